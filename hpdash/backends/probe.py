@@ -1,0 +1,128 @@
+"""What has to be known before the first trial and needs a process of its own: users' functions, data, GPUs.
+
+A short-lived child does it, so that the driver never imports TensorFlow or a user's module.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from .. import data
+from ..data.fetch import fetch as fetch_data
+from ..errors import BackendError, HpdashError
+from ..estimate import Size
+from ..functions import load_function
+
+FetchProgress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to look at: the distinct [data] tables, users' functions, and the folder they are looked for in."""
+
+    data: Sequence[Mapping[str, Any]]
+    functions: Sequence[str]
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was found for each [data] table: the number of classes (None: regression) and how much there is to do."""
+
+    classes: tuple[int | None, ...]
+    sizes: tuple[Size, ...]
+    synthetic: bool
+
+
+def fetch(names: Sequence[str], progress: FetchProgress) -> None:
+    """Fetch data sets that are not here, in a child process; raises DataError as the child did."""
+    _in_child(_fetch, tuple(names), lambda message: progress(*message))
+
+
+def look(question: Question) -> Facts:
+    """Load every function and every data set once; raises what a worker would have raised."""
+    facts: Facts = _in_child(_look, question, lambda _: None)
+    return facts
+
+
+def count_gpus() -> int:
+    """Count the GPUs TensorFlow can use, asking it (in a child) only where the machine has any."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return 0
+    listed = subprocess.run([tool, "-L"], capture_output=True, text=True, check=False)
+    if listed.returncode or "GPU 0" not in listed.stdout:
+        return 0
+    gpus: int = _in_child(_count_gpus, None, lambda _: None)
+    return gpus
+
+
+def _fetch(names: tuple[str, ...], send: Callable[[Any], None]) -> None:
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    for name in names:
+        fetch_data(name, lambda done, total, name=name: send((name, done, total)))  # type: ignore[misc]
+
+
+def _look(question: Question, _: Callable[[Any], None]) -> Facts:
+    for reference in question.functions:
+        load_function(reference, question.folder)
+    classes, sizes, synthetic = [], [], False
+    for settings in question.data:
+        dataset = data.load(settings, question.folder)
+        split = data.split(dataset, settings)
+        data.scaling(dataset, split, settings["scale"])
+        classes.append(dataset.classes)
+        values = math.prod(dataset.x_train.shape[1:])
+        sizes.append(Size(len(split.train), len(split.validation), values, dataset.classes or 1))
+        synthetic |= dataset.synthetic
+    return Facts(tuple(classes), tuple(sizes), synthetic)
+
+
+def _count_gpus(_: None, __: Callable[[Any], None]) -> int:
+    os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3")
+    import tensorflow as tf  # noqa: PLC0415  in the child alone
+
+    return len(tf.config.list_physical_devices("GPU"))
+
+
+def _in_child(work: Callable[..., Any], argument: Any, on_message: Callable[[Any], None]) -> Any:
+    """Run `work(argument, send)` in a spawned process; return its value, raise its HpdashError."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_child, args=(theirs, work, argument), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        while True:
+            kind, value = ours.recv()
+            if kind == "message":
+                on_message(value)
+            elif kind == "error":
+                raise value
+            else:
+                return value
+    except EOFError:
+        process.join()
+        raise BackendError(f"the process that looks at data and functions ended with {process.exitcode}") from None
+    finally:
+        process.kill()
+        process.join()
+
+
+def _child(pipe: Connection, work: Callable[..., Any], argument: Any) -> None:
+    with open(os.devnull, "w") as quiet:  # noqa: PTH123  os.devnull is no place
+        os.dup2(quiet.fileno(), 1)
+        os.dup2(quiet.fileno(), 2)
+    try:
+        pipe.send(("value", work(argument, lambda message: pipe.send(("message", message)))))
+    except HpdashError as error:
+        pipe.send(("error", error))

@@ -1,0 +1,105 @@
+"""The worker's side of the local backend: a process that trains the tasks it is sent until its driver is gone.
+
+It imports nothing heavy before its environment is set: thread counts are read when TensorFlow is imported.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event as Flag
+from pathlib import Path
+
+from ..trial import Notice, Progress, TrialResult
+from .base import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How a worker starts: its environment, where users' files are, whether trials need TensorFlow, its output."""
+
+    environment: Mapping[str, str]
+    folder: Path
+    keras: bool
+    output: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A task's result, and the worker's peak memory so far in bytes."""
+
+    result: TrialResult
+    peak_memory: int
+
+
+class PipeHost:
+    """Passes a trial's news on through the worker's pipe."""
+
+    def __init__(self, pipe: Connection, stop: Flag) -> None:
+        self._pipe, self._stop = pipe, stop
+        self.number: int | None = None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the sweep stops."""
+        return self._stop.is_set()
+
+    def progress(self, progress: Progress) -> None:
+        """Send how far the trial is."""
+        self._pipe.send(progress)
+
+    def notice(self, text: str) -> None:
+        """Send a sentence for the user."""
+        self._pipe.send(Notice(text, self.number))
+
+
+def main(pipe: Connection, stop: Flag, setup: Setup) -> None:
+    """Train tasks from the pipe until it closes."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # a terminal signals the whole group; workers obey their driver alone
+    threading.Thread(target=_die_with_driver, daemon=True).start()
+    _redirect_output(setup.output)
+    os.environ.update(setup.environment)
+
+    from ..train import Trainer  # noqa: PLC0415  numpy and TensorFlow read the environment when imported
+
+    trainer = Trainer(setup.folder)
+    if setup.keras:
+        trainer.warm_up()
+    host = PipeHost(pipe, stop)
+    while True:
+        try:
+            task: Task = pipe.recv()
+        except EOFError:
+            return
+        host.number = task.spec.number
+        result = trainer.run(task.spec, task.run, task.group, host)
+        pipe.send(Report(result, _peak_memory()))
+
+
+def _die_with_driver() -> None:
+    driver = multiprocessing.parent_process()
+    if driver is not None:
+        driver.join()
+        os._exit(1)
+
+
+def _redirect_output(path: Path) -> None:
+    """Send what TensorFlow, or a user's model, prints to a file, whose end is shown if the worker dies."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with path.open("ab", buffering=0) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+
+
+def _peak_memory() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,128 @@
+"""A name to training and test arrays: the table of sources, one file each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+from . import digits, synthetic
+from .archives import ARCHIVES, Archive, data_folder, load_archive
+from .dataset import Dataset, Scaling, Split, fault, scaling, split
+from .function import load_from_function
+from .npz import load_npz
+
+__all__ = [
+    "SOURCES",
+    "Dataset",
+    "Scaling",
+    "Source",
+    "Split",
+    "Status",
+    "data_folder",
+    "is_here",
+    "load",
+    "needs_fetch",
+    "scaling",
+    "split",
+    "status",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A data set with a name of its own: examples of one shape, whose they are, and what loads them."""
+
+    description: str
+    licence: str
+    train: int
+    test: int
+    shape: tuple[int, ...]
+    load: Callable[[Mapping[str, Any]], Dataset]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `hpdash data` says of a data set; `where` is its file, None where none is needed."""
+
+    name: str
+    description: str
+    licence: str
+    train: int
+    test: int
+    shape: tuple[int, ...]
+    where: Path | None
+    here: bool
+
+
+def _from_archive(archive: Archive) -> Source:
+    def load(settings: Mapping[str, Any]) -> Dataset:
+        return load_archive(archive.name)
+
+    return Source(archive.description, archive.licence, archive.train, archive.test, archive.shape, load)
+
+
+SOURCES = {
+    **{name: _from_archive(archive) for name, archive in ARCHIVES.items()},
+    "digits": Source(
+        "handwritten digits, in scikit-learn",
+        "UCI Machine Learning Repository, CC BY 4.0",
+        digits.TRAIN,
+        digits.TEST,
+        digits.SHAPE,
+        lambda settings: digits.load_digits(),
+    ),
+    "synthetic": Source(
+        "made-up Gaussian blobs (by default so many)",
+        "made by hpdash",
+        synthetic.EXAMPLES - synthetic.EXAMPLES // 5,
+        synthetic.EXAMPLES // 5,
+        (synthetic.FEATURES,),
+        synthetic.load_synthetic,
+    ),
+}
+
+
+def load(settings: Mapping[str, Any], folder: Path) -> Dataset:
+    """Load the data set that a resolved [data] table names; a user's files are looked for from `folder`.
+
+    Nothing is fetched. Raise DataError where the data are missing, damaged or of the wrong shape, SpecError where a
+    user's function cannot be found.
+    """
+    name = settings["name"]
+    if name in SOURCES:
+        return SOURCES[name].load(settings)
+    if name.endswith(".npz"):
+        return load_npz(name, folder)
+    if ":" in name:
+        return load_from_function(name, folder)
+    raise _unknown(name, 'one of {}, a ".npz" file or "package.module:function"')
+
+
+def status(name: str) -> Status:
+    """Say what a named data set is, where it is kept and whether it is here; DataError for no such name."""
+    if name not in SOURCES:
+        raise _unknown(name, "one of {}")
+    source = SOURCES[name]
+    where = ARCHIVES[name].path(data_folder()) if name in ARCHIVES else None
+    about = (source.description, source.licence, source.train, source.test, source.shape)
+    return Status(name, *about, where, is_here(name))
+
+
+def is_here(name: str) -> bool:
+    """Say whether a data set needs no fetching: it has no archive, or its archive is in the data folder."""
+    return name not in ARCHIVES or ARCHIVES[name].path(data_folder()).exists()
+
+
+def needs_fetch(settings: Mapping[str, Any]) -> bool:
+    """Say whether the data set that a resolved [data] table names has to be fetched first."""
+    return not is_here(settings["name"])
+
+
+def _unknown(name: str, expected: str) -> DataError:
+    near = get_close_matches(name, SOURCES, n=1)
+    hint = f"Did you mean {near[0]}?" if near else ""
+    return fault("data.name", expected.format(", ".join(SOURCES)), repr(name), hint)

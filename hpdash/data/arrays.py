@@ -1,0 +1,73 @@
+"""What a user's arrays mean: which are inputs, labels or targets, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .dataset import Array, Dataset, fault
+from .zipped import aligned
+
+NAMES = ("x_train", "y_train", "x_test", "y_test")
+_HALVES = {"x": "x_train", "y": "y_train"}
+_MOST_LABELS = 1 << 31
+
+
+def from_arrays(name: str, arrays: Mapping[str, Any]) -> Dataset:
+    """Build a data set from x_train, y_train and perhaps x_test, y_test, or from x and y.
+
+    uint8 inputs stay so (maximum 255), other numbers become float32. Whole-number labels make classes, the largest
+    label + 1 of them; floating-point ones make a regression. Raise DataError naming the array that does not fit.
+    """
+    if set(arrays) == set(_HALVES):
+        arrays = {_HALVES[key]: value for key, value in arrays.items()}
+    if not {"x_train", "y_train"} <= set(arrays) <= set(NAMES):
+        expected = "arrays x_train and y_train, perhaps x_test and y_test; or x and y"
+        raise fault(name, expected, ", ".join(sorted(map(str, arrays))) or "none of them")
+    made = {key: _inputs(f"{name}: {key}", arrays[key]) for key in ("x_train", "x_test") if key in arrays}
+    targets = {key: _targets(f"{name}: {key}", arrays[key]) for key in ("y_train", "y_test") if key in arrays}
+    kinds = {array.dtype.kind for array in targets.values()}
+    if len(kinds) > 1:
+        raise fault(f"{name}: y_test", "labels or targets as y_train has them", str(targets["y_test"].dtype))
+    classes = max((int(y.max()) for y in targets.values() if y.size), default=0) + 1 if kinds == {"i"} else None
+    maximum = 255.0 if made["x_train"].dtype == np.uint8 else None
+    test = made.get("x_test"), targets.get("y_test")
+    return Dataset(name, made["x_train"], targets["y_train"], *test, maximum=maximum, classes=classes)
+
+
+def _inputs(where: str, value: Any) -> Array:
+    array = _numbers(where, value)
+    return aligned(array if array.dtype == np.uint8 else _float32(array))
+
+
+def _targets(where: str, value: Any) -> Array:
+    array = _numbers(where, value)
+    if _is_one_hot(array):
+        raise fault(where, "labels as whole numbers", "one-hot rows", "Save y.argmax(axis=1) instead.")
+    if array.dtype.kind == "f":
+        return _float32(array)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.size and int(array.max()) >= _MOST_LABELS - 1:
+        raise fault(where, f"labels below {_MOST_LABELS - 1:,}", f"{array.max():,}")
+    return array.astype(np.int32)
+
+
+def _numbers(where: str, value: Any) -> Array:
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise fault(where, "an array of numbers", f"{array.dtype} of shape {array.shape}")
+    return array
+
+
+def _float32(array: Array) -> Array:
+    with np.errstate(over="ignore"):  # what overflows is infinite, and a data set refuses that
+        return array.astype(np.float32, copy=False)
+
+
+def _is_one_hot(array: Array) -> bool:
+    if array.ndim != 2 or array.shape[1] < 2:
+        return False
+    return bool(((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all())

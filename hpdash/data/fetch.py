@@ -1,0 +1,123 @@
+"""How a published data set is fetched: once, under a lock, checked, and put in its place in one step."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+
+import numpy as np
+from filelock import FileLock
+
+from ..errors import DataError
+from .archives import ARCHIVES, Archive, data_folder, how_to_get, read_archive
+from .arrays import NAMES
+from .dataset import Array, fault
+
+Pairs = tuple[tuple[Array, Array], tuple[Array, Array]]
+Report = Callable[[int, int | None], None]
+Loader = Callable[[], Pairs]
+
+TICK = 0.2  # seconds between two looks at the download
+PATIENCE = 20.0  # seconds without a new byte before a network is given up
+
+
+def fetch(name: str, report: Report) -> Path:
+    """Fetch a published data set through keras.datasets into the data folder, and return its file.
+
+    To be called in a short-lived process that has not imported Keras, which keeps its own cache otherwise.
+    `report(bytes so far, bytes in all)` is called some five times a second. Another process that fetches the same
+    is waited for. Raise DataError, with what to do, where there is no network or what came is not what was published.
+    """
+    return fetch_archive(ARCHIVES[name], data_folder(), keras_loader, report)
+
+
+def fetch_archive(archive: Archive, folder: Path, loader: Callable[[str, Path], Loader], report: Report) -> Path:
+    """Fetch one archive into a folder; `loader(name, scratch folder)` returns what downloads and reads the arrays."""
+    target = archive.path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{archive.name}.lock"):
+            if target.exists():
+                read_archive(archive, target)
+                return target
+            with TemporaryDirectory(prefix=f".{archive.name}-", dir=folder, ignore_cleanup_errors=True) as scratch:
+                pairs = _watched(loader(archive.name, Path(scratch)), Path(scratch), archive.download, report)
+                _save(_checked(archive, pairs), Path(scratch) / f"{target.name}.part", target)
+    except DataError:
+        raise
+    except Exception as error:  # Keras raises bare exceptions, and so do proxies, disks and broken archives
+        reason = f"{archive.name} could not be fetched: {type(error).__name__}: {error}"
+        raise DataError(f"{reason}. {how_to_get(archive, folder)}") from error
+    return target
+
+
+def keras_loader(name: str, scratch: Path) -> Loader:
+    """Return Keras' own loader of a data set, with Keras' cache in the scratch folder."""
+    os.environ |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": str(scratch)}
+    import keras  # noqa: PLC0415  only the child process that fetches pays for it, and only after the two lines above
+
+    def load() -> Pairs:
+        keras.utils.disable_interactive_logging()  # a setting of the thread it is called in
+        pairs: Pairs = import_module(f"keras.datasets.{name}").load_data()
+        return pairs
+
+    return load
+
+
+def _watched(load: Loader, scratch: Path, total: int, report: Report) -> Pairs:
+    """Run the loader beside a watch on the bytes in its folder, and give up when none come.
+
+    A socket's own time limit would not do: it counts for each of a host's addresses anew.
+    """
+    outcome: Future[Pairs] = Future()
+    Thread(target=_run, args=(load, outcome), daemon=True).start()
+    size = quiet = 0
+    while not wait([outcome], timeout=TICK).done:
+        before, size = size, min(_bytes_in(scratch), total)
+        report(size, total)
+        quiet = 0 if size > before or size == total else quiet + 1
+        if quiet * TICK > PATIENCE:
+            raise TimeoutError(f"no data came for {PATIENCE:.0f} seconds")
+    return outcome.result()
+
+
+def _run(load: Loader, outcome: Future[Pairs]) -> None:
+    try:
+        outcome.set_result(load())
+    except BaseException as error:
+        outcome.set_exception(error)
+
+
+def _bytes_in(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except FileNotFoundError:  # extracting renames and removes
+            continue
+    return total
+
+
+def _checked(archive: Archive, pairs: Pairs) -> Mapping[str, Array]:
+    arrays = dict(zip(NAMES, (np.ascontiguousarray(array) for pair in pairs for array in pair), strict=True))
+    digest = hashlib.sha256()
+    for array in arrays.values():
+        digest.update(array.data)
+    if digest.hexdigest() != archive.sha256:
+        hint = "Try again: what came was damaged or changed on the way, and was not kept."
+        raise fault(f"{archive.name}, as fetched", f"SHA-256 {archive.sha256}", digest.hexdigest(), hint)
+    return {name: array.reshape(archive.shapes[name]) for name, array in arrays.items()}
+
+
+def _save(arrays: Mapping[str, Array], part: Path, target: Path) -> None:
+    with part.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes the names for allow_pickle
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(target)

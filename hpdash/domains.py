@@ -1,0 +1,172 @@
+"""What a hyperparameter may be: a list of values or a range, how many there are, and how one is drawn."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+Scale = Literal["linear", "log"]
+
+
+def _identity(value: Any) -> Any:
+    """Return a hashable that is equal for equal JSON values, and keeps true apart from 1."""
+    if isinstance(value, Mapping):
+        return frozenset((key, _identity(item)) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return tuple(_identity(item) for item in value)
+    return (isinstance(value, bool), value)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A list of JSON values, none of them twice.
+
+    Raises ValueError, which says what was expected.
+    """
+
+    values: tuple[Any, ...]
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise ValueError("a list of at least one value")
+        seen = set()
+        for value in self.values:
+            if _identity(value) in seen:
+                raise ValueError(f"values that differ, not {value!r} twice")
+            seen.add(_identity(value))
+
+    @property
+    def size(self) -> int:
+        """How many values there are."""
+        return len(self.values)
+
+    def value(self, index: int) -> Any:
+        """Return the value at an index from 0 to size - 1."""
+        return self.values[index]
+
+    def sample(self, rng: random.Random) -> Any:
+        """Draw a value, each as likely as another."""
+        return self.values[rng.randrange(self.size)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the one JSON form."""
+        return {"type": "discrete", "values": list(self.values)}
+
+
+@dataclass(frozen=True, slots=True)
+class FloatRange:
+    """The floats from `min` to `max`, both included; with `step` only min, min + step and so on.
+
+    A log scale draws all orders of magnitude alike. Raises ValueError, which says what was expected.
+    """
+
+    min: float
+    max: float
+    scale: Scale = "linear"
+    step: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_range(self)
+
+    @property
+    def size(self) -> int | None:
+        """How many values there are, None for infinitely many; exact in decimals: 0 to 0.3 by 0.1 has 4."""
+        if self.step is None:
+            return None
+        return int((_exact(self.max) - _exact(self.min)) // _exact(self.step)) + 1
+
+    def value(self, index: int) -> float:
+        """Return the value at an index from 0 to size - 1; a range without a step has none."""
+        if self.step is None:
+            raise ValueError("a range with a step")
+        return float(_exact(self.min) + index * _exact(self.step))
+
+    def sample(self, rng: random.Random) -> float:
+        """Draw a value, uniformly on the scale."""
+        if self.size is not None:
+            return self.value(rng.randrange(self.size))
+        share = rng.random()
+        if self.scale == "log":
+            drawn = math.exp(math.log(self.min) * (1 - share) + math.log(self.max) * share)
+        else:
+            drawn = self.min * (1 - share) + self.max * share
+        return min(max(drawn, self.min), self.max)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the one JSON form."""
+        return {"type": "interval", "kind": "float", **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class IntRange:
+    """The integers from `min` to `max`, both included; with `step` only min, min + step and so on.
+
+    On a log scale k is drawn as often as log((k + 1) / k) says, and there is no index.
+    Raises ValueError, which says what was expected.
+    """
+
+    min: int
+    max: int
+    scale: Scale = "linear"
+    step: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_range(self)
+
+    @property
+    def size(self) -> int | None:
+        """How many values there are; None on a log scale, where an even grid would ignore the scale."""
+        return None if self.scale == "log" else (self.max - self.min) // (self.step or 1) + 1
+
+    def value(self, index: int) -> int:
+        """Return the value at an index from 0 to size - 1; a log scale has none."""
+        if self.scale == "log":
+            raise ValueError("a range on a linear scale")
+        return self.min + index * (self.step or 1)
+
+    def sample(self, rng: random.Random) -> int:
+        """Draw a value, uniformly on the scale."""
+        if self.size is not None:
+            return self.value(rng.randrange(self.size))
+        share = rng.random()
+        drawn = math.exp(math.log(self.min) * (1 - share) + math.log(self.max + 1) * share)
+        return min(max(int(drawn), self.min), self.max)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the one JSON form."""
+        return {"type": "interval", "kind": "int", **asdict(self)}
+
+
+Domain = Choice | FloatRange | IntRange
+
+
+def from_json(data: Mapping[str, Any]) -> Domain:
+    """Read a domain's JSON form back."""
+    if data["type"] == "discrete":
+        return Choice(tuple(data["values"]))
+    kind = IntRange if data["kind"] == "int" else FloatRange
+    return kind(data["min"], data["max"], data.get("scale", "linear"), data.get("step"))
+
+
+def _exact(value: float) -> Fraction:
+    return Fraction(repr(value))  # the decimal as it was written, so that 3 * 0.1 is 0.3
+
+
+def _check_range(domain: FloatRange | IntRange) -> None:
+    if not (math.isfinite(domain.min) and math.isfinite(domain.max)):
+        raise ValueError("a range between two finite numbers")
+    if domain.min >= domain.max:
+        raise ValueError("min below max")
+    if domain.scale not in ("linear", "log"):
+        raise ValueError('scale "linear" or "log"')
+    if domain.scale == "log" and domain.min <= 0:
+        raise ValueError("min above 0 on a log scale")
+    if domain.step is not None:
+        if domain.scale == "log":
+            raise ValueError("no step on a log scale")
+        if not (0 < domain.step <= domain.max - domain.min):
+            raise ValueError("a step above 0 and no longer than the range")

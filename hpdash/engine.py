@@ -1,0 +1,306 @@
+"""One compiled epoch for any compiled Keras model; what it knows is how to spend no time outside the arithmetic.
+
+`model.fit` dispatches every batch from Python. Here an epoch is a few calls of one XLA-compiled loop, which gathers
+each batch from the data held as one tensor, scales it, and calls the model's own `train_step`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+CALL_SECONDS = 2.0  # about how long one compiled call runs: progress, Ctrl-C and time limits wait that long
+CORE_FLOPS = 50e9  # a modest core's float32 rate in a matrix product; only the calls' length depends on it
+CORE_BYTES = 8e9  # and its memory bandwidth, for the optimiser's pass over the weights
+STEP_SECONDS = 1e-4  # what a step costs beside arithmetic
+EVALUATION_BATCH = 512
+STATEFUL_RANDOM = {
+    "RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal",
+    "RandomShuffle", "RandomGamma", "RandomPoissonV2", "Multinomial",
+}  # fmt: skip
+REFUSALS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.NotFoundError)
+
+OnCall = Callable[[float], None]
+Logs = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Examples start..stop of a pair of tensors: x [n, ...] in its stored type, y [n]."""
+
+    x: tf.Tensor
+    y: tf.Tensor
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class EngineData:
+    """What an engine trains and validates on; x' = (x - offset) / divisor happens inside the graph."""
+
+    train: Part
+    validation: Part
+    offset: np.ndarray[Any, np.dtype[np.float32]]
+    divisor: np.ndarray[Any, np.dtype[np.float32]]
+
+    def scaled(self, part: Part, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the batch (x float32 [b, ...], y [b]) at those indices."""
+        x = tf.cast(tf.gather(part.x, index), tf.float32)
+        if np.any(self.offset):
+            x -= self.offset
+        if np.any(self.divisor != 1):
+            x /= self.divisor
+        return x, tf.gather(part.y, index)
+
+
+class Pass:
+    """One step after another over rows of indices, in compiled calls of a fixed length and a remainder.
+
+    `rows` is the length: as many batches as a call may take. A shorter last call uses the same executable,
+    since the number of rows to run is a tensor; the remainder batch runs as a graph of its own size, without XLA,
+    because compiling it takes longer than it saves.
+    """
+
+    def __init__(self, step: Callable[[tf.Tensor], Any], count: int, batch: int, rows: int) -> None:
+        self.step, self.batch, self.rows, self.rest, self.jit = step, batch, rows, count % batch, True
+        self._compile()
+
+    def _compile(self) -> None:
+        def loop(order: tf.Tensor, rows: tf.Tensor) -> None:
+            def body(row: tf.Tensor) -> tf.Tensor:
+                self.step(order[row])
+                return row + 1
+
+            tf.while_loop(lambda row: row < rows, body, [tf.constant(0)])
+
+        matrix = tf.TensorSpec((self.rows, self.batch), tf.int32)
+        count = tf.TensorSpec((), tf.int32)
+        self._loop = tf.function(loop, jit_compile=self.jit, input_signature=[matrix, count], autograph=False)
+        remainder = tf.TensorSpec((self.rest,), tf.int32)
+        self._rest = tf.function(self.step, input_signature=[remainder], autograph=False)
+
+    def without_xla(self) -> None:
+        """Go on in the same loop, uncompiled by XLA."""
+        self.jit = False
+        self._compile()
+
+    def run(self, order: np.ndarray[Any, np.dtype[np.int32]], on_call: OnCall) -> None:
+        """Take every index of `order` in turn, telling `on_call` the share done after each compiled call."""
+        full, size = len(order) // self.batch, self.rows * self.batch
+        for first in range(0, full, self.rows):
+            rows = min(self.rows, full - first)
+            part = np.zeros(size, np.int32)
+            part[: rows * self.batch] = order[first * self.batch : (first + rows) * self.batch]
+            self._loop(tf.constant(part.reshape(self.rows, self.batch)), tf.constant(rows))
+            on_call((first + rows) * self.batch / len(order))
+        if self.rest:
+            self._rest(tf.constant(order[full * self.batch :]))
+
+    def traced(self) -> Iterator[Any]:
+        """Yield the concrete functions that run."""
+        yield self._loop.get_concrete_function()
+        if self.rest:
+            yield self._rest.get_concrete_function()
+
+
+class Engine:
+    """Drive a compiled Keras model over data, epoch by epoch, and trial by trial of the same graph.
+
+    `notice` is told once what a user should know: that XLA refused the model, that it draws stateful random numbers.
+    """
+
+    def __init__(
+        self, model: keras.Model, data: EngineData, batch_size: int, notice: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.model, self.data, self.notice = model, data, notice
+        self._noticed: set[str] = set()
+        batch = min(batch_size, len(data.train))
+        model.optimizer.build(model.trainable_variables)
+        self.flops = forward_flops(model, data)
+        self._train = self._pass(data.train, model.train_step, batch, 3)
+        size = _even_batch(len(data.validation))
+        self._validate = self._pass(data.validation, model.test_step, size, 1)
+
+    def _pass(self, part: Part, step: Callable[[Any], Any], batch: int, passes: int) -> Pass:
+        steps = max(1, len(part) // batch)
+        weights = sum(variable.numpy().nbytes for variable in self.model.weights)
+        seconds = passes * batch * self.flops / CORE_FLOPS + 6 * weights * (passes > 1) / CORE_BYTES + STEP_SECONDS
+        calls = -(-steps // max(1, int(CALL_SECONDS / seconds)))
+        return Pass(lambda index: step(self.data.scaled(part, index)), len(part), batch, -(-steps // calls))
+
+    @property
+    def parameters(self) -> tuple[int, int]:
+        """The number of weights, and how many of them train."""
+        trainable = sum(variable.value.shape.num_elements() for variable in self.model.trainable_variables)
+        return self.model.count_params(), trainable
+
+    @property
+    def xla(self) -> bool:
+        """Whether both passes run compiled by XLA."""
+        return self._train.jit and self._validate.jit
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another trial may be poured in: the graphs hold no state that pouring would miss."""
+        known = {id(variable.value.handle) for variable in (*self._state(), *self.model.metrics_variables)}
+        known |= {id(held) for part in (self.data.train, self.data.validation) for held in (part.x, part.y)}
+        traced = (*self._train.traced(), *self._validate.traced())
+        return all(id(held) in known for concrete in traced for held in concrete.captured_inputs)
+
+    def _state(self) -> list[keras.Variable]:
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def pour(self, fresh: keras.Model) -> bool:
+        """Give this model the values of a freshly built one, its optimiser's too; False where they do not fit."""
+        fresh.optimizer.build(fresh.trainable_variables)
+        held, values = self._state(), [*fresh.variables, *fresh.optimizer.variables]
+        if [(v.shape, v.dtype) for v in held] != [(v.shape, v.dtype) for v in values]:
+            return False
+        for variable, value in zip(held, values, strict=True):
+            variable.assign(value)
+        return True
+
+    def fit(
+        self,
+        seed: int,
+        epochs: int,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        on_call: OnCall = lambda _: None,
+    ) -> Iterator[tuple[int, Logs]]:
+        """Train, yielding (epochs finished, logs) with Keras' names: `loss`, `accuracy`, `val_loss`, `val_accuracy`.
+
+        The order of epoch e depends on (seed, e) alone. Callbacks get their train and epoch hooks, not batch hooks.
+        """
+        hooks = keras.callbacks.CallbackList(list(callbacks), model=self.model)
+        self.model.stop_training = False
+        logs: Logs = {}
+        hooks.on_train_begin()
+        for epoch in range(epochs):
+            hooks.on_epoch_begin(epoch)
+            logs = self.train_epoch(seed, epoch, on_call)
+            logs |= {f"val_{name}": value for name, value in self.validate(on_call).items()}
+            hooks.on_epoch_end(epoch, logs)
+            yield epoch + 1, logs
+            if self.model.stop_training:
+                break
+        hooks.on_train_end(logs)
+
+    def train_epoch(self, seed: int, epoch: int, on_call: OnCall) -> Logs:
+        """Train one epoch in the order that (seed, epoch) gives; return the metrics over it."""
+        return self._run(self._train, epoch_order(self.data.train, seed, epoch), on_call)
+
+    def validate(self, on_call: OnCall = lambda _: None) -> Logs:
+        """Return the metrics over the validation part."""
+        part = self.data.validation
+        order = np.arange(part.start, part.stop, dtype=np.int32)
+        return self._run(self._validate, order, lambda _: on_call(1.0))
+
+    def _run(self, steps: Pass, order: np.ndarray[Any, np.dtype[np.int32]], on_call: OnCall) -> Logs:
+        self.model.reset_metrics()
+        try:
+            steps.run(order, on_call)
+        except REFUSALS as error:
+            if not steps.jit or not _is_compile_error(error):
+                raise
+            self._tell(f"XLA refuses this model, so it trains without: {_first_line(error)}")
+            steps.without_xla()
+            return self._run(steps, order, on_call)
+        self._look_for_stateful_random(steps)
+        return {name: float(value) for name, value in _flat(self.model.get_metrics_result())}
+
+    def _look_for_stateful_random(self, steps: Pass) -> None:
+        if "random" in self._noticed:
+            return
+        found = {node.op for concrete in steps.traced() for node in _nodes(concrete.graph)} & STATEFUL_RANDOM
+        if found:
+            self._noticed.add("random")
+            self._tell(
+                f"the model draws stateful random numbers ({', '.join(sorted(found))}), so the same seed does not"
+                " give the same bits; use keras.random with a keras.random.SeedGenerator"
+            )
+
+    def _tell(self, text: str) -> None:
+        if text not in self._noticed:
+            self._noticed.add(text)
+            self.notice(text)
+
+    def weights(self) -> Iterator[tuple[str, str, np.ndarray[Any, Any]]]:
+        """Yield (layer path, variable name, values) of every weight, the moving statistics included."""
+        prefix = f"{self.model.name}/"
+        for variable in self.model.weights:
+            layer, _, name = variable.path.removeprefix(prefix).rpartition("/")
+            yield layer or self.model.name, name, keras.ops.convert_to_numpy(variable)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all weights, with their names, types and shapes."""
+        total = hashlib.sha256()
+        for layer, name, values in self.weights():
+            total.update(f"{layer}/{name} {values.dtype} {values.shape}\n".encode())
+            total.update(np.ascontiguousarray(values).view(np.uint8).data)
+        return total.hexdigest()
+
+
+def epoch_order(part: Part, seed: int, epoch: int) -> np.ndarray[Any, np.dtype[np.int32]]:
+    """Return a part's indices, int32 [n], in the order that (seed, epoch) gives."""
+    order = np.random.default_rng((seed, epoch)).permutation(len(part)).astype(np.int32)
+    order += np.int32(part.start)
+    return order
+
+
+def forward_flops(model: keras.Model, data: EngineData) -> float:
+    """Count the floating point operations of one example's forward pass, as TensorFlow's profiler registers them.
+
+    Loops and operations without a registered count are left out: this sizes compiled calls, nothing else.
+    """
+    profiler = tf.compat.v1.profiler
+    options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation()).with_empty_output().build()
+    graph = tf.function(lambda index: model(data.scaled(data.train, index)[0], training=False)).get_concrete_function(
+        tf.TensorSpec((1,), tf.int32)
+    )
+    return float(profiler.profile(graph.graph, options=options).total_float_ops)
+
+
+def tensor(array: np.ndarray[Any, Any]) -> tf.Tensor:
+    """Hold an array as a tensor, without a copy where the device is the CPU and the memory aligned."""
+    if tf.config.list_logical_devices("GPU") or array.ctypes.data % 64 or not array.flags.c_contiguous:
+        return tf.constant(array)
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
+def _even_batch(count: int) -> int:
+    """Return the largest batch that divides the count, if a sensible one does: it spares compiling a remainder."""
+    best = max(size for size in range(1, min(count, EVALUATION_BATCH) + 1) if count % size == 0)
+    return best if best >= EVALUATION_BATCH // 4 else min(count, EVALUATION_BATCH)
+
+
+def _is_compile_error(error: tf.errors.OpError) -> bool:
+    text = error.message
+    return any(word in text for word in ("XLA", "compil", "Compil", "tf2xla", "unsupported", "compile-time constant"))
+
+
+def _first_line(error: tf.errors.OpError) -> str:
+    return (error.message.strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    definition = graph.as_graph_def()
+    yield from definition.node
+    for function in definition.library.function:
+        yield from function.node_def
+
+
+def _flat(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in metrics.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}_")
+        else:
+            yield f"{prefix}{name}", value

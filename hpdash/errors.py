@@ -1,0 +1,73 @@
+"""The error tree: what a user can cause, and the exit code it ends with.
+
+HpdashError            1
+  SpecError            2   the sweep file, an option or a user's function is wrong
+  DataError            4   a data set is missing, damaged or of the wrong shape
+  LogdirError          4   the logs root cannot be used
+    LockedError        3   another driver holds the sweep
+  BackendError         4   workers cannot be started or kept alive
+  TrialError           1   one trial cannot be trained as it was set
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class HpdashError(Exception):
+    """Base of every error that is shown to the user without a traceback."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault: where it is, what was expected, what was found, and the next step."""
+
+    where: str
+    expected: str
+    found: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.where}: expected {self.expected}, found {self.found}"
+        return f"{text}. {self.hint}" if self.hint else text
+
+
+class SpecError(HpdashError):
+    """Report every fault of a sweep file or a command line at once."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[Problem | str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class DataError(HpdashError):
+    """Say which data are missing or damaged, where they were looked for, and how to get them."""
+
+    exit_code = 4
+
+
+class LogdirError(HpdashError):
+    """Say why a logs root or a sweep's folder cannot be used."""
+
+    exit_code = 4
+
+
+class LockedError(LogdirError):
+    """Name the driver that holds the sweep."""
+
+    exit_code = 3
+
+
+class BackendError(HpdashError):
+    """Say why workers could not be started or kept alive."""
+
+    exit_code = 4
+
+
+class TrialError(HpdashError):
+    """Say why one trial cannot be trained as it was set."""

@@ -1,0 +1,54 @@
+"""How long a sweep of MLPs may take on this machine, from its arithmetic and a matrix product timed just now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from .trial import TrialSpec
+
+START_SECONDS = 6.0  # a worker imports TensorFlow and reads the data
+COMPILE_SECONDS = 4.0  # a graph's two passes
+STEP_SECONDS = 1e-4  # a step's cost beside arithmetic
+EFFICIENCY = 0.6  # of the matrix product's rate, over a whole step
+TIMED_PRODUCTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much data there is: training and validation examples, values an example, outputs."""
+
+    train: int
+    validation: int
+    values: int
+    outputs: int
+
+
+def seconds(specs: Sequence[TrialSpec], sizes: Sequence[Size], workers: int) -> float:
+    """Estimate the seconds that trials of the built-in MLP take on so many one-thread workers."""
+    rate = matrix_rate() * EFFICIENCY
+    graphs = len({spec.graph_key for spec in specs})
+    work = sum(_work(spec, size, rate / workers) for spec, size in zip(specs, sizes, strict=True))
+    return START_SECONDS + (work + graphs * COMPILE_SECONDS) / workers
+
+
+def _work(spec: TrialSpec, size: Size, rate: float) -> float:
+    train = spec.settings["train"]
+    widths = [size.values, *spec.settings["model"]["hidden"], size.outputs]
+    forward = 2 * sum(inputs * units for inputs, units in pairwise(widths))
+    steps = -(-size.train // train["batch_size"])
+    return float(train["epochs"] * (forward * (3 * size.train + size.validation) / rate + steps * STEP_SECONDS))
+
+
+def matrix_rate() -> float:
+    """Time a float32 matrix product of a typical layer on all cores; return operations a second."""
+    a, b = np.ones((64, 1024), np.float32), np.ones((1024, 1024), np.float32)
+    a @ b
+    begin = time.perf_counter()
+    for _ in range(TIMED_PRODUCTS):
+        a @ b
+    return 2 * 64 * 1024 * 1024 * TIMED_PRODUCTS / (time.perf_counter() - begin)

@@ -1,0 +1,218 @@
+"""The HParams experiment record: TensorBoard keeps one a logs root, so each sweep's is the union over all of them.
+
+A running TensorBoard sees a record only in a folder that is new to it, hence a folder named after the content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from filelock import FileLock
+from tensorboard.plugins.hparams import api_pb2
+
+from . import disk, logdir
+from .trial import Scalar
+from .writer import write_experiment
+
+_PATIENCE = 60.0  # seconds to wait for another driver that updates the same root; it takes milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Discrete:
+    """The values a hyperparameter takes, as the sessions log them: bools, finite numbers or strings, at least one."""
+
+    values: tuple[Scalar, ...]
+
+    def __post_init__(self) -> None:
+        if not self.values or not all(isinstance(v, str) or math.isfinite(v) for v in self.values):
+            raise ValueError(f"expected bools, finite numbers or strings, found {self.values}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the one JSON form."""
+        return {"type": "discrete", "values": list(self.values)}
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A range of numbers; of integers where both ends are."""
+
+    min: float
+    max: float
+
+    def __post_init__(self) -> None:
+        if not -math.inf < self.min <= self.max < math.inf:
+            raise ValueError(f"expected finite numbers min <= max, found {self.min} and {self.max}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the one JSON form."""
+        whole = isinstance(self.min, int) and isinstance(self.max, int)
+        return {"type": "interval", "min": self.min, "max": self.max, "kind": "int" if whole else "float"}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A hyperparameter in TensorBoard's table; no domain where sweeps disagree beyond a common one."""
+
+    name: str
+    swept: bool
+    domain: Discrete | Interval | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the one JSON form."""
+        return {"name": self.name, "swept": self.swept, "domain": self.domain and self.domain.to_json()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form back; KeyError, TypeError or ValueError where it is none."""
+        domain = data["domain"]
+        if domain is None:
+            return cls(data["name"], data["swept"], None)
+        if domain["type"] == "discrete":
+            return cls(data["name"], data["swept"], Discrete(tuple(domain["values"])))
+        return cls(data["name"], data["swept"], Interval(domain["min"], domain["max"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A scalar in TensorBoard's table: its tag and the sub-run it is in, "" or "validation"."""
+
+    tag: str
+    group: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """Return the one JSON form."""
+        return {"tag": self.tag, "group": self.group}
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What one sweep brings to TensorBoard's table; its JSON form stands in `sweep.json`."""
+
+    columns: tuple[Column, ...]
+    metrics: tuple[Metric, ...]
+    description: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the one JSON form: the keys "columns", "metrics" and "description"."""
+        return {
+            "columns": [column.to_json() for column in self.columns],
+            "metrics": [metric.to_json() for metric in self.metrics],
+            "description": self.description,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form back; KeyError, TypeError or ValueError where it is none."""
+        columns = tuple(Column.from_json(column) for column in data["columns"])
+        metrics = tuple(Metric(metric["tag"], metric["group"]) for metric in data["metrics"])
+        return cls(columns, metrics, data["description"])
+
+
+def merge(sheets: Iterable[Sequence[Column]]) -> tuple[Column, ...]:
+    """Unite the columns of several sweeps by name, in the order first seen."""
+    by_name: dict[str, list[Column]] = {}
+    for columns in sheets:
+        for column in columns:
+            by_name.setdefault(column.name, []).append(column)
+    return tuple(
+        Column(name, any(column.swept for column in columns), _union([column.domain for column in columns]))
+        for name, columns in by_name.items()
+    )
+
+
+def _union(domains: Sequence[Discrete | Interval | None]) -> Discrete | Interval | None:
+    """Unite domains: values with values, an interval with numbers; None for an interval with anything else."""
+    known = [domain for domain in domains if domain is not None]
+    if len(known) < len(domains):
+        return None
+    values = {(isinstance(v, bool), v): v for d in known if isinstance(d, Discrete) for v in d.values}  # True == 1
+    intervals = [domain for domain in known if isinstance(domain, Interval)]
+    numbers = [v for v in values.values() if not isinstance(v, bool | str)]
+    if not intervals:
+        texts = any(isinstance(v, str) for v in values.values())
+        return Discrete(tuple(values.values() if texts else sorted(values.values(), key=float)))
+    if len(numbers) < len(values):
+        return None
+    return Interval(min(numbers + [i.min for i in intervals]), max(numbers + [i.max for i in intervals]))
+
+
+def experiment(own: Sheet, sheets: Sequence[Sheet]) -> api_pb2.Experiment:
+    """Build a sweep's record: the union of all sheets, with `own` swept names marked as differing, and first."""
+    swept = [column.name for column in own.columns if column.swept]
+    columns = sorted(merge(sheet.columns for sheet in sheets), key=lambda column: column.name not in swept)
+    metrics = dict.fromkeys(metric for sheet in sheets for metric in sheet.metrics)
+    return api_pb2.Experiment(
+        description=own.description,
+        hparam_infos=[_hparam_info(column, column.name in swept) for column in columns],
+        metric_infos=[_metric_info(metric) for metric in metrics],
+    )
+
+
+def _hparam_info(column: Column, differs: bool) -> api_pb2.HParamInfo:
+    info = api_pb2.HParamInfo(name=column.name, type=_data_type(column.domain), differs=differs)
+    match column.domain:
+        case Discrete(values):
+            # of clashing types too as they are: TensorBoard's filters compare with what the sessions logged
+            info.domain_discrete.extend(values)
+        case Interval(low, high):
+            info.domain_interval.min_value, info.domain_interval.max_value = low, high
+    return info
+
+
+def _data_type(domain: Discrete | Interval | None) -> api_pb2.DataType:
+    match domain:
+        case Interval():
+            return api_pb2.DATA_TYPE_FLOAT64
+        case Discrete(values) if all(isinstance(v, bool) for v in values):
+            return api_pb2.DATA_TYPE_BOOL
+        case Discrete(values) if not any(isinstance(v, bool | str) for v in values):
+            return api_pb2.DATA_TYPE_FLOAT64
+    return api_pb2.DATA_TYPE_STRING
+
+
+def _metric_info(metric: Metric) -> api_pb2.MetricInfo:
+    name = api_pb2.MetricName(tag=metric.tag, group=metric.group)
+    return api_pb2.MetricInfo(name=name, display_name=f"{metric.group}/{metric.tag}" if metric.group else metric.tag)
+
+
+def refresh(root: Path) -> list[str]:
+    """Bring the record of every sweep under a logs root up to date; return a warning for each unreadable one.
+
+    Does nothing where nothing changed. Safe in several processes at once, and wherever one is interrupted.
+    """
+    lock = root / logdir.ROOT_LOCK
+    with disk.guarded(lock), FileLock(lock, timeout=_PATIENCE):
+        sheets, warnings = _sheets(root)
+        for sweep, own in sheets.items():
+            _replace(sweep, experiment(own, list(sheets.values())))
+    return warnings
+
+
+def _sheets(root: Path) -> tuple[dict[Path, Sheet], list[str]]:
+    sheets, warnings = {}, []
+    for path in sorted(root.glob(f"*/{logdir.SWEEP_JSON}")):
+        try:
+            sheets[path.parent] = Sheet.from_json(json.loads(path.read_bytes()))
+        except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
+            warnings.append(f"{path}: left out of TensorBoard's HParams record: {type(error).__name__}: {error}")
+    return sheets, warnings
+
+
+def _replace(sweep: Path, record: api_pb2.Experiment) -> None:
+    """Write a sweep's record unless it is there, and only then delete those it replaces."""
+    digest = hashlib.sha256(record.SerializeToString(deterministic=True)).hexdigest()[:12]
+    folder = logdir.experiment_folder(sweep, digest)
+    if not logdir.event_files(folder):
+        write_experiment(folder, record)
+    for old in logdir.experiment_folders(sweep):
+        if old != folder and re.fullmatch(r"[0-9a-f]{12}", old.name.removeprefix(logdir.EXPERIMENT)):
+            with disk.guarded(old):
+                shutil.rmtree(old)

@@ -1,0 +1,48 @@
+"""How "package.module:function" becomes a function: beside the sweep file first, then on sys.path."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from .errors import Problem, SpecError
+
+
+def load_function(reference: str, folder: Path) -> Callable[..., Any]:
+    """Import a function that a sweep file names, with the sweep's folder first on sys.path from then on.
+
+    It stays there because a user's function may import its neighbours when it is called.
+    Raise SpecError saying what was looked for and where, or what importing it raised.
+    """
+    module_name, _, name = reference.partition(":")
+    if not all(part.isidentifier() for part in (*module_name.split("."), name)):
+        raise SpecError([Problem(repr(reference), '"package.module:function"', "another form")])
+    module = _import(reference, module_name, folder)
+    function = getattr(module, name, None)
+    if not callable(function):
+        found = "no such name" if function is None else type(function).__name__
+        near = get_close_matches(name, [key for key, value in vars(module).items() if callable(value)], n=1)
+        hint = f"Did you mean {module_name}:{near[0]}?" if near else ""
+        raise SpecError([Problem(reference, f"a function {name} in {module.__file__ or module_name}", found, hint)])
+    return function  # type: ignore[no-any-return]  # callable() leaves the arguments open
+
+
+def _import(reference: str, module_name: str, folder: Path) -> ModuleType:
+    beside = str(folder.resolve())
+    if sys.path[:1] != [beside]:
+        sys.path[:] = [beside, *(path for path in sys.path if path != beside)]
+    importlib.invalidate_caches()  # the file may be younger than what the import system knows of the folder
+    try:
+        return importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and f"{module_name}.".startswith(f"{missing}."):
+            expected = f"a module {module_name} in {beside} or on sys.path"
+            raise SpecError([Problem(reference, expected, f"no module {missing}")]) from error
+        expected = f"a module {module_name} that can be imported"
+        raise SpecError([Problem(reference, expected, f"{type(error).__name__}: {error}")]) from error

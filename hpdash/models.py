@@ -1,0 +1,182 @@
+"""The built-in MLP, and models from users' own builders: settings in, a compiled Keras model out."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from .errors import TrialError
+from .functions import load_function
+from .trial import default_metrics
+
+MAXOUT_PIECES = 2
+OPTIMIZERS = {
+    "sgd": keras.optimizers.SGD,
+    "rmsprop": keras.optimizers.RMSprop,
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+}
+OPTIMIZER_ARGUMENTS = (
+    "learning_rate", "momentum", "nesterov", "rho", "beta_1", "beta_2", "epsilon", "weight_decay", "clipnorm",
+)  # fmt: skip
+
+
+def build(
+    settings: Mapping[str, Mapping[str, Any]],
+    folder: Path,
+    input_shape: tuple[int, ...],
+    classes: int | None,
+    seed: int,
+) -> keras.Model:
+    """Build and compile a trial's model, its random numbers drawn from the seed.
+
+    Automatic layer names start anew, and the dtype policy a user's module has set stays.
+    A builder's model is compiled from [train] unless it comes compiled. Raises TrialError where it gives no model.
+    """
+    policy = keras.config.dtype_policy()
+    keras.utils.clear_session(free_memory=False)
+    keras.config.set_dtype_policy(policy)
+    keras.utils.set_random_seed(seed)
+    model_settings, train = settings["model"], settings["train"]
+    if model_settings["builder"] == "mlp":
+        model = mlp(model_settings, input_shape, classes)
+    else:
+        model = _from_builder(model_settings, folder, input_shape, classes)
+    if not model.built:
+        model.build((None, *input_shape))
+    if not model.compiled:
+        model.compile(optimizer=optimizer(train), loss=_loss(train, classes), metrics=_metrics(train, classes))
+    return model
+
+
+def optimizer(train: Mapping[str, Any]) -> keras.optimizers.Optimizer:
+    """Return the Keras optimiser of a resolved [train] table, arguments that are not set left out."""
+    arguments = {name: train[name] for name in OPTIMIZER_ARGUMENTS if train.get(name) is not None}
+    return OPTIMIZERS[train["optimizer"]](**arguments)
+
+
+def _loss(train: Mapping[str, Any], classes: int | None) -> str:
+    return train.get("loss") or ("mean_squared_error" if classes is None else "sparse_categorical_crossentropy")
+
+
+def _metrics(train: Mapping[str, Any], classes: int | None) -> list[str]:
+    return list(train.get("metrics") or default_metrics(classes))
+
+
+def _from_builder(
+    settings: Mapping[str, Any], folder: Path, input_shape: tuple[int, ...], classes: int | None
+) -> keras.Model:
+    reference = settings["builder"]
+    builder = load_function(reference, folder)
+    keywords = {name: value for name, value in settings.items() if name != "builder" and value is not None}
+    named = inspect.signature(builder).parameters
+    keywords |= {k: v for k, v in (("input_shape", input_shape), ("classes", classes)) if k in named}
+    model = builder(**keywords)
+    if not isinstance(model, keras.Model):
+        raise TrialError(f"{reference}: expected a keras.Model, found {type(model).__name__}")
+    return model
+
+
+@keras.saving.register_keras_serializable("hpdash")
+class Maxout(keras.layers.Layer):
+    """Take the largest of each unit's linear pieces: [..., units * pieces] to [..., units] (Goodfellow et al. 2013)."""
+
+    def __init__(self, pieces: int = MAXOUT_PIECES, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.pieces = pieces
+
+    def call(self, inputs: Any) -> Any:
+        """Apply the layer."""
+        shape = keras.ops.shape(inputs)
+        return keras.ops.max(keras.ops.reshape(inputs, (*shape[:-1], -1, self.pieces)), axis=-1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape with `pieces` times fewer units."""
+        return (*input_shape[:-1], (input_shape[-1] or 0) // self.pieces)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the layer's arguments."""
+        return {**super().get_config(), "pieces": self.pieces}
+
+
+def mlp(settings: Mapping[str, Any], input_shape: tuple[int, ...], classes: int | None) -> keras.Model:
+    """Build the MLP of a resolved [model] table; layer names do not depend on batch normalisation.
+
+    Order: flatten, input batch normalisation, input noise; per hidden layer a kernel, batch normalisation before or
+    after the activation, dropout; then a softmax over the classes, or one linear unit for a regression.
+    """
+    layers = keras.layers
+    model = keras.Sequential([keras.Input(input_shape), layers.Flatten(name="flatten")], name="mlp")
+    if settings["batchnorm_input"]:
+        model.add(layers.BatchNormalization(name="batchnorm_input"))
+    if settings["noise"]:
+        model.add(layers.GaussianNoise(settings["noise"], name="noise"))
+    for number, units in enumerate(settings["hidden"], start=1):
+        for layer in _hidden(settings, number, units):
+            model.add(layer)
+    kernel, bias = _output_initializers(settings)
+    model.add(
+        layers.Dense(
+            1 if classes is None else classes,
+            activation=None if classes is None else "softmax",
+            kernel_initializer=kernel,
+            bias_initializer=bias,
+            name="output",
+        )
+    )
+    return model
+
+
+def _hidden(settings: Mapping[str, Any], number: int, units: int) -> Iterator[keras.layers.Layer]:
+    layers = keras.layers
+    l1, l2 = settings["l1"], settings["l2"]
+    yield layers.Dense(
+        units * (MAXOUT_PIECES if settings["activation"] == "maxout" else 1),
+        kernel_initializer=initializer(settings["kernel_initializer"]),
+        bias_initializer=_bias_initializer(settings),
+        kernel_regularizer=keras.regularizers.L1L2(l1, l2) if l1 or l2 else None,
+        name=f"hidden_{number}",
+    )
+    if settings["batchnorm"] == "before":
+        yield layers.BatchNormalization(name=f"batchnorm_{number}")
+    yield _activation(settings, f"activation_{number}")
+    if settings["batchnorm"] == "after":
+        yield layers.BatchNormalization(name=f"batchnorm_{number}")
+    if settings["dropout"]:
+        yield layers.Dropout(settings["dropout"], name=f"dropout_{number}")
+
+
+def _activation(settings: Mapping[str, Any], name: str) -> keras.layers.Layer:
+    match settings["activation"]:
+        case "maxout":
+            return Maxout(name=name)
+        case "prelu":
+            return keras.layers.PReLU(name=name)
+        case "leaky_relu":
+            return keras.layers.LeakyReLU(negative_slope=settings["leaky_slope"], name=name)
+        case other:
+            return keras.layers.Activation(other, name=name)
+
+
+def initializer(value: str | Mapping[str, Any]) -> keras.initializers.Initializer:
+    """Return the Keras initialiser of a name or of a table with `name` and its arguments."""
+    if isinstance(value, str):
+        return keras.initializers.get(value)
+    arguments = {key: item for key, item in value.items() if key != "name"}
+    return type(keras.initializers.get(value["name"]))(**arguments)
+
+
+def _bias_initializer(settings: Mapping[str, Any]) -> keras.initializers.Initializer:
+    value = settings["bias_initializer"]
+    return initializer(settings["kernel_initializer"] if value == "same" else value)
+
+
+def _output_initializers(settings: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return the output layer's (kernel, bias) initialisers: those of the hidden layers where it says "same"."""
+    if settings["output_initializer"] == "same":
+        return initializer(settings["kernel_initializer"]), _bias_initializer(settings)
+    return initializer(settings["output_initializer"]), initializer("zeros")

@@ -1,0 +1,7 @@
+"""TOML -> Sweep: reads a sweep file, collects every fault with its key, resolves every default."""
+
+from .space import Hyperparameter
+from .sweep import Sweep, load_sweep, parse_sweep
+from .tables import SETTINGS, Setting
+
+__all__ = ["SETTINGS", "Hyperparameter", "Setting", "Sweep", "load_sweep", "parse_sweep"]

@@ -1,0 +1,112 @@
+"""What holds between settings: `when` tables, and arguments that apply to some optimisers or activations only."""
+
+from __future__ import annotations
+
+import graphlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..domains import Choice, Domain
+from .faults import Faults, Key, found, nearest
+from .space import Names
+from .tables import DEPENDENT, resolve, table_of
+from .text import Document
+
+Tables = Mapping[str, Mapping[str, Any]]
+When = dict[str, tuple[Any, ...]]
+
+
+def conditions(
+    document: Document, domains: Mapping[str, Domain], names: Names, given: Tables, faults: Faults
+) -> dict[str, When]:
+    """Read the `when` table of every hyperparameter; a condition is on a list of values or on a fixed setting."""
+    whens: dict[str, When] = {name: {} for name in domains}
+    fixed = resolve(given)
+    for name, raw in document["hparams"].items():
+        when = raw.get("when") if isinstance(raw, dict) else None
+        if when is None or name not in domains:
+            continue
+        if not isinstance(when, dict) or not when:
+            faults.add(("hparams", name, "when"), 'a table such as { optimizer = "sgd" }', found(when))
+            continue
+        for parent, value in when.items():
+            key = ("hparams", name, "when", parent)
+            if parent not in document["hparams"] and not _is_set(parent, key, names, fixed, faults):
+                continue
+            values = value if isinstance(value, list) else [value]
+            whens[name][parent] = tuple(names.check(parent, item, key, faults) for item in values)
+            _check_domain(domains.get(parent), values, whens[name][parent], key, faults)
+    _check_cycles(whens, faults)
+    return whens
+
+
+def _is_set(parent: str, key: Key, names: Names, fixed: Tables, faults: Faults) -> bool:
+    if not names.knows(parent, key, faults):
+        return False
+    if parent not in fixed[table_of(parent)]:
+        faults.add(key, "a setting that is fixed or swept", "neither", nearest(parent, names.settings))
+        return False
+    return True
+
+
+def _check_domain(domain: Domain | None, raw: list[Any], values: tuple[Any, ...], key: Key, faults: Faults) -> None:
+    if not values:
+        faults.add(key, "a value or a list of values", found(raw))
+    if domain is None or None in values:
+        return
+    if not isinstance(domain, Choice):
+        faults.add(key, "a hyperparameter with a list of values", "one with a range")
+        return
+    for value in values:
+        if value not in domain.values:
+            faults.add(key, f"values that are swept, of {found(list(domain.values))}", found(value))
+
+
+def _check_cycles(whens: Mapping[str, When], faults: Faults) -> None:
+    try:
+        graphlib.TopologicalSorter(whens).prepare()
+    except graphlib.CycleError as error:
+        cycle = error.args[1]
+        faults.add(("hparams", cycle[0], "when"), "conditions without a circle", " -> ".join(cycle[:10]))
+
+
+def check_swept(domains: Mapping[str, Domain], given: Tables, overridden: set[Key], faults: Faults) -> None:
+    """Report settings that are both fixed and swept."""
+    for table, values in given.items():
+        for name in values:
+            if name in domains and table_of(name) == table:
+                hint = "It is swept in [hparams]: remove it here."
+                if (table, name) in overridden:
+                    hint = f"Fix a swept setting with --set 'hparams.{name}={json.dumps([values[name]])}'."
+                faults.add((table, name), "a setting that is not swept", found(values[name]), hint)
+
+
+def check_dependent(
+    domains: Mapping[str, Domain],
+    whens: Mapping[str, When],
+    trials: tuple[Mapping[str, Any], ...],
+    given: Tables,
+    *,
+    names: Names,
+    faults: Faults,
+) -> None:
+    """Report settings that do nothing: swept, for some value of the deciding setting; fixed, for every one of them."""
+    fixed = resolve(given)
+    for name, (decider, defaults) in DEPENDENT.items():
+        if name not in names.settings or decider not in names.settings or faults.mention(decider):
+            continue
+        base = fixed[table_of(decider)].get(decider)
+        domain, expected = domains.get(decider), f"to be used with {decider} {' or '.join(defaults)}"
+        current = domain.values if isinstance(domain, Choice) else (base, *(trial.get(decider) for trial in trials))
+        applies = [value for value in current if value in defaults]
+        if name in domains:
+            idle = [value for value in whens[name].get(decider, current) if value not in defaults]
+            if idle:
+                hint = f"Add when = {{ {decider} = {json.dumps(applies)} }}." if applies else "Leave it out."
+                faults.add(("hparams", name), expected, found(idle), hint)
+        elif name in given[table_of(name)] and not applies:
+            faults.add((table_of(name), name), expected, found(list(current)), "Leave it out.")
+        for index, trial in enumerate(trials):
+            if name in trial and trial.get(decider, base) not in defaults:
+                faults.add(("trial", index, name), expected, found(trial.get(decider, base)), "Leave it out.")

@@ -1,0 +1,83 @@
+"""How a fault reads: the key as TOML spells it, the value shortened, the nearest valid name."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import reprlib
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from ..errors import Problem, SpecError
+
+Key = tuple[str | int, ...]
+
+_MOST = 100  # more faults than that are one fault, and finding near names takes time
+
+
+class _Shown(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 4, 80, 80
+
+    def repr_bool(self, value: bool, level: int) -> str:
+        return str(value).lower()
+
+
+def found(value: Any) -> str:
+    """Show a value in a few characters, control characters escaped."""
+    return _Shown().repr(value)
+
+
+def key_text(key: Key) -> str:
+    """Spell a key's path as the file does: `hparams.activation[2]`, odd names quoted."""
+    text = ""
+    for part in key:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            plain = re.fullmatch(r"[A-Za-z0-9_-]+", part) and len(part) <= _Shown().maxstring
+            text += ("." if text else "") + (part if plain else found(part))
+    return text
+
+
+def nearest(name: Any, options: Iterable[str]) -> str:
+    """Ask whether the nearest of the valid names was meant; empty where none is near."""
+    text = str(name)[:100]
+    matches = difflib.get_close_matches(text.lower(), list(options), n=1, cutoff=0.6)
+    return f"Did you mean {matches[0]!r}?" if matches else ""
+
+
+class Faults:
+    """Collect the problems of one sweep file, to be raised all at once."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._problems: list[Problem] = []
+        self._keys: set[Key] = set()
+
+    def add(self, key: Key | str, expected: str, found: str, hint: str = "") -> None:
+        """Note one problem at a key."""
+        where = key if isinstance(key, str) else key_text(key)
+        self._keys |= set() if isinstance(key, str) else {key}
+        self._problems.append(Problem(f"{self._file}: {where}" if where else self._file, expected, found, hint))
+        if len(self._problems) == _MOST:
+            self.raise_any()
+
+    def has(self, key: Key) -> bool:
+        """Say whether a key has a problem, so that what follows from it need not be one."""
+        return key in self._keys
+
+    def mention(self, name: str) -> bool:
+        """Say whether a name has a problem anywhere."""
+        return any(name in key for key in self._keys)
+
+    def fail(self, key: Key | str, expected: str, found: str, hint: str = "") -> NoReturn:
+        """Raise what there is, with a problem behind which nothing can be checked."""
+        self.add(key, expected, found, hint)
+        raise SpecError(self._problems)
+
+    def raise_any(self) -> None:
+        """Raise SpecError with every problem noted, if there is one."""
+        if self._problems:
+            raise SpecError(self._problems)

@@ -1,0 +1,178 @@
+"""[hparams] and [[trial]]: which names may be swept, over what, and when they apply."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..domains import Choice, Domain, FloatRange, IntRange
+from .faults import Faults, Key, found, nearest
+from .tables import MLP, SETTINGS, SWEEPABLE, Setting, table_of
+from .text import Document
+
+_RANGE = ("min", "max", "scale", "step", "when")
+_LIST = ("values", "when")
+_EXPECTED = "a list of values, or { min, max }"
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameter:
+    """A swept setting: its table, its domain, and the values of others it applies to (empty: to all)."""
+
+    name: str
+    table: str
+    domain: Domain
+    when: Mapping[str, tuple[Any, ...]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the one JSON form."""
+        when = {name: list(values) for name, values in self.when.items()}
+        return {"name": self.name, "table": self.table, "domain": self.domain.to_json(), "when": when}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The settings a sweep may fix and sweep; `free` where code of one's own takes any other name as a keyword."""
+
+    settings: Mapping[str, Setting]
+    free: bool
+
+    def check(self, name: str, value: Any, key: Key, faults: Faults) -> Any:
+        """Return a value as it is kept, or note the fault and return None."""
+        setting = self.settings.get(name)
+        if setting is None or value is None:
+            return value
+        try:
+            return setting.check(value)
+        except ValueError as error:
+            faults.add(key, str(error), found(value), nearest(value, setting.options))
+            return None
+
+    def knows(self, name: str, key: Key, faults: Faults) -> bool:
+        """Say whether a name may be set, or note the fault."""
+        if name in self.settings:
+            return True
+        if not self.free:
+            faults.add(key, "a setting of [model], [train] or [data]", "an unknown one", unknown(name, self.settings))
+        elif not name.isidentifier() or keyword.iskeyword(name):
+            faults.add(key, "a name that can be a keyword of a Python function", found(name))
+        else:
+            return True
+        return False
+
+
+def unknown(name: str, options: Mapping[str, Any]) -> str:
+    """Say what an unknown key may have meant."""
+    tables = [table for table, settings in SETTINGS.items() if name in settings]
+    if tables and name not in options:
+        return f"It belongs in {' or '.join(f'[{table}]' for table in tables)}."
+    return nearest(name, options) or f"Known: {', '.join(options)}."
+
+
+def names_of(document: Document) -> Names:
+    """Tell from builder and loop, fixed or swept, which names a file may use."""
+    builders = _mentioned(document, "builder")
+    loops = _mentioned(document, "loop")
+    mlp = MLP in builders if builders else not loops
+    settings = {name: key for name, key in SWEEPABLE.items() if mlp or key.table != "model" or name == "builder"}
+    return Names(settings, free=bool(loops) or not mlp)
+
+
+def _mentioned(document: Document, name: str) -> list[Any]:
+    swept = document["hparams"].get(name, [])
+    swept = swept.get("values", []) if isinstance(swept, dict) else swept
+    values = [document[table_of(name)].get(name), *(swept if isinstance(swept, list) else [])]
+    values += [trial.get(name) for trial in document["trial"]]
+    return [value for value in values if isinstance(value, str)]
+
+
+def domains(document: Document, names: Names, faults: Faults) -> dict[str, Domain]:
+    """Read what each name in [hparams] is swept over; one with a fault is left out."""
+    domains = {}
+    for name, raw in document["hparams"].items():
+        key: Key = ("hparams", name)
+        domain = _domain(name, raw, key, names, faults) if names.knows(name, key, faults) else None
+        if domain is not None:
+            domains[name] = domain
+    return domains
+
+
+def listed(document: Document, names: Names, faults: Faults) -> tuple[dict[str, Any], ...]:
+    """Read the [[trial]] tables."""
+    trials: list[dict[str, Any]] = []
+    for index, table in enumerate(document["trial"]):
+        keys: dict[str, Key] = {name: ("trial", index, name) for name in table}
+        known = {name: value for name, value in table.items() if names.knows(name, keys[name], faults)}
+        trials.append({name: names.check(name, value, keys[name], faults) for name, value in known.items()})
+        if trials[-1] in trials[:-1]:
+            faults.add(("trial", index), "a setting of its own", "one that stands before", "Use [sweep] repeats.")
+    return tuple(trials)
+
+
+def choices(trials: tuple[Mapping[str, Any], ...]) -> dict[str, Domain]:
+    """Return what listed trials set, as lists of the values in order of appearance."""
+    values: dict[str, list[Any]] = {}
+    for name, value in (pair for trial in trials for pair in trial.items()):
+        if value not in values.setdefault(name, []):
+            values[name].append(value)
+    return {name: Choice(tuple(items)) for name, items in values.items()}
+
+
+def _domain(name: str, raw: Any, key: Key, names: Names, faults: Faults) -> Domain | None:
+    values = raw
+    if isinstance(raw, dict):
+        values = raw.get("values")
+        known: tuple[str, ...] = _LIST if "values" in raw else _RANGE
+        for odd in [part for part in raw if part not in known]:
+            faults.add((*key, odd), f"one of {', '.join(known)}", "an unknown key", nearest(odd, known))
+    if isinstance(values, list):
+        return _choice(name, values, key, names, faults)
+    if isinstance(raw, dict) and "min" in raw and "max" in raw:
+        return _range(name, raw, key, names, faults)
+    faults.add(key, _EXPECTED, found(raw), "" if isinstance(raw, dict) else f"To fix it, set it in [{table_of(name)}].")
+    return None
+
+
+def _choice(name: str, values: list[Any], key: Key, names: Names, faults: Faults) -> Domain | None:
+    checked = [names.check(name, value, (*key, index), faults) for index, value in enumerate(values)]
+    if any(value is None for value in checked):
+        return None
+    if name not in names.settings and len({_kind(value) for value in checked}) > 1:
+        faults.add(key, "values of one type", found(values))
+        return None
+    return _built(lambda: Choice(tuple(checked)), values, key, faults)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    return "number" if isinstance(value, int | float) else "text"  # TensorBoard shows lists and tables as text
+
+
+def _range(name: str, raw: dict[str, Any], key: Key, names: Names, faults: Faults) -> Domain | None:
+    low, high = (names.check(name, raw[end], (*key, end), faults) for end in ("min", "max"))
+    if low is None or high is None:
+        return None
+    scale, step = raw.get("scale", "linear"), raw.get("step")
+    numbers = [value for value in (low, high, step) if value is not None]
+    if any(_kind(value) != "number" for value in numbers):
+        faults.add(key, "numbers as min, max and step, or a list of values", found(raw))
+        return None
+    if name not in names.settings and any(isinstance(value, float) for value in numbers):
+        low, high = float(low), float(high)
+    if isinstance(low, int) and isinstance(high, int) and not isinstance(step, float):
+        return _built(lambda: IntRange(low, high, scale, step), raw, key, faults)
+    if isinstance(low, int) or isinstance(high, int):
+        faults.add(key, "min, max and step all integers, or all below 1 for a fraction", found(raw))
+        return None
+    return _built(lambda: FloatRange(low, high, scale, None if step is None else float(step)), raw, key, faults)
+
+
+def _built(build: Callable[[], Domain], raw: Any, key: Key, faults: Faults) -> Domain | None:
+    try:
+        return build()
+    except ValueError as error:
+        faults.add(key, str(error), found(raw))
+        return None

@@ -1,0 +1,209 @@
+"""A sweep file as a value: every key resolved, every fault collected with its key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import text
+from .conditions import check_dependent, check_swept, conditions
+from .faults import Faults, Key, found, nearest
+from .space import Hyperparameter, Names, choices, domains, listed, names_of, unknown
+from .tables import MLP, SETTINGS, SWEEPABLE, resolve, table_of
+from .text import Document
+
+_TABLES = ("data", "model", "train", "log")
+_CONTAINERS: Mapping[str, Any] = {**dict.fromkeys(("sweep", *_TABLES, "hparams"), dict), "trial": list}
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A search space and the fixed settings around it, valid as a whole.
+
+    `given` has what the file sets in [data], [model], [train] and [log]; `hparams` what varies, in the file's order
+    (for `[[trial]]` tables, which stand in `listed`: the values they take). `source` is the TOML as given, `path` its
+    file, `folder` where modules and files of the user's are looked for.
+    """
+
+    name: str
+    description: str
+    strategy: str
+    trials: int | None
+    repeats: int
+    seed: int
+    objective: str
+    goal: str
+    given: Mapping[str, Mapping[str, Any]]
+    hparams: tuple[Hyperparameter, ...]
+    listed: tuple[Mapping[str, Any], ...]
+    source: str
+    path: Path | None
+    folder: Path
+
+    @property
+    def fixed(self) -> dict[str, dict[str, Any]]:
+        """The four tables with every default, where no hyperparameter is put in."""
+        return resolve(self.given)
+
+    @property
+    def where(self) -> str:
+        """What errors call the sweep."""
+        return self.name if self.path is None else str(self.path)
+
+    def settings(self, point: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Return the tables "data", "model", "train" and "log" of one point, every key resolved.
+
+        An optimiser's argument, or another setting, that does not apply is None.
+        """
+        tables = {table: dict(values) for table, values in self.given.items()}
+        for name, value in point.items():
+            tables[table_of(name)][name] = value
+        return resolve(tables)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the normalised settings: equal for files that mean the same."""
+        keys = ("name", "description", "strategy", "trials", "repeats", "seed", "objective", "goal")
+        swept = [hparam.to_json() for hparam in self.hparams]
+        return {**{key: getattr(self, key) for key in keys}, **self.fixed, "hparams": swept, "trial": list(self.listed)}
+
+
+def load_sweep(path: Path | str, overrides: Sequence[str] = ()) -> Sweep:
+    """Read a sweep file, with `train.epochs=3` settings put over it; raise SpecError with every fault."""
+    path = Path(path)
+    faults = Faults(str(path))
+    source = text.read(path, faults)
+    return _sweep(source, overrides, faults, stem=path.stem, path=path, folder=path.absolute().parent)
+
+
+def parse_sweep(source: str | Mapping[str, Any], *, name: str, folder: Path, overrides: Sequence[str] = ()) -> Sweep:
+    """Read a sweep from TOML text or from a mapping; `name` stands for the file in errors and names the sweep."""
+    return _sweep(source, overrides, Faults(name), stem=Path(name).stem, path=None, folder=folder)
+
+
+def _sweep(
+    source: str | Mapping[str, Any],
+    overrides: Sequence[str],
+    faults: Faults,
+    *,
+    stem: str,
+    path: Path | None,
+    folder: Path,
+) -> Sweep:
+    document = text.parse(source, faults)
+    toml = source if isinstance(source, str) else text.to_toml(document)
+    overridden = text.override(document, overrides, faults)
+    if not document:
+        faults.fail("", "a [data] table with a name, and [hparams] or [[trial]] tables", "an empty file")
+    _check_containers(document, faults)
+    names = names_of(document)
+    head = _head(_table("sweep", document, names, faults), stem, bool(document["trial"]), faults)
+    given = {table: _table(table, document, names, faults) for table in _TABLES}
+    hparams, trials = _space(document, names, given, overridden, faults)
+    _check_strategy(head, hparams, trials, faults)
+    _check_required(head, given, hparams, trials, faults)
+    faults.raise_any()
+    return Sweep(**head, given=given, hparams=hparams, listed=trials, source=toml, path=path, folder=folder)
+
+
+def _check_containers(document: Document, faults: Faults) -> None:
+    """Make every table stand in the document, empty where it was missing or no table."""
+    for name, value in document.items():
+        container = _CONTAINERS.get(name)
+        if container is None:
+            tables = [table for table in _CONTAINERS if name in SETTINGS.get(table, ())]
+            hint = f"It belongs in [{tables[0]}]." if tables else unknown(name, _CONTAINERS)
+            faults.add((name,), "a table of a sweep file", "an unknown one", hint)
+        elif not isinstance(value, container) or (name == "trial" and not all(isinstance(x, dict) for x in value)):
+            faults.add((name,), "[[trial]] tables" if name == "trial" else f"a table [{name}]", found(value))
+            document[name] = container()
+    if not (document.get("hparams") or document.get("trial")):
+        faults.add(("hparams",), "a table [hparams], or [[trial]] tables", "neither", "Say what is to vary.")
+    for name, container in _CONTAINERS.items():
+        document.setdefault(name, container())
+
+
+def _table(table: str, document: Document, names: Names, faults: Faults) -> dict[str, Any]:
+    known = {key: setting for key, setting in SETTINGS[table].items() if table != "model" or key in names.settings}
+    values = {}
+    for name, raw in document[table].items():
+        key = (table, name)
+        if name in known:
+            value = Names(known, free=False).check(name, raw, key, faults)
+            if value is not None:
+                values[name] = value
+        elif table != "model" or not names.free:
+            faults.add(key, f"a key of [{table}]", "an unknown one", unknown(name, known))
+        elif name in SWEEPABLE and name in names.settings:
+            faults.add(
+                key, "a keyword of one's own", f"a setting of [{SWEEPABLE[name].table}]", "Give it another name."
+            )
+        elif names.knows(name, key, faults):
+            values[name] = raw
+    return values
+
+
+def _head(values: Mapping[str, Any], stem: str, is_listed: bool, faults: Faults) -> dict[str, Any]:
+    head = {name: values.get(name, setting.default) for name, setting in SETTINGS["sweep"].items()}
+    if head["name"] is None and not faults.has(("sweep", "name")):
+        name = SETTINGS["sweep"]["name"]
+        head["name"] = stem
+        try:
+            name.check(stem)
+        except ValueError as error:
+            faults.add(("sweep", "name"), str(error), f"the file's stem {found(stem)}", "Set a name in [sweep].")
+    head["strategy"] = head["strategy"] or ("list" if is_listed else "grid")
+    head["goal"] = head["goal"] or ("min" if head["objective"].endswith("loss") else "max")
+    return head
+
+
+def _space(
+    document: Document, names: Names, given: dict[str, dict[str, Any]], overridden: set[Key], faults: Faults
+) -> tuple[tuple[Hyperparameter, ...], tuple[dict[str, Any], ...]]:
+    swept, trials = domains(document, names, faults), listed(document, names, faults)
+    whens = conditions(document, swept, names, given, faults)
+    check_swept(swept, given, overridden, faults)
+    check_dependent(swept, whens, trials, given, names=names, faults=faults)
+    if trials and document["hparams"]:
+        faults.add(("hparams",), "either [hparams] or [[trial]] tables", "both", "Strategies take one of them.")
+    if trials:
+        swept = choices(trials)
+    hparams = (Hyperparameter(name, table_of(name), domain, whens.get(name, {})) for name, domain in swept.items())
+    return tuple(hparams), trials
+
+
+def _check_strategy(
+    head: Mapping[str, Any], hparams: Sequence[Hyperparameter], trials: Sequence[Mapping[str, Any]], faults: Faults
+) -> None:
+    strategy, key = head["strategy"], ("sweep", "strategy")
+    if faults.has(key):
+        return
+    if (strategy == "list") != bool(trials):
+        expected = '"list" where there are [[trial]] tables' if trials else "[[trial]] tables for a list"
+        faults.add(key, expected, found(strategy) if trials else "none")
+    if strategy == "random" and head["trials"] is None and not faults.has(("sweep", "trials")):
+        faults.add(("sweep", "trials"), "how many settings to draw", "nothing", "Such as trials = 20.")
+    for hparam in hparams:
+        if strategy == "grid" and hparam.domain.size is None:
+            hint = 'Give it a step or a list, or set strategy = "random".'
+            faults.add(("hparams", hparam.name), "finitely many values for a grid", "a continuous range", hint)
+
+
+def _check_required(
+    head: Mapping[str, Any],
+    given: Mapping[str, Mapping[str, Any]],
+    hparams: Sequence[Hyperparameter],
+    trials: Sequence[Mapping[str, Any]],
+    faults: Faults,
+) -> None:
+    key, swept = ("data", "name"), {hparam.name: hparam for hparam in hparams}
+    always = "name" in swept and not swept["name"].when and all("name" in trial for trial in trials)
+    if "name" not in given["data"] and not always and not faults.has(key):
+        faults.add(key, SETTINGS["data"]["name"].expected, "nothing", "A sweep needs data.")
+    fixed, metric = resolve(given), head["objective"].removeprefix("validation/")
+    own = fixed["model"]["builder"] != MLP or fixed["train"]["loop"] or swept.keys() & {"builder", "loop", "metrics"}
+    known = ["loss", *fixed["train"]["metrics"]]
+    if not own and metric not in known and not faults.mention("metrics"):
+        expected = f"a metric of the sweep, {' or '.join(known)}"
+        faults.add(("sweep", "objective"), expected, found(head["objective"]), nearest(metric, known))

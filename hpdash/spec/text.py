@@ -1,0 +1,169 @@
+"""From a file, a text or a Python mapping to a document of plain JSON values, whatever the bytes are."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .faults import Faults, Key, found, nearest
+
+Document = dict[str, Any]
+
+LARGEST = 1 << 20  # bytes of a sweep file; read no further
+DEEPEST = 16  # tables and lists in each other
+_WORD = re.compile(r"[^\s\[\]{}\"'#,=][^\[\]{}\"'#\n]*")
+_AT = re.compile(r"(?s)(?P<what>.*) \((?:at )?(?P<where>.*)\)")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def read(path: Path, faults: Faults) -> str:
+    """Read a sweep file's text, at most 1 MiB of UTF-8; a byte order mark is dropped."""
+    try:
+        if path.is_dir():
+            faults.fail("", "a sweep file", "a folder", _beside(path))
+        if not path.is_file():
+            faults.fail("", "a sweep file", "no such file", _beside(path.parent, path.name))
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        faults.fail("", "a sweep file that can be read", getattr(error, "strerror", None) or str(error))
+    if len(data) > LARGEST:
+        faults.fail("", "a sweep file of at most 1 MiB", "a larger one")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        what = "UTF-16" if data.startswith(_UTF16) else f"byte 0x{data[error.start]:02x}"
+        line = data.count(b"\n", 0, error.start) + 1
+        faults.fail(f"line {line}", "text in UTF-8", what, "Save the file as UTF-8.")
+
+
+def _beside(folder: Path, name: str = "") -> str:
+    files = sorted(path.name for path in folder.glob("*.toml"))[:1000] if folder.is_dir() else []
+    return nearest(name, files) or (f"There is {folder / files[0]}." if files else "")
+
+
+def parse(source: str | Mapping[str, Any], faults: Faults) -> Document:
+    """Parse TOML text, or copy a mapping, into dicts, lists, strings, numbers and booleans."""
+    document = plain(_toml(source, faults) if isinstance(source, str) else source, faults)
+    faults.raise_any()
+    return dict(document)
+
+
+def _toml(text: str, faults: Faults) -> Document:
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        faults.fail("", f"tables and lists at most {DEEPEST} deep", "deeper ones")
+    except ValueError as error:  # TOMLDecodeError, and what int() says to 5,000 digits
+        match = _AT.fullmatch(str(error))
+        what, where = (match["what"], match["where"]) if match else (str(error), "")
+        faults.fail(where, "TOML", _said(what), _hint(text))
+
+
+def _said(message: str) -> str:
+    if message == "Cannot overwrite a value":
+        return "a key that is given twice"
+    if "limit" in message and "digits" in message:
+        return "an integer of thousands of digits"
+    return message[:200]
+
+
+def _hint(text: str) -> str:
+    if text.lstrip().startswith("{"):
+        return "This looks like JSON; TOML has [tables] of lines such as `epochs = 3`."
+    if re.search(r"(?m)^\s*[\w-]+:(\s|$)", text):
+        return "This looks like YAML; TOML has [tables] of lines such as `epochs = 3`."
+    return ""
+
+
+def plain(value: Any, faults: Faults, key: Key = ()) -> Any:
+    """Copy a value into JSON values, noting dates, huge integers, inf, nan and what is nested too deep."""
+    if len(key) > DEEPEST:
+        faults.add(key[:4], f"tables and lists at most {DEEPEST} deep", "deeper ones")
+        return None
+    if _is_plain(value):
+        return value
+    if isinstance(value, list | tuple):
+        return [plain(item, faults, (*key, index)) for index, item in enumerate(value)]
+    if isinstance(value, Mapping) and all(isinstance(name, str) and _is_plain(name) for name in value):
+        return {name: plain(item, faults, (*key, name)) for name, item in value.items()}
+    kind = "an integer beyond 64 bits" if isinstance(value, int) else f"{type(value).__name__} {found(value)}"
+    faults.add(key, "a string, a boolean, a finite number, a list or a table", kind)
+    return None
+
+
+def _is_plain(value: Any) -> bool:
+    match value:
+        case bool():
+            return True
+        case int():
+            return -(2**63) <= value < 2**63
+        case float():
+            return math.isfinite(value)
+        case str():
+            return re.search("[\ud800-\udfff]", value) is None  # half a character, as an argument not in UTF-8 has
+    return False
+
+
+def override(document: Document, settings: Sequence[str], faults: Faults) -> set[Key]:
+    """Put `train.epochs=3` settings into a document; return their keys.
+
+    A value is TOML, or a bare word, which is taken as a string.
+    """
+    keys: set[Key] = set()
+    for setting in settings:
+        parsed = _one_setting(setting)
+        if parsed is None:
+            found_text = found(setting)
+            faults.add("--set", "key=value with a TOML value", found_text, "Such as --set 'hparams.units=[64, 128]'.")
+            continue
+        key, value = parsed
+        table = document
+        for part in key[:-1]:
+            inner = table.setdefault(part, {})
+            if not isinstance(inner, dict):
+                inner = table[part] = {}
+            table = inner
+        table[key[-1]] = plain(value, faults, key)
+        keys.add(key)
+    return keys
+
+
+def _one_setting(setting: str) -> tuple[tuple[str, ...], Any] | None:
+    name, _, value = setting.partition("=")
+    for text in (setting, f"{name} = {json.dumps(value.strip())}" if _WORD.fullmatch(value.strip()) else ""):
+        try:
+            parsed: Any = tomllib.loads(text)
+            key = tomllib.loads(f"{name} = 0")
+        except (ValueError, RecursionError):
+            continue
+        path: list[str] = []
+        while isinstance(key, dict) and len(key) == len(parsed) == 1 and len(path) < DEEPEST:
+            path.append(next(iter(key)))
+            key, parsed = key[path[-1]], parsed[path[-1]]
+            if key == 0:
+                return tuple(path), parsed
+    return None
+
+
+def to_toml(document: Mapping[str, Any]) -> str:
+    """Write a document of plain values as TOML, a table a section."""
+    values = [f"{_value(name)} = {_value(item)}\n" for name, item in document.items() if not isinstance(item, dict)]
+    for name, table in document.items():
+        if isinstance(table, dict):
+            values.append(f"\n[{_value(name)}]\n" + "".join(f"{_value(k)} = {_value(v)}\n" for k, v in table.items()))
+    return "".join(values).lstrip("\n")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_value(key)} = {_value(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    # JSON's scalars are TOML's, but for the one control character that JSON does not escape
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

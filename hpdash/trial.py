@@ -1,0 +1,178 @@
+"""The records every stage passes on: what a trial is, how it stands, how it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+Scalar = bool | int | float | str
+TABLES = ("data", "model", "train")  # whose settings are hyperparameters; [log] only says what is written
+INITIALIZERS = ("kernel_initializer", "bias_initializer", "output_initializer")
+
+
+class TrialState(StrEnum):
+    """How a trial stands; every state but `RUNNING` ends an attempt."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    PRUNED = "pruned"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+    KILLED = "killed"
+    TIMED_OUT = "timed_out"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def is_result(self) -> bool:
+        """Whether the trial is done for good: its outcome answers the question that was asked."""
+        return self in (TrialState.FINISHED, TrialState.PRUNED, TrialState.DIVERGED)
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether a sweep that ends so exits with 1."""
+        return self in (TrialState.FAILED, TrialState.KILLED, TrialState.TIMED_OUT)
+
+
+def shown(value: object) -> Scalar | None:
+    """Return a setting as TensorBoard and tables show it: a bool, a number or a string.
+
+    Lists become `"512-256"`, an initialiser's table `"random_normal(stddev=1)"`; None stays None (left out).
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        arguments = ",".join(f"{key}={_plain(item)}" for key, item in value.items() if key != "name")
+        return f"{value.get('name', '')}({arguments})"
+    if isinstance(value, list | tuple):
+        return "-".join(_plain(item) for item in value)
+    return str(value)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    return str(shown(value))
+
+
+def default_metrics(classes: int | None) -> tuple[str, ...]:
+    """Return the metrics of a model whose [train] table names none; `classes` is None for a regression."""
+    return ("mean_absolute_error",) if classes is None else ("accuracy",)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialSpec:
+    """One point of a sweep's space with a seed, resolved: all that a worker needs to train it.
+
+    `settings` has the tables "data", "model", "train" and "log" with every key resolved to JSON values.
+    `swept` has the hyperparameters in the file's order; one whose `when` does not hold is absent.
+    Replicates share `setting` and differ in `seed`.
+    """
+
+    number: int
+    setting: int
+    seed: int
+    swept: Mapping[str, Any]
+    settings: Mapping[str, Mapping[str, Any]]
+    objective: str
+    goal: str
+
+    @property
+    def hparams(self) -> dict[str, Scalar]:
+        """Every resolved setting that is a number, a string or a boolean, as TensorBoard gets it."""
+        pairs = {key: shown(value) for table in TABLES for key, value in self.settings[table].items()}
+        return {key: value for key, value in pairs.items() if value is not None}
+
+    @property
+    def graph_key(self) -> str:
+        """Name the compiled graph this trial runs on: trials of one key differ only in values that are poured in.
+
+        For the built-in MLP that is all but seed, initialisers and learning rate; for a builder of one's own, which
+        may do anything with its keywords, all but seed and learning rate.
+        """
+        poured = INITIALIZERS if self.settings["model"].get("builder") == "mlp" else ()
+        model = {key: value for key, value in self.settings["model"].items() if key not in poured}
+        train = {key: value for key, value in self.settings["train"].items() if key not in ("learning_rate", "epochs")}
+        return json.dumps([self.settings["data"], model, train], sort_keys=True)
+
+    @property
+    def label(self) -> str:
+        """The swept hyperparameters in one line, `activation=elu batchnorm=before`."""
+        return " ".join(f"{key}={_plain(value)}" for key, value in self.swept.items())
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """How one attempt at a trial ended.
+
+    `metrics` are the last epoch's and `best` the best epoch's, named `loss`, `accuracy`, `validation/accuracy`.
+    `seconds` is the training time on the worker's monotonic clock; `weights_sha256` the digest of the final weights.
+    """
+
+    state: TrialState
+    epochs: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    best: Mapping[str, float] = field(default_factory=dict)
+    best_epoch: int | None = None
+    seconds: float = 0.0
+    weights_sha256: str | None = None
+    parameters: int | None = None
+    trainable_parameters: int | None = None
+    xla: bool | None = None
+    reused_graph: bool | None = None
+    error: str | None = None
+    traceback: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the one JSON form, without what is not set."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TrialResult:
+        """Read the JSON form back, leaving out keys of a newer version."""
+        known = {key: value for key, value in data.items() if key in cls.__dataclass_fields__}
+        return cls(**{**known, "state": TrialState(known["state"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a running trial is: epochs finished, the share of the current one, the last metrics."""
+
+    number: int
+    epoch: int
+    epochs: int
+    fraction: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    phase: str = "training"
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A worker has begun an attempt (from 1) at a trial."""
+
+    spec: TrialSpec
+    attempt: int
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An attempt has ended; `worker_died` where the worker's own process could not say so."""
+
+    spec: TrialSpec
+    attempt: int
+    result: TrialResult
+    worker_died: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A sentence for the user, from a trial or about a worker."""
+
+    text: str
+    number: int | None = None
+
+
+Event = Started | Progress | Ended | Notice

@@ -1,0 +1,67 @@
+"""What is about to run, in words and tables: a checked sweep, its trials, the data sets there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..data import Status
+from ..domains import Choice
+from ..spec import Sweep
+from ..trial import TrialSpec, shown
+from .leaderboard import differing
+from .text import duration, plain, setting, table
+
+LISTED = 100  # trials of a dry run on a terminal; a pipe gets them all
+
+
+def summary(sweep: Sweep, settings: int) -> Text:
+    """Say in a few lines what a valid sweep file asks for."""
+    repeats = f" x {sweep.repeats} seeds = {settings * sweep.repeats:,} trials" if sweep.repeats > 1 else " trials"
+    lines = [f"{sweep.name}: valid; {sweep.strategy} of {settings:,}{repeats}, {sweep.goal} of {sweep.objective}"]
+    for hyperparameter in sweep.hparams:
+        when = " and ".join(f"{key} = {_joined(values)}" for key, values in hyperparameter.when.items())
+        lines.append(f"  {hyperparameter.name}: {_domain(hyperparameter.domain)}{f' when {when}' if when else ''}")
+    return Text("\n").join(plain(line) for line in lines)
+
+
+def _joined(values: Sequence[Any]) -> str:
+    return " | ".join(str(shown(value)) for value in values)
+
+
+def _domain(domain: Any) -> str:
+    if isinstance(domain, Choice):
+        return _joined(domain.values)
+    step = f" in steps of {domain.step:g}" if domain.step else ""
+    return f"{domain.min:g} to {domain.max:g}{step}{' (log)' if domain.scale == 'log' else ''}"
+
+
+def data_sets(console: Console, found: Sequence[Status]) -> Table:
+    """Draw the data sets that have a name: what they are, how many examples, whether they are here."""
+    rows = [_data_row(each) for each in found]
+    header = ["name", "", "where", "what", "licence", "train", "test", "shape"]
+    return table(console, header, rows, left=5)
+
+
+def _data_row(each: Status) -> list[object]:
+    here, where = "here" if each.here else "not here", each.where or "needs no file"
+    counts = [f"{each.train:,}", f"{each.test:,}", " x ".join(map(str, each.shape))]
+    return [each.name, here, where, each.description, each.licence, *counts]
+
+
+def trial_list(console: Console, specs: Sequence[TrialSpec], estimate: float | None) -> Iterator[RenderableType]:
+    """Draw the trials a sweep would run, and how long that would take."""
+    names = differing(specs)
+    listed = specs[:LISTED] if console.is_terminal else specs
+    rows = [(f"{spec.number:04d}", *(setting(spec.swept.get(name)) for name in names), spec.seed) for spec in listed]
+    yield table(console, ["trial", *names, "seed"], rows, left=1 + len(names))
+    if len(listed) < len(specs):
+        yield plain(f"… and {len(specs) - len(listed):,} more")
+    if estimate is None:
+        yield plain(f"{len(specs):,} trials; no estimate: it needs the built-in MLP and data that are here")
+    else:
+        yield plain(f"{len(specs):,} trials, about {duration(estimate)} (estimated from this machine's matrix product)")

@@ -1,0 +1,134 @@
+"""The end of a sweep as a table: settings ranked by their best value, replicates folded, what failed and why."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from ..trial import TrialResult, TrialSpec, TrialState
+from .text import duration, number, plain, setting, table
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One setting: its trials with results, and the best values of its finished ones."""
+
+    setting: int
+    specs: tuple[TrialSpec, ...]
+    results: tuple[TrialResult, ...]
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """The mean best value over the finished replicates, NaN where there is none."""
+        return statistics.fmean(self.values) if self.values else math.nan
+
+    @property
+    def std(self) -> float | None:
+        """The sample standard deviation over replicates, from two on."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+
+def rank(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> list[Row]:
+    """Group trials by setting and sort: best first, settings without a finished trial last."""
+    groups: dict[int, list[TrialSpec]] = {}
+    for spec in specs:
+        if spec.number in results:
+            groups.setdefault(spec.setting, []).append(spec)
+    rows = [_row(setting, group, results) for setting, group in groups.items()]
+    sign = -1 if specs and specs[0].goal == "max" else 1
+    return sorted(rows, key=lambda row: (not row.values, sign * row.mean if row.values else 0, row.setting))
+
+
+def _row(setting: int, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> Row:
+    own = tuple(results[spec.number] for spec in specs)
+    finished = (result for result in own if result.state is TrialState.FINISHED)
+    objective = specs[0].objective
+    values = tuple(result.best[objective] for result in finished if objective in result.best)
+    return Row(setting, tuple(specs), own, values)
+
+
+def leaderboard(
+    console: Console, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], title: str, most: int = 20
+) -> RenderableType:
+    """Draw the best settings: hyperparameters that differ, best and last value, epoch, time."""
+    rows = rank(specs, results)
+    names = differing(specs)
+    objective = specs[0].objective if specs else "objective"
+    folded = any(len(row.specs) > 1 for row in rows)
+    header = ["", "setting" if folded else "trial", *names, f"best {objective}", "epoch", "last", "time"]
+    shown_rows = rows if not console.is_terminal else rows[:most]
+    cells = [_cells(place, row, names, objective) for place, row in enumerate(shown_rows, start=1)]
+    return table(console, header, cells, left=2 + len(names), title=title)
+
+
+def _cells(place: int, row: Row, names: Sequence[str], objective: str) -> list[object]:
+    swept = row.specs[0].swept
+    hyperparameters = [setting(swept.get(name)) for name in names]
+    trial = row.setting if len(row.specs) > 1 else row.specs[0].number
+    seconds = duration(sum(result.seconds for result in row.results))
+    first = row.results[0]
+    if not row.values:
+        states = ", ".join(dict.fromkeys(str(result.state) for result in row.results))
+        return ["", f"{trial:04d}", *hyperparameters, Text(states, style="red"), "", "", seconds]
+    spread = f" ± {number(row.std)} ({len(row.values)})" if row.std is not None else ""
+    epoch = first.best_epoch if len(row.specs) == 1 else ""
+    last = number(first.metrics.get(objective)) if len(row.specs) == 1 else ""
+    best = Text(number(row.mean) + spread, style="bold green" if place == 1 else "")
+    return [place, f"{trial:04d}", *hyperparameters, best, epoch, last, seconds]
+
+
+def differing(specs: Sequence[TrialSpec]) -> list[str]:
+    """Return the swept hyperparameters that take more than one value, all of them where none does."""
+    names = list(dict.fromkeys(name for spec in specs for name in spec.swept))
+    varied = [name for name in names if len({str(spec.swept.get(name)) for spec in specs}) > 1]
+    return varied or names
+
+
+def faults(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> Iterator[Text]:
+    """Yield a line for each trial that did not end as it should, the same reason once."""
+    told: dict[str, int] = {}
+    for spec in specs:
+        result = results.get(spec.number)
+        if result is None or not (result.state.is_fault or result.state is TrialState.DIVERGED):
+            continue
+        reason = (result.error or "the loss is no longer finite").strip()
+        if reason in told:
+            yield plain(f"{spec.number:04d} {result.state}: as {told[reason]:04d}")
+            continue
+        told[reason] = spec.number
+        yield plain(f"{spec.number:04d} {result.state} ({spec.label}): {reason}")
+
+
+def closing(
+    specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], logs: Path, again: str, stopped: bool
+) -> Iterator[Text]:
+    """Yield what to type next: TensorBoard, and how to go on where something is missing."""
+    missing = sum(not results[spec.number].state.is_result if spec.number in results else True for spec in specs)
+    if missing:
+        what = "Stopped" if stopped else "Done"
+        yield plain(f"{what}; {missing} of {len(specs)} trials are not finished. To go on: {again}")
+    yield plain(f"tensorboard --logdir {shlex.quote(str(logs))}")
+
+
+def outcome_json(
+    name: str, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], signal: int | None
+) -> dict[str, Any]:
+    """Return a sweep's end as JSON values: every trial with its hyperparameters and result, and the ranking."""
+    trials = [
+        {"number": spec.number, "setting": spec.setting, "seed": spec.seed, "hparams": dict(spec.swept)}
+        | {"result": results[spec.number].to_json() if spec.number in results else None}
+        for spec in specs
+    ]
+    ranking = [
+        {"setting": row.setting, "mean": row.mean, "std": row.std, "n": len(row.values)} for row in rank(specs, results)
+    ]
+    return {"sweep": name, "signal": signal, "trials": trials, "ranking": [row for row in ranking if row["n"]]}

@@ -1,0 +1,177 @@
+"""A sweep while it runs: a line a running trial, a total with the time left, the best so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ..trial import Ended, Event, Notice, Progress, Started, TrialResult, TrialSpec, TrialState
+from .text import duration, number, plain
+
+SHOWN_METRICS = 4
+REFRESH_HERTZ = 8
+
+
+@dataclass(slots=True)
+class _Running:
+    spec: TrialSpec
+    begin: float
+    progress: Progress | None = None
+
+    @property
+    def share(self) -> float:
+        progress = self.progress
+        return (progress.epoch + progress.fraction) / max(1, progress.epochs) if progress else 0.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is known of a running sweep: counts, running trials, the best so far; `now` is a monotonic clock."""
+
+    total: int
+    done: int
+    workers: int
+    begin: float
+    running: dict[int, _Running] = field(default_factory=dict)
+    best: tuple[TrialSpec, float, int | None] | None = None
+    ended: int = 0
+
+    def note(self, event: Event, now: float) -> None:
+        """Take in what happened."""
+        match event:
+            case Started(spec, _, _):
+                self.running[spec.number] = _Running(spec, now)
+            case Progress(number):
+                if number in self.running:
+                    self.running[number].progress = event
+            case Ended(spec, _, result):
+                self.running.pop(spec.number, None)
+                self.done += 1
+                self.ended += 1
+                self.note_best(spec, result)
+
+    def note_best(self, spec: TrialSpec, result: TrialResult) -> None:
+        """Keep a finished trial's best value if it is the best so far."""
+        value = result.best.get(spec.objective)
+        if result.state is not TrialState.FINISHED or value is None:
+            return
+        if self.best is None or (value > self.best[1] if spec.goal == "max" else value < self.best[1]):
+            self.best = spec, value, result.best_epoch
+
+    def seconds_left(self, now: float) -> float | None:
+        """Estimate the time left from the trials of this run, None before any has got anywhere."""
+        trials = self.ended + sum(running.share for running in self.running.values())
+        if trials <= 0 or now <= self.begin:
+            return None
+        left = self.total - self.done - sum(running.share for running in self.running.values())
+        return (now - self.begin) / trials * left
+
+
+class LiveView:
+    """Show a sweep on a console: redrawn in place on a terminal, a line an event elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._tally: Tally | None = None
+        self._live: Live | None = None
+        self._fetching = ""
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal and not self._console.is_dumb_terminal:
+            self._live = Live(
+                get_renderable=self._draw, console=self._console, refresh_per_second=REFRESH_HERTZ, transient=True
+            )
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def plan(self, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int) -> None:
+        """Begin: the trials there are, the results that stand already, how many workers."""
+        self._tally = Tally(len(specs), len(results), workers, time.monotonic())
+        for spec in specs:
+            if spec.number in results:
+                self._tally.note_best(spec, results[spec.number])
+
+    def event(self, event: Event | None) -> None:
+        """Show what happened."""
+        if event is None or self._tally is None:
+            return
+        self._tally.note(event, time.monotonic())
+        match event:
+            case Notice(text, number):
+                self._say(plain(f"{f'{number:04d}: ' if number is not None else ''}{text}"))
+            case Ended(spec, _, result):
+                self._say(self._ended(spec, result))
+
+    def fetch(self, name: str, done: int, total: int | None) -> None:
+        """Show how much of a data set has arrived."""
+        share = f" of {total / 1e6:.0f}" if total else ""
+        text = f"fetching {name}: {done / 1e6:.0f}{share} MB"
+        if self._live is None and done and text != self._fetching:
+            self._say(plain(text))
+        self._fetching = text
+
+    def _say(self, line: Text) -> None:
+        self._console.print(line, soft_wrap=True)
+
+    def _ended(self, spec: TrialSpec, result: TrialResult) -> Text:
+        assert self._tally is not None
+        place = f"[{self._tally.done}/{self._tally.total}]"
+        value = result.best.get(spec.objective)
+        best = f" {spec.objective} {number(value)} at epoch {result.best_epoch}" if value is not None else ""
+        style = "" if result.state is TrialState.FINISHED else "yellow"
+        line = plain(f"{place} {spec.number:04d} {spec.label}: {result.state}{best} in {duration(result.seconds)}")
+        line.stylize(style)
+        return line
+
+    def _draw(self) -> RenderableType:
+        if self._tally is None:
+            return plain(self._fetching or "starting workers …")
+        now = time.monotonic()
+        parts: list[RenderableType] = [_running_table(self._tally, now), _total_line(self._tally, now)]
+        if self._tally.best is not None:
+            spec, value, epoch = self._tally.best
+            parts.append(
+                plain(f"best  {spec.number:04d} {spec.objective} {number(value)} at epoch {epoch}  {spec.label}")
+            )
+        return Group(*parts)
+
+
+def _running_table(tally: Tally, now: float) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    for running in tally.running.values():
+        progress, elapsed = running.progress, now - running.begin
+        if progress is None or progress.phase != "training":
+            state, bar, left = progress.phase if progress else "starting", Text(""), ""
+        else:
+            state = f"epoch {min(progress.epoch + 1, progress.epochs)}/{progress.epochs}"
+            bar = ProgressBar(total=1.0, completed=running.share, width=16)
+            left = f"{duration(elapsed / running.share * (1 - running.share))} left" if running.share > 0 else ""
+        metrics = list(progress.metrics.items())[:SHOWN_METRICS] if progress else []
+        values = "  ".join(f"{name} {number(value)}" for name, value in metrics)
+        grid.add_row(plain(f"{running.spec.number:04d}"), plain(running.spec.label), state, bar, plain(values), left)
+    return grid
+
+
+def _total_line(tally: Tally, now: float) -> Table:
+    left = tally.seconds_left(now)
+    share = tally.done + sum(running.share for running in tally.running.values())
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row(
+        f"total {tally.done}/{tally.total} trials",
+        ProgressBar(total=max(1, tally.total), completed=share, width=32),
+        f"{duration(now - tally.begin)} elapsed",
+        f"{duration(left)} left" if left is not None else "",
+    )
+    return grid

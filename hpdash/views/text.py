@@ -1,0 +1,57 @@
+"""How numbers, durations and tables read in a terminal and in a pipe; nothing a user named is taken as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..trial import shown
+
+PIPE_WIDTH = 1000  # columns of a table that no eye has to see whole
+
+
+def number(value: float | None) -> str:
+    """Show a metric in four decimals, small and great ones in four figures."""
+    if value is None:
+        return ""
+    return f"{value:.4f}" if value == 0 or 0.001 <= abs(value) < 1000 else f"{value:.4g}"
+
+
+def setting(value: object) -> str:
+    """Show a hyperparameter's value, one that is absent as nothing."""
+    text = shown(value)
+    if text is None:
+        return ""
+    return f"{text:.6g}" if isinstance(text, float) else str(text)
+
+
+def duration(seconds: float) -> str:
+    """Show a duration as `4.2s`, `1:05` or `2:03:04`."""
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def plain(text: object) -> Text:
+    """Show a text literally: no markup, control characters as their escapes."""
+    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text))
+    return Text(shown)
+
+
+def table(
+    console: Console, header: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1, title: str | None = None
+) -> Table:
+    """Make a table, the first `left` columns to the left, the rest (numbers) to the right; no lines in a pipe."""
+    lines = box.SIMPLE_HEAD if console.is_terminal else None
+    made = Table(box=lines, title=plain(title) if title else None, title_justify="left", pad_edge=console.is_terminal)
+    for position, name in enumerate(header):
+        made.add_column(plain(name), justify="left" if position < left else "right", no_wrap=not console.is_terminal)
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else plain(cell) for cell in row))
+    return made

@@ -1,0 +1,261 @@
+"""Truths of the HParams experiment record and of its upkeep over a logs root."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import api_pb2, metadata
+
+from hpdash import logdir
+from hpdash.errors import LogdirError
+from hpdash.experiment import Column, Discrete, Interval, Metric, Sheet, experiment, merge, refresh
+
+BATCHNORM = Column("batchnorm", True, Discrete(("none", "before")))
+RATE = Column("learning_rate", True, Interval(0.001, 0.1))
+EPOCHS = Column("epochs", False, Discrete((10,)))
+LOSS = Metric("epoch_loss")
+ACCURACY = Metric("epoch_accuracy", "validation")
+
+
+def union(*domains: Discrete | Interval | None) -> Discrete | Interval | None:
+    """Merge one column that several sweeps have."""
+    (column,) = merge([(Column("x", True, domain),) for domain in domains])
+    return column.domain
+
+
+@pytest.mark.parametrize(
+    ("domains", "expected"),
+    [
+        pytest.param([Discrete((3, 1)), Discrete((2.5, 1.0))], Discrete((1, 2.5, 3)), id="numbers-sorted"),
+        pytest.param([Discrete(("b", "a")), Discrete(("c", "b"))], Discrete(("b", "a", "c")), id="strings-first-seen"),
+        pytest.param([Discrete((True,)), Discrete((False,))], Discrete((False, True)), id="bools"),
+        pytest.param([Interval(0.5, 2), Interval(0.1, 1)], Interval(0.1, 2), id="intervals"),
+        pytest.param([Discrete((3, 0.01)), Interval(0.5, 2)], Interval(0.01, 3), id="interval-and-numbers"),
+        pytest.param([Discrete((1,)), Discrete(("a",))], Discrete((1, "a")), id="numbers-and-strings"),
+        pytest.param([Interval(0, 1), Discrete(("a",))], None, id="interval-and-strings"),
+        pytest.param([Interval(0, 1), Discrete((True,))], None, id="interval-and-bools"),
+        pytest.param([None, Discrete(("a",))], None, id="no-domain"),
+    ],
+)
+def test_union_of_domains(domains: list[Discrete | Interval | None], expected: Discrete | Interval | None) -> None:
+    """Values with values, intervals over numbers, and no domain where nothing common holds."""
+    assert union(*domains) == expected
+
+
+def test_true_is_not_one() -> None:
+    """A boolean and an equal number are two values."""
+    domain = union(Discrete((True,)), Discrete((1,)))
+    assert isinstance(domain, Discrete)
+    assert {type(value) for value in domain.values} == {bool, int}
+
+
+values = st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.sampled_from("abc")
+domains = st.lists(values, min_size=1).map(lambda items: Discrete(tuple(items))) | st.tuples(
+    st.integers(-9, 9), st.floats(-9, 9)
+).map(lambda ends: Interval(min(ends), max(ends)))
+
+
+@given(st.lists(domains, min_size=1, max_size=4))
+def test_union_holds_every_domain_whatever_the_order(given_domains: list[Discrete | Interval]) -> None:
+    """A union has every value and range of its parts, and their order does not matter but for that of strings."""
+    forward, backward = union(*given_domains), union(*reversed(given_domains))
+    if isinstance(forward, Discrete):
+        assert isinstance(backward, Discrete)
+        assert set(map(repr, map(float_or_same, forward.values))) == set(map(repr, map(float_or_same, backward.values)))
+        assert all(v in forward.values for d in given_domains if isinstance(d, Discrete) for v in d.values)
+        return
+    assert forward == backward
+    if forward is not None:
+        for domain in given_domains:
+            ends = (domain.min, domain.max) if isinstance(domain, Interval) else domain.values
+            assert all(forward.min <= float(end) <= forward.max for end in ends)
+
+
+def float_or_same(value: object) -> object:
+    """Spell equal numbers alike."""
+    return value + 0.0 if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        pytest.param(lambda: Discrete(()), id="no-values"),
+        pytest.param(lambda: Discrete((1.0, float("nan"))), id="nan"),
+        pytest.param(lambda: Interval(2, 1), id="backwards"),
+        pytest.param(lambda: Interval(0, float("inf")), id="infinite"),
+    ],
+)
+def test_refuses_what_is_no_domain(build: Any) -> None:
+    """A domain that exists is valid."""
+    with pytest.raises(ValueError, match="expected"):
+        build()
+
+
+def test_json_round_trip() -> None:
+    """A sheet comes back from its JSON text as it was, with the documented keys."""
+    sheet = Sheet((BATCHNORM, RATE, Column("x", False, None)), (LOSS, ACCURACY), "why")
+    text = json.dumps(sheet.to_json())
+    assert Sheet.from_json(json.loads(text)) == sheet
+    assert json.loads(text)["columns"][1] == {
+        "name": "learning_rate",
+        "swept": True,
+        "domain": {"type": "interval", "min": 0.001, "max": 0.1, "kind": "float"},
+    }
+    assert Interval(1, 8).to_json()["kind"] == "int"
+
+
+def test_a_record_is_the_union_with_its_own_names_first() -> None:
+    """A record lists every sweep's names with type and domain; `differs` only, and first, those its own sweep swept."""
+    own = Sheet((EPOCHS, RATE), (LOSS,), "mine")
+    other = Sheet(
+        (BATCHNORM, Column("epochs", True, Discrete((20,))), Column("nesterov", True, Discrete((True,)))),
+        (ACCURACY, LOSS),
+        "theirs",
+    )
+    record = experiment(own, [other, own])
+    shown = [(info.name, info.differs, info.type) for info in record.hparam_infos]
+    assert shown == [
+        ("learning_rate", True, api_pb2.DATA_TYPE_FLOAT64),
+        ("batchnorm", False, api_pb2.DATA_TYPE_STRING),
+        ("epochs", False, api_pb2.DATA_TYPE_FLOAT64),
+        ("nesterov", False, api_pb2.DATA_TYPE_BOOL),
+    ]
+    rate, batchnorm, epochs, nesterov = record.hparam_infos
+    assert (rate.domain_interval.min_value, rate.domain_interval.max_value) == (0.001, 0.1)
+    assert list(batchnorm.domain_discrete) == ["none", "before"]
+    assert list(epochs.domain_discrete) == [10, 20]
+    assert nesterov.domain_discrete.values[0].bool_value is True
+    assert [(m.name.group, m.name.tag, m.display_name) for m in record.metric_infos] == [
+        ("validation", "epoch_accuracy", "validation/epoch_accuracy"),
+        ("", "epoch_loss", "epoch_loss"),
+    ]
+    assert record.description == "mine"
+
+
+@pytest.mark.parametrize(("domain", "kept"), [(Discrete((1, True, "a")), [1, True, "a"]), (None, None)], ids=str)
+def test_clashing_types_are_a_string(domain: Discrete | None, kept: list[object] | None) -> None:
+    """Where types clash, the column is a string one, and its values stay what the sessions logged."""
+    sheet = Sheet((Column("x", True, domain),), ())
+    (info,) = experiment(sheet, [sheet]).hparam_infos
+    assert info.type == api_pb2.DATA_TYPE_STRING
+    assert (list(info.domain_discrete) if info.HasField("domain_discrete") else None) == kept
+
+
+def add_sweep(root: Path, name: str, *columns: Column) -> Path:
+    """Make a sweep's folder with a sweep.json."""
+    (root / name).mkdir()
+    (root / name / logdir.SWEEP_JSON).write_text(json.dumps(Sheet(columns, (LOSS,)).to_json()))
+    return root / name
+
+
+def names_shown(sweep: Path) -> set[str]:
+    """Read the one record of a sweep through TensorBoard."""
+    (folder,) = logdir.experiment_folders(sweep)
+    content = EventAccumulator(str(folder)).Reload().SummaryMetadata(metadata.EXPERIMENT_TAG).plugin_data.content
+    return {info.name for info in metadata.parse_experiment_plugin_data(content).hparam_infos}
+
+
+def test_every_sweep_shows_all_columns_as_sweeps_come_and_go(tmp_path: Path) -> None:
+    """Each sweep has one record, the union over the root, in a folder new to TensorBoard whenever it changed."""
+    one = add_sweep(tmp_path, "one", BATCHNORM)
+    assert refresh(tmp_path) == []
+    first = logdir.experiment_folders(one)
+    assert names_shown(one) == {"batchnorm"}
+    two = add_sweep(tmp_path, "two", RATE)
+    refresh(tmp_path)
+    assert names_shown(one) == names_shown(two) == {"batchnorm", "learning_rate"}
+    assert logdir.experiment_folders(one) != first
+    (two / logdir.SWEEP_JSON).unlink()
+    refresh(tmp_path)
+    assert logdir.experiment_folders(one) == first
+
+
+def test_refresh_writes_nothing_when_nothing_changed(tmp_path: Path) -> None:
+    """A second refresh leaves every file as it is."""
+    add_sweep(tmp_path, "one", BATCHNORM)
+    refresh(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.name != logdir.ROOT_LOCK}
+    refresh(tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.name != logdir.ROOT_LOCK} == before
+
+
+def test_refresh_completes_what_was_interrupted(tmp_path: Path) -> None:
+    """A record folder that was made but not filled is filled; the old record is there until then."""
+    one = add_sweep(tmp_path, "one", BATCHNORM)
+    refresh(tmp_path)
+    (folder,) = logdir.experiment_folders(one)
+    (event_file,) = folder.iterdir()
+    event_file.rename(folder / "experiment.part")
+    refresh(tmp_path)
+    assert names_shown(one) == {"batchnorm"}
+
+
+def test_refresh_deletes_only_its_own_folders(tmp_path: Path) -> None:
+    """A folder that only starts like a record's is not ours to delete."""
+    one = add_sweep(tmp_path, "one", BATCHNORM)
+    (one / "hparams-mine").mkdir()
+    (one / "hparams-0123456789ab").mkdir()
+    refresh(tmp_path)
+    left = {path.name for path in logdir.experiment_folders(one)}
+    assert "hparams-mine" in left
+    assert "hparams-0123456789ab" not in left
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        "\xff",
+        '{"columns": 1, "metrics": [], "description": ""}',
+        '{"columns": [{"name": "x"}], "metrics": [], "description": ""}',
+        '{"columns": [{"name": "x", "swept": true, "domain": {"type": "discrete", "values": [null]}}]}',
+        '{"columns": [{"name": "x", "swept": true, "domain": {"type": "discrete", "values": [1' + "0" * 400 + "]}}]}",
+    ],
+    ids=lambda text: text[-40:] or "empty",
+)
+def test_an_unreadable_sweep_is_named_and_left_out(tmp_path: Path, text: str) -> None:
+    """One damaged sweep.json is warned of and does not keep the other sweeps from their record."""
+    one = add_sweep(tmp_path, "one", BATCHNORM)
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / logdir.SWEEP_JSON).write_bytes(text.encode("latin-1"))
+    (warning,) = refresh(tmp_path)
+    assert str(tmp_path / "two" / logdir.SWEEP_JSON) in warning
+    assert names_shown(one) == {"batchnorm"}
+
+
+def test_a_root_that_cannot_be_used_is_a_logdir_error(tmp_path: Path) -> None:
+    """A logs root that is a file is named."""
+    (tmp_path / "logs").write_text("")
+    with pytest.raises(LogdirError, match="logs"):
+        refresh(tmp_path / "logs")
+
+
+def join(root: Path, name: str) -> None:
+    """Start a sweep as a driver does."""
+    add_sweep(root, name, Column(name, True, Discrete((1,))))
+    refresh(root)
+
+
+def test_two_drivers_at_once(tmp_path: Path) -> None:
+    """Whichever of several sweeps starts first, the records end as the union of all."""
+    context = multiprocessing.get_context("spawn")
+    names = {"one", "two", "three"}
+    drivers = [context.Process(target=join, args=(tmp_path, name)) for name in names]
+    for driver in drivers:
+        driver.start()
+    for driver in drivers:
+        driver.join()
+    assert [driver.exitcode for driver in drivers] == [0] * 3
+    assert all(a == b == names for a, b in pairwise(names_shown(tmp_path / name) for name in names))

@@ -1,0 +1,273 @@
+"""Truths of the journal, torn, damaged and on a full disk, and of the lock, with processes really killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import google_crc32c
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpdash import logdir
+from hpdash.errors import LockedError, LogdirError
+from hpdash.journal import Journal, Record, Replay, lock, read_journal
+from hpdash.trial import TrialResult, TrialState
+
+numbers = st.floats(allow_nan=False) | st.just(float("inf")) | st.integers(-9, 9)
+metrics = st.dictionaries(st.text(), numbers, max_size=3)
+texts = st.none() | st.text() | st.sampled_from(["NaN", '"', "\n", "\ud800", "Infinity"])
+results = st.builds(
+    TrialResult,
+    st.sampled_from(TrialState),
+    epochs=st.integers(0),
+    metrics=metrics,
+    best=metrics,
+    best_epoch=st.none() | st.integers(),
+    seconds=numbers,
+    weights_sha256=texts,
+    xla=st.none() | st.booleans(),
+    error=texts,
+    traceback=texts,
+)
+records = st.builds(
+    Record,
+    st.integers(1),
+    st.integers(0),
+    st.sampled_from(TrialState),
+    st.integers(1),
+    st.floats(0, 1e10),
+    st.none() | results,
+)
+
+
+@given(records)
+def test_record_round_trip(record: Record) -> None:
+    """Any record comes back from its line, which is one line of valid JSON."""
+    line = record.to_line()
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert Record.from_line(line[:-1]) == record
+    json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_nan_survives() -> None:
+    """A diverged trial's NaN comes back as NaN, and its error text "NaN" as text."""
+    result = TrialResult(TrialState.DIVERGED, metrics={"loss": float("nan")}, error="NaN")
+    back = Record.from_line(Record(1, 0, TrialState.DIVERGED, 1, 0.0, result).to_line()[:-1]).result
+    assert back is not None
+    assert back.metrics["loss"] != back.metrics["loss"]
+    assert back.error == "NaN"
+
+
+def test_the_checksum_is_of_the_sorted_compact_json() -> None:
+    """A line's "crc" is the CRC-32C of its JSON without it, so that other tools can check it."""
+    line = json.loads(Record(7, 3, TrialState.RUNNING, 1, 12.5).to_line())
+    crc = line.pop("crc")
+    body = json.dumps(line, sort_keys=True, separators=(",", ":")).encode()
+    assert line == {"seq": 7, "trial": 3, "state": "running", "attempt": 1, "time": 12.5}
+    assert crc == f"{google_crc32c.value(body):08x}"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Name a journal that is not there yet."""
+    return tmp_path / logdir.JOURNAL
+
+
+def write(path: Path, trials: int = 3) -> list[Record]:
+    """Make a journal of finished trials."""
+    with Journal.open(path) as journal:
+        return [
+            journal.append(trial, TrialState.FINISHED, 1, TrialResult(TrialState.FINISHED, metrics={"loss": 0.5}))
+            for trial in range(trials)
+        ]
+
+
+def test_a_journal_goes_on_where_it_ended(path: Path) -> None:
+    """Reopened, a journal has the last record of each trial, counts attempts, and numbers on without a gap."""
+    with Journal.open(path) as journal:
+        assert (journal.latest, journal.attempts(0)) == ({}, 0)
+        journal.append(0, TrialState.RUNNING, 1)
+        journal.append(0, TrialState.KILLED, 1, TrialResult(TrialState.KILLED))
+        running = journal.append(0, TrialState.RUNNING, 2)
+    with Journal.open(path) as journal:
+        assert journal.latest == {0: running}
+        assert (journal.attempts(0), journal.attempts(1), journal.warnings) == (2, 0, [])
+        assert journal.append(1, TrialState.RUNNING, 1).seq == 4
+    assert [record.seq for record in read_journal(path).records] == [1, 2, 3, 4]
+    assert len(path.read_bytes().splitlines()) == 4
+
+
+def test_torn_at_every_byte_of_the_last_line(path: Path) -> None:
+    """Wherever the last line is torn, the whole ones stay, the original is kept, and the journal goes on cleanly."""
+    done = write(path)
+    data = path.read_bytes()
+    start = data.rindex(b"\n", 0, -1) + 1
+    for end in range(start, len(data)):
+        path.write_bytes(data[:end])
+        kept = path.with_name(f"{logdir.JOURNAL}.damaged-1")
+        kept.unlink(missing_ok=True)
+        torn = start < end < len(data) - 1  # a line that lacks only its newline is whole
+        assert len(read_journal(path).warnings) == torn
+        assert path.read_bytes() == data[:end]
+        with Journal.open(path) as journal:
+            assert len(journal.latest) == (3 if end == len(data) - 1 else 2)
+            assert len(journal.warnings) == 2 * torn
+            journal.append(9, TrialState.RUNNING, 1)
+        assert kept.exists() == torn
+        assert not torn or kept.read_bytes() == data[:end]
+        replay = read_journal(path)
+        assert (replay.warnings, replay.records[:2]) == ((), tuple(done[:2]))
+        assert replay.latest[9].seq == len(replay.records)
+
+
+@pytest.mark.parametrize("tail", [b"\0", b"\0" * 4096, b"{", b'{"seq":4}', b"\xff"], ids=repr)
+def test_what_a_crash_left_at_the_end_is_cut_off(path: Path, tail: bytes) -> None:
+    """NULs or rubbish behind the last line cost nothing, and every damaged state is kept under its own name."""
+    done = write(path)
+    data = path.read_bytes()
+    for number in (1, 2):
+        path.write_bytes(data + tail)
+        with Journal.open(path) as journal:
+            assert journal.latest == {record.trial: record for record in done}
+            assert str(len(data)) in journal.warnings[-1]
+        assert path.read_bytes() == data
+        assert path.with_name(f"{logdir.JOURNAL}.damaged-{number}").read_bytes() == data + tail
+
+
+def test_a_flipped_byte_costs_its_line_only(path: Path) -> None:
+    """Whichever byte in the middle line is changed, the others are read, and a warning names the line."""
+    done = write(path)
+    data = path.read_bytes()
+    first, second, _ = data.splitlines(keepends=True)
+    for at in range(len(first), len(first) + len(second) - 1):
+        damaged = bytearray(data)
+        damaged[at] ^= 0x01
+        if damaged[at] == ord("\n"):
+            continue
+        path.write_bytes(damaged)
+        replay = read_journal(path)
+        assert replay.records == (done[0], done[2])
+        (warning,) = replay.warnings
+        assert "line 2" in warning
+    with Journal.open(path) as journal:
+        assert journal.append(5, TrialState.RUNNING, 1).seq == 4
+    assert path.read_bytes().startswith(damaged)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_without_a_traceback(data: bytes) -> None:
+    """A file that is no journal has warnings, not errors."""
+    *lines, tail = data.split(b"\n")
+    replay = Replay.of(data, "journal.jsonl")
+    assert len(replay.records) + len(replay.warnings) == len(lines) + bool(tail)
+
+
+def crc_line(body: str) -> bytes:
+    """Give a body its right checksum."""
+    return body.encode()[:-1] + b',"crc":"%08x"}' % google_crc32c.value(body.encode())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"seq":1}',
+        '{"seq":1,"trial":0,"state":"dreaming","attempt":1,"time":0}',
+        '{"seq":1,"trial":0,"state":"running","attempt":1,"time":0,"more":1}',
+        '{"seq":1,"trial":0,"state":"failed","attempt":1,"time":0,"result":3}',
+        '{"seq":1,"trial":0,"state":"failed","attempt":1,"time":0,"result":{"metrics":{"a":"b"}}}',
+        "{" + "[" * 100_000 + "}",
+    ],
+    ids=lambda body: body[-30:],
+)
+def test_a_record_of_another_version_is_refused(body: str) -> None:
+    """A line whose checksum is right but which this version cannot read is a ValueError, never another error."""
+    with pytest.raises(ValueError, match=r"."):
+        Record.from_line(crc_line(body))
+
+
+def test_empty_and_missing(path: Path) -> None:
+    """An empty journal and one that is not there have no records; reading makes no file."""
+    assert read_journal(path).records == ()
+    assert not path.exists()
+    path.write_bytes(b"")
+    with Journal.open(path) as journal:
+        assert (journal.latest, journal.warnings) == ({}, [])
+
+
+def test_a_journal_that_cannot_be_opened_is_a_logdir_error(tmp_path: Path) -> None:
+    """The path, the cause and the room left are named."""
+    for action in (Journal.open, read_journal):
+        with pytest.raises(LogdirError, match=r"Is a directory.*[\d,]+ bytes free"):
+            action(tmp_path)
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from hpdash.errors import LogdirError
+from hpdash.journal import Journal
+from hpdash.trial import TrialState
+path = Path(sys.argv[1])
+journal = Journal.open(path)
+journal.append(0, TrialState.RUNNING, 1)
+size = path.stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, resource.RLIM_INFINITY))
+try:
+    journal.append(1, TrialState.RUNNING, 1)
+except LogdirError as error:
+    assert str(path) in str(error) and "bytes free" in str(error)
+    assert path.stat().st_size == size and list(journal.latest) == [0]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert journal.append(1, TrialState.RUNNING, 1).seq == 2
+    sys.exit(0)
+sys.exit(2)
+"""
+
+
+def test_a_line_that_does_not_fit_leaves_no_trace(path: Path) -> None:
+    """Where the disk takes only part of a line, the part is cut off again, and later lines are whole."""
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, path], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    replay = read_journal(path)
+    assert ([record.trial for record in replay.records], replay.warnings) == ([0, 1], ())
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from hpdash.journal import lock
+with lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_the_lock_dies_with_its_owner(tmp_path: Path) -> None:
+    """A second driver is refused at once and told who holds the sweep; after kill -9 of the holder it is free."""
+    with subprocess.Popen([sys.executable, "-c", HOLDER, tmp_path], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        for _ in range(2):  # a refusal does not take the holder's name away
+            with pytest.raises(LockedError, match=f"process {holder.pid} on ") as caught, lock(tmp_path):
+                pass
+        assert caught.value.exit_code == 3
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait()
+        with lock(tmp_path), pytest.raises(LockedError, match=f"process {os.getpid()} on "), lock(tmp_path):
+            pass
+    with lock(tmp_path):
+        pass
+
+
+def test_a_lock_that_cannot_be_made_is_a_logdir_error(tmp_path: Path) -> None:
+    """A sweep's folder that is not there is named, and nobody is said to hold it."""
+    with pytest.raises(LogdirError, match="No such file") as caught, lock(tmp_path / "gone"):
+        pass
+    assert not isinstance(caught.value, LockedError)
