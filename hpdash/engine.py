@@ -288,7 +288,7 @@ def _is_compile_error(error: tf.errors.OpError) -> bool:
 
 
 def _first_line(error: tf.errors.OpError) -> str:
-    return (error.message.strip().splitlines() or [type(error).__name__])[0][:200]
+    return str((error.message.strip().splitlines() or [type(error).__name__])[0][:200])
 
 
 def _nodes(graph: Any) -> Iterator[Any]:

@@ -111,3 +111,8 @@ def time_tag(name: str) -> str:
 def weight_tag(layer: str, variable: str) -> str:
     """Name a weight's histogram: `hidden_2/kernel`."""
     return f"{layer}/{variable}"
+
+
+def nonfinite_tag(tag: str) -> str:
+    """Name the scalar that tells which share of a histogram's values was NaN or infinite."""
+    return f"nonfinite/{tag}"

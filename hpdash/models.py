@@ -82,7 +82,7 @@ def _from_builder(
 
 
 @keras.saving.register_keras_serializable("hpdash")
-class Maxout(keras.layers.Layer):
+class Maxout(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
     """Take the largest of each unit's linear pieces: [..., units * pieces] to [..., units] (Goodfellow et al. 2013)."""
 
     def __init__(self, pieces: int = MAXOUT_PIECES, **keywords: Any) -> None:

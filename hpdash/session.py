@@ -121,8 +121,14 @@ class Trial:
         self._writer.scalar(name, float(value), step, validation=name != tag)
 
     def histogram(self, tag: str, values: Array, step: int) -> None:
-        """Write the distribution of an array of any shape; step 0 is before training."""
-        self._writer.histogram(tag, Histogram.of(np.asarray(values)), step)
+        """Write the distribution of an array of any shape; step 0 is before training.
+
+        Values that are NaN or infinite are in no bucket; their share is written as a scalar of its own.
+        """
+        histogram = Histogram.of(np.asarray(values))
+        self._writer.histogram(tag, histogram, step)
+        if histogram.nonfinite:
+            self._writer.scalar(logdir.nonfinite_tag(tag), histogram.nonfinite / np.size(values), step)
 
     def tick(self, fraction: float, phase: str = "training") -> None:
         """Say that a share of the running epoch is done; raises Interrupted where the trial has to stop."""

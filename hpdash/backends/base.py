@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -36,7 +36,7 @@ class Backend(Protocol):
 class Queue:
     """The tasks still to run, handed out so that trials of one graph go to the worker that has compiled it."""
 
-    def __init__(self, tasks: list[Task]) -> None:
+    def __init__(self, tasks: Sequence[Task]) -> None:
         self._waiting = list(tasks)
         self._claimed: set[str] = set()
 

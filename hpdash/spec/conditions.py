@@ -71,15 +71,15 @@ def _check_cycles(whens: Mapping[str, When], faults: Faults) -> None:
         faults.add(("hparams", cycle[0], "when"), "conditions without a circle", " -> ".join(cycle[:10]))
 
 
-def check_swept(domains: Mapping[str, Domain], given: Tables, overridden: set[Key], faults: Faults) -> None:
+def check_swept(document: Document, overridden: set[Key], faults: Faults) -> None:
     """Report settings that are both fixed and swept."""
-    for table, values in given.items():
-        for name in values:
-            if name in domains and table_of(name) == table:
-                hint = "It is swept in [hparams]: remove it here."
-                if (table, name) in overridden:
-                    hint = f"Fix a swept setting with --set 'hparams.{name}={json.dumps([values[name]])}'."
-                faults.add((table, name), "a setting that is not swept", found(values[name]), hint)
+    for name in document["hparams"]:
+        key = (table_of(name), name)
+        if name in document[key[0]]:
+            value, hint = document[key[0]][name], "It is swept in [hparams]: remove it here."
+            if key in overridden:
+                hint = f"Fix a swept setting with --set 'hparams.{name}={json.dumps([value])}'."
+            faults.add(key, "a setting that is not swept", found(value), hint)
 
 
 def check_dependent(
@@ -101,7 +101,8 @@ def check_dependent(
         current = domain.values if isinstance(domain, Choice) else (base, *(trial.get(decider) for trial in trials))
         applies = [value for value in current if value in defaults]
         if name in domains:
-            idle = [value for value in whens[name].get(decider, current) if value not in defaults]
+            asked = [when[decider] for when in _all_conditions(name, whens) if decider in when]
+            idle = [value for value in current if value not in defaults and all(value in values for values in asked)]
             if idle:
                 hint = f"Add when = {{ {decider} = {json.dumps(applies)} }}." if applies else "Leave it out."
                 faults.add(("hparams", name), expected, found(idle), hint)
@@ -110,3 +111,11 @@ def check_dependent(
         for index, trial in enumerate(trials):
             if name in trial and trial.get(decider, base) not in defaults:
                 faults.add(("trial", index, name), expected, found(trial.get(decider, base)), "Leave it out.")
+
+
+def _all_conditions(name: str, whens: Mapping[str, When]) -> list[When]:
+    """List the conditions of a name, of the names these ask about, and so on."""
+    names = [name]
+    for known in names:
+        names += [parent for parent in whens.get(known, {}) if parent not in names]
+    return [whens.get(known, {}) for known in names]

@@ -14,6 +14,7 @@ from .text import Document
 
 _RANGE = ("min", "max", "scale", "step", "when")
 _LIST = ("values", "when")
+_LISTED = 20  # names in a hint
 _EXPECTED = "a list of values, or { min, max }"
 
 
@@ -68,7 +69,7 @@ def unknown(name: str, options: Mapping[str, Any]) -> str:
     tables = [table for table, settings in SETTINGS.items() if name in settings]
     if tables and name not in options:
         return f"It belongs in {' or '.join(f'[{table}]' for table in tables)}."
-    return nearest(name, options) or f"Known: {', '.join(options)}."
+    return nearest(name, options) or (f"Known: {', '.join(options)}." if len(options) <= _LISTED else "")
 
 
 def names_of(document: Document) -> Names:

@@ -163,7 +163,7 @@ def _space(
 ) -> tuple[tuple[Hyperparameter, ...], tuple[dict[str, Any], ...]]:
     swept, trials = domains(document, names, faults), listed(document, names, faults)
     whens = conditions(document, swept, names, given, faults)
-    check_swept(swept, given, overridden, faults)
+    check_swept(document, overridden, faults)
     check_dependent(swept, whens, trials, given, names=names, faults=faults)
     if trials and document["hparams"]:
         faults.add(("hparams",), "either [hparams] or [[trial]] tables", "both", "Strategies take one of them.")

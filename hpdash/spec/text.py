@@ -16,6 +16,7 @@ Document = dict[str, Any]
 
 LARGEST = 1 << 20  # bytes of a sweep file; read no further
 DEEPEST = 16  # tables and lists in each other
+_DOTS = 100  # in one key
 _WORD = re.compile(r"[^\s\[\]{}\"'#,=][^\[\]{}\"'#\n]*")
 _AT = re.compile(r"(?s)(?P<what>.*) \((?:at )?(?P<where>.*)\)")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -55,10 +56,14 @@ def parse(source: str | Mapping[str, Any], faults: Faults) -> Document:
 
 
 def _toml(text: str, faults: Faults) -> Document:
+    deep = f"tables and lists at most {DEEPEST} deep"
+    # tomllib takes minutes for a key of 100,000 parts
+    if any(part.count(".") > _DOTS for part in re.split(r"[=,{\n]", text)):
+        faults.fail("", deep, f"more than {_DOTS} dots in a key")
     try:
         return tomllib.loads(text)
     except RecursionError:
-        faults.fail("", f"tables and lists at most {DEEPEST} deep", "deeper ones")
+        faults.fail("", deep, "deeper ones")
     except ValueError as error:  # TOMLDecodeError, and what int() says to 5,000 digits
         match = _AT.fullmatch(str(error))
         what, where = (match["what"], match["where"]) if match else (str(error), "")

@@ -153,7 +153,7 @@ def _running_table(tally: Tally, now: float) -> Table:
     for running in tally.running.values():
         progress, elapsed = running.progress, now - running.begin
         if progress is None or progress.phase != "training":
-            state, bar, left = progress.phase if progress else "starting", Text(""), ""
+            state, bar, left = progress.phase if progress else "starting", ProgressBar(completed=0, width=16), ""
         else:
             state = f"epoch {min(progress.epoch + 1, progress.epochs)}/{progress.epochs}"
             bar = ProgressBar(total=1.0, completed=running.share, width=16)

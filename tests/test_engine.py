@@ -1,0 +1,274 @@
+"""The engine against Keras' own loop, against itself, and against models that make trouble."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hpdash.engine import Engine, EngineData, Part, Pass, epoch_order, tensor
+
+LAYERS = keras.layers
+ZERO, ONE = np.zeros((), np.float32), np.ones((), np.float32)
+
+
+def make_data(examples: int = 330, held_out: int = 50, divisor: float = 16.0) -> EngineData:
+    """Seeded 8 x 8 uint8 pictures of 5 classes, the last ones held out."""
+    random = np.random.default_rng(7)
+    x = random.integers(0, 17, (examples + held_out, 8, 8), dtype=np.uint8)
+    y = (x.reshape(len(x), -1)[:, :5].argmax(1)).astype(np.int32)
+    tensors = tensor(x), tensor(y)
+    parts = Part(*tensors, 0, examples), Part(*tensors, examples, examples + held_out)
+    return EngineData(*parts, ZERO, np.asarray(divisor, np.float32))
+
+
+def make_model(seed: int = 0, optimizer: Any = None, norm: bool = False, l2: float = 0.0, dropout: float = 0.0) -> Any:
+    """A small compiled MLP whose weights come from the seed."""
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential([keras.Input((8, 8)), LAYERS.Flatten()])
+    for number in (1, 2):
+        penalty = keras.regularizers.L2(l2) if l2 else None
+        model.add(LAYERS.Dense(16, kernel_regularizer=penalty, name=f"hidden_{number}"))
+        if norm:
+            model.add(LAYERS.BatchNormalization(name=f"batchnorm_{number}"))
+        model.add(LAYERS.Activation("relu"))
+        if dropout:
+            model.add(LAYERS.Dropout(dropout))
+    model.add(LAYERS.Dense(5, activation="softmax", name="output"))
+    model.compile(optimizer or keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", ["accuracy"])
+    return model
+
+
+def train(engine: Engine, seed: int = 3, epochs: int = 2) -> list[dict[str, float]]:
+    """Train and return every epoch's logs."""
+    return [logs for _, logs in engine.fit(seed, epochs)]
+
+
+CASES: dict[str, Callable[[], Any]] = {
+    "sgd": lambda: make_model(),
+    "momentum": lambda: make_model(optimizer=keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True)),
+    "adam": lambda: make_model(optimizer=keras.optimizers.Adam(0.003)),
+    "batch_normalisation": lambda: make_model(norm=True),
+    "l2": lambda: make_model(l2=0.01),
+    "adam_batch_normalisation_l2": lambda: make_model(optimizer=keras.optimizers.Adam(0.003), norm=True, l2=0.01),
+}
+
+
+@pytest.mark.parametrize("build", CASES.values(), ids=CASES.keys())
+def test_an_epoch_learns_what_train_on_batch_learns(build: Callable[[], Any]) -> None:
+    """After an epoch, the remainder batch included, weights and logs are those of Keras' own loop on the same batches."""
+    data, batch = make_data(), 32
+    engine = Engine(build(), data, batch)
+    logs = engine.train_epoch(seed=3, epoch=0, on_call=lambda _: None)
+    reference = build()
+    order = epoch_order(data.train, 3, 0)
+    x, y = data.train.x.numpy() / np.float32(16), data.train.y.numpy()
+    for start in range(0, len(order), batch):
+        index = order[start : start + batch]
+        expected = reference.train_on_batch(x[index], y[index], return_dict=True)
+    for ours, theirs in zip(engine.model.weights, reference.weights, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=2e-4, atol=2e-5, err_msg=ours.path)
+    assert logs == pytest.approx({name: float(value) for name, value in expected.items()}, rel=1e-4)
+    assert engine.xla
+
+
+def test_validation_is_keras_evaluate() -> None:
+    """Validation gives what `evaluate` gives, over a part whose size no batch divides."""
+    data = make_data(held_out=53)
+    engine = Engine(make_model(), data, 32)
+    x, y = data.train.x.numpy()[330:] / np.float32(16), data.train.y.numpy()[330:]
+    expected = engine.model.evaluate(x, y, verbose=0, return_dict=True)
+    assert engine.validate() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3], ids=["plain", "dropout"])
+def test_a_poured_graph_gives_the_bits_of_a_fresh_one(dropout: float) -> None:
+    """A trial on a reused graph ends in the bits it has on a graph of its own, whatever ran there before."""
+
+    def build(seed: int) -> Any:
+        return make_model(seed, keras.optimizers.Adam(0.003), norm=True, dropout=dropout)
+
+    data = make_data()
+    fresh = Engine(build(1), data, 32)
+    logs = train(fresh)
+    reused = Engine(build(99), data, 32)
+    train(reused, seed=8, epochs=3)
+    assert reused.reusable
+    assert reused.pour(build(1))
+    assert train(reused) == logs
+    assert reused.digest() == fresh.digest()
+
+
+def test_seeds_differ() -> None:
+    """Another seed shuffles otherwise, so it ends in other bits."""
+    data = make_data()
+    one, other = Engine(make_model(), data, 32), Engine(make_model(), data, 32)
+    train(one, seed=1)
+    train(other, seed=2)
+    assert one.digest() != other.digest()
+
+
+def test_the_length_of_a_compiled_call_does_not_change_the_bits() -> None:
+    """Calls of one row, of three, and of all rows take the same steps, and tell how far they are."""
+    digests, shares = set(), {}
+    for rows in (1, 3, 10):
+        engine = Engine(make_model(dropout=0.2), make_data(), 32)
+        engine._train = Pass(engine._train.step, 330, 32, rows)
+        told: list[float] = []
+        engine.train_epoch(3, 0, told.append)
+        shares[rows] = told
+        digests.add(engine.digest())
+    assert len(digests) == 1
+    assert [len(told) for told in shares.values()] == [10, 4, 1]
+    assert shares[3] == sorted(shares[3])
+
+
+def test_one_compile_a_pass() -> None:
+    """However many calls an epoch has, and however full the last one, the loop is traced once."""
+    engine = Engine(make_model(), make_data(), 32)
+    engine._train = Pass(engine._train.step, 330, 32, 4)
+    train(engine, epochs=3)
+    assert engine._train._loop.experimental_get_tracing_count() == 1
+
+
+def test_shapes_that_do_not_fit_are_not_poured() -> None:
+    """A model with other shapes is not poured in, and the old one is left as it was."""
+    engine = Engine(make_model(), make_data(), 32)
+    before = engine.digest()
+    wider = keras.Sequential([keras.Input((8, 8)), LAYERS.Flatten(), LAYERS.Dense(5, activation="softmax")])
+    wider.compile("sgd", "sparse_categorical_crossentropy")
+    assert not engine.pour(wider)
+    assert engine.digest() == before
+
+
+def test_keras_callbacks_get_their_epoch_hooks() -> None:
+    """ReduceLROnPlateau changes the compiled optimiser's rate, EarlyStopping ends the training."""
+
+    class Never(keras.callbacks.Callback):
+        seen: list[str] = []  # noqa: RUF012
+
+        def on_train_begin(self, logs: Any = None) -> None:
+            self.seen.append("train")
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            self.seen.append(",".join(sorted(logs)))
+
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=0, min_delta=100.0, min_lr=0.0)
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=2, min_delta=100.0)
+    engine = Engine(make_model(), make_data(), 32)
+    epochs = [epoch for epoch, _ in engine.fit(0, 10, [Never(), plateau, stop])]
+    assert epochs == [1, 2, 3]
+    assert float(engine.model.optimizer.learning_rate) < 0.1
+    assert Never.seen == ["train"] + ["accuracy,loss,val_accuracy,val_loss"] * 3
+
+
+def test_a_changed_rate_reaches_the_compiled_step() -> None:
+    """With a rate of zero set from outside, an epoch of the compiled loop leaves the weights alone."""
+    engine = Engine(make_model(), make_data(), 32)
+    train(engine, epochs=1)
+    before = engine.digest()
+    engine.model.optimizer.learning_rate = 0.0
+    train(engine, epochs=1)
+    assert engine.digest() == before
+
+
+class Refused(LAYERS.Layer):  # type: ignore[misc]
+    """A layer with an operation that XLA cannot compile."""
+
+    def call(self, inputs: Any) -> Any:
+        """Pass the inputs through a string."""
+        return tf.reshape(tf.strings.to_number(tf.strings.as_string(inputs)), tf.shape(inputs)) * 0.0 + inputs
+
+
+def test_what_xla_refuses_trains_without_it_and_says_so_once() -> None:
+    """A model with a string operation falls back to the plain loop, with one notice and Keras' own result."""
+    notices: list[str] = []
+    model = keras.Sequential([keras.Input((8, 8)), LAYERS.Flatten(), Refused(), LAYERS.Dense(5, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", ["accuracy"])
+    engine = Engine(model, make_data(), 32, notices.append)
+    logs = train(engine, epochs=2)
+    assert not engine.xla
+    assert len(notices) == 1
+    assert "XLA refuses" in notices[0]
+    assert logs[1]["loss"] < logs[0]["loss"]
+
+
+def test_an_error_of_the_model_is_not_taken_for_a_refusal() -> None:
+    """What fails with and without XLA is raised, not trained around."""
+    model = keras.Sequential([keras.Input((8, 8)), LAYERS.Flatten(), LAYERS.Dense(5, activation="softmax")])
+    model.compile("sgd", "mean_squared_error_of_nothing" if False else "categorical_crossentropy")
+    engine = Engine(model, make_data(), 32)
+    with pytest.raises(ValueError, match="shape"):
+        train(engine, epochs=1)
+
+
+def test_stateful_random_operations_are_named_once() -> None:
+    """A model that draws with tf.random is warned about, because its seed does not give its bits."""
+
+    class Noisy(LAYERS.Layer):  # type: ignore[misc]
+        def call(self, inputs: Any) -> Any:
+            return inputs + tf.random.normal(tf.shape(inputs)) * 0.01
+
+    notices: list[str] = []
+    model = keras.Sequential([keras.Input((8, 8)), LAYERS.Flatten(), Noisy(), LAYERS.Dense(5, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    train(Engine(model, make_data(), 32, notices.append))
+    assert [text for text in notices if "stateful random" in text] == notices
+    assert len(notices) == 1
+    assert "RandomStandardNormal" in notices[0]
+
+
+def test_a_graph_with_state_of_its_own_is_not_reusable() -> None:
+    """A tf.Variable that is neither weight, optimiser state nor metric forbids reuse."""
+
+    class Counting(LAYERS.Layer):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden_away = [tf.Variable(0.0)]
+
+        def call(self, inputs: Any) -> Any:
+            self.hidden_away[0].assign_add(1.0)
+            return inputs
+
+    model = keras.Sequential([keras.Input((8, 8)), LAYERS.Flatten(), Counting(), LAYERS.Dense(5, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    engine = Engine(model, make_data(), 32)
+    train(engine)
+    assert not engine.reusable
+
+
+def test_weights_are_named_by_layer() -> None:
+    """Weights come as layer and variable, moving statistics too, and never with the model's own name."""
+    engine = Engine(make_model(norm=True), make_data(), 32)
+    names = [f"{layer}/{variable}" for layer, variable, _ in engine.weights()]
+    assert names[:6] == [
+        "hidden_1/kernel", "hidden_1/bias",
+        "batchnorm_1/gamma", "batchnorm_1/beta", "batchnorm_1/moving_mean", "batchnorm_1/moving_variance",
+    ]  # fmt: skip
+    assert engine.parameters == (engine.model.count_params(), engine.model.count_params() - 4 * 16)
+
+
+def test_a_tensor_shares_aligned_memory() -> None:
+    """On a CPU an aligned array becomes a tensor without a copy; an unaligned one is copied."""
+    if tf.config.list_logical_devices("GPU"):
+        pytest.skip("on a GPU the data are copied to it")
+    memory = np.zeros(64 * 4, np.uint8)
+    start = -memory.ctypes.data % 64
+    aligned, odd = memory[start : start + 64], memory[start + 1 : start + 65]
+    shared, copied = tensor(aligned), tensor(odd)
+    memory[:] = 9
+    assert shared.numpy().min() == 9
+    assert copied.numpy().max() == 0
+
+
+def test_inputs_are_scaled_in_the_graph() -> None:
+    """Offset and divisor a channel give (x - offset) / divisor in float32."""
+    x = np.arange(2 * 3 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3, 3)
+    offset, divisor = np.float32([1, 2, 3]), np.float32([2, 4, 8])
+    part = Part(tensor(x), tensor(np.zeros(2, np.int32)), 0, 2)
+    scaled, _ = EngineData(part, part, offset, divisor).scaled(part, tf.constant([1]))
+    np.testing.assert_array_equal(scaled.numpy(), (x[1:].astype(np.float32) - offset) / divisor)

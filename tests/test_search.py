@@ -1,0 +1,189 @@
+"""Which trials a sweep has."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpdash.errors import SpecError
+from hpdash.search import strategy_for, trial, trials
+from hpdash.spec import parse_sweep
+
+
+def sweep(hparams, *, own=False, train=None, listed=None, **head):
+    """Build a sweep from its [hparams] table."""
+    tables = {"sweep": head, "data": {"name": "digits"}, "train": train or {}}
+    tables["model"] = {"builder": "nets:net"} if own else {}
+    tables |= {"trial": listed} if listed is not None else {"hparams": hparams}
+    return parse_sweep(tables, name="x.toml", folder=Path())
+
+
+def points(sweep):
+    """Return all points of a sweep."""
+    strategy = strategy_for(sweep)
+    return [strategy.point(index) for index in range(strategy.count)]
+
+
+def wide(factors, **head):
+    """Build a sweep of 10^factors points."""
+    return sweep({f"k{index}": list(range(10)) for index in range(factors)}, own=True, **head)
+
+
+OPTIMIZERS = {
+    "optimizer": ["sgd", "adam"],
+    "momentum": {"values": [0.0, 0.9], "when": {"optimizer": "sgd"}},
+    "nesterov": {"values": [True, False], "when": {"momentum": 0.9}},
+}
+
+
+def test_the_last_name_varies_fastest():
+    """A grid runs through its points as nested loops in the file's order would."""
+    values = {"a": [1, 2], "b": ["x", "y", "z"], "c": [True, False]}
+    expected = [dict(zip("abc", row, strict=True)) for row in itertools.product(*values.values())]
+    assert points(sweep(values, own=True)) == expected
+
+
+def test_a_condition_does_not_multiply_where_it_does_not_hold():
+    """A conditional name is absent where its `when` does not hold, and so are the names that ask about it."""
+    assert points(sweep(OPTIMIZERS)) == [
+        {"optimizer": "sgd", "momentum": 0.0},
+        {"optimizer": "sgd", "momentum": 0.9, "nesterov": True},
+        {"optimizer": "sgd", "momentum": 0.9, "nesterov": False},
+        {"optimizer": "adam"},
+    ]
+
+
+def test_a_condition_on_a_fixed_setting():
+    """A `when` on a fixed setting either always or never holds."""
+    hparams = {"a": [1, 2], "b": {"values": [3, 4], "when": {"epochs": 5}}}
+    assert strategy_for(sweep(hparams, own=True, train={"epochs": 5})).count == 4
+    assert points(sweep(hparams, own=True, train={"epochs": 6})) == [{"a": 1}, {"a": 2}]
+
+
+@st.composite
+def conditional(draw):
+    """Draw an [hparams] table whose later names may ask about earlier ones."""
+    names = [f"h{index}" for index in range(draw(st.integers(1, 5)))]
+    table = {}
+    for index, name in enumerate(names):
+        values = list(range(draw(st.integers(1, 3))))
+        parents = draw(st.lists(st.sampled_from(names[:index]), unique=True, max_size=2)) if index else []
+        when = {parent: draw(st.sampled_from(table[parent]["values"])) for parent in parents}
+        table[name] = {"values": values, **({"when": when} if when else {})}
+    return dict(draw(st.permutations(list(table.items()))))
+
+
+@given(conditional())
+def test_a_grid_is_what_brute_force_finds(table):
+    """Every grid, counted and found by index, is the set of points that filtering the full product leaves."""
+    order = sorted(table)
+    expected = set()
+    for row in itertools.product(*(table[name]["values"] for name in order)):
+        point = {}
+        for name, value in zip(order, row, strict=True):
+            if all(point.get(parent) == wanted for parent, wanted in table[name].get("when", {}).items()):
+                point[name] = value
+        expected.add(tuple(sorted(point.items())))
+    found = [tuple(sorted(point.items())) for point in points(sweep(table, own=True))]
+    assert len(found) == len(set(found))
+    assert set(found) == expected
+
+
+@pytest.mark.parametrize(("factors", "shown"), [(9, "1000000000"), (400, "about 10^400")])
+def test_a_huge_grid_is_refused_with_its_size(factors, shown):
+    """A grid of 10^9 or 10^400 points is counted, not built, and refused with the exact number or its magnitude."""
+    with pytest.raises(SpecError, match=r"hparams.*100000") as caught:
+        strategy_for(wide(factors))
+    assert caught.value.problems[0].found == shown
+
+
+@pytest.mark.parametrize("strategy", ["grid", "random"])
+@pytest.mark.parametrize("factors", [9, 400])
+def test_a_huge_grid_is_sampled(factors, strategy):
+    """A few distinct points of 10^9 or 10^400 are drawn in a second and in little memory, the same each time."""
+    huge = wide(factors, trials=20, strategy=strategy)
+    tracemalloc.start()
+    start = time.perf_counter()
+    drawn = points(huge)
+    seconds, peak = time.perf_counter() - start, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert seconds < 1
+    assert peak < 100e6
+    assert len({tuple(point.items()) for point in drawn}) == 20
+    assert drawn == points(huge)
+    assert drawn != points(wide(factors, trials=20, strategy=strategy, seed=1))
+
+
+def test_a_sampled_grid_keeps_the_order_of_the_grid():
+    """A grid over [sweep] trials is thinned, not shuffled; below it is whole."""
+    whole = points(wide(2))
+    some = points(wide(2, trials=30))
+    assert len(some) == 30
+    assert some == [point for point in whole if point in some]
+    assert points(wide(2, trials=1000)) == whole
+
+
+def test_random_draws_distinct_settings_of_a_finite_space():
+    """As many random trials as there are settings are all of them; one more is refused."""
+    drawn = points(wide(2, trials=100, strategy="random"))
+    assert sorted(map(str, drawn)) == sorted(map(str, points(wide(2))))
+    assert drawn != points(wide(2))
+    with pytest.raises(SpecError, match="at most 100"):
+        strategy_for(wide(2, trials=101, strategy="random"))
+
+
+MIXED = {
+    "learning_rate": {"min": 1e-4, "max": 1e-1, "scale": "log"},
+    "momentum": {"min": 0.0, "max": 0.9, "when": {"optimizer": "sgd"}},
+    "optimizer": ["sgd", "adam"],
+}
+
+
+@pytest.mark.parametrize(
+    "hparams", [MIXED, {"hidden": [[1], [2], [3]], "dropout": {"min": 0, "max": 0.5, "step": 0.1}}]
+)
+def test_more_trials_only_add(hparams):
+    """Raising [sweep] trials of a random sweep keeps the points there are."""
+    assert points(sweep(hparams, strategy="random", trials=15))[:7] == points(
+        sweep(hparams, strategy="random", trials=7)
+    )
+
+
+def test_random_points_of_an_infinite_space():
+    """A point lies in its domains, in the file's order, without what does not apply."""
+    drawn = points(sweep(MIXED, strategy="random", trials=50))
+    assert {point["optimizer"] for point in drawn} == {"sgd", "adam"}
+    for point in drawn:
+        assert 1e-4 <= point["learning_rate"] <= 1e-1
+        assert list(point) == [name for name in MIXED if name in point]
+        assert ("momentum" in point) == (point["optimizer"] == "sgd")
+
+
+def test_listed_settings():
+    """`[[trial]]` tables are the settings, in their order, capped by [sweep] trials."""
+    listed = [{}, {"activation": "elu"}, {"hidden": [8]}]
+    assert points(sweep(None, listed=listed)) == listed
+    assert points(sweep(None, listed=listed, trials=2)) == listed[:2]
+
+
+def test_trials_are_numbered_by_setting_and_repeat():
+    """number = setting * repeats + repeat and seed = sweep seed + repeat; replicates differ in nothing else."""
+    found = trials(sweep({"hidden": [[8], [4]]}, repeats=3, seed=7))
+    assert [(spec.number, spec.setting, spec.seed) for spec in found] == [
+        (0, 0, 7), (1, 0, 8), (2, 0, 9), (3, 1, 7), (4, 1, 8), (5, 1, 9),
+    ]  # fmt: skip
+    assert [spec.settings["model"]["hidden"] for spec in found] == [[8]] * 3 + [[4]] * 3
+    assert found[4] == trial(sweep({"hidden": [[8], [4]]}, repeats=3, seed=7), 4)
+
+
+@pytest.mark.parametrize("number", [-1, 4])
+def test_there_is_no_trial_beyond_the_last(number):
+    """A number outside the sweep raises IndexError."""
+    with pytest.raises(IndexError):
+        trial(sweep({"hidden": [[8], [4]]}, repeats=2), number)
