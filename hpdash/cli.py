@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -27,6 +28,14 @@ SET = click.option(
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+class Screen(Console):
+    """A console that shows texts literally, and says when its reader has left instead of exiting."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise BrokenPipeError."""
+        raise BrokenPipeError
+
+
 class Commands(click.Group):
     """A group whose commands end with an error's exit code and its text, never a traceback."""
 
@@ -42,6 +51,8 @@ class Commands(click.Group):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has left: quiet, as with any command in a pipe
             ctx.exit(0)
+        except KeyboardInterrupt:
+            ctx.exit(128 + signal.SIGINT)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -136,11 +147,12 @@ def get(name: str) -> None:
     """Fetch the data set NAME, once, and keep it."""
     from .backends import probe  # noqa: PLC0415
     from .data import status  # noqa: PLC0415
+    from .signals import Signals  # noqa: PLC0415
     from .views.live import LiveView  # noqa: PLC0415
 
     if not status(name).here:
         with LiveView(_console(stderr=True)) as view:
-            probe.fetch([name], view.fetch)
+            probe.fetch([name], view.fetch, Signals())
     where = status(name).where
     _console().print(plain(f"{name}: {where}" if where else f"{name}: always here"), soft_wrap=True)
 
@@ -154,11 +166,7 @@ def board(logdir: Path, options: tuple[str, ...]) -> None:
         raise SpecError([f"{logdir}: expected a logs root, found no such folder. Run a sweep first, or name another."])
     keep_all = "--samples_per_plugin=scalars=0,histograms=0,tensors=0"
     command = [sys.executable, "-m", "tensorboard.main", f"--logdir={logdir}", keep_all, *options]
-    try:
-        code = subprocess.call(command)
-    except KeyboardInterrupt:
-        code = 130
-    sys.exit(code)
+    sys.exit(subprocess.call(command))
 
 
 def _dry_run(loaded: Any, options: Any, as_json: bool) -> None:
@@ -191,7 +199,7 @@ def _print_outcome(outcome: Any, logdir: Path, again: str, as_json: bool) -> Non
 
 
 def _console(stderr: bool = False) -> Console:
-    console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    console = Screen(stderr=stderr, markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = PIPE_WIDTH
     return console

@@ -19,6 +19,7 @@ CALL_SECONDS = 2.0  # about how long one compiled call runs: progress, Ctrl-C an
 CORE_FLOPS = 50e9  # a modest core's float32 rate in a matrix product; only the calls' length depends on it
 CORE_BYTES = 8e9  # and its memory bandwidth, for the optimiser's pass over the weights
 STEP_SECONDS = 1e-4  # what a step costs beside arithmetic
+FEWEST_ROWS = 2  # XLA compiles a single row to other code, and so to other bits
 EVALUATION_BATCH = 512
 STATEFUL_RANDOM = {
     "RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal",
@@ -122,7 +123,7 @@ class Engine:
         self, model: keras.Model, data: EngineData, batch_size: int, notice: Callable[[str], None] = lambda _: None
     ) -> None:
         self.model, self.data, self.notice = model, data, notice
-        self._noticed: set[str] = set()
+        self._told: set[str] = set()
         batch = min(batch_size, len(data.train))
         model.optimizer.build(model.trainable_variables)
         self.flops = forward_flops(model, data)
@@ -132,9 +133,9 @@ class Engine:
 
     def _pass(self, part: Part, step: Callable[[Any], Any], batch: int, passes: int) -> Pass:
         steps = max(1, len(part) // batch)
-        weights = sum(variable.numpy().nbytes for variable in self.model.weights)
+        weights = sum(variable.value.shape.num_elements() * 4 for variable in self.model.weights)
         seconds = passes * batch * self.flops / CORE_FLOPS + 6 * weights * (passes > 1) / CORE_BYTES + STEP_SECONDS
-        calls = -(-steps // max(1, int(CALL_SECONDS / seconds)))
+        calls = -(-steps // max(FEWEST_ROWS, int(CALL_SECONDS / seconds)))
         return Pass(lambda index: step(self.data.scaled(part, index)), len(part), batch, -(-steps // calls))
 
     @property
@@ -211,26 +212,26 @@ class Engine:
         except REFUSALS as error:
             if not steps.jit or not _is_compile_error(error):
                 raise
-            self._tell(f"XLA refuses this model, so it trains without: {_first_line(error)}")
+            self._tell("xla", f"XLA refuses this model, so it trains without: {_first_line(error)}")
             steps.without_xla()
             return self._run(steps, order, on_call)
         self._look_for_stateful_random(steps)
         return {name: float(value) for name, value in _flat(self.model.get_metrics_result())}
 
     def _look_for_stateful_random(self, steps: Pass) -> None:
-        if "random" in self._noticed:
+        if "random" in self._told:
             return
         found = {node.op for concrete in steps.traced() for node in _nodes(concrete.graph)} & STATEFUL_RANDOM
         if found:
-            self._noticed.add("random")
             self._tell(
+                "random",
                 f"the model draws stateful random numbers ({', '.join(sorted(found))}), so the same seed does not"
-                " give the same bits; use keras.random with a keras.random.SeedGenerator"
+                " give the same bits; use keras.random with a keras.random.SeedGenerator",
             )
 
-    def _tell(self, text: str) -> None:
-        if text not in self._noticed:
-            self._noticed.add(text)
+    def _tell(self, subject: str, text: str) -> None:
+        if subject not in self._told:
+            self._told.add(subject)
             self.notice(text)
 
     def weights(self) -> Iterator[tuple[str, str, np.ndarray[Any, Any]]]:
@@ -238,7 +239,7 @@ class Engine:
         prefix = f"{self.model.name}/"
         for variable in self.model.weights:
             layer, _, name = variable.path.removeprefix(prefix).rpartition("/")
-            yield layer or self.model.name, name, keras.ops.convert_to_numpy(variable)
+            yield layer or self.model.name, name, variable.value.numpy()
 
     def digest(self) -> str:
         """Return the SHA-256 of all weights, with their names, types and shapes."""
@@ -257,16 +258,16 @@ def epoch_order(part: Part, seed: int, epoch: int) -> np.ndarray[Any, np.dtype[n
 
 
 def forward_flops(model: keras.Model, data: EngineData) -> float:
-    """Count the floating point operations of one example's forward pass, as TensorFlow's profiler registers them.
+    """Count the floating point operations of one example's evaluation, as TensorFlow's profiler registers them.
 
     Loops and operations without a registered count are left out: this sizes compiled calls, nothing else.
+    Tracing it also builds the metrics, whose variables would otherwise have the training loop traced twice.
     """
     profiler = tf.compat.v1.profiler
     options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation()).with_empty_output().build()
-    graph = tf.function(lambda index: model(data.scaled(data.train, index)[0], training=False)).get_concrete_function(
-        tf.TensorSpec((1,), tf.int32)
-    )
-    return float(profiler.profile(graph.graph, options=options).total_float_ops)
+    one = tf.function(lambda index: model.test_step(data.scaled(data.train, index)), autograph=False)
+    concrete = one.get_concrete_function(tf.TensorSpec((1,), tf.int32))
+    return float(profiler.profile(concrete.graph, options=options).total_float_ops)
 
 
 def tensor(array: np.ndarray[Any, Any]) -> tf.Tensor:

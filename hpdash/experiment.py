@@ -10,7 +10,7 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -59,25 +59,31 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A hyperparameter in TensorBoard's table; no domain where sweeps disagree beyond a common one."""
+    """A hyperparameter in TensorBoard's table; no domain where sweeps disagree beyond a common one.
+
+    `everywhere` says that no trial lacks it, as one does whose optimiser has no momentum.
+    """
 
     name: str
     swept: bool
     domain: Discrete | Interval | None
+    everywhere: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Return the one JSON form."""
-        return {"name": self.name, "swept": self.swept, "domain": self.domain and self.domain.to_json()}
+        domain = self.domain and self.domain.to_json()
+        return {"name": self.name, "swept": self.swept, "domain": domain, "everywhere": self.everywhere}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form back; KeyError, TypeError or ValueError where it is none."""
-        domain = data["domain"]
-        if domain is None:
-            return cls(data["name"], data["swept"], None)
-        if domain["type"] == "discrete":
-            return cls(data["name"], data["swept"], Discrete(tuple(domain["values"])))
-        return cls(data["name"], data["swept"], Interval(domain["min"], domain["max"]))
+        return cls(data["name"], data["swept"], _domain(data["domain"]), data["everywhere"])
+
+
+def _domain(data: Mapping[str, Any] | None) -> Discrete | Interval | None:
+    if data is None:
+        return None
+    return Discrete(tuple(data["values"])) if data["type"] == "discrete" else Interval(data["min"], data["max"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +122,19 @@ class Sheet:
         return cls(columns, metrics, data["description"])
 
 
-def merge(sheets: Iterable[Sequence[Column]]) -> tuple[Column, ...]:
+def merge(sheets: Sequence[Sequence[Column]]) -> tuple[Column, ...]:
     """Unite the columns of several sweeps by name, in the order first seen."""
     by_name: dict[str, list[Column]] = {}
     for columns in sheets:
         for column in columns:
             by_name.setdefault(column.name, []).append(column)
     return tuple(
-        Column(name, any(column.swept for column in columns), _union([column.domain for column in columns]))
+        Column(
+            name,
+            any(column.swept for column in columns),
+            _union([column.domain for column in columns]),
+            len(columns) == len(sheets) and all(column.everywhere for column in columns),
+        )
         for name, columns in by_name.items()
     )
 
@@ -145,9 +156,16 @@ def _union(domains: Sequence[Discrete | Interval | None]) -> Discrete | Interval
 
 
 def experiment(own: Sheet, sheets: Sequence[Sheet]) -> api_pb2.Experiment:
-    """Build a sweep's record: the union of all sheets, with `own` swept names marked as differing, and first."""
-    swept = [column.name for column in own.columns if column.swept]
-    columns = sorted(merge(sheet.columns for sheet in sheets), key=lambda column: column.name not in swept)
+    """Build a sweep's record: the union of all sheets, with `own` swept names marked as differing, and first.
+
+    TensorBoard shows five columns, the differing ones and then by name, and its Parallel Coordinates leave out every
+    trial that lacks one of them. So a name that some own trials lack is not marked, and one that is fixed in every
+    sweep is listed only where no trial lacks it.
+    """
+    swept = [column.name for column in own.columns if column.swept and column.everywhere]
+    merged = merge([sheet.columns for sheet in sheets])
+    listed = [column for column in merged if column.swept or column.everywhere]
+    columns = sorted(listed, key=lambda column: column.name not in swept)
     metrics = dict.fromkeys(metric for sheet in sheets for metric in sheet.metrics)
     return api_pb2.Experiment(
         description=own.description,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from .errors import TrialError
 from .functions import load_function
@@ -47,7 +48,7 @@ def build(
     else:
         model = _from_builder(model_settings, folder, input_shape, classes)
     if not model.built:
-        model.build((None, *input_shape))
+        model(np.zeros((1, *input_shape), np.float32))  # a subclassed model is built by being called, not by build()
     if not model.compiled:
         model.compile(optimizer=optimizer(train), loss=_loss(train, classes), metrics=_metrics(train, classes))
     return model

@@ -6,6 +6,7 @@ import json
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,32 +23,33 @@ BEGINNING = (logdir.LOCK, logdir.SWEEP_TOML, logdir.SWEEP_JSON)  # what is writt
 HARMLESS = ("sweep.description",)  # what may change between runs of one sweep
 
 
-def check(folder: Path, sweep: Sweep) -> None:
+def check(folder: Path, sweep: Sweep) -> Mapping[str, Any]:
     """Make sure that an existing folder is this sweep's, or what is left of a start that was cut off.
 
-    Raises LogdirError where it holds something else or a newer schema, SpecError where the sweep has changed.
+    Returns what it says of itself, nothing for such a start. Raises LogdirError where it holds something else or a
+    newer schema, SpecError where the sweep has changed.
     """
     path = folder / logdir.SWEEP_JSON
     if not path.is_file():
-        if all(name.name.removesuffix(".part") in BEGINNING for name in folder.iterdir()):
-            return
+        with disk.guarded(folder):
+            names = {name.name.removesuffix(".part") for name in folder.iterdir()}
+        if names <= set(BEGINNING):
+            return {}
         raise LogdirError(
             f"{folder}: expected a folder that hpdash made, found one without {logdir.SWEEP_JSON}. "
             "Give the sweep another name with --set sweep.name='\"…\"', or use another --logdir."
         )
     known = _read(path)
-    if known.get("schema", 0) > SCHEMA:
-        raise LogdirError(f"{path}: expected schema {SCHEMA}, found {known['schema']}. Update hpdash to go on with it.")
-    before, now = dict(_flat(known["settings"])), dict(_flat(json.loads(json.dumps(sweep.to_json()))))
-    changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+    before, now = dict(_flat(known["settings"])), dict(_flat(sweep.to_json()))
     problems = [
-        Problem(key, f"as before, {json.dumps(before.get(key))}", json.dumps(now.get(key)))
-        for key in changed
-        if key not in HARMLESS
+        Problem(key, f"as before, {before.get(key, 'nothing')}", now.get(key, "nothing"))
+        for key in sorted(before.keys() | now.keys() - set(HARMLESS))
+        if before.get(key) != now.get(key)
     ]
     if problems:
         hint = f"{folder}: this is not the sweep it holds. Give the new one another [sweep] name, or undo:"
         raise SpecError([hint, *problems])
+    return known
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -55,9 +57,13 @@ def _read(path: Path) -> dict[str, Any]:
         text = path.read_bytes()
     try:
         known = json.loads(text)
-        dict(_flat(known["settings"]))
+        newer = known["schema"] > SCHEMA
+        if not newer:
+            dict(_flat(known["settings"]))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise LogdirError(f"{path}: expected a sweep's record, found damage ({error}). Move the folder away.") from None
+    if newer:
+        raise LogdirError(f"{path}: expected schema {SCHEMA}, found {known['schema']}. Update hpdash to go on with it.")
     return known  # type: ignore[no-any-return]
 
 
@@ -94,19 +100,27 @@ def columns(sweep: Sweep, specs: Sequence[TrialSpec]) -> tuple[Column, ...]:
         for hyperparameter in sweep.hparams
         if not isinstance(hyperparameter.domain, Choice)
     }
-    seen: dict[str, dict[Scalar, None]] = {}
-    for hyperparameter in sweep.hparams:
-        if isinstance(hyperparameter.domain, Choice):
-            values = (shown(value) for value in hyperparameter.domain.values)
-            seen[hyperparameter.name] = {value: None for value in values if value is not None}
-    swept = set(seen) | set(ranges) | {name for point in sweep.listed for name in point}
-    for spec in specs:
-        for name, value in spec.hparams.items():
-            seen.setdefault(name, {})[value] = None
+    seen: dict[str, dict[tuple[type, Scalar], Scalar]] = {hyperparameter.name: {} for hyperparameter in sweep.hparams}
+    given = (
+        (hyperparameter.name, shown(value))
+        for hyperparameter in sweep.hparams
+        if isinstance(hyperparameter.domain, Choice)
+        for value in hyperparameter.domain.values
+    )
+    swept = frozenset(seen)
+    logged = [spec.hparams for spec in specs]
+    for name, value in chain(given, *(hparams.items() for hparams in logged)):
+        if value is not None:
+            seen.setdefault(name, {})[type(value), value] = value  # True == 1 == 1.0
     return tuple(
-        Column(name, name in swept, ranges.get(name) or Discrete(tuple(values)))
+        Column(
+            name,
+            name in swept,
+            ranges.get(name) or Discrete(tuple(values.values())),
+            everywhere=all(name in hparams for hparams in logged),
+        )
         for name, values in seen.items()
-        if values
+        if values or name in ranges
     )
 
 
@@ -121,9 +135,19 @@ def table_metrics(objective: str, metrics: Sequence[str]) -> Iterator[Metric]:
         yield Metric(logdir.epoch_tag(name))
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in table.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{key}.")
+def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each setting as a sweep file names it, with its value in JSON, where true is not 1."""
+    for name, value in settings.items():
+        if name == "hparams":
+            yield name, json.dumps([hyperparameter["name"] for hyperparameter in value])  # their order numbers trials
+            yield from ((f"hparams.{each['name']}", _json([each["domain"], each["when"]])) for each in value)
+        elif name == "trial":
+            yield from ((f"trial[{index}]", _json(point)) for index, point in enumerate(value))
+        elif isinstance(value, Mapping):
+            yield from ((f"{name}.{key}", _json(item)) for key, item in value.items())
         else:
-            yield f"{prefix}{key}", value
+            yield f"sweep.{name}", _json(value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,11 @@ from . import data, disk, estimate, experiment, logdir, record
 from .backends import probe
 from .backends.local import LocalBackend, cores
 from .drive import Drive, Outcome, Plan, Watcher
-from .journal import Journal, lock, read_journal
+from .journal import Journal, Record, lock, read_journal
 from .search import trials
-from .signals import Signals
+from .signals import Signals, Stopped
 from .spec import Sweep, load_sweep, parse_sweep
-from .trial import TrialResult, TrialSpec, TrialState, default_metrics
+from .trial import Notice, TrialResult, TrialSpec, TrialState, default_metrics
 
 ONLY_WHEN_ASKED = (TrialState.FAILED, TrialState.DIVERGED)  # states that --retry-failed runs again
 
@@ -55,44 +55,77 @@ def run_sweep(
     `source` is a sweep file, its content as a mapping, or a loaded Sweep. Raises HpdashError before anything is
     written where the file, the data or the logs root are not right; a trial's failure is a result, not an error.
     """
-    sweep, options, watcher = as_sweep(source), options or Options(), watcher or Watcher()
-    specs, folder = trials(sweep), Path(logs) / sweep.name
-    tables = _data_tables(specs)
+    sweep, options = as_sweep(source), options or Options()
+    job = _Job(sweep, trials(sweep), Path(logs) / sweep.name, options, watcher or Watcher())
+    before = _before(job)
+    if len(before.results) == len(before.specs):
+        return before
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
-        exists = folder.exists()
-        if exists:
-            record.check(folder, sweep)
-            stack.enter_context(lock(folder))
-            results = _standing(folder, specs, options)
-            if len(results) == len(specs):
-                return Outcome(sweep, folder, specs, results)
-        _fetch_missing(tables, watcher)
-        backend, workers = _start(sweep, specs, options)
-        stack.callback(backend.close)
-        facts = probe.look(probe.Question(tables, _functions(specs), sweep.folder))
-        if not exists:
-            with disk.guarded(folder):
-                folder.mkdir(parents=True)
-            stack.enter_context(lock(folder))
-        record.write(folder, sweep, specs, _metrics(specs, facts), facts.synthetic)
-        experiment.refresh(folder.parent)
-        journal = stack.enter_context(Journal.open(folder / logdir.JOURNAL))
-        results = _standing(folder, specs, options)
-        plan = Plan(sweep, folder, specs, results, len(specs) - len(results), workers, facts.synthetic)
-        drive = Drive(plan, journal, backend, watcher, options.fail_fast)
-        watcher.plan(plan)
+        try:
+            drive = _prepare(job, signals, stack)
+        except Stopped:
+            return replace(before, signal=signals.last)
         return drive.run(drive.tasks(options.newest_first), signals)
 
 
-def _standing(folder: Path, specs: Sequence[TrialSpec], options: Options) -> dict[int, TrialResult]:
-    """Return the results that stand: what is done, and what failed unless it is to be tried again."""
-    latest = read_journal(folder / logdir.JOURNAL).latest
-    stands = {TrialState.FINISHED, TrialState.PRUNED}
-    if not options.retry_failed:
-        stands |= set(ONLY_WHEN_ASKED)
-    records = ((spec.number, latest.get(spec.number)) for spec in specs)
-    return {number: last.result for number, last in records if last and last.result and last.state in stands}
+@dataclass(frozen=True, slots=True)
+class _Job:
+    sweep: Sweep
+    specs: Sequence[TrialSpec]
+    folder: Path
+    options: Options
+    watcher: Watcher
+
+    def standing(self, latest: Mapping[int, Record]) -> dict[int, TrialResult]:
+        """Return the results that stand: what is done, and what failed unless it is to be tried again."""
+        stands = {TrialState.FINISHED, TrialState.PRUNED}
+        if not self.options.retry_failed:
+            stands |= set(ONLY_WHEN_ASKED)
+        records = ((spec.number, latest.get(spec.number)) for spec in self.specs)
+        return {number: last.result for number, last in records if last and last.result and last.state in stands}
+
+    def tell(self, warnings: Sequence[str]) -> None:
+        """Pass what was found damaged on to the user."""
+        for warning in warnings:
+            self.watcher.event(Notice(warning))
+
+
+def _before(job: _Job) -> Outcome:
+    """Return how the sweep stands; writes nothing, needs no lock."""
+    with disk.guarded(job.folder):
+        if not job.folder.exists():
+            return Outcome(job.sweep, job.folder, job.specs, {})
+    known, replay = record.check(job.folder, job.sweep), read_journal(job.folder / logdir.JOURNAL)
+    results = job.standing(replay.latest)
+    if len(results) == len(job.specs):
+        job.tell(replay.warnings)
+    return Outcome(job.sweep, job.folder, job.specs, results, synthetic=known.get("synthetic", False))
+
+
+def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
+    """Take the lock, start the workers, look at what trials need, open the journal; all of it ends with the stack."""
+    sweep, specs, folder, watcher = job.sweep, job.specs, job.folder, job.watcher
+    tables, exists = _data_tables(specs), folder.exists()
+    if exists:
+        stack.enter_context(lock(folder))
+    _fetch_missing(tables, watcher, signals)
+    backend, workers = _start(sweep, specs, job.options, signals)
+    stack.callback(backend.close)
+    facts = probe.look(probe.Question(tables, _functions(specs), sweep.folder), signals)
+    if not exists:
+        with disk.guarded(folder):
+            folder.mkdir(parents=True, exist_ok=True)  # another driver may just have made it: the lock decides
+        stack.enter_context(lock(folder))
+    record.check(folder, sweep)
+    record.write(folder, sweep, specs, _metrics(specs, facts), facts.synthetic)
+    warnings = experiment.refresh(folder.parent)
+    journal = stack.enter_context(Journal.open(folder / logdir.JOURNAL))
+    job.tell([*warnings, *journal.warnings])
+    results = job.standing(journal.latest)
+    plan = Plan(sweep, folder, specs, results, len(specs) - len(results), workers, facts.synthetic)
+    watcher.plan(plan)
+    return Drive(plan, journal, backend, watcher, job.options.fail_fast)
 
 
 def _data_tables(specs: Sequence[TrialSpec]) -> list[Mapping[str, Any]]:
@@ -120,15 +153,15 @@ def _metrics(specs: Sequence[TrialSpec], facts: probe.Facts) -> list[str]:
     return list(dict.fromkeys(name for names in chosen for name in names))
 
 
-def _fetch_missing(tables: Sequence[Mapping[str, Any]], watcher: Watcher) -> None:
+def _fetch_missing(tables: Sequence[Mapping[str, Any]], watcher: Watcher, signals: Signals) -> None:
     missing = list(dict.fromkeys(table["name"] for table in tables if data.needs_fetch(table)))
     if missing:
-        probe.fetch(missing, watcher.fetch)
+        probe.fetch(missing, watcher.fetch, signals)
 
 
-def _start(sweep: Sweep, specs: Sequence[TrialSpec], options: Options) -> tuple[LocalBackend, int]:
+def _start(sweep: Sweep, specs: Sequence[TrialSpec], options: Options, signals: Signals) -> tuple[LocalBackend, int]:
     """Start the workers, which warm up while the rest is looked at."""
-    gpus = probe.count_gpus()
+    gpus = probe.count_gpus(signals)
     workers = min(options.workers or gpus or max(1, cores() // options.threads), len(specs))
     keras = any(not spec.settings["train"].get("loop") for spec in specs)
     return LocalBackend(sweep.folder, workers, options.threads, gpus, keras), workers
@@ -144,7 +177,7 @@ def dry_run(sweep: Sweep, options: Options | None = None) -> tuple[list[TrialSpe
     tables = _data_tables(specs)
     if _functions(specs) or any(data.needs_fetch(table) for table in tables):
         return specs, None
-    facts = probe.look(probe.Question(tables, (), sweep.folder))
+    facts = probe.look(probe.Question(tables, (), sweep.folder), Signals())
     sizes = [facts.sizes[tables.index(spec.settings["data"])] for spec in specs]
     workers = min(options.workers or max(1, cores() // options.threads), len(specs))
     return specs, estimate.seconds(specs, sizes, workers)

@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType, TracebackType
 from typing import Any
 
 WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+class Stopped(Exception):
+    """End a sweep that was asked to stop before its first trial; not an error."""
+
+
 class Signals:
-    """Count SIGINT, SIGTERM and SIGHUP while entered; elsewhere than in the main thread, count none."""
+    """Count SIGINT, SIGTERM and SIGHUP while entered; elsewhere than in the main thread, count none.
+
+    What is ignored already stays so: `nohup` and a shell's background jobs ask for that.
+    """
 
     def __init__(self) -> None:
         self.count = 0
         self.last: int | None = None
         self._before: dict[signal.Signals, Any] = {}
 
+    def check(self) -> None:
+        """Raise Stopped if a signal has come."""
+        if self.count:
+            raise Stopped
+
     def __enter__(self) -> Signals:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in WATCHED}
+            heard = (number for number in WATCHED if signal.getsignal(number) != signal.SIG_IGN)
+            self._before = {number: signal.signal(number, self._note) for number in heard}
         return self
 
     def _note(self, number: int, _: FrameType | None) -> None:
@@ -30,3 +46,24 @@ class Signals:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Hold signals back while a process starts, which inherits that until it calls `ignore`.
+
+    A terminal signals the whole group, and a process that still imports would answer with a traceback.
+    """
+    resource_tracker.ensure_running()  # starting it lets signals through again
+    signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
+
+
+def ignore() -> None:
+    """Ignore the signals, also those held back: a child obeys its driver alone."""
+    for number in WATCHED:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)

@@ -101,13 +101,14 @@ def test_refuses_what_is_no_domain(build: Any) -> None:
 
 def test_json_round_trip() -> None:
     """A sheet comes back from its JSON text as it was, with the documented keys."""
-    sheet = Sheet((BATCHNORM, RATE, Column("x", False, None)), (LOSS, ACCURACY), "why")
+    sheet = Sheet((BATCHNORM, RATE, Column("x", False, None, everywhere=False)), (LOSS, ACCURACY), "why")
     text = json.dumps(sheet.to_json())
     assert Sheet.from_json(json.loads(text)) == sheet
     assert json.loads(text)["columns"][1] == {
         "name": "learning_rate",
         "swept": True,
         "domain": {"type": "interval", "min": 0.001, "max": 0.1, "kind": "float"},
+        "everywhere": True,
     }
     assert Interval(1, 8).to_json()["kind"] == "int"
 
@@ -138,6 +139,21 @@ def test_a_record_is_the_union_with_its_own_names_first() -> None:
         ("", "epoch_loss", "epoch_loss"),
     ]
     assert record.description == "mine"
+
+
+def test_what_some_trials_lack_does_not_come_first() -> None:
+    """A swept name that some own trials lack is listed unmarked; one fixed in every sweep, only where all have it."""
+    momentum = Column("momentum", True, Interval(0, 0.9), everywhere=False)
+    beta = Column("beta_1", False, Discrete((0.9,)), everywhere=False)
+    own = Sheet((momentum, beta, RATE, EPOCHS), ())
+    other = Sheet((BATCHNORM, Column("dropout", False, Discrete((0.5,))), EPOCHS), ())
+    record = experiment(own, [own, other])
+    assert [(info.name, info.differs) for info in record.hparam_infos] == [
+        ("learning_rate", True),
+        ("momentum", False),
+        ("epochs", False),
+        ("batchnorm", False),
+    ]
 
 
 @pytest.mark.parametrize(("domain", "kept"), [(Discrete((1, True, "a")), [1, True, "a"]), (None, None)], ids=str)

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from ..errors import BackendError
+from ..signals import held_back
 from ..trial import Ended, Event, Notice, Progress, Started, TrialResult, TrialState
 from .base import Queue, Task
 from .worker import Report, Setup, main
@@ -60,7 +61,8 @@ class LocalBackend:
         ours, theirs = self._context.Pipe()
         setup = Setup(environment, self._folder, self._keras, output)
         process = self._context.Process(target=main, args=(theirs, self._stop, setup), daemon=True)
-        process.start()
+        with held_back():
+            process.start()
         theirs.close()
         return _Worker(number, process, ours, output)
 

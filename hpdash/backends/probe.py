@@ -21,6 +21,9 @@ from ..data.fetch import fetch as fetch_data
 from ..errors import BackendError, HpdashError
 from ..estimate import Size
 from ..functions import load_function
+from ..signals import Signals, held_back, ignore
+
+POLL_SECONDS = 0.2
 
 FetchProgress = Callable[[str, int, int | None], None]
 
@@ -43,18 +46,18 @@ class Facts:
     synthetic: bool
 
 
-def fetch(names: Sequence[str], progress: FetchProgress) -> None:
-    """Fetch data sets that are not here, in a child process; raises DataError as the child did."""
-    _in_child(_fetch, tuple(names), lambda message: progress(*message))
+def fetch(names: Sequence[str], progress: FetchProgress, signals: Signals) -> None:
+    """Fetch data sets that are not here, in a child process; raises DataError as the child did, Stopped at a signal."""
+    _in_child(_fetch, tuple(names), signals, lambda message: progress(*message))
 
 
-def look(question: Question) -> Facts:
-    """Load every function and every data set once; raises what a worker would have raised."""
-    facts: Facts = _in_child(_look, question, lambda _: None)
+def look(question: Question, signals: Signals) -> Facts:
+    """Load every function and every data set once; raises what a worker would have raised, Stopped at a signal."""
+    facts: Facts = _in_child(_look, question, signals)
     return facts
 
 
-def count_gpus() -> int:
+def count_gpus(signals: Signals) -> int:
     """Count the GPUs TensorFlow can use, asking it (in a child) only where the machine has any."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
@@ -62,7 +65,7 @@ def count_gpus() -> int:
     listed = subprocess.run([tool, "-L"], capture_output=True, text=True, check=False)
     if listed.returncode or "GPU 0" not in listed.stdout:
         return 0
-    gpus: int = _in_child(_count_gpus, None, lambda _: None)
+    gpus: int = _in_child(_count_gpus, None, signals)
     return gpus
 
 
@@ -94,15 +97,20 @@ def _count_gpus(_: None, __: Callable[[Any], None]) -> int:
     return len(tf.config.list_physical_devices("GPU"))
 
 
-def _in_child(work: Callable[..., Any], argument: Any, on_message: Callable[[Any], None]) -> Any:
+def _in_child(
+    work: Callable[..., Any], argument: Any, signals: Signals, on_message: Callable[[Any], None] = lambda _: None
+) -> Any:
     """Run `work(argument, send)` in a spawned process; return its value, raise its HpdashError."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_child, args=(theirs, work, argument), daemon=True)
-    process.start()
+    with held_back():
+        process.start()
     theirs.close()
     try:
         while True:
+            while not ours.poll(POLL_SECONDS):
+                signals.check()
             kind, value = ours.recv()
             if kind == "message":
                 on_message(value)
@@ -119,6 +127,7 @@ def _in_child(work: Callable[..., Any], argument: Any, on_message: Callable[[Any
 
 
 def _child(pipe: Connection, work: Callable[..., Any], argument: Any) -> None:
+    ignore()
     with open(os.devnull, "w") as quiet:  # noqa: PTH123  os.devnull is no place
         os.dup2(quiet.fileno(), 1)
         os.dup2(quiet.fileno(), 2)

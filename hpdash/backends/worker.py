@@ -8,7 +8,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import resource
-import signal
 import sys
 import threading
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event as Flag
 from pathlib import Path
 
+from ..signals import ignore
 from ..trial import Notice, Progress, TrialResult
 from .base import Task
 
@@ -62,8 +62,7 @@ class PipeHost:
 
 def main(pipe: Connection, stop: Flag, setup: Setup) -> None:
     """Train tasks from the pipe until it closes."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # a terminal signals the whole group; workers obey their driver alone
+    ignore()
     threading.Thread(target=_die_with_driver, daemon=True).start()
     _redirect_output(setup.output)
     os.environ.update(setup.environment)

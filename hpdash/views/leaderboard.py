@@ -51,9 +51,8 @@ def rank(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> list
 def _row(setting: int, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> Row:
     own = tuple(results[spec.number] for spec in specs)
     finished = (result for result in own if result.state is TrialState.FINISHED)
-    objective = specs[0].objective
-    values = tuple(result.best[objective] for result in finished if objective in result.best)
-    return Row(setting, tuple(specs), own, values)
+    values = (result.best.get(specs[0].objective, math.nan) for result in finished)
+    return Row(setting, tuple(specs), own, tuple(value for value in values if math.isfinite(value)))
 
 
 def leaderboard(

@@ -66,13 +66,17 @@ class Tally:
         if self.best is None or (value > self.best[1] if spec.goal == "max" else value < self.best[1]):
             self.best = spec, value, result.best_epoch
 
+    @property
+    def share_running(self) -> float:
+        """How much of the running trials is done, counted in trials."""
+        return sum(running.share for running in list(self.running.values()))  # a copy: another thread draws
+
     def seconds_left(self, now: float) -> float | None:
         """Estimate the time left from the trials of this run, None before any has got anywhere."""
-        trials = self.ended + sum(running.share for running in self.running.values())
+        trials = self.ended + self.share_running
         if trials <= 0 or now <= self.begin:
             return None
-        left = self.total - self.done - sum(running.share for running in self.running.values())
-        return (now - self.begin) / trials * left
+        return (now - self.begin) / trials * (self.total - self.done - self.share_running)
 
 
 class LiveView:
@@ -105,14 +109,14 @@ class LiveView:
 
     def event(self, event: Event | None) -> None:
         """Show what happened."""
-        if event is None or self._tally is None:
-            return
-        self._tally.note(event, time.monotonic())
+        tally = self._tally
+        if event is not None and tally is not None:
+            tally.note(event, time.monotonic())
         match event:
-            case Notice(text, number):
-                self._say(plain(f"{f'{number:04d}: ' if number is not None else ''}{text}"))
-            case Ended(spec, _, result):
-                self._say(self._ended(spec, result))
+            case Notice(text, trial):
+                self._say(plain(text if trial is None else f"{trial:04d}: {text}"))
+            case Ended(spec, _, result) if tally is not None:
+                self._say(_ended(tally, spec, result))
 
     def fetch(self, name: str, done: int, total: int | None) -> None:
         """Show how much of a data set has arrived."""
@@ -124,16 +128,6 @@ class LiveView:
 
     def _say(self, line: Text) -> None:
         self._console.print(line, soft_wrap=True)
-
-    def _ended(self, spec: TrialSpec, result: TrialResult) -> Text:
-        assert self._tally is not None
-        place = f"[{self._tally.done}/{self._tally.total}]"
-        value = result.best.get(spec.objective)
-        best = f" {spec.objective} {number(value)} at epoch {result.best_epoch}" if value is not None else ""
-        style = "" if result.state is TrialState.FINISHED else "yellow"
-        line = plain(f"{place} {spec.number:04d} {spec.label}: {result.state}{best} in {duration(result.seconds)}")
-        line.stylize(style)
-        return line
 
     def _draw(self) -> RenderableType:
         if self._tally is None:
@@ -148,9 +142,19 @@ class LiveView:
         return Group(*parts)
 
 
+def _ended(tally: Tally, spec: TrialSpec, result: TrialResult) -> Text:
+    place = f"[{tally.done}/{tally.total}]"
+    value = result.best.get(spec.objective)
+    best = f" {spec.objective} {number(value)} at epoch {result.best_epoch}" if value is not None else ""
+    style = "" if result.state is TrialState.FINISHED else "yellow"
+    line = plain(f"{place} {spec.number:04d} {spec.label}: {result.state}{best} in {duration(result.seconds)}")
+    line.stylize(style)
+    return line
+
+
 def _running_table(tally: Tally, now: float) -> Table:
     grid = Table.grid(padding=(0, 2))
-    for running in tally.running.values():
+    for running in list(tally.running.values()):
         progress, elapsed = running.progress, now - running.begin
         if progress is None or progress.phase != "training":
             state, bar, left = progress.phase if progress else "starting", ProgressBar(completed=0, width=16), ""
@@ -166,11 +170,10 @@ def _running_table(tally: Tally, now: float) -> Table:
 
 def _total_line(tally: Tally, now: float) -> Table:
     left = tally.seconds_left(now)
-    share = tally.done + sum(running.share for running in tally.running.values())
     grid = Table.grid(padding=(0, 2))
     grid.add_row(
         f"total {tally.done}/{tally.total} trials",
-        ProgressBar(total=max(1, tally.total), completed=share, width=32),
+        ProgressBar(total=max(1, tally.total), completed=tally.done + tally.share_running, width=32),
         f"{duration(now - tally.begin)} elapsed",
         f"{duration(left)} left" if left is not None else "",
     )

@@ -1,0 +1,212 @@
+"""Truths of the house's order: who may import whom, who may print, who spells names, who may load TensorFlow."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import hpdash
+
+LAYERS = (  # a module imports from the layers before its own, and a package's modules from each other without a cycle
+    {"errors"},
+    {"disk", "domains", "trial", "histogram", "functions", "signals"},
+    {"logdir", "estimate"},
+    {"spec"},
+    {"search", "data", "models", "journal"},
+    {"engine", "writer"},
+    {"session", "experiment"},
+    {"train", "record"},
+    {"views", "backends"},
+    {"drive"},
+    {"runner"},
+    {"__init__"},  # the public names, imported when they are used
+    {"cli"},
+    {"__main__"},
+)
+LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
+HOUSE = Path(hpdash.__file__).parent
+HEAVY = {"tensorflow", "keras"}
+AT_NEED = {"backends.probe", "data.fetch"}  # import them inside a function that a child process calls
+NAMES = re.compile(r"journal\.jsonl|sweep\.(json|toml)|^hparams-|tfevents|^epoch_|^best/|^attempts$|^time/|hpdash-lock")
+
+Sources = Mapping[str, str]
+
+
+def sources() -> Sources:
+    """Read every module: `data.fetch` for data/fetch.py, `data` for data/__init__.py."""
+    found = {}
+    for path in sorted(HOUSE.rglob("*.py")):
+        parts = path.relative_to(HOUSE).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[1:] and parts[-1] == "__init__" else parts)] = path.read_text()
+    return found
+
+
+def imported(name: str, modules: Sources) -> set[str]:
+    """Return the modules of the house that one of them imports, wherever in it."""
+    is_package = any(other.startswith(f"{name}.") for other in modules)
+    package = name.split(".") if is_package else name.split(".")[:-1]
+    bases: list[tuple[list[str], str]] = []
+    for node in ast.walk(ast.parse(modules[name])):
+        if isinstance(node, ast.Import):
+            full = [alias.name.split(".") for alias in node.names]
+            bases += [(parts[1:-1], parts[-1]) for parts in full if parts[0] == "hpdash"]
+        elif isinstance(node, ast.ImportFrom):
+            parts = (node.module or "").split(".") if node.module else []
+            if node.level:
+                base = package[: len(package) - node.level + 1] + parts
+            elif parts[:1] == ["hpdash"]:
+                base = parts[1:]
+            else:
+                continue
+            bases += [(base, alias.name) for alias in node.names]
+    return {next((m for m in (".".join([*b, n]), ".".join(b)) if m in modules), "__init__") for b, n in bases}
+
+
+def breaches(modules: Sources) -> Iterator[str]:
+    """Yield every import against the order."""
+    inside: dict[str, set[str]] = {}
+    for name in modules:
+        unit = name.split(".")[0]
+        if unit not in LEVEL:
+            yield f"{name} is in no layer"
+            continue
+        for other in imported(name, modules):
+            theirs = other.split(".")[0]
+            if theirs == unit:
+                inside.setdefault(name, set()).add(other)
+            elif LEVEL.get(theirs, len(LAYERS)) >= LEVEL[unit]:
+                yield f"{name} imports {other}"
+    try:
+        TopologicalSorter(inside).prepare()
+    except CycleError as error:
+        yield f"cycle {error.args[1]}"
+
+
+def test_every_import_goes_to_an_earlier_layer() -> None:
+    """The house stands: no module imports from its own layer or a later one, no package has a cycle."""
+    assert list(breaches(sources())) == []
+
+
+def test_the_table_has_no_module_that_is_gone() -> None:
+    """Every name in the table is a module or a package of the house."""
+    assert {name.split(".")[0] for name in sources()} == set(LEVEL)
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "expected"),
+    [
+        pytest.param("errors", "from .trial import TrialSpec", "errors imports trial", id="later"),
+        pytest.param("disk", "from . import logdir", "disk imports logdir", id="module-from-package"),
+        pytest.param("writer", "from .engine import Engine", "writer imports engine", id="same-layer"),
+        pytest.param("trial", "import hpdash.spec.text", "trial imports spec.text", id="absolute"),
+        pytest.param("trial", "from hpdash import run_sweep", "trial imports __init__", id="public-name"),
+        pytest.param("journal", "def f():\n    from .runner import x", "journal imports runner", id="in-a-function"),
+        pytest.param("logdir", "if TYPE_CHECKING:\n    from .cli import x", "logdir imports cli", id="for-types"),
+        pytest.param("views.text", "from ..backends.base import x", "views.text imports backends.base", id="sideways"),
+        pytest.param("data.dataset", "from . import fetch", "cycle", id="cycle-in-a-package"),
+        pytest.param("utils", "", "utils is in no layer", id="no-layer"),
+    ],
+)
+def test_a_bad_import_is_caught(name: str, source: str, expected: str) -> None:
+    """The check sees an import against the order, wherever it stands and however it is spelled."""
+    assert any(breach.startswith(expected) for breach in breaches({**sources(), name: source}))
+
+
+def calls(source: str) -> set[str]:
+    """Return the names and dotted names that a source calls."""
+    return {ast.unparse(node.func) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)}
+
+
+@pytest.mark.parametrize("name", sorted(set(sources()) - {"cli"}))
+def test_only_the_command_line_prints(name: str) -> None:
+    """No module but cli.py prints, makes a console or imports click."""
+    source = sources()[name]
+    assert not calls(source) & {"print", "Console", "sys.exit", "sys.stdout.write", "sys.stderr.write"}
+    assert "click" not in top_names(ast.parse(source))
+
+
+@pytest.mark.parametrize("name", sorted(set(sources()) - {"logdir"}))
+def test_only_logdir_spells_folders_and_tags(name: str) -> None:
+    """A folder's name or a tag's prefix stands in logdir.py and nowhere else."""
+    tree = ast.parse(sources()[name])
+    places = (node for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef))
+    docstrings = {ast.get_docstring(node, clean=False) for node in places}
+    strings = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    assert [text for text in strings if NAMES.search(text) and text not in docstrings] == []
+
+
+def top_names(tree: ast.AST) -> set[str]:
+    """Return the top-level packages that a piece of source imports."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("name", sorted(set(sources()) - {"engine", "models"}))
+def test_tensorflow_has_two_homes(name: str) -> None:
+    """engine.py and models.py import TensorFlow and Keras; what a child process needs is imported in a function."""
+    tree = ast.parse(sources()[name])
+    assert name in AT_NEED or not top_names(tree) & HEAVY
+    outside = ast.Module([node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)], [])
+    assert not top_names(outside) & HEAVY
+
+
+SWEEP = """
+[data]
+name = "digits"
+train = 20
+validation = 20
+[train]
+epochs = 1
+{loop}
+[hparams]
+learning_rate = [0.1]
+"""
+LOOP = "def train(trial):\n    trial.report(1, loss=1.0, validation_accuracy=0.5)\n"
+AFTER = """
+import sys
+{body}
+heavy = sorted({{"tensorflow", "keras"}} & set(sys.modules))
+sys.exit(f"imported {{heavy}}" if heavy else 0)
+"""
+COMMAND = """
+from hpdash.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    if end.code:
+        raise
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "arguments"),
+    [
+        pytest.param("import hpdash", [], id="import"),
+        pytest.param("import hpdash\n[getattr(hpdash, name) for name in hpdash.__all__]", [], id="every-public-name"),
+        pytest.param(COMMAND, ["--help"], id="help"),
+        pytest.param(COMMAND, ["check", "keras.toml"], id="check"),
+        pytest.param(COMMAND, ["data"], id="data"),
+        pytest.param(COMMAND, ["sweep", "keras.toml", "--dry-run"], id="dry-run"),
+        pytest.param(COMMAND, ["sweep", "own.toml", "--workers", "1"], id="sweep"),
+    ],
+)
+def test_a_driver_loads_no_tensorflow(tmp_path: Path, body: str, arguments: list[str]) -> None:
+    """Importing hpdash, looking at things and driving a sweep import neither TensorFlow nor Keras."""
+    (tmp_path / "keras.toml").write_text(SWEEP.format(loop=""))
+    (tmp_path / "own.toml").write_text(SWEEP.format(loop='loop = "loops:train"'))
+    (tmp_path / "loops.py").write_text(LOOP)
+    program = [sys.executable, "-c", AFTER.format(body=body), *arguments]
+    ended = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    assert ended.returncode == 0, ended.stderr

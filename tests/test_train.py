@@ -1,0 +1,179 @@
+"""Trials of every kind of model through the trainer that a worker runs, on scikit-learn's digits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hpdash.search import trials
+from hpdash.session import Trial
+from hpdash.spec import parse_sweep
+from hpdash.train import Trainer
+from hpdash.trial import Progress, TrialResult, TrialSpec, TrialState
+
+HERE = Path(__file__).parent
+
+
+class Listener:
+    """A host that keeps what it is told, and stops a trial after so many calls."""
+
+    def __init__(self, calls: int | None = None) -> None:
+        self.calls = calls
+        self.heard: list[Progress] = []
+        self.notices: list[str] = []
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the trial has had its calls."""
+        return self.calls is not None and len(self.heard) > self.calls
+
+    def progress(self, progress: Progress) -> None:
+        """Keep how far the trial is."""
+        self.heard.append(progress)
+
+    def notice(self, text: str) -> None:
+        """Keep a sentence."""
+        self.notices.append(text)
+
+
+def specs(hparams: dict[str, Any], **tables: dict[str, Any]) -> list[TrialSpec]:
+    """Return the trials of a small sweep on digits."""
+    train = {"epochs": 3, "batch_size": 64, "optimizer": "adam", "learning_rate": 0.01} | tables.get("train", {})
+    tables["train"] = {name: value for name, value in train.items() if name not in hparams}
+    sweep = parse_sweep({"data": {"name": "digits"}, "hparams": hparams, **tables}, name="zoo", folder=HERE)
+    return trials(sweep)
+
+
+def run(trainer: Trainer, spec: TrialSpec, folder: Path, listener: Listener | None = None) -> TrialResult:
+    """Train one trial."""
+    return trainer.run(spec, folder / f"{spec.number:04d}", f"zoo/{spec.setting}", listener or Listener())
+
+
+BUILDERS: dict[str, dict[str, Any]] = {
+    "convolutional": {"filters": [3, 5]},
+    "subclassed": {"depth": [2, 4]},
+    "refused": {"learning_rate": [0.01, 0.02]},
+    "mixed": {"epochs": [3, 4]},
+    "compiled": {"epochs": [3, 4]},
+}
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_a_model_of_ones_own_learns(name: str, tmp_path: Path) -> None:
+    """Convolutional, subclassed, refused by XLA, mixed precision, compiled: all train, and say if without XLA."""
+    trainer, listener = Trainer(HERE), Listener()
+    for spec in specs(BUILDERS[name], model={"builder": f"zoo:{name}"}):
+        result = run(trainer, spec, tmp_path, listener)
+        assert result.error is None, result.traceback
+        assert result.state is TrialState.FINISHED
+        assert result.epochs == spec.settings["train"]["epochs"]
+        assert result.metrics["validation/accuracy"] > 0.3
+        assert result.xla is (name != "refused")
+    assert len(listener.notices) == (name == "refused")
+
+
+def test_a_compiled_model_keeps_what_it_was_compiled_with(tmp_path: Path) -> None:
+    """Its own metrics are reported and its own learning rate is used."""
+    (spec,) = specs({"epochs": [2]}, model={"builder": "zoo:compiled"})
+    result = run(Trainer(HERE), spec, tmp_path)
+    assert result.metrics["validation/top_2"] >= result.metrics["validation/accuracy"]
+    assert result.metrics["learning_rate"] == pytest.approx(0.02)
+
+
+def test_lambdas_that_differ_in_a_constant_do_not_share_a_graph(tmp_path: Path) -> None:
+    """Two models that look alike to Keras are two graphs; the same one twice is one, with its own bits each time."""
+    trainer = Trainer(HERE)
+    small, large = specs({"factor": [0.01, 3.0]}, model={"builder": "zoo:scaled_by"})
+    assert small.graph_key != large.graph_key
+    results = [run(trainer, spec, tmp_path / str(turn)) for turn in (0, 1) for spec in (small, large)]
+    assert [result.reused_graph for result in results] == [False, False, True, True]
+    assert results[0].weights_sha256 == results[2].weights_sha256 != results[1].weights_sha256
+    assert results[1].weights_sha256 == results[3].weights_sha256
+
+
+def test_the_built_in_mlp_shares_a_graph_over_seeds_initialisers_and_rates(tmp_path: Path) -> None:
+    """One compiled graph serves them all, in the bits of graphs of their own."""
+    space = {"kernel_initializer": ["he_normal", "zeros"], "learning_rate": [0.1, 0.01]}
+    model = {"hidden": [16], "batchnorm": "before", "dropout": 0.1}
+    chosen = specs(space, model=model, sweep={"repeats": 2})
+    assert len({spec.graph_key for spec in chosen}) == 1
+    trainer = Trainer(HERE)
+    shared = [run(trainer, spec, tmp_path / "shared") for spec in chosen]
+    assert [result.reused_graph for result in shared] == [False] + [True] * 7
+    alone = run(Trainer(HERE), chosen[-3], tmp_path / "alone")
+    assert alone.weights_sha256 == shared[-3].weights_sha256
+    assert alone.metrics == shared[-3].metrics
+    assert len({result.weights_sha256 for result in shared}) == 8
+
+
+def test_a_failing_builder_fails_its_trial_alone(tmp_path: Path) -> None:
+    """What a user's builder raises is the trial's error, with its traceback, and the next trial trains."""
+    trainer = Trainer(HERE)
+    first, second = (
+        run(trainer, spec, tmp_path) for spec in specs({"width": [13, 7]}, model={"builder": "zoo:broken"})
+    )
+    assert (first.state, second.state) == (TrialState.FAILED, TrialState.FINISHED)
+    assert first.error == "ValueError: 13 brings bad luck"
+    assert first.traceback is not None
+    assert "zoo.py" in first.traceback
+
+
+def test_a_builder_that_returns_no_model_is_named(tmp_path: Path) -> None:
+    """The error says which function and what it returned."""
+    (spec,) = specs({"epochs": [1]}, model={"builder": "zoo:not_a_model"})
+    assert run(Trainer(HERE), spec, tmp_path).error == "zoo:not_a_model: expected a keras.Model, found str"
+
+
+def test_a_loss_that_is_not_finite_diverges(tmp_path: Path) -> None:
+    """A rate that blows up ends as diverged after its first such epoch; the graph then trains the next trial right."""
+    trainer = Trainer(HERE)
+    wild, tame = specs({"learning_rate": [1e20, 0.05]}, model={"hidden": [16]}, train={"optimizer": "sgd"})
+    result = run(trainer, wild, tmp_path)
+    assert result.state is TrialState.DIVERGED
+    assert result.epochs == 1
+    again = run(trainer, tame, tmp_path)
+    assert again.reused_graph
+    assert again.weights_sha256 == run(Trainer(HERE), tame, tmp_path / "alone").weights_sha256
+
+
+def test_a_trial_stops_at_the_next_compiled_call(tmp_path: Path) -> None:
+    """A stopping host ends it as interrupted, without the end of its session."""
+    (spec,) = specs({"hidden": [[16]]}, train={"epochs": 50})
+    listener = Listener(calls=5)
+    result = run(Trainer(HERE), spec, tmp_path, listener)
+    assert result.state is TrialState.INTERRUPTED
+    assert 1 <= result.epochs < 5
+    assert {progress.phase for progress in listener.heard} == {"compiling", "training"}
+
+
+def test_an_objective_that_nothing_reports_is_named(tmp_path: Path) -> None:
+    """The error lists the metrics there are."""
+    (spec,) = specs({"epochs": [1]}, model={"builder": "zoo:compiled"}, sweep={"objective": "validation/f1"})
+    error = run(Trainer(HERE), spec, tmp_path).error
+    assert error is not None
+    assert "validation/f1" in error
+    assert "validation/top_2" in error
+
+
+def loop(trial: Trial) -> None:
+    """A training loop of one's own, without Keras: least squares on the labels."""
+    x = trial.data.x_train.reshape(len(trial.data.x_train), -1)
+    weights = np.linalg.lstsq(x, trial.data.y_train, rcond=None)[0]
+    held_out = trial.data.x_validation.reshape(len(trial.data.x_validation), -1)
+    for epoch in range(1, trial.epochs + 1):
+        guess = np.rint(held_out @ weights * float(trial.hparams["strength"]))
+        trial.histogram("solution/weights", weights, epoch)
+        trial.scalar("solution/norm", float(np.linalg.norm(weights)), epoch)
+        trial.report(epoch, validation_accuracy=float((guess == trial.data.y_validation).mean()))
+
+
+def test_a_loop_of_ones_own_is_a_trial(tmp_path: Path) -> None:
+    """It gets settings and scaled data, reports metrics, and its best epoch is kept."""
+    chosen = specs({"strength": [0.0, 1.0]}, train={"loop": "test_train:loop", "epochs": 2})
+    none, full = (run(Trainer(HERE), spec, tmp_path) for spec in chosen)
+    assert none.error is None, none.traceback
+    assert full.metrics["validation/accuracy"] > none.metrics["validation/accuracy"]
+    assert full.best_epoch == 1

@@ -1,0 +1,115 @@
+"""Models of one's own, as users write them; sweeps in the tests name them "zoo:…"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+LAYERS = keras.layers
+
+
+def convolutional(input_shape: tuple[int, ...], classes: int, filters: int = 4) -> keras.Model:
+    """A small convolutional net, uncompiled."""
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            LAYERS.Reshape((*input_shape, 1)),
+            LAYERS.Conv2D(filters, 3, activation="relu"),
+            LAYERS.MaxPooling2D(),
+            LAYERS.Flatten(),
+            LAYERS.Dense(classes, activation="softmax"),
+        ]
+    )
+
+
+class Branching(keras.Model):  # type: ignore[misc]
+    """A subclassed model whose Python loops and conditions are part of it."""
+
+    def __init__(self, classes: int, depth: int) -> None:
+        super().__init__()
+        self.flatten = LAYERS.Flatten()
+        self.blocks = [LAYERS.Dense(16) for _ in range(depth)]
+        self.out = LAYERS.Dense(classes, activation="softmax")
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Go through the blocks, with noise in training alone."""
+        x = self.flatten(inputs)
+        for number, block in enumerate(self.blocks):
+            x = keras.ops.relu(block(x)) if number % 2 == 0 else keras.ops.tanh(block(x))
+        if training:
+            x = x * 1.0
+        return self.out(x)
+
+
+def subclassed(classes: int, depth: int = 3) -> keras.Model:
+    """Return the branching model, not built."""
+    return Branching(classes, depth)
+
+
+class Stringly(LAYERS.Layer):  # type: ignore[misc]
+    """A layer with an operation that XLA has none for."""
+
+    def call(self, inputs: Any) -> Any:
+        """Return the inputs, by way of a text of zeros."""
+        return inputs + 0.0 * tf.reshape(tf.strings.to_number(tf.strings.as_string(0.0 * inputs)), tf.shape(inputs))
+
+
+def refused(input_shape: tuple[int, ...], classes: int) -> keras.Model:
+    """A model that XLA refuses."""
+    return keras.Sequential(
+        [keras.Input(input_shape), LAYERS.Flatten(), Stringly(), LAYERS.Dense(classes, activation="softmax")]
+    )
+
+
+def mixed(input_shape: tuple[int, ...], classes: int) -> keras.Model:
+    """A model in mixed precision, its loss scaled."""
+    policy = keras.DTypePolicy("mixed_float16")
+    model = keras.Sequential(
+        [
+            keras.Input(input_shape),
+            LAYERS.Flatten(),
+            LAYERS.Dense(16, activation="relu", dtype=policy),
+            LAYERS.Dense(classes, activation="softmax", dtype="float32"),
+        ]
+    )
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01), initial_scale=1024.0)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def compiled(input_shape: tuple[int, ...], classes: int) -> keras.Model:
+    """A model that comes compiled, with a rate, a loss and metrics of its own."""
+    model = convolutional(input_shape, classes)
+    loss = keras.losses.SparseCategoricalCrossentropy()
+    model.compile(
+        keras.optimizers.Adam(0.02),
+        loss,
+        metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(2, name="top_2")],
+    )
+    return model
+
+
+def scaled_by(input_shape: tuple[int, ...], classes: int, factor: float) -> keras.Model:
+    """A model whose only difference is a Lambda's constant, which no configuration shows."""
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            LAYERS.Flatten(),
+            LAYERS.Lambda(lambda x: x * factor),
+            LAYERS.Dense(classes, activation="softmax"),
+        ]
+    )
+
+
+def broken(input_shape: tuple[int, ...], width: int = 1) -> keras.Model:
+    """Raise where the width is 13."""
+    if width == 13:
+        raise ValueError("13 brings bad luck")
+    return convolutional(input_shape, 10)
+
+
+def not_a_model() -> str:
+    """Return something else."""
+    return "a model"
