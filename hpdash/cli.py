@@ -164,7 +164,7 @@ def board(logdir: Path, options: tuple[str, ...]) -> None:
     """Start TensorBoard on LOGDIR so that it shows every step; OPTIONS go to TensorBoard (--port 6007)."""
     if not logdir.is_dir():
         raise SpecError([f"{logdir}: expected a logs root, found no such folder. Run a sweep first, or name another."])
-    keep_all = "--samples_per_plugin=scalars=0,histograms=0,tensors=0"
+    keep_all = "--samples_per_plugin=scalars=1000000,histograms=1000000"  # 0 keeps all, but then shows none of it
     command = [sys.executable, "-m", "tensorboard.main", f"--logdir={logdir}", keep_all, *options]
     sys.exit(subprocess.call(command))
 

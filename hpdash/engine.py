@@ -235,11 +235,14 @@ class Engine:
             self.notice(text)
 
     def weights(self) -> Iterator[tuple[str, str, np.ndarray[Any, Any]]]:
-        """Yield (layer path, variable name, values) of every weight, the moving statistics included."""
+        """Yield (layer path, variable name, values) of every weight, the moving statistics included.
+
+        The values may be a view of the weight's own memory: look at them before training goes on.
+        """
         prefix = f"{self.model.name}/"
         for variable in self.model.weights:
             layer, _, name = variable.path.removeprefix(prefix).rpartition("/")
-            yield layer or self.model.name, name, variable.value.numpy()
+            yield layer or self.model.name, name, view(variable.value)
 
     def digest(self) -> str:
         """Return the SHA-256 of all weights, with their names, types and shapes."""
@@ -275,6 +278,12 @@ def tensor(array: np.ndarray[Any, Any]) -> tf.Tensor:
     if tf.config.list_logical_devices("GPU") or array.ctypes.data % 64 or not array.flags.c_contiguous:
         return tf.constant(array)
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
+def view(variable: tf.Variable) -> np.ndarray[Any, Any]:
+    """Return a variable's values without a copy where NumPy knows their type: a large layer's copy takes memory."""
+    value = variable.read_value()
+    return np.asarray(memoryview(value)) if value.dtype in (tf.float32, tf.float64) else value.numpy()
 
 
 def _even_batch(count: int) -> int:

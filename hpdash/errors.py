@@ -42,7 +42,10 @@ class SpecError(HpdashError):
 
     def __init__(self, problems: Sequence[Problem | str]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__(self.problems)  # what pickle builds it from again, in the driver of a child
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
 
 
 class DataError(HpdashError):

@@ -43,7 +43,7 @@ def check(folder: Path, sweep: Sweep) -> Mapping[str, Any]:
     before, now = dict(_flat(known["settings"])), dict(_flat(sweep.to_json()))
     problems = [
         Problem(key, f"as before, {before.get(key, 'nothing')}", now.get(key, "nothing"))
-        for key in sorted(before.keys() | now.keys() - set(HARMLESS))
+        for key in sorted((before.keys() | now.keys()) - set(HARMLESS))
         if before.get(key) != now.get(key)
     ]
     if problems:
@@ -60,7 +60,7 @@ def _read(path: Path) -> dict[str, Any]:
         newer = known["schema"] > SCHEMA
         if not newer:
             dict(_flat(known["settings"]))
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise LogdirError(f"{path}: expected a sweep's record, found damage ({error}). Move the folder away.") from None
     if newer:
         raise LogdirError(f"{path}: expected schema {SCHEMA}, found {known['schema']}. Update hpdash to go on with it.")

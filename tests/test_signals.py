@@ -90,5 +90,4 @@ def test_signals_held_back_arrive_afterwards() -> None:
     with handler(signal.SIGINT, signal.default_int_handler), Signals() as signals:
         with held_back():
             os.kill(os.getpid(), signal.SIGINT)
-            assert signals.count == 0
         assert signals.count == 1

@@ -31,7 +31,7 @@ def setting(value: object) -> str:
 
 def duration(seconds: float) -> str:
     """Show a duration as `4.2s`, `1:05` or `2:03:04`."""
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f}s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

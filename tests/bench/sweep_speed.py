@@ -1,0 +1,312 @@
+"""How fast the engine is, side by side with what it replaces, in one run: `python tests/bench/sweep_speed.py`.
+
+Prints ratios; absolute times are this machine's. Needs the real MNIST (`hpdash data get mnist`). Parts by letter:
+a  eight trials of sweeps/mnist_batchnorm.toml as whole processes, against a loop of `model.fit` with TensorBoard
+b  an epoch in the steady state, against `fit`
+c  GFLOPS against this machine's best matrix product on one core
+d  binning a 3072 x 4000 kernel, against tf.summary.histogram: time and memory
+e  two workers against one
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+SWEEP = ROOT / "sweeps" / "mnist_batchnorm.toml"
+EPOCHS = 20
+ONE_CORE = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+ONE_CORE |= {"OPENBLAS_NUM_THREADS": "1"}
+
+
+def main() -> None:
+    """Run the parts that are asked for, and print their tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="?", default="abcde", help="which parts to run (default: all)")
+    parser.add_argument("--fit-epochs", type=int, default=3, help="epochs each fit trial is timed on (default 3)")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        print(json.dumps(CHILDREN[options.child](options)))
+        return
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.2f} before the start")
+    for part in options.parts:
+        for line in PARTS[part](options):
+            print(line, flush=True)
+
+
+def child(name: str, options: argparse.Namespace, environment: dict[str, str] | None = None) -> Any:
+    """Run one measurement in a process of its own and return what it found."""
+    command = [sys.executable, __file__, "--child", name, "--fit-epochs", str(options.fit_epochs)]
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run(
+        command,
+        env=os.environ | quiet | (environment or {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def sweep_seconds(workers: int) -> tuple[float, list[float]]:
+    """Run the sweep into a new logs root; return the whole process' seconds and each epoch's."""
+    with tempfile.TemporaryDirectory() as logs:
+        command = [sys.executable, "-m", "hpdash", "sweep", str(SWEEP), "--logdir", logs, "--workers", str(workers)]
+        begin = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return time.perf_counter() - begin, sorted(epoch_seconds(Path(logs)))
+
+
+def epoch_seconds(logs: Path) -> Iterator[float]:
+    """Yield the seconds of every epoch but the first of each run, as its event files have them."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.util import tensor_util
+
+    for run in logs.glob("*/[0-9]*"):
+        events = EventAccumulator(str(run), size_guidance={"tensors": 0}).Reload()
+        for event in events.Tensors("time/epoch")[1:]:
+            yield float(tensor_util.make_ndarray(event.tensor_proto))
+
+
+def part_a(options: argparse.Namespace) -> Iterator[str]:
+    """Whole processes: the sweep on two workers against the plain loop."""
+    ours, epochs = sweep_seconds(2)
+    begin = time.perf_counter()
+    trials = child("fit", options)
+    outside = time.perf_counter() - begin - sum(sum(trial) for trial in trials)
+    extended = outside + sum(trial[0] + statistics.fmean(trial[1:]) * (EPOCHS - 1) for trial in trials)
+    later = [seconds for trial in trials for seconds in trial[1:]]
+    yield "(a) eight trials, 20 epochs, histograms every epoch, whole processes"
+    yield f"    hpdash sweep, 2 workers          {ours:8.1f} s"
+    yield f"    loop of model.fit + TensorBoard  {extended:8.1f} s (timed on {options.fit_epochs} epochs a trial, extended)"
+    yield f"    ratio                            {extended / ours:8.1f}"
+    steady = statistics.median(epochs)
+    yield "(b) one epoch in the steady state, both with histograms (hpdash: one of two one-thread workers)"
+    yield f"    hpdash {steady:.3f} s, fit {statistics.median(later):.3f} s on both cores"
+    yield f"    ratio an epoch {statistics.median(later) / steady:.1f}, ratio of the machine {2 * statistics.median(later) / steady:.1f}"
+
+
+def part_b(options: argparse.Namespace) -> Iterator[str]:
+    """Nothing: part a prints it from the same run."""
+    if "a" not in options.parts:
+        yield "(b) is printed by part a"
+
+
+def fit_loop(options: argparse.Namespace) -> list[list[float]]:
+    """Train the eight models as people do, and return each trial's epoch times, the first with all that it pays."""
+    import keras
+    import numpy as np
+
+    with np.load(mnist()) as data:
+        x, y = data["x_train"].astype("float32") / 255, data["y_train"].astype("int32")
+    times = []
+    for activation in ("sigmoid", "relu"):
+        for kernel in ("glorot_normal", "random_normal"):
+            for norm in (False, True):
+                times.append(_fit(keras, x, y, (activation, kernel, norm), options.fit_epochs))
+    return times
+
+
+def _fit(keras: Any, x: Any, y: Any, setting: tuple[str, str, bool], epochs: int) -> list[float]:
+    activation, kernel, norm = setting
+
+    class Clock(keras.callbacks.Callback):  # type: ignore[misc,name-defined]
+        """Notes when each epoch ends, the TensorBoard callback's work included."""
+
+        marks: list[float] = []  # noqa: RUF012
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            """Note the time."""
+            self.marks.append(time.perf_counter())
+
+    begin = time.perf_counter()
+    model = keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten()])
+    for number in (1, 2, 3):
+        model.add(keras.layers.Dense(50, kernel_initializer=kernel, bias_initializer="zeros", name=f"hidden_{number}"))
+        if norm:
+            model.add(keras.layers.BatchNormalization(name=f"batchnorm_{number}"))
+        model.add(keras.layers.Activation(activation))
+    model.add(keras.layers.Dense(10, activation="softmax", name="output"))
+    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    clock = Clock()
+    clock.marks = []
+    with tempfile.TemporaryDirectory() as logs:
+        board = keras.callbacks.TensorBoard(logs, histogram_freq=1)
+        model.fit(x, y, batch_size=32, epochs=epochs, validation_split=0.2, verbose=0, callbacks=[board, clock])
+    return [late - early for early, late in zip([begin, *clock.marks], clock.marks, strict=False)]
+
+
+def part_c(options: argparse.Namespace) -> Iterator[str]:
+    """Floating point operations a second, one core."""
+    found = child("flops", options, ONE_CORE)
+    best = max(found["product"].values())
+    yield "(c) GFLOPS on one core"
+    yield "    best matrix product " + ", ".join(f"{name} {rate:.0f}" for name, rate in found["product"].items())
+    for name, rate in found["engine"].items():
+        yield f"    engine at {name:28s} {rate:6.1f}   {rate / best:5.0%} of the best product"
+
+
+def flops(_: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Measure the engine's rate at two sizes and this core's best float32 matrix product."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    before = _products()
+    small = _engine_rate([784, 50, 50, 50, 10], batch=32, steps=1500, epochs=6)
+    large = _engine_rate([3072, 2000, 4000, 10], batch=64, steps=60, epochs=4)
+    after = _products()
+    return {
+        "product": {name: max(before[name], after[name]) for name in before},
+        "engine": {"784-50-50-50-10, batch 32": small, "3072-2000-4000-10, batch 64": large},
+    }
+
+
+def _products() -> dict[str, float]:
+    import numpy as np
+    import tensorflow as tf
+
+    compiled = tf.function(tf.matmul, jit_compile=True)
+    rates = {"NumPy": 0.0, "TensorFlow": 0.0, "XLA": 0.0}
+    for size in (512, 1024, 2048):
+        a = np.random.default_rng(0).random((size, size), np.float32)
+        t = tf.constant(a)
+        for name, product in (
+            ("NumPy", lambda: a @ a),
+            ("TensorFlow", lambda: tf.matmul(t, t)),
+            ("XLA", lambda: compiled(t, t)),
+        ):  # noqa: B023
+            rates[name] = max(rates[name], 2 * size**3 / best_of(product) / 1e9)
+    return rates
+
+
+def best_of(work: Any, times: int = 8) -> float:
+    """Return the shortest of several runs in seconds, the first not counted."""
+    work()
+    seconds = []
+    for _ in range(times):
+        begin = time.perf_counter()
+        result = work()
+        getattr(result, "numpy", lambda: None)()
+        seconds.append(time.perf_counter() - begin)
+    return min(seconds)
+
+
+def _engine_rate(widths: list[int], batch: int, steps: int, epochs: int) -> float:
+    """Train epochs on made-up pixels (the arithmetic is the same) and return GFLOPS of the fastest."""
+    import keras
+    import numpy as np
+
+    from hpdash.engine import Engine, EngineData, Part, tensor
+
+    random = np.random.default_rng(0)
+    x = random.integers(0, 256, (batch * steps + 512, widths[0]), np.uint8)
+    y = random.integers(0, widths[-1], len(x)).astype(np.int32)
+    layers = [keras.layers.Dense(units, activation="relu") for units in widths[1:-1]]
+    model = keras.Sequential([keras.Input((widths[0],)), *layers, keras.layers.Dense(widths[-1], activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    parts = Part(tensor(x), tensor(y), 0, batch * steps), Part(tensor(x), tensor(y), batch * steps, len(x))
+    engine = Engine(model, EngineData(*parts, np.float32([0]), np.float32([255])), batch)
+    products = [inputs * units for inputs, units in zip(widths, widths[1:], strict=False)]
+    operations = 2 * (3 * sum(products) - products[0])  # forward, and backward twice but for the first layer's inputs
+    epoch = iter(range(epochs + 1))
+    seconds = best_of(lambda: engine.train_epoch(0, next(epoch), lambda _: None), epochs)
+    return operations * batch * steps / seconds / 1e9
+
+
+def part_d(options: argparse.Namespace) -> Iterator[str]:
+    """Binning one large kernel."""
+    ours, theirs = child("bin_ours", options, ONE_CORE), child("bin_theirs", options, ONE_CORE)
+    yield "(d) a histogram of a 3072 x 4000 kernel: binned, encoded and written"
+    yield f"    hpdash {ours['seconds']:.3f} s, {ours['memory']:.0f} MB more; tf.summary.histogram {theirs['seconds']:.2f} s, {theirs['memory']:.0f} MB more"
+    yield f"    ratio of time {theirs['seconds'] / ours['seconds']:.0f}, of memory {theirs['memory'] / max(ours['memory'], 1):.0f}"
+
+
+def _binning(write: Any) -> dict[str, float]:
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    seconds = []
+    for step in range(4):
+        begin = time.perf_counter()
+        write(step)
+        seconds.append(time.perf_counter() - begin)
+    return {
+        "seconds": min(seconds),
+        "memory": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit / 1e6,
+    }
+
+
+def _kernel() -> Any:
+    import tensorflow as tf
+
+    return tf.Variable(tf.random.stateless_normal((3072, 4000), (0, 0)))
+
+
+def bin_ours(_: argparse.Namespace) -> dict[str, float]:
+    """Write histograms as a trial does, the copy out of the variable included."""
+    from hpdash.histogram import Histogram
+    from hpdash.writer import RunWriter
+
+    from hpdash.engine import view
+
+    kernel = _kernel()
+    with tempfile.TemporaryDirectory() as logs, RunWriter(Path(logs)) as writer:
+
+        def write(step: int) -> None:
+            writer.histogram("hidden_1/kernel", Histogram.of(view(kernel)), step)
+            writer.flush()
+
+        return _binning(write)
+
+
+def bin_theirs(_: argparse.Namespace) -> dict[str, float]:
+    """Write histograms as Keras' callback does."""
+    import tensorflow as tf
+
+    kernel = _kernel()
+    with tempfile.TemporaryDirectory() as logs:
+        writer = tf.summary.create_file_writer(logs)
+
+        def write(step: int) -> None:
+            with writer.as_default(step):
+                tf.summary.histogram("hidden_1/kernel", kernel)
+            writer.flush()
+
+        return _binning(write)
+
+
+def part_e(_: argparse.Namespace) -> Iterator[str]:
+    """Two workers against one, whole processes and the rate of trial-epochs."""
+    one, one_epochs = sweep_seconds(1)
+    two, two_epochs = sweep_seconds(2)
+    rate = 2 * statistics.median(one_epochs) / statistics.median(two_epochs)
+    yield "(e) two workers against one"
+    yield f"    whole process {one:.1f} s and {two:.1f} s: {one / two:.2f}; trial-epochs a second in the steady state: {rate:.2f}"
+
+
+def mnist() -> Path:
+    """Return where the real MNIST is."""
+    from hpdash.data import status
+
+    found = status("mnist")
+    if not found.here or found.where is None:
+        sys.exit("mnist is not here: hpdash data get mnist")
+    return found.where
+
+
+PARTS = {"a": part_a, "b": part_b, "c": part_c, "d": part_d, "e": part_e}
+CHILDREN = {"fit": fit_loop, "flops": flops, "bin_ours": bin_ours, "bin_theirs": bin_theirs}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""A real TensorBoard for tests: started by `hpdash board`, asked over HTTP, ended with its whole process group."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlencode
+
+HPARAMS = "experiment/defaultExperimentId/data/plugin/hparams"
+STATUSES = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]
+PATIENCE = 60.0  # seconds for TensorBoard to start and load
+
+
+class Board:
+    """One TensorBoard process over a logs root; `load_fast` "true" is its default loader, "false" the Python one."""
+
+    def __init__(self, logdir: Path, load_fast: str, *options: str) -> None:
+        with socket.create_server(("localhost", 0)) as server:
+            port = server.getsockname()[1]
+        self.logdir, self.url = logdir, f"http://localhost:{port}"
+        command = [sys.executable, "-m", "hpdash", "board", str(logdir), f"--port={port}", f"--load_fast={load_fast}"]
+        self._process = subprocess.Popen(
+            [*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def get(self, path: str, **query: str) -> Any:
+        """Ask one of the data routes."""
+        return self._open(f"{self.url}/data/{path}?{urlencode(query)}")
+
+    def runs(self) -> set[str]:
+        """Name every run."""
+        return set(self.get("runs"))
+
+    def hparams(self) -> dict[str, dict[str, Any]]:
+        """Return the experiment's hyperparameters by name, in its order."""
+        return {info["name"]: info for info in self.experiment()["hparamInfos"]}
+
+    def experiment(self) -> Any:
+        """Return the HParams experiment."""
+        return self._post("experiment", {})
+
+    def groups(self) -> dict[str, dict[str, Any]]:
+        """Return the HParams session groups by name, `metrics` by "group/tag", `statuses` of the sessions."""
+        request = {"allowedStatuses": STATUSES, "startIndex": 0, "sliceSize": 1000}
+        groups = self._post("session_groups", request)["sessionGroups"]
+        return {
+            group["name"]: {
+                "hparams": group["hparams"],
+                "metrics": {f"{m['name']['group']}/{m['name']['tag']}": m["value"] for m in group["metricValues"]},
+                "statuses": [session["status"] for session in group["sessions"]],
+            }
+            for group in groups
+        }
+
+    def until(self, holds: Callable[[Board], bool]) -> Self:
+        """Wait until TensorBoard has loaded so much that a condition holds."""
+        deadline = time.monotonic() + PATIENCE
+        while not self._answers(holds):
+            assert time.monotonic() < deadline, f"TensorBoard over {self.logdir.name} never showed what was awaited"
+            assert self._process.poll() is None, "TensorBoard has ended"
+            time.sleep(0.3)
+        return self
+
+    def _answers(self, holds: Callable[[Board], bool]) -> bool:
+        try:
+            return holds(self)
+        except OSError:  # not up yet
+            return False
+
+    def _post(self, route: str, request: dict[str, Any]) -> Any:
+        headers = {"Content-Type": "application/json"}
+        return self._open(
+            urllib.request.Request(f"{self.url}/{HPARAMS}/{route}", json.dumps(request).encode(), headers)
+        )
+
+    def _open(self, request: str | urllib.request.Request) -> Any:
+        with urllib.request.urlopen(request, timeout=20) as response:
+            return json.load(response)

@@ -1,0 +1,533 @@
+"""Truths of a sweep from end to end, with real workers, really killed: what is on the disk and what is done again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import pytest
+from tensorboard.compat.proto import event_pb2
+from tensorboard.plugins.hparams import api_pb2, metadata
+
+from hpdash import logdir
+from hpdash.drive import Outcome, Plan, Watcher
+from hpdash.errors import LockedError, LogdirError, SpecError
+from hpdash.journal import Journal, Record, lock, read_journal
+from hpdash.runner import Options, run_sweep
+from hpdash.search import trials
+from hpdash.spec import load_sweep
+from hpdash.trial import Event, Notice, Started, TrialState
+from hpdash.views.leaderboard import rank
+
+# A training loop of one's own that does what the hyperparameter `does` says; it sees no TensorFlow.
+LOOPS = """
+import os, signal, sys, time
+from pathlib import Path
+import numpy as np
+
+HERE = Path(__file__).parent
+
+def behave(trial):
+    assert "tensorflow" not in sys.modules
+    (HERE / "pids" / str(os.getpid())).touch()
+    weights = np.random.default_rng(trial.seed).normal(size=8)
+    trial.histogram("model/weights", weights, 0)
+    does = "learn" if (HERE / "mended").exists() else trial.hparams["does"]
+    for epoch in range(1, trial.epochs + 1):
+        weights += trial.data.x_train.mean()
+        if does == "raise":
+            raise ValueError("an odd [/b] reason")
+        if does == "kill" and epoch == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if does == "exit":
+            sys.exit(3)
+        while does == "hang":
+            time.sleep(1)
+        for tick in range(600 if does == "wait" else 0):
+            trial.tick(tick / 600)
+            time.sleep(0.05)
+        loss = float("nan") if does == "diverge" else 1 / epoch
+        trial.report(epoch, loss=loss, validation_accuracy=float(abs(weights).sum()) + epoch)
+"""
+OWN = """
+[sweep]
+name = "own"
+repeats = {repeats}
+[data]
+name = "digits"
+train = 20
+validation = 20
+[train]
+loop = "loops:behave"
+epochs = 2
+[hparams]
+does = {does}
+"""
+KERAS = """
+[sweep]
+name = "keras"
+repeats = 2
+[data]
+name = "digits"
+train = 200
+validation = 100
+[model]
+hidden = [8]
+dropout = 0.2
+[train]
+epochs = 3
+optimizer = "adam"
+[hparams]
+batchnorm = ["none", "before"]
+"""
+# A driver that ends with 99 where it has loaded TensorFlow or Keras itself.
+DRIVER = """
+import sys
+from hpdash.cli import main
+try:
+    main(sys.argv[1:])
+finally:
+    if {"tensorflow", "keras"} & set(sys.modules):
+        sys.exit(99)
+"""
+
+
+def own(folder: Path, *does: str, repeats: int = 1) -> Path:
+    """Write a sweep of training loops of one's own."""
+    (folder / "pids").mkdir(exist_ok=True)
+    (folder / "loops.py").write_text(LOOPS)
+    path = folder / "own.toml"
+    path.write_text(OWN.format(does=json.dumps(list(does)), repeats=repeats))
+    return path
+
+
+def run(path: Path, **options: Any) -> tuple[Outcome, list[Event | None]]:
+    """Run a sweep beside its file, in this process; return its outcome and what was told."""
+    told: list[Event | None] = []
+    watcher = Watcher(event=told.append)
+    return run_sweep(path, path.parent / "logs", Options(**options), watcher), told
+
+
+def started(told: list[Event | None]) -> list[int]:
+    """Return the trials that were started, in order."""
+    return [event.spec.number for event in told if isinstance(event, Started)]
+
+
+def states(folder: Path) -> dict[int, TrialState]:
+    """Return each trial's last state in the journal."""
+    return {number: record.state for number, record in read_journal(folder / logdir.JOURNAL).latest.items()}
+
+
+def snapshot(folder: Path) -> dict[Path, tuple[int, bytes]]:
+    """Return every file's time of change and bytes."""
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+
+
+def trial_folder(folder: Path, number: int) -> Path:
+    """Find a trial's run folder."""
+    (found,) = folder.glob(f"{number:04d}*")
+    return found
+
+
+def values(run: Path) -> Iterator[tuple[int, Any]]:
+    """Yield (step, value) of every summary in a run's event files."""
+    for path in logdir.event_files(run):
+        data, at = path.read_bytes(), 0
+        while at < len(data):
+            (length,) = struct.unpack_from("<Q", data, at)
+            event = event_pb2.Event.FromString(data[at + 12 : at + 12 + length])
+            yield from ((event.step, value) for value in event.summary.value)
+            at += length + 16
+
+
+def series(sweep: Path) -> dict[tuple[str, str, int], bytes]:
+    """Return all scalars and histograms but those a clock measured: (run, tag, step) -> bytes."""
+    found = {}
+    for folder in sorted(path for path in sweep.rglob("*") if path.is_dir()):
+        for step, value in values(folder):
+            plugin = value.metadata.plugin_data.plugin_name
+            if plugin in ("scalars", "histograms") and not value.tag.startswith("time/"):
+                found[str(folder.relative_to(sweep)), value.tag, step] = value.tensor.SerializeToString()
+    return found
+
+
+def session_ends(run: Path) -> list[int]:
+    """Return the statuses with which a run's session ends, which is at most one."""
+    ends = [value for _, value in values(run) if value.tag == metadata.SESSION_END_INFO_TAG]
+    return [metadata.parse_session_end_info_plugin_data(end.metadata.plugin_data.content).status for end in ends]
+
+
+def digests(folder: Path) -> dict[int, str | None]:
+    """Return each trial's final weights' SHA-256."""
+    latest = read_journal(folder / logdir.JOURNAL).latest
+    return {number: record.result.weights_sha256 for number, record in latest.items() if record.result}
+
+
+def drive(path: Path, *options: str, code: str | None = None) -> subprocess.Popen[str]:
+    """Start a driver as a process of its own, at the head of its own group."""
+    start = ["-c", code] if code else ["-m", "hpdash"]
+    command = [sys.executable, *start, "sweep", str(path), "--logdir", str(path.parent / "logs"), *options]
+    heed = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731  a background job ignores it
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=path.parent, start_new_session=True, preexec_fn=heed, **pipes)
+
+
+def until(happened: Callable[[], object], seconds: float) -> None:
+    """Wait until something has happened; fail where it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def alive(pid: int) -> bool:
+    """Say whether a process runs; a dead one whose parent has not looked does not."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(state.strip()) and not state.startswith("Z")
+
+
+def worker_pids(folder: Path) -> list[int]:
+    """Return the workers whose training loops have begun."""
+    return [int(path.name) for path in (folder / "pids").iterdir()]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A sweep that has run once, for several tests to look at."""
+
+    path: Path
+    folder: Path
+    outcome: Outcome
+    told: list[Event | None]
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """Run a sweep of which most trials go wrong, each in its way, on one worker."""
+    path = own(tmp_path_factory.mktemp("mixed"), "learn", "raise", "kill", "exit", "diverge", "learn_too")
+    outcome, told = run(path, workers=1)
+    return Ran(path, outcome.folder, outcome, told)
+
+
+@pytest.fixture(scope="module")
+def fine(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """Run a sweep of which all is well: two settings of two seeds on two workers."""
+    path = own(tmp_path_factory.mktemp("fine"), "learn", "learn_too", repeats=2)
+    outcome, told = run(path, workers=2)
+    return Ran(path, outcome.folder, outcome, told)
+
+
+@pytest.fixture
+def copy(fine: Ran, tmp_path: Path) -> Path:
+    """Copy the good sweep, to do something to it; return its file."""
+    shutil.copytree(fine.path.parent, tmp_path / "copy")
+    return tmp_path / "copy" / fine.path.name
+
+
+@pytest.mark.parametrize(
+    ("number", "state", "reason", "status"),
+    [
+        pytest.param(0, TrialState.FINISHED, None, api_pb2.STATUS_SUCCESS, id="finished"),
+        pytest.param(1, TrialState.FAILED, "ValueError: an odd [/b] reason", api_pb2.STATUS_FAILURE, id="raised"),
+        pytest.param(2, TrialState.KILLED, "killed by signal 9", api_pb2.STATUS_FAILURE, id="kill-9"),
+        pytest.param(3, TrialState.KILLED, "exit code 3", api_pb2.STATUS_FAILURE, id="exited"),
+        pytest.param(4, TrialState.DIVERGED, None, api_pb2.STATUS_FAILURE, id="diverged"),
+        pytest.param(5, TrialState.FINISHED, None, api_pb2.STATUS_SUCCESS, id="the-sweep-goes-on"),
+    ],
+)
+def test_one_bad_trial_stops_no_other(
+    mixed: Ran, number: int, state: TrialState, reason: str | None, status: int
+) -> None:
+    """Whatever a trial does to its worker becomes its state, its reason and its session's one end."""
+    result = mixed.outcome.results[number]
+    assert result.state is state
+    assert result.error is None if reason is None else reason in (result.error or "")
+    assert session_ends(trial_folder(mixed.folder, number)) == [status]
+
+
+def test_a_fault_makes_the_exit_code_one(mixed: Ran, fine: Ran) -> None:
+    """A sweep with a failed or killed trial ends with 1, one without with 0."""
+    assert (mixed.outcome.exit_code, fine.outcome.exit_code) == (1, 0)
+
+
+def test_a_failure_keeps_its_traceback(mixed: Ran) -> None:
+    """A failed trial's traceback names the user's own line."""
+    assert 'raise ValueError("an odd [/b] reason")' in (mixed.outcome.results[1].traceback or "")
+
+
+def test_the_journal_has_a_checked_line_a_transition(mixed: Ran) -> None:
+    """Lines count from 1, carry the CRC-32C of their own content, and take each trial from running to its end."""
+    lines = (mixed.folder / logdir.JOURNAL).read_bytes().splitlines()
+    records = []
+    for line in lines:
+        body, _, tail = line.rpartition(b',"crc":"')
+        assert google_crc32c.value(body + b"}") == int(tail[:8], 16)
+        records.append(json.loads(line))
+    assert [record["seq"] for record in records] == list(range(1, 13))
+    assert {record["attempt"] for record in records} == {1}
+    for number in range(6):
+        running, end = [record for record in records if record["trial"] == number]
+        assert running["state"] == "running"
+        assert end["state"] == end["result"]["state"] == mixed.outcome.results[number].state
+
+
+def test_the_disk_holds_what_the_design_says(fine: Ran) -> None:
+    """A sweep's folder has its file, record, journal, lock, experiment record and a run a trial, nothing else."""
+    names = {path.name for path in fine.folder.iterdir()}
+    runs = {f"{2 * s + r:04d}-does={does},seed={r}" for s, does in enumerate(("learn", "learn_too")) for r in (0, 1)}
+    (record,) = names - runs - {logdir.SWEEP_TOML, logdir.SWEEP_JSON, logdir.JOURNAL, logdir.LOCK}
+    assert record.startswith("hparams-")
+    assert runs < names
+
+
+def test_a_finished_sweep_is_a_no_op(fine: Ran) -> None:
+    """Run again, a finished sweep starts nothing, changes no byte and no time on the disk, and ends the same."""
+    before = snapshot(fine.folder.parent)
+    outcome, told = run(fine.path)
+    assert told == []
+    assert outcome.exit_code == 0
+    assert outcome.results == read_results(fine)
+    assert snapshot(fine.folder.parent) == before
+
+
+def read_results(ran: Ran) -> dict[int, Any]:
+    """Return the journal's results."""
+    return {number: record.result for number, record in read_journal(ran.folder / logdir.JOURNAL).latest.items()}
+
+
+def test_replicates_are_one_row(fine: Ran) -> None:
+    """Seeds of a setting share a row of the leaderboard, and a session group."""
+    rows = rank(fine.outcome.specs, fine.outcome.results)
+    assert [len(row.values) for row in rows] == [2, 2]
+    assert all(row.std for row in rows)
+
+
+def test_resuming_runs_what_is_missing(copy: Path) -> None:
+    """Without its journal's end a sweep keeps what the rest says is finished, untouched, and redoes the others."""
+    folder = copy.parent / "logs" / "own"
+    journal = folder / logdir.JOURNAL
+    lines = journal.read_bytes().splitlines(keepends=True)
+    keep = next(i for i, line in enumerate(lines) if b'"finished"' in line) + 1
+    (finished,) = [Record.from_line(line[:-1]).trial for line in lines[:keep] if b'"finished"' in line]
+    journal.write_bytes(b"".join(lines[:keep]))
+    before, whole = snapshot(trial_folder(folder, finished)), series(folder)
+    outcome, told = run(copy, workers=1)
+    assert sorted(started(told)) == sorted({0, 1, 2, 3} - {finished})
+    assert outcome.exit_code == 0
+    assert snapshot(trial_folder(folder, finished)) == before
+    assert series(folder) == whole
+
+
+def test_damage_reaches_the_user(copy: Path) -> None:
+    """A bad journal line and an unreadable neighbour are told, cost only themselves and stop nothing."""
+    folder = copy.parent / "logs" / "own"
+    journal = folder / logdir.JOURNAL
+    lines = journal.read_bytes().splitlines(keepends=True)
+    lines[-1] = lines[-1].replace(b"finished", b"fanished")
+    journal.write_bytes(b"".join(lines))
+    neighbour = folder.with_name("neighbour")
+    neighbour.mkdir()
+    (neighbour / logdir.SWEEP_JSON).write_text("{")
+    outcome, told = run(copy, workers=1)
+    notices = [event.text for event in told if isinstance(event, Notice)]
+    assert any(f"line {len(lines)}" in text for text in notices)
+    assert any("neighbour" in text for text in notices)
+    assert len(started(told)) == 1
+    assert outcome.exit_code == 0
+
+
+def test_damage_is_told_where_nothing_is_missing(copy: Path) -> None:
+    """A finished sweep whose journal holds a bad line says so, though it has nothing to run."""
+    with (copy.parent / "logs" / "own" / logdir.JOURNAL).open("ab") as file:
+        file.write(b"odd\n")
+    outcome, told = run(copy)
+    assert [type(event) for event in told] == [Notice]
+    assert outcome.exit_code == 0
+
+
+def test_failed_trials_wait_to_be_asked_for(tmp_path: Path) -> None:
+    """A failed trial runs again with retry_failed only; its first attempt's files then leave TensorBoard's sight."""
+    path = own(tmp_path, "raise", "learn")
+    assert run(path, workers=1)[0].exit_code == 1
+    (tmp_path / "mended").touch()
+    outcome, told = run(path, workers=1)
+    assert (outcome.exit_code, told) == (1, [])
+    outcome, told = run(path, workers=1, retry_failed=True)
+    assert (outcome.exit_code, started(told)) == (0, [0])
+    run_folder = trial_folder(outcome.folder, 0)
+    assert session_ends(run_folder) == [api_pb2.STATUS_SUCCESS]
+    assert [path.name[:18] for path in (run_folder / "attempts" / "1").iterdir()] == ["events.out.attempt"]
+    assert read_journal(outcome.folder / logdir.JOURNAL).latest[0].attempt == 2
+
+
+def test_fail_fast_stops_at_the_first_fault(tmp_path: Path) -> None:
+    """With fail_fast nothing more starts after a failure; the rest can still be run."""
+    path = own(tmp_path, "raise", "learn", "learn_too")
+    outcome, told = run(path, workers=1, fail_fast=True)
+    assert started(told) == [0]
+    assert outcome.exit_code == 1
+    outcome, told = run(path, workers=1)
+    assert started(told) == [1, 2]
+
+
+def test_what_is_wrong_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A function that is not there is a SpecError before a folder is made or the sweep is planned."""
+    path = own(tmp_path, "learn")
+    path.write_text(path.read_text().replace("loops:behave", "loops:behaves"))
+    plans: list[Plan] = []
+    with pytest.raises(SpecError, match="Did you mean loops:behave"):
+        run_sweep(path, tmp_path / "logs", watcher=Watcher(plan=plans.append))
+    assert not (tmp_path / "logs").exists()
+    assert plans == []
+
+
+def test_a_logs_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    """A logs root that cannot hold a folder is a LogdirError, and the file stays."""
+    (tmp_path / "logs").write_text("mine")
+    with pytest.raises(LogdirError, match="logs"):
+        run(own(tmp_path, "learn"), workers=1)
+    assert (tmp_path / "logs").read_text() == "mine"
+
+
+def test_a_held_lock_is_told_at_once(copy: Path) -> None:
+    """A sweep with something to run, held by another driver, is a LockedError; a finished one needs no lock."""
+    folder = copy.parent / "logs" / "own"
+    with lock(folder):
+        assert run(copy)[0].exit_code == 0
+        with Journal.open(folder / logdir.JOURNAL) as journal:
+            journal.append(0, TrialState.INTERRUPTED, 1)
+        with pytest.raises(LockedError, match="another driver"):
+            run(copy)
+
+
+@pytest.mark.parametrize("group", [pytest.param(False, id="driver-only"), pytest.param(True, id="whole-group")])
+def test_ctrl_c_once(tmp_path: Path, group: bool) -> None:
+    """Once: trials stop as interrupted, their sessions stay open, 130, how to go on; the next run finishes them."""
+    path = own(tmp_path, "wait", "learn")
+    with drive(path, "--workers", "1") as driver:
+        until(lambda: worker_pids(tmp_path), 30)
+        (os.killpg if group else os.kill)(driver.pid, signal.SIGINT)
+        out, err = driver.communicate(timeout=10)
+    folder = tmp_path / "logs" / "own"
+    assert driver.returncode == 130
+    assert states(folder) == {0: TrialState.INTERRUPTED}
+    assert session_ends(trial_folder(folder, 0)) == []
+    assert "To go on: hpdash sweep" in out
+    assert "Traceback" not in out + err
+    assert not any(map(alive, worker_pids(tmp_path)))
+    (tmp_path / "mended").touch()
+    outcome, told = run(path, workers=1)
+    assert (outcome.exit_code, started(told)) == (0, [0, 1])
+
+
+def test_ctrl_c_twice(tmp_path: Path) -> None:
+    """Twice: a trial that does not listen is ended at once, as interrupted."""
+    path = own(tmp_path, "hang")
+    with drive(path) as driver:
+        until(lambda: worker_pids(tmp_path), 30)
+        driver.send_signal(signal.SIGINT)
+        time.sleep(1)
+        assert driver.poll() is None
+        driver.send_signal(signal.SIGINT)
+        out, err = driver.communicate(timeout=5)
+    assert driver.returncode == 130
+    assert states(tmp_path / "logs" / "own") == {0: TrialState.INTERRUPTED}
+    assert "Traceback" not in out + err
+    assert not any(map(alive, worker_pids(tmp_path)))
+
+
+def test_ctrl_c_before_the_first_trial(tmp_path: Path) -> None:
+    """While functions and data are looked at: 130, nothing written, no traceback of any child."""
+    path = own(tmp_path, "learn")
+    with (tmp_path / "loops.py").open("a") as file:
+        file.write("\nif not (HERE / 'pids' / '0').exists():\n    (HERE / 'pids' / '0').touch()\n    time.sleep(60)\n")
+    with drive(path, "--workers", "1") as driver:
+        until(lambda: worker_pids(tmp_path), 30)
+        os.killpg(driver.pid, signal.SIGINT)
+        out, err = driver.communicate(timeout=10)
+    assert driver.returncode == 130
+    assert not (tmp_path / "logs").exists()
+    assert "To go on" in out
+    assert "Traceback" not in out + err
+
+
+def test_a_killed_driver_takes_its_workers_along(tmp_path: Path) -> None:
+    """kill -9 of the driver: no worker is left after five seconds, and the lock is free at once."""
+    path = own(tmp_path, "wait", "hang")
+    with drive(path, "--workers", "2") as driver:
+        until(lambda: len(worker_pids(tmp_path)) == 2, 30)
+        driver.kill()
+    until(lambda: not any(map(alive, worker_pids(tmp_path))), 5)
+    (tmp_path / "mended").touch()
+    outcome, _ = run(path, workers=2)
+    assert outcome.exit_code == 0
+    for number in (0, 1):
+        assert read_journal(outcome.folder / logdir.JOURNAL).latest[number].attempt == 2
+
+
+@pytest.fixture(scope="module")
+def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the sweep of which every run must give the same bits."""
+    path = tmp_path_factory.mktemp("keras") / "keras.toml"
+    path.write_text(KERAS)
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(keras_file: Path) -> Path:
+    """Run it on one worker, by a driver that must not load TensorFlow; return the sweep's folder."""
+    with drive(keras_file, "--workers", "1", code=DRIVER) as driver:
+        _, err = driver.communicate(timeout=200)
+    assert driver.returncode == 0, err
+    return keras_file.parent / "logs" / "keras"
+
+
+def test_a_keras_sweep_is_whole(undisturbed: Path) -> None:
+    """Every trial has scalars from step 1, histograms from 0, best values once, and its weights' digest."""
+    found = series(undisturbed)
+    for number in range(4):
+        name = trial_folder(undisturbed, number).name
+        assert {step for run, tag, step in found if (run, tag) == (name, "epoch_loss")} == {1, 2, 3}
+        assert {step for run, tag, step in found if (run, tag) == (f"{name}/validation", "epoch_accuracy")} == {1, 2, 3}
+        assert {step for run, tag, step in found if (run, tag) == (name, "hidden_1/kernel")} == {0, 1, 2, 3}
+        assert len([tag for run, tag, _ in found if (run, tag) == (name, "best/accuracy")]) == 1
+    assert len(set(digests(undisturbed).values()) - {None}) == 4
+
+
+def test_workers_and_order_change_no_bit(keras_file: Path, undisturbed: Path, tmp_path: Path) -> None:
+    """One worker in order and two workers in reverse: the same scalars, histograms and weights, bit for bit."""
+    outcome = run_sweep(load_sweep(keras_file), tmp_path, Options(workers=2, newest_first=True))
+    assert outcome.exit_code == 0
+    assert digests(outcome.folder) == digests(undisturbed)
+    assert series(outcome.folder) == series(undisturbed)
+
+
+def test_a_killed_driver_changes_no_bit(keras_file: Path, undisturbed: Path, tmp_path: Path) -> None:
+    """kill -9 of the driver after the first trial, then the same command: what was finished stays, the end is equal."""
+    path = tmp_path / keras_file.name
+    shutil.copy(keras_file, path)
+    folder = tmp_path / "logs" / "keras"
+    with drive(path, "--workers", "2") as driver, contextlib.suppress(ProcessLookupError):
+        until(lambda: TrialState.FINISHED in states(folder).values(), 100)
+        driver.kill()
+    finished = [number for number, state in states(folder).items() if state is TrialState.FINISHED]
+    before = [snapshot(trial_folder(folder, number)) for number in finished]
+    outcome, told = run(path, workers=2)
+    assert not set(started(told)) & set(finished)
+    assert [snapshot(trial_folder(folder, number)) for number in finished] == before
+    assert outcome.exit_code == 0
+    assert digests(folder) == digests(undisturbed)
+    assert series(folder) == series(undisturbed)
+    assert len(trials(load_sweep(path))) == len(outcome.results)

@@ -1,0 +1,195 @@
+"""Truths of `hpdash.Trial`, the handle of a training loop of one's own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hpdash import data
+from hpdash.errors import TrialError
+from hpdash.histogram import Histogram
+from hpdash.search import trials
+from hpdash.session import Diverged, Interrupted, Trial
+from hpdash.spec import parse_sweep
+from hpdash.trial import Progress
+
+
+@dataclass
+class Written:
+    """A writer that keeps what it is given."""
+
+    scalars: list[tuple[str, float, int, bool]] = field(default_factory=list)
+    histograms: list[tuple[str, Histogram, int]] = field(default_factory=list)
+    flushes: int = 0
+
+    def scalar(self, tag: str, value: float, step: int, validation: bool = False) -> None:
+        """Keep a scalar."""
+        self.scalars.append((tag, value, step, validation))
+
+    def histogram(self, tag: str, histogram: Histogram, step: int) -> None:
+        """Keep a histogram."""
+        self.histograms.append((tag, histogram, step))
+
+    def flush(self) -> None:
+        """Count."""
+        self.flushes += 1
+
+
+@dataclass
+class Told:
+    """A host that keeps what it is told, and stops when it is set to."""
+
+    stopping: bool = False
+    seen: list[Progress] = field(default_factory=list)
+
+    def progress(self, progress: Progress) -> None:
+        """Keep a progress."""
+        self.seen.append(progress)
+
+    def notice(self, text: str) -> None:
+        """Take no notice."""
+
+
+def trial(
+    objective: str = "validation/accuracy", goal: str = "max", settings: Mapping[str, Any] | None = None
+) -> tuple[Trial, Written, Told]:
+    """Make a trial of three epochs on the digits, with a writer and a host to look at."""
+    content = {
+        "sweep": {"objective": objective, "goal": goal, "seed": 5},
+        "data": {"name": "digits", "train": 30, "validation": 10, "scale": "unit", **(settings or {})},
+        "train": {"epochs": 3, "loop": "loops:train"},
+        "hparams": {"units": [[4, 2]]},
+    }
+    (spec,) = trials(parse_sweep(content, name="one", folder=Path()))
+    dataset = data.load(spec.settings["data"], Path())
+    split = data.split(dataset, spec.settings["data"])
+    loaded = dataset, split, data.scaling(dataset, split, spec.settings["data"]["scale"])
+    writer, host = Written(), Told()
+    return Trial(spec, loaded, writer, host), writer, host  # type: ignore[arg-type]  # a stand-in
+
+
+def test_what_a_loop_is_set_to() -> None:
+    """A loop sees its seed, its epochs, its keywords as the file wrote them and as TensorBoard shows them."""
+    made, _, _ = trial()
+    assert (made.number, made.seed, made.epochs, made.classes) == (0, 5, 3, 10)
+    assert made.settings["model"]["units"] == [4, 2]
+    assert made.hparams["units"] == "4-2"
+
+
+@pytest.mark.parametrize(
+    ("settings", "train", "validation"),
+    [
+        pytest.param({}, slice(0, 30), slice(-10, None), id="from-the-end"),
+        pytest.param({"validation_from": "start"}, slice(10, 40), slice(0, 10), id="from-the-start"),
+    ],
+)
+def test_data_are_cut_and_scaled(settings: Mapping[str, Any], train: slice, validation: slice) -> None:
+    """The parts are those [data] names, in float32, divided by the maximum; labels are int32."""
+    made, _, _ = trial(settings=settings)
+    x, y = made.dataset.x_train, made.dataset.y_train
+    np.testing.assert_array_equal(made.data.x_train, x[train].astype(np.float32) / np.float32(16))
+    np.testing.assert_array_equal(made.data.x_validation, x[validation].astype(np.float32) / np.float32(16))
+    np.testing.assert_array_equal(made.data.y_train, y[train])
+    np.testing.assert_array_equal(made.data.y_validation, y[validation])
+    assert made.data.x_train.dtype == np.float32
+    assert made.data.y_train.dtype == np.int32
+    assert made.data is made.data
+
+
+def test_a_report_is_an_epoch_in_tensorboards_words() -> None:
+    """Metrics become `epoch_…`, those of validation in the sub-run, under both spellings; then all is flushed."""
+    made, writer, _ = trial()
+    made.report(1, loss=0.5, validation_accuracy=0.25, val_loss=1)
+    assert writer.scalars == [
+        ("epoch_loss", 0.5, 1, False), ("epoch_accuracy", 0.25, 1, True), ("epoch_loss", 1.0, 1, True)
+    ]  # fmt: skip
+    assert writer.flushes == 1
+    assert made.metrics == {"loss": 0.5, "validation/accuracy": 0.25, "validation/loss": 1.0}
+
+
+def test_scalars_and_histograms_of_ones_own() -> None:
+    """A loop writes any series; `validation/` sends one to the sub-run, an array of any shape is counted whole."""
+    made, writer, _ = trial()
+    made.scalar("pace", 1, 2)
+    made.scalar("validation/pace", 3, 2)
+    made.histogram("layer/kernel", np.ones((2, 3, 4)), 0)
+    assert writer.scalars == [("pace", 1.0, 2, False), ("pace", 3.0, 2, True)]
+    ((tag, histogram, step),) = writer.histograms
+    assert (tag, step, histogram.counts.sum()) == ("layer/kernel", 0, 24)
+
+
+@pytest.mark.parametrize(
+    ("goal", "values", "epoch"),
+    [
+        pytest.param("max", [0.1, 0.3, 0.2], 2, id="max"),
+        pytest.param("min", [0.1, 0.3, 0.05], 3, id="min"),
+        pytest.param("max", [0.3, 0.3, 0.3], 1, id="ties-keep-the-first"),
+        pytest.param("max", [math.nan, 0.1, math.nan], 2, id="nan-is-never-best"),
+        pytest.param("max", [math.inf, 0.1, 0.2], 3, id="infinity-is-never-best"),
+        pytest.param("max", [math.nan] * 3, None, id="nothing-finite"),
+    ],
+)
+def test_the_best_epoch(goal: str, values: list[float], epoch: int | None) -> None:
+    """The best epoch is the first with the best finite value, and its metrics are written once, at the end."""
+    made, writer, _ = trial(goal=goal)
+    for number, value in enumerate(values, 1):
+        made.report(number, loss=1 / number, validation_accuracy=value)
+    writer.scalars.clear()
+    made.write_best()
+    assert made.best_epoch == epoch
+    expected = [] if epoch is None else [("best/accuracy", values[epoch - 1], 3), ("best/epoch", float(epoch), 3)]
+    assert [(tag, value, step) for tag, value, step, _ in writer.scalars] == expected
+
+
+def test_a_training_objective_keeps_training_bests() -> None:
+    """With an objective of the training set, `best/…` has its metrics, not those of validation."""
+    made, writer, _ = trial("loss", "min")
+    made.report(1, loss=0.5, accuracy=0.75, learning_rate=0.1, validation_loss=2)
+    writer.scalars.clear()
+    made.write_best()
+    assert {tag: value for tag, value, _, _ in writer.scalars} == {
+        "best/loss": 0.5, "best/accuracy": 0.75, "best/epoch": 1.0
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["loss", "validation_loss", "val_loss"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_not_finite_ends_the_trial(name: str, value: float) -> None:
+    """NaN or infinity in a loss is Diverged, after it was written; in another metric it is not."""
+    made, writer, _ = trial()
+    made.report(1, validation_accuracy=0.1, other=value)
+    with pytest.raises(Diverged):
+        made.report(2, validation_accuracy=0.1, **{name: value})
+    assert (made.epoch, writer.flushes) == (2, 2)
+
+
+def test_an_objective_that_is_not_reported() -> None:
+    """A report without the sweep's objective is a TrialError that says what there was."""
+    made, _, _ = trial()
+    with pytest.raises(TrialError, match="expected one of loss; found validation/accuracy"):
+        made.report(1, loss=1.0)
+
+
+def test_progress_is_told() -> None:
+    """A tick tells how far the running epoch is, with the last metrics."""
+    made, _, host = trial()
+    made.report(1, validation_accuracy=0.5)
+    made.tick(0.25, "compiling")
+    assert host.seen[-1] == Progress(0, 1, 3, 0.25, {"validation/accuracy": 0.5}, "compiling")
+
+
+def test_a_trial_stops_when_the_sweep_does() -> None:
+    """Within an epoch and between epochs a stopping sweep is Interrupted; after the last one the trial is done."""
+    made, _, host = trial()
+    host.stopping = True
+    with pytest.raises(Interrupted):
+        made.tick(0.5)
+    with pytest.raises(Interrupted):
+        made.report(1, validation_accuracy=0.5)
+    made.report(3, validation_accuracy=0.5)
