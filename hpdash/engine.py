@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from .feed import EngineData, Part, epoch_order, view
 
 CALL_SECONDS = 2.0  # about how long one compiled call runs: progress, Ctrl-C and time limits wait that long
 CORE_FLOPS = 50e9  # a modest core's float32 rate in a matrix product; only the calls' length depends on it
@@ -29,38 +30,6 @@ REFUSALS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.err
 
 OnCall = Callable[[float], None]
 Logs = dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Examples start..stop of a pair of tensors: x [n, ...] in its stored type, y [n]."""
-
-    x: tf.Tensor
-    y: tf.Tensor
-    start: int
-    stop: int
-
-    def __len__(self) -> int:
-        return self.stop - self.start
-
-
-@dataclass(frozen=True, slots=True)
-class EngineData:
-    """What an engine trains and validates on; x' = (x - offset) / divisor happens inside the graph."""
-
-    train: Part
-    validation: Part
-    offset: np.ndarray[Any, np.dtype[np.float32]]
-    divisor: np.ndarray[Any, np.dtype[np.float32]]
-
-    def scaled(self, part: Part, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the batch (x float32 [b, ...], y [b]) at those indices."""
-        x = tf.cast(tf.gather(part.x, index), tf.float32)
-        if np.any(self.offset):
-            x -= self.offset
-        if np.any(self.divisor != 1):
-            x /= self.divisor
-        return x, tf.gather(part.y, index)
 
 
 class Pass:
@@ -253,13 +222,6 @@ class Engine:
         return total.hexdigest()
 
 
-def epoch_order(part: Part, seed: int, epoch: int) -> np.ndarray[Any, np.dtype[np.int32]]:
-    """Return a part's indices, int32 [n], in the order that (seed, epoch) gives."""
-    order = np.random.default_rng((seed, epoch)).permutation(len(part)).astype(np.int32)
-    order += np.int32(part.start)
-    return order
-
-
 def forward_flops(model: keras.Model, data: EngineData) -> float:
     """Count the floating point operations of one example's evaluation, as TensorFlow's profiler registers them.
 
@@ -271,19 +233,6 @@ def forward_flops(model: keras.Model, data: EngineData) -> float:
     one = tf.function(lambda index: model.test_step(data.scaled(data.train, index)), autograph=False)
     concrete = one.get_concrete_function(tf.TensorSpec((1,), tf.int32))
     return float(profiler.profile(concrete.graph, options=options).total_float_ops)
-
-
-def tensor(array: np.ndarray[Any, Any]) -> tf.Tensor:
-    """Hold an array as a tensor, without a copy where the device is the CPU and the memory aligned."""
-    if tf.config.list_logical_devices("GPU") or array.ctypes.data % 64 or not array.flags.c_contiguous:
-        return tf.constant(array)
-    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
-
-
-def view(variable: tf.Variable) -> np.ndarray[Any, Any]:
-    """Return a variable's values without a copy where NumPy knows their type: a large layer's copy takes memory."""
-    value = variable.read_value()
-    return np.asarray(memoryview(value)) if value.dtype in (tf.float32, tf.float64) else value.numpy()
 
 
 def _even_batch(count: int) -> int:

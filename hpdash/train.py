@@ -18,7 +18,8 @@ from .trial import TrialResult, TrialSpec, TrialState
 from .writer import RunWriter
 
 if TYPE_CHECKING:
-    from .engine import Engine, EngineData
+    from .engine import Engine
+    from .feed import EngineData
 
 GRAPHS_KEPT = 4  # compiled graphs a process keeps; each holds a model and its optimiser's state
 
@@ -118,7 +119,7 @@ class Trainer:
 
 
 def _engine_data(trial: Trial) -> EngineData:
-    from .engine import EngineData, Part, tensor  # noqa: PLC0415  imports TensorFlow
+    from .feed import EngineData, Part, tensor  # noqa: PLC0415  imports TensorFlow
 
     dataset, split, scaling = trial.dataset, trial.split, trial.scaling
     x, y = tensor(dataset.x_train), tensor(dataset.y_train)

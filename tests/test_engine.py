@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hpdash.engine import Engine, EngineData, Part, Pass, epoch_order, tensor
+from hpdash.engine import Engine, Pass
+from hpdash.feed import EngineData, Part, epoch_order, tensor
 
 LAYERS = keras.layers
 ZERO, ONE = np.zeros((), np.float32), np.ones((), np.float32)

@@ -307,7 +307,7 @@ def page(browser: Any, boards: Boards) -> Iterator[Any]:
 
 def count(locator: Any, number: int) -> None:
     """Wait until there are so many elements."""
-    from playwright.sync_api import expect  # noqa: PLC0415  where it is installed
+    from playwright.sync_api import expect
 
     expect(locator).to_have_count(number)
 

@@ -179,7 +179,11 @@ class TrainTable(Table):
     weight_decay: Penalty = _key(None, _PENALTY, "The decoupled weight decay; default: none, but for adamw.")
     clipnorm: Positive = _key(None, _POSITIVE, "The norm each gradient is clipped to; default: not clipped.")
     loss: Text = _key(None, 'a Keras loss name such as "mse"', "The loss; default: for classification.")
-    metrics: list[Text] = _key(["accuracy"], 'a list of Keras metric names, such as ["accuracy"]', "The metrics.")
+    metrics: list[Text] = _key(
+        None,
+        'a list of Keras metric names, such as ["accuracy"]',
+        "The metrics; default: accuracy, or mean_absolute_error for a regression.",
+    )
     loop: Annotated[str, AfterValidator(_loop)] = _key(
         None, _FUNCTION, "A training loop of one's own instead, which gets an hpdash.Trial."
     )

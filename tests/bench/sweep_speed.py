@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,8 @@ def part_a(options: argparse.Namespace) -> Iterator[str]:
     steady = statistics.median(epochs)
     yield "(b) one epoch in the steady state, both with histograms (hpdash: one of two one-thread workers)"
     yield f"    hpdash {steady:.3f} s, fit {statistics.median(later):.3f} s on both cores"
-    yield f"    ratio an epoch {statistics.median(later) / steady:.1f}, ratio of the machine {2 * statistics.median(later) / steady:.1f}"
+    ratio = statistics.median(later) / steady
+    yield f"    ratio an epoch {ratio:.1f}, ratio of the machine {2 * ratio:.1f}"
 
 
 def part_b(options: argparse.Namespace) -> Iterator[str]:
@@ -184,7 +186,7 @@ def _products() -> dict[str, float]:
             ("NumPy", lambda: a @ a),
             ("TensorFlow", lambda: tf.matmul(t, t)),
             ("XLA", lambda: compiled(t, t)),
-        ):  # noqa: B023
+        ):
             rates[name] = max(rates[name], 2 * size**3 / best_of(product) / 1e9)
     return rates
 
@@ -206,7 +208,8 @@ def _engine_rate(widths: list[int], batch: int, steps: int, epochs: int) -> floa
     import keras
     import numpy as np
 
-    from hpdash.engine import Engine, EngineData, Part, tensor
+    from hpdash.engine import Engine
+    from hpdash.feed import EngineData, Part, tensor
 
     random = np.random.default_rng(0)
     x = random.integers(0, 256, (batch * steps + 512, widths[0]), np.uint8)
@@ -216,7 +219,7 @@ def _engine_rate(widths: list[int], batch: int, steps: int, epochs: int) -> floa
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
     parts = Part(tensor(x), tensor(y), 0, batch * steps), Part(tensor(x), tensor(y), batch * steps, len(x))
     engine = Engine(model, EngineData(*parts, np.float32([0]), np.float32([255])), batch)
-    products = [inputs * units for inputs, units in zip(widths, widths[1:], strict=False)]
+    products = [inputs * units for inputs, units in pairwise(widths)]
     operations = 2 * (3 * sum(products) - products[0])  # forward, and backward twice but for the first layer's inputs
     epoch = iter(range(epochs + 1))
     seconds = best_of(lambda: engine.train_epoch(0, next(epoch), lambda _: None), epochs)
@@ -227,8 +230,10 @@ def part_d(options: argparse.Namespace) -> Iterator[str]:
     """Binning one large kernel."""
     ours, theirs = child("bin_ours", options, ONE_CORE), child("bin_theirs", options, ONE_CORE)
     yield "(d) a histogram of a 3072 x 4000 kernel: binned, encoded and written"
-    yield f"    hpdash {ours['seconds']:.3f} s, {ours['memory']:.0f} MB more; tf.summary.histogram {theirs['seconds']:.2f} s, {theirs['memory']:.0f} MB more"
-    yield f"    ratio of time {theirs['seconds'] / ours['seconds']:.0f}, of memory {theirs['memory'] / max(ours['memory'], 1):.0f}"
+    for name, found in (("hpdash", ours), ("tf.summary.histogram", theirs)):
+        yield f"    {name:21s} {found['seconds']:.3f} s, {found['memory']:.0f} MB more memory"
+    memory = theirs["memory"] / max(ours["memory"], 1)
+    yield f"    ratio of time {theirs['seconds'] / ours['seconds']:.0f}, of memory {memory:.0f} or more"
 
 
 def _binning(write: Any) -> dict[str, float]:
@@ -255,10 +260,9 @@ def _kernel() -> Any:
 
 def bin_ours(_: argparse.Namespace) -> dict[str, float]:
     """Write histograms as a trial does, the copy out of the variable included."""
+    from hpdash.feed import view
     from hpdash.histogram import Histogram
     from hpdash.writer import RunWriter
-
-    from hpdash.engine import view
 
     kernel = _kernel()
     with tempfile.TemporaryDirectory() as logs, RunWriter(Path(logs)) as writer:
@@ -292,7 +296,8 @@ def part_e(_: argparse.Namespace) -> Iterator[str]:
     two, two_epochs = sweep_seconds(2)
     rate = 2 * statistics.median(one_epochs) / statistics.median(two_epochs)
     yield "(e) two workers against one"
-    yield f"    whole process {one:.1f} s and {two:.1f} s: {one / two:.2f}; trial-epochs a second in the steady state: {rate:.2f}"
+    yield f"    whole process {one:.1f} s and {two:.1f} s: ratio {one / two:.2f}"
+    yield f"    trial-epochs a second in the steady state: ratio {rate:.2f}"
 
 
 def mnist() -> Path:
