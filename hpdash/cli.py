@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +42,9 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # a name may have what the terminal's encoding has not
         try:
             return super().invoke(ctx)
         except HpdashError as error:
@@ -116,9 +120,7 @@ def check(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     loaded = load_sweep(file, overrides)
     settings = strategy_for(loaded).count
     if as_json:
-        _print_json(
-            {"name": loaded.name, "settings": settings, "trials": settings * loaded.repeats, **loaded.to_json()}
-        )
+        _print_json({**loaded.to_json(), "settings": settings, "trials": settings * loaded.repeats})
         return
     _console().print(summary(loaded, settings), soft_wrap=True)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BLOCK = 32_768  # values binned at once: 256 KiB of float64 stay in a core's cache
+_SINGLE_WIDTH = 1e-6  # of the one bucket of values that are all alike
 _NARROWEST = 1e-300  # a range below this has no bucket width that float64 can divide by
 
 
@@ -41,7 +42,8 @@ class Histogram:
     def of(cls, values: NDArray[Any], buckets: int = 64) -> Histogram:
         """Count an array of any shape and real type in equal buckets from its least to its greatest finite value.
 
-        Values too alike to be told apart, or none at all, get one bucket, 1 wide around them or around 0.
+        Values too alike to be told apart, or none at all, get one bucket, a millionth wide (of the value, from 1 on)
+        around them or around 0: wide enough to be drawn, too narrow to look like a spread.
         Takes time in proportion to the values and 1 MiB of memory, however many there are.
         """
         flat = np.asarray(values).ravel(order="K")  # the order in memory: no copy of a transposed array
@@ -50,7 +52,8 @@ class Histogram:
             blocks = _blocks(flat) if finite < flat.size else _slices(flat)
             counts, edges = _count(blocks, low, high, buckets), np.linspace(low, high, buckets + 1)
         else:
-            counts, edges = np.array([float(finite)]), np.array([low - 0.5, high + 0.5])
+            margin = _SINGLE_WIDTH / 2 * max(abs(low), 1.0) if high - low < np.inf else 0.0
+            counts, edges = np.array([float(finite)]), np.array([low - margin, high + margin])
         return cls(edges, counts, flat.size - finite)
 
 
@@ -76,8 +79,8 @@ def _extent(flat: NDArray[Any]) -> tuple[float, float, int]:
     return min(lows), max(highs), sum(sizes)
 
 
-def _count(blocks: Iterable[NDArray[Any]], low: float, high: float, buckets: int) -> NDArray[np.int64]:
-    counts = np.zeros(buckets + 1, np.int64)
+def _count(blocks: Iterable[NDArray[Any]], low: float, high: float, buckets: int) -> NDArray[np.float64]:
+    counts = np.zeros(buckets + 1)
     scale = buckets / (high - low)
     place, index = np.empty(_BLOCK), np.empty(_BLOCK, np.intp)
     for block in blocks:

@@ -42,11 +42,11 @@ def test_equals_the_plain_formula() -> None:
 @pytest.mark.parametrize(
     ("values", "edges", "counts"),
     [
-        pytest.param(np.zeros((3, 4)), [-0.5, 0.5], [12], id="zeros"),
-        pytest.param(np.full(5, 2.0, np.float32), [1.5, 2.5], [5], id="all-equal"),
-        pytest.param(np.empty((0, 4)), [-0.5, 0.5], [0], id="empty"),
-        pytest.param(np.array([np.nan, np.inf]), [-0.5, 0.5], [0], id="nothing-finite"),
-        pytest.param(np.array([0.0, 5e-324]), [-0.5, 0.5], [2], id="subnormal-range"),
+        pytest.param(np.zeros((3, 4)), [-5e-7, 5e-7], [12], id="zeros"),
+        pytest.param(np.full(5, 2.0, np.float32), [2 - 1e-6, 2 + 1e-6], [5], id="all-equal"),
+        pytest.param(np.empty((0, 4)), [-5e-7, 5e-7], [0], id="empty"),
+        pytest.param(np.array([np.nan, np.inf]), [-5e-7, 5e-7], [0], id="nothing-finite"),
+        pytest.param(np.array([0.0, 5e-324]), [-5e-7, 5e-7], [2], id="subnormal-range"),
         pytest.param(np.array([-1.7e308, 1.7e308]), [-1.7e308, 1.7e308], [2], id="overflowing-range"),
         pytest.param(np.array([np.nan, 0, 1, 4, -np.inf]), [0, 2, 4], [2, 1], id="among-non-finite"),
         pytest.param(np.array([0, 1, 4], ml_dtypes.bfloat16), [0, 2, 4], [2, 1], id="bfloat16"),

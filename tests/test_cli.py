@@ -1,0 +1,386 @@
+"""Truths of the commands: what they print, where, and with which exit code; never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hpdash import cli
+from hpdash.backends import probe
+from hpdash.errors import DataError, HpdashError
+
+OWN = """
+[sweep]
+name = "own"
+[data]
+name = "synthetic"
+train = 20
+validation = 20
+[train]
+loop = "loops:behave"
+epochs = 2
+[hparams]
+does = {does}
+"""
+MLP = """
+[data]
+name = "{data}"
+[train]
+epochs = 1
+[hparams]
+dropout = [0.1, 0.2]
+"""
+LOOPS = """
+import time
+
+def behave(trial):
+    if trial.hparams["does"] == "raise":
+        raise ValueError("[/b] \\x1b[31m odd")
+    for epoch in range(1, trial.epochs + 1):
+        while trial.hparams["does"] == "wait":
+            trial.tick(0.5)
+            time.sleep(0.05)
+        trial.report(epoch, loss=1.0, validation_accuracy=epoch / 4)
+"""
+# A driver that heeds Ctrl-C even where the tests run as a shell's background job, which ignores it.
+HEEDING = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from hpdash.cli import main
+main()
+"""
+HOSTILE = "[/b]\x1b[31m\n<img src=x>"
+LITERAL = r"[/b]\x1b[31m\n<img src=x>"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder with loops, away from any data of this machine."""
+    (tmp_path / "loops.py").write_text(LOOPS)
+    (tmp_path / "mlp.toml").write_text(MLP.format(data="digits"))
+    monkeypatch.setenv("HPDASH_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def own(folder: Path, *does: str) -> str:
+    """Write a sweep of training loops of one's own; return its file."""
+    (folder / "own.toml").write_text(OWN.format(does=json.dumps(list(does), ensure_ascii=False)))
+    return "own.toml"
+
+
+def invoke(*arguments: str) -> Result:
+    """Run a command in this process."""
+    return CliRunner().invoke(cli.main, arguments, prog_name="hpdash")
+
+
+def hpdash(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command as a process."""
+    command = [sys.executable, "-m", "hpdash", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, **options)
+
+
+COMMANDS = ["sweep", "check", "data", "board"]
+
+
+@pytest.mark.parametrize("arguments", [[], *([name] for name in COMMANDS), ["data", "get"]], ids=" ".join)
+def test_every_command_has_help(arguments: list[str]) -> None:
+    """--help says what a command does and exits with 0."""
+    shown = invoke(*arguments, "--help")
+    assert shown.exit_code == 0
+    assert "Usage: hpdash" in shown.output
+
+
+def test_help_lists_the_commands() -> None:
+    """The group's commands are those tested here."""
+    assert sorted(cli.main.commands) == sorted(COMMANDS)
+
+
+def test_version() -> None:
+    """--version says which hpdash this is."""
+    assert invoke("--version").output.startswith("hpdash, version ")
+
+
+def test_check_says_what_would_run(folder: Path) -> None:
+    """A valid file: 0, its size, its names and their domains; nothing is written."""
+    before = sorted(folder.iterdir())
+    shown = invoke("check", "mlp.toml")
+    assert shown.exit_code == 0
+    assert "mlp: valid; grid of 2 trials, max of validation/accuracy" in shown.output
+    assert "dropout: 0.1 | 0.2" in shown.output
+    assert sorted(folder.iterdir()) == before
+
+
+def test_check_in_json(folder: Path) -> None:
+    """The same as JSON, with every setting resolved."""
+    shown = json.loads(invoke("check", "mlp.toml", "--json", "--set", "sweep.repeats=3").stdout)
+    assert (shown["name"], shown["settings"], shown["trials"]) == ("mlp", 2, 6)
+    assert shown["train"]["batch_size"] == 32
+
+
+@pytest.mark.parametrize("command", [["check"], ["sweep"], ["sweep", "--dry-run"]], ids=" ".join)
+@pytest.mark.parametrize(
+    ("content", "overrides", "expected"),
+    [
+        pytest.param(None, [], "bad.toml: expected a sweep file, found no such file", id="no-file"),
+        pytest.param("= 3", [], "bad.toml", id="no-toml"),
+        pytest.param(MLP.replace("epochs", "epoch"), [], "bad.toml: train.epoch", id="unknown-key"),
+        pytest.param(MLP, ["train.epochs=none"], "train.epochs", id="bad-override"),
+        pytest.param(MLP, ["hparams.dropout=[]"], "hparams.dropout", id="nothing-to-sweep"),
+        pytest.param("\x00" * 9, [], "bad.toml", id="nul"),
+    ],
+)
+def test_a_bad_file(folder: Path, command: list[str], content: str | None, overrides: list[str], expected: str) -> None:
+    """Whatever is wrong with a file or an override: 2, the key on stderr, nothing on stdout, nothing written."""
+    if content is not None:
+        (folder / "bad.toml").write_text(content.replace("{data}", "digits"))
+    sets = [part for override in overrides for part in ("--set", override)]
+    shown = invoke(*command, "bad.toml", *sets)
+    assert shown.exit_code == 2
+    assert expected in shown.stderr
+    assert shown.stdout == ""
+    assert not (folder / "logs").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["sweep"], ["swep"], ["check", "mlp.toml", "--nope"], ["sweep", "mlp.toml", "--workers", "0"], ["data", "get"]],
+    ids=" ".join,
+)
+def test_a_bad_command_line(folder: Path, arguments: list[str]) -> None:
+    """A command line that makes no sense ends with 2."""
+    assert invoke(*arguments).exit_code == 2
+
+
+def test_errors_in_json(folder: Path) -> None:
+    """With --json an error is an object on stdout with its exit code, and a text on stderr."""
+    shown = hpdash("check", "nowhere.toml", "--json", cwd=folder)
+    assert shown.returncode == 2
+    assert json.loads(shown.stdout)["exit_code"] == 2
+    assert "nowhere.toml" in json.loads(shown.stdout)["error"]
+    assert "nowhere.toml" in shown.stderr
+
+
+def test_data_sets_are_listed(folder: Path) -> None:
+    """Every data set with a name is listed, with its file and whether it is here."""
+    shown = invoke("data")
+    assert shown.exit_code == 0
+    for name in ("mnist", "fashion_mnist", "cifar10", "digits", "synthetic"):
+        assert name in shown.stdout
+    listed = {each["name"]: each for each in json.loads(invoke("data", "--json").stdout)}
+    assert listed["digits"]["here"] is True
+    assert listed["mnist"]["here"] is False
+    assert listed["mnist"]["where"] == str(folder / "data" / "mnist.npz")
+
+
+def test_what_is_here_is_not_fetched(folder: Path) -> None:
+    """`data get` of a data set that needs no file says so."""
+    shown = invoke("data", "get", "digits")
+    assert (shown.exit_code, shown.stdout) == (0, "digits: always here\n")
+
+
+def test_a_data_set_that_does_not_exist(folder: Path) -> None:
+    """A name that is none ends with 4 and the nearest one."""
+    shown = invoke("data", "get", "mnits")
+    assert shown.exit_code == 4
+    assert "Did you mean mnist?" in shown.stderr
+
+
+@pytest.mark.parametrize("command", [["data", "get", "mnist"], ["sweep", "far.toml"]], ids=" ".join)
+def test_data_that_cannot_be_fetched(folder: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
+    """No file and no network: 4, where it was looked for, what else works; no worker starts, nothing is written."""
+
+    def no_network(*_: object) -> None:
+        raise DataError(f"mnist could not be fetched. Looked for {folder / 'data' / 'mnist.npz'}")
+
+    monkeypatch.setattr(probe, "fetch", no_network)
+    (folder / "far.toml").write_text(MLP.format(data="mnist"))
+    shown = invoke(*command)
+    assert shown.exit_code == 4
+    assert str(folder / "data" / "mnist.npz") in shown.stderr
+    assert not (folder / "logs").exists()
+
+
+def test_a_dry_run_lists_the_trials(folder: Path) -> None:
+    """--dry-run: every trial with its settings and seed, an estimate, 0, nothing written."""
+    shown = invoke("sweep", "mlp.toml", "--dry-run")
+    assert shown.exit_code == 0
+    assert [line.split() for line in shown.stdout.splitlines()[1:3]] == [["0000", "0.1", "0"], ["0001", "0.2", "0"]]
+    assert "2 trials, about" in shown.stdout
+    assert not (folder / "logs").exists()
+
+
+def test_a_dry_run_in_json(folder: Path) -> None:
+    """The same as JSON; without the data there is no estimate."""
+    (folder / "far.toml").write_text(MLP.format(data="mnist"))
+    near, far = (json.loads(invoke("sweep", name, "--dry-run", "--json").stdout) for name in ("mlp.toml", "far.toml"))
+    assert [trial["swept"] for trial in near["trials"]] == [{"dropout": 0.1}, {"dropout": 0.2}]
+    assert near["estimate_seconds"] > 0
+    assert far["estimate_seconds"] is None
+
+
+def test_a_sweep_ends_in_a_leaderboard(folder: Path) -> None:
+    """A sweep: progress on stderr, the leaderboard and the tensorboard line on stdout, 0; again, the same at once."""
+    path = own(folder, "learn", HOSTILE)
+    shown = hpdash("sweep", path, "--workers", "1", cwd=folder)
+    assert shown.returncode == 0, shown.stderr
+    assert "[2/2] 0001" in shown.stderr
+    assert "best validation/accuracy" in shown.stdout
+    assert shown.stdout.endswith("tensorboard --logdir logs\n")
+    again = hpdash("sweep", path, cwd=folder)
+    assert (again.returncode, again.stdout, again.stderr) == (0, shown.stdout, "")
+    listed = json.loads(hpdash("sweep", path, "--json", cwd=folder).stdout)
+    assert [trial["result"]["state"] for trial in listed["trials"]] == ["finished"] * 2
+    for text in (shown.stdout, shown.stderr):
+        assert LITERAL in text
+        assert "\x1b" not in text
+    changed = hpdash("sweep", path, "--set", "train.epochs=3", cwd=folder)
+    assert changed.returncode == 2
+    assert "train.epochs: expected as before, 2, found 3" in changed.stderr
+
+
+def test_a_failed_trial_makes_one(folder: Path) -> None:
+    """A sweep with a failed trial ends with 1 and says why, literally, without a traceback."""
+    shown = hpdash("sweep", own(folder, "raise"), "--workers", "1", cwd=folder)
+    assert shown.returncode == 1
+    assert r"0000 failed (does=raise): ValueError: [/b] \x1b[31m odd" in shown.stdout
+    assert "Traceback" not in shown.stdout + shown.stderr
+    assert "To go on: hpdash sweep own.toml --workers 1" in shown.stdout
+
+
+@pytest.mark.parametrize("root", ["file", "file/deeper"])
+def test_a_logs_root_that_cannot_be_used(folder: Path, root: str) -> None:
+    """A logs root where no folder can be made ends with 4 and its name."""
+    (folder / "file").touch()
+    shown = hpdash("sweep", own(folder, "learn"), "--logdir", root, "--workers", "1", cwd=folder)
+    assert shown.returncode == 4
+    assert root in shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
+def test_a_folder_that_is_not_ours(folder: Path) -> None:
+    """A sweep into a folder of somebody else's ends with 4, and nothing in it changes."""
+    (folder / "logs" / "own").mkdir(parents=True)
+    (folder / "logs" / "own" / "thesis.tex").write_text("mine")
+    shown = invoke("sweep", own(folder, "learn"))
+    assert shown.exit_code == 4
+    assert [path.name for path in (folder / "logs" / "own").iterdir()] == ["thesis.tex"]
+
+
+def wait_for(happened: Callable[[], object]) -> None:
+    """Wait until something has happened."""
+    deadline = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["int", "term", "hup"]
+)
+def test_a_running_sweep(folder: Path, number: signal.Signals, code: int) -> None:
+    """While it runs a second driver ends with 3 and names the first; a signal ends it with 128 + n, resumable."""
+    command = [sys.executable, "-c", HEEDING, "sweep", own(folder, "wait"), "--workers", "1"]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=folder, **pipes) as driver:
+        wait_for(lambda: list(folder.glob("logs/own/0000*/*")))
+        if number is signal.SIGTERM:
+            second = hpdash("sweep", "own.toml", cwd=folder)
+            assert second.returncode == 3
+            assert f"process {driver.pid} " in second.stderr
+        driver.send_signal(number)
+        out, err = driver.communicate(timeout=20)
+    assert driver.returncode == code
+    assert "Stopped; 1 of 1 trials are not finished. To go on: hpdash sweep own.toml --workers 1" in out
+    assert "Traceback" not in out + err
+
+
+@pytest.mark.parametrize("arguments", ["data", "data --json", "check mlp.toml", "sweep mlp.toml --dry-run"])
+def test_a_closed_pipe(folder: Path, arguments: str) -> None:
+    """A reader that leaves early is no error: quiet, and 0."""
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "hpdash", *arguments.split()]
+    ended = subprocess.run(
+        command, cwd=folder, stdout=write, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"TERM": "dumb"}, {"LANG": "C", "LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}, {"COLUMNS": "20"}],
+    ids=str,
+)
+def test_odd_environments(folder: Path, environment: dict[str, str]) -> None:
+    """Whatever the terminal and the language are, a command works."""
+    for arguments, code in ((["sweep", own(folder, "größe"), "--dry-run"], 0), (["check", "größe.toml"], 2)):
+        shown = hpdash(*arguments, cwd=folder, env={**os.environ, **environment})
+        assert shown.returncode == code, shown.stderr
+        assert "Traceback" not in shown.stderr
+
+
+def test_hostile_names_in_errors(folder: Path) -> None:
+    """What a file or a command line holds comes back literally, never as markup or an escape."""
+    shown = invoke("check", f"{HOSTILE}.toml")
+    assert shown.exit_code == 2
+    assert r"[/b]\x1b[31m" in shown.stderr
+    assert "\x1b" not in shown.stderr
+
+
+def test_board_needs_a_folder(folder: Path) -> None:
+    """`board` of a folder that is not there ends with 2."""
+    shown = invoke("board", "nowhere")
+    assert shown.exit_code == 2
+    assert "nowhere" in shown.stderr
+
+
+def test_board_starts_tensorboard_with_every_step(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorBoard gets the folder, no limit on steps, and what else is given; its exit code is the command's."""
+    called: list[list[str]] = []
+
+    def call(command: list[str]) -> int:
+        called.append(command)
+        return 5
+
+    monkeypatch.setattr(subprocess, "call", call)
+    shown = invoke("board", str(folder), "--port", "6007")
+    assert shown.exit_code == 5
+    ((_, module, name, *options),) = called
+    assert (module, name) == ("-m", "tensorboard.main")
+    assert options[0] == f"--logdir={folder}"
+    assert options[-2:] == ["--port", "6007"]
+    assert "histograms=" in options[1]
+
+
+@pytest.mark.parametrize("error", HpdashError.__subclasses__(), ids=lambda error: error.__name__)
+def test_every_error_has_its_exit_code(folder: Path, monkeypatch: pytest.MonkeyPatch, error: type[HpdashError]) -> None:
+    """An error of the tree ends a command with its own code and its text."""
+
+    def fail(*_: object) -> None:
+        raise error(["what is wrong"]) if error.__name__ == "SpecError" else error("what is wrong")
+
+    monkeypatch.setattr("hpdash.spec.load_sweep", fail)
+    shown = invoke("check", "mlp.toml")
+    assert (shown.exit_code, shown.stderr) == (error.exit_code, "what is wrong\n")
+
+
+def test_ctrl_c_outside_a_sweep(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in any other command ends it with 130."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hpdash.spec.load_sweep", stop)
+    assert invoke("check", "mlp.toml").exit_code == 130
