@@ -193,7 +193,8 @@ def _print_outcome(outcome: Any, logdir: Path, again: str, as_json: bool) -> Non
         return
     console = _console()
     title = f"{outcome.sweep.name}{' (synthetic data)' if outcome.synthetic else ''}"
-    console.print(leaderboard(console, outcome.specs, outcome.results, title))
+    if outcome.results:
+        console.print(leaderboard(console, outcome.specs, outcome.results, title))
     for line in faults(outcome.specs, outcome.results):
         console.print(line, style="red", soft_wrap=True)
     for line in closing(outcome.specs, outcome.results, logdir, again, outcome.signal is not None):

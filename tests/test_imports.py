@@ -156,7 +156,7 @@ def top_names(tree: ast.AST) -> set[str]:
 
 @pytest.mark.parametrize("name", sorted(set(sources()) - HOMES))
 def test_tensorflow_has_its_homes(name: str) -> None:
-    """Only what workers alone load imports TensorFlow and Keras; what another child process needs is imported in a function."""
+    """Modules that workers alone load import TensorFlow and Keras; elsewhere a function does, for a child process."""
     tree = ast.parse(sources()[name])
     assert name in AT_NEED or not top_names(tree) & HEAVY
     outside = ast.Module([node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)], [])
