@@ -22,7 +22,10 @@ GRACE_SECONDS = 10.0  # how long trials may take to stop after SIGTERM or SIGHUP
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is about to run: every trial, the results that stand, how many trials wait, on how many workers."""
+    """What is about to run: every trial, the results that stand, how many trials wait, on how many workers.
+
+    `seconds` is about how long each trial may train: right in proportion, not in size.
+    """
 
     sweep: Sweep
     folder: Path
@@ -31,6 +34,7 @@ class Plan:
     waiting: int
     workers: int
     synthetic: bool = False
+    seconds: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,8 @@ class Drive:
         run = self.plan.folder / logdir.run_name(spec.number, spec.swept, spec.seed if sweep.repeats > 1 else None)
         attempts = self._journal.attempts(spec.number)
         set_aside(run, max(attempts, 1))
-        return Task(spec, attempts + 1, run, logdir.session_group(sweep.name, spec.setting))
+        group = logdir.session_group(sweep.name, spec.setting)
+        return Task(spec, attempts + 1, run, group, self.plan.seconds.get(spec.number, 0.0))
 
     def run(self, tasks: Sequence[Task], signals: Signals) -> Outcome:
         """Run the tasks until all have ended or a signal stops them."""

@@ -20,6 +20,7 @@ CALL_SECONDS = 2.0  # about how long one compiled call runs: progress, Ctrl-C an
 CORE_FLOPS = 50e9  # a modest core's float32 rate in a matrix product; only the calls' length depends on it
 CORE_BYTES = 8e9  # and its memory bandwidth, for the optimiser's pass over the weights
 STEP_SECONDS = 1e-4  # what a step costs beside arithmetic
+XLA_PAYS = 0.2  # seconds of a validation from which compiling it with XLA, which takes about 0.7, is worth it
 FEWEST_ROWS = 2  # XLA compiles a single row to other code, and so to other bits
 EVALUATION_BATCH = 512
 STATEFUL_RANDOM = {
@@ -40,8 +41,8 @@ class Pass:
     because compiling it takes longer than it saves.
     """
 
-    def __init__(self, step: Callable[[tf.Tensor], Any], count: int, batch: int, rows: int) -> None:
-        self.step, self.batch, self.rows, self.rest, self.jit = step, batch, rows, count % batch, True
+    def __init__(self, step: Callable[[tf.Tensor], Any], count: int, batch: int, rows: int, jit: bool = True) -> None:
+        self.step, self.batch, self.rows, self.rest, self.jit = step, batch, rows, count % batch, jit
         self._compile()
 
     def _compile(self) -> None:
@@ -50,7 +51,7 @@ class Pass:
                 self.step(order[row])
                 return row + 1
 
-            tf.while_loop(lambda row: row < rows, body, [tf.constant(0)])
+            tf.while_loop(lambda row: row < rows, body, [tf.constant(0)], parallel_iterations=1)
 
         matrix = tf.TensorSpec((self.rows, self.batch), tf.int32)
         count = tf.TensorSpec((), tf.int32)
@@ -93,9 +94,10 @@ class Engine:
     ) -> None:
         self.model, self.data, self.notice = model, data, notice
         self._told: set[str] = set()
+        self._examined: set[Pass] = set()
         batch = min(batch_size, len(data.train))
         model.optimizer.build(model.trainable_variables)
-        self.flops = forward_flops(model, data)
+        self.flops = _look_ahead(model, data)
         self._train = self._pass(data.train, model.train_step, batch, 3)
         size = _even_batch(len(data.validation))
         self._validate = self._pass(data.validation, model.test_step, size, 1)
@@ -105,7 +107,8 @@ class Engine:
         weights = sum(variable.value.shape.num_elements() * 4 for variable in self.model.weights)
         seconds = passes * batch * self.flops / CORE_FLOPS + 6 * weights * (passes > 1) / CORE_BYTES + STEP_SECONDS
         calls = -(-steps // max(FEWEST_ROWS, int(CALL_SECONDS / seconds)))
-        return Pass(lambda index: step(self.data.scaled(part, index)), len(part), batch, -(-steps // calls))
+        jit = passes > 1 or steps * seconds > XLA_PAYS
+        return Pass(lambda index: step(self.data.scaled(part, index)), len(part), batch, -(-steps // calls), jit)
 
     @property
     def parameters(self) -> tuple[int, int]:
@@ -115,8 +118,8 @@ class Engine:
 
     @property
     def xla(self) -> bool:
-        """Whether both passes run compiled by XLA."""
-        return self._train.jit and self._validate.jit
+        """Whether training runs compiled by XLA."""
+        return self._train.jit
 
     @property
     def reusable(self) -> bool:
@@ -188,8 +191,9 @@ class Engine:
         return {name: float(value) for name, value in _flat(self.model.get_metrics_result())}
 
     def _look_for_stateful_random(self, steps: Pass) -> None:
-        if "random" in self._told:
+        if steps in self._examined:
             return
+        self._examined.add(steps)
         found = {node.op for concrete in steps.traced() for node in _nodes(concrete.graph)} & STATEFUL_RANDOM
         if found:
             self._tell(
@@ -222,16 +226,19 @@ class Engine:
         return total.hexdigest()
 
 
-def forward_flops(model: keras.Model, data: EngineData) -> float:
-    """Count the floating point operations of one example's evaluation, as TensorFlow's profiler registers them.
+def _look_ahead(model: keras.Model, data: EngineData) -> float:
+    """Return the floating point operations of one example's forward pass, as TensorFlow's profiler registers them.
 
     Loops and operations without a registered count are left out: this sizes compiled calls, nothing else.
-    Tracing it also builds the metrics, whose variables would otherwise have the training loop traced twice.
+    On the way the metrics are given their variables, or the training loop would have to be traced twice.
     """
     profiler = tf.compat.v1.profiler
     options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation()).with_empty_output().build()
-    one = tf.function(lambda index: model.test_step(data.scaled(data.train, index)), autograph=False)
-    concrete = one.get_concrete_function(tf.TensorSpec((1,), tf.int32))
+    x, y = data.scaled(data.train, tf.constant([data.train.start]))
+    forward = tf.function(lambda batch: model(batch, training=False), autograph=False)
+    concrete = forward.get_concrete_function(tf.TensorSpec(x.shape, x.dtype))
+    outputs = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), concrete.structured_outputs)
+    model.compute_metrics(x, y, outputs)
     return float(profiler.profile(concrete.graph, options=options).total_float_ops)
 
 

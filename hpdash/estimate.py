@@ -14,6 +14,8 @@ from .trial import TrialSpec
 START_SECONDS = 6.0  # a worker imports TensorFlow and reads the data
 COMPILE_SECONDS = 4.0  # a graph's two passes
 STEP_SECONDS = 1e-4  # a step's cost beside arithmetic
+NORM_SECONDS = 1e-5  # what batch normalisation of a layer adds to a step
+CORE_RATE = 5e10  # a modest core's, where only the comparison of trials counts
 EFFICIENCY = 0.6  # of the matrix product's rate, over a whole step
 TIMED_PRODUCTS = 20
 
@@ -32,16 +34,22 @@ def seconds(specs: Sequence[TrialSpec], sizes: Sequence[Size], workers: int) -> 
     """Estimate the seconds that trials of the built-in MLP take on so many one-thread workers."""
     rate = matrix_rate() * EFFICIENCY
     graphs = len({spec.graph_key for spec in specs})
-    work = sum(_work(spec, size, rate / workers) for spec, size in zip(specs, sizes, strict=True))
+    work = sum(trial_seconds(spec, size, rate / workers) for spec, size in zip(specs, sizes, strict=True))
     return START_SECONDS + (work + graphs * COMPILE_SECONDS) / workers
 
 
-def _work(spec: TrialSpec, size: Size, rate: float) -> float:
-    train = spec.settings["train"]
-    widths = [size.values, *spec.settings["model"]["hidden"], size.outputs]
+def trial_seconds(spec: TrialSpec, size: Size, rate: float = CORE_RATE) -> float:
+    """Estimate a trial's training time at a rate of so many operations a second.
+
+    A model of one's own counts as one without hidden layers: enough to see that more epochs take longer.
+    """
+    train, model = spec.settings["train"], spec.settings["model"]
+    hidden = model["hidden"] if model["builder"] == "mlp" else []
+    widths = [size.values, *hidden, size.outputs]
     forward = 2 * sum(inputs * units for inputs, units in pairwise(widths))
     steps = -(-size.train // train["batch_size"])
-    return float(train["epochs"] * (forward * (3 * size.train + size.validation) / rate + steps * STEP_SECONDS))
+    overhead = steps * (STEP_SECONDS + len(hidden) * NORM_SECONDS * (model.get("batchnorm", "none") != "none"))
+    return float(train["epochs"] * (forward * (3 * size.train + size.validation) / rate + overhead))
 
 
 def matrix_rate() -> float:

@@ -123,7 +123,9 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
     journal = stack.enter_context(Journal.open(folder / logdir.JOURNAL))
     job.tell([*warnings, *journal.warnings])
     results = job.standing(journal.latest)
-    plan = Plan(sweep, folder, specs, results, len(specs) - len(results), workers, facts.synthetic)
+    sizes = (facts.sizes[tables.index(spec.settings["data"])] for spec in specs)
+    seconds = {spec.number: estimate.trial_seconds(spec, size) for spec, size in zip(specs, sizes, strict=True)}
+    plan = Plan(sweep, folder, specs, results, len(specs) - len(results), workers, facts.synthetic, seconds)
     watcher.plan(plan)
     return Drive(plan, journal, backend, watcher, job.options.fail_fast)
 
@@ -164,7 +166,8 @@ def _start(sweep: Sweep, specs: Sequence[TrialSpec], options: Options, signals: 
     gpus = probe.count_gpus(signals)
     workers = min(options.workers or gpus or max(1, cores() // options.threads), len(specs))
     keras = any(not spec.settings["train"].get("loop") for spec in specs)
-    return LocalBackend(sweep.folder, workers, options.threads, gpus, keras), workers
+    own_code = bool(_functions(specs)) or any(":" in spec.settings["data"]["name"] for spec in specs)
+    return LocalBackend(sweep.folder, workers, options.threads, gpus, keras, own_code), workers
 
 
 def dry_run(sweep: Sweep, options: Options | None = None) -> tuple[list[TrialSpec], float | None]:

@@ -12,12 +12,13 @@ from ..trial import Event, TrialSpec
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One attempt at a trial: what to train, into which run folder, in which session group."""
+    """One attempt at a trial: what to train, into which run folder, in which session group, about how long."""
 
     spec: TrialSpec
     attempt: int
     run: Path
     group: str
+    seconds: float = 0.0
 
 
 class Backend(Protocol):
@@ -44,19 +45,23 @@ class Queue:
         return len(self._waiting)
 
     def take(self, compiled: Set[str]) -> Task | None:
-        """Hand out a task: of a graph the worker has, else of one no worker has, else of the longest line."""
+        """Hand out a task: of a graph the worker has, else of one no worker has, else of any.
+
+        Among graphs, the one with the most work left goes first, so that workers end at about the same time.
+        """
         if not self._waiting:
             return None
-        mine = (task for task in self._waiting if task.spec.graph_key in compiled)
-        unclaimed = (task for task in self._waiting if task.spec.graph_key not in self._claimed)
-        task = next(mine, None) or next(unclaimed, None) or self._longest_line()
+        keys = {task.spec.graph_key for task in self._waiting}
+        candidates = (keys & compiled) or (keys - self._claimed) or keys
+        left = dict.fromkeys(candidates, 0.0)
+        for task in self._waiting:
+            if task.spec.graph_key in left:
+                left[task.spec.graph_key] += task.seconds
+        most = max(left.values())
+        task = next(task for task in self._waiting if left.get(task.spec.graph_key) == most)
         self._waiting.remove(task)
         self._claimed.add(task.spec.graph_key)
         return task
-
-    def _longest_line(self) -> Task:
-        keys = [task.spec.graph_key for task in self._waiting]
-        return self._waiting[keys.index(max(keys, key=keys.count))]
 
     def clear(self) -> None:
         """Forget what is waiting."""

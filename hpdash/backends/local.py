@@ -35,12 +35,18 @@ def cores() -> int:
 
 
 class LocalBackend:
-    """Run trials in `workers` processes of `threads` threads each; with GPUs, worker i gets GPU i modulo `gpus`."""
+    """Run trials in `workers` processes of `threads` threads each; with GPUs, worker i gets GPU i modulo `gpus`.
 
-    def __init__(self, folder: Path, workers: int, threads: int = 1, gpus: int = 0, keras: bool = True) -> None:
+    `keras` says whether trials need TensorFlow, `own_code` whether functions of a user's own will be called.
+    """
+
+    def __init__(
+        self, folder: Path, workers: int, threads: int = 1, gpus: int = 0, keras: bool = True, own_code: bool = True
+    ) -> None:
         self._context = multiprocessing.get_context("spawn")
         self._stop = self._context.Event()
-        self._folder, self._threads, self._gpus, self._keras = folder.resolve(), threads, gpus, keras
+        self._folder, self._threads, self._gpus = folder.resolve(), threads, gpus
+        self._keras, self._own_code = keras, own_code
         self._outputs = Path(tempfile.mkdtemp(prefix="hpdash-"))
         self._deaths = 0
         self._workers: list[_Worker] = []
@@ -59,7 +65,7 @@ class LocalBackend:
             environment["CUDA_VISIBLE_DEVICES"] = _visible_gpu(number % self._gpus)
         output = self._outputs / f"worker-{number}.txt"
         ours, theirs = self._context.Pipe()
-        setup = Setup(environment, self._folder, self._keras, output)
+        setup = Setup(environment, self._folder, self._keras, self._own_code, output)
         process = self._context.Process(target=main, args=(theirs, self._stop, setup), daemon=True)
         with held_back():
             process.start()

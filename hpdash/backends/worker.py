@@ -23,11 +23,15 @@ from .base import Task
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How a worker starts: its environment, where users' files are, whether trials need TensorFlow, its output."""
+    """How a worker starts: its environment, where users' files are, whether trials need TensorFlow, its output.
+
+    `own_code` says whether functions of a user's own will be called.
+    """
 
     environment: Mapping[str, str]
     folder: Path
     keras: bool
+    own_code: bool
     output: Path
 
 
@@ -71,7 +75,7 @@ def main(pipe: Connection, stop: Flag, setup: Setup) -> None:
 
     trainer = Trainer(setup.folder)
     if setup.keras:
-        trainer.warm_up()
+        trainer.warm_up(setup.own_code)
     host = PipeHost(pipe, stop)
     while True:
         try:

@@ -1,7 +1,8 @@
 """How fast the engine is, side by side with what it replaces, in one run: `python tests/bench/sweep_speed.py`.
 
 Prints ratios; absolute times are this machine's. Needs the real MNIST (`hpdash data get mnist`). Parts by letter:
-a  eight trials of sweeps/mnist_batchnorm.toml as whole processes, against a loop of `model.fit` with TensorBoard
+a  eight trials of sweeps/mnist_batchnorm.toml as whole processes, against a plain loop of `model.fit`, its arguments
+   left at their defaults, with `keras.callbacks.TensorBoard(histogram_freq=1)`
 b  an epoch in the steady state, against `fit`
 c  GFLOPS against this machine's best matrix product on one core
 d  binning a 3072 x 4000 kernel, against tf.summary.histogram: time and memory
@@ -146,7 +147,7 @@ def _fit(keras: Any, x: Any, y: Any, setting: tuple[str, str, bool], epochs: int
     clock.marks = []
     with tempfile.TemporaryDirectory() as logs:
         board = keras.callbacks.TensorBoard(logs, histogram_freq=1)
-        model.fit(x, y, batch_size=32, epochs=epochs, validation_split=0.2, verbose=0, callbacks=[board, clock])
+        model.fit(x, y, batch_size=32, epochs=epochs, validation_split=0.2, callbacks=[board, clock])
     return [late - early for early, late in zip([begin, *clock.marks], clock.marks, strict=False)]
 
 
