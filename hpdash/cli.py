@@ -186,13 +186,16 @@ def _dry_run(loaded: Any, options: Any, as_json: bool) -> None:
 
 
 def _print_outcome(outcome: Any, logdir: Path, again: str, as_json: bool) -> None:
+    from .trial import caveats  # noqa: PLC0415
     from .views.leaderboard import closing, faults, leaderboard, outcome_json  # noqa: PLC0415
 
     if as_json:
-        _print_json(outcome_json(outcome.sweep.name, outcome.specs, outcome.results, outcome.signal))
+        end = outcome_json(outcome.sweep.name, outcome.specs, outcome.results, outcome.signal)
+        _print_json({**end, "caveats": caveats(outcome.specs, outcome.synthetic)})
         return
     console = _console()
-    title = f"{outcome.sweep.name}{' (synthetic data)' if outcome.synthetic else ''}"
+    notes = caveats(outcome.specs, outcome.synthetic)
+    title = f"{outcome.sweep.name} ({', '.join(notes)})" if notes else outcome.sweep.name
     if outcome.results:
         console.print(leaderboard(console, outcome.specs, outcome.results, title))
     for line in faults(outcome.specs, outcome.results):

@@ -9,12 +9,13 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from .errors import TrialError
 from .functions import load_function
+from .layers import MAXOUT_PIECES, Dense, Maxout
 from .trial import default_metrics
 
-MAXOUT_PIECES = 2
 OPTIMIZERS = {
     "sgd": keras.optimizers.SGD,
     "rmsprop": keras.optimizers.RMSprop,
@@ -82,28 +83,6 @@ def _from_builder(
     return model
 
 
-@keras.saving.register_keras_serializable("hpdash")
-class Maxout(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
-    """Take the largest of each unit's linear pieces: [..., units * pieces] to [..., units] (Goodfellow et al. 2013)."""
-
-    def __init__(self, pieces: int = MAXOUT_PIECES, **keywords: Any) -> None:
-        super().__init__(**keywords)
-        self.pieces = pieces
-
-    def call(self, inputs: Any) -> Any:
-        """Apply the layer."""
-        shape = keras.ops.shape(inputs)
-        return keras.ops.max(keras.ops.reshape(inputs, (*shape[:-1], -1, self.pieces)), axis=-1)
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return the shape with `pieces` times fewer units."""
-        return (*input_shape[:-1], (input_shape[-1] or 0) // self.pieces)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the layer's arguments."""
-        return {**super().get_config(), "pieces": self.pieces}
-
-
 def mlp(settings: Mapping[str, Any], input_shape: tuple[int, ...], classes: int | None) -> keras.Model:
     """Build the MLP of a resolved [model] table; layer names do not depend on batch normalisation.
 
@@ -135,7 +114,8 @@ def mlp(settings: Mapping[str, Any], input_shape: tuple[int, ...], classes: int 
 def _hidden(settings: Mapping[str, Any], number: int, units: int) -> Iterator[keras.layers.Layer]:
     layers = keras.layers
     l1, l2 = settings["l1"], settings["l2"]
-    yield layers.Dense(
+    dense = layers.Dense if tf.config.list_logical_devices("GPU") else Dense
+    yield dense(
         units * (MAXOUT_PIECES if settings["activation"] == "maxout" else 1),
         kernel_initializer=initializer(settings["kernel_initializer"]),
         bias_initializer=_bias_initializer(settings),

@@ -15,7 +15,7 @@ from .domains import Choice
 from .errors import LogdirError, Problem, SpecError
 from .experiment import Column, Discrete, Interval, Metric, Sheet
 from .spec import Sweep
-from .trial import Scalar, TrialSpec, shown
+from .trial import Scalar, TrialSpec, caveats, shown
 
 SCHEMA = 1
 PACKAGES = ("hpdash", "tensorflow", "keras", "tensorboard", "numpy")
@@ -72,7 +72,8 @@ def write(folder: Path, sweep: Sweep, specs: Sequence[TrialSpec], metrics: Seque
     path = folder / logdir.SWEEP_JSON
     if path.exists():
         return
-    sheet = Sheet(columns(sweep, specs), tuple(table_metrics(sweep.objective, metrics)), sweep.description)
+    description = "; ".join(filter(None, [sweep.description, *caveats(specs, synthetic)]))
+    sheet = Sheet(columns(sweep, specs), tuple(table_metrics(sweep.objective, metrics)), description)
     content = {
         "schema": SCHEMA,
         "name": sweep.name,

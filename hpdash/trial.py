@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -101,6 +101,12 @@ class TrialSpec:
     def label(self) -> str:
         """The swept hyperparameters in one line, `activation=elu batchnorm=before`."""
         return " ".join(f"{key}={_plain(value)}" for key, value in self.swept.items())
+
+
+def caveats(specs: Sequence[TrialSpec], synthetic: bool) -> list[str]:
+    """Say what has to stand beside the results of these trials wherever they are shown."""
+    on_test = any(spec.settings["data"]["validation"] == "test" for spec in specs)
+    return ["synthetic data"] * synthetic + ["validated on the test set"] * on_test
 
 
 @dataclass(frozen=True, slots=True)

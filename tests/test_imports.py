@@ -16,7 +16,7 @@ import hpdash
 
 LAYERS = (  # a module imports from the layers before its own, and a package's modules from each other without a cycle
     {"errors"},
-    {"disk", "domains", "trial", "histogram", "functions", "signals"},
+    {"disk", "domains", "trial", "histogram", "functions", "signals", "layers"},
     {"logdir", "estimate"},
     {"spec"},
     {"search", "data", "models", "journal", "feed"},
@@ -33,7 +33,7 @@ LAYERS = (  # a module imports from the layers before its own, and a package's m
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 HOUSE = Path(hpdash.__file__).parent
 HEAVY = {"tensorflow", "keras"}
-HOMES = {"engine", "feed", "models"}  # which workers alone load
+HOMES = {"engine", "feed", "layers", "models"}  # which workers alone load
 AT_NEED = {"backends.probe", "data.fetch"}  # import them inside a function that a child process calls
 NAMES = re.compile(r"journal\.jsonl|sweep\.(json|toml)|^hparams-|tfevents|^epoch_|^best/|^attempts$|^time/|hpdash-lock")
 

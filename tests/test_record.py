@@ -241,3 +241,14 @@ def test_the_given_file_is_kept(tmp_path: Path) -> None:
     path = written(tmp_path / "small", made)
     assert (path.parent / logdir.SWEEP_TOML).read_text() == text
     assert json.loads(path.read_bytes())["settings"]["data"]["name"] == "digits"
+
+
+def test_what_results_rest_on_stands_in_the_description(tmp_path: Path) -> None:
+    """TensorBoard's description says that data are synthetic, and that the test set validated."""
+    made = parse_sweep(
+        {"sweep": {"description": "why"}, "data": {"name": "digits", "validation": "test"}, "hparams": {"epochs": [1]}},
+        name="small",
+        folder=tmp_path,
+    )
+    path = written(tmp_path / "small", made, synthetic=True)
+    assert json.loads(path.read_text())["description"] == "why; synthetic data; validated on the test set"

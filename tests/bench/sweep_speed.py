@@ -203,18 +203,20 @@ def best_of(work: Any, times: int = 8) -> float:
 
 def _engine_rate(widths: list[int], batch: int, steps: int, epochs: int) -> float:
     """Train epochs on made-up pixels (the arithmetic is the same) and return GFLOPS of the fastest."""
-    import keras
     import numpy as np
 
+    from hpdash import models
     from hpdash.engine import Engine
     from hpdash.feed import EngineData, Part, tensor
+    from hpdash.search import trials
+    from hpdash.spec import parse_sweep
 
     random = np.random.default_rng(0)
     x = random.integers(0, 256, (batch * steps + 512, widths[0]), np.uint8)
     y = random.integers(0, widths[-1], len(x)).astype(np.int32)
-    layers = [keras.layers.Dense(units, activation="relu") for units in widths[1:-1]]
-    model = keras.Sequential([keras.Input((widths[0],)), *layers, keras.layers.Dense(widths[-1], activation="softmax")])
-    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    content = {"data": {"name": "synthetic"}, "model": {"hidden": widths[1:-1]}, "hparams": {"activation": ["relu"]}}
+    (spec,) = trials(parse_sweep(content, name="rate", folder=ROOT))
+    model = models.build(spec.settings, ROOT, (widths[0],), widths[-1], seed=0)
     parts = Part(tensor(x), tensor(y), 0, batch * steps), Part(tensor(x), tensor(y), batch * steps, len(x))
     engine = Engine(model, EngineData(*parts, np.float32([0]), np.float32([255])), batch)
     products = [inputs * units for inputs, units in pairwise(widths)]

@@ -1,0 +1,152 @@
+"""The built-in MLP: what each setting builds, and that its layers compute what Keras' compute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hpdash import models
+from hpdash.layers import Dense, Maxout
+from hpdash.search import trials
+from hpdash.spec import parse_sweep
+
+ACTIVATIONS = ("relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "maxout")
+
+
+def build(seed: int = 0, train: dict[str, Any] | None = None, shape: tuple[int, ...] = (28, 28), **model: Any) -> Any:
+    """Build the MLP of a [model] table."""
+    content = {"data": {"name": "mnist"}, "model": model, "train": train or {}, "hparams": {"epochs": [1]}}
+    (spec,) = trials(parse_sweep(content, name="mlp", folder=Path()))
+    return models.build(spec.settings, Path(), shape, 10, seed)
+
+
+def names(model: Any) -> list[str]:
+    """Return the names of the layers."""
+    return [layer.name for layer in model.layers]
+
+
+def kernel(model: Any, layer: str) -> np.ndarray[Any, Any]:
+    """Return a layer's kernel."""
+    values: np.ndarray[Any, Any] = model.get_layer(layer).kernel.value.numpy()
+    return values
+
+
+def test_the_dense_layer_computes_what_keras_computes() -> None:
+    """Outputs and gradients are those of Keras' layer, compiled by XLA or not."""
+    random = np.random.default_rng(0)
+    x = tf.constant(random.normal(size=(32, 100)).astype(np.float32))
+    ours, theirs = Dense(70), keras.layers.Dense(70)
+    for layer in (ours, theirs):
+        layer.build((None, 100))
+    theirs.set_weights(ours.get_weights())
+    for jit in (False, True):
+
+        def gradients(layer: Any, jit: bool = jit) -> Any:
+            @tf.function(jit_compile=jit)
+            def run(inputs: Any) -> Any:
+                with tf.GradientTape() as tape:
+                    tape.watch(inputs)
+                    outputs = layer(inputs)
+                    loss = tf.reduce_sum(tf.sin(outputs))
+                return outputs, tape.gradient(loss, [inputs, *(v.value for v in layer.trainable_variables)])
+
+            return tf.nest.flatten(run(x))
+
+        for one, other in zip(gradients(ours), gradients(theirs), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_trains(activation: str) -> None:
+    """Each activation of the sweep file builds a net whose every weight gets a gradient."""
+    model = build(hidden=[8, 6], activation=activation)
+    x, y = np.random.default_rng(0).random((4, 28, 28), np.float32), np.arange(4)
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(x, y, model(x, training=True))
+    gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
+    assert all(gradient is not None for gradient in gradients)
+    assert model.output_shape == (None, 10)
+
+
+def test_maxout_takes_the_larger_of_two_pieces() -> None:
+    """Two linear pieces a unit, the larger one is its output."""
+    np.testing.assert_array_equal(Maxout()(np.float32([[1, 5, -2, -3]])), [[5, -2]])
+    assert kernel(build(hidden=[8], activation="maxout"), "hidden_1").shape == (784, 16)
+
+
+def test_batch_normalisation_stands_where_it_is_told() -> None:
+    """Before or after the activation, on the input or not, and the hidden layers keep their names."""
+    assert names(build(hidden=[4], batchnorm="before"))[1:-1] == ["hidden_1", "batchnorm_1", "activation_1"]
+    assert names(build(hidden=[4], batchnorm="after"))[1:-1] == ["hidden_1", "activation_1", "batchnorm_1"]
+    assert names(build(hidden=[4]))[1:-1] == ["hidden_1", "activation_1"]
+    assert names(build(hidden=[4], batchnorm_input=True))[1] == "batchnorm_input"
+
+
+def test_batch_normalisation_adds_the_published_parameters() -> None:
+    """784 inputs and 300 + 100 units with batch normalisation: 4,736 parameters more, 2,368 of them trainable."""
+    plain, norm = build(hidden=[300, 100]), build(hidden=[300, 100], batchnorm="after", batchnorm_input=True)
+    assert norm.count_params() - plain.count_params() == 4736
+    counts = [sum(int(np.prod(v.shape)) for v in model.trainable_variables) for model in (norm, plain)]
+    assert counts[0] - counts[1] == 2368
+
+
+def test_initialisers_reach_the_layers_they_name() -> None:
+    """Kernels, biases ("same" as the kernels) and the output follow their settings."""
+    wide = {"name": "random_normal", "stddev": 2.0}
+    model = build(hidden=[400], kernel_initializer=wide, bias_initializer="same")
+    hidden, output = model.get_layer("hidden_1"), model.get_layer("output")
+    assert kernel(model, "hidden_1").std() == pytest.approx(2.0, rel=0.05)
+    assert hidden.bias.value.numpy().std() == pytest.approx(2.0, rel=0.2)
+    assert kernel(model, "output").std() < 0.2
+    assert not output.bias.value.numpy().any()
+    same = build(hidden=[40], kernel_initializer="ones", bias_initializer="ones", output_initializer="same")
+    assert (kernel(same, "output") == 1).all()
+    assert (same.get_layer("output").bias.value.numpy() == 1).all()
+
+
+def test_penalties_dropout_and_noise_are_built() -> None:
+    """l1 and l2 stand on the hidden kernels alone, dropout after each hidden layer, noise on the inputs."""
+    model = build(hidden=[4, 4], l1=0.5, l2=0.25, dropout=0.3, noise=1.0)
+    assert names(model)[1] == "noise"
+    assert [name for name in names(model) if "dropout" in name] == ["dropout_1", "dropout_2"]
+    first, second = kernel(model, "hidden_1"), kernel(model, "hidden_2")
+    expected = sum(0.5 * np.abs(k).sum() + 0.25 * (k**2).sum() for k in (first, second))
+    assert float(sum(model.losses)) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("train", "expected"),
+    [
+        ({"optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9, "nesterov": True}, {"momentum": 0.9}),
+        ({"optimizer": "rmsprop", "rho": 0.8}, {"rho": 0.8, "learning_rate": 0.001}),
+        ({"optimizer": "adam", "beta_1": 0.8, "clipnorm": 1.0}, {"beta_1": 0.8, "clipnorm": 1.0}),
+        ({"optimizer": "adamw"}, {"weight_decay": 0.004, "beta_2": 0.999}),
+    ],
+    ids=lambda value: value.get("optimizer", ""),
+)
+def test_optimisers_get_their_arguments(train: dict[str, Any], expected: dict[str, float]) -> None:
+    """Each optimiser is Keras' own, with the arguments of [train] and Keras' defaults for the rest."""
+    optimizer = build(hidden=[4], train=train).optimizer
+    for name, value in expected.items():
+        assert float(getattr(optimizer, name)) == pytest.approx(value)
+
+
+def test_the_defaults_are_keras_own() -> None:
+    """Every default of an optimiser's argument in the sweep file is the one Keras has."""
+    for name, kind in models.OPTIMIZERS.items():
+        ours, theirs = build(hidden=[4], train={"optimizer": name}).optimizer.get_config(), kind().get_config()
+        shared = (ours.keys() & theirs.keys()) - {"name"}
+        assert {key: ours[key] for key in shared} == pytest.approx({key: theirs[key] for key in shared})
+
+
+def test_a_seed_gives_its_weights() -> None:
+    """The same seed draws the same weights, whatever was built before; another seed draws others."""
+    one = kernel(build(seed=1, hidden=[8]), "hidden_1")
+    build(seed=5, hidden=[8])
+    np.testing.assert_array_equal(one, kernel(build(seed=1, hidden=[8]), "hidden_1"))
+    assert (one != kernel(build(seed=2, hidden=[8]), "hidden_1")).any()
