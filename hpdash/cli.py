@@ -168,7 +168,9 @@ def board(logdir: Path, options: tuple[str, ...]) -> None:
         raise SpecError([f"{logdir}: expected a logs root, found no such folder. Run a sweep first, or name another."])
     keep_all = "--samples_per_plugin=scalars=1000000,histograms=1000000"  # 0 keeps all, but then shows none of it
     command = [sys.executable, "-m", "tensorboard.main", f"--logdir={logdir}", keep_all, *options]
-    sys.exit(subprocess.call(command))
+    if sys.platform == "win32":  # where exec leaves the shell before TensorBoard ends
+        sys.exit(subprocess.call(command))
+    os.execv(sys.executable, command)  # so that whoever ends this process ends TensorBoard
 
 
 def _dry_run(loaded: Any, options: Any, as_json: bool) -> None:
