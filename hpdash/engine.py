@@ -98,16 +98,18 @@ class Engine:
         batch = min(batch_size, len(data.train))
         model.optimizer.build(model.trainable_variables)
         self.flops = _look_ahead(model, data)
-        self._train = self._pass(data.train, model.train_step, batch, 3)
+        self._train = self._pass(data.train, model.train_step, batch, training=True)
         size = _even_batch(len(data.validation))
-        self._validate = self._pass(data.validation, model.test_step, size, 1)
+        self._validate = self._pass(data.validation, model.test_step, size, training=False)
 
-    def _pass(self, part: Part, step: Callable[[Any], Any], batch: int, passes: int) -> Pass:
+    def _pass(self, part: Part, step: Callable[[Any], Any], batch: int, training: bool) -> Pass:
         steps = max(1, len(part) // batch)
         weights = sum(variable.value.shape.num_elements() * 4 for variable in self.model.weights)
-        seconds = passes * batch * self.flops / CORE_FLOPS + 6 * weights * (passes > 1) / CORE_BYTES + STEP_SECONDS
+        seconds = batch * self.flops / CORE_FLOPS + STEP_SECONDS
+        if training:  # backward takes twice the forward's arithmetic, and the weights pass through memory
+            seconds += 2 * batch * self.flops / CORE_FLOPS + 6 * weights / CORE_BYTES
         calls = -(-steps // max(FEWEST_ROWS, int(CALL_SECONDS / seconds)))
-        jit = passes > 1 or steps * seconds > XLA_PAYS
+        jit = training or steps * seconds > XLA_PAYS
         return Pass(lambda index: step(self.data.scaled(part, index)), len(part), batch, -(-steps // calls), jit)
 
     @property

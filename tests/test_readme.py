@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -11,12 +12,25 @@ import pytest
 import hpdash
 from hpdash import cli
 from hpdash.search import strategy_for
-from hpdash.spec import load_sweep, parse_sweep
-from hpdash.views.keys import keys_table
+from hpdash.spec import SETTINGS, load_sweep, parse_sweep
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = {f"hpdash {name}": command for name, command in cli.main.commands.items()}
+
+
+def keys_table() -> str:
+    """Return the table of keys in Markdown, one row a key."""
+    return "\n".join(["| key | what it is | takes | default |", "| --- | --- | --- | --- |", *key_rows()])
+
+
+def key_rows() -> Iterator[str]:
+    """Yield a row a key."""
+    for table, settings in SETTINGS.items():
+        for setting in settings.values():
+            default = f"`{setting.default_text}`" if setting.default_text else ""
+            cells = (f"`{table}.{setting.name}`", setting.description, setting.expected, default)
+            yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def test_the_table_of_keys_is_the_one_that_is_checked() -> None:

@@ -62,7 +62,3 @@ class Queue:
         self._waiting.remove(task)
         self._claimed.add(task.spec.graph_key)
         return task
-
-    def clear(self) -> None:
-        """Forget what is waiting."""
-        self._waiting.clear()
