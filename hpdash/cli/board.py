@@ -1,0 +1,27 @@
+"""`hpdash board`: TensorBoard, so that it shows every step."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from ..errors import SpecError
+from .group import main
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("logdir", default="logs", type=click.Path(path_type=Path))
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def board(logdir: Path, options: tuple[str, ...]) -> None:
+    """Start TensorBoard on LOGDIR so that it shows every step; OPTIONS go to TensorBoard (--port 6007)."""
+    if not logdir.is_dir():
+        raise SpecError([f"{logdir}: expected a logs root, found no such folder. Run a sweep first, or name another."])
+    keep_all = "--samples_per_plugin=scalars=1000000,histograms=1000000"  # 0 keeps all, but then shows none of it
+    command = [sys.executable, "-m", "tensorboard.main", f"--logdir={logdir}", keep_all, *options]
+    if sys.platform == "win32":  # where exec leaves the shell before TensorBoard ends
+        sys.exit(subprocess.call(command))
+    os.execv(sys.executable, command)  # so that whoever ends this process ends TensorBoard

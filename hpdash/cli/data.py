@@ -1,0 +1,48 @@
+"""`hpdash data`: the data sets that have a name, and fetching them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..views.text import plain
+from .group import JSON, Commands, console_for, main, print_json
+
+
+@main.group(cls=Commands, invoke_without_command=True)
+@JSON
+@click.pass_context
+def data(ctx: click.Context, as_json: bool) -> None:
+    """List the data sets that have a name, and whether they are here."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from ..data import SOURCES, status  # noqa: PLC0415
+    from ..views.describe import data_sets  # noqa: PLC0415
+
+    found = [status(name) for name in SOURCES]
+    if as_json:
+        print_json([{**_fields(each), "where": each.where and str(each.where)} for each in found])
+        return
+    console = console_for()
+    console.print(data_sets(console, found))
+
+
+@data.command()
+@click.argument("name")
+def get(name: str) -> None:
+    """Fetch the data set NAME, once, and keep it."""
+    from ..backends import probe  # noqa: PLC0415
+    from ..data import status  # noqa: PLC0415
+    from ..signals import Signals  # noqa: PLC0415
+    from ..views.live import LiveView  # noqa: PLC0415
+
+    if not status(name).here:
+        with LiveView(console_for(stderr=True)) as view:
+            probe.fetch([name], view.fetch, Signals())
+    where = status(name).where
+    console_for().print(plain(f"{name}: {where}" if where else f"{name}: always here"), soft_wrap=True)
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}

@@ -1,0 +1,73 @@
+"""What every command shares: the group that turns errors into exit codes, the console, JSON."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from io import TextIOWrapper
+from typing import Any
+
+import click
+from rich.console import Console
+
+from .. import __version__
+from ..errors import HpdashError
+from ..views.text import PIPE_WIDTH, json_text, plain
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class Screen(Console):
+    """A console that shows texts literally, and says when its reader has left instead of exiting."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise BrokenPipeError."""
+        raise BrokenPipeError
+
+
+class Commands(click.Group):
+    """A group whose commands end with an error's exit code and its text, never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # a name may have what the terminal's encoding has not
+        try:
+            return super().invoke(ctx)
+        except HpdashError as error:
+            if ctx.params.get("as_json") or "--json" in sys.argv:
+                print_json({"error": str(error), "exit_code": error.exit_code})
+            _say_error(error)
+            ctx.exit(error.exit_code)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has left: quiet, as with any command in a pipe
+            ctx.exit(0)
+        except KeyboardInterrupt:
+            ctx.exit(128 + signal.SIGINT)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="hpdash")
+def main() -> None:
+    """Run hyperparameter sweeps of Keras models, fast, and understand them in TensorBoard."""
+
+
+def console_for(stderr: bool = False) -> Console:
+    """Return a console on standard output or error, wide where no eye has to see all of it."""
+    console = Screen(stderr=stderr, markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    return console
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+    click.echo(json_text(value))
+
+
+def _say_error(error: HpdashError) -> None:
+    console = console_for(stderr=True)
+    for line in str(error).splitlines() or [""]:
+        console.print(plain(line), style="red", soft_wrap=True)

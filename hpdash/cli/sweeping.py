@@ -1,0 +1,110 @@
+"""`hpdash sweep` and `hpdash check`: a sweep file in, its outcome out."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .group import JSON, console_for, main, print_json
+
+SWEEP_FILE = click.argument("file", type=click.Path(path_type=Path))
+SET = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the file: --set train.epochs=3."
+)
+
+
+@main.command()
+@SWEEP_FILE
+@SET
+@JSON
+@click.option("--logdir", default="logs", show_default=True, type=click.Path(path_type=Path), help="The logs root.")
+@click.option("--workers", type=click.IntRange(1), help="Worker processes; one a core, or one a GPU, by default.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads a worker.")
+@click.option("--backend", type=click.Choice(["local"]), default="local", show_default=True, help="Where trials run.")
+@click.option("--dry-run", is_flag=True, help="List the trials and an estimate; train and write nothing.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first trial that fails.")
+@click.option("--retry-failed", is_flag=True, help="Run failed and diverged trials again, from the start.")
+def sweep(
+    file: Path,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    logdir: Path,
+    workers: int | None,
+    threads: int,
+    backend: str,
+    dry_run: bool,
+    fail_fast: bool,
+    retry_failed: bool,
+) -> None:
+    """Run the sweep of FILE, or what is missing of it."""
+    from ..drive import Watcher  # noqa: PLC0415  what only this command needs
+    from ..runner import Options, run_sweep  # noqa: PLC0415
+    from ..spec import load_sweep  # noqa: PLC0415
+    from ..views.live import LiveView  # noqa: PLC0415
+
+    loaded = load_sweep(file, overrides)
+    options = Options(workers=workers, threads=threads, fail_fast=fail_fast, retry_failed=retry_failed)
+    if dry_run:
+        _dry_run(loaded, options, as_json)
+        return
+    with LiveView(console_for(stderr=True)) as view:
+        watcher = Watcher(lambda plan: view.plan(plan.specs, plan.results, plan.workers), view.event, view.fetch)
+        outcome = run_sweep(loaded, logdir, options, watcher)
+    again = shlex.join(["hpdash", *sys.argv[1:]])
+    _print_outcome(outcome, logdir, again, as_json)
+    sys.exit(outcome.exit_code)
+
+
+@main.command()
+@SWEEP_FILE
+@SET
+@JSON
+def check(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Validate the sweep file FILE: every fault at once, or what it would run."""
+    from ..search import strategy_for  # noqa: PLC0415
+    from ..spec import load_sweep  # noqa: PLC0415
+    from ..views.describe import summary  # noqa: PLC0415
+
+    loaded = load_sweep(file, overrides)
+    settings = strategy_for(loaded).count
+    if as_json:
+        print_json({**loaded.to_json(), "settings": settings, "trials": settings * loaded.repeats})
+        return
+    console_for().print(summary(loaded, settings), soft_wrap=True)
+
+
+def _dry_run(loaded: Any, options: Any, as_json: bool) -> None:
+    from ..runner import dry_run  # noqa: PLC0415
+    from ..views.describe import trial_list  # noqa: PLC0415
+
+    specs, estimate = dry_run(loaded, options)
+    if as_json:
+        trials = [{"number": s.number, "seed": s.seed, "swept": s.swept, "settings": s.settings} for s in specs]
+        print_json({"trials": trials, "estimate_seconds": estimate})
+        return
+    console = console_for()
+    for part in trial_list(console, specs, estimate):
+        console.print(part, soft_wrap=True)
+
+
+def _print_outcome(outcome: Any, logdir: Path, again: str, as_json: bool) -> None:
+    from ..trial import caveats  # noqa: PLC0415
+    from ..views.leaderboard import closing, faults, leaderboard, outcome_json  # noqa: PLC0415
+
+    if as_json:
+        end = outcome_json(outcome.sweep.name, outcome.specs, outcome.results, outcome.signal)
+        print_json({**end, "caveats": caveats(outcome.specs, outcome.synthetic)})
+        return
+    console = console_for()
+    notes = caveats(outcome.specs, outcome.synthetic)
+    title = f"{outcome.sweep.name} ({', '.join(notes)})" if notes else outcome.sweep.name
+    if outcome.results:
+        console.print(leaderboard(console, outcome.specs, outcome.results, title))
+    for line in faults(outcome.specs, outcome.results):
+        console.print(line, style="red", soft_wrap=True)
+    for line in closing(outcome.specs, outcome.results, logdir, again, outcome.signal is not None):
+        console.print(line, soft_wrap=True)

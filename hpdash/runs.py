@@ -1,0 +1,116 @@
+"""What a logdir holds, as the read half passes it on: runs with their hyperparameters, series, status and damage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .histogram import Histogram
+from .trial import Scalar, TrialResult, TrialState
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """A scalar over steps: `steps` int64 [n], increasing; `values` float64 [n]; `times` float64 [n] in unix seconds."""
+
+    steps: NDArray[np.int64]
+    values: NDArray[np.float64]
+    times: NDArray[np.float64]
+
+    @property
+    def last(self) -> float:
+        """The value at the last step, NaN where there is none."""
+        return float(self.values[-1]) if len(self.values) else math.nan
+
+    def best(self, goal: str) -> tuple[float, int] | None:
+        """Return the best finite value for a goal of "max" or "min" and the step it was first reached at."""
+        finite = np.flatnonzero(np.isfinite(self.values))
+        if not finite.size:
+            return None
+        values = self.values[finite]
+        at = finite[np.argmax(values) if goal == "max" else np.argmin(values)]
+        return float(self.values[at]), int(self.steps[at])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HistogramSeries:
+    """A distribution over steps: `steps` int64 [n], increasing, and a histogram a step."""
+
+    steps: NDArray[np.int64]
+    histograms: tuple[Histogram, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What could not be read: the file, the byte it begins at, and why."""
+
+    file: Path
+    offset: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}, byte {self.offset:,}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What runs are ranked by: a scalar's tag (`validation/epoch_accuracy`) and whether "max" or "min" of it is best.
+
+    `name` is what people call it, `validation/accuracy`.
+    """
+
+    name: str
+    tag: str
+    goal: str
+
+    @property
+    def sign(self) -> int:
+        """What to multiply values with so that the smallest is best."""
+        return -1 if self.goal == "max" else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: a folder of event files and, folded into it, its training and validation sub-runs.
+
+    `name` is its path below the logdir, with slashes; `scalars` has the training tags as they are and those of the
+    validation sub-run as `validation/<tag>`; `histograms` the tags that `reader.read_histograms` can read, with how
+    many steps each has. `hparams` is everything its session logged, `swept` the names its sweep varies (of a run that
+    hpdash did not make: none). Runs of one `group` are replicates. What nobody wrote down is None.
+    """
+
+    name: str
+    folder: Path
+    hparams: Mapping[str, Scalar] = field(default_factory=dict)
+    scalars: Mapping[str, Series] = field(default_factory=dict)
+    histograms: Mapping[str, int] = field(default_factory=dict)
+    status: TrialState | None = None
+    sweep: str | None = None
+    number: int | None = None
+    seed: int | None = None
+    group: str | None = None
+    swept: tuple[str, ...] = ()
+    objective: Objective | None = None
+    attempt: int | None = None
+    started: float | None = None
+    result: TrialResult | None = None
+    damage: tuple[Damage, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The shortest name that is unique in the logdir: `mnist_batchnorm/0003`, or the run's whole name."""
+        return f"{self.sweep}/{self.number:04d}" if self.sweep is not None and self.number is not None else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Logdir:
+    """A logdir's runs in the order of their names, and what was damaged or left out, as sentences for the user."""
+
+    path: Path
+    runs: tuple[Run, ...]
+    warnings: tuple[str, ...] = ()
