@@ -276,25 +276,6 @@ def test_a_sweep_added_while_tensorboard_runs_shows_up(grown: dict[str, Board], 
     assert len(groups) == 11
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium, headless."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    with (
-        sync_api.sync_playwright() as playwright,
-        playwright.chromium.launch(
-            executable_path=CHROMIUM, args=[*FLAGS, "--disable-component-update", "--disable-sync"]
-        ) as browser,
-    ):
-        yield browser
-
-
 @pytest.fixture
 def page(browser: Any, boards: Boards) -> Iterator[Any]:
     """A page on a TensorBoard over both sweeps; nothing it shows may write an error to the console."""

@@ -1,0 +1,91 @@
+"""A logdir into runs: hpdash's sweeps, Keras' and HParams' runs, PyTorch's, any folder of event files; no TensorFlow.
+
+Nothing is written into a logdir, nothing in it is waited for, and damage is told and costs only itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from .. import logdir
+from ..errors import LogdirError
+from ..logdir import VALIDATION
+from ..runs import Damage, HistogramSeries, Logdir, Run
+from . import cache
+from .assembly import histograms_of, joined, run_of, runs_without_folders
+from .events import Contents, read_file
+from .folders import TRAIN, EventFile, Folder, parts_of_runs, walk
+from .layouts import Layouts
+from .sweeps import MARKS, Sweep, read_sweep
+
+
+def read(path: Path | str, cached: bool = True) -> Logdir:
+    """Read all runs of a logs root, of one sweep's folder, or of one run's; LogdirError where there is no such folder.
+
+    What was damaged or cannot be read is left out and stands in the warnings. `cached` reads only event files that
+    changed since they were last read.
+    """
+    root = Path(os.path.abspath(path))  # noqa: PTH100  links are not resolved: runs are named as the user sees them
+    warnings: list[str] = []
+    folders = list(walk(root, warnings))
+    if not folders:
+        raise LogdirError(f"{warnings[0]}. Run a sweep first, or name another logs root.")
+    sweeps = _sweeps(root, folders)
+    folders = [each for each in folders if not (each.leaf.startswith(logdir.EXPERIMENT) and each.parent in sweeps)]
+    held = _held(root, [file for folder in folders for file in folder.files], cached)
+    runs = _runs(folders, sweeps, held)
+    warnings += [warning for sweep in sweeps.values() for warning in sweep.warnings]
+    warnings += [str(damage) for contents in held.values() for damage in contents.damage]
+    return Logdir(Path(path), tuple(runs), tuple(warnings))
+
+
+def _sweeps(root: Path, folders: Sequence[Folder]) -> dict[str, Sweep]:
+    """Read what sweeps say of themselves, by the names of their folders; ".." is that of the one that is above."""
+    own = (folder for folder in folders if not folder.names.isdisjoint(MARKS))
+    sweeps = {each.name: read_sweep(Path(each.path), root.name if each.name == "." else each.name) for each in own}
+    if logdir.parse_run_name(root.name) and any((root.parent / mark).is_file() for mark in MARKS):
+        sweeps[".."] = read_sweep(root.parent, root.parent.name)
+    return sweeps
+
+
+def _held(root: Path, files: Sequence[EventFile], cached: bool) -> dict[str, Contents]:
+    """Return what the files hold, by their paths: from the cache what is known, the rest read and kept there."""
+    known = cache.load(root, files) if cached else {}
+    layouts = Layouts()
+    held = {file.path: known.get(file.path) or read_file(Path(file.path), layouts) for file in files}
+    if cached and len(known) < len(held):
+        cache.save(root, files, held)
+    return held
+
+
+def _runs(folders: Sequence[Folder], sweeps: Mapping[str, Sweep], held: Mapping[str, Contents]) -> list[Run]:
+    parts = parts_of_runs(folders)
+    runs = []
+    for folder in folders:
+        sweep = sweeps.get(".." if folder.name == "." else folder.parent)
+        path = Path(folder.path)
+        if folder.name not in parts and not (sweep and sweep.knows(path.name)):
+            continue
+        contents = [
+            (part.role, joined([held[file.path] for file in part.files])) for part in parts.get(folder.name, ())
+        ]
+        if run := run_of(folder.name, path, contents, sweep):
+            runs.append(run)
+    for name, sweep in sweeps.items():
+        if name != "..":
+            runs += runs_without_folders(sweep, "" if name == "." else f"{name}/", runs)
+    return sorted(runs, key=lambda run: run.name)
+
+
+def read_histograms(run: Run, tags: Collection[str], damage: list[Damage] | None = None) -> dict[str, HistogramSeries]:
+    """Read histograms of a run, those of `tags` that it has; what is malformed is left out and added to `damage`."""
+    layouts, parts = Layouts(), []
+    for role, folder in (("", run.folder), (TRAIN, run.folder / TRAIN), (VALIDATION, run.folder / VALIDATION)):
+        own = {tag.removeprefix(f"{role}/") for tag in tags} | set(tags)
+        if files := [read_file(file, layouts, own) for file in logdir.event_files(folder)]:
+            parts.append((role, joined(files)))
+    if damage is not None:
+        damage += [each for _, contents in parts for each in contents.damage]
+    return {tag: series for tag, series in histograms_of(parts).items() if tag in tags and tag in run.histograms}

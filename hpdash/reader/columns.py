@@ -1,0 +1,66 @@
+"""The values of one tag as they come in, and the rule for steps that go back.
+
+A value supersedes what its tag had at the same step and at later ones, as in TensorBoard's data server; so steps
+increase, and a run that was started again does not zig-zag.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..histogram import Histogram
+from ..runs import Series
+
+
+class Column:
+    """The values of a tag: of a scalar numbers and wall times, of a histogram only its steps, or those to be kept."""
+
+    __slots__ = ("_numbers", "_steps", "_times", "histograms", "last")
+
+    def __init__(self) -> None:
+        self._steps, self._numbers, self._times = array("q"), array("d"), array("d")
+        self.histograms: list[Histogram] = []
+        self.last = -(2**63) - 1  # before every step
+
+    def add(self, step: int, number: float, time: float) -> None:
+        """Add a number."""
+        self._begin(step)
+        self._numbers.append(number)
+        self._times.append(time)
+
+    def count(self, step: int, kept: Histogram | None = None) -> None:
+        """Add a histogram's step, and the histogram where it is to be kept."""
+        self._begin(step)
+        if kept:
+            self.histograms.append(kept)
+
+    def extend(self, steps: Sequence[int], numbers: Sequence[float] = (), times: Sequence[float] = ()) -> None:
+        """Add numbers or, where there are none, histograms at steps that increase."""
+        self._begin(steps[0])
+        self._steps.extend(steps[1:])
+        self._numbers.extend(numbers)
+        self._times.extend(times)
+        self.last = steps[-1]
+
+    def _begin(self, step: int) -> None:
+        if step <= self.last:
+            while self._steps and self._steps[-1] >= step:
+                for values in (self._steps, self._numbers, self._times, self.histograms):
+                    if values:
+                        values.pop()
+        self._steps.append(step)
+        self.last = step
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """The steps at which there is a value."""
+        return np.frombuffer(self._steps, np.int64)
+
+    @property
+    def series(self) -> Series:
+        """The numbers of a scalar."""
+        return Series(self.steps, np.frombuffer(self._numbers), np.frombuffer(self._times))

@@ -1,0 +1,147 @@
+"""One event file in one pass: its scalars, which histograms it has at which steps, and its HParams session."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..histogram import Histogram
+from ..runs import Damage, Series
+from .columns import Column
+from .framing import records
+from .layouts import Layout, Layouts, step_of
+from .sessions import Session, parse_session
+from .values import HPARAMS, MalformedError, decode, verbatim
+
+_float32 = struct.Struct("<f").unpack_from
+_float64 = struct.Struct("<d").unpack_from
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What one event file holds; `began` is the time of its first event.
+
+    `histograms` has the steps of each tag, `kept` those that were asked for, one a step.
+    """
+
+    scalars: dict[str, Series] = field(default_factory=dict)
+    histograms: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    session: Session = field(default_factory=Session)
+    began: float | None = None
+    damage: tuple[Damage, ...] = ()
+    kept: dict[str, list[Histogram]] = field(default_factory=dict)
+
+
+def read_file(path: Path, layouts: Layouts, tags: Collection[str] = ()) -> Contents:
+    """Read an event file, and the histograms of these tags; of others, only at which steps they are.
+
+    Reads of several files share their layouts. A histogram is checked when it is kept; one that is only counted has to
+    have a finite first edge, which those of TensorFlow have not where a NaN was among the values.
+    """
+    return _Reading(path, layouts, tags).contents()
+
+
+class _Reading:
+    """A file that is being read."""
+
+    def __init__(self, path: Path, layouts: Layouts, tags: Collection[str]) -> None:
+        self.path, self.layouts, self.tags = path, layouts, tags
+        self.scalars: dict[str, Column] = {}
+        self.histograms: dict[str, Column] = {}
+        self.session = Session()
+        self.began: float | None = None
+        self.damage: list[Damage] = []
+        self.plugins: dict[str, str | None] = {}  # by tag; the first metadata count, and later values may have none
+        self.last = layouts.unknown  # of the last record
+
+    def contents(self) -> Contents:
+        """Read the file; those of its records that are laid out as others were are not parsed."""
+        from tensorboard.compat.proto import event_pb2  # noqa: PLC0415  takes longer to import than a cached read
+
+        try:
+            with FileIO(self.path) as file:
+                for offset, body in records(self.path, file, self.damage, self.skim):
+                    if not self.take(body):
+                        self.parse(offset, body, event_pb2.Event)
+        except OSError as error:
+            self.damage.append(Damage(self.path, 0, f"cannot be read: {error.strerror or error}"))
+        scalars = {tag: column.series for tag, column in self.scalars.items()}
+        steps = {tag: column.steps for tag, column in self.histograms.items()}
+        kept = {tag: column.histograms for tag, column in self.histograms.items() if column.histograms}
+        return Contents(scalars, steps, self.session, self.began, tuple(self.damage), kept)
+
+    def column(self, layout: Layout) -> Column:
+        """Return the column of a layout's tag, a new one where it is new in this file."""
+        columns = self.scalars if layout.is_scalar else self.histograms
+        if layout.tag not in columns:
+            columns[layout.tag] = Column()
+            self.plugins.setdefault(layout.tag, layout.plugin)
+        return columns[layout.tag]
+
+    def skim(self, data: bytes, at: int) -> int:
+        """Take the strides that follow the last record; return where they end."""
+        if self.tags or not (found := self.layouts.strides(self.last, data, at)):
+            return at
+        stride, taken = found
+        self.last, every = stride.layouts[-1], len(stride.layouts)
+        for place, layout in enumerate(stride.layouts):
+            if layout.is_scalar:
+                self.column(layout).extend(taken.steps, taken.numbers[place::every], taken.times[place::every])
+            else:
+                self.column(layout).extend(taken.steps)
+        return taken.end
+
+    def take(self, body: bytes) -> bool:
+        """Take in a record of a known layout; say whether it is one."""
+        step, at = step_of(body)
+        layout = self.layouts.find(body, at)
+        before, self.last = self.last, layout or self.layouts.unknown
+        if layout is None:
+            return False
+        before.successor = layout
+        if layout.is_scalar:
+            self.column(layout).add(step, _float32(body, at + layout.start)[0], _float64(body, 1)[0])
+        elif layout.tag in self.tags or not -math.inf < _float64(body, at + layout.start)[0] < math.inf:
+            return False
+        else:
+            self.column(layout).count(step)
+        return True
+
+    def parse(self, offset: int, body: bytes, parser: Any) -> None:
+        """Take in a record by parsing all of it."""
+        try:
+            event = parser.FromString(body)
+        except Exception as error:  # protobuf's DecodeError, which its versions have in different places
+            self.damage.append(Damage(self.path, offset, f"a record that holds no event ({error})"))
+            return
+        self.began = event.wall_time if self.began is None else self.began
+        for value in event.summary.value:
+            try:
+                raw = self.value(event, value)
+            except MalformedError as error:
+                self.damage.append(Damage(self.path, offset, f"{value.tag!r}, step {event.step}: {error}"))
+            else:
+                if raw and len(event.summary.value) == 1:
+                    self.layouts.learn(value.tag, self.plugins.get(value.tag), body, step_of(body)[1], raw)
+
+    def value(self, event: Any, value: Any) -> bytes:
+        """Take in one value; return the bytes that hold it, nothing where others of its tag may be unlike it."""
+        tag, metadata = value.tag, value.metadata.plugin_data
+        plugin = self.plugins.setdefault(tag, metadata.plugin_name) if metadata.plugin_name else self.plugins.get(tag)
+        if plugin == HPARAMS:
+            self.session = self.session.joined(parse_session(metadata.content))
+            return b""
+        decoded = decode(value, plugin)
+        if isinstance(decoded, float):
+            self.scalars.setdefault(tag, Column()).add(event.step, decoded, event.wall_time)
+        elif decoded is not None:
+            self.histograms.setdefault(tag, Column()).count(event.step, decoded if tag in self.tags else None)
+        return b"" if decoded is None else verbatim(value)

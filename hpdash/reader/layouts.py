@@ -1,0 +1,171 @@
+"""How the records of a tag are laid out, so that those like it need not be parsed: most records of a file are alike."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter, ne
+
+from google_crc32c import value as crc32c
+
+from .framing import HEAD, MASK, SUM, header_of
+
+_MOST_ALIKE = 64  # layouts of one size, among which a record's is looked for
+_LONGEST = 256  # records of a stride
+_MOST_STRIDES = 4  # that can follow a record
+_MOST_PLACES = 1024  # at which strides are known
+_LONGEST_STEP = 20  # bytes, with the wall time before it
+_FIELDS = 7  # of a record in a stride
+_WALL_TIME, _STEP = b"\x09", 0x10  # what comes before an event's wall time and before its step
+
+
+class Layout:
+    """The records of one tag: behind the step `head`, the value (`width` bytes), and `tail`, of together `size` bytes.
+
+    The head has the tag and the sizes of all parts, the tail the metadata. The value is a float32, or a histogram's
+    table of float64. `successor` is what came next the last time.
+    """
+
+    __slots__ = ("head", "is_scalar", "plugin", "size", "start", "successor", "tag", "tail", "width")
+
+    def __init__(self, tag: str, plugin: str | None, head: bytes, width: int, tail: bytes) -> None:
+        self.tag, self.plugin, self.head, self.width, self.tail = tag, plugin, head, width, tail
+        self.start, self.size, self.is_scalar = len(head), len(head) + width + len(tail), width == 4
+        self.successor: Layout | None = None
+
+    def cycle(self) -> list[Layout]:
+        """Return what follows, until it begins anew; nothing where it does not soon."""
+        found: dict[Layout, None] = {}
+        following = self.successor
+        while following is not None and following not in found and len(found) < _LONGEST:
+            found[following] = None
+            following = following.successor
+        return list(found) if following is self.successor else []
+
+
+@dataclass(slots=True)
+class Taken:
+    """What strides held: the steps, and at each a wall time and a number of every layout, one behind the other."""
+
+    end: int
+    steps: list[int] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    numbers: list[float] = field(default_factory=list)
+
+
+class Stride:
+    """The records that a training loop writes in turn at every step, taken at once.
+
+    `width` is how many bytes the step takes. All has to be as expected: sizes, tags, metadata and checksums the same,
+    one step that increases, and numbers (of a histogram its first edge) that are finite.
+    """
+
+    def __init__(self, layouts: Sequence[Layout], width: int) -> None:
+        self.layouts, self.size = layouts, 0
+        form, bodies = "<", []
+        for layout in layouts:
+            value = "f" if layout.is_scalar else f"d{layout.width - 8}x"
+            form += f"{HEAD + 1}sd{1 + width}s{len(layout.head)}s{value}{len(layout.tail)}sI"
+            start, length = self.size + HEAD, 10 + width + layout.size
+            bodies.append(slice(start, start + length))
+            self.size = start + length + SUM
+        self._unpack, self._bodies = struct.Struct(form).unpack, itemgetter(*bodies, slice(0))
+        self._expected = (
+            tuple(header_of(10 + width + layout.size) + _WALL_TIME for layout in layouts),
+            tuple(layout.head for layout in layouts),
+            tuple(layout.tail for layout in layouts),
+        )
+
+    def take(self, data: bytes, at: int) -> Taken:
+        """Take as many strides as there are from `at` on."""
+        taken, last = Taken(at), -math.inf
+        while taken.end + self.size <= len(data):
+            block = data[taken.end : taken.end + self.size]
+            fields = self._unpack(block)
+            numbers, marks = fields[4::_FIELDS], fields[2::_FIELDS]
+            step = _varint(marks[0], 1)[0]
+            if (
+                step <= last
+                or marks[0][0] != _STEP
+                or marks.count(marks[0]) < len(marks)
+                or (fields[::_FIELDS], fields[3::_FIELDS], fields[5::_FIELDS]) != self._expected
+                or not all(map(math.isfinite, numbers))
+                or any(map(ne, self._sums(block), fields[6::_FIELDS]))
+            ):
+                break
+            taken.steps.append(step)
+            taken.times += fields[1::_FIELDS]
+            taken.numbers += numbers
+            taken.end += self.size
+            last = step
+        return taken
+
+    def _sums(self, block: bytes) -> list[int]:
+        sums = map(crc32c, self._bodies(block))
+        return [((crc >> 15 | crc << 17) + MASK) & 0xFFFFFFFF for crc in sums]
+
+
+class Layouts:
+    """The layouts seen so far, in however many files, and the strides they make.
+
+    `unknown` stands for every record that has none.
+    """
+
+    def __init__(self) -> None:
+        self.unknown = Layout("", None, b"", 0, b"")
+        self._by_size: dict[int, list[Layout]] = {}
+        self._strides: dict[tuple[Layout, int], list[Stride]] = {}
+
+    def find(self, body: bytes, at: int) -> Layout | None:
+        """Return the layout of a record whose step ends at `at`."""
+        for layout in self._by_size.get(len(body) - at, ()):
+            if body.startswith(layout.head, at) and body.endswith(layout.tail):
+                return layout
+        return None
+
+    def learn(self, tag: str, plugin: str | None, body: bytes, at: int, value: bytes) -> None:
+        """Learn from a record that is understood, unless it is not sure where in it the value's bytes are."""
+        start = body.find(value, at)
+        if start < at or body.count(value) > 1:
+            return
+        layout = Layout(tag, plugin, body[at:start], len(value), body[start + len(value) :])
+        alike = self._by_size.setdefault(layout.size, [])
+        alike[:] = [layout, *(one for one in alike if (one.head, one.tail) != (layout.head, layout.tail))][:_MOST_ALIKE]
+
+    def strides(self, layout: Layout, data: bytes, at: int) -> tuple[Stride, Taken] | None:
+        """Take the strides that follow a record of a layout; None where there are none."""
+        width = step_of(data[at + HEAD : at + HEAD + _LONGEST_STEP])[1] - 10
+        if width < 1:
+            return None
+        if len(self._strides) > _MOST_PLACES:
+            self._strides.clear()
+        known = self._strides.setdefault((layout, width), [])
+        for stride in known:
+            if stride.size <= len(data) - at and (taken := stride.take(data, at)).steps:
+                return stride, taken
+        cycle = layout.cycle()
+        if not cycle or any(stride.layouts == cycle for stride in known):
+            return None
+        stride = Stride(cycle, width)
+        known[:] = sorted([stride, *known][:_MOST_STRIDES], key=lambda one: -one.size)  # one may begin as a longer one
+        return (stride, taken) if (taken := stride.take(data, at)).steps else None
+
+
+def step_of(body: bytes) -> tuple[int, int]:
+    """Return an event's step and where what follows it begins, in an event that begins with its wall time."""
+    if len(body) > 11 and body[9] == _STEP and body[10] < 128:
+        return body[10], 11
+    return _varint(body, 10) if len(body) > 9 and body[9] == _STEP else (0, 9)
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """Read a protobuf's signed varint; return it and where it ends, the end of the data where it is cut."""
+    number = shift = 0
+    for place in range(at, min(at + 10, len(data))):
+        number |= (data[place] & 127) << shift
+        shift += 7
+        if data[place] < 128:
+            return number - (number >> 63 << 64), place + 1
+    return 0, len(data)

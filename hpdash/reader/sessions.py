@@ -1,0 +1,62 @@
+"""The HParams session that a run logs: its hyperparameters, its group, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..trial import Scalar, TrialState
+from .values import MalformedError
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a run says of its session; None is what it does not say. `has_experiment`: the domains of all sessions."""
+
+    hparams: Mapping[str, Scalar] | None = None
+    group: str | None = None
+    started: float | None = None
+    status: TrialState | None = None
+    has_experiment: bool = False
+
+    def joined(self, later: Session) -> Session:
+        """Add what a later record says: the first start and the first end count, as in TensorBoard."""
+        first = later if self.hparams is None else self
+        status = self.status or later.status
+        return Session(first.hparams, first.group, first.started, status, self.has_experiment or later.has_experiment)
+
+
+def parse_session(content: bytes) -> Session:
+    """Read what one HParams record says; MalformedError where it is none."""
+    from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2  # noqa: PLC0415  as with event_pb2
+
+    try:
+        data = plugin_data_pb2.HParamsPluginData.FromString(content)
+    except Exception as error:  # protobuf's DecodeError, which its versions have in different places
+        raise MalformedError(f"expected an HParams record, found damage ({error})") from error
+    match data.WhichOneof("data"):
+        case "session_start_info":
+            start = data.session_start_info
+            hparams = {name: _scalar(value) for name, value in sorted(start.hparams.items())}
+            known = {name: value for name, value in hparams.items() if value is not None}
+            return Session(known, start.group_name or None, start.start_time_secs or None)
+        case "session_end_info":
+            ends = {api_pb2.STATUS_SUCCESS: TrialState.FINISHED, api_pb2.STATUS_FAILURE: TrialState.FAILED}
+            return Session(status=ends.get(data.session_end_info.status))
+        case "experiment":
+            return Session(has_experiment=True)
+    return Session()
+
+
+def _scalar(value: Any) -> Scalar | None:
+    """Return a hyperparameter's value, whole numbers as integers: the record has one kind of number."""
+    match value.WhichOneof("kind"):
+        case "number_value":
+            number = float(value.number_value)
+            return int(number) if number.is_integer() and abs(number) < 2**53 else number
+        case "bool_value":
+            return bool(value.bool_value)
+        case "string_value":
+            return str(value.string_value)
+    return None
