@@ -105,7 +105,11 @@ class TrialSpec:
 
 def caveats(specs: Sequence[TrialSpec], synthetic: bool) -> list[str]:
     """Say what has to stand beside the results of these trials wherever they are shown."""
-    on_test = any(spec.settings["data"]["validation"] == "test" for spec in specs)
+    return caveats_of(synthetic, any(spec.settings["data"]["validation"] == "test" for spec in specs))
+
+
+def caveats_of(synthetic: bool, on_test: bool) -> list[str]:
+    """Say what has to stand beside results on synthetic data, or validated on the test set."""
     return ["synthetic data"] * synthetic + ["validated on the test set"] * on_test
 
 

@@ -1,0 +1,165 @@
+"""Which hyperparameters matter: the best objective by value, the importance, and how the two foremost interact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..runs import Objective, Run
+from ..trial import Scalar
+from .folds import RANKED, Stat, differing, hparam, sort_key
+from .forest import Importance, importance
+from .objective import best, objective_of
+
+MOST_NUMBERS = 8  # that are told apart; more of them are put into bins
+BINS = 4
+
+Outcomes = Mapping[str, float]  # a run's name to its best objective, of the finished ones alone
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A value of a hyperparameter, or its numbers from `low` to `high`; None in the `trials` that it is absent from.
+
+    `best` is over the best objectives of those that finished, None where none did.
+    """
+
+    low: Scalar | None
+    high: Scalar | None
+    best: Stat | None
+    trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class Marginal:
+    """A hyperparameter's levels, and which share of the trials' variance lies between them (eta squared, 0 to 1)."""
+
+    name: str
+    levels: tuple[Level, ...]
+    explained: float
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """Two hyperparameters together: `cells[row][column]` over the trials that have both levels, None without any.
+
+    `share` is the part of the variance between the cells' means that no sum of a row's and a column's effect gives;
+    chance adds to it where cells have few trials. None where too few cells are filled to tell.
+    """
+
+    rows: Marginal
+    columns: Marginal
+    cells: tuple[tuple[Stat | None, ...], ...]
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What the `finished` of one sweep's `trials` tell of its hyperparameters, the foremost first."""
+
+    sweep: str | None
+    objective: Objective | None
+    finished: int
+    trials: int
+    marginals: tuple[Marginal, ...]
+    importance: Importance
+    interaction: Interaction | None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The runs that have a value of a hyperparameter, or one from `low` to `high`; None for those without it."""
+
+    low: Scalar | None
+    high: Scalar | None
+    runs: tuple[Run, ...]
+
+
+def effects(runs: Sequence[Run]) -> Effects:
+    """Return the effects of the hyperparameters that differ among the runs of one sweep; replicates count as trials."""
+    objective = objective_of(runs)
+    outcomes = outcomes_of(runs, objective)
+    names = varied(runs)
+    settings = {name: [hparam(run, name) for run in runs if run.name in outcomes] for name in names}
+    shares = importance(settings, list(outcomes.values()))
+    place = {share.name: place for place, share in enumerate(shares.shares)}
+    parted = {name: parts(runs, name) for name in names}
+    marginals = [_marginal(name, own, outcomes) for name, own in parted.items()]
+    marginals.sort(key=lambda marginal: (place.get(marginal.name, 0), -marginal.explained))
+    foremost = [(marginal, parted[marginal.name]) for marginal in marginals[:2]]
+    interaction = _interaction(*foremost[0], *foremost[1], outcomes) if len(foremost) == 2 and outcomes else None
+    sweep = runs[0].sweep if runs else None
+    return Effects(sweep, objective, len(outcomes), len(runs), tuple(marginals), shares, interaction)
+
+
+def outcomes_of(runs: Sequence[Run], objective: Objective | None) -> dict[str, float]:
+    """Return the best objective of each run that counts and has a finite one, in the runs' order."""
+    found = {run.name: best(run, objective) for run in runs if run.status in RANKED}
+    return {name: pair[0] for name, pair in found.items() if pair is not None}
+
+
+def varied(runs: Sequence[Run]) -> list[str]:
+    """Return the hyperparameters that differ: those the sweep varies, or all of them where none says so."""
+    swept = {name for run in runs for name in run.swept}
+    names = differing(runs)
+    return [name for name in names if name in swept] or names
+
+
+def parts(runs: Sequence[Run], name: str) -> list[Part]:
+    """Part runs by a hyperparameter's values; many different numbers into bins of as many runs each.
+
+    Bins by quantiles are the same on a linear and on a logarithmic scale.
+    """
+    groups: dict[Scalar | None, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(hparam(run, name), []).append(run)
+    values = sorted(groups, key=sort_key)
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    if len(numbers) <= MOST_NUMBERS or len(numbers) < len(groups.keys() - {None}):
+        return [Part(value, value, tuple(groups[value])) for value in values]
+    edges = np.quantile([n for n in numbers for _ in groups[n]], np.arange(1, BINS) / BINS, method="inverted_cdf")
+    bins: dict[int, list[Scalar | None]] = {}
+    for value in values:
+        bins.setdefault(BINS if value is None else int(np.searchsorted(edges, float(value))), []).append(value)
+    return [Part(own[0], own[-1], tuple(run for value in own for run in groups[value])) for own in bins.values()]
+
+
+def _stat(names: Iterable[str], outcomes: Outcomes) -> Stat | None:
+    return Stat.of(outcomes[name] for name in names if name in outcomes)
+
+
+def _names(part: Part) -> list[str]:
+    return [run.name for run in part.runs]
+
+
+def _marginal(name: str, own: Sequence[Part], outcomes: Outcomes) -> Marginal:
+    levels = tuple(Level(part.low, part.high, _stat(_names(part), outcomes), len(part.runs)) for part in own)
+    whole = Stat.of(outcomes.values())
+    if whole is None or not whole.std or len(set(outcomes.values())) == 1:
+        return Marginal(name, levels, 0.0)
+    between = sum(level.best.n * (level.best.mean - whole.mean) ** 2 for level in levels if level.best)
+    return Marginal(name, levels, between / (whole.std**2 * (whole.n - 1)))
+
+
+def _interaction(
+    rows: Marginal, row_parts: Sequence[Part], columns: Marginal, column_parts: Sequence[Part], outcomes: Outcomes
+) -> Interaction:
+    down, across = ([set(_names(part)) for part in own] for own in (row_parts, column_parts))
+    cells = tuple(tuple(_stat(sorted(row & column), outcomes) for column in across) for row in down)
+    return Interaction(rows, columns, cells, _not_additive(cells))
+
+
+def _not_additive(cells: Sequence[Sequence[Stat | None]]) -> float | None:
+    """Return 1 - R² of the least squares fit of row + column effects to the means of the filled cells.
+
+    Each cell counts the same, however many trials it has (Yates 1934, the analysis of unweighted means).
+    """
+    filled = [(at, to, cell.mean) for at, row in enumerate(cells) for to, cell in enumerate(row) if cell]
+    at, to, means = (np.array(column) for column in zip(*filled, strict=True))
+    design = np.hstack((at[:, None] == np.arange(len(cells)), to[:, None] == np.arange(len(cells[0])))).astype(float)
+    if np.allclose(means, means[0], rtol=1e-9, atol=0) or np.linalg.matrix_rank(design) == len(filled):
+        return None
+    left = means - design @ np.linalg.lstsq(design, means)[0]
+    return float((left**2).sum() / ((means - means.mean()) ** 2).sum())

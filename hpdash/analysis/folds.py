@@ -1,0 +1,189 @@
+"""What a name means for a run, how runs compare by the objective, and how replicates fold into one row."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..runs import Objective, Run
+from ..trial import Scalar, TrialState, caveats_of
+from .objective import best, last, objective_of, seconds, tag_of, trained
+
+RANKED = (TrialState.FINISHED, None)  # None: nobody wrote down how the run ended, as is usual in foreign logs
+NICKNAMES: Mapping[str, str] = {"lr": "learning_rate"}  # what everybody types
+MEASURED = ("best", "epoch", "last", "trained", "time")  # of the objective; the epochs (steps) and seconds trained
+FIELDS = ("run", "id", "sweep", "trial", "group", "seed", "status", "attempt", "error", *MEASURED)
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """The mean of `n` numbers and their sample standard deviation, None below two."""
+
+    mean: float
+    std: float | None
+    n: int
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Stat | None:
+        """Fold numbers, those that are not finite left out; None where none is."""
+        finite = [value for value in values if math.isfinite(value)]
+        if not finite:
+            return None
+        return cls(float(np.mean(finite)), float(np.std(finite, ddof=1)) if finite[1:] else None, len(finite))
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One row of a ranking: the replicates of a setting, or one run; `best` is over those that count."""
+
+    runs: tuple[Run, ...]
+    best: Stat | None
+    place: int | None = None
+
+    @property
+    def ranked(self) -> tuple[Run, ...]:
+        """The runs that count: finished ones, and those of which nobody wrote how they ended."""
+        return tuple(run for run in self.runs if run.status in RANKED)
+
+    def value(self, name: str, objective: Objective | None = None) -> Scalar | Stat | None:
+        """Return what a name means here: of one run its value, of several what they share or a list of what they have.
+
+        What was measured is the mean over those that count, or over all of them where none does.
+        """
+        values = [value_of(run, name, objective) for run in self.runs]
+        if len(values) == 1:
+            return values[0]
+        if _is_measured(name, self.runs):
+            counting = [value_of(run, name, objective) for run in self.ranked or self.runs]
+            return Stat.of(float(value) for value in counting if isinstance(value, int | float))
+        told = dict.fromkeys(value for value in values if value is not None)
+        return next(iter(told)) if len(told) == 1 else ", ".join(map(str, told)) or None
+
+
+def _is_measured(name: str, runs: Sequence[Run]) -> bool:
+    if any(hparam(run, name) is not None for run in runs):
+        return False
+    return name not in FIELDS or name in MEASURED
+
+
+def hparam(run: Run, name: str) -> Scalar | None:
+    """Return a hyperparameter of a run, None where it has none of that name; `lr` is learning_rate."""
+    value = run.hparams.get(name)
+    return run.hparams.get(NICKNAMES[name]) if value is None and name in NICKNAMES else value
+
+
+def value_of(run: Run, name: str, objective: Objective | None = None) -> Scalar | None:
+    """Return what a name means for a run: a hyperparameter, else one of `FIELDS`, else a metric's last value.
+
+    A metric is named by its tag or as a sweep's objective is: `validation/accuracy` for `validation/epoch_accuracy`.
+    The fields about the objective are by default about the run's own. None where the run has nothing of that name.
+    """
+    value = hparam(run, name)
+    if value is not None:
+        return value
+    if name in FIELDS:
+        return field_of(run, name, objective)
+    tag = tag_of(run, name)
+    return None if tag is None else run.scalars[tag].last
+
+
+def field_of(run: Run, name: str, objective: Objective | None = None) -> Scalar | None:
+    """Return one of a run's `FIELDS`, about the run's own objective by default; None where it has no such value."""
+    if objective is None and name in MEASURED:
+        objective = objective_of([run])
+    match name:
+        case "run":
+            return run.name
+        case "trial":
+            return run.number
+        case "best" | "epoch":
+            found = best(run, objective)
+            return None if found is None else found[name == "epoch"]
+        case "last":
+            return last(run, objective)
+        case "trained":
+            return trained(run, objective)
+        case "time":
+            return seconds(run)
+        case "error":
+            return run.result.error if run.result else None
+    value: Scalar | None = getattr(run, name)
+    return str(value) if name == "status" and value is not None else value
+
+
+def caveats(runs: Iterable[Run]) -> list[str]:
+    """Say what has to stand beside the results of these runs wherever they are shown."""
+    ours = [run.hparams for run in runs if run.sweep is not None]
+    synthetic = any(hparams.get("name") == "synthetic" for hparams in ours)
+    on_test = any(hparams.get("validation") == "test" for hparams in ours)
+    return caveats_of(synthetic, on_test)
+
+
+def differing(runs: Sequence[Run]) -> list[str]:
+    """Return the hyperparameters that differ between runs or that some lack.
+
+    Those that are swept come first, as their file orders them, then the others by name.
+    """
+    swept = dict.fromkeys(name for run in runs for name in run.swept)
+    names = dict.fromkeys([*swept, *sorted({name for run in runs for name in run.hparams})])
+    return [name for name in names if len({_distinct(run.hparams.get(name)) for run in runs}) > 1]
+
+
+def _distinct(value: Scalar | None) -> tuple[bool, Scalar | None]:
+    return isinstance(value, bool), value  # True == 1
+
+
+def by_sweep(runs: Iterable[Run]) -> dict[str | None, list[Run]]:
+    """Part runs by sweep, what is ranked together: sweeps by name, runs of none last."""
+    sweeps: dict[str | None, list[Run]] = {}
+    for run in runs:
+        sweeps.setdefault(run.sweep, []).append(run)
+    return {sweep: sweeps[sweep] for sweep in sorted(sweeps, key=sort_key)}
+
+
+def grouped(runs: Iterable[Run], by: str) -> dict[Scalar | None, list[Run]]:
+    """Group runs by the value of a name, in a stable order: booleans, numbers by size, words, and None last."""
+    groups: dict[Scalar | None, list[Run]] = {}
+    for run in runs:
+        value = value_of(run, by)
+        groups.setdefault(math.nan if value != value else value, []).append(run)  # noqa: PLR0124  every NaN is one
+    return {value: groups[value] for value in sorted(groups, key=sort_key)}
+
+
+def sort_key(value: Scalar | Stat | None) -> tuple[int, float, tuple[object, ...]]:
+    """Order values of any kind: booleans, numbers by size, then NaN, words with the numbers in them by size, None."""
+    match value:
+        case None:
+            return 4, 0.0, ()
+        case bool():
+            return 0, float(value), ()
+        case Stat():
+            return 1, value.mean, ()
+        case int() | float():
+            return (2, 0.0, ()) if math.isnan(value) else (1, float(value), ())
+    parts = re.split(r"0*(\d+)", str(value))
+    return 3, 0.0, tuple((0, len(part), part) if part.isdecimal() else (1, 0, part) for part in parts)
+
+
+def rank(runs: Sequence[Run], objective: Objective | None, repeats: bool = False) -> list[Fold]:
+    """Fold replicates, unless `repeats` asks for each run, and sort: best first, then those that do not count.
+
+    Only a fold with a finite best value of a run that counts has a place.
+    """
+    groups: dict[tuple[str, str | None], list[Run]] = {}
+    for run in sorted(runs, key=lambda run: (sort_key(run.sweep), sort_key(run.number), sort_key(run.name))):
+        alone = repeats or run.group is None
+        groups.setdefault((run.name, None) if alone else ("", run.group), []).append(run)
+    sign = objective.sign if objective else 1
+    folds = [_fold(group, objective) for group in groups.values()]
+    folds.sort(key=lambda fold: (fold.best is None, sign * fold.best.mean if fold.best else 0.0))
+    return [replace(fold, place=place) if fold.best else fold for place, fold in enumerate(folds, start=1)]
+
+
+def _fold(runs: Sequence[Run], objective: Objective | None) -> Fold:
+    found = (best(run, objective) for run in runs if run.status in RANKED)
+    return Fold(tuple(runs), Stat.of(pair[0] for pair in found if pair is not None))

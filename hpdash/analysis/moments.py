@@ -1,0 +1,37 @@
+"""When the distributions of runs can be compared: at the steps they have in common, or each at its own ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+
+from ..histogram import Histogram
+from ..runs import HistogramSeries
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment:
+    """The distributions of runs, by their names, at one `step`; None where every run is at a step of its own."""
+
+    label: str
+    step: int | None
+    histograms: Mapping[str, Histogram]
+
+
+def moments(series: Mapping[str, HistogramSeries]) -> tuple[Moment, ...]:
+    """Return a moment for each step that all runs have, in order.
+
+    Runs without a common step are compared where each begins and where it ends. Runs without any step are left out.
+    """
+    series = {name: each for name, each in series.items() if len(each.steps)}
+    if not series:
+        return ()
+    common = reduce(np.intersect1d, (each.steps for each in series.values())).tolist()
+    if not common:
+        ends = (("first", 0), ("last", -1))
+        return tuple(Moment(label, None, {n: each.histograms[at] for n, each in series.items()}) for label, at in ends)
+    places = {name: dict(zip(each.steps.tolist(), each.histograms, strict=True)) for name, each in series.items()}
+    return tuple(Moment(f"step {step}", step, {name: own[step] for name, own in places.items()}) for step in common)

@@ -1,0 +1,104 @@
+"""What runs are ranked by, which of it is best, and what a run reached: from its journal, else from its series."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from .. import logdir
+from ..runs import Objective, Run
+
+VALIDATION = f"{logdir.VALIDATION}/"
+_LESS = re.compile("loss|error|err|mse|mae|rmse|mape|msle|hinge|perplexity|divergence|crossentropy|nll")
+_MORE = re.compile("accuracy|acc|auc|precision|recall|f1|score|r2|map|iou|dice|bleu|reward|similarity")
+_ACCURACY, _LOSS = re.compile("accuracy|acc"), re.compile("loss")
+_HELD_OUT = re.compile("validation|val|valid|test|eval|dev")
+
+
+def goal_of(tag: str) -> str | None:
+    """Tell from a metric's words whether "max" or "min" of it is best; None where they do not say."""
+    if _says(tag, _LESS):
+        return "min"
+    return "max" if _says(tag, _MORE) else None
+
+
+def _says(tag: str, pattern: re.Pattern[str]) -> bool:
+    words = re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", tag).lower())
+    return any(map(pattern.fullmatch, words))
+
+
+def objective_of(runs: Sequence[Run]) -> Objective | None:
+    """Return what runs are ranked by: what their sweeps say where these agree, else the metric that is usual.
+
+    That is accuracy, else a loss, else any metric whose words say what is better; of the validation before the
+    training, of most runs before of few, the shortest tag. None where there is none.
+    """
+    own = {run.objective for run in runs if run.objective}
+    if len(own) == 1:
+        return own.pop()
+    counts = Counter(tag for run in runs for tag in run.scalars)
+    goals = {tag: goal for tag in counts if (goal := goal_of(tag)) and not tag.startswith(logdir.best_tag(""))}
+
+    def unusual(tag: str) -> tuple[bool, int, bool, int, str]:
+        metric = 0 if _says(tag, _ACCURACY) else 1 if _says(tag, _LOSS) else 2
+        return counts[tag] * 2 <= len(runs), metric, not _says(tag, _HELD_OUT), len(tag), tag
+
+    tag = min(goals, key=unusual, default=None)
+    return Objective(named(tag), tag, goals[tag]) if tag else None
+
+
+def named(tag: str) -> str:
+    """Return what people call the metric of a tag, as a sweep's objective does: `validation/accuracy`."""
+    base = tag.removeprefix(VALIDATION)
+    return tag[: len(tag) - len(base)] + base.removeprefix(logdir.epoch_tag(""))
+
+
+def tag_of(run: Run, metric: str) -> str | None:
+    """Return the tag of a metric in a run, None where it has none."""
+    base = metric.removeprefix(VALIDATION)
+    as_keras = metric[: len(metric) - len(base)] + logdir.epoch_tag(base)
+    return next((tag for tag in (metric, as_keras) if tag in run.scalars), None)
+
+
+def best(run: Run, objective: Objective | None) -> tuple[float, int] | None:
+    """Return the best value of a run and its epoch (step): what its journal says, else what its series shows.
+
+    Equal to TensorBoard's `best/…` and `best/epoch` where hpdash wrote them. None where no value is finite.
+    """
+    if objective is None:
+        return None
+    if run.result and run.objective == objective and run.result.best_epoch is not None:
+        value = run.result.best.get(objective.name, math.nan)
+        return (value, run.result.best_epoch) if math.isfinite(value) else None
+    series = run.scalars.get(objective.tag)
+    return None if series is None else series.best(objective.goal)
+
+
+def last(run: Run, objective: Objective | None) -> float | None:
+    """Return the objective's last value, NaN where that is what it was, None where the run has none."""
+    if objective is None:
+        return None
+    if run.result and run.objective == objective and objective.name in run.result.metrics:
+        return run.result.metrics[objective.name]
+    series = run.scalars.get(objective.tag)
+    return series.last if series is not None and len(series.values) else None
+
+
+def trained(run: Run, objective: Objective | None) -> int | None:
+    """Return the epochs a run has finished: what its journal says, else the objective's last step."""
+    if run.result and run.result.epochs:
+        return run.result.epochs
+    series = run.scalars.get(objective.tag) if objective else None
+    return int(series.steps[-1]) if series is not None and len(series.steps) else None
+
+
+def seconds(run: Run) -> float | None:
+    """Return the seconds a run has trained: what its journal says, else from its first logged value to its last."""
+    if run.result and run.result.seconds:
+        return run.result.seconds
+    times = [
+        time for series in run.scalars.values() if len(series.times) for time in (series.times[0], series.times[-1])
+    ]
+    return float(max(times) - min(times)) if times else None

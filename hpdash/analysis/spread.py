@@ -1,0 +1,184 @@
+"""How far apart the runs of a group are and how fast each moves, over the steps of one histogram tag.
+
+Every distance is a Wasserstein-1 distance, given twice: in weight units, and divided by the pooled standard deviation
+of the distributions compared, sqrt(mean of their variances). The two can disagree: runs with larger weights are
+further apart in weight units for no other reason. Step 0, initial weights, is no training: it is told apart and in no
+mean (of `keras.callbacks.TensorBoard`, which counts from 0, it is the end of the first epoch).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from ..distances import mean_wasserstein, wasserstein
+from ..histogram import Histogram
+from ..runs import HistogramSeries
+from ..trial import Scalar
+
+_BASELINES = (None, False, "none", "default")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A distance, or the ratio of two: in weight units, and divided by a pooled standard deviation.
+
+    NaN where there is nothing to measure, and `scaled` where all weights are alike.
+    """
+
+    raw: float
+    scaled: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A distance over steps, in both units: `initial` is that of (or from) step 0, `mean` over all others.
+
+    None where there is no such step or nothing to measure at it.
+    """
+
+    steps: tuple[int, ...]
+    raw: tuple[float, ...]
+    scaled: tuple[float, ...]
+    initial: Pair | None
+    mean: Pair | None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The runs that share a value, at the steps common to all runs of all groups.
+
+    `spread` is the mean distance over all pairs of runs, which takes two. `change` is the mean over the runs of the
+    distance from one common step to the next, over the gap between them, at the later one. `drift` is the mean over
+    the runs of the distance from the first common step. A run is left out of the steps at which it has no finite
+    weight.
+    """
+
+    value: Scalar | None
+    runs: int
+    spread: Trace
+    change: Trace
+    drift: Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """One tag's groups at `steps`, those common to all runs; every `drift` is since the first of them, `start`.
+
+    `logged` is how many different steps after 0 there are in any run.
+    """
+
+    steps: tuple[int, ...]
+    logged: int
+    start: int | None
+    groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A group's mean over the reference's, with both; below 1 the group's is smaller."""
+
+    own: Pair
+    reference: Pair
+    ratio: Pair
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """How one group's mean spread and change compare with another's; None where either has none."""
+
+    value: Scalar | None
+    reference: Scalar | None
+    spread: Ratio | None
+    change: Ratio | None
+
+
+def measure(groups: Mapping[Scalar | None, Sequence[HistogramSeries]]) -> Spread:
+    """Measure one tag: for each value of a hyperparameter the runs that have it, one series a run."""
+    logged = [set(series.steps.tolist()) for members in groups.values() for series in members]
+    steps = sorted(set.intersection(*logged)) if logged else []
+    found = (_group(value, [_at(series, steps) for series in members], steps) for value, members in groups.items())
+    return Spread(tuple(steps), len(set().union(*logged) - {0}), steps[0] if steps else None, tuple(found))
+
+
+def contrast(group: Group, reference: Group) -> Contrast:
+    """Compare two groups of one `Spread`."""
+    spread = _ratio(group.spread.mean, reference.spread.mean)
+    return Contrast(group.value, reference.value, spread, _ratio(group.change.mean, reference.change.mean))
+
+
+def baseline(groups: Sequence[Group]) -> Group:
+    """Return the group that others are read against: the one where a thing is off or unset, else the first."""
+    return next((group for group in groups if group.value in _BASELINES), groups[0])
+
+
+class _Point(NamedTuple):
+    """A run at a step."""
+
+    histogram: Histogram
+    std: float
+
+
+def _at(series: HistogramSeries, steps: Iterable[int]) -> list[_Point]:
+    known = dict(zip(series.steps.tolist(), series.histograms, strict=True))
+    return [_Point(known[step], known[step].std) for step in steps]
+
+
+def _group(value: Scalar | None, runs: Sequence[Sequence[_Point]], steps: Sequence[int]) -> Group:
+    spread = [_apart([run[at] for run in runs]) for at in range(len(steps))]
+    gaps = [later - step for step, later in pairwise(steps)]
+    change = [_mean(_moved(run[at], run[at + 1], gap) for run in runs) for at, gap in enumerate(gaps)]
+    drift = [_mean(_moved(run[0], run[at]) for run in runs) for at in range(len(steps))]
+    traces = _trace(steps, steps, spread), _trace(steps[1:], steps[:-1], change), _trace(steps, steps, drift)
+    return Group(value, len(runs), *traces)
+
+
+def _apart(together: Sequence[_Point]) -> Pair:
+    return _pair(mean_wasserstein([point.histogram for point in together]), together)
+
+
+def _moved(before: _Point, after: _Point, gap: int = 1) -> Pair:
+    return _pair(wasserstein(before.histogram, after.histogram) / gap, (before, after))
+
+
+def _pair(distance: float, compared: Sequence[_Point]) -> Pair:
+    stds = [point.std for point in compared if point.histogram.total]
+    pooled = math.hypot(*stds) / math.sqrt(len(stds)) if stds else 0.0
+    return Pair(distance, distance / pooled if pooled else math.nan)
+
+
+def _trace(steps: Sequence[int], since: Sequence[int], pairs: Sequence[Pair]) -> Trace:
+    """Make a trace of a pair a step, each measured since the step that says whether it is of the training."""
+    initial = _mean(pair for step, pair in zip(since, pairs, strict=True) if step == 0)
+    mean = _mean(pair for step, pair in zip(since, pairs, strict=True) if step > 0)
+    raw, scaled = tuple(pair.raw for pair in pairs), tuple(pair.scaled for pair in pairs)
+    return Trace(tuple(steps), raw, scaled, _known(initial), _known(mean))
+
+
+def _mean(pairs: Iterable[Pair]) -> Pair:
+    known = list(pairs)
+    return Pair(_average(pair.raw for pair in known), _average(pair.scaled for pair in known))
+
+
+def _known(pair: Pair) -> Pair | None:
+    return None if math.isnan(pair.raw) else pair
+
+
+def _average(values: Iterable[float]) -> float:
+    finite = [value for value in values if not math.isnan(value)]
+    return math.fsum(finite) / len(finite) if finite else math.nan
+
+
+def _ratio(own: Pair | None, reference: Pair | None) -> Ratio | None:
+    if own is None or reference is None:
+        return None
+    return Ratio(own, reference, Pair(_over(own.raw, reference.raw), _over(own.scaled, reference.scaled)))
+
+
+def _over(value: float, reference: float) -> float:
+    if reference:
+        return value / reference
+    return math.inf if value else 1.0

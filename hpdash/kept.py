@@ -1,0 +1,41 @@
+"""What a sweep's folder says of itself, for those who only read: never an error, at worst nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import logdir
+from .runs import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A sweep's normalised settings, how many trials it has, what it ran with, and its file as given."""
+
+    settings: Mapping[str, Any]
+    trials: int
+    versions: Mapping[str, str | None]
+    source: str
+
+
+def kept(run: Run) -> Kept | None:
+    """Return what the folder of a run's sweep says, None where the run has no sweep or its record is damaged."""
+    if run.sweep is None:
+        return None
+    for folder in (run.folder.parent, run.folder):  # a trial that never began has none of its own
+        try:
+            data = json.loads((folder / logdir.SWEEP_JSON).read_bytes())
+            source = (folder / logdir.SWEEP_TOML).read_text(errors="replace")
+            return Kept(dict(data["settings"]), int(data["trials"]), dict(data["versions"]), source)
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
+            continue
+    return None
+
+
+def planned(runs: Iterable[Run]) -> dict[str, int]:
+    """Return how many trials each sweep of these runs has, begun or not."""
+    one_each = {run.sweep: run for run in runs if run.sweep is not None}
+    return {sweep: about.trials for sweep, run in one_each.items() if (about := kept(run))}

@@ -1,0 +1,50 @@
+"""Runs made by hand for tests of what reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hpdash.runs import Objective, Run, Series
+from hpdash.trial import Scalar, TrialResult, TrialState
+
+ACCURACY = Objective("validation/accuracy", "validation/epoch_accuracy", "max")
+
+
+def series(*values: float, first: int = 1) -> Series:
+    """Make a series with a value a step and a second between them."""
+    steps = np.arange(first, first + len(values))
+    return Series(steps, np.array(values, float), 1000.0 + steps)
+
+
+def foreign(name: str = "run", hparams: Mapping[str, Scalar] | None = None, **tags: Sequence[float]) -> Run:
+    """Make a run that hpdash did not make; `validation__x` stands for the tag `validation/x`."""
+    scalars = {tag.replace("__", "/"): series(*values) for tag, values in tags.items()}
+    return Run(name, Path("logs") / name, hparams=hparams or {}, scalars=scalars)
+
+
+def trial(number: int, *accuracies: float, sweep: str = "s", repeats: int = 1, **more: Any) -> Run:
+    """Make a trial of a sweep over x and y with its validation accuracies, as its journal and its series tell them."""
+    state = more.pop("status", TrialState.FINISHED)
+    hparams = {"x": number // repeats, "y": "a", "epochs": 4, **more.pop("hparams", {})}
+    scalars = {ACCURACY.tag: series(*accuracies)} if accuracies else {}
+    found = scalars[ACCURACY.tag].best("max") if accuracies else None
+    result = TrialResult(
+        state,
+        epochs=len(accuracies),
+        metrics={ACCURACY.name: accuracies[-1]} if accuracies else {},
+        best={ACCURACY.name: found[0]} if found else {},
+        best_epoch=found[1] if found else None,
+        seconds=2.0 + number,
+        **more.pop("result", {}),
+    )
+    name = f"{sweep}/{number:04d}-x={number}"
+    settings: dict[str, Any] = {
+        "hparams": hparams, "scalars": scalars, "status": state, "sweep": sweep, "number": number,
+        "seed": number % repeats, "group": f"{sweep}/{number // repeats:04d}", "swept": ("x", "y"),
+        "objective": ACCURACY, "attempt": 1, "result": None if state is TrialState.RUNNING else result,
+    }  # fmt: skip
+    return Run(name, Path("logs") / name, **{**settings, **more})

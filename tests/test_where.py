@@ -1,0 +1,174 @@
+"""Truths of `--where`: what a condition means, and where it says that it is none."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made import foreign, trial
+
+from hpdash.errors import SpecError
+from hpdash.trial import TrialState
+from hpdash.where import DEEPEST, parse, select
+
+RUN = trial(
+    3, 0.5, 0.9, 0.7,
+    status=TrialState.FAILED,
+    hparams={
+        "batchnorm": "before", "learning_rate": 0.001, "hidden": "512", "shape": "512-256", "nesterov": True,
+        "batch_size": 32.0, "odd name": 3, "not": "x", "kernel": "random_normal(stddev=1)", "drawn": 0.00123456789,
+    },
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("batchnorm=before", True, id="text"),
+        pytest.param("batchnorm == after", False, id="other-text"),
+        pytest.param("batchnorm != after", True, id="unequal"),
+        pytest.param("batchnorm=Before", False, id="texts-have-case"),
+        pytest.param("batchnorm=before and learning_rate<0.01", True, id="and"),
+        pytest.param("batchnorm=after OR lr <= 1e-3", True, id="or-in-capitals"),
+        pytest.param("lr=0.0010", True, id="number-however-spelled"),
+        pytest.param("batch_size=32", True, id="integer-logged-as-float"),
+        pytest.param("drawn=0.00123457", True, id="as-tables-show-it"),
+        pytest.param('lr="0.001"', True, id="quoted-number-as-shown"),
+        pytest.param("lr<abc", False, id="number-against-word"),
+        pytest.param("hidden=512", True, id="text-that-looks-like-a-number"),
+        pytest.param("hidden=512.0", False, id="text-is-compared-by-its-text"),
+        pytest.param("shape=512-256", True, id="bare-word-with-dash"),
+        pytest.param("batchnorm > after", True, id="texts-in-order"),
+        pytest.param("nesterov=true", True, id="boolean"),
+        pytest.param("nesterov != FALSE", True, id="boolean-unequal"),
+        pytest.param("nesterov=1", False, id="a-boolean-is-no-number"),
+        pytest.param("nesterov>=0", False, id="booleans-have-no-order"),
+        pytest.param('"odd name" = 3', True, id="quoted-name"),
+        pytest.param("`odd name`>2", True, id="name-in-backticks"),
+        pytest.param("'not' = x", True, id="quoted-keyword"),
+        pytest.param('kernel="random_normal(stddev=1)"', True, id="quoted-value"),
+        pytest.param("batchnorm in (after, before)", True, id="in"),
+        pytest.param('batchnorm not in ("after", none)', True, id="not-in"),
+        pytest.param("lr in (1, 0.001)", True, id="number-in"),
+        pytest.param("not status = failed", False, id="not"),
+        pytest.param("not not status = failed", True, id="not-not"),
+        pytest.param("lr=1 or lr=2 and lr=3 or trial=3", True, id="and-binds-first"),
+        pytest.param("(trial=3 or trial=4) and trial=4", False, id="parentheses"),
+        pytest.param("not trial=4 and trial=3", True, id="not-binds-first"),
+        pytest.param("best>0.8 and last<0.8 and epoch=2", True, id="objective"),
+        pytest.param("validation/accuracy < 0.8", True, id="metric-is-its-last-value"),
+        pytest.param("sweep=s and id=s/0003 and attempt=1", True, id="fields"),
+        pytest.param("momentum=0", False, id="absent"),
+        pytest.param("momentum!=0", False, id="absent-is-not-unequal"),
+        pytest.param("momentum not in (0)", False, id="absent-is-not-outside"),
+        pytest.param("not momentum=0", True, id="not-absent"),
+        pytest.param("  batchnorm\n=\tbefore  ", True, id="spaces"),
+    ],
+)
+def test_what_a_condition_means(text: str, expected: bool) -> None:
+    """A condition means what its words say; whatever is said of a name that a run does not have is false."""
+    assert parse(text).matches(RUN) is expected
+
+
+def test_nan_can_be_asked_for() -> None:
+    """A metric that ended as NaN is equal to nan, and neither less nor more than anything."""
+    run = foreign(epoch_loss=[1.0, math.nan])
+    assert [parse(f"epoch_loss {rest}").matches(run) for rest in ("= nan", "!= nan", "< 1", ">= 1")] == [
+        True, False, False, False,
+    ]  # fmt: skip
+
+
+@given(st.floats(allow_nan=False), st.floats(allow_nan=False))
+def test_numbers_compare_as_numbers(value: float, bound: float) -> None:
+    """Every comparison of two numbers is Python's, however they are spelled."""
+    run = foreign(hparams={"x": value})
+    assert parse(f"x < {bound!r}").matches(run) is (value < bound)
+    assert parse(f"x >= {bound!r}").matches(run) is (value >= bound)
+    assert parse(f"x = {value!r}").matches(run)
+
+
+@given(st.text(st.characters(exclude_characters='"')), st.text(st.characters(exclude_characters="`"), min_size=1))
+def test_any_name_and_text_can_be_quoted(value: str, name: str) -> None:
+    """Whatever characters a name or a value has, in quotes it is found, and nothing in it is an operator."""
+    assert parse(f'`{name}` = "{value}"').matches(foreign(hparams={name: value}))
+
+
+BAD = [
+    pytest.param("", "a name, found the end", 0, id="empty"),
+    pytest.param("batchnorm", "an operator, =, !=, <, <=, >, >=, in or not in, found the end", 9, id="name-alone"),
+    pytest.param("lr <", "a value, found the end", 4, id="no-value"),
+    pytest.param("< 3", "a name, found '<'", 0, id="no-name"),
+    pytest.param("lr < 3 )", "`and`, `or` or the end, found ')'", 7, id="too-many-parentheses"),
+    pytest.param("(lr < 3", "`)`, found the end", 7, id="too-few-parentheses"),
+    pytest.param("lr < 3 lr > 1", "`and`, `or` or the end, found 'lr'", 7, id="no-joint"),
+    pytest.param("lr < 3 and", "a name, found the end", 10, id="nothing-after-and"),
+    pytest.param("0 < lr < 1", "`and`, `or` or the end, found '<'", 7, id="chain"),
+    pytest.param("lr in 3", "`(`, found '3'", 6, id="in-without-parentheses"),
+    pytest.param("lr in ()", "a value, found ')'", 7, id="in-nothing"),
+    pytest.param("lr not 3", "`in`, found '3'", 7, id="not-alone"),
+    pytest.param("lr = and", "a value, found 'and'", 5, id="keyword-as-value"),
+    pytest.param("lr ! 3", "a name, a value or an operator, found '!'", 3, id="odd-character"),
+    pytest.param("lr = 'x", 'a name, a value or an operator, found "\'". A quote needs', 5, id="open-quote"),
+    pytest.param("(" * 5000 + "lr=1" + ")" * 5000, f"at most {DEEPEST} deep", 60, id="5000-parentheses"),
+    pytest.param("not " * 5000 + "lr=1", f"at most {DEEPEST} deep", 60, id="5000-nots"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected", "column"), BAD)
+def test_a_condition_that_is_none_says_where(text: str, expected: str, column: int) -> None:
+    """An error says what was expected and found, with a caret under the place."""
+    with pytest.raises(SpecError) as raised:
+        parse(text)
+    first, *_, caret = str(raised.value).split("\n")
+    assert expected in first
+    assert first.startswith("--where: ")
+    assert caret == "  " + " " * column + "^"
+
+
+def test_long_conditions_are_no_trouble() -> None:
+    """A condition of thousands of parts is read and answered."""
+    assert parse(" and ".join(["lr<1"] * 5000)).matches(RUN)
+    assert not parse(" or ".join(["lr>1"] * 5000)).matches(RUN)
+
+
+@given(st.text("ab =<>!()\"'`,\n\x1b[not in and or").map(lambda text: f"x = {text}"))
+def test_any_text_is_a_condition_or_a_spec_error(text: str) -> None:
+    """Whatever is typed, the answer is a condition or an error of one line, the text and a caret."""
+    try:
+        parse(text).matches(RUN)
+    except SpecError as error:
+        assert len(str(error).split("\n")) == 3
+        assert "\x1b" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("batchnrm=before", "Did you mean 'batchnorm'?", id="hyperparameter"),
+        pytest.param("statu=failed", "Did you mean 'status'?", id="field"),
+        pytest.param("Learning_Rate<1", "Did you mean 'learning_rate'?", id="case"),
+        pytest.param("validation/acuracy>0", "Did you mean 'validation/accuracy'?", id="metric"),
+        pytest.param("trial=3 or qqq=1", "Fields of every run: run, id, sweep", id="nothing-near"),
+    ],
+)
+def test_an_unknown_name_is_an_error_with_the_nearest(text: str, expected: str) -> None:
+    """A name that no run has is refused, although a comparison with it would only be false."""
+    with pytest.raises(SpecError, match="a hyperparameter, a metric or a field") as raised:
+        select([RUN], text)
+    assert expected in str(raised.value)
+
+
+def test_a_name_that_one_run_has_is_known() -> None:
+    """Runs that lack a hyperparameter of another are left out, not refused."""
+    runs = [foreign("a", {"x": 1}), foreign("b", {"y": 1})]
+    assert select(runs, "x=1") == runs[:1]
+    assert select(runs, None) == runs
+
+
+def test_no_runs_know_no_names() -> None:
+    """Where there are no runs, a condition is fine and chooses none."""
+    nothing: list[Any] = []
+    assert select(nothing, "anything=1") == []
