@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, Self
 
 from . import logdir
 from .backends.base import Backend, Queue, Task
@@ -14,7 +15,8 @@ from .backends.probe import FetchProgress
 from .journal import Journal
 from .signals import Signals
 from .spec import Sweep
-from .trial import Ended, Event, Started, TrialResult, TrialSpec, TrialState
+from .trial import Ended, Event, Started, TrialResult, TrialSpec, TrialState, caveats
+from .views.leaderboard import leaderboard_html
 from .writer import end_session, set_aside
 
 GRACE_SECONDS = 10.0  # how long trials may take to stop after SIGTERM or SIGHUP, before they are killed
@@ -55,6 +57,24 @@ class Outcome:
             return 128 + self.signal
         return int(any(result.state.is_fault for result in self.results.values()))
 
+    def _repr_html_(self) -> str:
+        """Show the leaderboard in a notebook."""
+        title = ", ".join([self.sweep.name, *caveats(self.specs, self.synthetic)])
+        return leaderboard_html(self.specs, self.results, title)
+
+
+class View(Protocol):
+    """What shows a sweep while it runs."""
+
+    def plan(self, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int) -> None:
+        """Begin: the trials there are, the results that stand already, how many workers."""
+
+    def event(self, event: Event | None) -> None:
+        """Show what happened."""
+
+    def fetch(self, name: str, done: int, total: int | None) -> None:
+        """Show how much of a data set has arrived."""
+
 
 @dataclass(frozen=True, slots=True)
 class Watcher:
@@ -63,6 +83,11 @@ class Watcher:
     plan: Callable[[Plan], None] = field(default=lambda _: None)
     event: Callable[[Event | None], None] = field(default=lambda _: None)
     fetch: FetchProgress = field(default=lambda *_: None)
+
+    @classmethod
+    def of(cls, view: View) -> Self:
+        """Tell a view."""
+        return cls(lambda plan: view.plan(plan.specs, plan.results, plan.workers), view.event, view.fetch)
 
 
 class Drive:

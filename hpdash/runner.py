@@ -17,6 +17,7 @@ from .search import trials
 from .signals import Signals, Stopped
 from .spec import Sweep, load_sweep, parse_sweep
 from .trial import Notice, TrialResult, TrialSpec, TrialState, default_metrics
+from .views.notebook import NotebookView, in_notebook
 
 ONLY_WHEN_ASKED = (TrialState.FAILED, TrialState.DIVERGED)  # states that --retry-failed runs again
 
@@ -54,7 +55,11 @@ def run_sweep(
 
     `source` is a sweep file, its content as a mapping, or a loaded Sweep. Raises HpdashError before anything is
     written where the file, the data or the logs root are not right; a trial's failure is a result, not an error.
+    In a notebook it shows its progress, unless a watcher is given.
     """
+    if watcher is None and in_notebook():
+        with NotebookView() as view:
+            return run_sweep(source, logs, options, Watcher.of(view))
     sweep, options = as_sweep(source), options or Options()
     job = _Job(sweep, trials(sweep), Path(logs) / sweep.name, options, watcher or Watcher())
     before = _before(job)

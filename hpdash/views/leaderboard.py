@@ -14,6 +14,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from ..trial import TrialResult, TrialSpec, TrialState
+from .markup import html_table
 from .text import duration, number, plain, setting, table
 
 
@@ -59,14 +60,25 @@ def leaderboard(
     console: Console, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], title: str, most: int = 20
 ) -> RenderableType:
     """Draw the best settings: hyperparameters that differ, best and last value, epoch, time."""
-    rows = rank(specs, results)
-    names = differing(specs)
+    header, rows = _rows(specs, results, most if console.is_terminal else None)
+    return table(console, header, rows, left=2 + len(differing(specs)), title=title)
+
+
+def leaderboard_html(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], title: str) -> str:
+    """Return the leaderboard as a table in HTML, every setting in it."""
+    header, rows = _rows(specs, results, None)
+    words = 2 + len(differing(specs))
+    return html_table(header, rows, [place >= words for place in range(len(header))], title)
+
+
+def _rows(
+    specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], most: int | None
+) -> tuple[list[str], list[list[object]]]:
+    rows, names = rank(specs, results), differing(specs)
     objective = specs[0].objective if specs else "objective"
     folded = any(len(row.specs) > 1 for row in rows)
     header = ["", "setting" if folded else "trial", *names, f"best {objective}", "epoch", "last", "time"]
-    shown_rows = rows if not console.is_terminal else rows[:most]
-    cells = [_cells(place, row, names, objective) for place, row in enumerate(shown_rows, start=1)]
-    return table(console, header, cells, left=2 + len(names), title=title)
+    return header, [_cells(place, row, names, objective) for place, row in enumerate(rows[:most], start=1)]
 
 
 def _cells(place: int, row: Row, names: Sequence[str], objective: str) -> list[object]:

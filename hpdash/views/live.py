@@ -44,6 +44,15 @@ class Tally:
     best: tuple[TrialSpec, float, int | None] | None = None
     ended: int = 0
 
+    @classmethod
+    def of(cls, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int) -> Self:
+        """Begin now: the trials there are, the results that stand already, how many workers."""
+        tally = cls(len(specs), len(results), workers, time.monotonic())
+        for spec in specs:
+            if spec.number in results:
+                tally.note_best(spec, results[spec.number])
+        return tally
+
     def note(self, event: Event, now: float) -> None:
         """Take in what happened."""
         match event:
@@ -102,10 +111,7 @@ class LiveView:
 
     def plan(self, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int) -> None:
         """Begin: the trials there are, the results that stand already, how many workers."""
-        self._tally = Tally(len(specs), len(results), workers, time.monotonic())
-        for spec in specs:
-            if spec.number in results:
-                self._tally.note_best(spec, results[spec.number])
+        self._tally = Tally.of(specs, results, workers)
 
     def event(self, event: Event | None) -> None:
         """Show what happened."""
@@ -116,7 +122,9 @@ class LiveView:
             case Notice(text, trial):
                 self._say(plain(text if trial is None else f"{trial:04d}: {text}"))
             case Ended(spec, _, result) if tally is not None:
-                self._say(_ended(tally, spec, result))
+                line = plain(ended_line(tally, spec, result))
+                line.stylize("" if result.state is TrialState.FINISHED else "yellow")
+                self._say(line)
 
     def fetch(self, name: str, done: int, total: int | None) -> None:
         """Show how much of a data set has arrived."""
@@ -142,14 +150,12 @@ class LiveView:
         return Group(*parts)
 
 
-def _ended(tally: Tally, spec: TrialSpec, result: TrialResult) -> Text:
-    place = f"[{tally.done}/{tally.total}]"
+def ended_line(tally: Tally, spec: TrialSpec, result: TrialResult) -> str:
+    """Say in a line how a trial has ended."""
     value = result.best.get(spec.objective)
     best = f" {spec.objective} {number(value)} at epoch {result.best_epoch}" if value is not None else ""
-    style = "" if result.state is TrialState.FINISHED else "yellow"
-    line = plain(f"{place} {spec.number:04d} {spec.label}: {result.state}{best} in {duration(result.seconds)}")
-    line.stylize(style)
-    return line
+    place = f"[{tally.done}/{tally.total}] {spec.number:04d} {spec.label}"
+    return f"{place}: {result.state}{best} in {duration(result.seconds)}"
 
 
 def _running_table(tally: Tally, now: float) -> Table:

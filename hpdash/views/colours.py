@@ -1,0 +1,69 @@
+"""Who is drawn in which colour: a value of a hyperparameter has one, the same in every view and on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..runs import Run
+from ..trial import Scalar
+from .text import setting
+
+# Okabe & Ito 2008, "Color Universal Design", without black and yellow, which a dark or a white page swallows
+CATEGORIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# and darker shades of them, for more names than those
+DARKER = ("#004A73", "#8A3C00", "#00614A", "#8F4673", "#8F6300", "#2A7AA8")
+# viridis (Smith & van der Walt 2015) from 0.2 to 0.8, what stands out on a dark and on a white page alike
+SEQUENCE = ("#414487", "#355F8D", "#2A788E", "#21918C", "#22A884", "#44BF70", "#7AD151")
+ABSENT = "#8C8C8C"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The runs that share a value and are drawn in one colour: `label` is what a legend says, literally."""
+
+    value: Scalar | None
+    label: str
+    colour: str
+    runs: tuple[Run, ...]
+
+
+def palette(values: Sequence[Scalar | None]) -> dict[Scalar | None, str]:
+    """Give each value of a hyperparameter its colour, `#RRGGBB`: a function of the values in their order alone.
+
+    Three numbers and more get shades of a sequence, so that the order is seen; so do more names than there are
+    colours that can be told apart. None, a hyperparameter that does not apply, is grey.
+    """
+    present = [value for value in values if value is not None]
+    ordered = len(present) > 2 and all(not isinstance(value, bool | str) for value in present)
+    names = (*CATEGORIES, *DARKER)
+    shades = names if len(present) <= len(names) and not ordered else _shades(len(present))
+    return {None: ABSENT, **dict(zip(present, shades, strict=False))}
+
+
+def coloured(
+    groups: Mapping[Scalar | None, Sequence[Run]], by: str | None = None, values: Sequence[Scalar | None] = ()
+) -> tuple[Group, ...]:
+    """Name and colour groups of runs: `batchnorm=before`, or the value itself where `by` is not given.
+
+    `values` are all the values there are, where the groups are only some: so that each keeps its colour.
+    """
+    colours = palette(values or list(groups))
+    prefix = f"{by}=" if by else ""
+    return tuple(
+        Group(value, f"{prefix}{'—' if value is None else setting(value)}", colours[value], tuple(runs))
+        for value, runs in groups.items()
+    )
+
+
+def _shades(count: int) -> tuple[str, ...]:
+    """Return colours at equal distances along the sequence."""
+    places = [place * (len(SEQUENCE) - 1) / max(count - 1, 1) for place in range(count)]
+    return tuple(_between(place) for place in places)
+
+
+def _between(place: float) -> str:
+    start = min(int(place), len(SEQUENCE) - 2)
+    first, second = SEQUENCE[start : start + 2]
+    pairs = [(int(first[at : at + 2], 16), int(second[at : at + 2], 16)) for at in (1, 3, 5)]
+    return "#" + "".join(f"{round(low + (high - low) * (place - start)):02X}" for low, high in pairs)

@@ -1,0 +1,55 @@
+"""`compare`: one tag across runs, grouped by a hyperparameter or run by run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ... import where
+from ...analysis.folds import differing, grouped, sort_key, value_of
+from ...errors import Problem, SpecError
+from ...runs import Damage, Run
+from ...trial import Scalar
+from ..colours import Group, coloured
+from .base import Comparison, ending_of, run_labels
+from .scalars import ScalarComparison
+from .tags import scalar_tags, unknown
+from .weights import WeightsComparison
+
+__all__ = ["Comparison", "ScalarComparison", "WeightsComparison", "compare", "ending_of", "groups_of"]
+
+
+def compare(
+    runs: Sequence[Run], tag: str, by: str | None = None, *,
+    step: int | None = None, over_steps: bool = False, every: Sequence[Run] = (),
+) -> Comparison:  # fmt: skip
+    """Compare a scalar or a histogram across runs, grouped by the name `by` or run by run.
+
+    `step` asks for another than the last (and, of histograms, the first); `over_steps` draws a row a step in the
+    terminal. `every` are the runs that `runs` were chosen from: groups keep the colours they have among all.
+    Raises SpecError for a tag or a name that no run has, and for a step that the runs do not have in common.
+    """
+    runs = sorted(runs, key=lambda run: sort_key(run.name))
+    tags = scalar_tags(runs, tag)
+    having = [run for run in runs if any(each in run.scalars for each in tags) or (not tags and tag in run.histograms)]
+    if not having:
+        raise unknown(runs, tag)
+    groups = groups_of(having, by, every)
+    if tags:
+        return ScalarComparison(tags[0], by, groups, tuple(tags), step)
+    from ...reader import read_histograms  # noqa: PLC0415  scalars alone need no second look at the files
+
+    damage: list[Damage] = []
+    histograms = {run.name: read_histograms(run, [tag], damage).get(tag) for run in having}
+    found = {name: series for name, series in histograms.items() if series is not None}
+    return WeightsComparison.of(tag, by, groups, found, step, over_steps, damage)
+
+
+def groups_of(runs: Sequence[Run], by: str | None, every: Sequence[Run] = ()) -> tuple[Group, ...]:
+    """Group and colour runs by a hyperparameter or field; each is its own group where `by` is None."""
+    if by is None:
+        labels = run_labels(runs, differing(runs))
+        own: dict[Scalar | None, list[Run]] = {labels[run.name]: [run] for run in runs}
+        return coloured(own)
+    if all(value_of(run, by) is None for run in runs):
+        raise SpecError([Problem("--by", *where.unknown(by, runs))])
+    return coloured(grouped(runs, by), by, list(grouped(every, by)))

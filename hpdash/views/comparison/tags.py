@@ -1,0 +1,39 @@
+"""Which tag a short name means: `accuracy` for `epoch_accuracy` and its validation, `hidden_2/kernel` as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from ... import logdir
+from ...errors import Problem, SpecError
+from ...runs import Run
+
+VALIDATION = f"{logdir.VALIDATION}/"
+MOST_NAMED = 6
+
+
+def scalar_tags(runs: Sequence[Run], name: str) -> list[str]:
+    """Return the scalar tags a name means, training before validation; none where no run has such a scalar.
+
+    A name without `validation/` means both parts; `accuracy` is `epoch_accuracy` where there is no such tag itself.
+    """
+    known = {tag for run in runs for tag in run.scalars}
+    base = name.removeprefix(VALIDATION)
+    parts = [VALIDATION] if base != name else ["", VALIDATION]
+    for spelled in (base, logdir.epoch_tag(base)):
+        found = [part + spelled for part in parts if part + spelled in known]
+        if found:
+            return found
+    return []
+
+
+def unknown(runs: Sequence[Run], name: str) -> SpecError:
+    """Make the error for a tag that no run has, with those that are meant most likely."""
+    known = sorted({tag for run in runs for tag in (*run.scalars, *run.histograms)})
+    holding = [tag for tag in known if name.lower() in tag.lower()]
+    near = list(dict.fromkeys([*holding, *get_close_matches(name, known, n=MOST_NAMED, cutoff=0.5)])) or known
+    more = ", …" if len(near) > MOST_NAMED else ""
+    empty = "No run has any tag: are these event files?" if runs else "No run was chosen: see LOGDIR and --where."
+    hint = f"There is {', '.join(near[:MOST_NAMED])}{more}." if near else empty
+    return SpecError([Problem("--tag", "a scalar or a histogram that a run has", name, hint)])

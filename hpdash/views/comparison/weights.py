@@ -1,0 +1,287 @@
+"""A histogram tag across runs: distributions on one axis, their statistics, how alike they are, how they move."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from rich.console import Group as Stack
+from rich.table import Table
+from rich.text import Text
+
+from ...analysis.folds import differing
+from ...analysis.moments import Moment, moments
+from ...analysis.spread import Pair, Spread, baseline, measure
+from ...analysis.verdict import verdicts
+from ...distances import wasserstein
+from ...errors import Problem, SpecError
+from ...histogram import NEAR_ZERO, Histogram, mixture, shared_edges
+from ...runs import Damage, HistogramSeries, Run
+from ..colours import Group
+from ..panels import density_panels, titled
+from ..plots import (
+    CLIP,
+    Block,
+    Chart,
+    Figure,
+    Fragment,
+    Heading,
+    bands_figure,
+    densities_figure,
+    ridges_figures,
+    steps_figure,
+)
+from ..strips import over_steps, side_by_side
+from ..text import number, plain, table
+from .base import Comparison, run_labels, sheet
+
+STATISTICS = ("mean", "std", "min", "p1", "p50", "p99", "max", "near 0", "from start", "W1 to ref")
+NARROW_STATISTICS = ("std", "p1", "p99", "near 0", "from start", "W1 to ref")
+NARROW = 120  # columns below which tables leave out what the picture shows
+MOST_RUNS = 24  # runs that a terminal shows one by one
+MOST_RIDGES = 4  # groups that are drawn beside each other
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class WeightsComparison(Comparison):
+    """`histograms` by run name, at `moments` (steps in common); `shown` of them are drawn, first and last or one."""
+
+    histograms: Mapping[str, HistogramSeries]
+    moments: tuple[Moment, ...]
+    shown: tuple[Moment, ...]
+    spread: Spread
+    over_steps: bool
+    damage: tuple[Damage, ...] = ()
+
+    @classmethod
+    def of(
+        cls, tag: str, by: str | None, groups: Sequence[Group], histograms: Mapping[str, HistogramSeries],
+        step: int | None = None, over_steps: bool = False, damage: Sequence[Damage] = (),
+    ) -> WeightsComparison:  # fmt: skip
+        """Compare what the runs of groups have of a tag, at a step or at the first and the last they have in common.
+
+        Raises SpecError where the runs do not have that step in common, or none of them has any.
+        """
+        kept = {name: series for name, series in histograms.items() if len(series.steps)}
+        own = [(group, tuple(run for run in group.runs if run.name in kept)) for group in groups]
+        groups = tuple(Group(group.value, group.label, group.colour, runs) for group, runs in own if runs)
+        found = moments(kept)
+        if not found:
+            raise SpecError([Problem("--tag", "a histogram with at least one step that can be read", tag)])
+        shown = (found[0], found[-1])[-len(found) :]
+        if step is not None:
+            shown = tuple(moment for moment in found if moment.step == step)
+        if not shown:
+            known = [moment.step for moment in found if moment.step is not None]
+            hint = f"The nearest is {min(known, key=lambda each: abs(each - (step or 0)))}." if known else ""
+            raise SpecError([Problem("--step", f"one of the {len(known)} steps that all runs have", str(step), hint)])
+        spread = measure({group.value: [kept[run.name] for run in group.runs] for group in groups})
+        return cls(tag, by, groups, kept, found, shown, spread, over_steps, tuple(damage))
+
+    @property
+    def reference(self) -> Group:
+        """The group that others are measured against: where a thing is off or unset, else the first."""
+        return self.groups[self.spread.groups.index(baseline(self.spread.groups))]
+
+    @property
+    def answers(self) -> list[str]:
+        """Say how much more alike the groups' runs are and how much less they move; nothing where runs are groups."""
+        return verdicts(self.spread, self.tag, self.by) if self.by else []
+
+    @property
+    def warnings(self) -> list[str]:
+        """What of the histograms could not be read."""
+        return [str(each) for each in self.damage]
+
+    def statistics(self, moment: Moment) -> Iterator[tuple[Group, Run | None, dict[str, float]]]:
+        """Yield each group's mean distribution in numbers, and each of its runs'."""
+        reference = mixture([moment.histograms[run.name] for run in self.reference.runs])
+        for group in self.groups:
+            own = {run.name: moment.histograms[run.name] for run in group.runs}
+            starts = [self.moments[0].histograms[name] for name in own]
+            drifts = [wasserstein(start, end) for start, end in zip(starts, own.values(), strict=True)]
+            whole = mixture(list(own.values()))
+            known = [drift for drift in drifts if math.isfinite(drift)]
+            yield group, None, _numbers(whole, reference, float(np.mean(known)) if known else math.nan)
+            if len(own) > 1:
+                for run, drift in zip(group.runs, drifts, strict=True):
+                    yield group, run, _numbers(own[run.name], reference, drift)
+
+    def render(self, console: Console) -> RenderableType:
+        """Draw the distributions as small multiples on one axis, tables of numbers, and the answer in a sentence."""
+        width = min(console.width, 160 if console.is_terminal else 100)
+        drawn = self.moments if self.over_steps else self.shown
+        edges = shared_edges([each for moment in drawn for each in moment.histograms.values()], 1, CLIP)
+        ends = (float(edges[0]), float(edges[-1]))
+        names = [name for name in differing(self.runs) if name != self.by]
+        labels = run_labels(self.runs, names) if len(self.runs) <= MOST_RUNS else {}
+        if self.over_steps:
+            picture = over_steps(self.groups, self.moments, ends, width)
+        else:
+            picture = side_by_side(self.groups, self.shown, ends, width, labels if self.by else {})
+        return Stack(
+            Text.assemble((plain(self.title).plain, "bold"), f"   density of {self._counts()}"),
+            *picture,
+            Text(self._outside(drawn, ends), style="dim"),
+            Text(),
+            self._statistics_table(console, labels),
+            Text.assemble((plain(self._notes()).plain, "dim"), "\n"),
+            *([self._spread_table(console)] if self.by else []),
+            *(plain(sentence) for sentence in self.answers),
+        )
+
+    def _counts(self) -> str:
+        logged = len(np.unique(np.concatenate([series.steps for series in self.histograms.values()])))
+        steps = f"{len(self.moments)} of {logged} steps in common"
+        return f"{len(self.runs)} runs, {steps if self.spread.steps else 'no step in common: each at its own ends'}"
+
+    def _outside(self, drawn: Sequence[Moment], ends: tuple[float, float]) -> str:
+        shares = [1 - each.share(*ends) for moment in drawn for each in moment.histograms.values() if each.total]
+        share = 100 * float(np.mean(shares or [0.0]))
+        return "One axis for all" + (f"; {share:.2g} % of the values lie outside it." if share > 0.005 else ".")
+
+    def _statistics_table(self, console: Console, labels: Mapping[str, str]) -> RenderableType:
+        columns = NARROW_STATISTICS if _is_narrow(console) else STATISTICS
+        rows = []
+        for group, run, numbers in self.statistics(self.shown[-1]):
+            if run is None:
+                name = Text.assemble(("■ ", group.colour), (plain(group.label).plain, "bold"))
+            elif run.name in labels:
+                name = Text("  ").append_text(plain(labels[run.name]))
+            else:
+                continue
+            rows.append([name, *_cells(numbers, columns)])
+        return _fitted(table(console, [self.shown[-1].label, *columns], rows), console, 10 * len(columns))
+
+    def _spread_table(self, console: Console) -> RenderableType:
+        rows = [
+            [Text.assemble(("■ ", group.colour), plain(group.label)), *cells]
+            for group, cells in zip(self.groups, self._spread_cells(), strict=True)
+        ]
+        columns = 4 if _is_narrow(console) else len(SPREAD_HEADER)
+        made = table(console, SPREAD_HEADER[:columns], (row[:columns] for row in rows))
+        return _fitted(made, console, 19 * (columns - 1))
+
+    def _spread_cells(self) -> Iterator[list[str]]:
+        for own in self.spread.groups:
+            pairs = (own.spread.mean, own.change.mean, own.spread.initial, own.change.initial)
+            yield [str(own.runs), *map(_pair, pairs)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the statistics of what is shown, the spread and the change, and the verdict."""
+        return {
+            "tag": self.tag, "by": self.by, "kind": "histogram", "reference": self.reference.label,
+            "verdict": self.answers, "spread": asdict(self.spread),
+            "statistics": [
+                {"moment": moment.label, "group": group.label, "run": run.id if run else None, **numbers}
+                for moment in self.shown for group, run, numbers in self.statistics(moment)
+            ],
+        }  # fmt: skip
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield a row for each statistic of each run and group at each step, and for spread and change."""
+        for moment in self.moments:
+            for group, run, numbers in self.statistics(moment):
+                step = moment.label if moment.step is None else moment.step
+                for name, value in numbers.items():
+                    yield self._row(group, run.id if run else "", step, name, value)
+        for group, own in zip(self.groups, self.spread.groups, strict=True):
+            for name, trace in (("spread", own.spread), ("change", own.change), ("drift", own.drift)):
+                for step, raw, scaled in zip(trace.steps, trace.raw, trace.scaled, strict=True):
+                    yield self._row(group, "", step, name, raw)
+                    yield self._row(group, "", step, f"{name} / std", scaled)
+
+    def _row(self, group: Group, run: str, step: int | str, statistic: str, value: float) -> dict[str, Any]:
+        return {"tag": self.tag, "group": group.label, "run": run, "step": step, "statistic": statistic, "value": value}
+
+    def blocks(self) -> list[Block]:
+        """Return the answer, the densities with their slider, quantiles and distances over steps, and the tables."""
+        lead = "".join(f'<p class="lead">{escape(plain(sentence).plain)}</p>' for sentence in self.answers)
+        steps = [moment.step for moment in self.shown if moment.step is not None] if len(self.shown) == 1 else None
+        caption = "Mean of each group, range of its runs as a band, every run as a thin line; one axis for all steps."
+        bands = "Quantiles of each group's mean: the median, 25 to 75 % shaded, 1 % and 99 % dotted."
+        labels = run_labels(self.runs, [name for name in differing(self.runs) if name != self.by])
+        rows = [
+            [f"\u2003{labels[run.name]}" if run else group.label, *_cells(numbers, STATISTICS)]
+            for group, run, numbers in self.statistics(self.shown[-1])
+        ]
+        made: list[Block] = [
+            Fragment(f'{lead}<p class="soft">{escape(self._counts())}</p>'),
+            Chart(densities_figure(self.groups, self.histograms, self.tag, steps), caption, height=460),
+        ]
+        if len(self.moments) > 1:
+            made += [Heading("Over steps"), Chart(bands_figure(self.groups, self.histograms, self.tag), bands)]
+        if len(self.moments) > 1 and len(self.groups) <= MOST_RIDGES:
+            ridges = zip(self.groups, ridges_figures(self.groups, self.histograms, self.tag), strict=True)
+            made += [Chart(figure, f"{group.label}, step by step", 420, wide=False) for group, figure in ridges]
+        if self.by:
+            made += [Heading("How alike the runs are, and how much they move"), Fragment(_MEANING)]
+            made += [Chart(figure, title, height=300, wide=False) for title, figure in self._traces()]
+            cells = ([group.label, *cells] for group, cells in zip(self.groups, self._spread_cells(), strict=True))
+            made.append(sheet(SPREAD_HEADER, cells))
+        notes = f'<p class="soft">{escape(plain(self._notes()).plain)}</p>'
+        heading = Heading(f"Statistics at {self.shown[-1].label}")
+        return [*made, heading, sheet(["", *STATISTICS], rows), Fragment(notes)]
+
+    def _notes(self) -> str:
+        start = self.moments[0].label
+        near = f"near 0: the share within {NEAR_ZERO:g}"
+        return f"{near}; from start: W1 from {start}; ref: {self.reference.label}; W1: Wasserstein-1 distance"
+
+    def _traces(self) -> Iterator[tuple[str, Figure]]:
+        for name, title in (("spread", "Distance between runs"), ("change", "Change per step")):
+            for unit, said in (("raw", "weight units"), ("scaled", "standard deviations")):
+                both = zip(self.groups, self.spread.groups, strict=True)
+                traces = [(group, getattr(own, name)) for group, own in both]
+                lines = [(group, trace.steps, getattr(trace, unit)) for group, trace in traces]
+                yield f"{title}, {said}", steps_figure(lines, said)
+
+    def panels(self) -> list[list[Figure]]:
+        """Return the densities at each moment shown, then the distances over steps."""
+        traces = list(self._traces()) if self.by and len(self.spread.steps) > 1 else []
+        over = [titled(figure, title) for title, figure in traces]
+        return density_panels(self.groups, self.shown, self.tag) + [row for row in (over[:2], over[2:]) if row]
+
+
+SPREAD_HEADER = ("", "runs", "spread (÷ std)", "change per step (÷ std)", "spread at step 0", "change from step 0")
+_MEANING = (
+    '<p class="soft">Wasserstein-1 distances: between every two runs of a group, averaged; and of each run from one '
+    "step to the next, averaged over the group. In weight units, and divided by the pooled standard deviation of what "
+    "is compared: larger weights are further apart for no other reason.</p>"
+)
+
+
+def _numbers(own: Histogram, reference: Histogram, drift: float) -> dict[str, float]:
+    low, middle, high = own.quantiles([0.01, 0.5, 0.99]).tolist()
+    values = (own.mean, own.std, own.min, low, middle, high, own.max, own.share_near_zero(), drift)
+    whole = own.total + own.nonfinite
+    distance = wasserstein(own, reference)
+    named = dict(zip(STATISTICS, (*values, distance), strict=True))
+    return {**named, "non-finite": own.nonfinite / whole if whole else 0.0}
+
+
+def _cells(numbers: Mapping[str, float], names: Sequence[str]) -> list[str]:
+    """Spell what is measured in weights with the decimals that matter beside their standard deviation."""
+    return [f"{numbers[name]:.4f}" if numbers["std"] >= 0.01 else number(numbers[name]) for name in names]
+
+
+def _pair(pair: Pair | None) -> str:
+    return f"{pair.raw:.3g} ({pair.scaled:.3g})" if pair else ""
+
+
+def _is_narrow(console: Console) -> bool:
+    return console.is_terminal and console.width < NARROW
+
+
+def _fitted(made: Table, console: Console, numbers: int) -> Table:
+    """Give numbers the width they need, and names the rest, cut where it is too little."""
+    names = made.columns[0]
+    longest = max((cell_len(str(cell)) for cell in names.cells), default=0)
+    names.width, names.no_wrap = max(8, min(longest, console.width - numbers - 4)), True
+    return made

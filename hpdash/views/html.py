@@ -1,0 +1,99 @@
+"""The page around charts: one HTML file with plotly in it, which opens offline, in light and dark, and prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+from itertools import count
+from typing import Any
+
+from .text import plain
+
+Figure = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading, shown literally; `level` 2 or 3."""
+
+    text: str
+    level: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A piece of HTML in which every name is escaped."""
+
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A figure, what it shows in a sentence (shown literally, and read out where it cannot be seen), its height."""
+
+    figure: Figure
+    caption: str = ""
+    height: int = 380
+    wide: bool = True
+
+
+Block = Heading | Fragment | Chart
+
+
+def page(title: str, blocks: Sequence[Block]) -> str:
+    """Make one HTML file of blocks, with plotly in it once: light and dark, printable, without the network."""
+    figures = [block.figure for block in blocks if isinstance(block, Chart)]
+    numbers = count()
+    body = "\n".join(_block(block, numbers) for block in blocks)
+    plotly = files("plotly.package_data").joinpath("plotly.min.js").read_text("utf-8") if figures else ""
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{_text(title)}</title>
+<style>
+{_static("page.css")}</style>
+</head>
+<body>
+<main>
+<h1>{_text(title)}</h1>
+{body}
+</main>
+<script>{plotly}</script>
+<script type="application/json" id="figures">{_json(figures)}</script>
+<script>
+{_static("page.js")}</script>
+</body>
+</html>
+"""
+
+
+def _block(block: Block, numbers: count[int]) -> str:
+    match block:
+        case Heading(text, level):
+            return f"<h{level}>{_text(text)}</h{level}>"
+        case Fragment(html):
+            return f'<div class="fragment">{html}</div>'
+        case Chart(_, caption, height, wide):
+            said = f"<figcaption>{_text(caption)}</figcaption>" if caption else ""
+            plot = f'<div class="plot" id="chart-{next(numbers)}" style="height:{height}px" role="img"'
+            shown = f'{said}{plot} aria-label="{_text(caption)}"></div>'
+            return f'<figure class="{"wide" if wide else "half"}">{shown}</figure>'
+
+
+def _text(text: str) -> str:
+    return escape(plain(text).plain)
+
+
+def _json(value: Any) -> str:
+    """Spell JSON so that nothing in it ends the script it stands in."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _static(name: str) -> str:
+    return files(__package__).joinpath("static", name).read_text("utf-8")

@@ -1,0 +1,135 @@
+"""`hpdash ls`: the runs of every sweep as a ranked table, best first, with what is unfinished, failed or missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from ..analysis.folds import Fold, Stat, by_sweep, caveats, differing, rank, sort_key
+from ..analysis.objective import objective_of
+from ..errors import Problem, SpecError
+from ..runs import Objective, Run
+from ..trial import Scalar
+from ..where import known, select, unknown
+
+_RESULT = ("best", "epoch", "last", "trained", "time", "status")
+Value = Scalar | Stat | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One sweep's table, or that of the runs of no sweep; `columns` are names that `Fold.value` knows.
+
+    `chosen` says that a user named them. `found` counts the sweep's runs before `--where`; `missing` its trials that
+    have not begun.
+    """
+
+    sweep: str | None
+    objective: Objective | None
+    columns: tuple[str, ...]
+    chosen: bool
+    rows: tuple[Fold, ...]
+    caveats: tuple[str, ...]
+    found: int
+    missing: int = 0
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs listed."""
+        return [run for row in self.rows for run in row.runs]
+
+    def value(self, row: Fold, name: str) -> Value:
+        """Return what a column holds in a row; the objective's best is the one that ranks."""
+        return row.value(name, self.objective)
+
+
+def listings(
+    runs: Sequence[Run],
+    *,
+    where: str | None = None,
+    sort: str | None = None,
+    columns: Sequence[str] = (),
+    repeats: bool = False,
+    planned: Mapping[str, int] | None = None,
+) -> list[Listing]:
+    """Rank the runs a condition holds for, a table a sweep.
+
+    `sort` is a name, with `-` before it from great to small; `columns` replace those that are shown by default;
+    `repeats` unfolds replicates; `planned` says how many trials each sweep has. Raises SpecError for unknown names.
+    """
+    chosen = select(runs, where)
+    key = None if sort is None else sort.removeprefix("-")
+    _check(runs, {"--sort": [] if key is None else [key], "--columns": columns})
+    made = []
+    for sweep, found in by_sweep(runs).items():
+        own = [run for run in chosen if run.sweep == sweep]
+        objective = objective_of(own)
+        listed = Listing(
+            sweep=sweep,
+            objective=objective,
+            columns=tuple(columns) or _columns(own, objective, repeats),
+            chosen=bool(columns),
+            rows=tuple(rank(own, objective, repeats)),
+            caveats=tuple(caveats(own)),
+            found=len(found),
+            missing=max(0, (planned or {}).get(sweep or "", 0) - len(found)),
+        )
+        made.append(listed if key is None else _sorted(listed, key, sort != key))
+    return made
+
+
+def _check(runs: Sequence[Run], given: Mapping[str, Sequence[str]]) -> None:
+    problems = [
+        Problem(option, *unknown(name, runs))
+        for option, names in given.items()
+        for name in names
+        if runs and not known(name, runs)
+    ]
+    if problems:
+        raise SpecError(problems)
+
+
+def _columns(runs: Sequence[Run], objective: Objective | None, repeats: bool) -> tuple[str, ...]:
+    """Return what tells the runs apart, of a sweep what it sweeps, and how they did."""
+    swept = {name for run in runs for name in run.swept}
+    apart = [name for name in differing(runs) if name in swept or not swept]
+    if repeats and len({run.seed for run in runs}) > 1:
+        apart.append("seed")
+    results = _RESULT if objective else ("trained", "time", "status")
+    told = any(run.status is not None for run in runs)
+    return tuple(dict.fromkeys((*apart, *(name for name in results if name != "status" or told))))
+
+
+def _sorted(listing: Listing, key: str, descending: bool) -> Listing:
+    """Sort by a column; what has no value there comes last either way."""
+    keyed = [(sort_key(listing.value(row, key)), row) for row in listing.rows]
+    absent = sort_key(None)
+    present = sorted((pair for pair in keyed if pair[0] != absent), key=lambda pair: pair[0], reverse=descending)
+    rows = (*present, *(pair for pair in keyed if pair[0] == absent))
+    return replace(listing, rows=tuple(row for _, row in rows))
+
+
+def to_json(listings: Sequence[Listing], top: int | None = None) -> list[dict[str, Any]]:
+    """Return the tables as JSON values: each row with its runs, hyperparameters and columns."""
+    return [
+        {
+            "sweep": listing.sweep,
+            "objective": None if listing.objective is None else asdict(listing.objective),
+            "caveats": listing.caveats,
+            "found": listing.found,
+            "missing": listing.missing,
+            "rows": [_row_json(listing, row) for row in listing.rows[:top]],
+        }
+        for listing in listings
+    ]
+
+
+def _row_json(listing: Listing, row: Fold) -> dict[str, Any]:
+    values = {name: listing.value(row, name) for name in listing.columns}
+    return {
+        "place": row.place,
+        "runs": [{"id": run.id, "name": run.name, "seed": run.seed, "status": run.status} for run in row.runs],
+        "hparams": dict(sorted(row.runs[0].hparams.items())),
+        "values": {name: asdict(value) if isinstance(value, Stat) else value for name, value in values.items()},
+    }

@@ -1,0 +1,101 @@
+"""A sweep while it runs, in a notebook: one output that is redrawn in place, without widgets."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any, Self
+
+from ..trial import Ended, Event, Notice, TrialResult, TrialSpec, TrialState
+from .live import SHOWN_METRICS, Tally, ended_line
+from .markup import html_table
+from .text import duration, number
+
+REDRAW_SECONDS = 0.5
+
+
+def in_notebook() -> bool:
+    """Say whether a Jupyter kernel runs this process; a plain IPython shell is a terminal."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
+class NotebookView:
+    """Show a sweep in a notebook's output: a row a running trial, a total, what went wrong."""
+
+    def __init__(self) -> None:
+        self._display: Any = None
+        self._tally: Tally | None = None
+        self._said: list[str] = []
+        self._fetching = ""
+        self._drawn = 0.0
+
+    def __enter__(self) -> Self:
+        from IPython.display import HTML, display  # noqa: PLC0415  only a kernel has it
+
+        self._display = display(HTML(self.html()), display_id=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._redraw()
+
+    def plan(self, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int) -> None:
+        """Begin: the trials there are, the results that stand already, how many workers."""
+        self._tally = Tally.of(specs, results, workers)
+
+    def event(self, event: Event | None) -> None:
+        """Show what happened."""
+        if event is not None and self._tally is not None:
+            self._tally.note(event, time.monotonic())
+        match event:
+            case Notice(text, trial):
+                self._said.append(text if trial is None else f"{trial:04d}: {text}")
+            case Ended(spec, _, result) if self._tally is not None and result.state is not TrialState.FINISHED:
+                self._said.append(ended_line(self._tally, spec, result))
+        if time.monotonic() - self._drawn > REDRAW_SECONDS:
+            self._redraw()
+
+    def fetch(self, name: str, done: int, total: int | None) -> None:
+        """Show how much of a data set has arrived."""
+        self._fetching = f"fetching {name}: {done / 1e6:.0f}{f' of {total / 1e6:.0f}' if total else ''} MB"
+        if time.monotonic() - self._drawn > REDRAW_SECONDS:
+            self._redraw()
+
+    def html(self) -> str:
+        """Return what the output shows now."""
+        said = "".join(f"<div>{escape(line)}</div>" for line in self._said)
+        if self._tally is None:
+            return f"<div>{escape(self._fetching or 'starting workers …')}</div>{said}"
+        return f"{_total(self._tally)}{_running(self._tally)}{said}"
+
+    def _redraw(self) -> None:
+        from IPython.display import HTML  # noqa: PLC0415
+
+        self._drawn = time.monotonic()
+        self._display.update(HTML(self.html()))
+
+
+def _total(tally: Tally) -> str:
+    now = time.monotonic()
+    left = tally.seconds_left(now)
+    words = [f"{tally.done}/{tally.total} trials", f"{duration(now - tally.begin)} elapsed"]
+    if left is not None and tally.done < tally.total:
+        words.append(f"{duration(left)} left")
+    if tally.best is not None:
+        spec, value, epoch = tally.best
+        words.append(f"best {spec.objective} {number(value)} at epoch {epoch}: {spec.number:04d} {spec.label}")
+    share = (tally.done + tally.share_running) / max(1, tally.total)
+    return f"<div><progress value='{share:.4f}' max='1'></progress> {escape(' · '.join(words))}</div>"
+
+
+def _running(tally: Tally) -> str:
+    rows = []
+    for running in tally.running.values():
+        progress = running.progress
+        epoch = f"{min(progress.epoch + 1, progress.epochs)}/{progress.epochs}" if progress else "starting"
+        metrics = list(progress.metrics.items())[:SHOWN_METRICS] if progress else []
+        values = "  ".join(f"{name} {number(value)}" for name, value in metrics)
+        rows.append((f"{running.spec.number:04d}", running.spec.label, epoch, values))
+    return html_table(["trial", "", "epoch", "metrics"], rows, [False] * 4) if rows else ""

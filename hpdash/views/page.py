@@ -1,0 +1,267 @@
+"""`hpdash show`: one run whole: settings, metrics, weights' statistics, its error, and how to train it again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from .. import logdir
+from ..analysis.folds import FIELDS, caveats, field_of
+from ..analysis.objective import VALIDATION, best, goal_of, last, objective_of, seconds, trained
+from ..errors import Problem, SpecError
+from ..histogram import NEAR_ZERO, Histogram
+from ..runs import HistogramSeries, Run, Series
+from .listed import progress
+from .text import duration, number, plain, setting
+
+BARS = "▁▂▃▄▅▆▇█"
+_CURVE = 20  # characters of a metric's curve
+_LEVELS = {"p1": 0.01, "p50": 0.5, "p99": 0.99}
+_STATISTICS = ("mean", "std", "min", *_LEVELS, "max")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A run, the histograms of its tags, and a sweep file that trains it again, where there is one."""
+
+    run: Run
+    histograms: Mapping[str, HistogramSeries]
+    recipe: str | None = None
+
+
+def find(runs: Sequence[Run], name: str) -> Run:
+    """Return the run of a name: its name, its id, its folder's, or its number in a sweep (`3`, `quickstart/3`).
+
+    Raises SpecError where there is none, with the nearest names, or more than one, with their ids.
+    """
+    wanted = name.strip("/")
+    whole = [run for run in runs if wanted in (run.name, run.id)]
+    for found in (whole, [run for run in runs if wanted in _short(run)]):
+        if len(found) == 1:
+            return found[0]
+        if found:
+            ids = " or ".join(run.id for run in found[:3])
+            raise SpecError([Problem("RUN", "one run", f"{len(found)} of the name {name!r}", f"Say {ids}.")])
+    names = dict.fromkeys(each for run in runs for each in (run.id, run.name))
+    near = get_close_matches(wanted[:200], names, n=3)
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"There is {runs[0].id}." if runs else ""
+    raise SpecError([Problem("RUN", "a run's name, folder or id", repr(name), hint)])
+
+
+def _short(run: Run) -> Iterator[str]:
+    yield PurePosixPath(run.name).name
+    if run.number is not None:
+        for spelled in (f"{run.number}", f"{run.number:04d}"):
+            yield from (spelled, f"{run.sweep}/{spelled}")
+
+
+def draw(page: Page) -> Iterator[RenderableType]:
+    """Draw a run part by part; names, errors and tracebacks stand there literally."""
+    run = page.run
+    yield _lines(run.id, "bold")
+    yield _lines(str(run.folder), "dim")
+    yield from _facts(run)
+    yield from _settings(run)
+    if run.scalars:
+        yield _heading("Metrics")
+        yield _metrics(run)
+    if page.histograms:
+        yield _heading("Weights, at the first and at the last step")
+        yield from _weights(page)
+    yield from _faults(run)
+    if page.recipe:
+        yield _heading("Again")
+        yield _lines(_advice(run), "dim")
+        yield _lines(page.recipe)
+
+
+def _advice(run: Run) -> str:
+    own = any(":" in str(run.hparams.get(name)) for name in ("name", "builder", "loop"))
+    beside = " beside the modules it names" if own else ""
+    return f"Save this as again.toml{beside} and type: hpdash sweep again.toml"
+
+
+def _heading(text: str) -> Text:
+    return Text(f"\n{text}", style="bold")
+
+
+def _lines(text: str, style: str = "") -> Text:
+    made = Text("\n").join(plain(line.expandtabs(4)) for line in text.splitlines())
+    made.stylize(style)
+    return made
+
+
+def _facts(run: Run) -> Iterator[Text]:
+    objective, result, time = objective_of([run]), run.result, seconds(run)
+    found, end, unit = best(run, objective), last(run, objective), "step" if run.sweep is None else "epoch"
+    parts = [
+        run.status,
+        run.attempt and run.attempt > 1 and f"attempt {run.attempt}",
+        trained(run, objective) is not None and f"{progress(run, objective)} {unit}s",
+        time is not None and duration(time),
+        run.seed is not None and f"seed {run.seed}",
+        run.started and f"begun {datetime.fromtimestamp(run.started):%Y-%m-%d %H:%M}",
+        *caveats([run]),
+    ]
+    yield plain(" · ".join(str(part) for part in parts if part))
+    if objective and found:
+        yield plain(f"{objective.name}: {number(found[0])} at {unit} {found[1]}, {number(end)} at the end")
+    if result and result.parameters is not None:
+        yield plain(f"{result.parameters:,} parameters, {result.trainable_parameters or 0:,} of them trainable")
+    if result and result.xla is not None:
+        graph = "an earlier trial's graph" if result.reused_graph else "a graph of its own"
+        yield plain(f"{'compiled with' if result.xla else 'without'} XLA, on {graph}")
+    if result and result.weights_sha256:
+        yield plain(f"weights' sha256 {result.weights_sha256}")
+
+
+def _settings(run: Run) -> Iterator[RenderableType]:
+    told = [name for name in run.swept if name in run.hparams] or sorted(run.hparams)
+    if not told:
+        return
+    yield _heading("Hyperparameters")
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name in told:
+        table.add_row(plain(name), plain(setting(run.hparams[name])))
+    yield table
+    rest = (f"{name}={setting(run.hparams[name])}" for name in sorted(run.hparams.keys() - set(told)))
+    yield _lines("  ".join(rest), "dim")
+
+
+def _metrics(run: Run) -> Table:
+    """Draw a row a tag, the validation's below the training's."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for name in ("tag", "", "first", "last", "best", "at"):
+        table.add_column(
+            name, justify="left" if name in ("tag", "") else "right", no_wrap=name != "tag", overflow="fold"
+        )
+    for tag in sorted(run.scalars, key=lambda tag: (tag.removeprefix(VALIDATION), tag)):
+        series = run.scalars[tag]
+        if len(series.values) and not tag.startswith(logdir.best_tag("")):
+            found = _best(tag, series)
+            at_best = (number(found[0]), str(found[1])) if found else ("", "")
+            ends = number(float(series.values[0])), number(series.last)
+            table.add_row(plain(tag), sparkline(series.values), *ends, *at_best)
+    return table
+
+
+def _best(tag: str, series: Series) -> tuple[float, int] | None:
+    goal = goal_of(tag)
+    return series.best(goal) if goal else None
+
+
+def sparkline(values: NDArray[np.float64], width: int = _CURVE) -> str:
+    """Draw values in at most `width` characters, from the least finite to the greatest; others are blank.
+
+    Where there are more values, a character stands for the mean of its share of them.
+    """
+    parts = np.array_split(values, min(width, len(values)))
+    means = np.array([np.mean(part[np.isfinite(part)]) if np.isfinite(part).any() else math.nan for part in parts])
+    finite = means[np.isfinite(means)]
+    if not finite.size:
+        return " " * len(means)
+    spread = np.ptp(finite) or 1.0
+    places = np.nan_to_num((means - finite.min()) / spread * (len(BARS) - 1))
+    return "".join(
+        BARS[round(place)] if math.isfinite(mean) else " " for mean, place in zip(means, places, strict=True)
+    )
+
+
+def statistics(run: Run, tag: str, series: HistogramSeries, at: int) -> dict[str, float]:
+    """Return a histogram's statistics at a place of its series: `near_0` and `nonfinite` are shares of the values."""
+    histogram, step = series.histograms[at], int(series.steps[at])
+    quantiles = histogram.quantiles(list(_LEVELS.values()))
+    values = {"mean": histogram.mean, "std": histogram.std, "min": histogram.min, "max": histogram.max}
+    return {
+        "step": step,
+        "values": histogram.total,
+        **values,
+        **dict(zip(_LEVELS, map(float, quantiles), strict=True)),
+        "near_0": histogram.share_near_zero(),
+        "nonfinite": _nonfinite(run, tag, histogram, step),
+    }
+
+
+def _nonfinite(run: Run, tag: str, histogram: Histogram, step: int) -> float:
+    """Return the share of values that were NaN or infinite, which hpdash logs beside a histogram."""
+    logged = run.scalars.get(logdir.nonfinite_tag(tag))
+    if logged is not None and step in logged.steps:
+        return float(logged.values[logged.steps == step][0])
+    return histogram.nonfinite / max(histogram.total + histogram.nonfinite, 1)
+
+
+def _weights(page: Page) -> Iterator[Text]:
+    names = "".join(f"{name:>9}" for name in _STATISTICS)
+    yield Text(f"{'step':>6}{names} |w|≤{NEAR_ZERO:g}", style="dim")
+    for tag, series in sorted(page.histograms.items()):
+        places = dict.fromkeys((0, len(series.steps) - 1)) if len(series.steps) else {}
+        for at in places:
+            found = statistics(page.run, tag, series, at)
+            if not at:
+                yield plain(f"{tag} ({found['values']:,.0f})")
+            lost = f"  {found['nonfinite']:.2%} not finite" if found["nonfinite"] else ""
+            numbers = "".join(f"{_short_number(found[name]):>9}" for name in _STATISTICS)
+            told = f"{numbers}{found['near_0']:>10.1%}" if _varies(found) else f"  all {found['mean']:.3g}"
+            yield Text(f"{found['step']:>6}{told}{lost}")
+
+
+def _varies(found: Mapping[str, float]) -> bool:
+    """Say whether the values differ: those that are all alike stand in one bucket of a millionth's width."""
+    return not found["max"] - found["min"] <= 2e-6 * max(1.0, abs(found["mean"]))
+
+
+def _short_number(value: float) -> str:
+    text = f"{value:.3g}"
+    return text if len(text) < 9 else f"{value:.2g}"
+
+
+def _faults(run: Run) -> Iterator[Text]:
+    if run.result and run.result.error:
+        yield _heading("Error")
+        yield _lines(run.result.traceback or run.result.error, "red")
+    if run.damage:
+        yield _heading("Damage")
+        yield from (plain(damage) for damage in run.damage)
+
+
+def to_json(page: Page) -> dict[str, Any]:
+    """Return a run as JSON values: its fields, hyperparameters, metrics, weights' statistics, result and recipe."""
+    run = page.run
+    metrics = {tag: _metric_json(tag, series) for tag, series in sorted(run.scalars.items()) if len(series.values)}
+    weights = {
+        tag: [statistics(run, tag, series, at) for at in dict.fromkeys((0, len(series.steps) - 1))]
+        for tag, series in sorted(page.histograms.items())
+        if len(series.steps)
+    }
+    objective = objective_of([run])
+    return {
+        **{name: field_of(run, name, objective) for name in FIELDS},
+        "folder": str(run.folder),
+        "started": run.started,
+        "objective": asdict(objective) if objective else None,
+        "caveats": caveats([run]),
+        "swept": list(run.swept),
+        "hparams": dict(sorted(run.hparams.items())),
+        "metrics": metrics,
+        "weights": weights,
+        "result": run.result.to_json() if run.result else None,
+        "damage": [{"file": str(each.file), "offset": each.offset, "reason": each.reason} for each in run.damage],
+        "recipe": page.recipe,
+    }
+
+
+def _metric_json(tag: str, series: Series) -> dict[str, Any]:
+    found = _best(tag, series)
+    ends = {"steps": len(series.steps), "first": float(series.values[0]), "last": series.last}
+    return ends | ({"best": found[0], "best_step": found[1]} if found else {})

@@ -1,0 +1,75 @@
+"""How to train one trial of a sweep again: a sweep file of this trial alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import SpecError
+from ..runs import Run
+from ..trial import TABLES, shown
+
+LONGEST = 64  # characters of a sweep's name
+
+
+def recipe(run: Run, settings: Mapping[str, Any]) -> str | None:
+    """Return a sweep file whose only trial has a run's settings and seed, hence its bits; None where it cannot be.
+
+    `settings` are the normalised ones of the run's sweep. The file is parsed before it is given: what it trains is
+    what the run's session logged.
+    """
+    from ..search import trials  # noqa: PLC0415  the sweep file's checks take a tenth of a second to import
+    from ..spec import parse_sweep  # noqa: PLC0415
+
+    try:
+        text = _write(run, settings)
+        (spec,) = trials(parse_sweep(text, name="again", folder=Path()))
+    except (SpecError, LookupError, TypeError, AttributeError, ValueError):
+        return None
+    return text if spec.hparams == dict(run.hparams) and spec.seed == run.seed else None
+
+
+def _write(run: Run, settings: Mapping[str, Any]) -> str:
+    from ..spec import SETTINGS  # noqa: PLC0415
+    from ..spec.tables import table_of  # noqa: PLC0415
+    from ..spec.text import to_toml  # noqa: PLC0415
+
+    exact = {name: _exact(name, run.hparams[name], settings) for name in sorted(run.hparams)}
+    point = {name: exact[name] for name in run.swept if name in exact}
+    number = f"-{run.number:04d}"
+    head = {"name": f"{str(settings['name'])[: LONGEST - len(number)]}{number}", "seed": run.seed}
+    document = {"sweep": {**head, "objective": settings["objective"], "goal": settings["goal"]}}
+    for table in (*TABLES, "log"):
+        values = settings["log"] if table == "log" else exact
+        names = dict.fromkeys((*settings[table], *(name for name in values if table_of(name) == table)))
+        defaults = {name: setting.default for name, setting in SETTINGS[table].items()}
+        told = (name for name in names if name in values and name not in point)
+        document[table] = {name: values[name] for name in told if values[name] != defaults.get(name)}
+    if not point:  # nothing of what is swept applies to this trial, but a [[trial]] sets something
+        point = {"epochs": document["train"].pop("epochs", exact["epochs"])}
+    toml = to_toml({name: table for name, table in document.items() if table})
+    toml += "\n[" + to_toml({"trial": point}).replace("]\n", "]]\n", 1)
+    return re.sub(r'(?m)^(\[*)"([A-Za-z0-9_-]+)"(?=\]| =)', r"\1\2", toml)  # TOML's bare keys read better
+
+
+def _exact(name: str, value: Any, settings: Mapping[str, Any]) -> Any:
+    """Return a hyperparameter as a sweep file spells it: event files have one kind of number, and lists as text.
+
+    It is the value of the sweep that is shown so, else a number of its range's kind.
+    """
+    for candidate in _candidates(name, settings):
+        text = shown(candidate)
+        if text == value and isinstance(text, bool) == isinstance(value, bool):
+            return candidate
+    kinds = [each["domain"].get("kind") for each in settings["hparams"] if each["name"] == name]
+    return int(value) if "int" in kinds else float(value) if "float" in kinds else value
+
+
+def _candidates(name: str, settings: Mapping[str, Any]) -> Iterator[Any]:
+    for each in settings["hparams"]:
+        if each["name"] == name:
+            yield from each["domain"].get("values", ())
+    yield from (trial[name] for trial in settings["trial"] if name in trial)
+    yield from (settings[table][name] for table in TABLES if name in settings[table])

@@ -1,0 +1,71 @@
+"""The curves of all trials of a sweep, grouped by one hyperparameter after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ...analysis.effects import parts, varied
+from ...analysis.folds import grouped
+from ...analysis.objective import VALIDATION
+from ...logdir import epoch_tag
+from ...runs import Objective, Run, Series
+from ..colours import CATEGORIES, Group, coloured, palette
+from ..effects import bounds_label
+from ..html import Block, Chart, Fragment
+from ..plots import curves_figure
+from .marks import said
+
+POINTS = 150_000  # of all curves together: two megabytes
+FEWEST_STEPS, MOST_STEPS = 20, 200
+READING = "Solid lines are validation, dashed ones training; strong lines are means, shades the range of all runs."
+
+
+def curves(runs: Sequence[Run], objective: Objective, by: str | None) -> list[Block]:
+    """Draw the objective and the loss over steps for every hyperparameter that differs, with a choice between them."""
+    choices = list(dict.fromkeys([*([by] if by else []), *varied(runs)]))
+    tags = list(dict.fromkeys([objective.tag.removeprefix(VALIDATION), epoch_tag("loss")]))
+    tags = [tag for tag in tags if any(name in run.scalars for run in runs for name in (tag, VALIDATION + tag))]
+    thinned = _thinned(runs, tags, len(choices) or 1)
+    blocks: list[Block] = []
+    for name in choices or [""]:
+        groups = _groups(thinned, name) if name else [Group(None, "all trials", CATEGORIES[0], tuple(thinned))]
+        blocks += [Chart(curves_figure(groups, tag), f"{tag}{' by ' * bool(name)}{name}", height=340) for tag in tags]
+    if len(choices) < 2 or not tags:
+        return [Fragment(f'<p class="soft">{READING}</p>'), *blocks]
+    options = "".join(f"<option>{said(name)}</option>" for name in choices)
+    choice = f'<label class="choice" data-each="{len(tags)}">coloured by <select>{options}</select></label>'
+    return [Fragment(f'<p class="soft">{READING}</p>'), Fragment(choice), *blocks]
+
+
+def _groups(runs: Sequence[Run], name: str) -> Sequence[Group]:
+    """Group runs by a hyperparameter as effects do, or by whatever else a run is known by."""
+    own = parts(runs, name)
+    if [part.low for part in own] == [None]:
+        return coloured(grouped(runs, name), name)
+    colours = palette([part.low for part in own])
+    return [
+        Group(part.low, f"{name}={bounds_label(part.low, part.high)}", colours[part.low], part.runs) for part in own
+    ]
+
+
+def _thinned(runs: Sequence[Run], tags: Sequence[str], times: int) -> list[Run]:
+    """Keep so many steps, the same for all runs, that the page stays small: the first, the last, even ones between."""
+    names = [name for tag in tags for name in (tag, VALIDATION + tag)]
+    every = [run.scalars[name].steps for run in runs for name in names if name in run.scalars]
+    steps = np.unique(np.concatenate(every)) if every else np.empty(0, int)
+    most = min(max(POINTS // max(len(every) * times, 1), FEWEST_STEPS), MOST_STEPS)
+    if len(steps) <= most:
+        return list(runs)
+    kept = steps[np.unique(np.linspace(0, len(steps) - 1, most).round().astype(int))]
+    return [
+        replace(run, scalars={name: _at(run.scalars[name], kept) for name in names if name in run.scalars})
+        for run in runs
+    ]
+
+
+def _at(series: Series, steps: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Series:
+    kept = np.isin(series.steps, steps)
+    return Series(series.steps[kept], series.values[kept], series.times[kept])

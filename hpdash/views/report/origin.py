@@ -1,0 +1,76 @@
+"""What was run and how the report was made, so that both can be done again."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from ...analysis.effects import varied
+from ...kept import Kept, kept
+from ...runs import Logdir, Run
+from ...trial import shown
+from ..text import setting
+from .marks import block, folded, listed, said
+
+
+def what_ran(runs: Sequence[Run]) -> str:
+    """Show a sweep's data, seeds and versions, the settings its trials share, and its file as it was given."""
+    known = kept(runs[0]) if runs else None
+    pairs = [*(_kept_pairs(known) if known else ()), ("seeds", _seeds(runs))]
+    html = listed((name, value) for name, value in pairs if value)
+    shared = [(name, setting(value)) for name, value in sorted(_shared(runs).items())]
+    if shared:
+        html += folded(f"{len(shared)} settings that all trials share", listed(shared))
+    if known:
+        html += folded("the sweep file", block(known.source), unfolded=True)
+    return html
+
+
+def _kept_pairs(known: Kept) -> Iterator[tuple[str, str]]:
+    settings = known.settings
+    yield "data", _spelled(settings.get("data", {}))
+    seeds = f", {settings['repeats']} seeds a setting" if settings.get("repeats", 1) > 1 else ""
+    yield "search", f"{settings.get('strategy', '')}, {known.trials} trials{seeds}"
+    yield "epochs", str(settings.get("train", {}).get("epochs", ""))
+    yield "versions", ", ".join(f"{name} {found}" for name, found in known.versions.items() if found)
+
+
+def _spelled(settings: Mapping[str, Any]) -> str:
+    name = settings.get("name", "")
+    rest = [f"{key} {shown(value)}" for key, value in settings.items() if value is not None and key != "name"]
+    return ", ".join([str(name), *rest])
+
+
+def _seeds(runs: Sequence[Run]) -> str:
+    seeds = sorted({run.seed for run in runs if run.seed is not None})
+    if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds[:12])) + (f" and {len(seeds) - 12} more" if len(seeds) > 12 else "")
+
+
+def _shared(runs: Sequence[Run]) -> Mapping[str, Any]:
+    first = runs[0].hparams if runs else {}
+    apart = set(varied(runs))
+    return {n: v for n, v in first.items() if n not in apart and all(run.hparams.get(n) == v for run in runs)}
+
+
+def how_made(found: Logdir, command: str, made: datetime) -> str:
+    """Say what wrote this report, when, and from what."""
+    versions = f"hpdash {_version()}, Python {platform.python_version()}"
+    pairs = [("command", command), ("logs", str(found.path)), ("with", versions), ("at", f"{made:%Y-%m-%d %H:%M %Z}")]
+    return listed((name, value) for name, value in pairs if value.strip())
+
+
+def _version() -> str:
+    try:
+        return version("hpdash")
+    except PackageNotFoundError:
+        return "that is not installed"
+
+
+def warned(found: Logdir) -> str:
+    """List what was damaged or left out."""
+    return f"<ul>{''.join(f'<li>{said(warning)}</li>' for warning in found.warnings)}</ul>"

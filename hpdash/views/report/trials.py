@@ -1,0 +1,126 @@
+"""The trials of a sweep in a report: the headline, the leaderboard, all of them, and what failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ...analysis.effects import varied
+from ...analysis.folds import RANKED, Fold, Stat, hparam, value_of
+from ...analysis.objective import best, seconds
+from ...runs import Objective, Run
+from ...trial import Scalar, TrialState
+from ..effects import ABSENT, spread
+from ..listing import Listing
+from ..text import duration, number, setting
+from .marks import block, facts, folded, said, table
+
+TOP = 25  # rows of the leaderboard
+RESULTS = ("best", "epoch", "last", "time")
+Cell = tuple[str, object]
+
+
+def headline(listing: Listing) -> str:
+    """Say which trial is best, and count what there is."""
+    runs, objective = listing.runs, listing.objective
+    states = Counter(run.status for run in runs)
+    waiting = listing.missing if len(runs) == listing.found else 0
+    finished = sum(states[state] for state in RANKED)
+    failed = sum(count for state, count in states.items() if state and (state.is_fault or state is TrialState.DIVERGED))
+    numbers = {"trials finished": f"{finished} of {len(runs) + waiting}", "failed or diverged": str(failed)}
+    times = [time for run in runs if (time := seconds(run)) is not None]
+    spent = {"training time": duration(sum(times))} if times else {}
+    return f"{_foremost(listing, objective)}{facts(numbers | spent)}"
+
+
+def _foremost(listing: Listing, objective: Objective | None) -> str:
+    first = next((row for row in listing.rows if row.best), None)
+    if first is None or first.best is None or objective is None:
+        return '<p class="lead">No trial has finished with a value to compare.</p>'
+    seeds = f" over {first.best.n} seeds" if first.best.n > 1 else ""
+    reached = best(first.runs[0], objective)
+    epoch = f", at epoch {reached[1]}" if reached and len(first.runs) == 1 else ""
+    names = varied(listing.runs)
+    pairs = ", ".join(
+        f"{name} = {setting(value)}" for name in names if (value := hparam(first.runs[0], name)) is not None
+    )
+    lead = f"Best {said(objective.name)}: <strong>{spread(first.best)}</strong>{seeds}{epoch}"
+    which = said(trial_names(first.runs) + (f": {pairs}" if pairs else ""))
+    return f'<p class="lead">{lead}<br><span class="soft">{which}</span></p>'
+
+
+def trial_names(runs: Sequence[Run]) -> str:
+    """Name a row's trials."""
+    numbers = [f"{run.number:04d}" if run.number is not None else run.name for run in runs]
+    what = "run" if runs[0].number is None else "trial"
+    return f"{what}{'s' if numbers[1:] else ''} {', '.join(numbers)}"
+
+
+def leaderboard(listing: Listing) -> str:
+    """Show the best rows, replicates folded, and every trial behind a click."""
+    rows = listing.rows[:TOP]
+    names, objective = varied(listing.runs), listing.objective
+    told = ["status"] if len({run.status for run in listing.runs}) > 1 else []
+    header = ["", "trials" if any(row.runs[1:] for row in rows) else "trial", *names, *told, *RESULTS]
+    cells = (
+        [("", "") if row.place is None else (str(row.place), row.place), (_numbers(row.runs), _numbers(row.runs)),
+         *(_cell(hparam(row.runs[0], name)) for name in names), *(_status(row) for _ in told),
+         *(_cell(row.value(name, objective), name) for name in RESULTS)]
+        for row in rows
+    )  # fmt: skip
+    left = 2 + len(names) + len(told)
+    more = (
+        f'<p class="soft">The best {len(rows)} of {len(listing.rows):,}.</p>' if len(listing.rows) > len(rows) else ""
+    )
+    unfolded = folded(f"All {len(listing.runs):,} trials, sortable", everything(listing))
+    return f"{table(header, cells, left, 'leaderboard')}{more}{unfolded}"
+
+
+def everything(listing: Listing) -> str:
+    """Show every trial in a table that a click on a column sorts."""
+    names, objective = varied(listing.runs), listing.objective
+    header = ["trial", *names, "seed", "status", *RESULTS]
+    rows = [
+        [(run.id, run.id), *(_cell(hparam(run, name)) for name in names),
+         *(_cell(value_of(run, name, objective), name) for name in ("seed", "status", *RESULTS))]
+        for run in sorted(listing.runs, key=lambda run: (run.number is None, run.number, run.name))
+    ]  # fmt: skip
+    return table(header, rows, 1 + len(names), "sortable")
+
+
+def _numbers(runs: Sequence[Run]) -> str:
+    return trial_names(runs).partition(" ")[2]
+
+
+def _status(row: Fold) -> Cell:
+    states = Counter(str(run.status or "") for run in row.runs)
+    text = ", ".join(state if count == len(row.runs) else f"{count} {state}" for state, count in states.items())
+    return text, text
+
+
+def _cell(value: Scalar | Stat | None, name: str = "") -> Cell:
+    """Return what a cell says and what it sorts by; `name` where it is a result."""
+    if value is None:
+        return ABSENT, ""
+    spell: Any = {"time": duration, "best": number, "last": number}.get(name, setting)
+    if isinstance(value, Stat):
+        return (spread(value) if spell is number else spell(value.mean)), value.mean
+    return (setting(value) if isinstance(value, str) else spell(value)), value
+
+
+def failures(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield what went wrong, trials with the same reason together, each with its traceback behind a click."""
+    reasons: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        if run.status and (run.status.is_fault or run.status is TrialState.DIVERGED):
+            error = (run.result.error if run.result else None) or (
+                "the loss is no longer finite" if run.status is TrialState.DIVERGED else "no reason was recorded"
+            )
+            reasons.setdefault((str(run.status), error.strip()), []).append(run)
+    for (state, error), own in reasons.items():
+        first, *rest = error.splitlines() or [""]
+        shown = f'<p><strong class="fault">{said(state)}</strong> {said(trial_names(own))}<br>{said(first)}</p>'
+        trace = next((run.result.traceback for run in own if run.result and run.result.traceback), None)
+        whole = "\n".join(filter(None, ["\n".join(rest), trace]))
+        yield shown + (folded("traceback", block(whole)) if whole else "")

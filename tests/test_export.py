@@ -1,0 +1,128 @@
+"""Truths of `hpdash export`: every run and every point in it, exact in each format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made import foreign, series, trial
+
+from hpdash.errors import SpecError
+from hpdash.runs import Run
+from hpdash.trial import TrialState
+from hpdash.views.export import Export, export
+
+RUNS = [
+    trial(0, 0.1 + 0.2, 0.25, repeats=2, hparams={"lr": 1e-7, "deep": True}),
+    trial(1, status=TrialState.FAILED, repeats=2, result={"error": "no\nway", "weights_sha256": "ab"}),
+    foreign("f", {"units": 3, "id": "own"}, epoch_loss=[math.nan, -math.inf]),
+]
+
+
+def rows(found: Export) -> list[dict[str, str]]:
+    """Read an export's CSV as another program does."""
+    return list(csv.DictReader(io.StringIO(found.to_csv(), newline="")))
+
+
+def test_a_trial_is_a_row_with_all_of_it() -> None:
+    """Ids, seeds, states, settings and every metric, last and best, stand in a run's row; what it lacks is empty."""
+    first, second, third = rows(export(RUNS))
+    assert (first["id"], first["trial"], first["seed"], first["status"]) == ("s/0000", "0", "0", "finished")
+    assert (first["best"], first["epoch"], first["last"]) == ("0.30000000000000004", "1", "0.25")
+    assert (first["objective"], first["goal"], first["group"]) == ("validation/accuracy", "max", "s/0000")
+    assert (first["hparams.lr"], first["hparams.deep"], first["hparams.units"]) == ("1e-07", "True", "")
+    assert first["best.validation/epoch_accuracy"] == "0.30000000000000004"
+    assert first["best_step.validation/epoch_accuracy"] == "1"
+    assert (second["status"], second["seed"], second["error"]) == ("failed", "1", "no\nway")
+    assert second["weights_sha256"] == "ab"
+    assert (third["id"], third["hparams.id"], third["status"], third["trial"]) == ("f", "own", "", "")
+    assert (third["objective"], third["last.epoch_loss"], third["best"]) == ("loss", "-Infinity", "")
+
+
+def test_a_point_of_a_series_is_a_row() -> None:
+    """A series has a row a point: which run, tag and step, when, and the value."""
+    found = export(RUNS, "series")
+    assert [tuple(row.values()) for row in rows(found)] == [
+        ("s/0000-x=0", "s/0000", "s", "0", "validation/epoch_accuracy", "1", "1001.0", "0.30000000000000004"),
+        ("s/0000-x=0", "s/0000", "s", "0", "validation/epoch_accuracy", "2", "1002.0", "0.25"),
+        ("f", "f", "", "", "epoch_loss", "1", "1001.0", "NaN"),
+        ("f", "f", "", "", "epoch_loss", "2", "1002.0", "-Infinity"),
+    ]
+
+
+def test_best_of_what_hpdash_sums_up_is_not_exported() -> None:
+    """`best/accuracy` is a best already: it has a last value and no best of its own."""
+    run = replace(trial(0, 0.5), scalars={"best/accuracy": series(0.5)})
+    columns = export([run]).columns
+    assert "last.best/accuracy" in columns
+    assert "best.best/accuracy" not in columns
+
+
+@given(st.lists(st.floats(), min_size=1, max_size=5), st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_csv_and_json_are_exact(values: list[float], text: str) -> None:
+    """Every float comes back with its bits, every text as it was."""
+    run = replace(foreign("f", {text: text}), scalars={text: series(*values)})
+    for row, value in zip(rows(export([run], "series")), values, strict=True):
+        assert repr(float(row["value"])) == repr(value)
+        assert row["tag"] == text
+    assert rows(export([run]))[0][f"hparams.{text}"] == text
+    (back,) = json.loads(export([run]).encoded("json"))
+    assert back[f"hparams.{text}"] == text
+    assert repr(float(back[f"last.{text}"])) == repr(values[-1])
+
+
+def test_texts_are_quoted_and_never_changed() -> None:
+    """A text that a spreadsheet might take for a formula is quoted and exact, numbers are bare."""
+    found = export([foreign("=1+1", {"@x": "-2"}, epoch_loss=[0.5])]).to_csv()
+    assert found.split("\n")[1].startswith('"=1+1","=1+1","",')
+    assert '"-2"' in found
+    assert ",0.5," in found
+
+
+def test_parquet_has_the_same_rows() -> None:
+    """A Parquet file has the columns and values of the rest; a column of mixed kinds is one of texts."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    runs = [*RUNS, foreign("g", {"units": "many"}, epoch_loss=[1])]
+    table = parquet.read_table(io.BytesIO(export(runs).encoded("parquet")))
+    assert table.column("best").to_pylist() == [0.1 + 0.2, None, None, 1.0]
+    assert table.column("seed").to_pylist() == [0, 1, None, None]
+    assert table.column("hparams.units").to_pylist() == [None, None, "3", "many"]
+    assert table.column("hparams.deep").to_pylist() == [True, None, None, None]
+
+
+@pytest.mark.parametrize("what", ["trials", "series"])
+def test_nothing_is_exported_as_nothing(what: str) -> None:
+    """Without runs there is a header and no row, in every format."""
+    nothing: list[Run] = []
+    found = export(nothing, what)
+    assert found.to_csv().count("\n") == 1
+    assert found.to_json() == []
+    assert pytest.importorskip("pyarrow.parquet").read_table(io.BytesIO(found.to_parquet())).num_rows == 0
+
+
+def test_parquet_without_its_extra_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where pyarrow is absent, one line says what to install."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(SpecError) as raised:
+        export(RUNS).to_parquet()
+    assert str(raised.value) == 'Parquet needs pyarrow: pip install "hpdash[parquet]"'
+
+
+def test_what_is_no_kind_of_row_is_refused() -> None:
+    """There are trials and series to export."""
+    odd: Any = "histograms"
+    with pytest.raises(SpecError, match="trials or series, found 'histograms'"):
+        export(RUNS, odd)
+
+
+def test_half_characters_are_escaped() -> None:
+    """A name that is no text in UTF-8 is exported with the odd half escaped."""
+    assert b"\\udc80" in export([foreign("\udc80")]).encoded("csv")
