@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .drive import Outcome, Watcher
     from .errors import HpdashError
+    from .reading import Runs, compare, effects, export, read_runs, report, show
     from .runner import Options, run_sweep
+    from .runs import Run
     from .session import Trial
     from .spec import Sweep, load_sweep, parse_sweep
 
@@ -17,34 +18,56 @@ __all__ = [
     "HpdashError",
     "Options",
     "Outcome",
+    "Run",
+    "Runs",
     "Sweep",
     "Trial",
     "Watcher",
+    "compare",
+    "effects",
+    "export",
     "load_sweep",
     "parse_sweep",
+    "read_runs",
+    "report",
     "run_sweep",
+    "show",
 ]
 
 _HOMES = {
     "HpdashError": "errors",
     "Options": "runner",
     "Outcome": "drive",
+    "Run": "runs",
+    "Runs": "reading",
     "Sweep": "spec",
     "Trial": "session",
     "Watcher": "drive",
+    "compare": "reading",
+    "effects": "reading",
+    "export": "reading",
     "load_sweep": "spec",
     "parse_sweep": "spec",
+    "read_runs": "reading",
+    "report": "reading",
     "run_sweep": "runner",
+    "show": "reading",
 }
-
-try:
-    __version__ = version("hpdash")
-except PackageNotFoundError:  # a checkout that is not installed
-    __version__ = "0+unknown"
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that importing the package costs nothing."""
+    if name == "__version__":
+        return _version()
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  takes a tenth of a command's time
+
+    try:
+        return version("hpdash")
+    except PackageNotFoundError:  # a checkout that is not installed
+        return "0+unknown"

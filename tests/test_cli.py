@@ -90,7 +90,7 @@ def hpdash(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, **options)
 
 
-COMMANDS = ["sweep", "check", "data", "board"]
+COMMANDS = ["sweep", "check", "data", "board", "ls", "show", "compare", "effects", "report", "export"]
 
 
 @pytest.mark.parametrize("arguments", [[], *([name] for name in COMMANDS), ["data", "get"]], ids=" ".join)

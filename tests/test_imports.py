@@ -10,22 +10,25 @@ from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import hpdash
+from hpdash.histogram import Histogram
+from hpdash.writer import RunWriter
 
 LAYERS = (  # a module imports from the layers before its own, and a package's modules from each other without a cycle
     {"errors"},
     {"disk", "domains", "trial", "histogram", "functions", "signals", "layers"},
-    {"logdir", "estimate"},
+    {"logdir", "estimate", "distances"},
     {"spec", "runs"},
-    {"search", "data", "models", "journal", "feed"},
-    {"engine", "writer"},
-    {"session", "experiment"},
-    {"train", "record"},
+    {"search", "data", "models", "journal", "feed", "kept"},
+    {"engine", "writer", "reader"},
+    {"session", "experiment", "analysis"},
+    {"train", "record", "where"},
     {"views", "backends"},
     {"drive"},
-    {"runner"},
+    {"runner", "reading"},
     {"__init__"},  # the public names, imported when they are used
     {"cli"},
     {"__main__"},
@@ -201,6 +204,13 @@ except SystemExit as end:
         pytest.param(COMMAND, ["data"], id="data"),
         pytest.param(COMMAND, ["sweep", "keras.toml", "--dry-run"], id="dry-run"),
         pytest.param(COMMAND, ["sweep", "own.toml", "--workers", "1"], id="sweep"),
+        pytest.param(COMMAND, ["ls"], id="ls"),
+        pytest.param(COMMAND, ["show", "run"], id="show"),
+        pytest.param(COMMAND, ["compare", "--tag", "loss"], id="compare-curves"),
+        pytest.param(COMMAND, ["compare", "--tag", "kernel", "-o", "kernel.png"], id="compare-distributions"),
+        pytest.param(COMMAND, ["effects"], id="effects"),
+        pytest.param(COMMAND, ["report"], id="report"),
+        pytest.param(COMMAND, ["export"], id="export"),
     ],
 )
 def test_a_driver_loads_no_tensorflow(tmp_path: Path, body: str, arguments: list[str]) -> None:
@@ -208,6 +218,9 @@ def test_a_driver_loads_no_tensorflow(tmp_path: Path, body: str, arguments: list
     (tmp_path / "keras.toml").write_text(SWEEP.format(loop=""))
     (tmp_path / "own.toml").write_text(SWEEP.format(loop='loop = "loops:train"'))
     (tmp_path / "loops.py").write_text(LOOP)
+    with RunWriter(tmp_path / "logs" / "run") as run:
+        run.scalar("loss", 1.0, 1)
+        run.histogram("kernel", Histogram.of(np.arange(9.0)), 1)
     program = [sys.executable, "-c", AFTER.format(body=body), *arguments]
     ended = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
     assert ended.returncode == 0, ended.stderr

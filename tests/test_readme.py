@@ -44,14 +44,11 @@ def test_every_command_is_in_the_readme(name: str) -> None:
     assert f"`{name}" in README
 
 
-def options(command: click.Command) -> list[str]:
-    """Return a command's long options."""
-    return [text for option in command.params for text in option.opts if text.startswith("--")]
-
-
-def test_every_option_of_sweep_is_in_the_readme() -> None:
-    """Each option of the main command is shown."""
-    missing = [option for option in options(cli.main.commands["sweep"]) if f"`{option}" not in README]
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_in_the_readme(name: str) -> None:
+    """Each option of each command is shown, by one of its names."""
+    options = [option.opts for option in COMMANDS[name].params if isinstance(option, click.Option)]
+    missing = [names for names in options if not any(re.search(rf"(?<!\w){each}\b", README) for each in names)]
     assert missing == []
 
 

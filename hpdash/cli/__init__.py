@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import board, data, sweeping
+from . import board, compare, data, effects, export, ls, report, show, sweeping
 from .group import main
 
-__all__ = ["board", "data", "main", "sweeping"]
+__all__ = ["board", "compare", "data", "effects", "export", "ls", "main", "report", "show", "sweeping"]

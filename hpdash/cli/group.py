@@ -11,7 +11,6 @@ from typing import Any
 import click
 from rich.console import Console
 
-from .. import __version__
 from ..errors import HpdashError
 from ..views.text import PIPE_WIDTH, json_text, plain
 
@@ -49,7 +48,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="hpdash")
+@click.version_option(package_name="hpdash", prog_name="hpdash")
 def main() -> None:
     """Run hyperparameter sweeps of Keras models, fast, and understand them in TensorBoard."""
 

@@ -52,8 +52,7 @@ def sweep(
         _dry_run(loaded, options, as_json)
         return
     with LiveView(console_for(stderr=True)) as view:
-        watcher = Watcher(lambda plan: view.plan(plan.specs, plan.results, plan.workers), view.event, view.fetch)
-        outcome = run_sweep(loaded, logdir, options, watcher)
+        outcome = run_sweep(loaded, logdir, options, Watcher.of(view))
     again = shlex.join(["hpdash", *sys.argv[1:]])
     _print_outcome(outcome, logdir, again, as_json)
     sys.exit(outcome.exit_code)

@@ -1,0 +1,40 @@
+"""`hpdash compare`: one tag across runs, in the terminal or as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .group import JSON, console_for, main, print_json
+from .ls import LOGDIR, WHERE, opened, warn
+
+
+@main.command()
+@LOGDIR
+@click.option("--tag", required=True, help="A scalar (epoch_accuracy, or accuracy) or a histogram (hidden_2/kernel).")
+@click.option("--by", help="Group runs by this hyperparameter; without it, every run is by itself.")
+@WHERE
+@click.option("--step", type=int, help="This step instead of the last (and, of histograms, the first).")
+@click.option("--over-steps", is_flag=True, help="Histograms: one row a step.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write x.html, x.png, x.svg or x.csv instead.")
+@JSON
+def compare(
+    logdir: Path, tag: str, by: str | None, where: str | None, step: int | None, over_steps: bool,
+    output: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Compare one tag across the runs of LOGDIR: curves of a scalar, weight distributions of a histogram."""
+    from .. import reading  # noqa: PLC0415
+    from ..views.comparison import ending_of  # noqa: PLC0415
+
+    if output is not None:
+        ending_of(output)
+    found = reading.compare(opened(logdir), tag, by, where=where, step=step, over_steps=over_steps)
+    warn(found.warnings)
+    if output is not None:
+        found.save(output)
+    if as_json:
+        print_json(found.to_json())
+    elif output is None:
+        console = console_for()
+        console.print(found.render(console))

@@ -1,0 +1,25 @@
+"""`hpdash effects`: which hyperparameters matter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .group import JSON, console_for, main, print_json
+from .ls import LOGDIR, WHERE, opened
+
+
+@main.command()
+@LOGDIR
+@WHERE
+@JSON
+def effects(logdir: Path, where: str | None, as_json: bool) -> None:
+    """Say which hyperparameters matter in LOGDIR: mean ± std of each value, importance, interaction."""
+    from .. import reading  # noqa: PLC0415
+
+    found = reading.effects(opened(logdir), where=where)
+    if as_json:
+        print_json(found.to_json())
+        return
+    console = console_for()
+    for part in found.render(console):
+        console.print(part)

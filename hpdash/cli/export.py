@@ -1,0 +1,39 @@
+"""`hpdash export`: trials or series for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..errors import Problem, SpecError
+from .group import JSON, main
+from .ls import LOGDIR, WHERE, opened
+
+FORMATS = ("csv", "json", "parquet")
+WHAT = ("trials", "series")
+
+
+@main.command()
+@LOGDIR
+@WHERE
+@click.option("--format", "form", type=click.Choice(FORMATS), help="By default as the output's name ends, else csv.")
+@click.option("--what", type=click.Choice(WHAT), default="trials", show_default=True, help="What a row is.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A file to write; Parquet needs one.")
+@JSON
+def export(logdir: Path, where: str | None, form: str | None, what: str, output: Path | None, as_json: bool) -> None:
+    """Export the runs of LOGDIR: a row a trial, or a row a point of every scalar."""
+    from .. import reading  # noqa: PLC0415
+
+    ending = output.suffix.removeprefix(".") if output else ""
+    form = form or ("json" if as_json else ending if ending in FORMATS else "csv")
+    if form == "parquet" and output is None:
+        raise SpecError([Problem("--format parquet", "a file, which Parquet needs", "none", "Add -o FILE.parquet.")])
+    data = reading.export(opened(logdir), what, where=where).encoded(form)
+    if output is None:
+        click.echo(data, nl=False)
+        return
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        raise SpecError([Problem("-o", "a file that can be written", f"{output}: {error.strerror}")]) from None

@@ -1,0 +1,28 @@
+"""`hpdash report`: a logdir as one HTML file."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from ..views.text import plain
+from .group import console_for, main
+from .ls import LOGDIR, WHERE, opened
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@main.command()
+@LOGDIR
+@click.option("-o", "--output", default="report.html", show_default=True, type=FILE, help="The file to write.")
+@click.option("--by", metavar="NAME", help="Group the curves by this hyperparameter first.")
+@WHERE
+def report(logdir: Path, output: Path, by: str | None, where: str | None) -> None:
+    """Write what LOGDIR holds as one HTML file that opens offline and prints."""
+    from .. import reading  # noqa: PLC0415
+
+    made = reading.report(opened(logdir), output, by=by, where=where, command=shlex.join(["hpdash", *sys.argv[1:]]))
+    console_for().print(plain(f"{made}: {made.stat().st_size / 1e6:.1f} MB"), soft_wrap=True)

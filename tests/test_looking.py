@@ -1,0 +1,134 @@
+"""Truths of `hpdash ls`, `show` and `export` as commands: what they print, where, and with which exit code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hpdash import cli, run_sweep
+from hpdash.search import trials
+from hpdash.spec import parse_sweep
+
+OWN = {
+    "sweep": {"name": "own", "repeats": 2},
+    "data": {"name": "synthetic", "examples": 40},
+    "train": {"loop": "looked_at:behave", "epochs": 3},
+    "hparams": {"does": ["learn", "raise"]},
+}
+LOOPS = """
+def behave(trial):
+    for epoch in range(1, trial.epochs + 1):
+        if trial.hparams["does"] == "raise" and epoch == 2:
+            raise ValueError("[/b] odd")
+        trial.report(epoch, loss=1 / epoch, validation_accuracy=epoch / 4 + trial.seed / 8)
+"""
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Run a sweep of which half fails; work in its folder."""
+    folder = tmp_path_factory.mktemp("looked_at")
+    (folder / "looked_at.py").write_text(LOOPS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("HPDASH_CACHE", str(folder / "cache"))
+        run_sweep(parse_sweep(OWN, name="own", folder=folder), folder / "logs")
+        (folder / "empty").mkdir()
+        yield folder / "logs"
+
+
+def invoke(*arguments: str, code: int = 0) -> Result:
+    """Run a command and check its exit code; there is never a traceback of hpdash's own."""
+    result = CliRunner().invoke(cli.main, arguments)
+    assert result.exit_code == code, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result
+
+
+@pytest.mark.usefixtures("logs")
+def test_ls_lists_the_default_logs_root() -> None:
+    """Without arguments `ls` lists what is under logs/, replicates folded, best first."""
+    title, header, first, second, note = invoke("ls").stdout.splitlines()
+    assert title == "own · 2 finished · 2 failed · max of validation/accuracy · synthetic data"
+    assert header.split() == ["trial", "does", "best", "epoch", "last", "trained", "time", "status"]
+    assert first.split()[:6] == ["1", "0,", "1", "learn", "0.8125", "±"]
+    assert second.split()[-1] == "failed"
+    assert note == "own: 2 did not finish: hpdash show own/0002 says why"
+
+
+def test_ls_options(logs: Path) -> None:
+    """`ls` filters, sorts, unfolds, cuts and chooses columns as it is told."""
+    options = ["--where", "does=learn", "--sort", "-seed", "--repeats", "--columns", "seed,best", "--top", "1"]
+    lines = invoke("ls", str(logs), *options).stdout.splitlines()
+    assert [line.split() for line in lines[1:3]] == [["trial", "seed", "best"], ["1", "0001", "1", "0.8750"]]
+    data = json.loads(invoke("ls", str(logs / "own"), "--json", "--repeats").stdout)
+    assert [row["values"]["best"] for row in data["sweeps"][0]["rows"][:2]] == [0.875, 0.75]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        pytest.param(["ls", "--where", "does=="], 2, "--where: expected a value, found the end", id="where"),
+        pytest.param(["ls", "--sort", "tine"], 2, "--sort: expected a hyperparameter", id="sort"),
+        pytest.param(["ls", "nowhere"], 4, "nowhere: expected a folder", id="no-logdir"),
+        pytest.param(["show", "own/7"], 2, "RUN: expected a run's name, folder or id, found 'own/7'", id="show"),
+        pytest.param(["show", "logs/own"], 2, "found 'logs/own'", id="show-sweep"),
+        pytest.param(["export", "--format", "parquet"], 2, "--format parquet: expected a file", id="parquet"),
+        pytest.param(["export", "-o", "nowhere/x.csv"], 2, "-o: expected a file that can be written", id="output"),
+    ],
+)
+@pytest.mark.usefixtures("logs")
+def test_bad_input_is_told_in_a_line(arguments: list[str], code: int, expected: str) -> None:
+    """What is wrong with a command line or a logdir is said on standard error, with its exit code."""
+    result = invoke(*arguments, code=code)
+    assert expected in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.usefixtures("logs")
+def test_an_empty_logdir_is_told_of() -> None:
+    """Where there are no runs, a reading command says so on standard error and ends well."""
+    result = invoke("ls", "empty")
+    assert result.stdout == ""
+    assert "empty: no runs." in result.stderr
+
+
+def test_show_tells_of_a_run_by_any_of_its_names(logs: Path) -> None:
+    """A number, an id and a folder show the same run, its error whole."""
+    (folder,) = (logs / "own").glob("0002*")
+    texts = {invoke("show", name).stdout for name in ("2", "own/2", "own/0002", str(folder.relative_to(Path.cwd())))}
+    (first, *others) = [text.split("\n", 2)[2] for text in texts]
+    assert all(other == first for other in others)
+    assert "failed · 1/3 epochs" in first
+    assert 'raise ValueError("[/b] odd")\nValueError: [/b] odd' in first
+
+
+@pytest.mark.usefixtures("logs")
+def test_show_gives_a_recipe_that_runs_the_trial() -> None:
+    """The sweep file that `show` gives has one trial: the one shown."""
+    data = json.loads(invoke("show", "1", "--json").stdout)
+    (spec,) = trials(parse_sweep(data["recipe"], name="again", folder=Path()))
+    assert (spec.seed, spec.hparams) == (1, data["hparams"])
+    assert data["metrics"]["validation/epoch_accuracy"]["best"] == 0.875
+
+
+@pytest.mark.usefixtures("logs")
+def test_export_writes_what_its_options_say() -> None:
+    """CSV goes to standard output, other formats where the output's ending or the option says."""
+    rows = list(csv.DictReader(io.StringIO(invoke("export", "--where", "does=learn").stdout)))
+    assert [(row["id"], row["best"], row["seed"]) for row in rows] == [
+        ("own/0000", "0.75", "0"),
+        ("own/0001", "0.875", "1"),
+    ]
+    invoke("export", "-o", "runs.json", "--what", "series")
+    invoke("export", "-o", "runs.parquet")
+    points = json.loads(Path("runs.json").read_text())
+    assert {point["tag"] for point in points} >= {"validation/epoch_accuracy", "epoch_loss"}
+    assert Path("runs.parquet").read_bytes()[:4] == b"PAR1"
+    assert json.loads(invoke("export", "--json").stdout)[3]["error"] == "ValueError: [/b] odd"
