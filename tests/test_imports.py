@@ -26,7 +26,7 @@ LAYERS = (  # a module imports from the layers before its own, and a package's m
     {"engine", "writer", "reader"},
     {"session", "experiment", "analysis"},
     {"train", "record", "where"},
-    {"views", "backends"},
+    {"views", "backends", "plugin"},
     {"drive"},
     {"runner", "reading"},
     {"__init__"},  # the public names, imported when they are used

@@ -1,0 +1,22 @@
+"""The page's files: a table of names made once from the package, so that no request can name another file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import PurePath
+from types import MappingProxyType
+
+CONTENT_TYPES: Mapping[str, str] = MappingProxyType({".js": "text/javascript", ".css": "text/css"})
+
+
+def assets() -> Mapping[str, Traversable]:
+    """Return the modules and styles of static/ by name."""
+    static = files(__package__) / "static"
+    return {file.name: file for file in static.iterdir() if PurePath(file.name).suffix in CONTENT_TYPES}
+
+
+def content_type(name: str) -> str:
+    """Return the media type of a file that `assets` has."""
+    return CONTENT_TYPES[PurePath(name).suffix]

@@ -1,0 +1,128 @@
+"""What there is to compare: runs with histograms, their hyperparameters, tags, and the version of all of it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..analysis.folds import sort_key
+from ..reader.sessions import Session
+from ..trial import Scalar
+from . import names
+from .sessions import Sessions, read_sessions
+from .source import HISTOGRAMS, Listing, Source
+
+MOST_RUNS = 10_000  # in the list
+MOST_TAGS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A run with histograms."""
+
+    name: str
+    label: str
+    group: str | None
+    status: str | None
+    hparams: Mapping[str, Scalar | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameter:
+    """A name and its values in order, None last where some runs have none; `differs` where there are several."""
+
+    name: str
+    values: tuple[Scalar | None, ...]
+    swept: bool
+
+    @property
+    def differs(self) -> bool:
+        """Whether it can tell runs apart."""
+        return len(self.values) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Runs in natural order, hyperparameters in the order of interest, each tag with the places of its runs."""
+
+    runs: tuple[Member, ...]
+    hparams: tuple[Hyperparameter, ...]
+    hparams_from: str
+    tags: Mapping[str, tuple[int, ...]]
+    version: str
+    left_out: Mapping[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the answer of `overview`."""
+        return {
+            "runs": [
+                {"name": run.name, "label": run.label, "group": run.group, "status": run.status, "hparams": run.hparams}
+                for run in self.runs
+            ],
+            "hparams": [
+                {"name": each.name, "values": each.values, "differs": each.differs, "swept": each.swept}
+                for each in self.hparams
+            ],
+            "hparams_from": self.hparams_from,
+            "tags": [{"name": tag, "runs": runs} for tag, runs in self.tags.items()],
+            "version": self.version,
+            "left_out": self.left_out,
+        }
+
+
+def read_catalogue(source: Source) -> Catalogue:
+    """Ask TensorBoard what there is."""
+    listing, sessions = source.listing(HISTOGRAMS), read_sessions(source)
+    ordered = sorted((run for run, tags in listing.items() if tags), key=sort_key)
+    found = ordered[:MOST_RUNS]
+    runs, origin = _members(found, sessions)
+    swept = sessions.swept if origin == "sessions" else tuple(dict.fromkeys(key for run in runs for key in run.hparams))
+    tags: dict[str, list[int]] = {}
+    for place, run in enumerate(found):
+        for tag in listing[run]:
+            tags.setdefault(tag, []).append(place)
+    kept = {tag: tuple(tags[tag]) for tag in sorted(tags, key=sort_key)[:MOST_TAGS]}
+    left_out = {"runs": len(ordered) - len(found), "tags": len(tags) - len(kept)}
+    return Catalogue(runs, _hparams(runs, swept), origin, kept, _version(listing, sessions), left_out)
+
+
+def _members(runs: Sequence[str], sessions: Sessions) -> tuple[tuple[Member, ...], str]:
+    """Make the runs, and say where their hyperparameters are from."""
+    found = [sessions.of(run) for run in runs]
+    named = names.hyperparameters(runs) if runs and not any(found) else None
+    own = [session or Session() for session in found]
+    hparams = named or [dict(session.hparams or {}) for session in own]
+    members = (
+        Member(name, label, session.group, session.status, _plain(pairs))
+        for name, label, session, pairs in zip(runs, names.labels(runs), own, hparams, strict=True)
+    )
+    return tuple(members), "names" if named else "sessions" if any(found) else "none"
+
+
+def _plain(hparams: Mapping[str, Scalar]) -> dict[str, Scalar | None]:
+    """Return what JSON can say: a number that is not finite is no value."""
+    return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in hparams.items()}
+
+
+def _hparams(runs: Iterable[Member], swept: Sequence[str]) -> tuple[Hyperparameter, ...]:
+    known = list(runs)
+    found = []
+    for name in dict.fromkeys([*swept, *sorted({name for run in known for name in run.hparams})]):
+        values = {(isinstance(value, bool), value): value for value in (run.hparams.get(name) for run in known)}
+        if set(values.values()) != {None}:
+            found.append(Hyperparameter(name, tuple(sorted(values.values(), key=sort_key)), name in swept))
+    return tuple(sorted(found, key=lambda each: (not each.swept, not each.differs)))
+
+
+def _version(listing: Listing, sessions: Sessions) -> str:
+    """Return a digest of all that tells whether something is new."""
+    ends = {
+        run: {tag: (s.max_step, s.max_wall_time) for tag, s in sorted(tags.items())} for run, tags in listing.items()
+    }
+    digest = hashlib.sha256(repr(sorted(ends.items())).encode("utf-8", "backslashreplace"))
+    for content in sessions.contents:
+        digest.update(content)
+    return digest.hexdigest()[:16]

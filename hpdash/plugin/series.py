@@ -1,0 +1,168 @@
+"""One tag's histograms of many runs, as TensorBoard gives them: checked, put in order, and what is damaged told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .catalogue import Catalogue
+from .rows import Floats, Indices, Rows
+from .source import Source
+
+_WIDTH = 32  # buckets come in multiples of it, so that most rows are as long
+_BLOCK = 262_144  # buckets of rows computed at once: 2 MiB of float64 stay in a core's cache
+_MOST_BUCKETS = 100_000  # of a histogram, as in reader.values
+_MOST_DAMAGE = 50  # sentences
+_FAULTS = (
+    "",
+    "expected finite edges, found NaN or infinity",
+    "expected buckets that join, found gaps or overlaps",
+    "expected edges that increase, found some that decrease",
+    "expected counts of at least 0, found others",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Whole runs: of each row the place of its run in the catalogue and the step, which increases within a run."""
+
+    runs: Indices
+    steps: NDArray[np.int64]
+    rows: Rows
+
+    def starts(self) -> Indices:
+        """Return for each row the first row of its run."""
+        begins = np.r_[True, self.runs[1:] != self.runs[:-1]]
+        first: Indices = np.flatnonzero(begins)[begins.cumsum() - 1]
+        return first
+
+    def parts(self) -> Iterator[tuple[int, slice]]:
+        """Yield each run's place and its rows."""
+        bounds = np.flatnonzero(np.r_[True, self.runs[1:] != self.runs[:-1], True]).tolist()
+        for start, end in pairwise(bounds):
+            yield int(self.runs[start]), slice(start, end)
+
+
+@dataclass(slots=True)
+class Histograms:
+    """What was read of a tag: batches, the places of runs that there was no room for, and what is damaged."""
+
+    batches: list[Batch] = field(default_factory=list)
+    left_out: list[int] = field(default_factory=list)
+    damage: list[str] = field(default_factory=list)
+    damaged: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many histograms there are."""
+        return sum(len(batch.rows) for batch in self.batches)
+
+    def steps(self) -> NDArray[np.int64]:
+        """Return every step that some run has."""
+        return np.unique(np.concatenate([np.zeros(0, np.int64), *(batch.steps for batch in self.batches)]))
+
+    def tell(self, sentence: str) -> None:
+        """Keep a sentence about damage while there are few."""
+        self.damaged += 1
+        if self.damaged <= _MOST_DAMAGE:
+            self.damage.append(sentence)
+
+    def sentences(self) -> list[str]:
+        """Return what is damaged, and how much more than that is."""
+        more = self.damaged - len(self.damage)
+        return self.damage + [f"and {more:,} more histograms that cannot be read"] * (more > 0)
+
+
+def read_histograms(source: Source, catalogue: Catalogue, tag: str, places: Sequence[int], most: int) -> Histograms:
+    """Read a tag of the runs at some places in the catalogue, together about `most` histograms.
+
+    No step is ever left out for want of room: runs are.
+    """
+    found = Histograms()
+    place_of = {catalogue.runs[place].name: place for place in places}
+    pending: dict[int, list[tuple[int, int, NDArray[Any]]]] = {}
+    count = 0
+    for name, data in source.histograms(tag, list(place_of)):
+        if count >= most:
+            found.left_out = list(place_of.values())
+            break
+        place = place_of.pop(name)
+        if isinstance(data, str):
+            found.tell(f"{name}: expected histograms, found {data}")
+            continue
+        tables = _tables(name, data, found)
+        count += len(tables)
+        width = -(-max((len(table) for table in tables.values()), default=0) // _WIDTH or 1) * _WIDTH
+        waiting = pending.setdefault(width, [])
+        waiting += ((place, step, tables[step]) for step in sorted(tables))
+        if len(waiting) * width >= _BLOCK:
+            found.batches += _batch(catalogue, pending.pop(width), width, found)
+    for width, waiting in pending.items():
+        found.batches += _batch(catalogue, waiting, width, found)
+    return found
+
+
+def _tables(name: str, data: Sequence[Any], found: Histograms) -> dict[int, NDArray[Any]]:
+    """Return the tables [buckets, 3] of left, right and count by step; of a step's several the last counts."""
+    tables = {}
+    for datum in data:
+        table = datum.numpy
+        if table.ndim == 2 and table.shape[1] == 3 and table.dtype.kind in "iuf" and len(table) <= _MOST_BUCKETS:
+            tables[int(datum.step)] = table
+        else:
+            tell = f"expected [buckets, 3] of left, right, count, found {table.dtype} {list(table.shape)}"
+            found.tell(f"{name}, step {datum.step}: {tell}")
+    return tables
+
+
+def _batch(
+    catalogue: Catalogue, waiting: Sequence[tuple[int, int, NDArray[Any]]], width: int, found: Histograms
+) -> list[Batch]:
+    """Make one batch of what can be read, none where nothing can."""
+    if not waiting:
+        return []
+    stack = _stack([table for _, _, table in waiting], width)
+    edges, fault = _checked(stack)
+    runs, steps = np.array([run for run, _, _ in waiting]), np.array([step for _, step, _ in waiting], np.int64)
+    for row in np.flatnonzero(fault):
+        found.tell(f"{catalogue.runs[runs[row]].name}, step {steps[row]}: {_FAULTS[fault[row]]}")
+    good = fault == 0
+    return [Batch(runs[good], steps[good], Rows(edges[good], stack[good, :, 2]))] if good.any() else []
+
+
+def _stack(tables: Sequence[NDArray[Any]], width: int) -> Floats:
+    """Stack tables, shorter ones with empty buckets of no width after their last."""
+    stack = np.zeros((len(tables), width, 3))
+    for row, table in zip(stack, tables, strict=True):
+        row[: len(table)] = table
+        if 0 < len(table) < width:
+            row[len(table) :, :2] = table[-1, 1]
+    return stack
+
+
+def _checked(stack: Floats) -> tuple[Floats, NDArray[np.int8]]:
+    """Return the edges [n, k+1], and of each row the place of its fault, 0 for none.
+
+    In histograms that were PyTorch's the outermost edges are the least and the greatest value, also where empty
+    buckets come before them: those are moved there.
+    """
+    edges = np.concatenate([stack[:, :, 0], stack[:, -1:, 1]], axis=1)
+    counts = stack[:, :, 2]
+    with np.errstate(over="ignore", invalid="ignore"):
+        cumulated = np.concatenate([np.zeros((len(stack), 1)), np.cumsum(counts, axis=1)], axis=1)
+        total = cumulated[:, -1:]
+        joined = (stack[:, 1:, 0] == stack[:, :-1, 1]).all(axis=1)
+        edges = np.where((cumulated == 0) & (total > 0), np.maximum(edges, edges[:, :1]), edges)
+        edges = np.where((cumulated == total) & (total > 0), np.minimum(edges, edges[:, -1:]), edges)
+        conditions = [
+            ~np.isfinite(edges).all(axis=1),
+            ~joined,
+            (edges[:, 1:] < edges[:, :-1]).any(axis=1),
+            ~((counts >= 0).all(axis=1) & np.isfinite(total[:, 0])),
+        ]
+    return edges, np.select(conditions, [1, 2, 3, 4], 0).astype(np.int8)
