@@ -125,6 +125,17 @@ def test_names_tell_where_nobody_logged(
     assert (catalogue.hparams_from, catalogue.runs[0].hparams) == (origin, expected)
 
 
+def test_tags_that_keras_numbered_line_up(tmp_path: Path) -> None:
+    """Runs of one process, whose models have automatic names, share their tags, each read under its own."""
+    for run, tag in {"a": "sequential/dense/kernel", "b": "sequential_1/dense_3/kernel"}.items():
+        write_tables(tmp_path / run, tag, [GOOD, GOOD])
+    with opened(tmp_path, "false") as source:
+        catalogue = read_catalogue(source)
+        answer = distributions_impl(source, catalogue, "sequential/dense/kernel")
+    assert [tag["name"] for tag in catalogue.to_json()["tags"]] == ["sequential/dense/kernel"]
+    assert [run["run"] for run in answer["runs"]] == [0, 1]
+
+
 # --- distributions
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..analysis.folds import sort_key
+from ..analysis.tags import aligned
 from ..reader.sessions import Session
 from ..trial import Scalar
 from . import names
@@ -46,12 +47,15 @@ class Hyperparameter:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Runs in natural order, hyperparameters in the order of interest, each tag with the places of its runs."""
+    """Runs in natural order, hyperparameters in the order of interest, and tags.
+
+    A tag has the places of its runs, and what each of them calls it.
+    """
 
     runs: tuple[Member, ...]
     hparams: tuple[Hyperparameter, ...]
     hparams_from: str
-    tags: Mapping[str, tuple[int, ...]]
+    tags: Mapping[str, Mapping[int, str]]
     version: str
     left_out: Mapping[str, int]
 
@@ -67,7 +71,7 @@ class Catalogue:
                 for each in self.hparams
             ],
             "hparams_from": self.hparams_from,
-            "tags": [{"name": tag, "runs": runs} for tag, runs in self.tags.items()],
+            "tags": [{"name": tag, "runs": list(runs)} for tag, runs in self.tags.items()],
             "version": self.version,
             "left_out": self.left_out,
         }
@@ -80,11 +84,11 @@ def read_catalogue(source: Source) -> Catalogue:
     found = ordered[:MOST_RUNS]
     runs, origin = _members(found, sessions)
     swept = sessions.swept if origin == "sessions" else tuple(dict.fromkeys(key for run in runs for key in run.hparams))
-    tags: dict[str, list[int]] = {}
-    for place, run in enumerate(found):
-        for tag in listing[run]:
-            tags.setdefault(tag, []).append(place)
-    kept = {tag: tuple(tags[tag]) for tag in sorted(tags, key=sort_key)[:MOST_TAGS]}
+    tags: dict[str, dict[int, str]] = {}
+    for place, named in enumerate(aligned([listing[run] for run in found])):
+        for name, tag in named.items():
+            tags.setdefault(name, {})[place] = tag
+    kept = {tag: tags[tag] for tag in sorted(tags, key=sort_key)[:MOST_TAGS]}
     left_out = {"runs": len(ordered) - len(found), "tags": len(tags) - len(kept)}
     return Catalogue(runs, _hparams(runs, swept), origin, kept, _version(listing, sessions), left_out)
 

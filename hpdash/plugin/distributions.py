@@ -32,7 +32,8 @@ def distributions_impl(
 
     An answer over `MOST_BYTES` gets fewer bins, never fewer steps.
     """
-    places = [place for place in runs_with(catalogue, tag) if contains in catalogue.runs[place].name]
+    wanted = contains.casefold()
+    places = [place for place in runs_with(catalogue, tag) if wanted in catalogue.runs[place].name.casefold()]
     found = read_histograms(source, catalogue, tag, places[:MOST_RUNS], MOST_BYTES // (2 * LEAST_BINS))
     bins = max(min(bins, MOST_BYTES // (2 * max(found.count, 1))), min(bins, LEAST_BINS))
     edges, steps = shared_edges([batch.rows for batch in found.batches], bins, clip), found.steps()
@@ -62,7 +63,7 @@ def runs_with(catalogue: Catalogue, tag: str) -> tuple[int, ...]:
     """Return the places of a tag's runs; RefusedError where no run has it."""
     if tag not in catalogue.tags:
         raise RefusedError(f"tag: expected one with histograms, found {shorten(tag)}. The overview lists them.", 404)
-    return catalogue.tags[tag]
+    return tuple(catalogue.tags[tag])
 
 
 def sampled(source: Source, found: Histograms) -> dict[str, int] | None:

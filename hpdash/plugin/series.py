@@ -87,7 +87,7 @@ def read_histograms(source: Source, catalogue: Catalogue, tag: str, places: Sequ
     place_of = {catalogue.runs[place].name: place for place in places}
     pending: dict[int, list[tuple[int, int, NDArray[Any]]]] = {}
     count = 0
-    for name, data in source.histograms(tag, list(place_of)):
+    for name, data in _read(source, catalogue, tag, places):
         if count >= most:
             found.left_out = list(place_of.values())
             break
@@ -105,6 +105,15 @@ def read_histograms(source: Source, catalogue: Catalogue, tag: str, places: Sequ
     for width, waiting in pending.items():
         found.batches += _batch(catalogue, waiting, width, found)
     return found
+
+
+def _read(source: Source, catalogue: Catalogue, tag: str, places: Sequence[int]) -> Iterator[tuple[str, Any]]:
+    """Read a tag of some runs, under the names that they have for it."""
+    runs: dict[str, list[str]] = {}
+    for place in places:
+        runs.setdefault(catalogue.tags[tag][place], []).append(catalogue.runs[place].name)
+    for own, names in runs.items():
+        yield from source.histograms(own, names)
 
 
 def _tables(name: str, data: Sequence[Any], found: Histograms) -> dict[int, NDArray[Any]]:

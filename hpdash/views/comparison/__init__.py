@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ... import where
 from ...analysis.folds import differing, grouped, sort_key, value_of
+from ...analysis.tags import aligned
 from ...errors import Problem, SpecError
 from ...runs import Damage, Run
 from ...trial import Scalar
@@ -26,11 +27,15 @@ def compare(
 
     `step` asks for another than the last (and, of histograms, the first); `over_steps` draws a row a step in the
     terminal. `every` are the runs that `runs` were chosen from: groups keep the colours they have among all.
+    Histograms' tags that Keras numbered line up as analysis/tags.py says.
     Raises SpecError for a tag or a name that no run has, and for a step that the runs do not have in common.
     """
     runs = sorted(runs, key=lambda run: sort_key(run.name))
     tags = scalar_tags(runs, tag)
-    having = [run for run in runs if any(each in run.scalars for each in tags) or (not tags and tag in run.histograms)]
+    called = {run.name: own for run, own in zip(runs, aligned([run.histograms for run in runs]), strict=True)}
+    having = [
+        run for run in runs if any(each in run.scalars for each in tags) or (not tags and tag in called[run.name])
+    ]
     if not having:
         raise unknown(runs, tag)
     groups = groups_of(having, by, every)
@@ -39,8 +44,9 @@ def compare(
     from ...reader import read_histograms  # noqa: PLC0415  scalars alone need no second look at the files
 
     damage: list[Damage] = []
-    histograms = {run.name: read_histograms(run, [tag], damage).get(tag) for run in having}
-    found = {name: series for name, series in histograms.items() if series is not None}
+    named = {run.name: called[run.name][tag] for run in having}
+    histograms = {run.name: read_histograms(run, [named[run.name]], damage) for run in having}
+    found = {name: series[named[name]] for name, series in histograms.items() if named[name] in series}
     return WeightsComparison.of(tag, by, groups, found, step, over_steps, damage)
 
 

@@ -1,0 +1,128 @@
+/** What is taken away: the table and what is drawn as CSV, the charts as one PNG, the link. */
+
+import { FONT, prepare } from "./chart.js";
+import { button, element } from "./dom.js";
+import { tableOf } from "./table.js";
+
+/** Save rows as a CSV file. */
+export function saveCsv(name, rows) {
+  const lines = rows.map((row) => row.map(field).join(","));
+  save(name, new Blob([`${lines.join("\r\n")}\r\n`], { type: "text/csv;charset=utf-8" }));
+}
+
+/** Spell a field; a name that a spreadsheet would run as a formula is kept from it. */
+function field(value) {
+  if (typeof value === "number") return Number.isFinite(value) ? String(value) : "";
+  const text = value === null || value === undefined ? "" : String(value);
+  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** Return the whole table as rows. */
+export function tableRows(scene) {
+  const { columns, rows } = tableOf(scene);
+  const body = rows.map((row) => [row.name, scene.step, ...columns.map(({ key }) => row.cells[key])]);
+  return [["name", "step", ...columns.map(({ title }) => title)], ...body];
+}
+
+/** Save the charts as they stand as one PNG, twice as fine as CSS pixels where that is not too large. */
+export function savePng(name, stage, scene) {
+  const outer = stage.whole.getBoundingClientRect();
+  const [width, height] = [outer.width + 32, outer.height + 56];
+  const canvas = element("canvas");
+  const ratio = Math.min(2, 16_000 / height, 16_000 / width);
+  const context = prepare(canvas, width, height, ratio);
+  context.fillStyle = scene.theme.paper;
+  context.fillRect(0, 0, width, height);
+  paintLegend(context, scene);
+  paintTexts(context, stage.whole, outer, scene.theme);
+  for (const { base, panel, size } of stage.panels) {
+    const box = base.getBoundingClientRect();
+    const copy = element("canvas");
+    panel.paint(prepare(copy, ...size, ratio), ...size);
+    context.drawImage(copy, 16 + box.left - outer.left, 44 + box.top - outer.top, ...size);
+  }
+  canvas.toBlob((blob) => save(name, blob));
+}
+
+function paintLegend(context, { groups, step, theme, selection }) {
+  let left = 16;
+  context.textBaseline = "middle";
+  for (const { label, colour } of groups.slice(0, 12)) {
+    context.fillStyle = colour;
+    context.fillRect(left, 18, 10, 10);
+    context.fillStyle = theme.ink;
+    context.fillText(label, left + 15, 24);
+    left += context.measureText(label).width + 32;
+  }
+  context.fillStyle = theme.soft;
+  context.fillText(selection.view === "overlay" ? `step ${step}` : "", left, 24);
+}
+
+/** Paint the headings and captions where they stand. */
+function paintTexts(context, whole, outer, theme) {
+  context.textBaseline = "top";
+  for (const node of whole.querySelectorAll("h2, .said p, figcaption span:last-child")) {
+    const box = node.getBoundingClientRect();
+    if (!box.width) continue;
+    context.font = node.tagName === "H2" ? FONT.replace("11px", "600 13px") : FONT.replace("11px", "12px");
+    context.fillStyle = node.tagName === "P" ? theme.soft : theme.ink;
+    lines(context, node.textContent, box.width + 2).forEach((text, at) =>
+      context.fillText(text, 16 + box.left - outer.left, 46 + box.top - outer.top + at * 17),
+    );
+  }
+}
+
+function lines(context, text, width) {
+  const found = [""];
+  for (const word of text.split(" ")) {
+    const tried = `${found.at(-1)} ${word}`.trim();
+    if (context.measureText(tried).width <= width || !found.at(-1)) found[found.length - 1] = tried;
+    else found.push(word);
+  }
+  return found;
+}
+
+function save(name, blob) {
+  const address = URL.createObjectURL(blob);
+  element("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}
+
+/** Copy a text, and say so on the button that asked. */
+export async function copy(text, said) {
+  const before = said.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    copyByHand(text);
+  }
+  said.textContent = "Copied";
+  setTimeout(() => {
+    said.textContent = before;
+  }, 1500);
+}
+
+function copyByHand(text) {
+  const area = element("textarea", { value: text });
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
+/** Make the buttons that take things away. */
+export function createExports({ csv, table, png, link }) {
+  const whole = element("div", { className: "exports" });
+  const linked = button("Link", () => copy(link(), linked), {
+    title: "Copy the link to what is shown",
+    data: { control: "link" },
+  });
+  whole.append(
+    button("CSV", csv, { title: "Save what is drawn as numbers", data: { control: "csv" } }),
+    button("Table", table, { title: "Save the table as CSV", data: { control: "table-csv" } }),
+    button("PNG", png, { title: "Save the charts as a picture", data: { control: "png" } }),
+    linked,
+  );
+  return whole;
+}
