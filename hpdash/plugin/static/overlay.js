@@ -47,7 +47,10 @@ function panel(scene, { tag, data, facet, quantity, axis: shared, top }) {
   const paint = (context, width, height) => {
     const { x, y } = scalesOf(axis, high, quantity, width, height);
     axes(context, { x, y, xTitle: "weight", yTitle: quantity.name, theme: scene.theme });
-    if (!lines.length) context.fillText(`No run here has step ${scene.step}.`, x.start + 12, (y.start + y.end) / 2);
+    if (!lines.length) {
+      Object.assign(context, { fillStyle: scene.theme.soft, textAlign: "left" });
+      context.fillText(`No run here has step ${scene.step}.`, x.start + 12, (y.start + y.end) / 2);
+    }
     const xs = placesOf(axis, x);
     placed = { x, y, xs, ys: lines.map((line) => heightsOf(line.values, y, true)) };
     within(context, x, y, () =>
