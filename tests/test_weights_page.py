@@ -59,10 +59,10 @@ def board(request: pytest.FixtureRequest, logs: Path) -> Iterator[Board]:
         yield board.until(lambda board: len(board.get(f"{ROUTES}/overview")["runs"]) == len(RUNS))
 
 
-@pytest.fixture(scope="module")
-def hostile(logs: Path) -> Iterator[Board]:
-    """A TensorBoard over runs and tags of hostile names."""
-    with Board(logs / "hostile", "true") as board:
+@pytest.fixture(params=["true", "false"], ids=["fast-loader", "python-loader"])
+def hostile(request: pytest.FixtureRequest, logs: Path) -> Iterator[Board]:
+    """A TensorBoard of each loader over runs and tags of hostile names."""
+    with Board(logs / "hostile", request.param) as board:
         yield board.until(lambda board: len(board.get(f"{ROUTES}/overview")["runs"]) == len(HOSTILE))
 
 

@@ -42,12 +42,13 @@ export function logarithmic([low, high], range) {
   });
 }
 
-/** Return at most `most` round numbers between two, a step of 1, 2 or 5 times a power of ten apart. */
+/** Return round numbers between two, 1, 2 or 5 times a power of ten apart: at most `most`, but two at least. */
 export function ticks(low, high, most) {
   if (!(Number.isFinite(high - low) && high > low)) return [low];
   const size = 10 ** Math.floor(Math.log10((high - low) / most));
   const amount = (step) => Math.floor(high / step + 1e-9) - Math.ceil(low / step - 1e-9) + 1;
-  const step = [1, 2, 5, 10, 20].map((factor) => factor * size).find((one) => amount(one) <= most) ?? 20 * size;
+  const steps = [1, 2, 5, 10, 20].map((factor) => factor * size).filter((one) => amount(one) > 1);
+  const step = steps.find((one) => amount(one) <= most) ?? steps.at(-1) ?? size;
   const first = Math.ceil(low / step - 1e-9);
   return Array.from({ length: amount(step) }, (_, at) => (first + at) * step);
 }

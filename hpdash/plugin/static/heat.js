@@ -111,8 +111,7 @@ function paintLegend(context, { x, y }, { level, colours, quantity, cut }, theme
   const place = (value) => y.start - (level(value) / 255) * (y.start - y.end);
   const places = level.ticks().filter((value) => !cut || place(value) > y.end + 14);
   const texts = labels(places);
-  context.fillStyle = theme.soft;
-  context.textBaseline = "middle";
+  Object.assign(context, { fillStyle: theme.soft, textBaseline: "middle", textAlign: "left" });
   places.forEach((value, at) => context.fillText(texts[at], left + 13, place(value)));
   if (cut) context.fillText(`≥ ${short(level.high, 2)}`, left + 13, y.end + 3);
   context.textBaseline = "alphabetic";

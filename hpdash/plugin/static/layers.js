@@ -44,7 +44,7 @@ function dotsOf(scene, { groups }, row, kind) {
 }
 
 function panel(scene, { kind, title, less, more, dots, tags, reach }) {
-  const names = tags.map(({ tag }) => clipped(tag, 26));
+  const names = apart(tags.map(({ tag }) => tag)).map((name) => clipped(name, 26));
   const unit = (scaled) => (scaled ? "divided by std" : "in weight units");
   const said = ({ row, group, ratio, scaled }) =>
     `${names[row]} ${spelled(group.value)} ${unit(scaled)} ${short(ratio, 3)}`;
@@ -129,4 +129,17 @@ function nearest(placed, tags, kind, px, py) {
       `${short(own, 3)} against ${short(other, 3)} = ${short(ratio, 3)}×`,
     ],
   };
+}
+
+/** Leave out the folders at both ends that all names share, where each keeps one. */
+function apart(names) {
+  const parts = names.map((name) => name.split("/"));
+  const most = Math.min(...parts.map(({ length }) => length)) - 1;
+  const shared = (at) => parts.every((one) => one.at(at) === parts[0].at(at));
+  let [start, end] = [0, 0];
+  while (start < most && shared(start)) start += 1;
+  while (start + end < most && shared(-1 - end)) end += 1;
+  return names.length > 1 && names.some((name) => name.length > 26)
+    ? parts.map((one) => one.slice(start, one.length - end).join("/"))
+    : names;
 }
