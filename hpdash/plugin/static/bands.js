@@ -1,6 +1,6 @@
 /** Bands: quantiles over the steps, the groups (or runs) on one axis; a group's are the means of its runs'. */
 
-import { axes, between, crisp, linear, polyline, segment, within } from "./chart.js";
+import { axes, between, crisp, linear, polyline, segment, whole, within } from "./chart.js";
 import { faded } from "./colours.js";
 import { MARGIN, present } from "./density.js";
 import { short } from "./dom.js";
@@ -83,7 +83,7 @@ function panel(scene, tag, facet, units, ends) {
 
 function paint(context, scene, units, { low, high, first, last }, width, height) {
   const crowd = units.length > CROWD;
-  const x = linear([first, last], [MARGIN.left, width - MARGIN.right]);
+  const x = whole(linear([first, last], [MARGIN.left, width - MARGIN.right]));
   const y = linear([low, high], [height - MARGIN.bottom, MARGIN.top]);
   const yTitle = crowd ? "weight: medians" : "weight: median, quartiles, 1st and 99th percentile";
   axes(context, { x, y, xTitle: "step", yTitle, theme: scene.theme });

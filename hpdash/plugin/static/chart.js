@@ -28,6 +28,12 @@ export function linear([low, high], [start, end]) {
   });
 }
 
+/** Give a scale of steps ticks at whole ones alone. */
+export function whole(scale) {
+  const every = scale.ticks;
+  return Object.assign(scale, { ticks: () => every().filter(Number.isInteger) });
+}
+
 /** Make a logarithmic scale; values that are not positive lie at its start. */
 export function logarithmic([low, high], range) {
   const inner = linear([Math.log10(low), Math.log10(high)], range);

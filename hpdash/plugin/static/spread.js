@@ -1,6 +1,6 @@
 /** Spread: how far apart the runs of each group are, and how much each moves, tag by tag; raw and scaled. */
 
-import { axes, linear, polyline, within } from "./chart.js";
+import { axes, linear, polyline, whole, within } from "./chart.js";
 import { MARGIN } from "./density.js";
 import { counted, short } from "./dom.js";
 import { closest } from "./bands.js";
@@ -72,7 +72,7 @@ function panel(scene, found, { kind, unit, title, axis }) {
   const lasts = lines.map(({ label, values }) => `${label} ${short(values.at(-1), 3)}`);
   let placed = null;
   const paint = (context, width, height) => {
-    const x = linear([first, last > first ? last : first + 1], [MARGIN.left, width - MARGIN.right]);
+    const x = whole(linear([first, last > first ? last : first + 1], [MARGIN.left, width - MARGIN.right]));
     const y = linear([0, top], [height - MARGIN.bottom, MARGIN.top]);
     axes(context, { x, y, xTitle: "step", yTitle: lines.length ? axis : "", theme: scene.theme });
     placed = { x, y };
