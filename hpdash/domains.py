@@ -12,12 +12,12 @@ from typing import Any, Literal
 Scale = Literal["linear", "log"]
 
 
-def _identity(value: Any) -> Any:
+def identity(value: Any) -> Any:
     """Return a hashable that is equal for equal JSON values, and keeps true apart from 1."""
     if isinstance(value, Mapping):
-        return frozenset((key, _identity(item)) for key, item in value.items())
+        return frozenset((key, identity(item)) for key, item in value.items())
     if isinstance(value, list | tuple):
-        return tuple(_identity(item) for item in value)
+        return tuple(identity(item) for item in value)
     return (isinstance(value, bool), value)
 
 
@@ -35,9 +35,9 @@ class Choice:
             raise ValueError("a list of at least one value")
         seen = set()
         for value in self.values:
-            if _identity(value) in seen:
+            if identity(value) in seen:
                 raise ValueError(f"values that differ, not {value!r} twice")
-            seen.add(_identity(value))
+            seen.add(identity(value))
 
     @property
     def size(self) -> int:

@@ -95,12 +95,23 @@ def test_a_grid_is_what_brute_force_finds(table):
     assert set(found) == expected
 
 
-@pytest.mark.parametrize(("factors", "shown"), [(9, "1000000000"), (400, "about 10^400")])
-def test_a_huge_grid_is_refused_with_its_size(factors, shown):
-    """A grid of 10^9 or 10^400 points is counted, not built, and refused with the exact number or its magnitude."""
-    with pytest.raises(SpecError, match=r"hparams.*100000") as caught:
-        strategy_for(wide(factors))
-    assert caught.value.problems[0].found == shown
+def test_more_trials_than_can_be_listed_are_refused():
+    """Repeats times settings is bounded as a grid is."""
+    few = sweep({"learning_rate": [0.1, 0.2]}, repeats=1000)
+    assert strategy_for(few).count == 2
+    with pytest.raises(SpecError, match=r"sweep.repeats: expected at most 100000 trials, found 1000 for each of 1000"):
+        strategy_for(wide(3, repeats=1000))
+
+
+def test_conditions_that_hang_together_are_refused():
+    """Names that each ask about two others in every way have 2^22 cases to tell apart: refused, in little memory."""
+    hparams = {f"p{index}": [0, 1] for index in range(22)} | {"q": [0, 1]}
+    hparams |= {f"c{index}": {"values": [0, 1], "when": {f"p{index}": 1, "q": 1}} for index in range(22)}
+    tracemalloc.start()
+    with pytest.raises(SpecError, match=r"hparams.p\d+: expected conditions that can be counted"):
+        strategy_for(sweep(hparams, own=True))
+    assert tracemalloc.get_traced_memory()[1] < 100e6
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("strategy", ["grid", "random"])

@@ -12,7 +12,7 @@ from .grid import Grid
 from .listed import Listed
 from .random import Random, Sampled, draw
 
-LARGEST = 100_000  # settings of a grid without [sweep] trials
+LARGEST = 100_000  # trials, and settings of a grid without [sweep] trials
 
 
 class Strategy(Protocol):
@@ -28,6 +28,14 @@ class Strategy(Protocol):
 
 def strategy_for(sweep: Sweep) -> Strategy:
     """Return the strategy a sweep asks for; raise SpecError where the space is too large or too small for it."""
+    strategy = _strategy_for(sweep)
+    if strategy.count * sweep.repeats > LARGEST:
+        expected, found = f"at most {LARGEST} trials", f"{sweep.repeats} for each of {strategy.count} settings"
+        raise SpecError([Problem(f"{sweep.where}: sweep.repeats", expected, found)])
+    return strategy
+
+
+def _strategy_for(sweep: Sweep) -> Strategy:
     if sweep.strategy == "list":
         return Listed(sweep)
     if sweep.strategy == "random" and any(hparam.domain.size is None for hparam in sweep.hparams):

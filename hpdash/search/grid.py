@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from ..errors import Problem, SpecError
 from ..spec import Hyperparameter, Sweep
 from .order import children, parents_first, ruled_out
 
 Blocked = frozenset[str]  # hyperparameters further on whose `when` is already known not to hold
+MOST_BLOCKED = 200_000  # names, in all the ways to be blocked that are told apart at once
 
 
 class Grid:
     """Count a space and find its points; the last name varies fastest.
 
     A conditional name comes right after the names it depends on and does not multiply where it does not apply.
-    `_counts[i][blocked]` is the number of ways to set the names from i on.
+    `_counts[i][blocked]` is the number of ways to set the names from i on. Raises SpecError where conditions are so
+    entangled that too many ways to be blocked had to be told apart.
     """
 
     def __init__(self, sweep: Sweep) -> None:
@@ -22,6 +26,7 @@ class Grid:
         self._children = children(sweep.hparams)
         self._names = parents_first(sweep.hparams)
         self._start = ruled_out(sweep)
+        self._where = sweep.where
         self._counts = self._count()
 
     @property
@@ -48,32 +53,44 @@ class Grid:
                 index -= within
         return {name: point[name] for name in self._file_order if name in point}
 
-    def _branches(self, hparam: Hyperparameter, blocked: Blocked) -> list[tuple[Blocked, int, int | None]]:
-        """List (what is blocked then, how many values lead there, the first one's index) of a name's values in order.
+    def _branches(self, hparam: Hyperparameter, blocked: Blocked) -> Iterator[tuple[Blocked, int, int | None]]:
+        """Yield (what is blocked then, how many values lead there, the first one's index) of a name's values in order.
 
         None stands for the index where the name does not apply, which is one way to set it.
         """
         dependent = self._children[hparam.name]
         rest = blocked - {hparam.name}
         if hparam.name in blocked:
-            return [(rest.union(child.name for child in dependent), 1, None)]
+            yield rest.union(child.name for child in dependent), 1, None
+            return
         size = hparam.domain.size
         if size is None:
             raise ValueError(f"{hparam.name} has no finite domain")
         if not dependent:
-            return [(rest, size, 0)]
-        values = (hparam.domain.value(index) for index in range(size))
-        return [
-            (rest.union(child.name for child in dependent if value not in child.when[hparam.name]), 1, index)
-            for index, value in enumerate(values)
-        ]
+            yield rest, size, 0
+            return
+        for index in range(size):
+            value = hparam.domain.value(index)
+            yield rest.union(child.name for child in dependent if value not in child.when[hparam.name]), 1, index
 
     def _count(self) -> list[dict[Blocked, int]]:
         reached: list[set[Blocked]] = [{self._start}]
         for hparam in self._names:
-            reached.append({branch for state in reached[-1] for branch, _, _ in self._branches(hparam, state)})
+            reached.append(self._reached(hparam, reached[-1]))
         counts: list[dict[Blocked, int]] = [dict.fromkeys(reached[-1], 1)]
         for hparam, states in zip(reversed(self._names), reversed(reached[:-1]), strict=True):
             after = counts[-1]
             counts.append({s: sum(size * after[then] for then, size, _ in self._branches(hparam, s)) for s in states})
         return counts[::-1]
+
+    def _reached(self, hparam: Hyperparameter, states: set[Blocked]) -> set[Blocked]:
+        reached: set[Blocked] = set()
+        names = 0
+        for branch in (branch for state in states for branch, _, _ in self._branches(hparam, state)):
+            names += 0 if branch in reached else 1 + len(branch)
+            reached.add(branch)
+            if names > MOST_BLOCKED:
+                expected, hint = "conditions that can be counted", "Let fewer names ask about several others."
+                where = f"{self._where}: hparams.{hparam.name}"
+                raise SpecError([Problem(where, expected, "too many that hang together", hint)])
+        return reached

@@ -7,10 +7,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..domains import Choice, Domain
+from ..domains import Choice, Domain, identity
+from .defaults import resolve
 from .faults import Faults, Key, found, nearest
 from .space import Names
-from .tables import DEPENDENT, resolve, table_of
+from .tables import DEPENDENT, table_of
 from .text import Document
 
 Tables = Mapping[str, Mapping[str, Any]]
@@ -58,8 +59,9 @@ def _check_domain(domain: Domain | None, raw: list[Any], values: tuple[Any, ...]
     if not isinstance(domain, Choice):
         faults.add(key, "a hyperparameter with a list of values", "one with a range")
         return
+    swept = {identity(value) for value in domain.values}
     for value in values:
-        if value not in domain.values:
+        if identity(value) not in swept:
             faults.add(key, f"values that are swept, of {found(list(domain.values))}", found(value))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..domains import Choice, Domain, FloatRange, IntRange
+from ..domains import Choice, Domain, FloatRange, IntRange, identity
 from .faults import Faults, Key, found, nearest
 from .tables import MLP, SETTINGS, SWEEPABLE, Setting, table_of
 from .text import Document
@@ -15,6 +15,7 @@ from .text import Document
 _RANGE = ("min", "max", "scale", "step", "when")
 _LIST = ("values", "when")
 _LISTED = 20  # names in a hint
+_NAMES, _VALUES = 1000, 10_000  # of [hparams], and in each list of it: what takes seconds to check is a mistake
 _EXPECTED = "a list of values, or { min, max }"
 
 
@@ -48,7 +49,9 @@ class Names:
         try:
             return setting.check(value)
         except ValueError as error:
-            faults.add(key, str(error), found(value), nearest(value, setting.options))
+            swept = isinstance(value, list) and key == (setting.table, name) and "list" not in str(error)
+            hint = "Values to be swept stand in [hparams]." if swept else nearest(value, setting.options)
+            faults.add(key, str(error), found(value), hint)
             return None
 
     def knows(self, name: str, key: Key, faults: Faults) -> bool:
@@ -92,6 +95,8 @@ def _mentioned(document: Document, name: str) -> list[Any]:
 def domains(document: Document, names: Names, faults: Faults) -> dict[str, Domain]:
     """Read what each name in [hparams] is swept over; one with a fault is left out."""
     domains = {}
+    if len(document["hparams"]) > _NAMES:
+        faults.fail(("hparams",), f"at most {_NAMES} names", str(len(document["hparams"])))
     for name, raw in document["hparams"].items():
         key: Key = ("hparams", name)
         domain = _domain(name, raw, key, names, faults) if names.knows(name, key, faults) else None
@@ -103,22 +108,23 @@ def domains(document: Document, names: Names, faults: Faults) -> dict[str, Domai
 def listed(document: Document, names: Names, faults: Faults) -> tuple[dict[str, Any], ...]:
     """Read the [[trial]] tables."""
     trials: list[dict[str, Any]] = []
+    seen = set()
     for index, table in enumerate(document["trial"]):
         keys: dict[str, Key] = {name: ("trial", index, name) for name in table}
         known = {name: value for name, value in table.items() if names.knows(name, keys[name], faults)}
         trials.append({name: names.check(name, value, keys[name], faults) for name, value in known.items()})
-        if trials[-1] in trials[:-1]:
+        if (point := identity(trials[-1])) in seen:
             faults.add(("trial", index), "a setting of its own", "one that stands before", "Use [sweep] repeats.")
+        seen.add(point)
     return tuple(trials)
 
 
 def choices(trials: tuple[Mapping[str, Any], ...]) -> dict[str, Domain]:
     """Return what listed trials set, as lists of the values in order of appearance."""
-    values: dict[str, list[Any]] = {}
+    values: dict[str, dict[Any, Any]] = {}
     for name, value in (pair for trial in trials for pair in trial.items()):
-        if value not in values.setdefault(name, []):
-            values[name].append(value)
-    return {name: Choice(tuple(items)) for name, items in values.items()}
+        values.setdefault(name, {}).setdefault(identity(value), value)
+    return {name: Choice(tuple(items.values())) for name, items in values.items()}
 
 
 def _domain(name: str, raw: Any, key: Key, names: Names, faults: Faults) -> Domain | None:
@@ -137,6 +143,9 @@ def _domain(name: str, raw: Any, key: Key, names: Names, faults: Faults) -> Doma
 
 
 def _choice(name: str, values: list[Any], key: Key, names: Names, faults: Faults) -> Domain | None:
+    if len(values) > _VALUES:
+        faults.add(key, f"a list of at most {_VALUES} values, or {{ min, max }}", f"{len(values)} values")
+        return None
     checked = [names.check(name, value, (*key, index), faults) for index, value in enumerate(values)]
     if any(value is None for value in checked):
         return None

@@ -10,9 +10,10 @@ from typing import Any
 from ..trial import default_metrics
 from . import text
 from .conditions import check_dependent, check_swept, conditions
+from .defaults import resolve
 from .faults import Faults, Key, found, nearest
 from .space import Hyperparameter, Names, choices, domains, listed, names_of, unknown
-from .tables import MLP, SETTINGS, SWEEPABLE, resolve, table_of
+from .tables import MLP, SETTINGS, SWEEPABLE, table_of
 from .text import Document
 
 _TABLES = ("data", "model", "train", "log")
@@ -36,6 +37,9 @@ class Sweep:
     seed: int
     objective: str
     goal: str
+    max_retries: int
+    timeout: float | None
+    max_consecutive_failures: int
     given: Mapping[str, Mapping[str, Any]]
     hparams: tuple[Hyperparameter, ...]
     listed: tuple[Mapping[str, Any], ...]
@@ -65,9 +69,13 @@ class Sweep:
 
     def to_json(self) -> dict[str, Any]:
         """Return the normalised settings: equal for files that mean the same."""
-        keys = ("name", "description", "strategy", "trials", "repeats", "seed", "objective", "goal")
         swept = [hparam.to_json() for hparam in self.hparams]
-        return {**{key: getattr(self, key) for key in keys}, **self.fixed, "hparams": swept, "trial": list(self.listed)}
+        return {
+            **{key: getattr(self, key) for key in SETTINGS["sweep"]},
+            **self.fixed,
+            "hparams": swept,
+            "trial": list(self.listed),
+        }
 
 
 def load_sweep(path: Path | str, overrides: Sequence[str] = ()) -> Sweep:

@@ -112,6 +112,11 @@ class SweepTable(Table):
         "validation/accuracy", 'a metric such as "validation/accuracy" or "loss"', "The metric that ranks trials."
     )
     goal: Goal = _one_of(None, Goal, 'Whether less or more is better; default "min" for a loss, else "max".')
+    max_retries: Annotated[int, Field(ge=0, le=100)] = _key(
+        1, "an integer from 0 to 100", "How often a trial whose worker died is tried again."
+    )
+    timeout: Positive = _key(None, "a number of seconds above 0", "Seconds an attempt at a trial may take.")
+    max_consecutive_failures: Count = _key(3, _COUNT, "Failed trials, before any has finished, that stop the sweep.")
 
 
 class DataTable(Table):
@@ -195,6 +200,10 @@ class LogTable(Table):
     histograms: Annotated[int, Field(ge=0)] = _key(
         1, "an integer of at least 0", "Epochs from one histogram to the next; 0 writes none."
     )
+    checkpoint_minutes: Positive = _key(
+        1.0, _POSITIVE, "Minutes from one checkpoint of a trial to the next; also an interrupted trial keeps one."
+    )
+    checkpoint_epochs: Count = _key(None, _COUNT, "Epochs from one checkpoint of a trial to the next.")
     series: list[Series] = _key(["weights"], 'a list of "weights"', "What has histograms.", get_args(Series))
 
 
@@ -269,27 +278,3 @@ SWEEPABLE: Mapping[str, Setting] = {name: key for table in TABLES for name, key 
 def table_of(name: str) -> str:
     """Return the table a hyperparameter belongs to; a name that is no setting is a keyword for one's own code."""
     return SWEEPABLE[name].table if name in SWEEPABLE else "model"
-
-
-def resolve(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Fill in the defaults of the tables "data", "model", "train" and "log".
-
-    A builder or a loop of one's own gets in [model] what was given alone. A setting that does not apply is None.
-    """
-    own_loop = given["train"].get("loop") is not None
-    builder = given["model"].get("builder", None if own_loop else MLP)
-    tables = {table: {key.name: key.default for key in SETTINGS[table].values()} for table in given}
-    if builder != MLP:
-        tables["model"] = {}
-    for table, values in given.items():
-        tables[table].update(values)
-    tables["model"]["builder"] = builder
-    if tables["data"]["scale"] is None:
-        tables["data"]["scale"] = "unit" if tables["data"]["name"] in IMAGES else "none"
-    for name, (decider, defaults) in DEPENDENT.items():
-        values = tables[table_of(name)]
-        if name in SETTINGS["model"] and builder != MLP:
-            continue
-        default = defaults.get(values[decider])
-        values[name] = default if values[name] is None or values[decider] not in defaults else values[name]
-    return tables

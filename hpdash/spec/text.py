@@ -6,7 +6,8 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ Document = dict[str, Any]
 
 LARGEST = 1 << 20  # bytes of a sweep file; read no further
 DEEPEST = 16  # tables and lists in each other
-_DOTS = 100  # in one key
+_PARTS = 32  # of one key: tomllib takes minutes for a key of 100,000
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*"|'[^'\n]*')"""
+_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_PART}(?:[ \t]*\.[ \t]*{_PART}){{{_PARTS}}}")
 _WORD = re.compile(r"[^\s\[\]{}\"'#,=][^\[\]{}\"'#\n]*")
 _AT = re.compile(r"(?s)(?P<what>.*) \((?:at )?(?P<where>.*)\)")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -57,9 +61,9 @@ def parse(source: str | Mapping[str, Any], faults: Faults) -> Document:
 
 def _toml(text: str, faults: Faults) -> Document:
     deep = f"tables and lists at most {DEEPEST} deep"
-    # tomllib takes minutes for a key of 100,000 parts
-    if any(part.count(".") > _DOTS for part in re.split(r"[=,{\n]", text)):
-        faults.fail("", deep, f"more than {_DOTS} dots in a key")
+    if key := _LONG_KEY.search(text):
+        line = text.count("\n", 0, key.start()) + 1
+        faults.fail(f"line {line}", deep, f"a key of more than {_PARTS} parts")
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -73,15 +77,15 @@ def _toml(text: str, faults: Faults) -> Document:
 def _said(message: str) -> str:
     if message == "Cannot overwrite a value":
         return "a key that is given twice"
-    if "limit" in message and "digits" in message:
+    if message.startswith("Exceeds the limit"):
         return "an integer of thousands of digits"
-    return message[:200]
+    return message.removeprefix("Found ")[:200]
 
 
 def _hint(text: str) -> str:
-    if text.lstrip().startswith("{"):
+    if re.match(r"[\s\[]*\{", text):
         return "This looks like JSON; TOML has [tables] of lines such as `epochs = 3`."
-    if re.search(r"(?m)^\s*[\w-]+:(\s|$)", text):
+    if re.search(r"(?m)^[ \t]*(- |[\w-]+:(\s|$))", text):
         return "This looks like YAML; TOML has [tables] of lines such as `epochs = 3`."
     return ""
 
@@ -97,9 +101,15 @@ def plain(value: Any, faults: Faults, key: Key = ()) -> Any:
         return [plain(item, faults, (*key, index)) for index, item in enumerate(value)]
     if isinstance(value, Mapping) and all(isinstance(name, str) and _is_plain(name) for name in value):
         return {name: plain(item, faults, (*key, name)) for name, item in value.items()}
-    kind = "an integer beyond 64 bits" if isinstance(value, int) else f"{type(value).__name__} {found(value)}"
-    faults.add(key, "a string, a boolean, a finite number, a list or a table", kind)
+    faults.add(key, "a string, a boolean, a finite number, a list or a table", _kind(value))
     return None
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, int):
+        return "an integer beyond 64 bits"
+    shown = str(value) if isinstance(value, date | time) else found(value)
+    return f"{type(value).__name__} {shown}"
 
 
 def _is_plain(value: Any) -> bool:
@@ -158,17 +168,26 @@ def _one_setting(setting: str) -> tuple[tuple[str, ...], Any] | None:
 
 def to_toml(document: Mapping[str, Any]) -> str:
     """Write a document of plain values as TOML, a table a section."""
-    values = [f"{_value(name)} = {_value(item)}\n" for name, item in document.items() if not isinstance(item, dict)]
+    text = "".join(_lines({name: item for name, item in document.items() if not isinstance(item, dict)}))
     for name, table in document.items():
         if isinstance(table, dict):
-            values.append(f"\n[{_value(name)}]\n" + "".join(f"{_value(k)} = {_value(v)}\n" for k, v in table.items()))
-    return "".join(values).lstrip("\n")
+            text += f"\n[{_name(name)}]\n" + "".join(_lines(table))
+    return text.lstrip("\n")
 
 
-def _value(value: Any) -> str:
+def _lines(table: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"{_name(name)} = {spelled(value)}\n" for name, value in table.items())
+
+
+def spelled(value: Any) -> str:
+    """Spell a plain value as TOML does."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_value(key)} = {_value(item)}" for key, item in value.items()) + " }"
+        return "{ " + ", ".join(f"{_name(name)} = {spelled(item)}" for name, item in value.items()) + " }"
     if isinstance(value, list):
-        return "[" + ", ".join(_value(item) for item in value) + "]"
+        return "[" + ", ".join(spelled(item) for item in value) + "]"
     # JSON's scalars are TOML's, but for the one control character that JSON does not escape
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _name(name: str) -> str:
+    return name if _BARE.fullmatch(name) else spelled(name)

@@ -1,0 +1,32 @@
+"""What holds where a sweep file says nothing: the defaults, some of which depend on other settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .tables import DEPENDENT, IMAGES, MLP, SETTINGS, table_of
+
+
+def resolve(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Fill in the defaults of the tables "data", "model", "train" and "log".
+
+    A builder or a loop of one's own gets in [model] what was given alone. A setting that does not apply is None.
+    """
+    own_loop = given["train"].get("loop") is not None
+    builder = given["model"].get("builder", None if own_loop else MLP)
+    tables = {table: {key.name: key.default for key in SETTINGS[table].values()} for table in given}
+    if builder != MLP:
+        tables["model"] = {}
+    for table, values in given.items():
+        tables[table].update(values)
+    tables["model"]["builder"] = builder
+    if tables["data"]["scale"] is None:
+        tables["data"]["scale"] = "unit" if tables["data"]["name"] in IMAGES else "none"
+    for name, (decider, defaults) in DEPENDENT.items():
+        values = tables[table_of(name)]
+        if name in SETTINGS["model"] and builder != MLP:
+            continue
+        default = defaults.get(values[decider])
+        values[name] = default if values[name] is None or values[decider] not in defaults else values[name]
+    return tables
