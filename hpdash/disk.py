@@ -1,11 +1,15 @@
-"""What a file system may refuse, as one clear error; and what must be on the disk before work goes on."""
+"""What a file system may refuse, as one clear error; and what must be on the disk before work goes on.
+
+Whatever changes the disk is a call of `os` (pathlib's are), one at a time, so that tests can die at each.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import LogdirError
@@ -17,8 +21,14 @@ def guarded(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        found = f"{path}: expected to read and write here, found: {error.strerror or error}"
+        if isinstance(error, FileNotFoundError):
+            raise LogdirError(
+                f"{found}. It was moved or deleted: put it back to go on from there, "
+                "or run the same command again to begin anew."
+            ) from error
         raise LogdirError(
-            f"{path}: expected to read and write here, found: {error.strerror or error} ({_free(path)} bytes free). "
+            f"{found} ({_free(path)} bytes free). "
             "Make room or give another --logdir, then run the same command again: what is finished is kept."
         ) from error
 
@@ -32,6 +42,8 @@ def _free(path: Path) -> str:
 
 def sync_folder(folder: Path) -> None:
     """Put a folder's entries on the disk, so that a file created in it is still there after a power cut."""
+    if os.name == "nt":
+        return  # Windows, where logs are only read, opens no folders
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -39,13 +51,43 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write bytes to a file's descriptor, in as many calls as it takes; where it fails, a part may be there."""
+    left = memoryview(data)
+    while left:  # once, unless the disk is full
+        left = left[os.write(descriptor, left) :]
+
+
+def append(descriptor: int, data: bytes, sync: bool = False) -> None:
+    """Add bytes to a file's end, with `sync` onto the disk; where it fails, none of them is there."""
+    end = os.lseek(descriptor, 0, os.SEEK_END)
+    try:
+        write_all(descriptor, data)
+        if sync:
+            os.fsync(descriptor)
+    except OSError:
+        with suppress(OSError):  # what cannot be cut now is a torn tail for the next reader
+            os.ftruncate(descriptor, end)
+        raise
+
+
+def check_at(path: Path, descriptor: int) -> None:
+    """Make sure that a path still leads to an open file; FileNotFoundError where it was moved, deleted or replaced."""
+    if not os.path.samestat(path.stat(), os.fstat(descriptor)):
+        raise FileNotFoundError(errno.ENOENT, "another file")
+
+
+def write_new(path: Path, data: bytes, mode: str = "xb") -> None:
+    """Write a file and put its bytes on the disk; only its folder's entry is not yet there."""
+    with path.open(mode, buffering=0) as file:
+        write_all(file.fileno(), data)
+        os.fsync(file.fileno())
+
+
 def write(path: Path, data: bytes) -> None:
     """Write a file so that, whatever dies, it is there whole or as it was before."""
     part = path.with_name(f"{path.name}.part")
     with guarded(path):
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        write_new(part, data, mode="wb")  # over what a death in here has left
         part.replace(path)
         sync_folder(path.parent)

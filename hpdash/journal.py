@@ -11,10 +11,11 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from io import FileIO
 from pathlib import Path
 from typing import Any, Self
@@ -22,10 +23,17 @@ from typing import Any, Self
 import google_crc32c
 
 from . import disk, logdir
-from .errors import LockedError
+from .errors import LockedError, LogdirError
 from .trial import TrialResult, TrialState
 
+_ATTEMPTS, _PAUSE = 20, 0.01  # at the lock, seconds
 _LINE = re.compile(rb'(\{.*),"crc":"([0-9a-f]{8})"\}', re.DOTALL)
+_BEGIN = rb'\{"attempt":'
+_WITHIN = re.compile(_BEGIN + rb"(?:(?!" + _BEGIN + rb').)*?,"crc":"[0-9a-f]{8}"\}', re.DOTALL)
+
+
+class NewerError(ValueError):
+    """Say that a record is whole and its checksum right, but this version of hpdash cannot read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,7 @@ class Record:
 
     @classmethod
     def from_line(cls, line: bytes) -> Self:
-        """Read a line without its newline; ValueError says what is wrong with it."""
+        """Read a line without its newline; ValueError says what is wrong with it, NewerError where nothing is."""
         match = _LINE.fullmatch(line)
         if match is None:
             raise ValueError("not a whole record")
@@ -60,8 +68,8 @@ class Record:
             fields = json.loads(body)
             result = TrialResult.from_json(_floats(fields.pop("result"))) if "result" in fields else None
             return cls(**{**fields, "state": TrialState(fields["state"]), "result": result})
-        except (AttributeError, LookupError, RecursionError, TypeError) as error:
-            raise ValueError(f"not a record of this version ({error})") from error
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            raise NewerError(f"not a record of this version ({error})") from error
 
 
 def _finite(value: Any) -> Any:
@@ -82,26 +90,33 @@ def _floats(result: Mapping[str, Any]) -> dict[str, Any]:
 class Replay:
     """What a journal's bytes say: the good records in order, a warning for each bad line, and where a tear begins.
 
-    `whole` counts the bytes before a torn last line: all of them where nothing is torn.
+    `whole` counts the bytes before a torn last line: all of them where nothing is torn. `newer` is the number of the
+    first line that only a newer version can read.
     """
 
     records: tuple[Record, ...]
     warnings: tuple[str, ...]
     whole: int
+    newer: int | None = None
 
     @classmethod
     def of(cls, data: bytes, name: str) -> Self:
-        """Read a journal's bytes; a bad line costs only itself."""
-        records, warnings, whole = [], [], len(data)
+        """Read a journal's bytes; a bad line costs only itself, and not the whole records in it."""
+        records, warnings, whole, newer = [], [], len(data), None
         *lines, tail = data.split(b"\n")
         for number, line in enumerate([*lines, tail] if tail else lines, 1):
             try:
                 records.append(Record.from_line(line))
             except ValueError as error:
-                warnings.append(f"{name}, line {number}: {error}; left out")
-                if number > len(lines):
+                within = list(_within(line)) if number <= len(lines) else []
+                records += within
+                cost = f"left out but for {len(within)} records in it" if within else "left out"
+                warnings.append(f"{name}, line {number}: {error}; {cost}")
+                if isinstance(error, NewerError):
+                    newer = newer or number
+                elif number > len(lines):
                     whole -= len(tail)
-        return cls(tuple(records), tuple(warnings), whole)
+        return cls(tuple(records), tuple(warnings), whole, newer)
 
     @property
     def latest(self) -> dict[int, Record]:
@@ -109,13 +124,30 @@ class Replay:
         return {record.trial: record for record in self.records}
 
 
+def _within(line: bytes) -> Iterator[Record]:
+    """Yield the whole records in a bad line: two, where what is damaged is the end of the line between them."""
+    for match in _WITHIN.finditer(line):
+        with suppress(ValueError):
+            yield Record.from_line(match[0])
+
+
 def read_journal(path: Path) -> Replay:
     """Read a journal without a lock and without writing; one that does not exist has no records."""
     with disk.guarded(path):
         try:
-            return Replay.of(path.read_bytes(), path.name)
+            data = path.read_bytes()
         except FileNotFoundError:
-            return Replay((), (), 0)
+            data = b""
+        return _replay(path, data)
+
+
+def _replay(path: Path, data: bytes) -> Replay:
+    """Read a journal's bytes, all of which may be lost."""
+    runs = 0 if data else sum(logdir.parse_run_name(each.name) is not None for each in path.parent.glob("[0-9]*"))
+    if not runs:
+        return Replay.of(data, path.name)
+    lost = f"expected the states of {runs} trials that have left folders, found none; `hpdash sweep` runs them again"
+    return Replay((), (f"{path.name}: {lost}",), 0)
 
 
 class Journal:
@@ -133,19 +165,25 @@ class Journal:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open or create a journal; a torn last line is cut off, the damaged original kept beside."""
+        """Open or create a journal; a torn last line is cut off, the damaged original kept beside.
+
+        LogdirError where a newer version has written in it.
+        """
         with disk.guarded(path):
             file = FileIO(path, "a+")
             file.seek(0)
             data = file.readall()
-            replay = Replay.of(data, path.name)
+            replay = _replay(path, data)
+            if replay.newer:
+                file.close()
+                raise LogdirError(f"{path}, line {replay.newer}: of a newer hpdash. Update hpdash to go on with it.")
             warnings = list(replay.warnings)
             if replay.whole < len(data):
                 kept = _keep(path, data)
-                file.truncate(replay.whole)
+                os.ftruncate(file.fileno(), replay.whole)
                 warnings.append(f"{path.name}: cut off at byte {replay.whole}, where it is torn; kept as {kept.name}")
             elif data and not data.endswith(b"\n"):
-                file.write(b"\n")  # whole but for its newline
+                disk.write_all(file.fileno(), b"\n")  # whole but for its newline
             os.fsync(file.fileno())
             disk.sync_folder(path.parent)
         return cls(path, file, replay, warnings)
@@ -154,7 +192,9 @@ class Journal:
         """Record a transition; when this returns, it is on the disk, and when it raises, it is not in the journal."""
         record = Record(self._seq + 1, trial, state, attempt, time.time(), result)
         with disk.guarded(self.path):
-            _append(self._file, record.to_line())
+            disk.check_at(self.path, self._file.fileno())  # what is added to a deleted file is lost with it
+            disk.append(self._file.fileno(), record.to_line(), sync=True)
+            disk.check_at(self.path, self._file.fileno())
         self._seq = record.seq
         self.latest[trial] = record
         return record
@@ -174,27 +214,12 @@ class Journal:
         self.close()
 
 
-def _append(file: FileIO, line: bytes) -> None:
-    end = file.seek(0, os.SEEK_END)
-    try:
-        while line:  # once, unless the disk is full
-            line = line[file.write(line) :]
-        os.fsync(file.fileno())
-    except OSError:
-        with suppress(OSError):  # what cannot be cut now is a torn tail at the next start
-            file.truncate(end)
-        raise
-
-
 def _keep(path: Path, data: bytes) -> Path:
     """Write a damaged journal's bytes beside it, under the first free name."""
     number = 1
     while (kept := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1
-    with kept.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    disk.write_new(kept, data)
     return kept
 
 
@@ -209,15 +234,24 @@ def lock(folder: Path) -> Iterator[None]:
     with file:
         with disk.guarded(path):
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _take(partial(fcntl.flock, file, fcntl.LOCK_EX | fcntl.LOCK_NB))
             except BlockingIOError:
                 raise LockedError(
                     f"{folder}: another driver runs this sweep ({path.read_text() or 'it has just begun'}). "
                     "Wait for it, or end it and run the same command again."
                 ) from None
-            file.truncate(0)
-            file.write(_holder().encode())
+            os.ftruncate(file.fileno(), 0)
+            disk.write_all(file.fileno(), _holder().encode())
         yield
+
+
+def _take(attempt: Callable[[], None]) -> None:
+    """Take a lock; BlockingIOError where a driver has it. One who reads logs has it for microseconds, to ask if any."""
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(BlockingIOError):
+            return attempt()
+        time.sleep(_PAUSE)
+    return attempt()
 
 
 def _holder() -> str:

@@ -15,6 +15,7 @@ SWEEP_TOML = "sweep.toml"
 SWEEP_JSON = "sweep.json"
 JOURNAL = "journal.jsonl"
 LOCK = "lock"
+CHECKPOINT = "checkpoint.npz"
 ROOT_LOCK = ".hpdash-lock"
 VALIDATION = "validation"
 ATTEMPTS = "attempts"
@@ -26,15 +27,33 @@ PLUGIN = "hpdash_weights"
 BEST_EPOCH = "best/epoch"
 LEARNING_RATE = "learning_rate"
 
+LONGEST_SWEEP = 64  # characters of a sweep's name
 LONGEST = 100  # characters of a run's name; longer ones trouble file systems and TensorBoard's run selector
 _PLAIN = string.ascii_letters + string.digits + "._-+()"
 _RUN = re.compile(r"(?P<number>\d{4,})(?:-(?P<pairs>.*))?", re.DOTALL)
-_SWEEP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+_SWEEP = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,{LONGEST_SWEEP - 1}}}")
 
 
 def is_sweep_name(name: str) -> bool:
     """Say whether a sweep's name can be a folder everywhere: letters, digits, `_ . -`, at most 64 of them."""
     return _SWEEP.fullmatch(name) is not None and not name.endswith(".") and not name.startswith(EXPERIMENT)
+
+
+def suffixed(name: str, suffix: str) -> str:
+    """Add a suffix to a sweep's name, which is shortened where the whole would be too long for one."""
+    return f"{name[: LONGEST_SWEEP - len(suffix)]}{suffix}"
+
+
+def generation_name(name: str, number: int) -> str:
+    """Name the folder in which a sweep begins for the `number`-th time: `quickstart`, `quickstart-2`, and so on."""
+    return name if number == 1 else suffixed(name, f"-{number}")
+
+
+def parse_generation(folder: str, name: str) -> int | None:
+    """Read which beginning of a sweep a folder's name may stand for, or None where it is no name of one."""
+    digits = folder.rpartition("-")[2]
+    number = int(digits) if digits.isascii() and digits.isdigit() and folder != name else 1
+    return number if number and generation_name(name, number) == folder else None
 
 
 def run_name(number: int, swept: Mapping[str, Any], seed: int | None = None) -> str:
@@ -86,6 +105,13 @@ def experiment_folders(sweep: Path) -> list[Path]:
 def event_files(folder: Path) -> list[Path]:
     """List the event files that TensorBoard reads directly in a folder, oldest name first."""
     return sorted(path for path in folder.glob("*tfevents*") if path.is_file())
+
+
+def event_sizes(run: Path) -> dict[str, int]:
+    """Return the bytes of each event file hpdash has written for a run, by its path in the run folder."""
+    folders = (run, run / VALIDATION)
+    files = (file for folder in folders for file in event_files(folder) if file.name.startswith(EVENT_FILE))
+    return {file.relative_to(run).as_posix(): file.stat().st_size for file in files}
 
 
 def session_group(sweep: str, setting: int) -> str:

@@ -161,6 +161,17 @@ def test_a_flipped_byte_costs_its_line_only(path: Path) -> None:
     assert path.read_bytes().startswith(damaged)
 
 
+def test_a_flipped_newline_costs_nothing(path: Path) -> None:
+    """Where the end of a line is damaged, both records beside it are read, and a warning names the line."""
+    done = write(path)
+    data = path.read_bytes()
+    for at in (place for place, byte in enumerate(data[:-1]) if byte == ord("\n")):
+        path.write_bytes(data[:at] + b"\x0b" + data[at + 1 :])
+        replay = read_journal(path)
+        assert replay.records == tuple(done)
+        assert "2 records in it" in replay.warnings[0]
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_without_a_traceback(data: bytes) -> None:
     """A file that is no journal has warnings, not errors."""

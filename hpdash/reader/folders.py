@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -82,8 +81,13 @@ def walk(root: Path, warnings: list[str]) -> Iterator[Folder]:
 def _event_files(entries: Iterable[os.DirEntry[str]]) -> Iterator[EventFile]:
     for entry in entries:
         if _EVENTS in entry.name and entry.is_file():
-            with suppress(FileNotFoundError):  # moved since it was listed
+            try:
                 status = entry.stat()
+            except FileNotFoundError:  # moved since it was listed
+                continue
+            except OSError:  # who reads it is told why
+                yield EventFile(entry.path, ())
+            else:
                 key = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
                 yield EventFile(entry.path, key)
 

@@ -21,6 +21,7 @@ from ..runs import Damage
 HEAD, SUM = 12, 4  # bytes
 MASK = 0xA282EAD8
 _CHUNK = 1 << 20
+_LONGEST = 1 << 27  # bytes of a record that are taken into memory; those of numbers are below 3 MB
 _UPPER_HALF = bytes(4)  # of the length of any record below 4 GiB
 _NONZERO = re.compile(rb"[^\0]")
 _stored_sum = struct.Struct("<I").unpack_from
@@ -33,7 +34,7 @@ def records(
 
     `skim` gets a piece of the file and where in it a record begins; it may take records itself, after checking them,
     and returns where it has stopped. Damage costs what lies between its place and the next header whose checksum
-    fits. Holds at most a megabyte and one record of the file.
+    fits. Holds at most a megabyte and one record of the file, none that is longer than records of numbers can be.
     """
     size = os.fstat(file.fileno()).st_size
     base, data, at = 0, b"", 0  # `data` are the file's bytes from `base` on, and `at` is where in them a record begins
@@ -49,6 +50,11 @@ def records(
                 yield base + at, body
                 at = end + SUM
                 continue
+        if length > _LONGEST and base + end + SUM <= size:
+            reason = f"a record of {length:,} bytes, of which at most {_LONGEST:,} are read; left out"
+            damage.append(Damage(path, base + at, reason))
+            base, data, at = file.seek(base + end + SUM), b"", 0
+            continue
         start, is_cut = base + at, not is_whole and (length >= 0 or len(data) - at < HEAD)
         if is_cut and base + end + SUM <= size and (more := _more(file, size, base + len(data), end + SUM - len(data))):
             base, data, at = start, data[at:] + more, 0

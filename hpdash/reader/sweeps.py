@@ -12,6 +12,7 @@ from typing import Any
 from .. import logdir
 from ..errors import LogdirError
 from ..journal import Record, read_journal
+from ..kept import SCHEMA
 from ..runs import Objective
 from ..trial import TrialState
 
@@ -24,6 +25,7 @@ class Settings:
     seed: int
     swept: tuple[str, ...]
     objective: Objective
+    schema: int = SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,14 @@ def read_sweep(folder: Path, name: str) -> Sweep:
     warnings = []
     settings, latest, started = None, {}, {}
     try:
-        settings = _settings(folder / logdir.SWEEP_JSON)
+        settings = read_settings(folder / logdir.SWEEP_JSON)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         found = "none" if isinstance(error, FileNotFoundError) else f"damage ({type(error).__name__}: {error})"
         left_out = "Seeds, groups and the objective of its runs are left out."
         warnings.append(f"{folder / logdir.SWEEP_JSON}: expected a sweep's record, found {found}. {left_out}")
+    if settings and settings.schema > SCHEMA:
+        newer = f"expected schema {SCHEMA}, found {settings.schema}, of a newer hpdash"
+        warnings.append(f"{folder / logdir.SWEEP_JSON}: {newer}. What is shown may not be all: update hpdash.")
     try:
         journal = read_journal(folder / logdir.JOURNAL)
         latest = journal.latest
@@ -83,24 +88,26 @@ def read_sweep(folder: Path, name: str) -> Sweep:
     except LogdirError as error:
         warnings.append(str(error))
     runs_on = any(record.state is TrialState.RUNNING for record in latest.values())
-    return Sweep(folder, name, settings, latest, started, runs_on and _is_held(folder / logdir.LOCK), tuple(warnings))
+    return Sweep(folder, name, settings, latest, started, runs_on and is_held(folder / logdir.LOCK), tuple(warnings))
 
 
-def _settings(path: Path) -> Settings:
+def read_settings(path: Path) -> Settings:
+    """Read what all trials of a sweep share; whatever is wrong with the file is an error of reading or of its kind."""
     known = json.loads(path.read_bytes())
     given, name = known["settings"], str(known["settings"]["objective"])
     metric = name.removeprefix(f"{logdir.VALIDATION}/")
     tag = name.removesuffix(metric) + logdir.epoch_tag(metric)
     swept = tuple(str(column["name"]) for column in known["columns"] if column["swept"])
-    return Settings(max(1, given["repeats"]), int(given["seed"]), swept, Objective(name, tag, str(given["goal"])))
+    objective = Objective(name, tag, str(given["goal"]))
+    return Settings(max(1, given["repeats"]), int(given["seed"]), swept, objective, int(known.get("schema", SCHEMA)))
 
 
-def _is_held(lock: Path) -> bool:
+def is_held(lock: Path) -> bool:
     """Say whether a driver holds a sweep's lock, asking for a moment's shared one; where one cannot ask, it does."""
     try:
         import fcntl  # noqa: PLC0415 - Windows has none
 
-        file = os.open(lock, os.O_RDONLY)
+        file = os.open(lock, os.O_RDONLY | os.O_NONBLOCK)  # of a pipe, no waiting for who writes it
     except FileNotFoundError:
         return False
     except (ImportError, OSError):
