@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
 
-from . import logdir
+from . import checkpoint, logdir
 from .backends.base import Backend, Queue, Task
 from .backends.probe import FetchProgress
+from .errors import LogdirError
 from .journal import Journal
 from .signals import Signals
 from .spec import Sweep
-from .trial import Ended, Event, Started, TrialResult, TrialSpec, TrialState, caveats
+from .trial import Ended, Event, Notice, Started, TrialResult, TrialSpec, TrialState, caveats
 from .views.leaderboard import leaderboard_html
-from .writer import end_session, set_aside
+from .writer import end_session
 
 GRACE_SECONDS = 10.0  # how long trials may take to stop after SIGTERM or SIGHUP, before they are killed
 
@@ -41,7 +42,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a sweep stands when its driver ends: each trial's last result, and the signal that stopped it."""
+    """How a sweep stands when its driver ends: each trial's last result, and what stopped it: a signal, or why."""
 
     sweep: Sweep
     folder: Path
@@ -49,6 +50,7 @@ class Outcome:
     results: Mapping[int, TrialResult]
     signal: int | None = None
     synthetic: bool = False
+    stopped: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -91,63 +93,117 @@ class Watcher:
 
 
 class Drive:
-    """Run the tasks of a plan on a backend and keep the journal; `fail_fast` stops at the first fault."""
+    """Run the tasks of a plan on a backend and keep the journal; `fail_fast` stops at the first fault.
+
+    A trial whose worker died is tried again, as often as the sweep says.
+    """
 
     def __init__(self, plan: Plan, journal: Journal, backend: Backend, watcher: Watcher, fail_fast: bool) -> None:
         self.plan, self._journal, self._backend, self._watcher = plan, journal, backend, watcher
         self._fail_fast = fail_fast
         self._results = dict(plan.results)
         self._running: dict[int, Started] = {}
+        self._first = {spec.number: journal.attempts(spec.number) + 1 for spec in plan.specs}
+        self._queue = Queue(())
+        self._finished = any(result.state is TrialState.FINISHED for result in plan.results.values())
+        self._failures = 0
         self._stopped_by: int | None = None
+        self._stopped = self._refused = ""
 
-    def tasks(self, newest_first: bool = False) -> list[Task]:
-        """Return the missing trials as tasks, each one's earlier attempt moved out of TensorBoard's sight."""
+    def run(self, signals: Signals, newest_first: bool = False) -> Outcome:
+        """Run the missing trials until all have ended or something stops them."""
         missing = [spec for spec in self.plan.specs if spec.number not in self._results]
-        return [self._task(spec) for spec in (reversed(missing) if newest_first else missing)]
-
-    def _task(self, spec: TrialSpec) -> Task:
-        sweep = self.plan.sweep
-        run = self.plan.folder / logdir.run_name(spec.number, spec.swept, spec.seed if sweep.repeats > 1 else None)
-        attempts = self._journal.attempts(spec.number)
-        set_aside(run, max(attempts, 1))
-        group = logdir.session_group(sweep.name, spec.setting)
-        return Task(spec, attempts + 1, run, group, self.plan.seconds.get(spec.number, 0.0))
-
-    def run(self, tasks: Sequence[Task], signals: Signals) -> Outcome:
-        """Run the tasks until all have ended or a signal stops them."""
-        runs = {task.spec.number: task.run for task in tasks}
-        deadline: float | None = None
-        for event in self._backend.run(Queue(tasks)):
-            if event is not None:
-                self._note(event, runs)
-            self._watcher.event(event)
-            if signals.last is not None and deadline is None:
-                deadline = self._stop(signals.last)
-            if deadline is not None and (signals.count > 1 or time.monotonic() > deadline):
+        for spec in self.plan.specs:
+            if spec.number in self._results:
+                checkpoint.remove(self._folder(spec))  # left there by a driver that died just before
+        for spec in reversed(missing) if newest_first else missing:
+            self._queue.put(self._task(spec))
+        deadline, heard = float("inf"), 0
+        for event in self._backend.run(self._queue):
+            self._watcher.event(self._note(event))
+            if signals.last is not None and signals.count > heard:
+                heard, deadline = signals.count, min(deadline, self._stop(signals.last, again=signals.count > 1))
+            if time.monotonic() > deadline:
                 break
         self._backend.close()
         for started in list(self._running.values()):
             result = TrialResult(TrialState.INTERRUPTED, error="stopped with its driver")
-            self._note(Ended(started.spec, started.attempt, result), runs)
+            self._note(Ended(started.spec, started.attempt, result))
+        if self._refused:
+            raise LogdirError(self._refused)
         plan = self.plan
-        return Outcome(plan.sweep, plan.folder, plan.specs, self._results, self._stopped_by, plan.synthetic)
+        return Outcome(
+            plan.sweep, plan.folder, plan.specs, self._results, self._stopped_by, plan.synthetic, self._stopped
+        )
 
-    def _stop(self, number: int) -> float:
-        """Ask the workers to stop; return when to stop waiting for them."""
-        self._stopped_by = number
+    def _folder(self, spec: TrialSpec) -> Path:
+        seed = spec.seed if self.plan.sweep.repeats > 1 else None
+        return self.plan.folder / logdir.run_name(spec.number, spec.swept, seed)
+
+    def _task(self, spec: TrialSpec) -> Task:
+        """Return a trial's next attempt, its folder made ready: from its checkpoint, or all of it set aside."""
+        run, last = self._folder(spec), self._journal.latest.get(spec.number)
+        attempt = last.attempt if last else 0
+        resume = last is None or last.state not in (TrialState.FAILED, TrialState.DIVERGED)
+        epoch, trouble = checkpoint.prepare(run, max(attempt, 1), resume)
+        if trouble:
+            self._watcher.event(Notice(trouble, spec.number))
+        group = logdir.session_group(self.plan.sweep.name, spec.setting)
+        return Task(spec, attempt + 1, run, group, self.plan.seconds.get(spec.number, 0.0), epoch)
+
+    def _stop(self, number: int, again: bool) -> float:
+        """Ask the workers to stop; return when to stop waiting for them: at once at a second Ctrl-C.
+
+        Other signals may come more than once without meaning more: a terminal that closes sends several SIGHUPs.
+        """
+        self._stopped_by = self._stopped_by or number
         self._backend.interrupt()
-        return float("inf") if number == signal.SIGINT else time.monotonic() + GRACE_SECONDS
+        if number != signal.SIGINT:
+            return time.monotonic() + GRACE_SECONDS
+        if again:
+            return 0.0
+        self._watcher.event(Notice("stopping: running trials end their epoch; Ctrl-C again stops them now"))
+        return float("inf")
 
-    def _note(self, event: Event, runs: Mapping[int, Path]) -> None:
+    def _note(self, event: Event | None) -> Event | None:
+        """Record an event; return what is to be told of it."""
         match event:
             case Started(spec, attempt, _):
                 self._running[spec.number] = event
                 self._journal.append(spec.number, TrialState.RUNNING, attempt)
-            case Ended(spec, attempt, result, worker_died):
+            case Ended(spec, attempt, result):
                 self._running.pop(spec.number, None)
-                if worker_died:
-                    end_session(runs[spec.number], success=False)
                 self._journal.append(spec.number, result.state, attempt, result)
-                self._results[spec.number] = result
-                if self._fail_fast and result.state.is_fault:
-                    self._backend.interrupt()
+                if self._tries_again(spec, attempt, result):
+                    task = self._task(spec)
+                    self._queue.put(task)
+                    from_epoch = f" from epoch {task.epoch}" if task.epoch else ""
+                    return Notice(f"{result.error}; trying again{from_epoch}", spec.number)
+                self._conclude(spec, result)
+        return event
+
+    def _tries_again(self, spec: TrialSpec, attempt: int, result: TrialResult) -> bool:
+        tried = attempt - self._first[spec.number]
+        stopping = self._stopped_by is not None or self._stopped or self._refused
+        return result.state is TrialState.KILLED and tried < self.plan.sweep.max_retries and not stopping
+
+    def _conclude(self, spec: TrialSpec, result: TrialResult) -> None:
+        """Take a trial's last result of this run, and stop where it says so."""
+        self._results[spec.number] = result
+        if result.state in (TrialState.KILLED, TrialState.TIMED_OUT):
+            end_session(self._folder(spec), success=False)
+        elif result.state is not TrialState.INTERRUPTED:
+            checkpoint.remove(self._folder(spec))
+        if result.state is TrialState.INTERRUPTED and result.error and self._stopped_by is None:
+            self._refused = self._refused or result.error
+        self._count_failures(result)
+        if self._refused or self._stopped:
+            self._backend.interrupt()
+
+    def _count_failures(self, result: TrialResult) -> None:
+        self._finished |= result.state is TrialState.FINISHED
+        self._failures += result.state is TrialState.FAILED
+        if self._fail_fast and result.state.is_fault:
+            self._stopped = "stopped at the first fault, as --fail-fast asks"
+        elif not self._finished and self._failures >= self.plan.sweep.max_consecutive_failures:
+            self._stopped = f"stopped: {self._failures} trials have failed and none has finished"

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from .feed import EngineData, Part, epoch_order, view
+from .passes import OnCall, Pass
 
 CALL_SECONDS = 2.0  # about how long one compiled call runs: progress, Ctrl-C and time limits wait that long
 CORE_FLOPS = 50e9  # a modest core's float32 rate in a matrix product; only the calls' length depends on it
@@ -29,58 +30,7 @@ STATEFUL_RANDOM = {
 }  # fmt: skip
 REFUSALS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.NotFoundError)
 
-OnCall = Callable[[float], None]
 Logs = dict[str, float]
-
-
-class Pass:
-    """One step after another over rows of indices, in compiled calls of a fixed length and a remainder.
-
-    `rows` is the length: as many batches as a call may take. A shorter last call uses the same executable,
-    since the number of rows to run is a tensor; the remainder batch runs as a graph of its own size, without XLA,
-    because compiling it takes longer than it saves.
-    """
-
-    def __init__(self, step: Callable[[tf.Tensor], Any], count: int, batch: int, rows: int, jit: bool = True) -> None:
-        self.step, self.batch, self.rows, self.rest, self.jit = step, batch, rows, count % batch, jit
-        self._compile()
-
-    def _compile(self) -> None:
-        def loop(order: tf.Tensor, rows: tf.Tensor) -> None:
-            def body(row: tf.Tensor) -> tf.Tensor:
-                self.step(order[row])
-                return row + 1
-
-            tf.while_loop(lambda row: row < rows, body, [tf.constant(0)], parallel_iterations=1)
-
-        matrix = tf.TensorSpec((self.rows, self.batch), tf.int32)
-        count = tf.TensorSpec((), tf.int32)
-        self._loop = tf.function(loop, jit_compile=self.jit, input_signature=[matrix, count], autograph=False)
-        remainder = tf.TensorSpec((self.rest,), tf.int32)
-        self._rest = tf.function(self.step, input_signature=[remainder], autograph=False)
-
-    def without_xla(self) -> None:
-        """Go on in the same loop, uncompiled by XLA."""
-        self.jit = False
-        self._compile()
-
-    def run(self, order: np.ndarray[Any, np.dtype[np.int32]], on_call: OnCall) -> None:
-        """Take every index of `order` in turn, telling `on_call` the share done after each compiled call."""
-        full, size = len(order) // self.batch, self.rows * self.batch
-        for first in range(0, full, self.rows):
-            rows = min(self.rows, full - first)
-            part = np.zeros(size, np.int32)
-            part[: rows * self.batch] = order[first * self.batch : (first + rows) * self.batch]
-            self._loop(tf.constant(part.reshape(self.rows, self.batch)), tf.constant(rows))
-            on_call((first + rows) * self.batch / len(order))
-        if self.rest:
-            self._rest(tf.constant(order[full * self.batch :]))
-
-    def traced(self) -> Iterator[Any]:
-        """Yield the concrete functions that run."""
-        yield self._loop.get_concrete_function()
-        if self.rest:
-            yield self._rest.get_concrete_function()
 
 
 class Engine:
@@ -126,13 +76,44 @@ class Engine:
     @property
     def reusable(self) -> bool:
         """Whether another trial may be poured in: the graphs hold no state that pouring would miss."""
-        known = {id(variable.value.handle) for variable in (*self._state(), *self.model.metrics_variables)}
-        known |= {id(held) for part in (self.data.train, self.data.validation) for held in (part.x, part.y)}
-        traced = (*self._train.traced(), *self._validate.traced())
-        return all(id(held) in known for concrete in traced for held in concrete.captured_inputs)
+        known = {id(held) for part in (self.data.train, self.data.validation) for held in (part.x, part.y)}
+        known |= self._handles()
+        return all(id(held) in known for concrete in self._traced() for held in concrete.captured_inputs)
 
     def _state(self) -> list[keras.Variable]:
         return [*self.model.variables, *self.model.optimizer.variables]
+
+    def _handles(self) -> set[int]:
+        return {id(variable.value.handle) for variable in (*self._state(), *self.model.metrics_variables)}
+
+    def _traced(self) -> tuple[Any, ...]:
+        return (*self._train.traced(), *self._validate.traced())
+
+    def _variables(self) -> list[tf.Variable]:
+        """Return all that training changes: the state, and what the graphs hold beyond it."""
+        known = self._handles()
+        held = {id(v.handle): v for concrete in self._traced() for v in concrete.graph.variables}
+        others = [variable for handle, variable in held.items() if handle not in known]
+        return [*(variable.value for variable in self._state()), *others]
+
+    def state(self) -> list[np.ndarray[Any, Any]]:
+        """Return the values of all that training changes, to be restored into an engine of the same graph.
+
+        They may be views of memory in use: look at them before training goes on.
+        """
+        return [view(variable) for variable in self._variables()]
+
+    def restore(self, state: Sequence[np.ndarray[Any, Any]]) -> bool:
+        """Go on from a state; False, and nothing changed, where it does not fit this graph."""
+        variables = self._variables()
+        types = [(tuple(v.shape), v.dtype.as_numpy_dtype) for v in variables]
+        fits = [value.shape == shape and value.itemsize == np.dtype(kind).itemsize
+                for value, (shape, kind) in zip(state, types, strict=False)]  # fmt: skip
+        if len(state) != len(variables) or not all(fits):
+            return False
+        for variable, value, (_, kind) in zip(variables, state, types, strict=True):
+            variable.assign(value.view(kind))  # a file knows bfloat16 as bytes
+        return True
 
     def pour(self, fresh: keras.Model) -> bool:
         """Give this model the values of a freshly built one, its optimiser's too; False where they do not fit."""
@@ -150,16 +131,18 @@ class Engine:
         epochs: int,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         on_call: OnCall = lambda _: None,
+        initial_epoch: int = 0,
     ) -> Iterator[tuple[int, Logs]]:
         """Train, yielding (epochs finished, logs) with Keras' names: `loss`, `accuracy`, `val_loss`, `val_accuracy`.
 
-        The order of epoch e depends on (seed, e) alone. Callbacks get their train and epoch hooks, not batch hooks.
+        The order of epoch e depends on (seed, e) alone; a restored state goes on from `initial_epoch`.
+        Callbacks get their train and epoch hooks, not batch hooks.
         """
         hooks = keras.callbacks.CallbackList(list(callbacks), model=self.model)
         self.model.stop_training = False
         logs: Logs = {}
         hooks.on_train_begin()
-        for epoch in range(epochs):
+        for epoch in range(initial_epoch, epochs):
             hooks.on_epoch_begin(epoch)
             logs = self.train_epoch(seed, epoch, on_call)
             logs |= {f"val_{name}": value for name, value in self.validate(on_call).items()}

@@ -6,7 +6,7 @@ What it knows: which metrics were last and which best, and when a trial has to s
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from . import logdir
+from .checkpoint import Checkpoint
 from .data import Dataset, Scaling, Split
 from .errors import TrialError
 from .histogram import Histogram
@@ -67,6 +68,7 @@ class Trial:
         self.metrics: Mapping[str, float] = {}
         self.best: Mapping[str, float] = {}
         self.best_epoch: int | None = None
+        self.keep: Callable[[bool], None] | None = None  # keeps what to go on from after an epoch; if it stops, surely
 
     @property
     def number(self) -> int:
@@ -131,10 +133,16 @@ class Trial:
             self._writer.scalar(logdir.nonfinite_tag(tag), histogram.nonfinite / np.size(values), step)
 
     def tick(self, fraction: float, phase: str = "training") -> None:
-        """Say that a share of the running epoch is done; raises Interrupted where the trial has to stop."""
-        self.host.progress(Progress(self.number, self.epoch, self.epochs, fraction, self.metrics, phase))
-        if self.host.stopping:
+        """Say that a share of the running epoch is done; raises Interrupted where the trial has to stop.
+
+        One that can go on from where it stops ends its epoch first.
+        """
+        self._tell(fraction, phase)
+        if self.host.stopping and not self.keep:
             raise Interrupted
+
+    def _tell(self, fraction: float, phase: str = "training") -> None:
+        self.host.progress(Progress(self.number, self.epoch, self.epochs, fraction, self.metrics, phase))
 
     def report(self, epoch: int, **metrics: float) -> None:
         """Finish an epoch (from 1) with its metrics: `loss=…, accuracy=…`, validation as `validation_accuracy=…`.
@@ -152,7 +160,16 @@ class Trial:
         if not all(math.isfinite(value) for name, value in named.items() if name.removeprefix(VALIDATION) == "loss"):
             raise Diverged
         if epoch < self.epochs:
-            self.tick(0.0)
+            stopping = self.host.stopping
+            if self.keep:
+                self.keep(stopping)
+            self._tell(0.0)
+            if stopping:
+                raise Interrupted
+
+    def go_on(self, kept: Checkpoint) -> None:
+        """Take up where a checkpoint was written."""
+        self.epoch, self.metrics, self.best, self.best_epoch = kept.epoch, kept.metrics, kept.best, kept.best_epoch
 
     def _keep_best(self) -> None:
         objective, goal = self.spec.objective, self.spec.goal

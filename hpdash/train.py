@@ -10,11 +10,13 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import data, logdir
-from .errors import HpdashError
+from . import checkpoint, data, disk, logdir
+from .checkpoint import Checkpoint
+from .errors import HpdashError, LogdirError, TrialError
 from .functions import load_function
 from .session import Diverged, Host, Interrupted, Trial
 from .trial import TrialResult, TrialSpec, TrialState
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .feed import EngineData
 
+ENDED_BY_TRIAL = (TrialState.FINISHED, TrialState.DIVERGED, TrialState.FAILED)  # others may be tried again
 GRAPHS_KEPT = 4  # compiled graphs a process keeps; each holds a model and its optimiser's state
 
 Loaded = tuple[data.Dataset, data.Split, data.Scaling]
@@ -50,34 +53,52 @@ class Trainer:
         gc.freeze()
         gc.enable()
 
-    def run(self, spec: TrialSpec, run: Path, group: str, host: Host) -> TrialResult:
-        """Train one trial into its run folder; whatever goes wrong in it becomes its result."""
+    def run(self, spec: TrialSpec, run: Path, group: str, host: Host, epoch: int = 0) -> TrialResult:
+        """Train one trial into its run folder, from its checkpoint where `epoch` is not 0; never raises.
+
+        Whatever goes wrong in it becomes its result. Where the disk refuses to be written to, which is not the trial's
+        fault, it is interrupted, with the reason.
+        """
         begin = time.monotonic()
+        try:
+            with disk.guarded(run):
+                run.mkdir(exist_ok=True)  # but not its sweep's folder, which may have been moved away meanwhile
+            kept = checkpoint.read(run / logdir.CHECKPOINT) if epoch else None
+            with RunWriter(run) as writer:
+                if kept is None:
+                    writer.start(spec.hparams, group)
+                return self._attempt(_Attempt(spec, run, writer, host, kept, begin))
+        except (LogdirError, OSError, ValueError) as error:
+            seconds = time.monotonic() - begin
+            return TrialResult(TrialState.INTERRUPTED, seconds=seconds, error=str(error))
+
+    def _attempt(self, attempt: _Attempt) -> TrialResult:
         facts: dict[str, Any] = {}
         trial: Trial | None = None
-        with RunWriter(run) as writer:
-            writer.start(spec.hparams, group)
-            try:
-                trial = Trial(spec, self._load(spec.settings["data"]), writer, host)
-                self._train(trial, facts)
-                state = TrialState.FINISHED
-            except Interrupted:
-                state = TrialState.INTERRUPTED
-            except Diverged:
-                state = TrialState.DIVERGED
-            except HpdashError as error:
-                state, facts["error"] = TrialState.FAILED, str(error)
-            except Exception as error:  # a user's model may raise anything; the sweep goes on
-                state, facts["error"] = TrialState.FAILED, f"{type(error).__name__}: {error}"
-                facts["traceback"] = traceback.format_exc()
-            if trial is not None and state.is_result:
-                trial.write_best()
-            if state is not TrialState.INTERRUPTED:
-                writer.end(success=state is TrialState.FINISHED)
+        try:
+            trial = Trial(attempt.spec, self._load(attempt.spec.settings["data"]), attempt.writer, attempt.host)
+            self._train(trial, attempt, facts)
+            state = TrialState.FINISHED
+        except Interrupted:
+            state = TrialState.INTERRUPTED
+        except Diverged:
+            state = TrialState.DIVERGED
+        except LogdirError:
+            raise
+        except HpdashError as error:
+            state, facts["error"] = TrialState.FAILED, str(error)
+        except Exception as error:  # a user's model may raise anything; the sweep goes on
+            state, facts["error"] = _blame(error)
+            facts["traceback"] = traceback.format_exc()
+        if trial is not None and state.is_result:
+            trial.write_best()
+        if state in ENDED_BY_TRIAL:
+            attempt.writer.end(success=state is TrialState.FINISHED)
+            attempt.writer.sync()  # before the journal says that it is done
         if trial is not None:
             facts |= {"epochs": trial.epoch, "metrics": dict(trial.metrics)}
             facts |= {"best": dict(trial.best), "best_epoch": trial.best_epoch}
-        return TrialResult(state=state, seconds=time.monotonic() - begin, **facts)
+        return TrialResult(state=state, seconds=attempt.seconds, **facts)
 
     def _load(self, settings: Mapping[str, Any]) -> Loaded:
         key = json.dumps(settings, sort_keys=True)
@@ -89,19 +110,25 @@ class Trainer:
             self._data = key, (dataset, split, data.scaling(dataset, split, settings["scale"]))
         return self._data[1]
 
-    def _train(self, trial: Trial, facts: dict[str, Any]) -> None:
+    def _train(self, trial: Trial, attempt: _Attempt, facts: dict[str, Any]) -> None:
         loop = trial.settings["train"].get("loop")
         if loop:
             load_function(loop, self.folder)(trial)
             return
         key = trial.spec.graph_key
+        if attempt.kept:
+            trial.go_on(attempt.kept)
         trial.tick(0.0, "training" if key in self._graphs else "compiling")
         engine, facts["reused_graph"] = self._engine(trial)
         facts["parameters"], facts["trainable_parameters"] = engine.parameters
-        _log_weights(trial, engine, 0)
+        if attempt.kept is None:
+            _log_weights(trial, engine, 0)
+        elif not engine.restore(attempt.kept.arrays):
+            raise TrialError(f"{attempt.run}: the checkpoint does not fit the model; --retry-failed starts over")
+        trial.keep = _Keeper(trial, attempt, engine)
         begin = time.monotonic()
         try:
-            for epoch, logs in engine.fit(trial.seed, trial.epochs, on_call=trial.tick):
+            for epoch, logs in engine.fit(trial.seed, trial.epochs, on_call=trial.tick, initial_epoch=trial.epoch):
                 begin = _log_epoch(trial, engine, epoch, logs, begin)
         finally:
             if trial.epoch:
@@ -127,6 +154,51 @@ class Trainer:
             self._graphs[key] = engine
         while len(self._graphs) > GRAPHS_KEPT:
             self._graphs.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What one attempt works on; `kept` is what it goes on from, `begin` its start on the monotonic clock."""
+
+    spec: TrialSpec
+    run: Path
+    writer: RunWriter
+    host: Host
+    kept: Checkpoint | None
+    begin: float
+
+    @property
+    def seconds(self) -> float:
+        """How long the trial has trained, before the checkpoint too."""
+        return time.monotonic() - self.begin + (self.kept.seconds if self.kept else 0.0)
+
+
+class _Keeper:
+    """Keep a trial's checkpoints: every so many epochs or minutes, and when the sweep stops."""
+
+    def __init__(self, trial: Trial, attempt: _Attempt, engine: Engine) -> None:
+        self._trial, self._attempt, self._engine = trial, attempt, engine
+        self._last = time.monotonic()
+
+    def __call__(self, stopping: bool) -> None:
+        trial, log, now = self._trial, self._trial.settings["log"], time.monotonic()
+        every = log["checkpoint_epochs"]
+        due = (every and trial.epoch % every == 0) or now - self._last >= 60 * log["checkpoint_minutes"]
+        if not (due or stopping):
+            return
+        self._last = now
+        attempt, marks = self._attempt, self._attempt.writer.sync()
+        best = trial.best, trial.best_epoch
+        kept = Checkpoint(trial.epoch, trial.metrics, *best, attempt.seconds, marks, self._engine.state())
+        checkpoint.write(attempt.run, kept)
+
+
+def _blame(error: Exception) -> tuple[TrialState, str]:
+    """Return how a trial ends that raised, and why in words: one out of memory as if the kernel had killed it."""
+    reason = f"{type(error).__name__}: {error}"
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return TrialState.KILLED, f"out of memory; fewer --workers or a smaller batch_size need less ({reason})"
+    return TrialState.FAILED, reason
 
 
 @contextmanager

@@ -160,21 +160,21 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A worker has begun an attempt (from 1) at a trial."""
+    """A worker has begun an attempt (from 1) at a trial, which goes on from `epoch`."""
 
     spec: TrialSpec
     attempt: int
     worker: int
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An attempt has ended; `worker_died` where the worker's own process could not say so."""
+    """An attempt has ended."""
 
     spec: TrialSpec
     attempt: int
     result: TrialResult
-    worker_died: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import re
 import socket
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
@@ -27,42 +27,56 @@ from . import disk, logdir
 from .histogram import Histogram
 from .trial import Scalar
 
+_MOST_WAITING = 2**20  # bytes that wait in memory for a flush
+
 _SCALAR = scalar_metadata.create_summary_metadata(display_name="", description="")
 _HISTOGRAM = histogram_metadata.create_summary_metadata(display_name="", description="")
 
 
 class EventFile:
-    """One new event file in a folder, sorted after those that are there; errors of the disk are LogdirErrors."""
+    """One new event file in a folder, sorted after those that are there; errors of the disk are LogdirErrors.
+
+    What the disk refuses is dropped, so that the file ends with a whole record: readers see nothing behind a torn one.
+    """
 
     def __init__(self, folder: Path) -> None:
         with disk.guarded(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(exist_ok=True)  # but not its run's or sweep's: moved away meanwhile, they are not made anew
             self.path = _next_path(folder)
-            self._file = self.path.open("xb")
-        self._write(_version())
+            self._file = self.path.open("xb", buffering=0)
+        self._waiting = bytearray(_record(_version()))
+        self._written = 0
 
     @property
     def offset(self) -> int:
         """The bytes added so far; all of them are in the file after a flush."""
-        return self._file.tell()
+        return self._written + len(self._waiting)
 
     def add(self, value: summary_pb2.Summary.Value, step: int) -> None:
         """Add one value at a step; it may wait in memory for the next flush."""
-        self._write(_event(value, step))
+        self._waiting += _record(_event(value, step))
+        if len(self._waiting) > _MOST_WAITING:
+            self.flush()
 
     def flush(self) -> None:
         """Hand everything added to the operating system, where readers see it."""
+        waiting, self._waiting = bytes(self._waiting), bytearray()
         with disk.guarded(self.path):
-            self._file.flush()
+            disk.append(self._file.fileno(), waiting)
+        self._written += len(waiting)
+
+    def sync(self) -> None:
+        """Flush, and put the file on the disk."""
+        self.flush()
+        with disk.guarded(self.path):
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Flush and close the file."""
-        with disk.guarded(self.path):
+        try:
+            self.flush()
+        finally:
             self._file.close()
-
-    def _write(self, event: event_pb2.Event) -> None:
-        with disk.guarded(self.path):
-            self._file.write(_record(event))
 
 
 class RunWriter:
@@ -70,7 +84,10 @@ class RunWriter:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        with disk.guarded(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         self._training = EventFile(folder)
+        self._training.flush()  # a file of no bytes would look damaged
         self._validation: EventFile | None = None
         self._ended = False
 
@@ -116,6 +133,14 @@ class RunWriter:
         for file in self._files():
             file.flush()
 
+    def sync(self) -> dict[str, int]:
+        """Put everything added on the disk; return the bytes of the run's event files, earlier ones' too, by name."""
+        for file in self._files():
+            file.sync()
+        for folder in (self.folder.parent, *(file.path.parent for file in self._files())):
+            disk.sync_folder(folder)
+        return logdir.event_sizes(self.folder)
+
     def close(self) -> None:
         """Flush and close; the session stays open where `end` was not called."""
         for file in self._files():
@@ -148,25 +173,23 @@ def write_experiment(folder: Path, experiment: api_pb2.Experiment) -> None:
     with disk.guarded(folder):
         folder.mkdir(exist_ok=True)
         part = folder / "experiment.part"  # a name TensorBoard does not read
-        with part.open("wb") as file:
-            file.write(_record(_version()) + _record(_event(value, 0)))
-            file.flush()
-            os.fsync(file.fileno())
+        disk.write_new(part, _record(_version()) + _record(_event(value, 0)), mode="wb")
         part.replace(_next_path(folder))
+        disk.sync_folder(folder)
 
 
-def set_aside(run: Path, attempt: int) -> None:
-    """Move an attempt's event files to `attempts/<attempt>` under names TensorBoard does not read.
+def set_aside(run: Path, attempt: int, keep: Iterable[str] = ()) -> None:
+    """Move an attempt's event files, but those to keep, to `attempts/<attempt>` under names TensorBoard does not read.
 
     Interrupted, it can be called again. Files that hpdash did not name stay where they are.
     """
-    for folder in (run, run / logdir.VALIDATION):
-        target = run / logdir.ATTEMPTS / str(attempt) / folder.relative_to(run)
-        for file in logdir.event_files(folder):
-            if file.name.startswith(logdir.EVENT_FILE):
-                with disk.guarded(file):
-                    target.mkdir(parents=True, exist_ok=True)
-                    file.rename(target / file.name.replace(logdir.EVENT_FILE, logdir.SET_ASIDE, 1))
+    with disk.guarded(run):
+        names = logdir.event_sizes(run).keys() - set(keep)
+    for name in sorted(names):
+        aside = run / logdir.ATTEMPTS / str(attempt) / name
+        with disk.guarded(run / name):
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            (run / name).rename(aside.with_name(aside.name.replace(logdir.EVENT_FILE, logdir.SET_ASIDE, 1)))
 
 
 def _next_path(folder: Path) -> Path:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +18,10 @@ from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.hparams import metadata
 
 from hpdash import logdir
+from hpdash.drive import Outcome, Watcher
 from hpdash.journal import read_journal
-from hpdash.trial import TrialState
+from hpdash.runner import Options, run_sweep
+from hpdash.trial import Event, Started, TrialState
 
 # A driver that heeds Ctrl-C even where the tests run as a shell's background job, which ignores it, and that ends with
 # 99 where it has loaded TensorFlow or Keras itself.
@@ -31,14 +37,134 @@ finally:
 """
 
 
+# A training loop of one's own that does what the hyperparameter `does` says; it sees no TensorFlow.
+LOOPS = """
+import os, signal, sys, time
+from pathlib import Path
+import numpy as np
+
+HERE = Path(__file__).parent
+
+def behave(trial):
+    assert "tensorflow" not in sys.modules
+    (HERE / "pids" / str(os.getpid())).touch()
+    weights = np.random.default_rng(trial.seed).normal(size=8)
+    trial.histogram("model/weights", weights, 0)
+    does = "learn" if (HERE / "mended").exists() else trial.hparams["does"]
+    for epoch in range(1, trial.epochs + 1):
+        weights += trial.data.x_train.mean()
+        if does == "raise":
+            raise ValueError("an odd [/b] reason")
+        if does == "kill" and epoch == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if does == "exit":
+            sys.exit(3)
+        while does == "hang":
+            time.sleep(1)
+        for tick in range(600 if does == "wait" else 0):
+            trial.tick(tick / 600)
+            time.sleep(0.05)
+        loss = float("nan") if does == "diverge" else 1 / epoch
+        trial.report(epoch, loss=loss, validation_accuracy=float(abs(weights).sum()) + epoch)
+"""
+OWN = """
+[sweep]
+name = "own"
+{keys}
+[data]
+name = "synthetic"
+train = 20
+validation = 20
+[train]
+loop = "loops:behave"
+epochs = 2
+[hparams]
+does = {does}
+"""
+# One trial that trains long enough to be caught in an epoch, and keeps a checkpoint after each.
+LONG = """
+[sweep]
+name = "long"
+{keys}
+[data]
+name = "digits"
+train = 200
+validation = 100
+[model]
+hidden = [8]
+dropout = 0.2
+[train]
+epochs = 20
+optimizer = "adam"
+[log]
+checkpoint_epochs = 1
+[hparams]
+batchnorm = ["before"]
+"""
+
+
+def own(folder: Path, *does: str, loops: str = LOOPS, **keys: int) -> Path:
+    """Write a sweep of training loops of one's own, with further keys of [sweep]; return its file."""
+    (folder / "pids").mkdir(exist_ok=True)
+    (folder / "loops.py").write_text(loops)
+    path = folder / "own.toml"
+    path.write_text(OWN.format(does=json.dumps(list(does)), keys=_lines(keys)))
+    return path
+
+
+def long(folder: Path, **keys: int) -> Path:
+    """Write the sweep of one long Keras trial, with further keys of [sweep]; return its file."""
+    path = folder / "long.toml"
+    path.write_text(LONG.format(keys=_lines(keys)))
+    return path
+
+
+def _lines(keys: Mapping[str, int]) -> str:
+    return "\n".join(f"{key} = {value}" for key, value in keys.items())
+
+
+def run(path: Path, **options: Any) -> tuple[Outcome, list[Event | None]]:
+    """Run a sweep beside its file, in this process; return its outcome and what was told."""
+    told: list[Event | None] = []
+    watcher = Watcher(event=told.append)
+    return run_sweep(path, path.parent / "logs", Options(**options), watcher), told
+
+
+def started(told: list[Event | None]) -> list[int]:
+    """Return the trials that were started, in order."""
+    return [event.spec.number for event in told if isinstance(event, Started)]
+
+
 def states(folder: Path) -> dict[int, TrialState]:
     """Return each trial's last state in the journal."""
     return {number: record.state for number, record in read_journal(folder / logdir.JOURNAL).latest.items()}
 
 
 def snapshot(folder: Path) -> dict[Path, tuple[int, bytes]]:
-    """Return every file's time of change and bytes."""
-    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+    """Return every file's time of change and bytes, but for a checkpoint, which goes when its trial is done."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(logdir.CHECKPOINT))
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+def finished(folder: Path) -> dict[int, dict[Path, tuple[int, bytes]]]:
+    """Return every file of each trial that the journal calls finished."""
+    done = states(folder).items() if folder.exists() else ()
+    return {number: snapshot(trial_folder(folder, number)) for number, state in done if state is TrialState.FINISHED}
+
+
+def journal_faults(folder: Path, trials: int) -> Iterator[str]:
+    """Say what is wrong with the journal of a sweep that is done: each trial is to be finished once, for good."""
+    replay = read_journal(folder / logdir.JOURNAL)
+    if replay.warnings:
+        yield f"the journal is damaged: {replay.warnings}"
+    if [record.seq for record in replay.records] != list(range(1, len(replay.records) + 1)):
+        yield "the journal's numbers have a gap"
+    ends = [record for record in replay.records if record.state is TrialState.FINISHED]
+    if sorted(record.trial for record in ends) != list(range(trials)):
+        yield f"finished: {[record.trial for record in ends]}"
+    last = {record.trial: record.seq for record in ends}
+    if again := [record.trial for record in replay.records if record.seq > last.get(record.trial, record.seq)]:
+        yield f"finished trials were run again: {again}"
 
 
 def trial_folder(folder: Path, number: int) -> Path:
@@ -59,13 +185,15 @@ def values(run: Path) -> Iterator[tuple[int, Any]]:
 
 
 def series(sweep: Path) -> dict[tuple[str, str, int], bytes]:
-    """Return all scalars and histograms but those a clock measured: (run, tag, step) -> bytes."""
-    found = {}
+    """Return all scalars and histograms but those a clock measured: (run, tag, step) -> bytes, each there once."""
+    found: dict[tuple[str, str, int], bytes] = {}
     for folder in sorted(path for path in sweep.rglob("*") if path.is_dir()):
         for step, value in values(folder):
             plugin = value.metadata.plugin_data.plugin_name
             if plugin in ("scalars", "histograms") and not value.tag.startswith("time/"):
-                found[str(folder.relative_to(sweep)), value.tag, step] = value.tensor.SerializeToString()
+                key = str(folder.relative_to(sweep)), value.tag, step
+                assert key not in found, f"{key} is there twice"
+                found[key] = value.tensor.SerializeToString()
     return found
 
 
@@ -81,11 +209,23 @@ def digests(folder: Path) -> dict[int, str | None]:
     return {number: record.result.weights_sha256 for number, record in latest.items() if record.result}
 
 
-def drive(path: Path, *options: str) -> subprocess.Popen[str]:
-    """Start a driver as a process of its own, at the head of its own group."""
-    command = [sys.executable, "-c", DRIVER, "sweep", str(path), "--logdir", str(path.parent / "logs"), *options]
+def drive(path: Path, *options: str, under: Sequence[str] = ()) -> subprocess.Popen[str]:
+    """Start a driver as a process of its own, at the head of its own group, `under` a command such as nohup."""
+    driver = [sys.executable, "-c", DRIVER, "sweep", str(path), "--logdir", str(path.parent / "logs")]
+    command = [*under, *driver, *options]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, cwd=path.parent, start_new_session=True, **pipes)
+
+
+@contextmanager
+def driving(path: Path, *options: str, under: Sequence[str] = ()) -> Iterator[subprocess.Popen[str]]:
+    """Start a driver that is gone at the end with all of its group, whatever has gone wrong with it."""
+    with drive(path, *options, under=under) as driver:
+        try:
+            yield driver
+        finally:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(driver.pid, signal.SIGKILL)
 
 
 def until(happened: Callable[[], object], seconds: float) -> None:
@@ -100,6 +240,13 @@ def alive(pid: int) -> bool:
     """Say whether a process runs; a dead one whose parent has not looked does not."""
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
     return bool(state.strip()) and not state.startswith("Z")
+
+
+def children(pid: int) -> list[int]:
+    """Return a driver's worker processes, those that start too."""
+    listed = subprocess.run(["ps", "-Aww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = (line.split(maxsplit=2) for line in listed.splitlines())
+    return [int(child) for child, parent, args in rows if int(parent) == pid and "--multiprocessing-fork" in args]
 
 
 def worker_pids(folder: Path) -> list[int]:

@@ -2,74 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import shutil
-import signal
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import google_crc32c
 import pytest
-from driven import alive, digests, drive, series, session_ends, snapshot, states, trial_folder, until, worker_pids
+from driven import (
+    digests,
+    drive,
+    own,
+    run,
+    series,
+    session_ends,
+    snapshot,
+    started,
+    trial_folder,
+)
 from tensorboard.plugins.hparams import api_pb2
 
 from hpdash import logdir
 from hpdash.drive import Outcome, Plan, Watcher
-from hpdash.errors import LockedError, LogdirError, SpecError
-from hpdash.journal import Journal, Record, lock, read_journal
+from hpdash.errors import LogdirError, SpecError
+from hpdash.journal import Record, read_journal
 from hpdash.runner import Options, run_sweep
 from hpdash.spec import load_sweep
-from hpdash.trial import Event, Notice, Started, TrialState
+from hpdash.trial import Event, Notice, TrialState
 from hpdash.views.leaderboard import rank
 
-# A training loop of one's own that does what the hyperparameter `does` says; it sees no TensorFlow.
-LOOPS = """
-import os, signal, sys, time
-from pathlib import Path
-import numpy as np
-
-HERE = Path(__file__).parent
-
-def behave(trial):
-    assert "tensorflow" not in sys.modules
-    (HERE / "pids" / str(os.getpid())).touch()
-    weights = np.random.default_rng(trial.seed).normal(size=8)
-    trial.histogram("model/weights", weights, 0)
-    does = "learn" if (HERE / "mended").exists() else trial.hparams["does"]
-    for epoch in range(1, trial.epochs + 1):
-        weights += trial.data.x_train.mean()
-        if does == "raise":
-            raise ValueError("an odd [/b] reason")
-        if does == "kill" and epoch == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if does == "exit":
-            sys.exit(3)
-        while does == "hang":
-            time.sleep(1)
-        for tick in range(600 if does == "wait" else 0):
-            trial.tick(tick / 600)
-            time.sleep(0.05)
-        loss = float("nan") if does == "diverge" else 1 / epoch
-        trial.report(epoch, loss=loss, validation_accuracy=float(abs(weights).sum()) + epoch)
-"""
-OWN = """
-[sweep]
-name = "own"
-repeats = {repeats}
-[data]
-name = "synthetic"
-train = 20
-validation = 20
-[train]
-loop = "loops:behave"
-epochs = 2
-[hparams]
-does = {does}
-"""
 KERAS = """
 [sweep]
 name = "keras"
@@ -87,27 +49,6 @@ optimizer = "adam"
 [hparams]
 batchnorm = ["none", "before"]
 """
-
-
-def own(folder: Path, *does: str, repeats: int = 1) -> Path:
-    """Write a sweep of training loops of one's own."""
-    (folder / "pids").mkdir(exist_ok=True)
-    (folder / "loops.py").write_text(LOOPS)
-    path = folder / "own.toml"
-    path.write_text(OWN.format(does=json.dumps(list(does)), repeats=repeats))
-    return path
-
-
-def run(path: Path, **options: Any) -> tuple[Outcome, list[Event | None]]:
-    """Run a sweep beside its file, in this process; return its outcome and what was told."""
-    told: list[Event | None] = []
-    watcher = Watcher(event=told.append)
-    return run_sweep(path, path.parent / "logs", Options(**options), watcher), told
-
-
-def started(told: list[Event | None]) -> list[int]:
-    """Return the trials that were started, in order."""
-    return [event.spec.number for event in told if isinstance(event, Started)]
 
 
 @dataclass(frozen=True)
@@ -175,19 +116,21 @@ def test_a_failure_keeps_its_traceback(mixed: Ran) -> None:
 
 
 def test_the_journal_has_a_checked_line_a_transition(mixed: Ran) -> None:
-    """Lines count from 1, carry the CRC-32C of their own content, and take each trial from running to its end."""
+    """Lines count from 1, carry the CRC-32C of their own content, and take each attempt from running to its end."""
     lines = (mixed.folder / logdir.JOURNAL).read_bytes().splitlines()
     records = []
     for line in lines:
         body, _, tail = line.rpartition(b',"crc":"')
         assert google_crc32c.value(body + b"}") == int(tail[:8], 16)
         records.append(json.loads(line))
-    assert [record["seq"] for record in records] == list(range(1, 13))
-    assert {record["attempt"] for record in records} == {1}
+    assert [record["seq"] for record in records] == list(range(1, 17))
     for number in range(6):
-        running, end = [record for record in records if record["trial"] == number]
-        assert running["state"] == "running"
-        assert end["state"] == end["result"]["state"] == mixed.outcome.results[number].state
+        own_records = [record for record in records if record["trial"] == number]
+        attempts = (1, 2) if number in (2, 3) else (1,)  # the killed ones are tried again
+        for attempt, running, end in zip(attempts, own_records[::2], own_records[1::2], strict=True):
+            assert running["attempt"] == end["attempt"] == attempt
+            assert running["state"] == "running"
+            assert end["state"] == end["result"]["state"] == mixed.outcome.results[number].state
 
 
 def test_the_disk_holds_what_the_design_says(fine: Ran) -> None:
@@ -308,82 +251,6 @@ def test_a_logs_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "logs").read_text() == "mine"
 
 
-def test_a_held_lock_is_told_at_once(copy: Path) -> None:
-    """A sweep with something to run, held by another driver, is a LockedError; a finished one needs no lock."""
-    folder = copy.parent / "logs" / "own"
-    with lock(folder):
-        assert run(copy)[0].exit_code == 0
-        with Journal.open(folder / logdir.JOURNAL) as journal:
-            journal.append(0, TrialState.INTERRUPTED, 1)
-        with pytest.raises(LockedError, match="another driver"):
-            run(copy)
-
-
-@pytest.mark.parametrize("group", [pytest.param(False, id="driver-only"), pytest.param(True, id="whole-group")])
-def test_ctrl_c_once(tmp_path: Path, group: bool) -> None:
-    """Once: trials stop as interrupted, their sessions stay open, 130, how to go on; the next run finishes them."""
-    path = own(tmp_path, "wait", "learn")
-    with drive(path, "--workers", "1") as driver:
-        until(lambda: worker_pids(tmp_path), 30)
-        (os.killpg if group else os.kill)(driver.pid, signal.SIGINT)
-        out, err = driver.communicate(timeout=10)
-    folder = tmp_path / "logs" / "own"
-    assert driver.returncode == 130
-    assert states(folder) == {0: TrialState.INTERRUPTED}
-    assert session_ends(trial_folder(folder, 0)) == []
-    assert "To go on: hpdash sweep" in out
-    assert "Traceback" not in out + err
-    assert not any(map(alive, worker_pids(tmp_path)))
-    (tmp_path / "mended").touch()
-    outcome, told = run(path, workers=1)
-    assert (outcome.exit_code, started(told)) == (0, [0, 1])
-
-
-def test_ctrl_c_twice(tmp_path: Path) -> None:
-    """Twice: a trial that does not listen is ended at once, as interrupted."""
-    path = own(tmp_path, "hang")
-    with drive(path) as driver:
-        until(lambda: worker_pids(tmp_path), 30)
-        driver.send_signal(signal.SIGINT)
-        time.sleep(1)
-        assert driver.poll() is None
-        driver.send_signal(signal.SIGINT)
-        out, err = driver.communicate(timeout=5)
-    assert driver.returncode == 130
-    assert states(tmp_path / "logs" / "own") == {0: TrialState.INTERRUPTED}
-    assert "Traceback" not in out + err
-    assert not any(map(alive, worker_pids(tmp_path)))
-
-
-def test_ctrl_c_before_the_first_trial(tmp_path: Path) -> None:
-    """While functions and data are looked at: 130, nothing written, no traceback of any child."""
-    path = own(tmp_path, "learn")
-    with (tmp_path / "loops.py").open("a") as file:
-        file.write("\nif not (HERE / 'pids' / '0').exists():\n    (HERE / 'pids' / '0').touch()\n    time.sleep(60)\n")
-    with drive(path, "--workers", "1") as driver:
-        until(lambda: worker_pids(tmp_path), 30)
-        os.killpg(driver.pid, signal.SIGINT)
-        out, err = driver.communicate(timeout=10)
-    assert driver.returncode == 130
-    assert not (tmp_path / "logs").exists()
-    assert "To go on" in out
-    assert "Traceback" not in out + err
-
-
-def test_a_killed_driver_takes_its_workers_along(tmp_path: Path) -> None:
-    """kill -9 of the driver: no worker is left after five seconds, and the lock is free at once."""
-    path = own(tmp_path, "wait", "hang")
-    with drive(path, "--workers", "2") as driver:
-        until(lambda: len(worker_pids(tmp_path)) == 2, 30)
-        driver.kill()
-    until(lambda: not any(map(alive, worker_pids(tmp_path))), 5)
-    (tmp_path / "mended").touch()
-    outcome, _ = run(path, workers=2)
-    assert outcome.exit_code == 0
-    for number in (0, 1):
-        assert read_journal(outcome.folder / logdir.JOURNAL).latest[number].attempt == 2
-
-
 @pytest.fixture(scope="module")
 def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the sweep of which every run must give the same bits."""
@@ -419,21 +286,3 @@ def test_workers_and_order_change_no_bit(keras_file: Path, undisturbed: Path, tm
     assert outcome.exit_code == 0
     assert digests(outcome.folder) == digests(undisturbed)
     assert series(outcome.folder) == series(undisturbed)
-
-
-def test_a_killed_driver_changes_no_bit(keras_file: Path, undisturbed: Path, tmp_path: Path) -> None:
-    """kill -9 of the driver after the first trial, then the same command: what was finished stays, the end is equal."""
-    path = tmp_path / keras_file.name
-    shutil.copy(keras_file, path)
-    folder = tmp_path / "logs" / "keras"
-    with drive(path, "--workers", "2") as driver, contextlib.suppress(ProcessLookupError):
-        until(lambda: TrialState.FINISHED in states(folder).values(), 100)
-        driver.kill()
-    finished = [number for number, state in states(folder).items() if state is TrialState.FINISHED]
-    before = [snapshot(trial_folder(folder, number)) for number in finished]
-    outcome, told = run(path, workers=1)
-    assert not set(started(told)) & set(finished)
-    assert [snapshot(trial_folder(folder, number)) for number in finished] == before
-    assert outcome.exit_code == 0
-    assert digests(folder) == digests(undisturbed)
-    assert series(folder) == series(undisturbed)

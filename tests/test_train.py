@@ -49,6 +49,7 @@ def specs(hparams: dict[str, Any], **tables: dict[str, Any]) -> list[TrialSpec]:
 
 def run(trainer: Trainer, spec: TrialSpec, folder: Path, listener: Listener | None = None) -> TrialResult:
     """Train one trial."""
+    folder.mkdir(parents=True, exist_ok=True)
     return trainer.run(spec, folder / f"{spec.number:04d}", f"zoo/{spec.setting}", listener or Listener())
 
 

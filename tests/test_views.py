@@ -18,7 +18,7 @@ from hpdash.spec import parse_sweep
 from hpdash.trial import Ended, Notice, Progress, Started, TrialResult, TrialSpec, TrialState
 from hpdash.views.describe import trial_list
 from hpdash.views.leaderboard import closing, differing, faults, leaderboard, outcome_json, rank
-from hpdash.views.live import LiveView, Tally
+from hpdash.views.live import LiveView, Running, Tally, time_left
 from hpdash.views.text import duration, number, plain, setting
 
 HOSTILE = "[/b]\x1b[31m\n\u202e<img>"
@@ -140,6 +140,18 @@ def test_faults_say_a_reason_once() -> None:
     [
         pytest.param(results(0.1, 0.2), False, [], id="all-well"),
         pytest.param(results(0.1), True, ["Stopped; 1 of 2 trials are not finished. To go on: again"], id="stopped"),
+        pytest.param(
+            {0: result(state=TrialState.FAILED), 1: result(state=TrialState.FAILED)},
+            True,
+            ["Stopped; 2 of 2 trials are not finished. To go on: again --retry-failed"],
+            id="all-failed",
+        ),
+        pytest.param(
+            {0: result(state=TrialState.FAILED)},
+            False,
+            ["Done; 2 of 2 trials are not finished. To go on: again (with --retry-failed for the 1 that failed)"],
+            id="one-failed",
+        ),
         pytest.param({}, True, ["Stopped; 2 of 2 trials are not finished. To go on: again"], id="none-yet"),
     ],
 )
@@ -232,6 +244,24 @@ def test_time_left_counts_this_run_only() -> None:
     made.note(Ended(second, 1, result(0.5)), 140.0)
     assert made.seconds_left(140.0) == 0
     assert (made.done, made.running) == (4, {})
+
+
+def test_time_left_of_a_trial_that_goes_on() -> None:
+    """What was done before this attempt is no pace of it: a quarter in ten seconds leaves ten for the last one."""
+    made = tally(total=1)
+    made.note(Started(specs(1)[0], 2, 0, epoch=2), 100.0)
+    made.note(Progress(0, epoch=2, epochs=4, fraction=0.0), 101.0)
+    assert made.seconds_left(101.0) is None
+    made.note(Progress(0, epoch=3, epochs=4, fraction=0.0), 110.0)
+    assert made.seconds_left(110.0) == pytest.approx(10.0)
+    made.note(Ended(specs(1)[0], 2, result(0.5)), 120.0)
+    assert made.ended == pytest.approx(0.5)
+
+
+def test_silence_is_shown() -> None:
+    """A trial that has not been heard of for over a minute says so instead of the time left."""
+    running = Running(specs(1)[0], 0.0, progress=Progress(0, 1, 4, 0.5), heard=10.0)
+    assert [time_left(running, now) for now in (69.0, 135.0)] == ["1:55 left", "silent for 2:05"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.floats(0, 1)), max_size=8))

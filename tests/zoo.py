@@ -113,3 +113,25 @@ def broken(input_shape: tuple[int, ...], width: int = 1) -> keras.Model:
 def not_a_model() -> str:
     """Return something else."""
     return "a model"
+
+
+class Stray(LAYERS.Layer):  # type: ignore[misc]
+    """A layer that counts its training steps in a variable that no Keras model knows of, and lets it matter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept_from_keras = [lambda count=tf.Variable(1.0): count]
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Scale the inputs by how often they have been trained on."""
+        count = self.kept_from_keras[0]()
+        if training:
+            count.assign_add(0.01)
+        return inputs * count
+
+
+def stray(input_shape: tuple[int, ...], classes: int) -> keras.Model:
+    """A model whose graph holds state beyond the model."""
+    return keras.Sequential(
+        [keras.Input(input_shape), LAYERS.Flatten(), Stray(), LAYERS.Dense(classes, activation="softmax")]
+    )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import count
 from pathlib import Path
 from typing import Protocol
 
@@ -12,13 +15,17 @@ from ..trial import Event, TrialSpec
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One attempt at a trial: what to train, into which run folder, in which session group, about how long."""
+    """One attempt at a trial: what to train, into which run folder, in which session group, about how long.
+
+    It goes on from the run's checkpoint where `epoch`, the epochs finished by then, is not 0.
+    """
 
     spec: TrialSpec
     attempt: int
     run: Path
     group: str
     seconds: float = 0.0
+    epoch: int = 0
 
 
 class Backend(Protocol):
@@ -34,31 +41,70 @@ class Backend(Protocol):
         """End every worker now."""
 
 
+@dataclass(slots=True)
+class _Graph:
+    """The waiting tasks of one graph, each with its place in line, and how much work they are in whole microseconds."""
+
+    tasks: deque[tuple[int, Task]] = field(default_factory=deque)
+    work: int = 0
+    claimed: bool = False
+
+    @property
+    def rank(self) -> tuple[bool, int, int]:
+        """What sorts graphs: those no worker has first, then those with the most work left, then by place in line."""
+        return self.claimed, -self.work, self.tasks[0][0]
+
+
 class Queue:
     """The tasks still to run, handed out so that trials of one graph go to the worker that has compiled it."""
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
-        self._waiting = list(tasks)
-        self._claimed: set[str] = set()
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self._graphs: dict[str, _Graph] = {}
+        self._ranks: list[tuple[tuple[bool, int, int], str]] = []  # a heap; a rank that has changed stays till its turn
+        self._places = count()
+        self._waiting = 0
+        for task in tasks:
+            self.put(task)
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return self._waiting
 
-    def take(self, compiled: Set[str]) -> Task | None:
+    def put(self, task: Task) -> None:
+        """Add a task at the end of the line."""
+        graph = self._graphs.setdefault(task.spec.graph_key, _Graph())
+        graph.tasks.append((next(self._places), task))
+        graph.work += _work(task)
+        self._waiting += 1
+        heappush(self._ranks, (graph.rank, task.spec.graph_key))
+
+    def take(self, compiled: Collection[str]) -> Task | None:
         """Hand out a task: of a graph the worker has, else of one no worker has, else of any.
 
         Among graphs, the one with the most work left goes first, so that workers end at about the same time.
         """
-        if not self._waiting:
+        known = [(self._graphs[key].rank, key) for key in compiled if key in self._graphs]
+        key = min(known)[1] if known else self._first()
+        if key is None:
             return None
-        keys = {task.spec.graph_key for task in self._waiting}
-        candidates = (keys & compiled) or (keys - self._claimed) or keys
-        left = dict.fromkeys(candidates, 0.0)
-        for task in self._waiting:
-            if task.spec.graph_key in left:
-                left[task.spec.graph_key] += task.seconds
-        most = max(left.values())
-        task = next(task for task in self._waiting if left.get(task.spec.graph_key) == most)
-        self._waiting.remove(task)
-        self._claimed.add(task.spec.graph_key)
+        graph = self._graphs[key]
+        _, task = graph.tasks.popleft()
+        graph.work -= _work(task)
+        graph.claimed = True
+        self._waiting -= 1
+        if graph.tasks:
+            heappush(self._ranks, (graph.rank, key))
+        else:
+            del self._graphs[key]
         return task
+
+    def _first(self) -> str | None:
+        while self._ranks:
+            rank, key = self._ranks[0]
+            if key in self._graphs and self._graphs[key].rank == rank:
+                return key
+            heappop(self._ranks)
+        return None
+
+
+def _work(task: Task) -> int:
+    return round(task.seconds * 1e6)  # whole numbers, whose sums do not depend on their order

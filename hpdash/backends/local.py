@@ -10,6 +10,8 @@ import os
 import shutil
 import signal
 import tempfile
+import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
@@ -17,13 +19,19 @@ from pathlib import Path
 
 from ..errors import BackendError
 from ..signals import held_back
+from ..train import GRAPHS_KEPT
 from ..trial import Ended, Event, Notice, Progress, Started, TrialResult, TrialState
 from .base import Queue, Task
 from .worker import Report, Setup, main
 
 GROWTH = 3 * 2**30  # bytes a worker's memory may grow after its first trial before it is replaced
 POLL_SECONDS = 0.2
+LONGEST_TICK = 2.0  # seconds that count at most between two looks: the machine may have slept
+LONGEST_START = 120.0  # seconds a worker may take to import what it needs, before an attempt's time begins
+HUNG_SECONDS = 10.0  # of silence, from which an attempt that timed out is said to hang
 DEATHS_AT_START = 3  # workers that may die in a row before they are ready to train
+OUT_OF_MEMORY = "out of memory; fewer --workers or a smaller batch_size need less"
+MEMORY_SIGNS = ("MemoryError", "bad_alloc")  # what Python and C++ print when they end for want of memory
 LAST_WORDS = 2000  # characters of a dead worker's output that are kept
 
 
@@ -38,15 +46,24 @@ class LocalBackend:
     """Run trials in `workers` processes of `threads` threads each; with GPUs, worker i gets GPU i modulo `gpus`.
 
     `keras` says whether trials need TensorFlow, `own_code` whether functions of a user's own will be called.
+    An attempt that takes more than `timeout` seconds is ended; they are counted so that a machine's sleep adds none.
     """
 
     def __init__(
-        self, folder: Path, workers: int, threads: int = 1, gpus: int = 0, keras: bool = True, own_code: bool = True
+        self,
+        folder: Path,
+        workers: int,
+        threads: int = 1,
+        gpus: int = 0,
+        keras: bool = True,
+        own_code: bool = True,
+        timeout: float | None = None,
     ) -> None:
         self._context = multiprocessing.get_context("spawn")
-        self._stop = self._context.Event()
+        self._stopping = False
         self._folder, self._threads, self._gpus = folder.resolve(), threads, gpus
         self._keras, self._own_code = keras, own_code
+        self._timeout = float("inf") if timeout is None else timeout
         self._outputs = Path(tempfile.mkdtemp(prefix="hpdash-"))
         self._deaths = 0
         self._workers: list[_Worker] = []
@@ -66,7 +83,7 @@ class LocalBackend:
         output = self._outputs / f"worker-{number}.txt"
         ours, theirs = self._context.Pipe()
         setup = Setup(environment, self._folder, self._keras, self._own_code, output)
-        process = self._context.Process(target=main, args=(theirs, self._stop, setup), daemon=True)
+        process = self._context.Process(target=main, args=(theirs, setup), daemon=True)
         with held_back():
             process.start()
         theirs.close()
@@ -74,6 +91,7 @@ class LocalBackend:
 
     def run(self, queue: Queue) -> Iterator[Event | None]:
         """Run the queue's tasks until none is left, yielding what happens, and None when nothing did for a while."""
+        now = time.monotonic()
         while True:
             yield from self._hand_out(queue)
             busy = [worker for worker in self._workers if worker.task is not None]
@@ -82,24 +100,32 @@ class LocalBackend:
             ready = wait([handle for worker in busy for handle in worker.handles], POLL_SECONDS)
             if not ready:
                 yield None
+            before, now = now, time.monotonic()
             for worker in busy:
                 if any(handle in ready for handle in worker.handles):
                     yield from self._listen(worker)
+                if worker.task is not None and worker.overdue(min(now - before, LONGEST_TICK), self._timeout):
+                    yield self._end(worker, TrialState.TIMED_OUT, worker.lateness(self._timeout))
 
     def _hand_out(self, queue: Queue) -> Iterator[Event]:
-        if self._stop.is_set():
+        if self._stopping:
             return
         idle = [number for number, worker in enumerate(self._workers) if worker.task is None]
         for number in idle[: len(queue)]:
+            if not self._workers[number].process.is_alive():
+                self._replace(self._workers[number])
             if self._workers[number].outgrown:
-                self._workers[number].close()
-                self._workers[number] = self._start(number)
+                self._replace(self._workers[number])
                 yield Notice(f"worker {number} replaced: its memory had grown by more than {GROWTH / 2**30:.0f} GiB")
             worker = self._workers[number]
             task = queue.take(worker.compiled)
             if task is not None:
+                yield Started(task.spec, task.attempt, number, task.epoch)  # recorded before anything happens
                 worker.send(task)
-                yield Started(task.spec, task.attempt, number)
+
+    def _replace(self, worker: _Worker) -> None:
+        worker.close()
+        self._workers[worker.number] = self._start(worker.number)
 
     def _listen(self, worker: _Worker) -> Iterator[Event]:
         """Yield what a worker has sent; its death, once it has nothing more to say."""
@@ -111,29 +137,37 @@ class LocalBackend:
                 if isinstance(message, Report):
                     self._deaths = 0
                     worker.finish(message)
+                    if message.result.state is TrialState.KILLED:
+                        self._replace(worker)  # its memory ran out
                     yield Ended(task.spec, task.attempt, message.result)
                     return
-                worker.spoke = True
+                worker.heard(message)
                 yield message
         except (EOFError, OSError):
             pass
         if not worker.process.is_alive():
-            yield self._bury(worker, task)
+            yield self._bury(worker)
 
-    def _bury(self, worker: _Worker, task: Task) -> Ended:
+    def _bury(self, worker: _Worker) -> Ended:
         worker.process.join()
-        reason, words = worker.cause_of_death()
+        reason = worker.cause_of_death()
         self._deaths = 0 if worker.spoke else self._deaths + 1
         if self._deaths >= DEATHS_AT_START:
-            raise BackendError(f"workers die before they can train: {reason}\n{words}")
-        worker.close()
-        self._workers[worker.number] = self._start(worker.number)
-        result = TrialResult(state=TrialState.KILLED, error=reason, traceback=words or None)
-        return Ended(task.spec, task.attempt, result, worker_died=True)
+            raise BackendError(f"workers die before they can train: {reason}\n{worker.last_words()}")
+        return self._end(worker, TrialState.KILLED, reason)
+
+    def _end(self, worker: _Worker, state: TrialState, reason: str) -> Ended:
+        """End a worker's attempt for it, and the worker."""
+        task, words = worker.task, worker.last_words()
+        assert task is not None
+        self._replace(worker)
+        return Ended(task.spec, task.attempt, TrialResult(state=state, error=reason, traceback=words or None))
 
     def interrupt(self) -> None:
         """Start nothing more; running trials stop at their next compiled call and end as interrupted."""
-        self._stop.set()
+        self._stopping = True
+        for worker in self._workers:
+            worker.stop()
 
     def close(self) -> None:
         """End every worker now."""
@@ -150,8 +184,11 @@ class _Worker:
     ) -> None:
         self.number, self.process, self.pipe, self.output = number, process, pipe, output
         self.task: Task | None = None
-        self.compiled: set[str] = set()
+        self.compiled: deque[str] = deque(maxlen=GRAPHS_KEPT)
         self.spoke = False
+        self._last: Progress | None = None
+        self._elapsed = self._silent = 0.0  # seconds of this attempt, and since it was last heard of
+        self._kills = 0
         self._first_peak: int | None = None
         self._peak = 0
 
@@ -165,29 +202,76 @@ class _Worker:
 
     def send(self, task: Task) -> None:
         self.task = task
-        self.compiled.add(task.spec.graph_key)
+        if task.spec.graph_key in self.compiled:
+            self.compiled.remove(task.spec.graph_key)  # the worker, too, drops the one used longest ago
+        self.compiled.append(task.spec.graph_key)
+        self._last, self._elapsed, self._silent, self._kills = None, 0.0, 0.0, out_of_memory_kills()
+        self._tell(task)
+
+    def stop(self) -> None:
+        """Ask it to stop its trial and to end."""
+        self._tell(None)
+
+    def _tell(self, message: Task | None) -> None:
         with suppress(OSError):  # it has died: its sentinel says so
-            self.pipe.send(task)
+            self.pipe.send(message)
+
+    def heard(self, message: Progress | Notice) -> None:
+        self.spoke, self._silent = True, 0.0
+        if isinstance(message, Progress):
+            self._elapsed = self._elapsed if self._last else 0.0  # what came before was its start
+            self._last = message
 
     def finish(self, report: Report) -> None:
         self.task, self._peak = None, report.peak_memory
         self._first_peak = self._first_peak or report.peak_memory
 
-    def cause_of_death(self) -> tuple[str, str]:
-        """Return why it died, in words, and the end of what it printed."""
+    def overdue(self, tick: float, timeout: float) -> bool:
+        """Count the seconds of a tick; say whether the attempt has taken more than it may, its worker's start apart."""
+        self._elapsed += tick
+        self._silent += tick
+        return self._elapsed > (timeout if self._last else timeout + LONGEST_START)
+
+    def lateness(self, timeout: float) -> str:
+        """Say in words how far an attempt got that took too long."""
+        progress, silent = self._last, f"and was last heard of {self._silent:.0f} s before: it hangs"
+        at = f"in epoch {progress.epoch + 1} of {progress.epochs}" if progress else "before its first epoch"
+        hangs = self._silent > max(HUNG_SECONDS, timeout / 2)
+        return f"timed out: it took more than {timeout:g} s, was {at}{f' {silent}' if hangs else ''}"
+
+    def cause_of_death(self) -> str:
+        """Say in words why it died."""
         code = self.process.exitcode or 0
-        words = self.output.read_bytes()[-LAST_WORDS:].decode(errors="replace").strip() if self.output.exists() else ""
+        killed = code == -signal.SIGKILL
+        sure = any(sign in self.last_words() for sign in MEMORY_SIGNS) or (
+            killed and out_of_memory_kills() > self._kills
+        )
+        memory = OUT_OF_MEMORY if sure else "perhaps out of memory" if killed else ""
         if code >= 0:
-            return f"the worker ended with exit code {code}", words
+            return f"the worker ended with exit code {code}{f' ({memory})' if memory else ''}"
         name = signal.Signals(-code).name
-        memory = ", perhaps out of memory" if -code == signal.SIGKILL else ""
-        return f"the worker was killed by signal {-code} ({name}{memory})", words
+        return f"the worker was killed by signal {-code} ({', '.join(filter(None, [name, memory]))})"
+
+    def last_words(self) -> str:
+        """Return the end of what it printed."""
+        if not self.output.exists():
+            return ""
+        return self.output.read_bytes()[-LAST_WORDS:].decode(errors="replace").strip()
 
     def close(self) -> None:
         self.process.kill()
         self.process.join()
         self.pipe.close()
         self.output.unlink(missing_ok=True)
+
+
+def out_of_memory_kills() -> int:
+    """Return how many processes Linux has killed since its start because memory ran out; 0 where nobody counts them."""
+    try:
+        counts = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
+    except OSError:
+        return 0
+    return int(counts.get("oom_kill", 0))
 
 
 def _visible_gpu(index: int) -> str:

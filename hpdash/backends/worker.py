@@ -13,7 +13,6 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.synchronize import Event as Flag
 from pathlib import Path
 
 from ..signals import ignore
@@ -44,16 +43,19 @@ class Report:
 
 
 class PipeHost:
-    """Passes a trial's news on through the worker's pipe."""
+    """Passes a trial's news on through the worker's pipe, on which the driver says when to stop."""
 
-    def __init__(self, pipe: Connection, stop: Flag) -> None:
-        self._pipe, self._stop = pipe, stop
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
         self.number: int | None = None
 
     @property
     def stopping(self) -> bool:
-        """Whether the sweep stops."""
-        return self._stop.is_set()
+        """Whether the sweep stops: while a trial runs, the driver sends nothing else.
+
+        Not a flag that processes share: who is killed while he looks at one keeps its lock for ever.
+        """
+        return self._pipe.poll()
 
     def progress(self, progress: Progress) -> None:
         """Send how far the trial is."""
@@ -64,8 +66,8 @@ class PipeHost:
         self._pipe.send(Notice(text, self.number))
 
 
-def main(pipe: Connection, stop: Flag, setup: Setup) -> None:
-    """Train tasks from the pipe until it closes."""
+def main(pipe: Connection, setup: Setup) -> None:
+    """Train tasks from the pipe until it closes, or None comes, which stops the one that runs."""
     ignore()
     threading.Thread(target=_die_with_driver, daemon=True).start()
     _redirect_output(setup.output)
@@ -76,14 +78,17 @@ def main(pipe: Connection, stop: Flag, setup: Setup) -> None:
     trainer = Trainer(setup.folder)
     if setup.keras:
         trainer.warm_up(setup.own_code)
-    host = PipeHost(pipe, stop)
+    host = PipeHost(pipe)
     while True:
         try:
-            task: Task = pipe.recv()
+            task: Task | None = pipe.recv()
         except EOFError:
             return
+        if task is None:
+            return
         host.number = task.spec.number
-        result = trainer.run(task.spec, task.run, task.group, host)
+        host.progress(Progress(host.number, task.epoch, task.spec.settings["train"]["epochs"], 0.0, phase="starting"))
+        result = trainer.run(task.spec, task.run, task.group, host, task.epoch)
         pipe.send(Report(result, _peak_memory()))
 
 

@@ -119,14 +119,27 @@ def faults(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> It
         yield plain(f"{spec.number:04d} {result.state} ({spec.label}): {reason}")
 
 
+def first_traceback(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> Iterator[Text]:
+    """Yield the traceback of the first trial that failed, as its sweep stopped because of such."""
+    failed = (spec for spec in specs if spec.number in results and results[spec.number].state is TrialState.FAILED)
+    spec = next(failed, None)
+    if spec is not None and results[spec.number].traceback:
+        yield plain(f"{spec.number:04d} ended with:")
+        yield from (plain(line) for line in (results[spec.number].traceback or "").rstrip().splitlines())
+
+
 def closing(
     specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], logs: Path, again: str, stopped: bool
 ) -> Iterator[Text]:
     """Yield what to type next: TensorBoard, and how to go on where something is missing."""
-    missing = sum(not results[spec.number].state.is_result if spec.number in results else True for spec in specs)
+    states = [results[spec.number].state if spec.number in results else None for spec in specs]
+    missing, failed = sum(not (state and state.is_result) for state in states), states.count(TrialState.FAILED)
     if missing:
         what = "Stopped" if stopped else "Done"
-        yield plain(f"{what}; {missing} of {len(specs)} trials are not finished. To go on: {again}")
+        asked = failed and "--retry-failed" not in again
+        retry = " --retry-failed" if asked and failed == missing else ""
+        also = f" (with --retry-failed for the {failed} that failed)" if asked and failed < missing else ""
+        yield plain(f"{what}; {missing} of {len(specs)} trials are not finished. To go on: {again}{retry}{also}")
     yield plain(f"tensorboard --logdir {shlex.quote(str(logs))}")
 
 

@@ -18,18 +18,29 @@ from .text import duration, number, plain
 
 SHOWN_METRICS = 4
 REFRESH_HERTZ = 8
+SILENCE = 60.0  # seconds without news of a trial, from which that is shown
 
 
 @dataclass(slots=True)
-class _Running:
+class Running:
+    """A trial under way: since when, from which epoch on, what it last told and when (monotonic seconds)."""
+
     spec: TrialSpec
     begin: float
+    epoch: int = 0  # it goes on from
     progress: Progress | None = None
+    heard: float = 0.0
 
     @property
     def share(self) -> float:
+        """How much of the trial is done."""
         progress = self.progress
         return (progress.epoch + progress.fraction) / max(1, progress.epochs) if progress else 0.0
+
+    @property
+    def had(self) -> float:
+        """How much of it was done before this attempt."""
+        return self.epoch / self.progress.epochs if self.progress and self.epoch else 0.0
 
 
 @dataclass(slots=True)
@@ -40,9 +51,9 @@ class Tally:
     done: int
     workers: int
     begin: float
-    running: dict[int, _Running] = field(default_factory=dict)
+    running: dict[int, Running] = field(default_factory=dict)
     best: tuple[TrialSpec, float, int | None] | None = None
-    ended: int = 0
+    ended: float = 0.0  # trials' worth of training
 
     @classmethod
     def of(cls, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int) -> Self:
@@ -56,15 +67,16 @@ class Tally:
     def note(self, event: Event, now: float) -> None:
         """Take in what happened."""
         match event:
-            case Started(spec, _, _):
-                self.running[spec.number] = _Running(spec, now)
+            case Started(spec, _, _, epoch):
+                self.running[spec.number] = Running(spec, now, epoch, heard=now)
             case Progress(number):
                 if number in self.running:
-                    self.running[number].progress = event
+                    self.running[number].progress, self.running[number].heard = event, now
             case Ended(spec, _, result):
-                self.running.pop(spec.number, None)
-                self.done += 1
-                self.ended += 1
+                running = self.running.pop(spec.number, None)
+                if result.state is not TrialState.INTERRUPTED:
+                    self.done += 1
+                    self.ended += 1 - (running.had if running else 0.0)
                 self.note_best(spec, result)
 
     def note_best(self, spec: TrialSpec, result: TrialResult) -> None:
@@ -82,7 +94,7 @@ class Tally:
 
     def seconds_left(self, now: float) -> float | None:
         """Estimate the time left from the trials of this run, None before any has got anywhere."""
-        trials = self.ended + self.share_running
+        trials = self.ended + sum(running.share - running.had for running in list(self.running.values()))
         if trials <= 0 or now <= self.begin:
             return None
         return (now - self.begin) / trials * (self.total - self.done - self.share_running)
@@ -161,17 +173,26 @@ def ended_line(tally: Tally, spec: TrialSpec, result: TrialResult) -> str:
 def _running_table(tally: Tally, now: float) -> Table:
     grid = Table.grid(padding=(0, 2))
     for running in list(tally.running.values()):
-        progress, elapsed = running.progress, now - running.begin
+        progress, left = running.progress, time_left(running, now)
         if progress is None or progress.phase != "training":
-            state, bar, left = progress.phase if progress else "starting", ProgressBar(completed=0, width=16), ""
+            state, bar = progress.phase if progress else "starting", ProgressBar(completed=0, width=16)
         else:
             state = f"epoch {min(progress.epoch + 1, progress.epochs)}/{progress.epochs}"
             bar = ProgressBar(total=1.0, completed=running.share, width=16)
-            left = f"{duration(elapsed / running.share * (1 - running.share))} left" if running.share > 0 else ""
         metrics = list(progress.metrics.items())[:SHOWN_METRICS] if progress else []
         values = "  ".join(f"{name} {number(value)}" for name, value in metrics)
         grid.add_row(plain(f"{running.spec.number:04d}"), plain(running.spec.label), state, bar, plain(values), left)
     return grid
+
+
+def time_left(running: Running, now: float) -> str:
+    """Say how long a trial may still take, or that nothing has been heard of it for a while."""
+    if now - running.heard > SILENCE:
+        return f"silent for {duration(now - running.heard)}"
+    gained = running.share - running.had
+    if gained <= 0:
+        return ""
+    return f"{duration((now - running.begin) / gained * (1 - running.share))} left"
 
 
 def _total_line(tally: Tally, now: float) -> Table:

@@ -1,0 +1,61 @@
+"""One pass over examples in a few calls of one compiled loop, which is where no time goes into Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+OnCall = Callable[[float], None]
+
+
+class Pass:
+    """One step after another over rows of indices, in compiled calls of a fixed length and a remainder.
+
+    `rows` is the length: as many batches as a call may take. A shorter last call uses the same executable,
+    since the number of rows to run is a tensor; the remainder batch runs as a graph of its own size, without XLA,
+    because compiling it takes longer than it saves.
+    """
+
+    def __init__(self, step: Callable[[tf.Tensor], Any], count: int, batch: int, rows: int, jit: bool = True) -> None:
+        self.step, self.batch, self.rows, self.rest, self.jit = step, batch, rows, count % batch, jit
+        self._compile()
+
+    def _compile(self) -> None:
+        def loop(order: tf.Tensor, rows: tf.Tensor) -> None:
+            def body(row: tf.Tensor) -> tf.Tensor:
+                self.step(order[row])
+                return row + 1
+
+            tf.while_loop(lambda row: row < rows, body, [tf.constant(0)], parallel_iterations=1)
+
+        matrix = tf.TensorSpec((self.rows, self.batch), tf.int32)
+        count = tf.TensorSpec((), tf.int32)
+        self._loop = tf.function(loop, jit_compile=self.jit, input_signature=[matrix, count], autograph=False)
+        remainder = tf.TensorSpec((self.rest,), tf.int32)
+        self._rest = tf.function(self.step, input_signature=[remainder], autograph=False)
+
+    def without_xla(self) -> None:
+        """Go on in the same loop, uncompiled by XLA."""
+        self.jit = False
+        self._compile()
+
+    def run(self, order: np.ndarray[Any, np.dtype[np.int32]], on_call: OnCall) -> None:
+        """Take every index of `order` in turn, telling `on_call` the share done after each compiled call."""
+        full, size = len(order) // self.batch, self.rows * self.batch
+        for first in range(0, full, self.rows):
+            rows = min(self.rows, full - first)
+            part = np.zeros(size, np.int32)
+            part[: rows * self.batch] = order[first * self.batch : (first + rows) * self.batch]
+            self._loop(tf.constant(part.reshape(self.rows, self.batch)), tf.constant(rows))
+            on_call((first + rows) * self.batch / len(order))
+        if self.rest:
+            self._rest(tf.constant(order[full * self.batch :]))
+
+    def traced(self) -> Iterator[Any]:
+        """Yield the concrete functions that run."""
+        yield self._loop.get_concrete_function()
+        if self.rest:
+            yield self._rest.get_concrete_function()

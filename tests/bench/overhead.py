@@ -1,0 +1,136 @@
+"""What a trial costs beside its training: `python tests/bench/overhead.py`.
+
+Runs a sweep of 10,000 trials that do nothing but report once, each of a graph of its own, on two workers, with the
+live view writing its lines; then runs the same command again, which finds nothing to do. Absolute times are this
+machine's and its disk's: each transition is fsynced. Memory is the driver's resident set, without its workers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+LOOP = "def report(trial):\n    trial.report(1, loss=trial.hparams['dropout'], validation_accuracy=trial.seed)\n"
+SWEEP = """
+[sweep]
+strategy = "random"
+trials = {trials}
+[data]
+name = "synthetic"
+train = 20
+validation = 20
+[train]
+loop = "loop:report"
+epochs = 1
+[hparams]
+dropout = {{ min = 0.0, max = 0.9 }}
+learning_rate = {{ min = 1e-4, max = 1e-1, scale = "log" }}
+"""
+
+
+def main() -> None:
+    """Run the sweep twice in processes of their own, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=10_000, help="how many trials (default 10,000)")
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        print(json.dumps(driver(options.child)))
+        return
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.2f} before the start")
+    with tempfile.TemporaryDirectory() as scratch:
+        (Path(scratch) / "loop.py").write_text(LOOP)
+        (Path(scratch) / "overhead.toml").write_text(SWEEP.format(trials=options.trials))
+        for line in report(options.trials, measured(scratch), measured(scratch)):
+            print(line)
+
+
+def measured(scratch: str) -> dict[str, Any]:
+    """Run the sweep in a driver of its own; return what it found, and the whole process' seconds."""
+    begin = time.perf_counter()
+    command = [sys.executable, __file__, "--child", scratch]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return {"seconds": time.perf_counter() - begin, **json.loads(done.stdout.splitlines()[-1])}
+
+
+def driver(scratch: Path) -> dict[str, Any]:
+    """Run the sweep as `hpdash sweep` does, with its live view; return when it was how far, and how large."""
+    from hpdash.cli.group import console_for
+    from hpdash.drive import Watcher
+    from hpdash.journal import Journal
+    from hpdash.runner import Options, run_sweep
+    from hpdash.trial import Ended, Event, Started
+    from hpdash.views.live import LiveView
+
+    marks: list[tuple[int, float, float]] = []  # trials ended, seconds, bytes
+    journal: list[float] = []
+    begin = time.perf_counter()
+    append = Journal.append
+
+    def timed(*arguments: Any) -> Any:
+        start = time.perf_counter()
+        record = append(*arguments)
+        journal.append(time.perf_counter() - start)
+        return record
+
+    def watch(event: Event | None) -> None:
+        view.event(event)
+        ended = view._tally.ended if view._tally else 0
+        if (isinstance(event, Ended) and ended % 500 == 0) or (isinstance(event, Started) and not marks):
+            marks.append((ended, time.perf_counter() - begin, memory()))
+
+    Journal.append = timed  # type: ignore[method-assign]
+    with LiveView(console_for(stderr=True)) as view:
+        outcome = run_sweep(
+            scratch / "overhead.toml", scratch / "logs", Options(workers=2), Watcher(Watcher.of(view).plan, watch)
+        )
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "exit code": outcome.exit_code,
+        "marks": marks,
+        "journal": sum(journal),
+        "cpu": usage.ru_utime + usage.ru_stime,
+    }
+
+
+def memory() -> float:
+    """Return this process' resident bytes; where there is no /proc, the most there ever were."""
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        return int(statm.read_text().split()[1]) * float(resource.getpagesize())
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def report(trials: int, first: dict[str, Any], again: dict[str, Any]) -> list[str]:
+    """Return the table's lines."""
+    assert (first["exit code"], again["exit code"], again["marks"]) == (0, 0, []), "not all of them are finished"
+    marks = first["marks"]
+    _, start, _ = marks[0]
+    per = 1000 / trials
+    lines = [
+        f"{trials:,} trials of one report, each of a graph of its own, 2 workers",
+        f"    until the first trial starts    {start:8.1f} s",
+        f"    a trial, wall time              {(first['seconds'] - start) * per:8.2f} ms",
+        f"    a trial, the driver's CPU       {first['cpu'] * per:8.2f} ms",
+        f"    a trial, journalling (2 lines)  {first['journal'] * per:8.2f} ms",
+        f"    run again, nothing to do        {again['seconds']:8.1f} s",
+    ]
+    shown = [mark for mark in marks if mark[0] in (0, trials // 10, trials // 2, trials)]
+    last = start, 0
+    for ended, seconds, size in shown:
+        pace = f", {(seconds - last[0]) * 1000 / (ended - last[1]):.2f} ms a trial since" if ended else ""
+        lines.append(f"    memory after {ended:6,} trials      {size / 1e6:8.1f} MB{pace}")
+        last = seconds, ended
+    return lines
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,242 @@
+"""Deaths of the driver at every point: a small sweep, run in forks of one process that die at some change of the disk.
+
+Further forks run the sweep again until it is done, and what they leave is held against an undisturbed run.
+Trials train in the driver (own_process.py), so that all of it is one process.
+Started as `python crash_lab.py FOLDER SCENARIO`; prints JSON: how many points, and what went wrong at which.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import random
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+from deaths import DIED, Change, Point, in_fork, watch
+from driven import finished, journal_faults, series, session_ends, snapshot, trial_folder, values
+from own_process import install
+
+from hpdash import logdir
+from hpdash.journal import read_journal
+from hpdash.runner import Options, run_sweep
+
+MOST_RUNS = 4  # after a death, until all trials are finished
+CHAINS = 30
+
+SWEEP = """
+[sweep]
+name = "{name}"
+max_retries = 0
+[data]
+name = "synthetic"
+train = 20
+validation = 20
+[model]
+builder = "models:build"
+[train]
+epochs = 2
+[log]
+checkpoint_epochs = 1
+[hparams]
+does = {does}
+"""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What trials do, how often the sweep was run before, how many of its journal's last bytes were lost then."""
+
+    does: tuple[str, ...]
+    runs: int = 0
+    lost: int = 0
+    retry_failed: bool = False
+
+
+SCENARIOS = {
+    "a new sweep": Scenario(("die", "learn")),
+    "from a checkpoint": Scenario(("learn", "die"), runs=1),
+    "failed before": Scenario(("fail", "learn"), runs=1, retry_failed=True),
+    "a torn journal": Scenario(("learn", "learn too"), runs=1, lost=20),
+    "deaths in a row": Scenario(("die", "learn")),
+}
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A sweep file beside a logs root that holds another, finished sweep."""
+
+    folder: Path
+    scenario: Scenario
+
+    @property
+    def logs(self) -> Path:
+        """The logs root."""
+        return self.folder / "logs"
+
+    @property
+    def sweep(self) -> Path:
+        """The folder of the sweep whose driver dies."""
+        return self.logs / "lab"
+
+    @property
+    def error(self) -> str:
+        """Why the last run that raised did so."""
+        path = self.folder / "error.txt"
+        return path.read_text() if path.exists() else ""
+
+    def prepare(self) -> None:
+        """Write the files, run the other sweep and what came before."""
+        (self.folder / "models.py").write_text("def build(does): ...\n")
+        for name, does in (("other", ("learn",)), ("lab", self.scenario.does)):
+            (self.folder / f"{name}.toml").write_text(SWEEP.format(name=name, does=json.dumps(does)))
+        install(self.folder / "mended")
+        run_sweep(self.folder / "other.toml", self.logs)  # in this process: its forks find everything imported
+        gc.disable()
+        gc.freeze()  # collecting would copy all that forks share
+        for _ in range(self.scenario.runs):
+            self.run(None)
+        if self.scenario.lost:
+            path = self.sweep / logdir.JOURNAL
+            path.write_bytes(path.read_bytes()[: -self.scenario.lost])
+        (self.folder / "mended").touch()
+        shutil.copytree(self.logs, self.folder / "start")
+
+    def begin(self) -> None:
+        """Put the logs root back to where the run that dies begins."""
+        shutil.rmtree(self.logs)
+        shutil.copytree(self.folder / "start", self.logs)
+
+    def run(self, point: Point | None) -> int:
+        """Run the sweep in a fork up to a point; return its exit code."""
+
+        def work() -> int:
+            watch(point, [])
+            options = Options(retry_failed=self.scenario.retry_failed)
+            return run_sweep(self.folder / "lab.toml", self.logs, options).exit_code
+
+        return in_fork(work, self.folder / "error.txt")
+
+    def finish(self) -> bool:
+        """Run the sweep until all is well; say whether it came to that."""
+        return any(self.run(None) == 0 for _ in range(MOST_RUNS))
+
+    def changes(self) -> list[Change]:
+        """Return what an undisturbed run changes."""
+        seen: list[Change] = []
+        noted = self.folder / "changes.json"
+
+        def work() -> int:
+            watch(None, seen)
+            run_sweep(self.folder / "lab.toml", self.logs, Options(retry_failed=self.scenario.retry_failed))
+            noted.write_text(json.dumps([astuple(change) for change in seen]))
+            return 0
+
+        self.begin()
+        if in_fork(work, self.folder / "error.txt"):
+            raise RuntimeError(self.error)
+        return [Change(*change) for change in json.loads(noted.read_text())]
+
+
+@dataclass(frozen=True)
+class End:
+    """What a sweep comes to, which no death may change."""
+
+    series: dict[tuple[str, str, int], bytes]
+    sessions: dict[str, list[int]]
+    weights: dict[int, str | None]
+    experiments: dict[str, dict[str, bytes]]
+
+    @classmethod
+    def of(cls, lab: Lab) -> End:
+        """Look at the logs root."""
+        latest = read_journal(lab.sweep / logdir.JOURNAL).latest
+        runs = {number: trial_folder(lab.sweep, number) for number in range(len(lab.scenario.does))}
+        return cls(
+            series(lab.sweep),
+            {run.name: session_ends(run) for run in runs.values()},
+            {number: record.result.weights_sha256 for number, record in latest.items() if record.result},
+            {
+                sweep.name: {folder.name: _content(folder) for folder in logdir.experiment_folders(sweep)}
+                for sweep in (lab.sweep, lab.logs / "other")
+            },
+        )
+
+
+def _content(folder: Path) -> bytes:
+    (content,) = (value.metadata.plugin_data.content for _, value in values(folder))
+    return content
+
+
+Snapshot = dict[Path, tuple[int, bytes]]
+
+
+def problems(lab: Lab, deaths: Sequence[Point], undisturbed: End) -> Iterator[str]:
+    """Die at each of the points in turn, go on to the end, and yield what is not as it should be."""
+    lab.begin()
+    kept: dict[int, Snapshot] = {}
+    for death in deaths:
+        if lab.run(death) not in (DIED, 0, 1):  # a later run may be done before it comes so far
+            yield f"it ended otherwise; {lab.error}"
+        kept |= finished(lab.sweep)
+    if not lab.finish():
+        yield f"not finished; {lab.error}"
+        return
+    yield from journal_faults(lab.sweep, len(lab.scenario.does))
+    if any(snapshot(trial_folder(lab.sweep, number)) != files for number, files in kept.items()):
+        yield "a finished trial's files have changed"
+    end = End.of(lab)
+    yield from (
+        f"other {name}: {getattr(end, name)}, undisturbed: {getattr(undisturbed, name)}"
+        for name in End.__dataclass_fields__
+        if getattr(end, name) != getattr(undisturbed, name)
+    )
+    twice = Counter((run, value.tag, step) for run in lab.sweep.rglob("*") for step, value in values(run))
+    if again := [point for point, times in twice.items() if times > 1]:
+        yield f"written twice: {again}"
+    if left := [str(path) for path in lab.logs.rglob("*.part")]:
+        yield f"left over: {left}"
+
+
+def every_point(changes: Sequence[Change]) -> Iterator[tuple[Point, ...]]:
+    """Yield each point as a single death.
+
+    After a change is before the next one, but where that is to another file, which may have been made in between.
+    """
+    for number, (change, following) in enumerate(zip_longest(changes, changes[1:])):
+        yield (Point(number, "before"),)
+        if change.name == "write":
+            yield (Point(number, "middle"),)
+        if following is None or following.path != change.path:
+            yield (Point(number, "after"),)
+
+
+def chains(changes: Sequence[Change]) -> Iterator[tuple[Point, ...]]:
+    """Yield two or three deaths in a row, at random."""
+    chance = random.Random(0)
+    for _ in range(CHAINS):
+        whens = chance.choices(("before", "middle", "after"), k=chance.choice((2, 3)))
+        yield tuple(Point(chance.randrange(len(changes)), when) for when in whens)
+
+
+def main() -> None:
+    """Run one scenario and print what went wrong."""
+    name = sys.argv[2]
+    lab = Lab(Path(sys.argv[1]), SCENARIOS[name])
+    lab.prepare()
+    changes = lab.changes()
+    if not lab.finish():
+        raise RuntimeError(lab.error)
+    undisturbed = End.of(lab)
+    deaths = list((chains if name == "deaths in a row" else every_point)(changes))
+    wrong = {str(each): found for each in deaths if (found := list(problems(lab, each, undisturbed)))}
+    json.dump({"points": len(deaths), "wrong": wrong, "changes": [astuple(each) for each in changes]}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""Truths of what a trial can go on from: whole or not there, and the same bits as if nothing had happened."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from driven import series
+from test_train import HERE, Listener, run, specs
+
+from hpdash import checkpoint, logdir
+from hpdash.checkpoint import Checkpoint
+from hpdash.errors import LogdirError
+from hpdash.histogram import Histogram
+from hpdash.train import Trainer
+from hpdash.trial import Progress, TrialResult, TrialSpec, TrialState
+from hpdash.writer import RunWriter, end_session
+
+EPOCHS = 4
+
+
+class Killed(BaseException):
+    """Stand for a kill -9: nothing in the trial catches it."""
+
+
+class Deadly(Listener):
+    """A host in which a trial dies as it begins the epoch after `epoch`."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self.epoch = epoch
+
+    def progress(self, progress: Progress) -> None:
+        """Die in time."""
+        if progress.epoch == self.epoch:
+            raise Killed
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "mlp": {"hidden": [16], "batchnorm": "before", "dropout": 0.2, "noise": 0.1},
+    "convolutional": {"builder": "zoo:convolutional"},
+    "subclassed": {"builder": "zoo:subclassed"},
+    "refused-by-xla": {"builder": "zoo:refused"},
+    "mixed-precision": {"builder": "zoo:mixed"},
+    "state-beyond-the-model": {"builder": "zoo:stray"},
+}
+
+
+def spec_of(kind: str, **log: Any) -> TrialSpec:
+    """Return a trial of four epochs that keeps a checkpoint every second."""
+    keys = {"checkpoint_epochs": 2} | log
+    given = {name: value for name, value in keys.items() if value is not None}
+    (spec,) = specs({"epochs": [EPOCHS]}, model=KINDS[kind], log=given)
+    return spec
+
+
+def kill(trainer: Trainer, spec: TrialSpec, folder: Path, epoch: int) -> Path:
+    """Let a trial die after an epoch; return its run folder."""
+    with pytest.raises(Killed):
+        run(trainer, spec, folder, Deadly(epoch))
+    return folder / f"{spec.number:04d}"
+
+
+def resume(trainer: Trainer, spec: TrialSpec, run_folder: Path, attempt: int = 1) -> TrialResult:
+    """Go on with a trial as a driver does."""
+    epoch, trouble = checkpoint.prepare(run_folder, attempt, resume=True)
+    assert trouble == ""
+    return trainer.run(spec, run_folder, f"zoo/{spec.setting}", Listener(), epoch)
+
+
+def same(one: TrialResult, other: TrialResult) -> bool:
+    """Say whether two results are equal in all that no clock measured."""
+    kept = ("state", "epochs", "metrics", "best", "best_epoch", "weights_sha256", "parameters")
+    return all(getattr(one, name) == getattr(other, name) for name in kept)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_resumed_trial_has_the_bits_of_an_undisturbed_one(kind: str, tmp_path: Path) -> None:
+    """Killed an epoch after its checkpoint, in a new process or one with the graph: weights, series, best are equal."""
+    spec, trainer = spec_of(kind), Trainer(HERE)
+    whole = run(Trainer(HERE), spec, tmp_path / "whole")
+    assert whole.state is TrialState.FINISHED
+    for name, next_trainer in (("fresh", Trainer(HERE)), ("known", trainer)):
+        run_folder = kill(trainer, spec, tmp_path / name, epoch=3)
+        result = resume(next_trainer, spec, run_folder)
+        assert same(result, whole), (result, whole)
+        assert series(tmp_path / name) == series(tmp_path / "whole")
+
+
+def test_a_trial_dies_twice(tmp_path: Path) -> None:
+    """What a resumed attempt wrote before it died, without a checkpoint of its own, is set aside; the bits are equal."""
+    spec, trainer = spec_of("mlp", checkpoint_epochs=1), Trainer(HERE)
+    whole = run(trainer, spec, tmp_path / "whole")
+    run_folder = kill(trainer, spec, tmp_path / "torn", epoch=1)
+    epoch, _ = checkpoint.prepare(run_folder, 1, resume=True)
+    (run_folder / logdir.CHECKPOINT).rename(tmp_path / "kept")
+    with pytest.raises(Killed):
+        shutil.copy(tmp_path / "kept", run_folder / logdir.CHECKPOINT)
+        trainer.run(spec, run_folder, "zoo/0", Deadly(3), epoch)
+    shutil.copy(tmp_path / "kept", run_folder / logdir.CHECKPOINT)  # as if none had been written since
+    assert same(resume(trainer, spec, run_folder, attempt=2), whole)
+    assert series(tmp_path / "torn") == series(tmp_path / "whole")
+    assert [path.name for path in (run_folder / logdir.ATTEMPTS).iterdir()] == ["2"]
+
+
+def test_an_interrupted_trial_ends_its_epoch_and_keeps_it(tmp_path: Path) -> None:
+    """Asked to stop in an epoch, it goes on from that epoch's end, whatever the sweep file says of checkpoints."""
+    spec = spec_of("mlp", checkpoint_epochs=None)
+    whole = run(Trainer(HERE), spec, tmp_path / "whole")
+    result = run(Trainer(HERE), spec, tmp_path / "torn", Listener(calls=3))
+    assert result.state is TrialState.INTERRUPTED
+    assert 1 <= result.epochs < EPOCHS
+    run_folder = tmp_path / "torn" / f"{spec.number:04d}"
+    assert checkpoint.read(run_folder / logdir.CHECKPOINT).epoch == result.epochs
+    again = resume(Trainer(HERE), spec, run_folder)
+    assert same(again, whole)
+    assert again.seconds > result.seconds
+    assert series(tmp_path / "torn") == series(tmp_path / "whole")
+
+
+def test_minutes_are_minutes(tmp_path: Path) -> None:
+    """With a checkpoint an hour, a trial of seconds keeps none; with one a microsecond, one an epoch but the last."""
+    for minutes, epoch in ((60.0, None), (1e-8, EPOCHS - 1)):
+        spec = spec_of("mlp", checkpoint_epochs=None, checkpoint_minutes=minutes)
+        run(Trainer(HERE), spec, tmp_path / str(minutes))
+        path = tmp_path / str(minutes) / f"{spec.number:04d}" / logdir.CHECKPOINT
+        assert (checkpoint.read(path).epoch if path.exists() else None) == epoch
+
+
+def test_a_model_it_does_not_fit_fails_the_trial(tmp_path: Path) -> None:
+    """A checkpoint of other shapes is an error that says how to start over, never a wrong weight."""
+    small, large = specs({"hidden": [[8], [16]]}, log={"checkpoint_epochs": 1}, train={"epochs": EPOCHS})
+    run_folder = kill(Trainer(HERE), small, tmp_path, epoch=1)
+    result = Trainer(HERE).run(large, run_folder, "zoo/1", Listener(), 1)
+    assert result.state is TrialState.FAILED
+    assert "--retry-failed" in (result.error or "")
+
+
+MADE = Checkpoint(
+    epoch=3,
+    metrics={"loss": 0.5, "validation/loss": float("inf")},
+    best={"loss": 0.25},
+    best_epoch=2,
+    seconds=1.5,
+    marks={},
+    arrays=(np.arange(6, dtype=np.float32).reshape(2, 3), np.array(7, np.int64), np.zeros((0, 2), np.float16)),
+)
+
+
+def test_a_checkpoint_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """Every field and array comes back, arrays in order, shape and type, more than ten of them too."""
+    many = tuple(np.full(1, number, np.int32) for number in range(12))
+    checkpoint.write(tmp_path, Checkpoint(3, MADE.metrics, MADE.best, 2, 1.5, {"a": 1}, (*MADE.arrays, *many)))
+    read = checkpoint.read(tmp_path / logdir.CHECKPOINT)
+    assert (read.epoch, read.metrics, read.best, read.best_epoch, read.seconds) == (3, MADE.metrics, MADE.best, 2, 1.5)
+    assert read.marks == {"a": 1}
+    for one, other in zip(read.arrays, (*MADE.arrays, *many), strict=True):
+        assert (one.shape, one.dtype, one.tobytes()) == (other.shape, other.dtype, other.tobytes())
+    assert [path.name for path in tmp_path.iterdir()] == [logdir.CHECKPOINT]
+
+
+def test_every_cut_and_every_flipped_byte_is_found(tmp_path: Path) -> None:
+    """A checkpoint that is cut is a ValueError that names it; with a flipped byte too, or that byte says nothing."""
+    checkpoint.write(tmp_path, MADE)
+    path = tmp_path / logdir.CHECKPOINT
+    data = path.read_bytes()
+    for place in range(len(data)):
+        path.write_bytes(data[:place])
+        with pytest.raises(ValueError, match="cannot be read"):
+            checkpoint.read(path)
+    for place in range(0, len(data), 3):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
+        with contextlib.suppress(ValueError):
+            read = checkpoint.read(path)
+            assert (read.epoch, read.metrics, read.best_epoch) == (MADE.epoch, MADE.metrics, MADE.best_epoch)
+            assert [array.tobytes() for array in read.arrays] == [array.tobytes() for array in MADE.arrays]
+
+
+@pytest.mark.parametrize("about", ["null", "3", "[" * 9999, '{"schema": 2}', "{"])
+def test_an_odd_description_is_damage(tmp_path: Path, about: str) -> None:
+    """Whatever stands where the description should, it is a ValueError."""
+    path = tmp_path / logdir.CHECKPOINT
+    np.savez(path, about=np.frombuffer(about.encode(), np.uint8))
+    with pytest.raises(ValueError, match="cannot be read"):
+        checkpoint.read(path)
+
+
+def events(run_folder: Path, steps: range, validation: bool = True) -> dict[str, int]:
+    """Write an event file with a scalar a step; return the bytes of all files."""
+    with RunWriter(run_folder) as writer:
+        for step in steps:
+            writer.scalar("epoch_loss", step, step)
+            if validation:
+                writer.scalar("epoch_loss", step, step, validation=True)
+        return writer.sync()
+
+
+def test_event_files_are_cut_where_the_checkpoint_was(tmp_path: Path) -> None:
+    """Records behind the mark go, whole files begun later are set aside, a second call changes nothing."""
+    marks = events(tmp_path, range(1, 3))
+    with RunWriter(tmp_path) as writer:
+        writer.histogram("a/b", Histogram.of(np.arange(3.0)), 3)
+    longer = tmp_path / next(iter(marks))
+    longer.write_bytes(longer.read_bytes() + b"torn")
+    end_session(tmp_path, success=False)
+    checkpoint.write(tmp_path, Checkpoint(2, {}, {}, None, 0.0, marks, ()))
+    for _ in range(2):
+        assert checkpoint.prepare(tmp_path, 1, resume=True) == (2, "")
+        assert logdir.event_sizes(tmp_path) == marks
+        assert len(list((tmp_path / logdir.ATTEMPTS / "1").iterdir())) == 2
+
+
+@pytest.mark.parametrize("hurt", ["checkpoint", "events", "gone"])
+def test_what_cannot_be_gone_on_from_starts_over(tmp_path: Path, hurt: str) -> None:
+    """A damaged checkpoint, or event files shorter than it says, are told, and the attempt is set aside."""
+    marks = events(tmp_path, range(1, 3))
+    checkpoint.write(tmp_path, Checkpoint(2, {}, {}, None, 0.0, marks, ()))
+    if hurt == "checkpoint":
+        (tmp_path / logdir.CHECKPOINT).write_bytes(b"PK")
+    for name in marks:
+        if hurt == "events":
+            (tmp_path / name).write_bytes(b"")
+        elif hurt == "gone":
+            (tmp_path / name).unlink()
+    epoch, trouble = checkpoint.prepare(tmp_path, 1, resume=True)
+    assert epoch == 0
+    assert trouble.endswith("it starts over")
+    assert logdir.event_sizes(tmp_path) == {}
+    assert not (tmp_path / logdir.CHECKPOINT).exists()
+
+
+def test_starting_over_takes_no_checkpoint(tmp_path: Path) -> None:
+    """Where a trial is to start over, its checkpoint goes; a folder that is not there needs nothing."""
+    checkpoint.write(tmp_path, Checkpoint(2, {}, {}, None, 0.0, events(tmp_path, range(1, 3)), ()))
+    assert checkpoint.prepare(tmp_path, 1, resume=False) == (0, "")
+    assert not (tmp_path / logdir.CHECKPOINT).exists()
+    assert checkpoint.prepare(tmp_path / "none", 1, resume=True) == (0, "")
+
+
+def test_a_disk_that_refuses_it_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint that does not fit is a LogdirError; the earlier one is still whole."""
+    checkpoint.write(tmp_path, MADE)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(LogdirError, match="No space left"):
+        checkpoint.write(tmp_path, Checkpoint(9, {}, {}, None, 0.0, {}, ()))
+    assert checkpoint.read(tmp_path / logdir.CHECKPOINT).epoch == MADE.epoch
