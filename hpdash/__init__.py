@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .drive import Outcome, Watcher
     from .errors import HpdashError
-    from .reading import Runs, compare, effects, export, read_runs, report, show
+    from .reading import Runs, compare, effects, export, read_runs, report, show, verify
     from .runner import Options, run_sweep
     from .runs import Run
     from .session import Trial
@@ -32,6 +32,7 @@ __all__ = [
     "report",
     "run_sweep",
     "show",
+    "verify",
 ]
 
 _HOMES = {
@@ -52,6 +53,7 @@ _HOMES = {
     "report": "reading",
     "run_sweep": "runner",
     "show": "reading",
+    "verify": "reading",
 }
 
 

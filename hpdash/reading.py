@@ -13,7 +13,8 @@ from rich.jupyter import JupyterMixin
 
 from . import disk, kept, reader
 from .analysis.folds import by_sweep
-from .runs import HistogramSeries, Logdir, Run
+from .errors import SpecError
+from .runs import Damage, HistogramSeries, Logdir, Run
 from .views.listed import cells, draw, title
 from .views.listing import Listing, listings, to_json
 from .views.markup import html_table
@@ -23,6 +24,7 @@ if TYPE_CHECKING:  # what takes time to import is imported by those who use it
     import pandas
 
     from .analysis.effects import Effects
+    from .verification import Checked
     from .views.comparison import Comparison
     from .views.export import Export
     from .views.page import Page
@@ -83,9 +85,14 @@ class Runs(Sequence[Run]):
         return reader.read_histograms(run, tags or run.histograms)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """Return a row a run with everything `hpdash export` gives: ids, hyperparameters, last and best metrics."""
-        import pandas  # noqa: PLC0415  not a dependency: for those who have it
+        """Return a row a run with everything `hpdash export` gives: ids, hyperparameters, last and best metrics.
 
+        Raises SpecError where pandas is absent.
+        """
+        try:
+            import pandas  # noqa: PLC0415  not a dependency: for those who have it
+        except ImportError:
+            raise SpecError(["to_pandas() needs pandas: pip install pandas"]) from None
         return pandas.DataFrame(export(self).to_json())
 
     def to_json(self, top: int | None = None) -> dict[str, Any]:
@@ -157,6 +164,28 @@ class SweepEffects(Shown):
         return {"sweeps": [to_json(each) for each in self.sweeps], "warnings": list(self.warnings)}
 
 
+@dataclass(frozen=True, eq=False)
+class Verified(Shown):
+    """What is damaged in a logdir, what is affected by it and what to do."""
+
+    checked: Checked
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether anything was found that is more than a note."""
+        return bool(self.checked.damage)
+
+    def render(self, console: Console) -> Iterator[RenderableType]:
+        """Draw the findings sweep by sweep and run by run, and the sum of it in a line."""
+        from .views.verified import draw  # noqa: PLC0415
+
+        return draw(console, self.checked)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return self.checked.to_json()
+
+
 def read_runs(
     logdir: Path | str = "logs",
     *,
@@ -188,7 +217,10 @@ def show(run: str, source: Source = "logs") -> RunPage:
     chosen = runs[0] if runs is own else find(runs.found.runs, run)
     about = kept.kept(chosen)
     again = recipe(chosen, about.settings) if about else None
-    return RunPage(Page(chosen, reader.read_histograms(chosen, chosen.histograms), again), runs.warnings)
+    damage: list[Damage] = []
+    histograms = reader.read_histograms(chosen, chosen.histograms, damage)
+    warnings = dict.fromkeys((*runs.warnings, *map(str, damage)))  # what was damaged at the first look still is
+    return RunPage(Page(chosen, histograms, again), tuple(warnings))
 
 
 def compare(
@@ -243,6 +275,16 @@ def report(
     runs = _opened(source, where)
     disk.write(Path(output), of(runs.found, by=by, where=runs.condition, command=command).encode())
     return Path(output)
+
+
+def verify(logdir: Path | str = "logs") -> Verified:
+    """Look for damage under a logs root, in a sweep's folder or in a run's; LogdirError where there is no folder.
+
+    Every byte of the event files is read and checked, whatever was read before.
+    """
+    from .verification import verify as of  # noqa: PLC0415
+
+    return Verified(of(logdir))
 
 
 def _opened(source: Source, where: str | None = None) -> Runs:

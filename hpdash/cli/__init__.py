@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import board, compare, data, effects, export, ls, report, show, sweeping
+from . import board, compare, data, effects, export, ls, report, show, sweeping, verify
 from .group import main
 
-__all__ = ["board", "compare", "data", "effects", "export", "ls", "main", "report", "show", "sweeping"]
+__all__ = ["board", "compare", "data", "effects", "export", "ls", "main", "report", "show", "sweeping", "verify"]

@@ -1,0 +1,8 @@
+"""What is damaged in a logdir, what is affected by it and what to do: nothing is written, held or waited for."""
+
+from __future__ import annotations
+
+from .findings import Checked, Finding, Severity
+from .walking import verify
+
+__all__ = ["Checked", "Finding", "Severity", "verify"]

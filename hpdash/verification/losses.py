@@ -1,0 +1,104 @@
+"""What a run's series lack, judged by those that are written at the same steps and by the run's result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+
+from .. import logdir
+from ..reader.events import Contents
+from ..reader.folders import merged
+from ..reader.sessions import Session
+from ..trial import TrialResult
+from .findings import spans
+
+Parts = Sequence[tuple[str, Contents]]  # a run's folders by their roles, each with all that its files hold
+Lost = Mapping[str, list[int]]  # steps by series, those of validation as `validation/<tag>`
+_NAMED = 4  # series in a sentence
+
+
+def cut_short(parts: Parts, result: TrialResult) -> dict[str, list[int]]:
+    """Return what the series of a result's metrics lack at the end: all were written at its last epoch."""
+    steps = _steps(parts)
+    ends = {name: steps.get(name, [0])[-1] for name in _reported(result)}
+    return {name: list(range(end + 1, result.epochs + 1)) for name, end in ends.items() if end < result.epochs}
+
+
+def lacking(parts: Parts, result: TrialResult | None, places: int) -> dict[str, list[int]]:
+    """Return what series lack in a run that is damaged in so many places.
+
+    Metrics are written together at each epoch, and so are histograms. A step that all of them lack shows as a gap
+    where the others are regular; more gaps than places are how the run was logged.
+    """
+    steps, end = _steps(parts), result.epochs if result else 0
+    histograms = merged((role, contents.histograms) for role, contents in parts)
+    metrics = {name: own for name, own in steps.items() if name.removeprefix(_VALIDATION).startswith(_EPOCH)}
+    metrics |= {name: [] for name in (_reported(result) if result else ()) if name not in steps}
+    weights = {name: own.tolist() for name, own in histograms.items()}
+    return {**_gaps(metrics, end, places), **_gaps(weights, end if _is_regular(weights) else 0, places)}
+
+
+_VALIDATION, _EPOCH = f"{logdir.VALIDATION}/", logdir.epoch_tag("")
+
+
+def _steps(parts: Parts) -> dict[str, list[int]]:
+    return {
+        name: series.steps.tolist()
+        for name, series in merged((role, contents.scalars) for role, contents in parts).items()
+    }
+
+
+def _reported(result: TrialResult) -> Iterator[str]:
+    """Yield the series that a result's metrics are in."""
+    for metric in result.metrics:
+        base = metric.removeprefix(_VALIDATION)
+        yield f"{_VALIDATION if base != metric else ''}{logdir.epoch_tag(base)}"
+
+
+def _is_regular(steps: Mapping[str, Sequence[int]]) -> bool:
+    """Say whether there is more than the one step of histograms that are logged once."""
+    return any(len(own) > 1 for own in steps.values())
+
+
+def _gaps(steps: Mapping[str, Sequence[int]], end: int, places: int) -> dict[str, list[int]]:
+    expected = _expected(sorted({step for own in steps.values() for step in own}), end, places)
+    missing = {name: sorted(expected.difference(own)) for name, own in steps.items()}
+    return {name: lost for name, lost in missing.items() if lost}
+
+
+def _expected(steps: Sequence[int], end: int, places: int) -> set[int]:
+    """Return the steps at which there should be something, from those at which anything is."""
+    between = Counter(later - before for before, later in pairwise(steps))
+    usual = between.most_common(1)[0][0] if between else 1
+    gaps = [(before, later) for before, later in pairwise(steps) if later - before > usual]
+    if len(gaps) > places:
+        gaps = []
+    if end > max(steps, default=0):
+        gaps.append((max(steps, default=0), end))
+    return {step for before, later in gaps for step in (*range(before + usual, later, usual), later)}.union(steps)
+
+
+def told(lost: Lost) -> str:
+    """Say which steps of which series are lost, series that lack the same together; nothing where none are."""
+    together: dict[tuple[int, ...], list[str]] = {}
+    for name, steps in sorted(lost.items()):
+        together.setdefault(tuple(steps), []).append(name)
+    return "; ".join(f"{spans(steps, 'step')} of {_names(names)}" for steps, names in together.items())
+
+
+def _names(names: Sequence[str]) -> str:
+    most = _NAMED if len(names) > _NAMED + 1 else len(names)
+    texts = [f"`{name}`" for name in names[:most]] + [f"{len(names) - most} more"] * (len(names) > most)
+    return " and ".join([", ".join(texts[:-1]), texts[-1]]) if texts[1:] else texts[0]
+
+
+def unsaid(session: Session, tags: Iterable[str], result: TrialResult | None, is_ended: bool) -> Iterator[str]:
+    """Yield what the HParams table lacks: a session's hyperparameters, best values and end."""
+    if session.hparams is None:
+        yield "its hyperparameters in TensorBoard"
+    has_best = result is not None and result.state.is_result and result.best_epoch is not None
+    if has_best and is_ended and logdir.BEST_EPOCH not in set(tags):
+        yield "its best values in TensorBoard's HParams table"
+    if is_ended and session.status is None:
+        yield "its session's end: TensorBoard shows it as running"

@@ -1,0 +1,195 @@
+"""One run's folder against what its sweep's journal says of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from .. import checkpoint, logdir
+from ..journal import Record
+from ..reader.folders import Part
+from ..reader.layouts import Layouts
+from ..trial import TrialState
+from .events import File, Trouble, by_role, findings_of, read_parts, session_of, troubles
+from .findings import NOTHING_TO_DO, Finding, Make, Severity
+from .journals import GO_ON, SweepFolder
+from .losses import Parts, cut_short, lacking, told, unsaid
+
+_ONLY_WHEN_ASKED = (TrialState.FAILED, TrialState.DIVERGED)
+_AGAIN = "`hpdash sweep FILE --retry-failed` trains it again"
+_COUNTS = "The result stands in the journal and counts."
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A run by its name in the logdir: its folder, its parts with event files, and the sweep whose trial it is."""
+
+    name: str
+    folder: Path
+    parts: Sequence[Part]
+    sweep: SweepFolder | None = None
+    number: int | None = None
+    has_checkpoint: bool = False
+
+    @property
+    def record(self) -> Record | None:
+        """The last that the journal has of the trial."""
+        return self.sweep.latest.get(self.number) if self.sweep and self.number is not None else None
+
+    @property
+    def is_written(self) -> bool:
+        """Whether its files may change at this moment."""
+        return bool(self.sweep and self.number is not None and self.sweep.is_written(self.number))
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the trial is done unless somebody asks for more, and its files are as they will stay."""
+        return bool(self.record and _is_done(self.record) and not self.is_written)
+
+
+def _is_done(record: Record) -> bool:
+    """Say whether an attempt came to its own end: it has logged all it had to, and its session has ended."""
+    return record.state.is_result or record.state is TrialState.FAILED
+
+
+def look_at(run: RunFolder, layouts: Layouts) -> tuple[list[Finding], int]:
+    """Look at a run; return what is wrong, and how many bytes of event files were read."""
+    make = partial(Finding, sweep=run.sweep.name if run.sweep else None, run=run.name)
+    files = read_parts(run.parts, layouts)
+    parts, found = by_role(files), list(troubles(files, run.is_written))
+    findings = list(_standing(run, make))
+    findings += findings_of(found, make, partial(_affected, run, parts, found), _remedy(run, parts))
+    if run.is_settled and not any(each.places for each in found):
+        findings += _unlogged(run, make, files, parts)
+    if run.has_checkpoint:
+        findings += _checkpoint(run, make)
+    return findings, sum(_size(file.path) for file in files)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # moved since it was read
+        return 0
+
+
+def gone(sweep: SweepFolder, numbers: Sequence[int], prefix: str) -> Iterator[Finding]:
+    """Yield the trials of these that are done, though they left no folder."""
+    for number in numbers:
+        record = sweep.latest[number]
+        if _is_done(record) and not sweep.is_written(number):
+            make = partial(Finding, sweep=sweep.name, run=f"{prefix}{number:04d}")
+            yield _nothing_logged(make, sweep.folder / f"{number:04d}…", "its run folder is gone", record)
+
+
+def twice(sweep: SweepFolder, number: int, folders: Sequence[Path]) -> Finding:
+    """Return what is wrong with several run folders of one trial."""
+    names = ", ".join(folder.name for folder in folders)
+    affected = "TensorBoard shows them as runs of their own, under one trial's number"
+    advice = "Move away those whose names are not that of the trial: one that was copied here, or of another sweep."
+    return Finding(sweep.folder, f"{len(folders)} folders of trial {number}: {names}", affected, advice, sweep.name)
+
+
+def _standing(run: RunFolder, make: Make) -> Iterator[Finding]:
+    """Yield what is wrong with how a trial stands: unknown to the journal, or running without a driver."""
+    sweep, record = run.sweep, run.record
+    if sweep is None or sweep.is_live or run.number is None or run.number in sweep.hurt:
+        return  # of a trial that a bad line tells of, it is said there
+    if record is None and not sweep.is_lost:
+        advice = f"{GO_ON}: it sets these files aside and trains the trial."
+        if sweep.planned is not None and run.number >= sweep.planned:
+            advice = f"The sweep has {sweep.planned:,} trials, from 0: move the folder away, unless it belongs here."
+        yield make(
+            run.folder,
+            "a run folder that the journal does not know",
+            "nothing that counts: its series are shown as a run's, and nobody knows how the trial stands",
+            advice,
+        )
+    if record and record.state is TrialState.RUNNING:
+        what = "running, as the journal has it, but no driver holds the sweep: it died"
+        yield make(run.folder, what, "what the trial did since its last checkpoint", f"{GO_ON} with it.")
+
+
+def _affected(run: RunFolder, parts: Parts, found: Sequence[Trouble], trouble: Trouble) -> str:
+    """Say what a run lacks that the damaged file may have held."""
+    result, prefix = run.record.result if run.record else None, f"{logdir.VALIDATION}/"
+    lost = lacking(parts, result, sum(len(each.places) for each in found))
+    own = {
+        name: steps
+        for name, steps in lost.items()
+        if name.startswith(prefix) == (trouble.file.role == logdir.VALIDATION)
+    }
+    more = [] if run.sweep is None or trouble.file.role else _unsaid(run, parts)
+    return "; ".join(filter(None, [told(own), *more]))
+
+
+def _unsaid(run: RunFolder, parts: Parts) -> list[str]:
+    tags = [tag for _, contents in parts for tag in contents.scalars]
+    return list(unsaid(session_of(parts), tags, run.record.result if run.record else None, run.is_settled))
+
+
+def _unlogged(run: RunFolder, make: Make, files: Sequence[File], parts: Parts) -> Iterator[Finding]:
+    """Yield what a trial that is done did not log, though what is there is whole."""
+    record = run.record
+    assert record is not None
+    if not files:
+        yield _nothing_logged(make, run.folder, "its event files are gone", record)
+        return
+    short = told(cut_short(parts, record.result)) if record.result else ""
+    if affected := "; ".join(filter(None, [short, *_unsaid(run, parts)])):
+        what = f"{record.state}, but not all is there that it logged: a file is gone, or cut between two records"
+        yield make(run.folder, what, affected, _remedy(run, parts))
+
+
+def _nothing_logged(make: Make, path: Path, what: str, record: Record) -> Finding:
+    advice = f"Put back a copy. {_COUNTS} {GO_ON} without training it again."
+    if record.state in _ONLY_WHEN_ASKED:
+        advice = f"Put back a copy; else {_AGAIN}."
+    return make(path, f"{record.state}, but {what}", "all series of the trial", advice)
+
+
+def _remedy(run: RunFolder, parts: Parts) -> str:
+    """Say what to do about a trial's series."""
+    state = run.record.state if run.record else None
+    if run.is_written:
+        return "Let its driver go on, and look again when it has ended."
+    if run.sweep is None or state is None:
+        return "Put back a copy if there is one; what is whole is read without it."
+    if state in _ONLY_WHEN_ASKED:
+        return f"Put back a copy if there is one; else {_AGAIN} and sets these files aside."
+    if not state.is_result:
+        return f"{GO_ON} with it, or trains it again and sets these files aside."
+    if not session_of(parts).hparams:
+        return f"{_COUNTS} For the whole series, put back a copy if there is one."
+    again = f"`hpdash show {shlex.quote(str(run.folder))}` prints a sweep file that trains it again."
+    return f"{_COUNTS} For the whole series, put back a copy if there is one; else {again}"
+
+
+def _checkpoint(run: RunFolder, make: Make) -> Iterator[Finding]:
+    """Yield what is wrong with a checkpoint."""
+    path = run.folder / logdir.CHECKPOINT
+    reason = _checkpoint_trouble(path)
+    if reason is None:
+        return
+    if run.is_settled:
+        affected, advice = "nothing: the trial is done and needs it no more", "Delete it."
+        yield make(path, reason, affected, advice, severity=Severity.NOTE)
+    else:
+        advice = f"{NOTHING_TO_DO} When the sweep goes on, the trial starts over by itself."
+        yield make(path, reason, "the epochs the trial has trained", advice)
+
+
+def _checkpoint_trouble(path: Path) -> str | None:
+    """Say why a checkpoint cannot be read, None where it can or where it was replaced meanwhile."""
+    if not path.is_file():
+        return "not a plain file" if path.exists() else None
+    try:
+        checkpoint.read(path)
+    except FileNotFoundError:
+        return None
+    except (ArithmeticError, AttributeError, MemoryError, OSError, RuntimeError, ValueError) as error:
+        return str(error).removeprefix(f"{path}: ") or type(error).__name__
+    return None

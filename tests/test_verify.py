@@ -1,0 +1,693 @@
+"""Truths of `hpdash verify`: every damage is found and told with its place, what it costs and what helps; no more."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import pytest
+from click.testing import CliRunner, Result
+from driven import drive, snapshot, states, trial_folder, until
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tensorboard.compat.proto import summary_pb2
+
+import hpdash
+from hpdash import logdir
+from hpdash.cli import main
+from hpdash.errors import LogdirError
+from hpdash.journal import Journal, lock
+from hpdash.reader.framing import records
+from hpdash.runner import Options, run_sweep
+from hpdash.trial import TrialResult, TrialState
+from hpdash.verification import Finding
+from hpdash.writer import EventFile, RunWriter
+
+SWEEP = """
+[sweep]
+name = "own"
+[data]
+name = "synthetic"
+train = 20
+validation = 20
+[train]
+loop = "loops:train"
+epochs = 10
+[hparams]
+learning_rate = [0.1, 0.2, 0.3, 0.4]
+"""
+LOOP = """
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+def train(trial):
+    for epoch in range(1, trial.epochs + 1):
+        trial.histogram("net/kernel", [1.0, 2.0, trial.hparams["learning_rate"]], epoch)
+        trial.histogram("net/bias", [1.0, 2.0, 3.0], epoch)
+        trial.report(epoch, loss=1 / epoch, validation_accuracy=epoch / 10)
+        while (HERE / "wait").exists() and trial.number == 1:
+            (HERE / "waits").touch()
+            time.sleep(0.05)
+    if trial.number == 3:
+        raise RuntimeError("no more")
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run a sweep of four trials, the last of which fails at its end."""
+    folder = tmp_path_factory.mktemp("made")
+    write_sweep(folder)
+    run_sweep(folder / "own.toml", folder / "logs", Options(workers=1))
+    return folder / "logs" / "own"
+
+
+def write_sweep(folder: Path) -> Path:
+    """Write the sweep's file and its loop."""
+    (folder / "own.toml").write_text(SWEEP)
+    (folder / "loops.py").write_text(LOOP)
+    return folder / "own.toml"
+
+
+@pytest.fixture
+def own(made: Path, tmp_path: Path) -> Path:
+    """Copy the sweep's folder, to be damaged."""
+    return Path(shutil.copytree(made, tmp_path / "logs" / "own"))
+
+
+def found(path: Path) -> list[Finding]:
+    """Return what verify finds."""
+    return list(hpdash.verify(path).checked.findings)
+
+
+def command(*arguments: object) -> Result:
+    """Run the command."""
+    return CliRunner().invoke(main, ["verify", *map(str, arguments)], catch_exceptions=False)
+
+
+def events(own: Path, number: int, *below: str) -> Path:
+    """Return the event file of a trial, or of its folder's `validation`."""
+    (file,) = logdir.event_files(trial_folder(own, number).joinpath(*below))
+    return file
+
+
+def offsets(file: Path) -> list[int]:
+    """Return where the records of an event file begin, and where the last one ends."""
+    with file.open("rb", buffering=0) as opened:
+        return [at for at, _ in records(file, opened, [], lambda _, at: at)] + [file.stat().st_size]
+
+
+def record_file(own: Path) -> Path:
+    """Return the event file of the sweep's HParams experiment record."""
+    ((file,),) = (logdir.event_files(folder) for folder in logdir.experiment_folders(own))
+    return file
+
+
+def flip(file: Path, at: int) -> None:
+    """Change a byte."""
+    data = bytearray(file.read_bytes())
+    data[at] ^= 0x55
+    file.write_bytes(data)
+
+
+def cut(file: Path, size: int) -> None:
+    """Cut a file, from its end where the size is negative."""
+    file.write_bytes(file.read_bytes()[:size])
+
+
+def lines(own: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
+    """Change the lines of the journal."""
+    journal = own / logdir.JOURNAL
+    journal.write_bytes(b"".join(change(journal.read_bytes().splitlines(keepends=True))))
+
+
+def line(fields: dict[str, Any]) -> bytes:
+    """Return a journal's line with these fields and their checksum."""
+    body = json.dumps({"attempt": 1, **fields}, sort_keys=True, separators=(",", ":")).encode()
+    return body[:-1] + b',"crc":"%08x"}\n' % google_crc32c.value(body)
+
+
+def replaced(number: int, *by: bytes) -> Callable[[list[bytes]], list[bytes]]:
+    """Return what puts other lines in the place of a line, from 1."""
+    return lambda all_: [*all_[: number - 1], *by, *all_[number:]]
+
+
+def misspelled(number: int) -> Callable[[list[bytes]], list[bytes]]:
+    """Return what spoils a line, from 1."""
+    return lambda all_: [*all_[: number - 1], all_[number - 1].replace(b'"attempt":1', b'"attempt":2'), *all_[number:]]
+
+
+# What is whole
+
+
+def test_nothing_is_found_where_nothing_is_wrong(own: Path) -> None:
+    """A sweep as it was left, with a trial that failed, has no finding; verify ends with 0 and writes nothing."""
+    before = snapshot(own.parent)
+    result = command(own.parent)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        f"{own.parent}: no damage; 4 runs, 8 event files, {hpdash.verify(own).checked.bytes / 1e6:.1f} MB read"
+    ]
+    assert snapshot(own.parent) == before
+
+
+def test_the_readers_cache_is_left_alone(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read before is not believed, and what is read is not kept: only the bytes on the disk count."""
+    monkeypatch.setenv("HPDASH_CACHE", str(tmp_path / "cache"))
+    assert found(own) == []
+    assert not (tmp_path / "cache").exists()
+
+
+# What is damaged
+
+Harm = Callable[[Path], object]
+
+
+def middle(own: Path, number: int) -> None:
+    """Flip a byte in a histogram of the middle of a trial's event file: of `net/kernel` at step 6."""
+    file = events(own, number)
+    starts = offsets(file)
+    (at,) = (start for start, end in pairwise(starts) if is_kernel(file, start, end))
+    flip(file, at + 40)
+
+
+def is_kernel(file: Path, start: int, end: int) -> bool:
+    """Say whether a record is that of `net/kernel` at step 6."""
+    body = file.read_bytes()[start + 12 : end - 4]
+    return b"net/kernel" in body and body[9:11] == b"\x10\x06"
+
+
+def rename_folder(own: Path) -> None:
+    """Give a trial's folder another trial's number."""
+    folder = trial_folder(own, 2)
+    folder.rename(folder.with_name(folder.name.replace("0002", "0007")))
+
+
+def copy_folder(own: Path) -> None:
+    """Copy a trial's folder under a name that begins alike."""
+    shutil.copytree(trial_folder(own, 2), own / "0002-x=1")
+
+
+def newer(own: Path) -> None:
+    """Give the sweep's record a schema of the future."""
+    path = own / logdir.SWEEP_JSON
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 99}))
+
+
+def die(own: Path) -> None:
+    """Let the driver die while it runs a trial again."""
+    with Journal.open(own / logdir.JOURNAL) as journal:
+        journal.append(3, TrialState.RUNNING, 2)
+
+
+def interrupt(own: Path) -> None:
+    """Let the trial that failed be tried again, and interrupted."""
+    with Journal.open(own / logdir.JOURNAL) as journal:
+        journal.append(3, TrialState.INTERRUPTED, 2, TrialResult(TrialState.INTERRUPTED))
+
+
+def finish(own: Path) -> None:
+    """Let the trial that failed be tried again, and finish."""
+    with Journal.open(own / logdir.JOURNAL) as journal:
+        journal.append(3, TrialState.FINISHED, 2, TrialResult(TrialState.FINISHED, 10))
+
+
+def as_pipe(path: Path) -> None:
+    """Put a pipe in a file's place, which would be waited for."""
+    path.unlink()
+    os.mkfifo(path)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a finding says: the end of its path's name, its place, words of what is wrong, is affected, helps."""
+
+    path: str
+    what: str
+    affected: str
+    advice: str
+    severity: str = "damage"
+
+
+RESULT_STANDS = "The result stands in the journal and counts."
+TABLE = [
+    pytest.param(
+        lambda own: middle(own, 1),
+        Told("events", "fit their checksum", "step 6 of `net/kernel`; and TensorBoard shows nothing", "hpdash show"),
+        id="byte-of-a-histogram",
+    ),
+    pytest.param(
+        lambda own: middle(own, 3),
+        Told("events", "do not fit their checksum", "step 6 of `net/kernel`", "hpdash sweep FILE --retry-failed"),
+        id="byte-of-a-failed-trial",
+    ),
+    pytest.param(
+        lambda own: cut(events(own, 1), offsets(events(own, 1))[17] + 20),
+        Told("events", "truncated", "steps 6 to 10 of `epoch_loss`, `net/bias` and `net/kernel`; its best", "a copy"),
+        id="truncated-in-training",
+    ),
+    pytest.param(
+        lambda own: cut(events(own, 1, "validation"), -7),
+        Told("events", "truncated", "step 10 of `validation/epoch_accuracy`", RESULT_STANDS),
+        id="truncated-in-validation",
+    ),
+    pytest.param(
+        lambda own: cut(events(own, 1, "validation"), 0),
+        Told("events", "0 bytes", "steps 1 to 10 of `validation/epoch_accuracy`", RESULT_STANDS),
+        id="empty",
+    ),
+    pytest.param(
+        lambda own: flip(events(own, 0), offsets(events(own, 0))[1] + 30),
+        Told("events", "checksum", "its hyperparameters in TensorBoard", RESULT_STANDS),
+        id="session-start",
+    ),
+    pytest.param(
+        lambda own: flip(events(own, 0), -9),
+        Told("events", "checksum", "its session's end: TensorBoard shows it as running", RESULT_STANDS),
+        id="session-end",
+    ),
+    pytest.param(
+        lambda own: (trial_folder(own, 0) / "my-tfevents.txt").write_text("what I think of it"),
+        Told("my-tfevents.txt", "not an event file", "nothing that is known of", "give it a name that is none's"),
+        id="foreign-file",
+    ),
+    pytest.param(
+        lambda own: events(own, 1, "validation").unlink(),
+        Told("0001-learning_rate=0.2", "not all is there", "steps 1 to 10 of `validation/", RESULT_STANDS),
+        id="file-gone",
+    ),
+    pytest.param(
+        lambda own: cut(events(own, 1), offsets(events(own, 1))[-2]),
+        Told("0001-learning_rate=0.2", "cut between two records", "its session's end", RESULT_STANDS),
+        id="cut-before-the-session-ends",
+    ),
+    pytest.param(
+        lambda own: cut(events(own, 1), offsets(events(own, 1))[20]),
+        Told("0001-learning_rate=0.2", "cut between two records", "steps 7 to 10 of `epoch_loss`; its", RESULT_STANDS),
+        id="cut-between-records",
+    ),
+    pytest.param(
+        lambda own: [events(own, 1).unlink(), events(own, 1, "validation").unlink()],
+        Told("0001-learning_rate=0.2", "its event files are gone", "all series", "Put back a copy"),
+        id="all-files-gone",
+    ),
+    pytest.param(
+        lambda own: shutil.rmtree(trial_folder(own, 1)),
+        Told("0001…", "finished, but its run folder is gone", "all series", "Put back a copy"),
+        id="folder-gone",
+    ),
+    pytest.param(
+        copy_folder,
+        Told("own", "2 folders of trial 2: 0002-learning_rate=0.3, 0002-x=1", "runs of their own", "Move away"),
+        id="two-folders",
+    ),
+    pytest.param(
+        lambda own: shutil.copytree(trial_folder(own, 2), own / "0009-x=1"),
+        Told("0009-x=1", "the journal does not know", "nothing that counts", "4 trials, from 0: move the folder away"),
+        id="orphan-beyond-the-sweep",
+    ),
+    pytest.param(
+        lambda own: lines(own, lambda all_: all_[:-2]),
+        Told("0003-learning_rate=0.4", "the journal does not know", "how the trial stands", "hpdash sweep FILE"),
+        id="orphan-of-the-sweep",
+    ),
+    pytest.param(
+        die,
+        Told("0003-learning_rate=0.4", "no driver holds the sweep: it died", "its last checkpoint", "sweep FILE"),
+        id="driver-died",
+    ),
+    pytest.param(
+        lambda own: lines(own, misspelled(2)),
+        Told("journal.jsonl", "checksum", "trial 0: it counts as running, as line 1 has it, and", "hpdash sweep FILE"),
+        id="line-that-ends-a-trial",
+    ),
+    pytest.param(
+        lambda own: lines(own, misspelled(1)),
+        Told("journal.jsonl", "checksum does not match", "nothing: other lines count", "Nothing has to be done"),
+        id="line-that-begins-a-trial",
+    ),
+    pytest.param(
+        lambda own: lines(own, replaced(3, b"\0\xff\0\n")),
+        Told("journal.jsonl", "not a whole record", "trials of which it told, nobody knows", "hpdash sweep FILE"),
+        id="line-of-nobody-knows-whom",
+    ),
+    pytest.param(
+        lambda own: [finish(own), lines(own, replaced(3, b"\0\xff\0\n"))],
+        Told("journal.jsonl", "not a whole record", "nothing: other lines count", "Nothing has to be done"),
+        id="line-of-whomsoever-when-all-are-done",
+    ),
+    pytest.param(
+        lambda own: lines(own, lambda all_: [*all_[:2], all_[2][:-1] + b"x" + all_[3], *all_[4:]]),
+        Told("journal.jsonl", "", "nothing: its records are whole", "Nothing has to be done"),
+        id="end-of-a-line",
+    ),
+    pytest.param(
+        lambda own: lines(own, lambda all_: [*all_, line({"seq": 9, "state": "dreaming"})]),
+        Told("journal.jsonl", "line 9: of a newer hpdash", "nothing", "Update hpdash", "note"),
+        id="line-of-a-newer-version",
+    ),
+    pytest.param(
+        lambda own: lines(own, lambda all_: [*all_, b'{"attempt":2,"sta']),
+        Told("journal.jsonl", "torn: not a whole record", "nobody knows which", "hpdash sweep FILE"),
+        id="torn-journal",
+    ),
+    pytest.param(
+        lambda own: lines(own, replaced(1)),
+        Told("journal.jsonl", "record 1 missing before this line", "each counts as other lines say", "Put back a copy"),
+        id="line-gone",
+    ),
+    pytest.param(
+        lambda own: lines(own, lambda all_: [*all_, *all_[2:4]]),
+        Told("journal.jsonl", "lines 9 to 10: sequence numbers", "the last line counts", "take back a copy"),
+        id="lines-twice",
+    ),
+    pytest.param(
+        lambda own: (own / logdir.JOURNAL).unlink(),
+        Told("journal.jsonl", "no journal beside the runs (there is none)", "finished ones too", "Put back a copy"),
+        id="journal-gone",
+    ),
+    pytest.param(
+        lambda own: cut(own / logdir.JOURNAL, 0),
+        Told("journal.jsonl", "no journal beside the runs (0 bytes)", "finished ones too", "Put back a copy"),
+        id="journal-empty",
+    ),
+    pytest.param(
+        lambda own: as_pipe(own / logdir.JOURNAL),
+        Told("journal.jsonl", "not a plain file", "finished ones too", "Put back a copy"),
+        id="journal-is-a-pipe",
+    ),
+    pytest.param(
+        lambda own: (own / "journal.jsonl.damaged-1").write_text("x"),
+        Told("journal.jsonl.damaged-1", "the original of a journal", "nothing", "Delete it", "note"),
+        id="kept-original",
+    ),
+    pytest.param(
+        lambda own: cut(own / logdir.SWEEP_JSON, 99),
+        Told("sweep.json", "not a sweep's record (JSONDecodeError", "cannot go on", "another --logdir"),
+        id="record-cut",
+    ),
+    pytest.param(
+        lambda own: (own / logdir.SWEEP_JSON).write_text("[" * 9999),
+        Told("sweep.json", "not a sweep's record (RecursionError", "cannot go on", "another --logdir"),
+        id="record-nested",
+    ),
+    pytest.param(
+        lambda own: (own / logdir.SWEEP_JSON).unlink(),
+        Told("sweep.json", "No such file", "cannot go on", "another --logdir"),
+        id="record-gone",
+    ),
+    pytest.param(
+        newer, Told("sweep.json", "schema 99, of a newer hpdash", "nothing", "Update hpdash", "note"), id="record-newer"
+    ),
+    pytest.param(
+        lambda own: (own / logdir.SWEEP_TOML).write_bytes(b"\xff"),
+        Told("sweep.toml", "UnicodeDecodeError", "`hpdash show`", "Copy the sweep's file here"),
+        id="source-damaged",
+    ),
+    pytest.param(
+        lambda own: as_pipe(own / logdir.SWEEP_TOML),
+        Told("sweep.toml", "not a plain file", "`hpdash show`", "Copy the sweep's file here"),
+        id="source-is-a-pipe",
+    ),
+    pytest.param(
+        lambda own: (own / "sweep.json.part").write_text("{"),
+        Told("sweep.json.part", "not finished by one who died", "nothing", "can be deleted", "note"),
+        id="leftover",
+    ),
+    pytest.param(
+        lambda own: (trial_folder(own, 0) / "checkpoint.npz").write_bytes(b"not an archive"),
+        Told("checkpoint.npz", "", "the trial is done", "Delete it", "note"),
+        id="checkpoint-of-a-finished-trial",
+    ),
+    pytest.param(
+        lambda own: [interrupt(own), (trial_folder(own, 3) / "checkpoint.npz").write_bytes(b"PK\3\4")],
+        Told("checkpoint.npz", "", "the epochs the trial has trained", "starts over by itself"),
+        id="checkpoint",
+    ),
+    pytest.param(
+        lambda own: shutil.rmtree(trial_folder(own, 3)),
+        Told("0003…", "failed, but its run folder is gone", "all series", "hpdash sweep FILE --retry-failed"),
+        id="folder-of-a-failed-trial-gone",
+    ),
+    pytest.param(
+        lambda own: cut(events(own, 3), offsets(events(own, 3))[-2]),
+        Told("0003-learning_rate=0.4", "failed, but not all is there", "its session's end", "--retry-failed"),
+        id="cut-before-a-failed-session-ends",
+    ),
+    pytest.param(
+        lambda own: cut(record_file(own), offsets(record_file(own))[1]),
+        Told("hparams-", "record that holds none", "TensorBoard's HParams table", "Delete the folder hparams-"),
+        id="experiment-record-cut",
+    ),
+    pytest.param(
+        lambda own: flip(record_file(own), 60),
+        Told("events", "checksum", "TensorBoard's HParams table", "Delete the folder hparams-"),
+        id="experiment-record",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("harm", "told"), TABLE)
+def test_each_damage_is_told_once_with_what_it_costs_and_what_helps(own: Path, harm: Harm, told: Told) -> None:
+    """Of one damage there is one finding, which names the file, what is wrong, what is lost and the next step."""
+    harm(own)
+    (finding,) = found(own.parent)
+    name = finding.path.name
+    assert name.startswith(logdir.EVENT_FILE if told.path == "events" else told.path)
+    assert told.what in finding.what
+    assert told.affected in finding.affected
+    assert told.advice in finding.advice
+    assert finding.severity == told.severity
+    assert command(own.parent).exit_code == int(told.severity == "damage")
+
+
+def test_no_change_of_an_event_file_or_the_journal_stays_unseen(made: Path, tmp_path_factory: Any) -> None:
+    """Whichever byte is changed, wherever a file is cut, whatever stands in its place: it is damage, never an error."""
+    folder = tmp_path_factory.mktemp("any") / "own"
+    shutil.copytree(made, folder)
+    files = [*sorted(folder.rglob(f"{logdir.EVENT_FILE}*")), folder / logdir.JOURNAL]
+
+    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+    @given(data=st.data())
+    def holds(data: st.DataObject) -> None:
+        file = data.draw(st.sampled_from(files))
+        before = file.read_bytes()
+        at = data.draw(st.integers(0, len(before) - 1))
+        byte = data.draw(st.sampled_from([b"", b"\0", b"\n", b"\xff", b"x" * 99]))
+        after = before[:at] + byte + (before[at + 1 :] if byte else b"")
+        file.write_bytes(after)
+        try:
+            assert hpdash.verify(folder).is_damaged == (after not in (before, before.rstrip(b"\n")))
+        finally:
+            file.write_bytes(before)
+
+    holds()
+
+
+@pytest.mark.parametrize("name", [logdir.SWEEP_JSON, logdir.SWEEP_TOML, logdir.LOCK, "0000*/checkpoint.npz"])
+@given(bytes_=st.binary(max_size=40) | st.sampled_from([b"{}", b"[]", b"null", b'{"schema":"x"}', b'{"schema":1}']))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_bytes_make_it_fail(made: Path, name: str, bytes_: bytes, tmp_path: Path) -> None:
+    """Whatever stands in the other files of a sweep, the findings come back, and those about its trials as they are."""
+    folder = tmp_path / "own"
+    if not folder.exists():
+        shutil.copytree(made, folder)
+    pattern, _, leaf = name.rpartition("/")
+    path = (next(folder.glob(pattern)) if pattern else folder) / leaf
+    path.write_bytes(bytes_)
+    assert {finding.path for finding in found(folder)} <= {path}
+
+
+# What a driver is writing
+
+
+def test_what_a_driver_writes_at_this_moment_is_not_damaged(own: Path) -> None:
+    """While the sweep is held, the torn end of a running trial's file and of the journal and a trial just begun are no
+    findings; a byte changed in the middle is, and so is a finished trial's torn end.
+    """
+    die(own)
+    cut(events(own, 3), -5)
+    lines(own, lambda all_: [*all_, b'{"attempt":1,"se'])
+    shutil.copytree(trial_folder(own, 2), own / "0005-x=1")
+    cut(events(own, 5), 0)
+    (own / "sweep.json.part").touch()
+    assert len(found(own)) == 6
+    with lock(own):
+        assert found(own) == []
+        middle(own, 3)
+        cut(events(own, 2, "validation"), -5)
+        affected = {finding.run: (finding.affected, finding.advice) for finding in found(own)}
+    assert set(affected) == {trial_folder(own, 2).name, trial_folder(own, 3).name}
+    assert "step 10 of `validation/epoch_accuracy`" in affected[trial_folder(own, 2).name][0]
+    assert "Let its driver go on" in affected[trial_folder(own, 3).name][1]
+
+
+ASKING = """
+import sys
+from pathlib import Path
+from hpdash.reader.sweeps import is_held
+print(is_held(Path(sys.argv[1])), flush=True)
+while True:
+    is_held(Path(sys.argv[1]))
+"""
+
+
+def test_a_driver_is_never_refused_because_somebody_looks(tmp_path: Path) -> None:
+    """A sweep's lock can be taken at any moment, though another process asks without a pause whether it is held."""
+    with lock(tmp_path):
+        pass
+    program = [sys.executable, "-c", ASKING, str(tmp_path / logdir.LOCK)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as asking:
+        try:
+            assert asking.stdout is not None
+            assert asking.stdout.readline() == "False\n"
+            for _ in range(100):
+                with lock(tmp_path):
+                    pass
+        finally:
+            asking.kill()
+
+
+def test_looking_makes_no_lock(own: Path) -> None:
+    """Where there is no lock file, the sweep is not held, and there is none afterwards."""
+    (own / logdir.LOCK).unlink()
+    die(own)
+    assert [finding.what for finding in found(own)] == [
+        "running, as the journal has it, but no driver holds the sweep: it died"
+    ]
+    assert not (own / logdir.LOCK).exists()
+
+
+# What helps
+
+
+def test_a_killed_driver_is_told_and_the_advice_mends_it(tmp_path: Path) -> None:
+    """While a driver runs, there is no damage; killed, there is; run again, as verify says, there is none."""
+    path = write_sweep(tmp_path)
+    path.write_text(SWEEP.replace(", 0.3, 0.4", ""))
+    (tmp_path / "wait").touch()
+    with drive(path, "--workers", "1") as driver:
+        try:
+            until((tmp_path / "waits").exists, 60)
+            own = tmp_path / "logs" / "own"
+            until(lambda: states(own).get(1) is TrialState.RUNNING, 10)
+            assert command(own.parent).exit_code == 0
+        finally:
+            driver.kill()
+    result = command(own.parent)
+    assert result.exit_code == 1
+    assert "no driver holds the sweep: it died" in result.stdout
+    assert "`hpdash sweep FILE` goes on" in result.stdout
+    (tmp_path / "wait").unlink()
+    run_sweep(path, tmp_path / "logs", Options(workers=1))
+    assert command(own.parent).exit_code == 0
+
+
+def test_the_recipe_it_names_is_there(own: Path) -> None:
+    """`hpdash show` of a damaged run prints a sweep file, as verify says."""
+    middle(own, 1)
+    (finding,) = found(own)
+    assert f"hpdash show {trial_folder(own, 1)}` prints a sweep file" in finding.advice
+    shown = CliRunner().invoke(main, ["show", str(trial_folder(own, 1))])
+    assert "[[trial]]" in shown.stdout
+
+
+# Where one looks
+
+
+@pytest.mark.parametrize(
+    ("below", "run", "runs"),
+    [
+        pytest.param(".", "own/0001-learning_rate=0.2", 4, id="root"),
+        pytest.param("own", "0001-learning_rate=0.2", 4, id="sweep"),
+        pytest.param("own/0001-learning_rate=0.2", ".", 1, id="run"),
+    ],
+)
+def test_damage_is_found_from_wherever_one_looks(own: Path, below: str, run: str, runs: int) -> None:
+    """The same finding comes of the logs root, the sweep's folder and the run's, which counts itself alone."""
+    middle(own, 1)
+    checked = hpdash.verify(own.parent / below).checked
+    (finding,) = checked.findings
+    assert (finding.run, finding.path.name, checked.runs) == (run, events(own, 1).name, runs)
+    assert "step 6 of `net/kernel`" in finding.affected
+    assert RESULT_STANDS in finding.advice
+
+
+def test_logs_of_others_are_looked_at(tmp_path: Path) -> None:
+    """Of a run that hpdash did not make, damage is told; a value that is malformed in a whole file is a note."""
+    with RunWriter(tmp_path / "[/b]") as run:
+        for step in range(5):
+            run.scalar("epoch_loss", 1.0, step)
+            run.scalar("epoch_accuracy", 1.0, step)
+    file = EventFile(tmp_path / "odd")
+    file.add(summary_pb2.Summary.Value(tag="x", metadata=scalars(), tensor={"dtype": 7, "string_val": [b"x"]}), 1)
+    file.close()
+    (broken,) = logdir.event_files(tmp_path / "[/b]")
+    flip(broken, offsets(broken)[4] + 40)
+    damage, note = found(tmp_path)
+    assert (damage.run, damage.sweep, damage.severity) == ("[/b]", None, "damage")
+    assert "step 1 of `epoch_accuracy`" in damage.affected
+    assert (note.run, note.severity) == ("odd", "note")
+    assert "  [/b]\n" in command(tmp_path).stdout
+
+
+def scalars() -> summary_pb2.SummaryMetadata:
+    """Return the metadata of a scalar."""
+    made = summary_pb2.SummaryMetadata()
+    made.plugin_data.plugin_name = "scalars"
+    return made
+
+
+@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.write_text("")], ids=["nothing", "a-file"])
+def test_where_no_folder_is_it_ends_with_4(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    """A path that is no folder is refused with the environment's exit code."""
+    make(tmp_path / "x")
+    result = command(tmp_path / "x")
+    assert result.exit_code == 4
+    assert "expected a folder of logs" in result.stderr
+    with pytest.raises(LogdirError):
+        hpdash.verify(tmp_path / "x")
+
+
+def test_an_empty_folder_has_no_damage(tmp_path: Path) -> None:
+    """Where nothing is, nothing is damaged, also where a start was cut off before its record was written."""
+    (tmp_path / "own").mkdir()
+    for name in (logdir.LOCK, logdir.SWEEP_TOML):
+        (tmp_path / "own" / name).touch()
+    assert found(tmp_path) == []
+
+
+# How it is told
+
+
+def test_the_text_has_what_the_json_has(own: Path) -> None:
+    """Text and JSON tell the same findings, grouped by sweep and run, and end with a line that sums them up."""
+    for harm in (
+        lambda: middle(own, 1),
+        lambda: cut(events(own, 2, "validation"), 9),
+        lambda: lines(own, misspelled(1)),
+    ):
+        harm()
+    (own / "journal.jsonl.damaged-1").touch()
+    told = json.loads(command(own.parent, "--json").stdout)
+    assert (told["damaged"], told["runs"], told["sweeps"], told["event_files"]) == (True, 4, 1, 8)
+    assert [(each["severity"], each["line"], bool(each["offset"])) for each in told["findings"]] == [
+        ("damage", 1, False), ("note", None, False), ("damage", None, True), ("damage", None, False),
+    ]  # fmt: skip
+    text = command(own.parent).stdout.splitlines()
+    assert [line for line in text if not line.startswith("    ")][:3] == ["own", *text[1:2], *text[4:5]]
+    for each in told["findings"]:
+        for words in ("what", "affected", "advice"):
+            assert any(each[words] in line for line in text)
+    assert "damage in 3 places: in 2 of 4 runs and beside the runs in 1 of 1 sweep; 1 note; 4 runs" in text[-1]
