@@ -10,10 +10,15 @@ from typing import Any
 from . import logdir
 from .runs import Run
 
+SCHEMA = 1  # of `sweep.json` and the journal beside it
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A sweep's normalised settings, how many trials it has, what it ran with, and its file as given."""
+    """A sweep's normalised settings, how many trials it has, what it ran with, and its file as given.
+
+    The settings have the name in use, `quickstart-2` where the file's own was taken.
+    """
 
     settings: Mapping[str, Any]
     trials: int
@@ -29,7 +34,7 @@ def kept(run: Run) -> Kept | None:
         try:
             data = json.loads((folder / logdir.SWEEP_JSON).read_bytes())
             source = (folder / logdir.SWEEP_TOML).read_text(errors="replace")
-            return Kept(dict(data["settings"]), int(data["trials"]), dict(data["versions"]), source)
+            return Kept({**data["settings"], "name": data["name"]}, int(data["trials"]), dict(data["versions"]), source)
         except (OSError, ValueError, LookupError, TypeError, RecursionError):
             continue
     return None

@@ -1,4 +1,4 @@
-"""`sweep.toml` and `sweep.json`: what a sweep's folder says of itself, and whether it is the same sweep again."""
+"""`sweep.toml` and `sweep.json`: what a folder says of its sweep, and in which folder a sweep goes on or begins."""
 
 from __future__ import annotations
 
@@ -6,21 +6,78 @@ import json
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from . import disk, logdir
+from .changes import Change, changes, lines
 from .domains import Choice
-from .errors import LogdirError, Problem, SpecError
+from .errors import LogdirError, SpecError
 from .experiment import Column, Discrete, Interval, Metric, Sheet
+from .kept import SCHEMA
 from .spec import Sweep
 from .trial import Scalar, TrialSpec, caveats, shown
 
-SCHEMA = 1
 PACKAGES = ("hpdash", "tensorflow", "keras", "tensorboard", "numpy")
 BEGINNING = (logdir.LOCK, logdir.SWEEP_TOML, logdir.SWEEP_JSON)  # what is written before a sweep is known by name
-HARMLESS = ("sweep.description",)  # what may change between runs of one sweep
+HARMLESS = (  # what may change between runs of one sweep
+    "sweep.description",
+    "sweep.max_retries",
+    "sweep.timeout",
+    "sweep.max_consecutive_failures",
+    "log.checkpoint_epochs",
+    "log.checkpoint_minutes",
+)
+
+
+def home(root: Path, sweep: Sweep) -> Path:
+    """Return the folder to go on in: the newest that holds this very sweep, else the newest of its name.
+
+    One that --new made has a name of its own, and the sweep's in its record: `quickstart-2` may be a sweep so named.
+    Raises LogdirError where a record cannot be read that may be the newest.
+    """
+    kin = [folder for _, folder in _kin(root, sweep)]
+    same = (folder for folder in kin if not _changed(_read(folder / logdir.SWEEP_JSON), sweep))
+    return next(same, kin[0] if kin else root / sweep.name)
+
+
+def fresh(root: Path, sweep: Sweep) -> Iterator[Path]:
+    """Yield folders in which the sweep can begin anew: free ones, each newer than all that hold it."""
+    newest = next((number for number, _ in _kin(root, sweep)), 0)
+    folders = (root / logdir.generation_name(sweep.name, number) for number in count(newest + 1))
+    return (folder for folder in folders if is_free(folder))
+
+
+def is_free(folder: Path) -> bool:
+    """Say whether nothing has begun in a folder, which may be there or not."""
+    if (folder / logdir.SWEEP_JSON).exists():
+        return False
+    with disk.guarded(folder):
+        return not folder.exists() or (folder.is_dir() and _is_cut_off(folder))
+
+
+def _is_cut_off(folder: Path) -> bool:
+    return {path.name.removesuffix(".part") for path in folder.iterdir()} <= set(BEGINNING)
+
+
+def _kin(root: Path, sweep: Sweep) -> list[tuple[int, Path]]:
+    """List the folders in which a sweep of this name has begun, the newest first, and those of which none can tell."""
+    with disk.guarded(root):
+        folders = list(root.iterdir()) if root.exists() else []
+    numbered = ((logdir.parse_generation(folder.name, sweep.name), folder) for folder in folders)
+    return sorted(((number, folder) for number, folder in numbered if number and _is_kin(folder, sweep)), reverse=True)
+
+
+def _is_kin(folder: Path, sweep: Sweep) -> bool:
+    path = folder / logdir.SWEEP_JSON
+    if not path.is_file():
+        return False
+    try:
+        known = _read(path)
+    except LogdirError:
+        return True
+    return (known.get("name"), known["settings"].get("name")) == (folder.name, sweep.name)
 
 
 def check(folder: Path, sweep: Sweep) -> Mapping[str, Any]:
@@ -32,24 +89,23 @@ def check(folder: Path, sweep: Sweep) -> Mapping[str, Any]:
     path = folder / logdir.SWEEP_JSON
     if not path.is_file():
         with disk.guarded(folder):
-            names = {name.name.removesuffix(".part") for name in folder.iterdir()}
-        if names <= set(BEGINNING):
-            return {}
+            if _is_cut_off(folder):
+                return {}
         raise LogdirError(
             f"{folder}: expected a folder that hpdash made, found one without {logdir.SWEEP_JSON}. "
             "Give the sweep another name with --set sweep.name='\"…\"', or use another --logdir."
         )
     known = _read(path)
-    before, now = dict(_flat(known["settings"])), dict(_flat(sweep.to_json()))
-    problems = [
-        Problem(key, f"as before, {before.get(key, 'nothing')}", now.get(key, "nothing"))
-        for key in sorted((before.keys() | now.keys()) - set(HARMLESS))
-        if before.get(key) != now.get(key)
-    ]
-    if problems:
-        hint = f"{folder}: this is not the sweep it holds. Give the new one another [sweep] name, or undo:"
-        raise SpecError([hint, *problems])
+    if changed := _changed(known, sweep):
+        hint = (
+            "Undo that to go on with it, begin anew beside it with --new, or give another sweep another [sweep] name."
+        )
+        raise SpecError([f"{folder}: expected the sweep it holds, found a changed one:", *lines(changed), hint])
     return known
+
+
+def _changed(known: Mapping[str, Any], sweep: Sweep) -> list[Change]:
+    return [change for change in changes(known["settings"], sweep.to_json()) if change.key not in HARMLESS]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -59,9 +115,10 @@ def _read(path: Path) -> dict[str, Any]:
         known = json.loads(text)
         newer = known["schema"] > SCHEMA
         if not newer:
-            dict(_flat(known["settings"]))
+            changes(known["settings"], known["settings"])
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise LogdirError(f"{path}: expected a sweep's record, found damage ({error}). Move the folder away.") from None
+        hint = "Move the folder away, or begin anew beside it with --new."
+        raise LogdirError(f"{path}: expected a sweep's record, found damage ({error}). {hint}") from None
     if newer:
         raise LogdirError(f"{path}: expected schema {SCHEMA}, found {known['schema']}. Update hpdash to go on with it.")
     return known  # type: ignore[no-any-return]
@@ -76,7 +133,7 @@ def write(folder: Path, sweep: Sweep, specs: Sequence[TrialSpec], metrics: Seque
     sheet = Sheet(columns(sweep, specs), tuple(table_metrics(sweep.objective, metrics)), description)
     content = {
         "schema": SCHEMA,
-        "name": sweep.name,
+        "name": folder.name,  # in use; the settings have the name as given
         "settings": sweep.to_json(),
         "trials": len(specs),
         "synthetic": synthetic,
@@ -134,21 +191,3 @@ def table_metrics(objective: str, metrics: Sequence[str]) -> Iterator[Metric]:
     for name in names:
         yield Metric(logdir.epoch_tag(name), logdir.VALIDATION)
         yield Metric(logdir.epoch_tag(name))
-
-
-def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield each setting as a sweep file names it, with its value in JSON, where true is not 1."""
-    for name, value in settings.items():
-        if name == "hparams":
-            yield name, json.dumps([hyperparameter["name"] for hyperparameter in value])  # their order numbers trials
-            yield from ((f"hparams.{each['name']}", _json([each["domain"], each["when"]])) for each in value)
-        elif name == "trial":
-            yield from ((f"trial[{index}]", _json(point)) for index, point in enumerate(value))
-        elif isinstance(value, Mapping):
-            yield from ((f"{name}.{key}", _json(item)) for key, item in value.items())
-        else:
-            yield f"sweep.{name}", _json(value)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import data, disk, estimate, experiment, logdir, record
+from . import data, disk, estimate, experiment, limits, logdir, record
 from .backends import probe
 from .backends.local import LocalBackend, cores
 from .drive import Drive, Outcome, Plan, Watcher
+from .errors import LockedError
 from .journal import Journal, Record, lock, read_journal
 from .search import trials
 from .signals import Signals, Stopped
@@ -26,7 +27,8 @@ ONLY_WHEN_ASKED = (TrialState.FAILED, TrialState.DIVERGED)  # states that --retr
 class Options:
     """How to run a sweep, apart from what is in its file.
 
-    `workers` None is one a core, or one a GPU. `newest_first` reverses the order in which trials start.
+    `workers` None is one a core, or one a GPU. `newest_first` reverses the order in which trials start. `new` begins
+    the sweep anew in a folder beside those that hold it.
     """
 
     workers: int | None = None
@@ -34,6 +36,7 @@ class Options:
     fail_fast: bool = False
     retry_failed: bool = False
     newest_first: bool = False
+    new: bool = False
 
 
 def as_sweep(source: Path | str | Mapping[str, Any] | Sweep) -> Sweep:
@@ -51,7 +54,7 @@ def run_sweep(
     options: Options | None = None,
     watcher: Watcher | None = None,
 ) -> Outcome:
-    """Run what is missing of a sweep and return how it stands.
+    """Run what is missing of a sweep, of the newest where it was begun anew, and return how it stands.
 
     `source` is a sweep file, its content as a mapping, or a loaded Sweep. Raises HpdashError before anything is
     written where the file, the data or the logs root are not right; a trial's failure is a result, not an error.
@@ -61,7 +64,8 @@ def run_sweep(
         with NotebookView() as view:
             return run_sweep(source, logs, options, Watcher.of(view))
     sweep, options = as_sweep(source), options or Options()
-    job = _Job(sweep, trials(sweep), Path(logs) / sweep.name, options, watcher or Watcher())
+    folder = next(record.fresh(Path(logs), sweep)) if options.new else record.home(Path(logs), sweep)
+    job = _Job(sweep, trials(sweep), folder, options, watcher or Watcher())
     before = _before(job)
     if len(before.results) == len(before.specs):
         return before
@@ -71,7 +75,7 @@ def run_sweep(
             drive = _prepare(job, signals, stack)
         except Stopped:
             return replace(before, signal=signals.last)
-        return drive.run(drive.tasks(options.newest_first), signals)
+        return drive.run(signals, options.newest_first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,11 @@ class _Job:
     folder: Path
     options: Options
     watcher: Watcher
+
+    @property
+    def named(self) -> Sweep:
+        """The sweep under the name in use, its folder's."""
+        return replace(self.sweep, name=self.folder.name)
 
     def standing(self, latest: Mapping[int, Record]) -> dict[int, TrialResult]:
         """Return the results that stand: what is done, and what failed unless it is to be tried again."""
@@ -100,39 +109,68 @@ def _before(job: _Job) -> Outcome:
     """Return how the sweep stands; writes nothing, needs no lock."""
     with disk.guarded(job.folder):
         if not job.folder.exists():
-            return Outcome(job.sweep, job.folder, job.specs, {})
+            return Outcome(job.named, job.folder, job.specs, {})
     known, replay = record.check(job.folder, job.sweep), read_journal(job.folder / logdir.JOURNAL)
     results = job.standing(replay.latest)
     if len(results) == len(job.specs):
         job.tell(replay.warnings)
-    return Outcome(job.sweep, job.folder, job.specs, results, synthetic=known.get("synthetic", False))
+    return Outcome(job.named, job.folder, job.specs, results, synthetic=known.get("synthetic", False))
 
 
 def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
     """Take the lock, start the workers, look at what trials need, open the journal; all of it ends with the stack."""
-    sweep, specs, folder, watcher = job.sweep, job.specs, job.folder, job.watcher
-    tables, exists = _data_tables(specs), folder.exists()
-    if exists:
-        stack.enter_context(lock(folder))
+    sweep, specs, watcher = job.sweep, job.specs, job.watcher
+    tables, begun = _data_tables(specs), job.folder.exists() and not job.options.new
+    limits.check_folder(job.folder if begun else job.folder.parent)
+    limits.check_files(min(job.options.workers or cores(), len(specs)))
+    if begun:
+        stack.enter_context(lock(job.folder))
     _fetch_missing(tables, watcher, signals)
     backend, workers = _start(sweep, specs, job.options, signals)
     stack.callback(backend.close)
     facts = probe.look(probe.Question(tables, _functions(specs), sweep.folder), signals)
-    if not exists:
-        with disk.guarded(folder):
-            folder.mkdir(parents=True, exist_ok=True)  # another driver may just have made it: the lock decides
-        stack.enter_context(lock(folder))
+    if not begun:
+        job = _begin(job, stack)
+    folder = job.folder
     record.check(folder, sweep)
     record.write(folder, sweep, specs, _metrics(specs, facts), facts.synthetic)
     warnings = experiment.refresh(folder.parent)
     journal = stack.enter_context(Journal.open(folder / logdir.JOURNAL))
-    job.tell([*warnings, *journal.warnings])
+    anew = [f"{sweep.name} was begun anew in {folder}"] * (folder.name != sweep.name)
+    job.tell([*anew, *warnings, *journal.warnings])
     results = job.standing(journal.latest)
     sizes = (facts.sizes[tables.index(spec.settings["data"])] for spec in specs)
     seconds = {spec.number: estimate.trial_seconds(spec, size) for spec, size in zip(specs, sizes, strict=True)}
-    plan = Plan(sweep, folder, specs, results, len(specs) - len(results), workers, facts.synthetic, seconds)
+    plan = Plan(job.named, folder, specs, results, len(specs) - len(results), workers, facts.synthetic, seconds)
     watcher.plan(plan)
     return Drive(plan, journal, backend, watcher, job.options.fail_fast)
+
+
+def _begin(job: _Job, stack: ExitStack) -> _Job:
+    """Make and lock the sweep's folder; with --new the first that no other driver takes, which the job then has."""
+    if job.options.new:
+        free = record.fresh(job.folder.parent, job.sweep)
+        return replace(job, folder=next(folder for folder in free if _took(folder, stack)))
+    stack.enter_context(_made(job.folder))
+    return job
+
+
+def _took(folder: Path, stack: ExitStack) -> bool:
+    with ExitStack() as held:
+        try:
+            held.enter_context(_made(folder))
+        except LockedError:
+            return False
+        if free := record.is_free(folder):  # still: another driver may have begun and ended there
+            stack.push(held.pop_all())
+        return free
+
+
+def _made(folder: Path) -> AbstractContextManager[None]:
+    with disk.guarded(folder):
+        folder.mkdir(parents=True, exist_ok=True)  # another driver may just have made it: the lock decides
+        disk.sync_folder(folder.parent)
+    return lock(folder)
 
 
 def _data_tables(specs: Sequence[TrialSpec]) -> list[Mapping[str, Any]]:
@@ -172,7 +210,8 @@ def _start(sweep: Sweep, specs: Sequence[TrialSpec], options: Options, signals: 
     workers = min(options.workers or gpus or max(1, cores() // options.threads), len(specs))
     keras = any(not spec.settings["train"].get("loop") for spec in specs)
     own_code = bool(_functions(specs)) or any(":" in spec.settings["data"]["name"] for spec in specs)
-    return LocalBackend(sweep.folder, workers, options.threads, gpus, keras, own_code), workers
+    backend = LocalBackend(sweep.folder, workers, options.threads, gpus, keras, own_code, sweep.timeout)
+    return backend, workers
 
 
 def dry_run(sweep: Sweep, options: Options | None = None) -> tuple[list[TrialSpec], float | None]:
@@ -180,6 +219,7 @@ def dry_run(sweep: Sweep, options: Options | None = None) -> tuple[list[TrialSpe
 
     Trains and writes nothing; reads the data where they are here.
     """
+    limits.check_files(0)
     options = options or Options()
     specs = trials(sweep)
     tables = _data_tables(specs)

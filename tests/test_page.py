@@ -276,13 +276,15 @@ def test_a_sweeps_folder_is_read_or_is_nothing(tmp_path: Path) -> None:
     """What a sweep's folder says of itself is found from a run's folder or, where it has none, from the sweep's own."""
     run = replace(trial(0, 0.5), folder=tmp_path / "0000-x=0")
     assert kept(run) is None
-    (tmp_path / logdir.SWEEP_JSON).write_text('{"settings": {"seed": 1}, "trials": 8, "versions": {"keras": "3"}}')
+    (tmp_path / logdir.SWEEP_JSON).write_text(
+        '{"name": "s-2", "settings": {"name": "s", "seed": 1}, "trials": 8, "versions": {"keras": "3"}}'
+    )
     (tmp_path / logdir.SWEEP_TOML).write_text("# as given")
     for folder in (tmp_path / "0000-x=0", tmp_path):
         found = kept(replace(run, folder=folder))
         assert found is not None
         assert (found.settings, found.trials, found.versions, found.source) == (
-            {"seed": 1}, 8, {"keras": "3"}, "# as given",
+            {"name": "s-2", "seed": 1}, 8, {"keras": "3"}, "# as given",
         )  # fmt: skip
     assert kept(replace(run, sweep=None)) is None
     for damaged in ("", "[]", "{}", '{"settings": 3, "trials": 8, "versions": {}}', "[" * 100_000):

@@ -119,64 +119,125 @@ def test_a_record_is_written_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("again", "keys"),
+    "again",
     [
-        pytest.param({"train": {"epochs": 3}}, ["train.epochs"], id="epochs"),
-        pytest.param({"train": {"epochs": 3}, "sweep": {"seed": 7}}, ["sweep.seed", "train.epochs"], id="two-keys"),
-        pytest.param({"hparams": {"activation": ["relu"]}}, ["hparams.activation"], id="fewer-values"),
-        pytest.param({"hparams": {"activation": ["tanh", "relu"]}}, ["hparams.activation"], id="other-order"),
-        pytest.param(
-            {"hparams": {"activation": ["relu", "tanh"], "dropout": [0.1]}},
-            ["hparams", "hparams.dropout"],
-            id="another-name",
-        ),
-        pytest.param({"data": {"name": "digits", "train": 100}}, ["data.train"], id="data"),
+        pytest.param({"sweep": {"description": "new words"}}, id="words"),
+        pytest.param({"sweep": {"max_retries": 5, "timeout": 60, "max_consecutive_failures": 9}}, id="supervision"),
+        pytest.param({"log": {"checkpoint_epochs": 5, "checkpoint_minutes": 9}}, id="checkpoints"),
     ],
 )
-def test_a_changed_sweep_is_refused(tmp_path: Path, again: dict[str, Any], keys: list[str]) -> None:
-    """A change of space, data, epochs or seed is a SpecError with each changed key, its old and its new value."""
+def test_what_changes_no_result_may_change(tmp_path: Path, again: dict[str, Any]) -> None:
+    """Words, and how trials are watched over and kept, pass; also where the record is older than these keys."""
     path = written(tmp_path / "small", sweep())
-    changed = sweep(again.pop("hparams", None), **again)
+    record.check(path.parent, sweep(**again))
+    known = json.loads(path.read_bytes())
+    for key in record.HARMLESS[1:]:
+        table, name = key.split(".")
+        del (known["settings"] if table == "sweep" else known["settings"][table])[name]
+    path.write_text(json.dumps(known))
+    record.check(path.parent, sweep(**again))
+
+
+def test_a_changed_sweep_is_refused(tmp_path: Path) -> None:
+    """Anything else is a SpecError: the folder, each change, what to do; harmless ones beside it are not told."""
+    path = written(tmp_path / "small", sweep())
     with pytest.raises(SpecError) as caught:
-        record.check(path.parent, changed)
-    hint, *problems = caught.value.problems
-    assert str(path.parent) in str(hint)
-    assert [problem.where for problem in problems] == keys  # type: ignore[union-attr]
-    assert all(problem.found not in problem.expected for problem in problems)  # type: ignore[union-attr]
+        record.check(path.parent, sweep(train={"epochs": 3}, sweep={"description": "new words"}))
+    assert str(caught.value).splitlines() == [
+        f"{path.parent}: expected the sweep it holds, found a changed one:",
+        "                before  now",
+        "  train.epochs  10      3",
+        "Undo that to go on with it, begin anew beside it with --new, or give another sweep another [sweep] name.",
+    ]
 
 
-def test_the_order_of_names_numbers_the_trials(tmp_path: Path) -> None:
-    """Names in another order are another sweep, for a trial's number would mean another point."""
-    names = {"activation": ["relu", "tanh"], "dropout": [0.1, 0.2]}
-    path = written(tmp_path / "small", sweep(names))
-    with pytest.raises(SpecError, match=r'hparams: expected as before, \["activation", "dropout"\]'):
-        record.check(path.parent, sweep(dict(reversed(names.items()))))
+def begun(root: Path, folder: str, made: Sweep) -> Path:
+    """Begin a sweep in a folder of a logs root."""
+    return written(root / folder, made).parent
 
 
-def test_true_is_not_one(tmp_path: Path) -> None:
-    """A keyword of one's own that turns from 1 into true has changed, though Python calls them equal."""
-    path = written(tmp_path / "small", sweep({"x": [1]}, **OWN))
-    with pytest.raises(SpecError, match=r"hparams\.x"):
-        record.check(path.parent, sweep({"x": [True]}, **OWN))
+def named(name: str, epochs: int = 1) -> Sweep:
+    """Make a sweep of a name."""
+    return sweep(sweep={"name": name}, train={"epochs": epochs})
 
 
-def test_a_description_may_change(tmp_path: Path) -> None:
-    """Words that train nothing pass."""
-    path = written(tmp_path / "small", sweep())
-    record.check(path.parent, sweep(sweep={"description": "new words"}))
+def test_a_sweep_has_one_home(tmp_path: Path) -> None:
+    """One that was never begun anew is at home under its own name, be there a logs root or not."""
+    assert record.home(tmp_path / "none", named("x")) == tmp_path / "none" / "x"
+    assert record.home(tmp_path, named("x")) == tmp_path / "x"
+    begun(tmp_path, "x", named("x"))
+    assert record.home(tmp_path, named("x")) == tmp_path / "x"
 
 
-def test_a_changed_list_of_trials_is_refused(tmp_path: Path) -> None:
-    """Of [[trial]] tables the changed ones are named by their index."""
+def test_the_newest_that_is_this_very_sweep_is_its_home(tmp_path: Path) -> None:
+    """Of several beginnings that one goes on which has the same settings, the newest by number; else the newest."""
+    for number, epochs in ((1, 1), (2, 2), (9, 1), (10, 2), (11, 3)):
+        begun(tmp_path, "x" if number == 1 else f"x-{number}", named("x", epochs))
+    homes = [record.home(tmp_path, named("x", epochs)).name for epochs in (1, 2, 3, 4)]
+    assert homes == ["x-9", "x-10", "x-11", "x-11"]
+    assert next(record.fresh(tmp_path, named("x"))).name == "x-12"
 
-    def listed(*rates: float) -> Sweep:
-        points = [{"learning_rate": rate} for rate in rates]
-        return parse_sweep({"data": {"name": "digits"}, "trial": points}, name="small", folder=Path())
 
-    path = written(tmp_path / "small", listed(0.1, 0.2))
-    with pytest.raises(SpecError, match=r"trial\[1\]") as caught:
-        record.check(path.parent, listed(0.1, 0.3))
-    assert "trial[0]" not in str(caught.value)
+def test_a_sweep_so_named_is_another(tmp_path: Path) -> None:
+    """`x-2` whose file says so is not x begun anew, nor the other way round."""
+    begun(tmp_path, "x-2", named("x-2"))
+    begun(tmp_path, "x", named("x"))
+    assert record.home(tmp_path, named("x")).name == "x"
+    third = next(record.fresh(tmp_path, named("x")))
+    assert third.name == "x-3"
+    begun(tmp_path, third.name, named("x"))
+    assert record.home(tmp_path, named("x")) == third
+    assert record.home(tmp_path, named("x-3")) == third
+    with pytest.raises(SpecError, match=r"sweep\.name +\"x\" +\"x-3\""):
+        record.check(third, named("x-3"))
+    again = next(record.fresh(tmp_path, named("x-3")))
+    assert again.name == "x-3-2"
+    begun(tmp_path, again.name, named("x-3"))
+    assert record.home(tmp_path, named("x-3")) == again
+    assert record.home(tmp_path, named("x")) == third
+
+
+def test_a_folder_under_another_name_is_no_beginning(tmp_path: Path) -> None:
+    """What the user renamed or copied aside is not gone on with: its sessions have another name."""
+    begun(tmp_path, "x", named("x")).rename(tmp_path / "x-7")
+    assert record.home(tmp_path, named("x")) == tmp_path / "x"
+    assert next(record.fresh(tmp_path, named("x"))) == tmp_path / "x"
+
+
+def test_what_is_there_is_not_begun_in(tmp_path: Path) -> None:
+    """A new beginning leaves files and folders of others alone, whatever they hold."""
+    begun(tmp_path, "x", named("x"))
+    (tmp_path / "x-2").touch()
+    (tmp_path / "x-3").mkdir()
+    (tmp_path / "x-3" / "notes.txt").touch()
+    (tmp_path / "x-4").mkdir()
+    (tmp_path / "x-4" / logdir.SWEEP_JSON).mkdir()
+    assert next(record.fresh(tmp_path, named("x"))).name == "x-5"
+    assert record.home(tmp_path, named("x")).name == "x"
+
+
+def test_a_long_name_stays_in_bounds(tmp_path: Path) -> None:
+    """The name of a new beginning is a sweep's name, with its stem shortened; names that then clash stay apart."""
+    one, other = (named("y" * 63 + end) for end in "ab")
+    for made in (one, other, one):
+        folder = next(record.fresh(tmp_path, made))
+        assert logdir.is_sweep_name(folder.name)
+        begun(tmp_path, folder.name, made)
+    fourth = next(record.fresh(tmp_path, other))
+    assert [record.home(tmp_path, made).name[-3:] for made in (one, other)] == ["y-2", "yyb"]
+    assert (len(fourth.name), fourth.name[-3:]) == (64, "y-3")
+
+
+def test_the_newest_record_must_be_readable(tmp_path: Path) -> None:
+    """Damage where the newest beginning may be is told, not passed by; a new beginning is newer than that."""
+    for name in ("x", "x-2"):
+        begun(tmp_path, name, named("x"))
+    (tmp_path / "x-2" / logdir.SWEEP_JSON).write_text("{")
+    with pytest.raises(LogdirError, match=r"x-2.*begin anew beside it with --new"):
+        record.home(tmp_path, named("x"))
+    assert next(record.fresh(tmp_path, named("x"))).name == "x-3"
+    begun(tmp_path, "x-3", named("x"))
+    assert record.home(tmp_path, named("x")).name == "x-3"
 
 
 @pytest.mark.parametrize(
@@ -212,10 +273,15 @@ def test_a_record_that_cannot_be_read_is_refused(tmp_path: Path, content: str, m
     ],
 )
 def test_a_start_that_was_cut_off_is_accepted(tmp_path: Path, names: list[str]) -> None:
-    """A folder that only holds what comes before the record is ours."""
+    """A folder that only holds what comes before the record is ours; --new begins in it."""
+    folder = tmp_path / "small-2"
+    folder.mkdir()
     for name in names:
-        (tmp_path / name).touch()
-    assert record.check(tmp_path, sweep()) == {}
+        (folder / name).touch()
+    assert record.check(folder, sweep()) == {}
+    before = begun(tmp_path, "small", sweep())
+    assert next(record.fresh(tmp_path, sweep())) == folder
+    assert record.home(tmp_path, sweep()) == before
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "journal.jsonl", "events.out.tfevents.1.host"])

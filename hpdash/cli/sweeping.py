@@ -28,6 +28,7 @@ SET = click.option(
 @click.option("--dry-run", is_flag=True, help="List the trials and an estimate; train and write nothing.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first trial that fails.")
 @click.option("--retry-failed", is_flag=True, help="Run failed and diverged trials again, from the start.")
+@click.option("--new", is_flag=True, help="Begin the sweep anew, in a folder beside what it has left so far.")
 def sweep(
     file: Path,
     overrides: tuple[str, ...],
@@ -39,6 +40,7 @@ def sweep(
     dry_run: bool,
     fail_fast: bool,
     retry_failed: bool,
+    new: bool,
 ) -> None:
     """Run the sweep of FILE, or what is missing of it."""
     from ..drive import Watcher  # noqa: PLC0415  what only this command needs
@@ -47,13 +49,14 @@ def sweep(
     from ..views.live import LiveView  # noqa: PLC0415
 
     loaded = load_sweep(file, overrides)
-    options = Options(workers=workers, threads=threads, fail_fast=fail_fast, retry_failed=retry_failed)
+    options = Options(workers=workers, threads=threads, fail_fast=fail_fast, retry_failed=retry_failed, new=new)
     if dry_run:
         _dry_run(loaded, options, as_json)
         return
     with LiveView(console_for(stderr=True)) as view:
         outcome = run_sweep(loaded, logdir, options, Watcher.of(view))
-    again = shlex.join(["hpdash", *sys.argv[1:]])
+    begun = outcome.folder.exists()  # to go on with what --new has begun is to leave it out
+    again = shlex.join(["hpdash", *(word for word in sys.argv[1:] if word != "--new" or not begun)])
     _print_outcome(outcome, logdir, again, as_json)
     sys.exit(outcome.exit_code)
 
@@ -92,11 +95,11 @@ def _dry_run(loaded: Any, options: Any, as_json: bool) -> None:
 
 def _print_outcome(outcome: Any, logdir: Path, again: str, as_json: bool) -> None:
     from ..trial import caveats  # noqa: PLC0415
-    from ..views.leaderboard import closing, faults, leaderboard, outcome_json  # noqa: PLC0415
+    from ..views.leaderboard import closing, faults, first_traceback, leaderboard, outcome_json  # noqa: PLC0415
 
     if as_json:
         end = outcome_json(outcome.sweep.name, outcome.specs, outcome.results, outcome.signal)
-        print_json({**end, "caveats": caveats(outcome.specs, outcome.synthetic)})
+        print_json({**end, "stopped": outcome.stopped, "caveats": caveats(outcome.specs, outcome.synthetic)})
         return
     console = console_for()
     notes = caveats(outcome.specs, outcome.synthetic)
@@ -105,5 +108,10 @@ def _print_outcome(outcome: Any, logdir: Path, again: str, as_json: bool) -> Non
         console.print(leaderboard(console, outcome.specs, outcome.results, title))
     for line in faults(outcome.specs, outcome.results):
         console.print(line, style="red", soft_wrap=True)
-    for line in closing(outcome.specs, outcome.results, logdir, again, outcome.signal is not None):
+    for line in first_traceback(outcome.specs, outcome.results) if outcome.stopped else ():
+        console.print(line, soft_wrap=True)
+    if outcome.stopped:
+        console.print(outcome.stopped, style="red", markup=False, highlight=False, soft_wrap=True)
+    stopped = outcome.signal is not None or bool(outcome.stopped)
+    for line in closing(outcome.specs, outcome.results, logdir, again, stopped):
         console.print(line, soft_wrap=True)

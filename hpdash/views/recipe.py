@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from .. import logdir
 from ..errors import SpecError
 from ..runs import Run
 from ..trial import TABLES, shown
-
-LONGEST = 64  # characters of a sweep's name
 
 
 def recipe(run: Run, settings: Mapping[str, Any]) -> str | None:
@@ -38,8 +36,7 @@ def _write(run: Run, settings: Mapping[str, Any]) -> str:
 
     exact = {name: _exact(name, run.hparams[name], settings) for name in sorted(run.hparams)}
     point = {name: exact[name] for name in run.swept if name in exact}
-    number = f"-{run.number:04d}"
-    head = {"name": f"{str(settings['name'])[: LONGEST - len(number)]}{number}", "seed": run.seed}
+    head = {"name": logdir.suffixed(str(settings["name"]), f"-{run.number:04d}"), "seed": run.seed}
     document = {"sweep": {**head, "objective": settings["objective"], "goal": settings["goal"]}}
     for table in (*TABLES, "log"):
         values = settings["log"] if table == "log" else exact
@@ -50,8 +47,7 @@ def _write(run: Run, settings: Mapping[str, Any]) -> str:
     if not point:  # nothing of what is swept applies to this trial, but a [[trial]] sets something
         point = {"epochs": document["train"].pop("epochs", exact["epochs"])}
     toml = to_toml({name: table for name, table in document.items() if table})
-    toml += "\n[" + to_toml({"trial": point}).replace("]\n", "]]\n", 1)
-    return re.sub(r'(?m)^(\[*)"([A-Za-z0-9_-]+)"(?=\]| =)', r"\1\2", toml)  # TOML's bare keys read better
+    return toml + "\n[" + to_toml({"trial": point}).replace("]\n", "]]\n", 1)
 
 
 def _exact(name: str, value: Any, settings: Mapping[str, Any]) -> Any:

@@ -1,0 +1,261 @@
+"""Row 27: a sweep run again with its file edited, and a sweep begun anew beside what it left, by the real command."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from driven import DRIVER, drive, session_ends, snapshot, states, trial_folder, until, values, worker_pids
+from tensorboard.plugins.hparams import metadata
+
+import hpdash
+from hpdash import logdir
+from hpdash.errors import SpecError
+from hpdash.journal import lock
+from hpdash.search import trials
+from hpdash.spec import parse_sweep
+from hpdash.trial import TrialState
+
+LOOP = """
+import os, time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+def train(trial):
+    (HERE / "pids" / str(os.getpid())).touch()
+    for epoch in range(1, trial.epochs + 1):
+        while (HERE / "wait").exists() and trial.hparams["rate"] == 0.2:
+            trial.tick(0.5)
+            time.sleep(0.05)
+        trial.report(epoch, loss=1 / epoch, validation_accuracy=trial.hparams["rate"])
+"""
+OWN = """\
+[sweep]
+name = "own"
+[data]
+name = "synthetic"
+train = 20
+validation = 20
+[train]
+loop = "loops:train"
+epochs = 2
+[hparams]
+rate = [0.1, 0.2]
+"""
+NEXT = "Undo that to go on with it, begin anew beside it with --new, or give another sweep another [sweep] name."
+
+
+def ran(path: Path, *options: str) -> tuple[int, str, str]:
+    """Run a sweep on one worker to its end; return its exit code and what it printed and said."""
+    with drive(path, "--workers", "1", *options) as driver:
+        out, err = driver.communicate(timeout=60)
+    assert "Traceback" not in out + err
+    return driver.returncode, out, err
+
+
+def kept(sweep: Path) -> dict[Path, tuple[int, bytes]]:
+    """Return all files of a sweep but TensorBoard's record, which tells of every sweep of the logs root."""
+    return {path: file for path, file in snapshot(sweep).items() if not path.parent.name.startswith(logdir.EXPERIMENT)}
+
+
+def edit(path: Path, *edits: tuple[str, str]) -> None:
+    """Replace what a file says."""
+    text = path.read_text()
+    for before, now in edits:
+        assert before in text
+        text = text.replace(before, now)
+    path.write_text(text)
+
+
+def groups(sweep: Path) -> set[str]:
+    """Return the HParams session groups of a sweep's runs."""
+    starts = [
+        metadata.parse_session_start_info_plugin_data(value.metadata.plugin_data.content)
+        for run in sweep.glob("0*")
+        for _, value in values(run)
+        if value.tag == metadata.SESSION_START_INFO_TAG
+    ]
+    return {start.group_name for start in starts}
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run a sweep of two trials; return its file."""
+    folder = tmp_path_factory.mktemp("once")
+    (folder / "pids").mkdir()
+    (folder / "loops.py").write_text(LOOP)
+    (folder / "own.toml").write_text(OWN)
+    code, out, err = ran(folder / "own.toml")
+    assert code == 0, err
+    assert out.startswith("own")
+    return folder / "own.toml"
+
+
+@pytest.fixture
+def path(once: Path, tmp_path: Path) -> Path:
+    """Copy it, to do something to it; return the copy's file."""
+    shutil.copytree(once.parent, tmp_path / "copy")
+    shutil.rmtree(tmp_path / "copy" / "pids")
+    (tmp_path / "copy" / "pids").mkdir()
+    return tmp_path / "copy" / once.name
+
+
+def test_harmless_keys_pass(path: Path) -> None:
+    """Words, and how trials are watched over and kept, may change: a finished sweep stays finished, untouched."""
+    keys = 'description = "new words"\nmax_retries = 7\ntimeout = 60\nmax_consecutive_failures = 9\n'
+    edit(
+        path,
+        ("[data]", f"{keys}[data]"),
+        ("[hparams]", "[log]\ncheckpoint_epochs = 3\ncheckpoint_minutes = 5\n[hparams]"),
+    )
+    before = snapshot(path.parent / "logs")
+    code, out, err = ran(path)
+    assert (code, err) == (0, "")
+    assert "best validation/accuracy" in out
+    assert snapshot(path.parent / "logs") == before
+
+
+@pytest.mark.parametrize(
+    ("edits", "told"),
+    [
+        pytest.param([("epochs = 2", "epochs = 3")], ["train.epochs  2       3"], id="epochs"),
+        pytest.param([("[data]", "seed = 7\n[data]")], ["sweep.seed  0       7"], id="seed"),
+        pytest.param([("train = 20", "train = 30")], ["data.train  20      30"], id="data"),
+        pytest.param(
+            [("[0.1, 0.2]", "[0.2, 0.3]")],
+            ["hparams.rate  [0.1, 0.2]  [0.2, 0.3]  added 0.3; taken away 0.1"],
+            id="swept-values",
+        ),
+        pytest.param(
+            [("[0.1, 0.2]", '[0.1, 0.2]\nnoise = ["a"]'), ("[hparams]", "[log]\nhistograms = 2\n[hparams]")],
+            ["log.histograms  1       2", 'hparams.noise   (none)  ["a"]  added'],
+            id="space-and-log",
+        ),
+    ],
+)
+def test_any_other_change_is_refused(path: Path, edits: list[tuple[str, str]], told: list[str]) -> None:
+    """Exit 2: a line a changed key under `before` and `now`, and what to do; nothing is written."""
+    edit(path, *edits)
+    before = snapshot(path.parent / "logs")
+    code, out, err = ran(path)
+    assert (code, out) == (2, "")
+    first, heads, *changed, last = err.splitlines()
+    assert first == f"{path.parent / 'logs' / 'own'}: expected the sweep it holds, found a changed one:"
+    assert heads.split() == ["before", "now"]
+    assert [line.strip() for line in changed] == told
+    assert last == NEXT
+    assert snapshot(path.parent / "logs") == before
+
+
+def test_a_sweep_begun_anew(path: Path) -> None:
+    """--new trains all again beside, changed or not, each under a name of its own; without it the newest goes on."""
+    logs = path.parent / "logs"
+    first = kept(logs / "own")
+    code, out, err = ran(path, "--new")
+    assert code == 0, err
+    assert f"own was begun anew in {logs / 'own-2'}" in err
+    assert out.startswith("own-2")
+    assert states(logs / "own-2") == dict.fromkeys((0, 1), TrialState.FINISHED)
+    assert groups(logs / "own-2") == {"own-2/0000", "own-2/0001"}
+    assert groups(logs / "own") == {"own/0000", "own/0001"}
+
+    edit(path, ("epochs = 2", "epochs = 3"))
+    assert hpdash.run_sweep(path, logs, hpdash.Options(workers=1, new=True)).sweep.name == "own-3"
+    assert kept(logs / "own") == first
+    done = snapshot(logs)
+    code, out, _ = ran(path)
+    assert (code, out.split()[0]) == (0, "own-3")
+    edit(path, ("epochs = 3", "epochs = 2"))
+    assert hpdash.run_sweep(path, logs).sweep.name == "own-2"
+    edit(path, ("epochs = 2", "epochs = 4"))
+    with pytest.raises(SpecError, match=r"train.epochs  3       4"):  # against the newest
+        hpdash.run_sweep(path, logs)
+    assert snapshot(logs) == done
+
+
+def test_a_sweep_begun_anew_is_read(path: Path) -> None:
+    """Reading commands tell the beginnings apart, and `show` gives a file that trains the newer one's trial again."""
+    assert hpdash.run_sweep(path, path.parent / "logs", hpdash.Options(workers=1, new=True)).folder.name == "own-2"
+    assert {run.id for run in hpdash.read_runs(path.parent / "logs")} == {
+        f"{sweep}/{number:04d}" for sweep in ("own", "own-2") for number in (0, 1)
+    }
+    command = [sys.executable, "-c", DRIVER, "show", "own-2/1"]
+    shown = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert 'name = "own-2-0001"' in shown
+    (again,) = trials(parse_sweep(shown[shown.index("[sweep]") :], name="again", folder=path.parent))
+    assert again.swept == {"rate": 0.2}
+
+
+def test_a_sweep_of_that_very_name(path: Path) -> None:
+    """A sweep whose own file names it own-2 is not own begun anew, and neither touches the other."""
+    logs, other = path.parent / "logs", path.with_name("other.toml")
+    shutil.copy(path, other)
+    edit(other, ('"own"', '"own-2"'))
+    assert ran(other)[0] == 0
+    before = kept(logs / "own"), kept(logs / "own-2")
+    code, out, _ = ran(path, "--new")
+    assert (code, out.split()[0]) == (0, "own-3")
+    assert [hpdash.run_sweep(each, logs).sweep.name for each in (path, other)] == ["own-3", "own-2"]
+    assert (kept(logs / "own"), kept(logs / "own-2")) == before
+
+
+def test_two_begin_anew_at_once(path: Path) -> None:
+    """Two drivers with --new at the same moment have a folder each, whole."""
+    with drive(path, "--workers", "1", "--new") as one, drive(path, "--workers", "1", "--new") as other:
+        ends = [driver.communicate(timeout=60) for driver in (one, other)]
+    assert (one.returncode, other.returncode) == (0, 0), ends
+    assert sorted(out.split()[0] for out, _ in ends) == ["own-2", "own-3"]
+    for folder in (path.parent / "logs" / "own-2", path.parent / "logs" / "own-3"):
+        assert states(folder) == dict.fromkeys((0, 1), TrialState.FINISHED)
+        assert [session_ends(trial_folder(folder, number)) for number in (0, 1)] == [[1], [1]]
+
+
+def test_what_another_driver_begins_is_passed_by(path: Path) -> None:
+    """A folder that another driver has made and locked, and not yet begun in, is not taken."""
+    taken = path.parent / "logs" / "own-2"
+    taken.mkdir()
+    with lock(taken):
+        outcome = hpdash.run_sweep(path, path.parent / "logs", hpdash.Options(workers=1, new=True))
+    assert (outcome.folder.name, outcome.exit_code) == ("own-3", 0)
+    assert [each.name for each in taken.iterdir()] == [logdir.LOCK]
+
+
+def test_stopped_before_it_began(path: Path) -> None:
+    """Ctrl-C before there is a new folder: nothing is written, and the hint begins anew."""
+    before = snapshot(path.parent / "logs")
+    with (path.parent / "loops.py").open("a") as file:
+        file.write("\n(HERE / 'pids' / '0').touch()\ntime.sleep(60)\n")
+    with drive(path, "--workers", "1", "--new") as driver:
+        until(lambda: worker_pids(path.parent), 30)
+        driver.send_signal(signal.SIGINT)
+        out, err = driver.communicate(timeout=20)
+    assert driver.returncode == 130, err
+    assert "--workers 1 --new\n" in out
+    assert snapshot(path.parent / "logs") == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_what_was_begun_anew_resumes(path: Path, number: signal.Signals) -> None:
+    """Stopped in a trial, the same command without --new goes on with the newest, as Ctrl-C's hint says."""
+    folder = path.parent / "logs" / "own-2"
+    (path.parent / "wait").touch()
+    with drive(path, "--workers", "1", "--new") as driver:
+        until(lambda: folder.exists() and states(folder).get(1) is TrialState.RUNNING, 30)
+        until(lambda: worker_pids(path.parent), 30)
+        os.kill(driver.pid, number)
+        out, err = driver.communicate(timeout=20)
+    hint = f"To go on: hpdash sweep {path} --logdir {path.parent / 'logs'} --workers 1\n"
+    assert (hint in out) == (number == signal.SIGINT), err
+    finished = snapshot(trial_folder(folder, 0))
+    (path.parent / "wait").unlink()
+    code, out, err = ran(path)
+    assert (code, out.split()[0]) == (0, "own-2")
+    assert "0001" in err and "0000" not in err
+    assert snapshot(trial_folder(folder, 0)) == finished
+    assert groups(folder) == {"own-2/0000", "own-2/0001"}
