@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import multiprocessing
-import os
 import subprocess
 import sys
 import threading
@@ -326,22 +325,6 @@ def test_an_unusable_data_folder_is_a_data_error(tmp_path: Path) -> None:
     (tmp_path / "folder").write_text("")
     with pytest.raises(DataError, match="folder"):
         fetch_tiny(tmp_path / "folder")
-
-
-def test_keras_itself_fails_in_our_words(tmp_path: Path) -> None:
-    """Without a network the real Keras loader ends in our error and writes nothing outside the data folder."""
-    home, folder = tmp_path / "home", tmp_path / "data"
-    home.mkdir()
-    code = "from hpdash.data.fetch import fetch; fetch('fashion_mnist', lambda done, total: None)"
-    proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
-    environment = os.environ | proxies | {"HOME": str(home), "HPDASH_DATA": str(folder), "no_proxy": ""}
-    child = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=100, check=False
-    )
-    assert "DataError: fashion_mnist could not be fetched: Exception: URL fetch failure" in child.stderr
-    assert "Downloading" not in child.stdout
-    assert {path.name for path in folder.iterdir()} <= {".fashion_mnist.lock"}
-    assert list(home.rglob("*.gz")) == []
 
 
 # --- the other sources ----------------------------------------------------------------------------------------------

@@ -20,12 +20,14 @@ from hpdash.writer import RunWriter
 LAYERS = (  # a module imports from the layers before its own, and a package's modules from each other without a cycle
     {"errors"},
     {"disk", "domains", "trial", "histogram", "functions", "signals", "layers"},
-    {"logdir", "estimate", "distances"},
+    {"logdir", "estimate", "distances", "limits"},
     {"spec", "runs"},
-    {"search", "data", "models", "journal", "feed", "kept"},
+    {"search", "data", "models", "journal", "feed", "passes", "kept", "changes"},
     {"engine", "writer", "reader"},
-    {"session", "experiment", "analysis"},
+    {"checkpoint", "experiment", "analysis"},
+    {"session"},
     {"train", "record", "where"},
+    {"verification"},
     {"views", "backends", "plugin"},
     {"drive"},
     {"runner", "reading"},
@@ -36,7 +38,7 @@ LAYERS = (  # a module imports from the layers before its own, and a package's m
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 HOUSE = Path(hpdash.__file__).parent
 HEAVY = {"tensorflow", "keras"}
-HOMES = {"engine", "feed", "layers", "models"}  # which workers alone load
+HOMES = {"engine", "feed", "layers", "models", "passes"}  # which workers alone load
 AT_NEED = {"backends.probe", "data.fetch"}  # import them inside a function that a child process calls
 NAMES = re.compile(r"journal\.jsonl|sweep\.(json|toml)|^hparams-|tfevents|^epoch_|^best/|^attempts$|^time/|hpdash-lock")
 
@@ -211,6 +213,7 @@ except SystemExit as end:
         pytest.param(COMMAND, ["effects"], id="effects"),
         pytest.param(COMMAND, ["report"], id="report"),
         pytest.param(COMMAND, ["export"], id="export"),
+        pytest.param(COMMAND, ["verify"], id="verify"),
     ],
 )
 def test_a_driver_loads_no_tensorflow(tmp_path: Path, body: str, arguments: list[str]) -> None:

@@ -98,7 +98,8 @@ def seconds(run: Run) -> float | None:
     """Return the seconds a run has trained: what its journal says, else from its first logged value to its last."""
     if run.result and run.result.seconds:
         return run.result.seconds
-    times = [
+    ends = [
         time for series in run.scalars.values() if len(series.times) for time in (series.times[0], series.times[-1])
     ]
+    times = [time for time in ends if math.isfinite(time)]
     return float(max(times) - min(times)) if times else None

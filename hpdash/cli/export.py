@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..errors import Problem, SpecError
-from .group import JSON, main
+from .group import JSON, main, write
 from .ls import LOGDIR, WHERE, opened
 
 FORMATS = ("csv", "json", "parquet")
@@ -31,7 +31,7 @@ def export(logdir: Path, where: str | None, form: str | None, what: str, output:
         raise SpecError([Problem("--format parquet", "a file, which Parquet needs", "none", "Add -o FILE.parquet.")])
     data = reading.export(opened(logdir), what, where=where).encoded(form)
     if output is None:
-        click.echo(data, nl=False)
+        write(data)
         return
     try:
         output.write_bytes(data)

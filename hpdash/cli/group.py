@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -12,17 +13,26 @@ import click
 from rich.console import Console
 
 from ..errors import HpdashError
-from ..views.text import PIPE_WIDTH, json_text, plain
+from ..views.text import PIPE_WIDTH, json_text, plain, visible
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 class Screen(Console):
-    """A console that shows texts literally, and says when its reader has left instead of exiting."""
+    """A console that shows texts literally, and goes on in silence when its reader has left."""
 
     def on_broken_pipe(self) -> None:
-        """Raise BrokenPipeError."""
-        raise BrokenPipeError
+        """Go on in silence: a sweep runs on, and a command ends as it would have."""
+        _silence(2 if self.stderr else 1)
+
+    def _check_buffer(self) -> None:
+        """Take a terminal that is gone for a reader that has left, which is all that rich knows of."""
+        try:
+            super()._check_buffer()
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            self.on_broken_pipe()
 
 
 class Commands(click.Group):
@@ -30,6 +40,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
+        _open_standard_files()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")  # a name may have what the terminal's encoding has not
@@ -41,7 +52,7 @@ class Commands(click.Group):
             _say_error(error)
             ctx.exit(error.exit_code)
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has left: quiet, as with any command in a pipe
+            _silence(1)
             ctx.exit(0)
         except KeyboardInterrupt:
             ctx.exit(128 + signal.SIGINT)
@@ -63,10 +74,30 @@ def console_for(stderr: bool = False) -> Console:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
-    click.echo(json_text(value))
+    write(f"{json_text(value)}\n".encode(errors="backslashreplace"))
+
+
+def write(data: bytes) -> None:
+    """Write bytes to standard output as they are; to a terminal, what it would obey as its escapes."""
+    try:
+        click.echo(visible(data.decode(), besides="\n") if sys.stdout and sys.stdout.isatty() else data, nl=False)
+    except BrokenPipeError:
+        _silence(1)
 
 
 def _say_error(error: HpdashError) -> None:
     console = console_for(stderr=True)
     for line in str(error).splitlines() or [""]:
         console.print(plain(line), style="red", soft_wrap=True)
+
+
+def _silence(descriptor: int) -> None:
+    """Let what is still to be written go nowhere, as with any command in a pipe."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+
+
+def _open_standard_files() -> None:
+    """Open input, output and errors where they are closed, so that no file of a sweep is taken for one of them."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)  # by workers
+    os.close(descriptor)

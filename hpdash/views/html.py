@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from importlib.resources import files
 from itertools import count
 from typing import Any
 
-from .text import plain
+from .markup import said
 
 Figure = dict[str, Any]
 
@@ -55,13 +54,13 @@ def page(title: str, blocks: Sequence[Block]) -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{_text(title)}</title>
+<title>{said(title)}</title>
 <style>
 {_static("page.css")}</style>
 </head>
 <body>
 <main>
-<h1>{_text(title)}</h1>
+<h1>{said(title)}</h1>
 {body}
 </main>
 <script>{plotly}</script>
@@ -76,18 +75,14 @@ def page(title: str, blocks: Sequence[Block]) -> str:
 def _block(block: Block, numbers: count[int]) -> str:
     match block:
         case Heading(text, level):
-            return f"<h{level}>{_text(text)}</h{level}>"
+            return f"<h{level}>{said(text)}</h{level}>"
         case Fragment(html):
             return f'<div class="fragment">{html}</div>'
         case Chart(_, caption, height, wide):
-            said = f"<figcaption>{_text(caption)}</figcaption>" if caption else ""
+            words = f"<figcaption>{said(caption)}</figcaption>" if caption else ""
             plot = f'<div class="plot" id="chart-{next(numbers)}" style="height:{height}px" role="img"'
-            shown = f'{said}{plot} aria-label="{_text(caption)}"></div>'
+            shown = f'{words}{plot} aria-label="{said(caption)}"></div>'
             return f'<figure class="{"wide" if wide else "half"}">{shown}</figure>'
-
-
-def _text(text: str) -> str:
-    return escape(plain(text).plain)
 
 
 def _json(value: Any) -> str:

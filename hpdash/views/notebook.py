@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any, Self
 
 from ..trial import Ended, Event, Notice, TrialResult, TrialSpec, TrialState
 from .live import SHOWN_METRICS, Tally, ended_line
-from .markup import html_table
+from .markup import html_table, said
 from .text import duration, number
 
 REDRAW_SECONDS = 0.5
@@ -65,10 +64,10 @@ class NotebookView:
 
     def html(self) -> str:
         """Return what the output shows now."""
-        said = "".join(f"<div>{escape(line)}</div>" for line in self._said)
+        told = "".join(f"<div>{said(line)}</div>" for line in self._said)
         if self._tally is None:
-            return f"<div>{escape(self._fetching or 'starting workers …')}</div>{said}"
-        return f"{_total(self._tally)}{_running(self._tally)}{said}"
+            return f"<div>{said(self._fetching or 'starting workers …')}</div>{told}"
+        return f"{_total(self._tally)}{_running(self._tally)}{told}"
 
     def _redraw(self) -> None:
         from IPython.display import HTML  # noqa: PLC0415
@@ -87,7 +86,7 @@ def _total(tally: Tally) -> str:
         spec, value, epoch = tally.best
         words.append(f"best {spec.objective} {number(value)} at epoch {epoch}: {spec.number:04d} {spec.label}")
     share = (tally.done + tally.share_running) / max(1, tally.total)
-    return f"<div><progress value='{share:.4f}' max='1'></progress> {escape(' · '.join(words))}</div>"
+    return f"<div><progress value='{share:.4f}' max='1'></progress> {said(' · '.join(words))}</div>"
 
 
 def _running(tally: Tally) -> str:

@@ -111,7 +111,7 @@ def _facts(run: Run) -> Iterator[Text]:
         trained(run, objective) is not None and f"{progress(run, objective)} {unit}s",
         time is not None and duration(time),
         run.seed is not None and f"seed {run.seed}",
-        run.started and f"begun {datetime.fromtimestamp(run.started):%Y-%m-%d %H:%M}",
+        run.started and _begun(run.started),
         *caveats([run]),
     ]
     yield plain(" · ".join(str(part) for part in parts if part))
@@ -124,6 +124,13 @@ def _facts(run: Run) -> Iterator[Text]:
         yield plain(f"{'compiled with' if result.xla else 'without'} XLA, on {graph}")
     if result and result.weights_sha256:
         yield plain(f"weights' sha256 {result.weights_sha256}")
+
+
+def _begun(started: float) -> str:
+    try:
+        return f"begun {datetime.fromtimestamp(started):%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError, OSError):  # of a clock, or a file, that is far off
+        return "begun at a time that no calendar has"
 
 
 def _settings(run: Run) -> Iterator[RenderableType]:

@@ -33,7 +33,7 @@ from ..runs import HistogramSeries
 from .axes import is_log, usual
 from .colours import Group
 from .html import Block, Chart, Figure, Fragment, Heading, page
-from .text import plain
+from .text import visible
 
 __all__ = [
     "CLIP", "Block", "Chart", "Figure", "Fragment", "Heading",
@@ -48,7 +48,7 @@ CLIP = 0.999  # of the values that an axis of weights holds
 
 def literal(text: object) -> str:
     """Spell a name so that plotly, which reads tags in its texts, shows it as it is."""
-    return escape(plain(text).plain, quote=False)
+    return escape(visible(str(text)), quote=False)
 
 
 def curves_figure(groups: Sequence[Group], tag: str) -> Figure:
@@ -196,11 +196,16 @@ def _densities(histograms: Iterable[Histogram], edges: Floats) -> tuple[Floats, 
     return rows, known if len(known) else np.zeros((1, len(nothing)))
 
 
+def _key(group: Group) -> str:
+    """Name a group as the page's buttons do, which set no markup."""
+    return visible(group.label)
+
+
 def _line(group: Group, name: str, x: ArrayLike, y: ArrayLike, role: str, mode: str = "lines") -> dict[str, Any]:
     strong = role == "mean"
     dash = "dot" if role == "edge" else "solid"
     return {
-        "type": "scatter", "mode": mode, "name": literal(name), "legendgroup": group.label, "meta": {"role": role},
+        "type": "scatter", "mode": mode, "name": literal(name), "legendgroup": _key(group), "meta": {"role": role},
         "x": _rounded(x), "y": _rounded(y), "opacity": 0.45 if role == "run" else 1,
         "line": {"color": group.colour, "width": 2.6 if strong else 1.2, "dash": dash},
         "hovertemplate": "%{x}: %{y:.5g}" + _EXTRA,
@@ -210,7 +215,7 @@ def _line(group: Group, name: str, x: ArrayLike, y: ArrayLike, role: str, mode: 
 def _band(group: Group, x: ArrayLike, low: ArrayLike, high: ArrayLike, alpha: float) -> dict[str, Any]:
     across, bottom, top = _rounded(x), _rounded(low), _rounded(high)
     return {
-        "type": "scatter", "mode": "lines", "name": literal(group.label), "legendgroup": group.label,
+        "type": "scatter", "mode": "lines", "name": literal(group.label), "legendgroup": _key(group),
         "meta": {"role": "band"}, "x": across + across[::-1], "y": top + bottom[::-1], "fill": "toself",
         "fillcolor": _tint(group, alpha), "line": {"width": 0}, "hoverinfo": "skip",
     }  # fmt: skip
@@ -225,7 +230,7 @@ def _layout(groups: Sequence[Group], x: str, y: str, y_axis: dict[str, Any], log
     return {
         "xaxis": {"title": {"text": x}}, "yaxis": {"title": {"text": y}, **y_axis}, "showlegend": False,
         "hovermode": "closest", "margin": {"l": 64, "r": 16, "t": 12, "b": 48},
-        "meta": {"legend": [[group.label, group.colour] for group in groups], "log": log},
+        "meta": {"legend": [[_key(group), group.colour] for group in groups], "log": log},
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from .axes import labels, ticks
 from .colours import Group
 from .html import Figure
-from .text import plain
+from .markup import said
 
 WIDTH, HEIGHT = 460, 260
 LEFT, RIGHT, TOP, BOTTOM = 58, 10, 24, 40
@@ -22,7 +22,7 @@ def legend(groups: Sequence[Group]) -> str:
     square = "display:inline-block;width:.7em;height:.7em;margin-right:.4em"
     return "<div>" + " ".join(
         f'<span style="margin-right:1.2em"><span style="{square};background:{group.colour}"></span>'
-        f"{escape(plain(group.label).plain)}</span>"
+        f"{said(group.label)}</span>"
         for group in groups
     ) + "</div>"  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from rich.text import Text
 
 from ..trial import shown
 
-PIPE_WIDTH = 1000  # columns of a table that no eye has to see whole
+PIPE_WIDTH = 10**7  # characters: no name is longer, and nothing is left out where no eye has to see all of it
 
 
 def number(value: float | None) -> str:
@@ -43,8 +44,14 @@ def duration(seconds: float) -> str:
 
 def plain(text: object) -> Text:
     """Show a text literally: no markup, control characters as their escapes."""
-    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text))
-    return Text(shown)
+    return Text(visible(str(text)))
+
+
+def visible(text: str, besides: str = "") -> str:
+    """Spell what a terminal would obey or not show, such as escapes and marks of direction, but for `besides`."""
+    return "".join(
+        char if char.isprintable() or char in besides else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def table(
@@ -61,8 +68,12 @@ def table(
 
 
 def json_text(value: Any) -> str:
-    """Spell a value as JSON; NaN and the infinities as strings, which JSON has no numbers for."""
-    return json.dumps(_finite(value), indent=1, ensure_ascii=False, default=str, allow_nan=False)
+    """Spell a value as JSON; NaN and the infinities as strings, which JSON has no numbers for.
+
+    What a terminal would obey is escaped as JSON does, letters of any language are not.
+    """
+    text = json.dumps(_finite(value), indent=1, ensure_ascii=False, default=str, allow_nan=False)
+    return re.sub("[^ -~\n]", lambda odd: odd[0] if odd[0].isprintable() else json.dumps(odd[0])[1:-1], text)
 
 
 def _finite(value: Any) -> Any:

@@ -7,7 +7,6 @@ import io
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from ... import disk
 from ...errors import Problem, SpecError
 from ...runs import Run
 from ..colours import Group
-from ..markup import html_table
+from ..markup import html_table, said
 from ..plots import Block, Figure, Fragment, page
 from ..text import plain, setting
 
@@ -104,9 +103,9 @@ class Comparison(ABC):
         """Show it in a notebook as a picture of lines, without scripts: outputs stay small and need no network."""
         from ..svg import legend, svg  # noqa: PLC0415  notebooks alone need it
 
-        said = "".join(f"<p>{escape(plain(sentence).plain)}</p>" for sentence in self.answers)
+        answers = "".join(f"<p>{said(sentence)}</p>" for sentence in self.answers)
         charts = "".join(svg(figure) for row in self.panels() for figure in row)
-        return f"<div><b>{escape(plain(self.title).plain)}</b>{said}{legend(self.groups)}{charts}</div>"
+        return f"<div><b>{said(self.title)}</b>{answers}{legend(self.groups)}{charts}</div>"
 
 
 def sheet(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Fragment:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from ...errors import Problem, SpecError
 from ...histogram import NEAR_ZERO, Histogram, mixture, shared_edges
 from ...runs import Damage, HistogramSeries, Run
 from ..colours import Group
+from ..markup import said
 from ..panels import density_panels, titled
 from ..plots import (
     CLIP,
@@ -202,7 +202,7 @@ class WeightsComparison(Comparison):
 
     def blocks(self) -> list[Block]:
         """Return the answer, the densities with their slider, quantiles and distances over steps, and the tables."""
-        lead = "".join(f'<p class="lead">{escape(plain(sentence).plain)}</p>' for sentence in self.answers)
+        lead = "".join(f'<p class="lead">{said(sentence)}</p>' for sentence in self.answers)
         steps = [moment.step for moment in self.shown if moment.step is not None] if len(self.shown) == 1 else None
         caption = "Mean of each group, range of its runs as a band, every run as a thin line; one axis for all steps."
         bands = "Quantiles of each group's mean: the median, 25 to 75 % shaded, 1 % and 99 % dotted."
@@ -212,7 +212,7 @@ class WeightsComparison(Comparison):
             for group, run, numbers in self.statistics(self.shown[-1])
         ]
         made: list[Block] = [
-            Fragment(f'{lead}<p class="soft">{escape(self._counts())}</p>'),
+            Fragment(f'{lead}<p class="soft">{said(self._counts())}</p>'),
             Chart(densities_figure(self.groups, self.histograms, self.tag, steps), caption, height=460),
         ]
         if len(self.moments) > 1:
@@ -225,7 +225,7 @@ class WeightsComparison(Comparison):
             made += [Chart(figure, title, height=300, wide=False) for title, figure in self._traces()]
             cells = ([group.label, *cells] for group, cells in zip(self.groups, self._spread_cells(), strict=True))
             made.append(sheet(SPREAD_HEADER, cells))
-        notes = f'<p class="soft">{escape(plain(self._notes()).plain)}</p>'
+        notes = f'<p class="soft">{said(self._notes())}</p>'
         heading = Heading(f"Statistics at {self.shown[-1].label}")
         return [*made, heading, sheet(["", *STATISTICS], rows), Fragment(notes)]
 
@@ -236,11 +236,11 @@ class WeightsComparison(Comparison):
 
     def _traces(self) -> Iterator[tuple[str, Figure]]:
         for name, title in (("spread", "Distance between runs"), ("change", "Change per step")):
-            for unit, said in (("raw", "weight units"), ("scaled", "standard deviations")):
+            for unit, words in (("raw", "weight units"), ("scaled", "standard deviations")):
                 both = zip(self.groups, self.spread.groups, strict=True)
                 traces = [(group, getattr(own, name)) for group, own in both]
                 lines = [(group, trace.steps, getattr(trace, unit)) for group, trace in traces]
-                yield f"{title}, {said}", steps_figure(lines, said)
+                yield f"{title}, {words}", steps_figure(lines, words)
 
     def panels(self) -> list[list[Figure]]:
         """Return the densities at each moment shown, then the distances over steps."""

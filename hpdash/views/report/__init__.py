@@ -15,8 +15,8 @@ from ..effect_figures import importance_figure, interaction_figure, marginals_fi
 from ..effects import basis, interplay
 from ..html import Block, Chart, Figure, Fragment, Heading, page
 from ..listing import Listing, listings
+from ..markup import said
 from .curves import curves
-from .marks import said
 from .origin import how_made, warned, what_ran
 from .parallel import parallel
 from .trials import failures, headline, leaderboard

@@ -15,8 +15,8 @@ from ...runs import Objective, Run, Series
 from ..colours import CATEGORIES, Group, coloured, palette
 from ..effects import bounds_label
 from ..html import Block, Chart, Fragment
+from ..markup import said
 from ..plots import curves_figure
-from .marks import said
 
 POINTS = 150_000  # of all curves together: two megabytes
 FEWEST_STEPS, MOST_STEPS = 20, 200

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 
-from ..text import plain
-
-
-def said(text: object) -> str:
-    """Spell a text as HTML that shows it as it is, in elements and in attributes."""
-    return escape(plain(text).plain)
+from ..markup import said
 
 
 def block(text: str) -> str:

@@ -12,8 +12,9 @@ from ...analysis.effects import varied
 from ...kept import Kept, kept
 from ...runs import Logdir, Run
 from ...trial import shown
+from ..markup import said
 from ..text import setting
-from .marks import block, folded, listed, said
+from .marks import block, folded, listed
 
 
 def what_ran(runs: Sequence[Run]) -> str:

@@ -15,8 +15,8 @@ from ..axes import labels, ticks
 from ..colours import ABSENT as GREY
 from ..colours import SEQUENCE
 from ..effects import ABSENT
+from ..markup import said
 from ..text import number, setting
-from .marks import said
 
 WIDTH, NARROWEST, HEIGHT, TOP, BOTTOM, MARGIN = 1130, 150, 380, 44, 330, 90
 NOWHERE = 362  # where trials without a value are

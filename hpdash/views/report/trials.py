@@ -13,8 +13,9 @@ from ...runs import Objective, Run
 from ...trial import Scalar, TrialState
 from ..effects import ABSENT, spread
 from ..listing import Listing
+from ..markup import said
 from ..text import duration, number, setting
-from .marks import block, facts, folded, said, table
+from .marks import block, facts, folded, table
 
 TOP = 25  # rows of the leaderboard
 RESULTS = ("best", "epoch", "last", "time")

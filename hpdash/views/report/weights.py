@@ -10,9 +10,9 @@ from ...reader import read_histograms
 from ...runs import Objective, Run
 from ..colours import CATEGORIES, Group
 from ..html import Block, Chart, Figure, Fragment
+from ..markup import said
 from ..plots import densities_figure
 from ..text import number
-from .marks import said
 from .trials import trial_names
 
 KERNEL = "/kernel"

@@ -1,0 +1,84 @@
+"""Commands as users type them, as processes of their own in any environment; and the small sweep that most run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from hpdash import cli
+
+OWN = """
+[sweep]
+name = "own"
+[data]
+name = "synthetic"
+train = 20
+validation = 20
+[train]
+loop = "loops:behave"
+epochs = 2
+[hparams]
+does = {does}
+"""
+LOOPS = """
+import time
+
+def behave(trial):
+    if trial.hparams["does"] == "raise":
+        raise ValueError("[/b] \\x1b[31m odd")
+    for epoch in range(1, trial.epochs + 1):
+        while trial.hparams["does"] == "wait":
+            trial.tick(0.5)
+            time.sleep(0.05)
+        trial.report(epoch, loss=1.0, validation_accuracy=epoch / 4)
+"""
+
+
+def own(folder: Path, *does: str, loops: str = LOOPS) -> str:
+    """Write a sweep of training loops of one's own, which do as they are called; return its file's name."""
+    (folder / "loops.py").write_text(loops)
+    (folder / "own.toml").write_text(OWN.format(does=json.dumps(list(does), ensure_ascii=False)))
+    return "own.toml"
+
+
+def invoke(*arguments: str) -> Result:
+    """Run a command in this process."""
+    return CliRunner().invoke(cli.main, arguments, prog_name="hpdash")
+
+
+def hpdash(
+    *arguments: str,
+    cwd: Path,
+    environment: Mapping[str, str] | None = None,
+    before: str = "",
+    stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command as a process; `before` is what a shell reads before it, such as `ulimit -n 20;`."""
+    command = [sys.executable, "-m", "hpdash", *arguments]
+    shell = ["sh", "-c", f'{before} "$@"', "sh"] if before else []
+    return subprocess.run(
+        [*shell, *command],
+        cwd=cwd,
+        env={**os.environ, **(environment or {})},
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+        errors="replace",
+        timeout=100,
+        check=False,
+    )
+
+
+def patched(folder: Path, source: str) -> dict[str, str]:
+    """Return an environment in which every Python process, a worker too, first runs this source."""
+    site = folder / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(source)
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))}

@@ -1,0 +1,120 @@
+"""Row 21: a logs root that is unwritable, a file or read-only; and a sweep's folder that vanishes while it runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from commands import hpdash, own
+from driven import alive, drive, states, until, worker_pids
+
+from hpdash import logdir
+from hpdash.trial import TrialState
+
+# Says that it was imported, which no worker and no child may do before the logs root is known to be usable.
+LOOPS = """
+import os, time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+(HERE / "pids").mkdir(exist_ok=True)
+(HERE / "pids" / str(os.getpid())).touch()
+
+def behave(trial):
+    for epoch in range(1, trial.epochs + 1):
+        while trial.hparams["does"] == "wait" and not (HERE / "vanished").exists():
+            trial.tick(0.5)
+            time.sleep(0.02)
+        trial.report(epoch, loss=1.0, validation_accuracy=epoch / 4)
+"""
+
+
+def unusable(folder: Path, kind: str) -> str:
+    """Make a logs root of a kind that cannot be used; return how a user names it."""
+    (folder / "file").touch()
+    locked = folder / "locked"
+    locked.mkdir()
+    locked.chmod(0o555)
+    if kind.startswith("locked") and os.access(locked, os.W_OK):
+        pytest.skip("root writes where nobody may")
+    return kind
+
+
+@pytest.mark.parametrize(
+    "kind", ["file", "file/deeper", "locked", "locked/deeper", "/proc/self/logs", "/sys/kernel/logs"]
+)
+def test_a_logs_root_that_cannot_be_used(tmp_path: Path, kind: str) -> None:
+    """Ends with 4, its name and the reason; nothing is written and no function of the user's is loaded before that."""
+    if kind.startswith("/") and not Path(kind).parent.is_dir():
+        pytest.skip("no such file system here")
+    name = own(tmp_path, "learn", loops=LOOPS)
+    root = unusable(tmp_path, kind)
+    shown = hpdash("sweep", name, "--logdir", root, "--workers", "1", cwd=tmp_path)
+    assert shown.returncode == 4
+    assert shown.stderr.startswith(root)
+    assert "expected to read and write here, found: " in shown.stderr
+    assert len(shown.stderr.splitlines()) == 1
+    assert (tmp_path / "file").read_bytes() == b""
+    if not kind.startswith("/"):  # of a file system that only pretends to be writable, the kernel tells later
+        assert not (tmp_path / "pids").exists()
+
+
+def test_a_read_only_file_system(tmp_path: Path) -> None:
+    """A logs root that is mounted read-only ends with 4 and says so; what it holds can still be read."""
+    name = own(tmp_path, "learn", "learn_too")
+    assert hpdash("sweep", name, "--workers", "1", cwd=tmp_path).returncode == 0
+    logs = tmp_path / "logs"
+    mounted = f"mount --bind {logs} {logs} && mount -o remount,bind,ro {logs} || exit 77;"
+    tried = subprocess.run(["unshare", "-m", "sh", "-c", mounted], capture_output=True, check=False)
+    if tried.returncode:
+        pytest.skip("this machine lets nobody mount")
+    journal = logs / "own" / logdir.JOURNAL
+    journal.write_bytes(journal.read_bytes().splitlines(keepends=True)[0])
+    before = f"unshare -m sh -c '{mounted} exec \"$@\"' sh"
+    assert hpdash("ls", cwd=tmp_path, before=before).returncode == 0
+    shown = hpdash("sweep", name, "--workers", "1", cwd=tmp_path, before=before)
+    assert shown.returncode == 4
+    assert "Read-only file system" in shown.stderr
+    assert len(shown.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("gone", ["own", "."], ids=["sweep", "root"])
+def test_a_folder_that_vanishes(tmp_path: Path, gone: str) -> None:
+    """A sweep whose folder is deleted while it runs ends with 4 and says so; the same command then begins anew."""
+    path = tmp_path / own(tmp_path, "wait", "learn", loops=LOOPS)
+    folder = tmp_path / "logs" / "own"
+    with drive(path, "--workers", "1") as driver:
+        until(lambda: list(folder.glob("0000*/*")), 30)  # not while the worker makes its folder
+        shutil.rmtree(tmp_path / "logs" / gone)
+        (tmp_path / "vanished").touch()
+        out, err = driver.communicate(timeout=30)
+    assert driver.returncode == 4
+    assert f"{folder}/" in err
+    assert "found: No such file or directory. It was moved or deleted" in err
+    assert "Traceback" not in out + err
+    assert not any(map(alive, worker_pids(tmp_path)))
+    assert not folder.exists()
+    again = hpdash("sweep", path.name, "--workers", "1", cwd=tmp_path)
+    assert (again.returncode, set(states(folder).values())) == (0, {TrialState.FINISHED})
+
+
+def test_a_folder_that_was_moved(tmp_path: Path) -> None:
+    """A folder moved away while its sweep runs keeps all that was finished; put back, the sweep goes on from there."""
+    path = tmp_path / own(tmp_path, "learn", "wait", loops=LOOPS)
+    folder = tmp_path / "logs" / "own"
+    with drive(path, "--workers", "1") as driver:
+        until(lambda: list(folder.glob("0001*/*")), 30)
+        folder.rename(tmp_path / "elsewhere")
+        (tmp_path / "vanished").touch()
+        _, err = driver.communicate(timeout=30)
+    assert driver.returncode == 4
+    assert "moved or deleted" in err
+    assert not folder.exists()
+    (tmp_path / "elsewhere").rename(folder)
+    assert states(folder)[0] is TrialState.FINISHED
+    again = hpdash("sweep", path.name, "--workers", "1", cwd=tmp_path)
+    assert again.returncode == 0
+    assert set(states(folder).values()) == {TrialState.FINISHED}

@@ -1,0 +1,128 @@
+"""Row 28: a sweep of schema 1, kept as test data, is read and gone on with after an upgrade; a newer one is refused.
+
+`kept/schema-1` is what the first version left: `own` (two seeds each of a loop of one's own that learns, diverges and
+fails) and `digits_mlp` (one Keras trial). It never changes: a version that cannot read it breaks its users' logs.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import google_crc32c
+import pytest
+from commands import hpdash
+from driven import series, snapshot, states
+
+from hpdash import logdir, read_runs
+
+KEPT = Path(__file__).parent / "kept" / "schema-1"
+DIGEST = "3ee37a08ae5d"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Copy the kept sweeps, files and logs."""
+    shutil.copytree(KEPT, tmp_path / "kept", copy_function=shutil.copy)
+    return tmp_path / "kept"
+
+
+def test_it_is_listed(folder: Path) -> None:
+    """Every state, objective, seed and value of the old sweeps is there, without a warning."""
+    shown = hpdash("ls", "--json", "--repeats", cwd=folder)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    sweeps = {sweep["sweep"]: sweep for sweep in json.loads(shown.stdout)["sweeps"]}
+    best = {row["runs"][0]["id"]: row["values"]["best"] for sweep in sweeps.values() for row in sweep["rows"]}
+    states = [row["runs"][0]["status"] for row in sweeps["own"]["rows"]]
+    assert (best["own/0000"], best["own/0001"], best["digits_mlp/0000"]) == (0.5, 0.51, pytest.approx(0.16))
+    assert sorted(states) == ["diverged"] * 2 + ["failed"] * 2 + ["finished"] * 2
+    assert sweeps["own"]["missing"] == 0
+
+
+def test_it_is_shown_whole(folder: Path) -> None:
+    """A Keras trial's weights, digest, parameters and recipe are shown, a failed one's error."""
+    keras = json.loads(hpdash("show", "digits_mlp/0000", "--json", cwd=folder).stdout)
+    assert set(keras["weights"]) == {"hidden_1/kernel", "hidden_1/bias", "output/kernel", "output/bias"}
+    assert (keras["result"]["parameters"], keras["result"]["xla"]) == (310, True)
+    assert keras["result"]["weights_sha256"].startswith(DIGEST)
+    assert "[train]" in keras["recipe"]
+    failed = hpdash("show", "own/0004", cwd=folder)
+    assert "sweep.objective: expected one of loss; found validation/accuracy" in failed.stdout
+
+
+@pytest.mark.parametrize(("name", "code"), [("digits_mlp", 0), ("own", 1)])
+def test_a_finished_one_is_a_no_op(folder: Path, name: str, code: int) -> None:
+    """Run again, an old sweep that is done starts nothing, changes no byte, and ends as it did."""
+    before = snapshot(folder / "logs")
+    shown = hpdash("sweep", f"{name}.toml", cwd=folder)
+    assert (shown.returncode, shown.stderr) == (code, "")
+    assert snapshot(folder / "logs") == before
+
+
+def test_an_unfinished_one_goes_on(folder: Path) -> None:
+    """An old sweep cut off in the middle keeps what was finished and runs the rest, to the same end."""
+    sweep = folder / "logs" / "own"
+    whole, ends = series(sweep), states(sweep)
+    journal = sweep / logdir.JOURNAL
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:3]))
+    before = snapshot(sweep / "0000-does=learn,seed=0")
+    shown = hpdash("sweep", "own.toml", "--workers", "1", cwd=folder)
+    assert shown.returncode == 1
+    assert snapshot(sweep / "0000-does=learn,seed=0") == before
+    assert states(sweep) == ends
+    assert series(sweep) == whole
+
+
+def but_for_the_lock(folder: Path) -> dict[Path, tuple[int, bytes]]:
+    """Return every file of the sweeps but the locks, which name who last looked."""
+    locks = (logdir.LOCK, logdir.ROOT_LOCK)
+    return {path: held for path, held in snapshot(folder / "logs").items() if path.name not in locks}
+
+
+def newer_sweep(sweep: Path) -> None:
+    """Let a sweep's record be of the next schema, with what this version cannot know."""
+    path = sweep / logdir.SWEEP_JSON
+    known = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**known, "schema": known["schema"] + 1, "galaxies": []}))
+
+
+def newer_journal(sweep: Path) -> None:
+    """Let a journal's last line have a state that this version cannot know, and the checksum that belongs to it."""
+    path = sweep / logdir.JOURNAL
+    *lines, last = path.read_bytes().splitlines()
+    body = last.rpartition(b',"crc"')[0].replace(b"failed", b"hibernating") + b"}"
+    path.write_bytes(b"\n".join([*lines, body[:-1] + b',"crc":"%08x"}' % google_crc32c.value(body)]) + b"\n")
+
+
+@pytest.mark.parametrize("make", [newer_sweep, newer_journal], ids=["sweep.json", "journal"])
+def test_a_newer_one_is_refused(folder: Path, make: Callable[[Path], None]) -> None:
+    """A sweep that a newer version has written ends with 4 and the advice to update; nothing of it changes."""
+    make(folder / "logs" / "own")
+    before = but_for_the_lock(folder)
+    shown = hpdash("sweep", "own.toml", "--workers", "1", cwd=folder)
+    assert shown.returncode == 4
+    assert "Update hpdash to go on with it." in shown.stderr
+    assert len(shown.stderr.splitlines()) == 1
+    assert but_for_the_lock(folder) == before
+
+
+@pytest.mark.parametrize("make", [newer_sweep, newer_journal], ids=["sweep.json", "journal"])
+def test_a_newer_one_is_read(folder: Path, make: Callable[[Path], None]) -> None:
+    """Reading commands show what they know of a newer sweep, warn that it may not be all, and end with 0."""
+    make(folder / "logs" / "own")
+    shown = hpdash("ls", "--json", cwd=folder)
+    assert shown.returncode == 0
+    assert len(json.loads(shown.stdout)["sweeps"]) == 2
+    assert ("newer hpdash" in shown.stderr) or ("not a record of this version" in shown.stderr)
+    assert hpdash("show", "own/0000", cwd=folder).returncode == 0
+
+
+def test_it_is_read_as_a_library(folder: Path) -> None:
+    """`read_runs` gives the old runs with their hyperparameters of the types they had."""
+    runs = {run.id: run for run in read_runs(folder / "logs")}
+    assert len(runs) == 7
+    assert runs["digits_mlp/0000"].hparams["learning_rate"] == 0.1
+    assert runs["own/0003"].hparams["does"] == "diverge"
+    assert runs["own/0003"].group == runs["own/0002"].group

@@ -1,0 +1,64 @@
+"""Row 30: an optional extra that is absent costs one line that says what to type, and 2."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import hpdash, patched
+
+from hpdash import read_runs
+from hpdash.errors import SpecError
+from hpdash.histogram import Histogram
+from hpdash.writer import RunWriter
+
+FIGURES, PARQUET = 'pip install "hpdash[figures]"', 'pip install "hpdash[parquet]"'
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """Write a run with a curve and a histogram."""
+    with RunWriter(tmp_path / "logs" / "run") as run:
+        run.scalar("loss", 1.0, 1)
+        run.histogram("kernel", Histogram.of(np.arange(9.0)), 1)
+    return tmp_path / "logs"
+
+
+@pytest.mark.parametrize(
+    ("absent", "command", "advice"),
+    [
+        pytest.param("matplotlib", "compare --tag loss -o out.png", FIGURES, id="curves-png"),
+        pytest.param("matplotlib", "compare --tag loss -o out.svg", FIGURES, id="curves-svg"),
+        pytest.param("matplotlib", "compare --tag kernel -o out.png", FIGURES, id="weights-png"),
+        pytest.param("pyarrow", "export --format parquet -o out.parquet", PARQUET, id="parquet"),
+        pytest.param("pyarrow", "export --what series -o out.parquet", PARQUET, id="parquet-by-its-name"),
+    ],
+)
+def test_an_absent_extra(logs: Path, absent: str, command: str, advice: str) -> None:
+    """A command that needs it ends with 2 and one line, which installs it; no file is written."""
+    without = patched(logs.parent, f"import sys; sys.modules[{absent!r}] = None")
+    shown = hpdash(*command.split(), cwd=logs.parent, environment=without)
+    assert (shown.returncode, shown.stdout) == (2, "")
+    (line,) = shown.stderr.splitlines()
+    assert advice in line
+    assert not list(logs.parent.glob("out.*"))
+
+
+@pytest.mark.parametrize(
+    "command", ["ls", "show run", "compare --tag loss", "compare --tag kernel -o x.html", "report"]
+)
+def test_nobody_needs_an_extra(logs: Path, command: str) -> None:
+    """Without any of them, and without what only notebooks have, every other way to look works, quietly."""
+    absent = ["matplotlib", "pyarrow", "pandas", "IPython", "ipykernel", "ray", "scipy"]
+    without = patched(logs.parent, f"import sys; sys.modules.update(dict.fromkeys({absent!r}))")
+    shown = hpdash(*command.split(), cwd=logs.parent, environment=without)
+    assert (shown.returncode, shown.stderr) == (0, "")
+
+
+def test_to_pandas_without_pandas(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`to_pandas()` says in a line what it needs."""
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(SpecError, match=r"^to_pandas\(\) needs pandas: pip install pandas$"):
+        read_runs(logs).to_pandas()
