@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .feed import EngineData
 
 ENDED_BY_TRIAL = (TrialState.FINISHED, TrialState.DIVERGED, TrialState.FAILED)  # others may be tried again
+OUT_OF_MEMORY = "out of memory; fewer --workers or a smaller batch_size need less"
 GRAPHS_KEPT = 4  # compiled graphs a process keeps; each holds a model and its optimiser's state
 
 Loaded = tuple[data.Dataset, data.Split, data.Scaling]
@@ -88,6 +89,7 @@ class Trainer:
         except HpdashError as error:
             state, facts["error"] = TrialState.FAILED, str(error)
         except Exception as error:  # a user's model may raise anything; the sweep goes on
+            traceback.clear_frames(error.__traceback__)  # what they hold may be all the memory there is
             state, facts["error"] = _blame(error)
             facts["traceback"] = traceback.format_exc()
         if trial is not None and state.is_result:
@@ -197,7 +199,7 @@ def _blame(error: Exception) -> tuple[TrialState, str]:
     """Return how a trial ends that raised, and why in words: one out of memory as if the kernel had killed it."""
     reason = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-        return TrialState.KILLED, f"out of memory; fewer --workers or a smaller batch_size need less ({reason})"
+        return TrialState.KILLED, f"{OUT_OF_MEMORY} ({reason})"
     return TrialState.FAILED, reason
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ..errors import BackendError
 from ..signals import held_back
-from ..train import GRAPHS_KEPT
+from ..train import GRAPHS_KEPT, OUT_OF_MEMORY
 from ..trial import Ended, Event, Notice, Progress, Started, TrialResult, TrialState
 from .base import Queue, Task
 from .worker import Report, Setup, main
@@ -30,7 +30,6 @@ LONGEST_TICK = 2.0  # seconds that count at most between two looks: the machine 
 LONGEST_START = 120.0  # seconds a worker may take to import what it needs, before an attempt's time begins
 HUNG_SECONDS = 10.0  # of silence, from which an attempt that timed out is said to hang
 DEATHS_AT_START = 3  # workers that may die in a row before they are ready to train
-OUT_OF_MEMORY = "out of memory; fewer --workers or a smaller batch_size need less"
 MEMORY_SIGNS = ("MemoryError", "bad_alloc")  # what Python and C++ print when they end for want of memory
 LAST_WORDS = 2000  # characters of a dead worker's output that are kept
 

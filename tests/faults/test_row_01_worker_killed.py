@@ -1,0 +1,131 @@
+"""Row 1: kill -9 of a worker in an epoch costs its trial at most what came after its checkpoint, and no other anything.
+
+The trial is killed in words, tried again as often as the sweep says, and ends with an undisturbed run's bits.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from driven import children, digests, driving, long, own, series, session_ends, states, trial_folder, until
+from tensorboard.plugins.hparams import api_pb2
+
+from hpdash import logdir
+from hpdash.journal import Record, read_journal
+from hpdash.trial import TrialState
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A driver that has ended, and what its sweep had left by then."""
+
+    exit_code: int
+    out: str
+    err: str
+    records: tuple[Record, ...]
+    session_ends: list[int]
+
+
+def killed_in_an_epoch(path: Path) -> Ended:
+    """Run a sweep of one trial whose worker is killed once, after its next checkpoint."""
+    run = path.parent / "logs" / "long"
+    before = {path: path.stat().st_mtime_ns for path in run.glob(f"*/{logdir.CHECKPOINT}")}
+    with driving(path, "--workers", "1") as driver:
+        until(lambda: {path: path.stat().st_mtime_ns for path in run.glob(f"*/{logdir.CHECKPOINT}")} != before, 60)
+        (worker,) = children(driver.pid)
+        os.kill(worker, signal.SIGKILL)
+        out, err = driver.communicate(timeout=60)
+    records = read_journal(run / logdir.JOURNAL).records
+    return Ended(driver.returncode, out, err, records, session_ends(trial_folder(run, 0)))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the folder of the sweep file."""
+    return tmp_path_factory.mktemp("killed")
+
+
+@pytest.fixture(scope="module")
+def first(folder: Path) -> Ended:
+    """Run a sweep that tries nothing again, and kill its worker."""
+    return killed_in_an_epoch(long(folder, max_retries=0))
+
+
+@pytest.fixture(scope="module")
+def second(folder: Path, first: Ended) -> Ended:
+    """Run it again, now with a retry, and kill its worker again."""
+    return killed_in_an_epoch(long(folder, max_retries=1))
+
+
+def test_without_retries_it_is_killed(first: Ended) -> None:
+    """It is killed in words, its session has failed, the sweep ends with 1 and says how to go on."""
+    last = first.records[-1]
+    assert [record.state for record in first.records] == [TrialState.RUNNING, TrialState.KILLED]
+    assert last.result is not None
+    assert "killed by signal 9 (SIGKILL" in (last.result.error or "")
+    assert "memory" in (last.result.error or "")
+    assert first.session_ends == [api_pb2.STATUS_FAILURE]
+    assert first.exit_code == 1
+    assert "To go on: hpdash sweep" in first.out
+    assert "Traceback" not in first.out + first.err
+
+
+def test_the_next_run_tries_again_and_a_retry_follows_at_once(second: Ended) -> None:
+    """Run again, it goes on; killed again, it goes on within the same run, from an epoch that is named."""
+    attempts = [(record.attempt, record.state) for record in second.records]
+    assert attempts == [
+        (1, TrialState.RUNNING), (1, TrialState.KILLED),
+        (2, TrialState.RUNNING), (2, TrialState.KILLED),
+        (3, TrialState.RUNNING), (3, TrialState.FINISHED),
+    ]  # fmt: skip
+    assert re.search(r"killed by signal 9 .*; trying again from epoch [1-9]", second.err)
+    assert second.exit_code == 0
+
+
+def test_twice_killed_it_ends_with_the_same_bits(folder: Path, second: Ended, unharmed: Path) -> None:
+    """Scalars, histograms and final weights are an undisturbed run's, each step once, and the session ends once."""
+    killed = folder / "logs" / "long"
+    assert digests(killed) == digests(unharmed)
+    assert series(killed) == series(unharmed)
+    assert second.session_ends == [api_pb2.STATUS_SUCCESS]
+
+
+def test_what_it_went_on_from_is_gone(folder: Path, second: Ended) -> None:
+    """A finished trial leaves no checkpoint; what came after the earlier ones is aside, an attempt a folder."""
+    run = trial_folder(folder / "logs" / "long", 0)
+    assert not (run / logdir.CHECKPOINT).exists()
+    assert {path.name for path in (run / logdir.ATTEMPTS).iterdir()} <= {"1", "2"}
+
+
+# Dies at the n-th step of finding out whether it has to stop.
+LOOK = """
+import os, signal, sys
+from itertools import count
+
+def behave(trial):
+    steps, last = count(), int(trial.hparams["does"])
+    def step(*_):
+        if next(steps) == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+    sys.setprofile(step)
+    trial.host.stopping
+    sys.setprofile(None)
+    for epoch in range(1, trial.epochs + 1):
+        trial.report(epoch, loss=1.0, validation_accuracy=1.0)
+"""
+NEVER = 1000  # more steps than that takes
+
+
+def test_a_worker_killed_at_a_bad_moment_takes_nobody_along(tmp_path: Path) -> None:
+    """Workers share nothing: whatever one was just doing, the others are handed trials and heard on."""
+    path = own(tmp_path, *map(str, (1, 6, 9, 12, NEVER)), loops=LOOK, max_retries=0)
+    with driving(path, "--workers", "2") as driver:
+        driver.communicate(timeout=30)
+    killed = dict.fromkeys(range(4), TrialState.KILLED)
+    assert states(tmp_path / "logs" / "own") == {**killed, 4: TrialState.FINISHED}
+    assert driver.returncode == 1
