@@ -92,6 +92,7 @@ def write_sweep(root: Path) -> None:
 
 def write_tables(folder: Path, tag: str, tables: Sequence[Any]) -> None:
     """Write tensors as the histograms of a tag, one a step."""
+    folder.mkdir(parents=True, exist_ok=True)
     with closing(EventFile(folder)) as file:
         for step, table in enumerate(tables):
             tensor = table if isinstance(table, tensor_pb2.TensorProto) else tensor_util.make_tensor_proto(table)
