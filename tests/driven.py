@@ -185,12 +185,12 @@ def values(run: Path) -> Iterator[tuple[int, Any]]:
 
 
 def series(sweep: Path) -> dict[tuple[str, str, int], bytes]:
-    """Return all scalars and histograms but those a clock measured: (run, tag, step) -> bytes, each there once."""
+    """Return all that is logged but HParams and what a clock measured: (run, tag, step) -> bytes, each there once."""
     found: dict[tuple[str, str, int], bytes] = {}
     for folder in sorted(path for path in sweep.rglob("*") if path.is_dir()):
         for step, value in values(folder):
             plugin = value.metadata.plugin_data.plugin_name
-            if plugin in ("scalars", "histograms") and not value.tag.startswith("time/"):
+            if plugin != metadata.PLUGIN_NAME and not value.tag.startswith("time/"):
                 key = str(folder.relative_to(sweep)), value.tag, step
                 assert key not in found, f"{key} is there twice"
                 found[key] = value.tensor.SerializeToString()

@@ -269,13 +269,14 @@ def undisturbed(keras_file: Path) -> Path:
 
 
 def test_a_keras_sweep_is_whole(undisturbed: Path) -> None:
-    """Every trial has scalars from step 1, histograms from 0, best values once, and its weights' digest."""
+    """Every trial has its texts, scalars from step 1, histograms from 0, best values once, and its weights' digest."""
     found = series(undisturbed)
     for number in range(4):
         name = trial_folder(undisturbed, number).name
         assert {step for run, tag, step in found if (run, tag) == (name, "epoch_loss")} == {1, 2, 3}
         assert {step for run, tag, step in found if (run, tag) == (f"{name}/validation", "epoch_accuracy")} == {1, 2, 3}
         assert {step for run, tag, step in found if (run, tag) == (name, "hidden_1/kernel")} == {0, 1, 2, 3}
+        assert {(name, "settings", 0), (name, "model", 0)} <= found.keys()
         assert len([tag for run, tag, _ in found if (run, tag) == (name, "best/accuracy")]) == 1
     assert len(set(digests(undisturbed).values()) - {None}) == 4
 

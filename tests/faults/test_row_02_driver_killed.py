@@ -1,0 +1,103 @@
+"""Row 2: kill -9 of the driver at random times, and what is left of it and of its workers."""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from commands import hpdash, own
+from driven import (
+    alive,
+    driving,
+    finished,
+    journal_faults,
+    series,
+    session_ends,
+    states,
+    trial_folder,
+    until,
+    worker_pids,
+)  # fmt: skip
+from tensorboard.plugins.hparams import api_pb2
+
+from hpdash import logdir
+from hpdash.journal import read_journal
+from hpdash.trial import TrialState
+
+BENCH = Path(__file__).parents[1] / "bench" / "random_kills.py"
+SEED = "13"  # whose first round kills the driver once, when two thirds of the logs are there
+TRIALS, KILLS = 16, 6
+
+LOOPS = """
+import os, time
+from pathlib import Path
+import numpy as np
+
+HERE = Path(__file__).parent
+
+def behave(trial):
+    (HERE / "pids" / str(os.getpid())).touch()
+    for epoch in range(1, trial.epochs + 1):
+        while trial.hparams["does"] in ("wait", "hang") and not (HERE / "mended").exists():
+            time.sleep(0.05)
+            if trial.hparams["does"] == "wait":
+                trial.tick(0.5)
+        time.sleep(0.1)
+        weights = np.random.default_rng((trial.number, epoch)).normal(size=1000)
+        trial.histogram("model/weights", weights, epoch)
+        trial.report(epoch, loss=1 / epoch, validation_accuracy=float(weights.mean()))
+"""
+
+
+def written(folder: Path, *does: str) -> Path:
+    """Write the sweep."""
+    (folder / "pids").mkdir(parents=True)
+    return folder / own(folder, *does, loops=LOOPS)
+
+
+def test_workers_go_with_their_driver(tmp_path: Path) -> None:
+    """kill -9 of the driver: no worker is left after five seconds, also of those that hang; the rest is run again."""
+    path = written(tmp_path, "wait", "hang")
+    with driving(path, "--workers", "2") as driver:
+        until(lambda: len(worker_pids(tmp_path)) == 2, 30)
+        driver.kill()
+        until(lambda: not any(map(alive, worker_pids(tmp_path))), 5)
+    (tmp_path / "mended").touch()
+    assert hpdash("sweep", path.name, cwd=tmp_path).returncode == 0
+    folder = tmp_path / "logs" / "own"
+    assert set(states(folder).values()) == {TrialState.FINISHED}
+    assert [record.attempt for record in read_journal(folder / logdir.JOURNAL).latest.values()] == [2, 2]
+
+
+def test_killed_again_and_again(tmp_path: Path) -> None:
+    """However often: what is finished stays, byte for byte, each trial is finished once, and no series is torn."""
+    does = [str(number) for number in range(TRIALS)]
+    alone, path = written(tmp_path / "alone", *does), written(tmp_path / "killed", *does)
+    assert hpdash("sweep", alone.name, cwd=alone.parent).returncode == 0
+    folder, chance, kept = path.parent / "logs" / "own", random.Random(0), {}
+    for _ in range(KILLS):
+        before = set(worker_pids(path.parent))
+        with driving(path, "--workers", "2") as driver:
+            until(lambda before=before: set(worker_pids(path.parent)) > before, 30)
+            time.sleep(chance.uniform(0, 0.4))
+            driver.kill()
+            until(lambda: not any(map(alive, worker_pids(path.parent))), 5)
+        kept = finished(folder) | kept  # as they were when first seen
+    assert 0 < len(kept) < TRIALS
+    assert hpdash("sweep", path.name, cwd=path.parent).returncode == 0
+    assert {number: files for number, files in finished(folder).items() if number in kept} == kept
+    assert list(journal_faults(folder, TRIALS)) == []
+    assert series(folder) == series(alone.parent / "logs" / "own")
+    assert all(session_ends(trial_folder(folder, number)) == [api_pb2.STATUS_SUCCESS] for number in range(TRIALS))
+
+
+def test_a_keras_sweep_has_an_undisturbed_ones_bits() -> None:
+    """Killed at random, it goes on from its checkpoints, and ends with the same scalars, histograms and weights."""
+    command = [sys.executable, BENCH, "--rounds", "1", "--seed", SEED, "--workers", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"1 driver at .*: equal", done.stdout), done.stdout

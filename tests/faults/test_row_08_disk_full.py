@@ -1,0 +1,174 @@
+"""Row 8: a disk that is full for the journal, for event files and for a checkpoint, and goes on when there is room."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from commands import hpdash, own
+from driven import alive, driving, journal_faults, series, session_ends, snapshot, states, trial_folder, worker_pids
+from tensorboard.plugins.hparams import api_pb2
+
+from hpdash import checkpoint, logdir
+from hpdash.journal import read_journal
+from hpdash.trial import TrialState
+
+# "journal" and "events" fill the disk in their second epoch, while "wait" runs beside; then they need more room than
+# is left in the last page of a file: for the reason of a failure in the journal, or for histograms.
+LOOPS = """
+import os, time
+from pathlib import Path
+import numpy as np
+
+HERE = Path(__file__).parent
+
+def fill():
+    with (HERE / "logs" / "filler").open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+
+def behave(trial):
+    (HERE / "pids").mkdir(exist_ok=True)
+    (HERE / "pids" / str(os.getpid())).touch()
+    does = "learn" if (HERE / "room").exists() else trial.hparams["does"]
+    for epoch in range(1, trial.epochs + 1):
+        while does == "wait":
+            (HERE / "waits").touch()
+            trial.tick(0.5)
+            time.sleep(0.05)
+        if epoch == 2 and does in ("journal", "events"):
+            while not (HERE / "waits").exists():
+                time.sleep(0.05)
+            fill()
+        if epoch == 2 and does == "journal":
+            raise ValueError("an odd reason " * 10_000)
+        for number in range(100):
+            values = np.random.default_rng((trial.number, epoch, number)).normal(size=1000)
+            trial.histogram(f"model/weights_{number}", values, epoch)
+        trial.report(epoch, loss=1.0, validation_accuracy=epoch / 4)
+"""
+KERAS = """
+[sweep]
+name = "keras"
+[data]
+name = "digits"
+train = 200
+validation = 100
+[train]
+epochs = 3
+optimizer = "adam"
+[log]
+checkpoint_epochs = 1
+[hparams]
+hidden = [[512]]
+"""
+CHECKPOINT_SIZE = 3 * 4 * (64 * 512 + 512 + 512 * 10 + 10)  # its weights, and as much twice for Adam
+ROOM = 10 * 2**20
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system of its own as the logs root."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    size(logs, ROOM)
+    yield logs
+    as_root("umount", "-l", str(logs))
+
+
+def size(logs: Path, most: int) -> None:
+    """Mount a file system of so many bytes, or make the one that is mounted so large."""
+    again = "remount," if logs.is_mount() else ""
+    options = f"{again}size={most},uid={os.getuid()}"
+    if as_root("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(logs)):
+        pytest.skip("this machine lets nobody mount")
+
+
+def as_root(*command: str) -> int:
+    """Run a command as root where that needs no password; return its exit code."""
+    sudo = [] if os.getuid() == 0 else [shutil.which("sudo") or "false", "-n"]
+    return subprocess.run([*sudo, *command], capture_output=True, check=False).returncode
+
+
+def undisturbed(folder: Path, *does: str) -> dict[tuple[str, str, int], bytes]:
+    """Return what the sweep comes to in a folder where there is room."""
+    folder.mkdir()
+    (folder / "room").touch()
+    assert hpdash("sweep", own(folder, *does, loops=LOOPS), cwd=folder).returncode == 0
+    return series(folder / "logs" / "own")
+
+
+def ended_full(path: Path, workers: int) -> str:
+    """Run a sweep until the disk is full; it ends with 4 and no more than a few lines, which are returned."""
+    with driving(path, "--workers", str(workers)) as driver:
+        out, err = driver.communicate(timeout=90)
+    assert driver.returncode == 4, out + err
+    assert "No space left on device (" in err
+    assert "bytes free). Make room" in err
+    assert "Traceback" not in out + err
+    return err
+
+
+@pytest.mark.parametrize(("kind", "named"), [("journal", logdir.JOURNAL), ("events", logdir.EVENT_FILE)])
+def test_full_in_a_trial(tmp_path: Path, disk: Path, kind: str, named: str) -> None:
+    """Ends with 4, the file and the bytes free; what is finished stays; with room the same command ends the sweep."""
+    does = ("learn", kind, "wait")
+    path, folder = tmp_path / own(tmp_path, *does, loops=LOOPS), disk / "own"
+    assert named in ended_full(path, workers=2)
+    assert not any(map(alive, worker_pids(tmp_path)))
+    state = TrialState.RUNNING if kind == "journal" else TrialState.INTERRUPTED
+    assert states(folder) == {0: TrialState.FINISHED, 1: state, 2: state}
+    replay = read_journal(folder / logdir.JOURNAL)
+    assert replay.warnings == ()
+    if kind == "events":
+        assert "No space left on device" in str(replay.latest[1].result)
+        assert hpdash("verify", "logs", cwd=tmp_path).returncode == 0  # no file ends with a torn record
+    before = snapshot(trial_folder(folder, 0))
+    (disk / "filler").unlink()
+    (tmp_path / "room").touch()
+    again = hpdash("sweep", path.name, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert snapshot(trial_folder(folder, 0)) == before
+    assert list(journal_faults(folder, 3)) == []
+    assert series(folder) == undisturbed(tmp_path / "undisturbed", *does)
+    assert all(session_ends(trial_folder(folder, number)) == [api_pb2.STATUS_SUCCESS] for number in range(3))
+    assert hpdash("verify", "logs", cwd=tmp_path).returncode == 0
+
+
+def test_full_before_the_start(tmp_path: Path, disk: Path) -> None:
+    """A sweep that finds the disk full ends with 4; with room the same command runs it."""
+    path = tmp_path / own(tmp_path, "learn", loops=LOOPS)
+    with (disk / "filler").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, ROOM - 4096)
+    ended_full(path, workers=1)
+    (disk / "filler").unlink()
+    assert hpdash("sweep", path.name, cwd=tmp_path).returncode == 0
+    assert list(journal_faults(disk / "own", 1)) == []
+
+
+def test_full_for_a_checkpoint(tmp_path: Path, disk: Path) -> None:
+    """The one before is kept whole, no part of the next takes up room, and the trial goes on from there with room."""
+    path, folder = tmp_path / "keras.toml", disk / "keras"
+    path.write_text(KERAS)
+    size(disk, 2 * CHECKPOINT_SIZE)  # one and what else there is, but not a second beside it
+    assert logdir.CHECKPOINT in ended_full(path, workers=1)
+    run = trial_folder(folder, 0)
+    assert states(folder) == {0: TrialState.INTERRUPTED}
+    assert checkpoint.read(run / logdir.CHECKPOINT).epoch == 1
+    assert list(run.glob(f"{logdir.CHECKPOINT}.*")) == []
+    files = logdir.event_files(run)
+    size(disk, ROOM)
+    again = hpdash("sweep", path.name, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert {step for _, tag, step in series(folder) if tag == "epoch_loss"} == {1, 2, 3}
+    assert {step for _, tag, step in series(folder) if tag == "hidden_1/kernel"} == {0, 1, 2, 3}
+    assert set(files) < set(logdir.event_files(run))
+    assert list(disk.rglob("*.part")) == []
+    assert hpdash("verify", "logs", cwd=tmp_path).returncode == 0

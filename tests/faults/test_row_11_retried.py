@@ -1,0 +1,219 @@
+"""Row 11: trials that are tried again, from the start and from a checkpoint, as real TensorBoards show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+from boards import Board
+from commands import hpdash
+from driven import driving
+
+from hpdash import logdir
+
+# Both sweeps' trials die in their fourth epoch, once or twice, when the test has seen the third in TensorBoard.
+OWN = """
+[sweep]
+name = "own"
+[data]
+name = "synthetic"
+train = 20
+validation = 20
+[train]
+loop = "loops:behave"
+epochs = 5
+[hparams]
+deaths = [1, 2]
+"""
+LOOPS = """
+import os, signal, time
+from pathlib import Path
+import numpy as np
+
+HERE = Path(__file__).parent
+
+def die(name, deaths):
+    while not (HERE / "seen").exists():
+        time.sleep(0.05)
+    if len(list(HERE.glob(f"{name}-died-*"))) < deaths:
+        (HERE / f"{name}-died-{os.getpid()}").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def behave(trial):
+    trial.histogram("hidden_1/kernel", np.arange(9.0), 0)
+    for epoch in range(1, trial.epochs + 1):
+        if epoch == 4:
+            die(trial.number, trial.hparams["deaths"])
+        trial.histogram("hidden_1/kernel", np.arange(9.0) * epoch, epoch)
+        trial.report(epoch, loss=1 / epoch, validation_accuracy=epoch / 5)
+"""
+KERAS = """
+[sweep]
+name = "keras"
+[data]
+name = "digits"
+train = 100
+validation = 100
+[model]
+builder = "net:build"
+[train]
+epochs = 5
+batch_size = 25
+[log]
+checkpoint_epochs = 2
+[hparams]
+units = [4]
+"""
+NET = """
+from itertools import count
+
+import keras
+import tensorflow as tf
+from loops import die
+
+class Deadly(keras.layers.Layer):
+    steps = count()
+
+    def step(self):
+        if next(self.steps) == 12:  # the first of the fourth epoch of 4 steps
+            die("keras", 1)
+
+    def call(self, inputs, training=False):
+        with tf.control_dependencies([tf.py_function(self.step, [], [])] if training else []):
+            return tf.identity(inputs)
+
+def build(input_shape, classes, units):
+    hidden = keras.layers.Dense(units, name="hidden_1")
+    output = keras.layers.Dense(classes, "softmax")
+    return keras.Sequential([keras.Input(input_shape), keras.layers.Flatten(), Deadly(), hidden, output])
+"""
+RUNS = ["own/0000-deaths=1", "own/0001-deaths=2", "keras/0000-units=4"]
+SERIES = [  # plugin, what is added to the run's name, tag, the first step
+    ("scalars", "", "epoch_loss", 1),
+    ("scalars", "/validation", "epoch_accuracy", 1),
+    ("histograms", "", "hidden_1/kernel", 0),
+]
+Shown = dict[tuple[str, str], list[int]]
+
+
+def shown(board: Board) -> Shown:
+    """Return the steps that TensorBoard shows of every series: (run, tag) -> steps, in its order."""
+    found: Shown = {}
+    for run in RUNS:
+        for plugin, below, tag, _ in SERIES:
+            try:
+                points = board.get(f"plugin/{plugin}/{plugin}", run=run + below, tag=tag)
+            except HTTPError:  # it has not come so far
+                points = []
+            found[run + below, tag] = [step for _, step, _ in points]
+    return found
+
+
+def whole(last: int) -> Shown:
+    """Return what is to be shown of trials that have ended after that epoch."""
+    return {(run + below, tag): list(range(first, last + 1)) for run in RUNS for _, below, tag, first in SERIES}
+
+
+@dataclass
+class Lab:
+    """What a TensorBoard showed that was there all the while."""
+
+    folder: Path
+    polled: list[Shown] = field(default_factory=list)
+    given_up: dict[str, Any] = field(default_factory=dict)
+
+    def watch(self, board: Board, last: int, runs: list[str]) -> None:
+        """Look on until TensorBoard shows these runs up to an epoch."""
+
+        def there(board: Board) -> bool:
+            self.polled.append(shown(board))
+            return all(
+                steps[-1:] == [last] for (run, _), steps in self.polled[-1].items() if run.startswith(tuple(runs))
+            )
+
+        board.until(there)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Run both sweeps under a live TensorBoard; one trial is given up, and done when the command is run again."""
+    folder = tmp_path_factory.mktemp("retried")
+    for name, text in {"own.toml": OWN, "keras.toml": KERAS, "loops.py": LOOPS, "net.py": NET}.items():
+        (folder / name).write_text(text)
+    (folder / "logs").mkdir()
+    lab = Lab(folder)
+    with (
+        driving(folder / "keras.toml", "--workers", "1") as keras,
+        driving(folder / "own.toml", "--workers", "2") as own,
+        Board(folder / "logs", "true", "--reload_interval=1") as board,
+    ):
+        lab.watch(board, 3, RUNS)
+        (folder / "seen").touch()
+        told = [driver.communicate(timeout=60)[1] for driver in (own, keras)]
+        assert (own.returncode, keras.returncode) == (1, 0), told
+        lab.watch(board, 5, [RUNS[0], RUNS[2]])
+        board.until(lambda board: "STATUS_FAILURE" in board.groups()["own/0001"]["statuses"])
+        lab.given_up = board.groups()
+        lab.polled.append(shown(board))
+        assert hpdash("sweep", "own.toml", cwd=folder).returncode == 0
+        lab.watch(board, 5, RUNS)
+    yield lab
+
+
+@pytest.fixture(scope="module")
+def boards(lab: Lab) -> Iterator[dict[str, Board]]:
+    """TensorBoards of both loaders that were started afterwards."""
+    with ExitStack() as stack:
+        started = {fast: stack.enter_context(Board(lab.folder / "logs", fast)) for fast in ("true", "false")}
+        for board in started.values():
+            board.until(lambda board: all(steps[-1:] == [5] for steps in shown(board).values()))
+            board.until(lambda board: len(board.groups()) == len(RUNS))
+        yield started
+
+
+def test_the_trials_died_as_they_should(lab: Lab) -> None:
+    """One went on from its checkpoint, the others from the start, one of them twice."""
+    attempts = {run: sorted(path.name for path in (lab.folder / "logs" / run / "attempts").glob("*")) for run in RUNS}
+    assert attempts == {RUNS[0]: ["1"], RUNS[1]: ["1", "2"], RUNS[2]: []}
+    assert len(logdir.event_files(lab.folder / "logs" / RUNS[2])) == 2
+
+
+def test_a_live_board_shows_no_zig_zag(lab: Lab) -> None:
+    """Whenever it was asked, each step was there once and in order, and in the end none is missing."""
+    for looked in lab.polled:
+        for series, steps in looked.items():
+            assert all(one < other for one, other in pairwise(steps)), (series, steps)
+    assert lab.polled[-1] == whole(5)
+
+
+def test_a_trial_that_is_given_up_is_one_failed_session(lab: Lab) -> None:
+    """Its two attempts are one session, which has failed, with the metrics of what it has trained."""
+    assert lab.given_up["own/0001"]["statuses"] == ["STATUS_FAILURE"]
+    assert lab.given_up["own/0001"]["metrics"]["/epoch_loss"] == pytest.approx(1 / 3)
+    assert [lab.given_up[name]["statuses"] for name in ("own/0000", "keras/0000")] == [["STATUS_SUCCESS"]] * 2
+
+
+both_loaders = pytest.mark.parametrize("load_fast", ["true", "false"])
+
+
+@both_loaders
+def test_a_board_started_afterwards_shows_each_step_once(boards: dict[str, Board], load_fast: str) -> None:
+    """Scalars and histograms have every step of the trial, in order, and nothing of what was tried before."""
+    assert shown(boards[load_fast]) == whole(5)
+
+
+@both_loaders
+def test_a_trial_is_one_session(boards: dict[str, Board], load_fast: str) -> None:
+    """Every trial is one session that has succeeded, with the last metrics: none averaged with its own attempts."""
+    groups = boards[load_fast].groups()
+    assert groups.keys() == {"own/0000", "own/0001", "keras/0000"}
+    assert all(group["statuses"] == ["STATUS_SUCCESS"] for group in groups.values())
+    for name in ("own/0000", "own/0001"):
+        assert groups[name]["metrics"]["/epoch_loss"] == pytest.approx(1 / 5)
+        assert groups[name]["metrics"]["validation/epoch_accuracy"] == pytest.approx(1)

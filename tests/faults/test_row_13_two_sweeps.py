@@ -1,0 +1,90 @@
+"""Row 13: two sweeps under one logs root at once, and a sweep into a folder that is not ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from commands import hpdash, own
+from driven import driving, journal_faults, series, snapshot, values
+from tensorboard.plugins.hparams import metadata
+
+from hpdash import logdir
+
+SWEEP = """
+[sweep]
+name = "{name}"
+[data]
+name = "synthetic"
+train = 20
+validation = 20
+[train]
+loop = "loops:behave"
+epochs = 2
+[hparams]
+{swept}
+"""
+LOOPS = """
+import os, time
+from pathlib import Path
+
+def behave(trial):
+    logs = Path(__file__).parent / "logs"
+    for epoch in range(1, trial.epochs + 1):
+        while len(list(logs.glob("*/journal.jsonl"))) < int(os.environ.get("SWEEPS", 1)):
+            trial.tick(0.5)
+            time.sleep(0.05)
+        trial.histogram("model/weights", trial.data.x_train * epoch, epoch)
+        trial.report(epoch, loss=trial.seed + 1 / epoch, validation_accuracy=epoch / 4)
+"""
+SWEPT = {"one": "colour = ['red', 'blue']", "two": "dropout = { min = 0.0, max = 0.5, step = 0.25 }"}
+
+
+def sweeps(folder: Path) -> list[Path]:
+    """Write two sweeps of different hyperparameters."""
+    folder.mkdir(exist_ok=True)
+    (folder / "loops.py").write_text(LOOPS)
+    for name, swept in SWEPT.items():
+        (folder / f"{name}.toml").write_text(SWEEP.format(name=name, swept=swept))
+    return [folder / f"{name}.toml" for name in SWEPT]
+
+
+def recorded(sweep: Path) -> set[str]:
+    """Return the hyperparameters in a sweep's one experiment record."""
+    (folder,) = logdir.experiment_folders(sweep)
+    ((_, value),) = values(folder)
+    experiment = metadata.parse_experiment_plugin_data(value.metadata.plugin_data.content)
+    return {info.name for info in experiment.hparam_infos}
+
+
+def test_two_sweeps_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both end as each does alone, and the experiment record of each has the hyperparameters of both."""
+    for path in sweeps(tmp_path / "alone"):
+        assert hpdash("sweep", path.name, "--workers", "1", cwd=path.parent).returncode == 0
+    monkeypatch.setenv("SWEEPS", "2")  # no trial ends before both sweeps have begun
+    one, two = sweeps(tmp_path)
+    with driving(one, "--workers", "1") as first, driving(two, "--workers", "1") as second:
+        told = [driver.communicate(timeout=60) for driver in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0), told
+    for name, trials in {"one": 2, "two": 3}.items():
+        sweep = tmp_path / "logs" / name
+        assert list(journal_faults(sweep, trials)) == []
+        assert series(sweep) == series(tmp_path / "alone" / "logs" / name)
+        assert {"colour", "dropout"} <= recorded(sweep)
+
+
+@pytest.mark.parametrize("name", ["thesis.tex", "events.out.tfevents.1.host", "0000-does=learn/checkpoint.npz"])
+def test_a_folder_that_is_not_ours(tmp_path: Path, name: str) -> None:
+    """A sweep whose folder is somebody else's ends with 4 and says so, whatever is asked for; nothing in it changes."""
+    file = tmp_path / "logs" / "own" / name
+    file.parent.mkdir(parents=True)
+    file.write_text("mine")
+    own(tmp_path, "learn")
+    before = snapshot(tmp_path / "logs")
+    for options in ([], ["--retry-failed"]):
+        shown = hpdash("sweep", "own.toml", "--workers", "1", *options, cwd=tmp_path)
+        assert shown.returncode == 4
+        assert (
+            f"{Path('logs', 'own')}: expected a folder that hpdash made, found one without sweep.json" in shown.stderr
+        )
+        assert snapshot(tmp_path / "logs") == before
