@@ -6,16 +6,18 @@ each batch from the data held as one tensor, scales it, and calls the model's ow
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from . import weights
 from .feed import EngineData, Part, epoch_order, view
 from .passes import OnCall, Pass
+from .probing import EXAMPLES, Probe, place
 
 CALL_SECONDS = 2.0  # about how long one compiled call runs: progress, Ctrl-C and time limits wait that long
 CORE_FLOPS = 50e9  # a modest core's float32 rate in a matrix product; only the calls' length depends on it
@@ -51,6 +53,13 @@ class Engine:
         self._train = self._pass(data.train, model.train_step, batch, training=True)
         size = _even_batch(len(data.validation))
         self._validate = self._pass(data.validation, model.test_step, size, training=False)
+
+    @cached_property
+    def probe(self) -> Probe:
+        """The model's probe: its batch is the first examples of the training part, as they are stored."""
+        part = self.data.train
+        batch = self.data.scaled(part, tf.range(part.start, min(part.stop, part.start + EXAMPLES)))
+        return Probe(self.model, *batch, lambda text: self._tell(text, text))
 
     def _pass(self, part: Part, step: Callable[[Any], Any], batch: int, training: bool) -> Pass:
         steps = max(1, len(part) // batch)
@@ -96,24 +105,23 @@ class Engine:
         others = [variable for handle, variable in held.items() if handle not in known]
         return [*(variable.value for variable in self._state()), *others]
 
-    def state(self) -> list[np.ndarray[Any, Any]]:
+    def state(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return the values of all that training changes, to be restored into an engine of the same graph.
 
+        Their names are their places: a model may have two variables of one path.
         They may be views of memory in use: look at them before training goes on.
         """
-        return [view(variable) for variable in self._variables()]
+        return {str(place): view(variable) for place, variable in enumerate(self._variables())}
 
-    def restore(self, state: Sequence[np.ndarray[Any, Any]]) -> bool:
+    def restore(self, state: Mapping[str, np.ndarray[Any, Any]]) -> bool:
         """Go on from a state; False, and nothing changed, where it does not fit this graph."""
         variables = self._variables()
-        types = [(tuple(v.shape), v.dtype.as_numpy_dtype) for v in variables]
-        fits = [value.shape == shape and value.itemsize == np.dtype(kind).itemsize
-                for value, (shape, kind) in zip(state, types, strict=False)]  # fmt: skip
-        if len(state) != len(variables) or not all(fits):
-            return False
-        for variable, value, (_, kind) in zip(variables, state, types, strict=True):
-            variable.assign(value.view(kind))  # a file knows bfloat16 as bytes
-        return True
+        return _fill(variables, state.values())
+
+    def take(self, kept: Mapping[str, np.ndarray[Any, Any]]) -> bool:
+        """Give the model kept weights, the names they have included; False, and nothing changed, where they differ."""
+        names = [name for name, _ in weights.named(self.weights())]
+        return names == list(kept) and _fill([variable.value for variable in self.model.weights], kept.values())
 
     def pour(self, fresh: keras.Model) -> bool:
         """Give this model the values of a freshly built one, its optimiser's too; False where they do not fit."""
@@ -192,23 +200,29 @@ class Engine:
             self._told.add(subject)
             self.notice(text)
 
-    def weights(self) -> Iterator[tuple[str, str, np.ndarray[Any, Any]]]:
-        """Yield (layer path, variable name, values) of every weight, the moving statistics included.
+    def weights(self, trainable: bool = False) -> Iterator[tuple[str, str, np.ndarray[Any, Any]]]:
+        """Yield (layer path, variable name, values) of every weight with the moving statistics, or of those that train.
 
         The values may be a view of the weight's own memory: look at them before training goes on.
         """
-        prefix = f"{self.model.name}/"
-        for variable in self.model.weights:
-            layer, _, name = variable.path.removeprefix(prefix).rpartition("/")
-            yield layer or self.model.name, name, view(variable.value)
+        for variable in self.model.trainable_variables if trainable else self.model.weights:
+            yield *place(self.model, variable), view(variable.value)
 
     def digest(self) -> str:
         """Return the SHA-256 of all weights, with their names, types and shapes."""
-        total = hashlib.sha256()
-        for layer, name, values in self.weights():
-            total.update(f"{layer}/{name} {values.dtype} {values.shape}\n".encode())
-            total.update(np.ascontiguousarray(values).view(np.uint8).data)
-        return total.hexdigest()
+        return weights.digest(weights.named(self.weights()))
+
+
+def _fill(variables: Sequence[tf.Variable], values: Collection[np.ndarray[Any, Any]]) -> bool:
+    """Assign values to variables; False, and nothing changed, where they are not of their shapes and sizes."""
+    types = [(tuple(v.shape), v.dtype.as_numpy_dtype) for v in variables]
+    fits = [value.shape == shape and value.itemsize == np.dtype(kind).itemsize
+            for value, (shape, kind) in zip(values, types, strict=False)]  # fmt: skip
+    if len(values) != len(variables) or not all(fits):
+        return False
+    for variable, value, (_, kind) in zip(variables, values, types, strict=True):
+        variable.assign(value.view(kind))  # a file knows bfloat16 as bytes
+    return True
 
 
 def _look_ahead(model: keras.Model, data: EngineData) -> float:

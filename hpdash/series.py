@@ -1,0 +1,117 @@
+"""What `[log] series` asks for: histograms and per-layer scalars of a Keras trial, at the epochs that are due.
+
+Where "gradients" is among the series, with L the loss of the probe batch (probing.py) and w a variable:
+    gradients/<layer>/<variable>     the values of dL/dw
+    gradient_norm/<layer>            the L2 norm of dL/dw over all of the layer's trainable variables
+    gradient_norm/all                the same over all layers
+    update_ratio/<layer>/<variable>  |w_e - w_(e-1)| / |w_(e-1)| over the last epoch, L2 norms; none where |w_(e-1)| = 0
+The last is an epoch's: Karpathy's notes for CS231n ("Ratio of weights:updates") call 0.001 healthy for a single step.
+
+Where "activations" is among them, of the layers that have one, over the probe batch:
+    activations/<layer>              the outputs
+    dead_units/<layer>               of a relu, the share of units that are 0 for every example
+    saturated_units/<layer>          of a sigmoid or tanh, the share of outputs near the ends of its range
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import logdir
+
+if TYPE_CHECKING:
+    from .engine import Engine
+    from .session import Trial
+
+NEAR_END = 0.05  # of a bounded activation's range: what lies so near to an end is saturated
+RECTIFIERS = ("relu", "relu6")
+RANGES = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "hard_tanh": (-1.0, 1.0)}
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Series:
+    """Write a trial's series; its engine's weights are those of the epoch that is written."""
+
+    def __init__(self, trial: Trial, engine: Engine) -> None:
+        log = trial.settings["log"]
+        self._trial, self._engine = trial, engine
+        self._every, self._wanted = log["histograms"], log["series"]
+        self._before: dict[str, Array] = {}
+
+    def write(self, epoch: int) -> None:
+        """Write what is due after so many epochs: all of it each `histograms` epochs and at the end, 0 included."""
+        if self._is_due(epoch, "weights"):
+            for layer, variable, values in self._engine.weights():
+                self._trial.histogram(logdir.weight_tag(layer, variable), values, epoch)
+        if self._is_due(epoch, "gradients"):
+            self._write_gradients(epoch)
+            self._write_updates(epoch)
+        if self._is_due(epoch, "activations"):
+            self._write_activations(epoch)
+
+    def begin(self, epoch: int) -> None:
+        """Keep a copy of the weights that the next epoch, after so many, starts from, where its update is due."""
+        due = epoch < self._trial.epochs and self._is_due(epoch + 1, "gradients")
+        trained = self._engine.weights(trainable=True) if due else ()
+        self._before = {logdir.update_ratio_tag(layer, name): values.copy() for layer, name, values in trained}
+
+    def _is_due(self, epoch: int, series: str) -> bool:
+        every = self._every
+        return bool(every) and series in self._wanted and (epoch % every == 0 or epoch == self._trial.epochs)
+
+    def _write_gradients(self, epoch: int) -> None:
+        norms: dict[str, float] = {}
+        for layer, variable, values in self._engine.probe.gradients():
+            self._trial.histogram(logdir.gradient_tag(layer, variable), values, epoch)
+            norms[layer] = math.hypot(norms.get(layer, 0.0), norm(values))
+        for layer, length in norms.items():
+            self._trial.scalar(logdir.gradient_norm_tag(layer), length, epoch)
+        if norms:
+            self._trial.scalar(logdir.gradient_norm_tag(), math.hypot(*norms.values()), epoch)
+
+    def _write_updates(self, epoch: int) -> None:
+        for layer, variable, values in self._engine.weights(trainable=True) if self._before else ():
+            tag = logdir.update_ratio_tag(layer, variable)
+            before = self._before[tag]
+            if length := norm(before):
+                self._trial.scalar(tag, norm(values - before) / length, epoch)
+
+    def _write_activations(self, epoch: int) -> None:
+        for activation in self._engine.probe.activations():
+            self._trial.histogram(logdir.activation_tag(activation.layer), activation.outputs, epoch)
+            if activation.function in RECTIFIERS:
+                share = dead_units(activation.outputs)
+                self._trial.scalar(logdir.dead_units_tag(activation.layer), share, epoch)
+            elif ends := RANGES.get(activation.function):
+                share = saturated_units(activation.outputs, *ends)
+                self._trial.scalar(logdir.saturated_units_tag(activation.layer), share, epoch)
+
+
+def norm(values: Array) -> float:
+    """Return the L2 norm of an array of any shape, sqrt(sum(v^2)), in float64."""
+    flat = values.ravel().astype(np.float64)
+    return math.sqrt(flat @ flat)
+
+
+def dead_units(outputs: Array) -> float:
+    """Return the share of units that are 0 for every example, of rectified outputs [n, units].
+
+    Such a unit passes no gradient for any of them, so the batch cannot revive it ("dying ReLU"; Lu, Shin, Su and
+    Karniadakis 2019, https://arxiv.org/abs/1903.06733). Of a convolution a unit is a channel, at every place.
+    """
+    return float(np.mean(np.all(outputs == 0, axis=0)))
+
+
+def saturated_units(outputs: Array, low: float, high: float) -> float:
+    """Return the share of outputs [n, units] within 5 % of the range's width of one of its ends, both included.
+
+    There the slope, and with it the gradient that passes, is small: at most 0.19 of its greatest for a sigmoid or
+    tanh. Outputs at the ends of the range are what Rakitianskaia and Engelbrecht, "Measuring saturation in neural
+    networks" (2015), measure, and Glorot and Bengio (2010) watched.
+    """
+    margin = NEAR_END * (high - low)
+    return float(np.mean((outputs <= low + margin) | (outputs >= high - margin)))
