@@ -22,6 +22,7 @@ from tensorboard.plugins.histogram import metadata as histogram_metadata
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from tensorboard.plugins.hparams import metadata as hparams_metadata
 from tensorboard.plugins.scalar import metadata as scalar_metadata
+from tensorboard.plugins.text import metadata as text_metadata
 
 from . import disk, logdir
 from .histogram import Histogram
@@ -31,6 +32,7 @@ _MOST_WAITING = 2**20  # bytes that wait in memory for a flush
 
 _SCALAR = scalar_metadata.create_summary_metadata(display_name="", description="")
 _HISTOGRAM = histogram_metadata.create_summary_metadata(display_name="", description="")
+_TEXT = text_metadata.create_summary_metadata(display_name="", description="")
 
 
 class EventFile:
@@ -54,7 +56,11 @@ class EventFile:
 
     def add(self, value: summary_pb2.Summary.Value, step: int) -> None:
         """Add one value at a step; it may wait in memory for the next flush."""
-        self._waiting += _record(_event(value, step))
+        self.add_event(_event(value, step))
+
+    def add_event(self, event: event_pb2.Event) -> None:
+        """Add an event of any kind; it may wait in memory for the next flush."""
+        self._waiting += _record(event)
         if len(self._waiting) > _MOST_WAITING:
             self.flush()
 
@@ -93,16 +99,22 @@ class RunWriter:
 
     def scalar(self, tag: str, value: float, step: int, validation: bool = False) -> None:
         """Add a number as `tf.summary.scalar` does, in float32."""
-        with np.errstate(over="ignore"):  # too great for float32 is shown as infinite
-            tensor = _tensor(np.asarray(value, "<f4"), types_pb2.DT_FLOAT)
         file = self._validation_file() if validation else self._training
-        file.add(summary_pb2.Summary.Value(tag=tag, metadata=_SCALAR, tensor=tensor), step)
+        file.add(_scalar(tag, value), step)
 
     def histogram(self, tag: str, histogram: Histogram, step: int) -> None:
         """Add a histogram as `tf.summary.histogram` does: float64 [k, 3] of left edge, right edge, count."""
         table = np.column_stack((histogram.edges[:-1], histogram.edges[1:], histogram.counts))
         tensor = _tensor(table.astype("<f8"), types_pb2.DT_DOUBLE)
         self._training.add(summary_pb2.Summary.Value(tag=tag, metadata=_HISTOGRAM, tensor=tensor), step)
+
+    def text(self, tag: str, markdown: str) -> None:
+        """Add a text for TensorBoard's Text tab, at step 0."""
+        self._training.add(summary_pb2.Summary.Value(tag=tag, metadata=_TEXT, tensor=_string(markdown)), 0)
+
+    def graph(self, definition: bytes) -> None:
+        """Add the run's graph, a serialized GraphDef, for TensorBoard's Graphs tab."""
+        self._training.add_event(event_pb2.Event(wall_time=time.time(), graph_def=definition))
 
     def start(self, hparams: Mapping[str, Scalar], group: str) -> None:
         """Open the run's HParams session in a session group, at once visible, so that running trials show."""
@@ -167,6 +179,16 @@ def end_session(folder: Path, success: bool) -> None:
         file.add(_session_end(success), 0)
 
 
+def add_scalars(folder: Path, values: Mapping[str, float], step: int) -> None:
+    """Add numbers to a run that is done, in a new file that is on the disk when this returns."""
+    with closing(EventFile(folder)) as file:
+        for tag, value in values.items():
+            file.add(_scalar(tag, value), step)
+        file.sync()
+    with disk.guarded(folder):
+        disk.sync_folder(folder)
+
+
 def write_experiment(folder: Path, experiment: api_pb2.Experiment) -> None:
     """Write an HParams experiment record into a folder so that readers find all of it or nothing."""
     value = _hparams(hparams_metadata.EXPERIMENT_TAG, experiment=experiment)
@@ -228,6 +250,19 @@ def _tensor(array: np.ndarray[Any, Any], dtype: int) -> tensor_pb2.TensorProto:
         dim=[tensor_shape_pb2.TensorShapeProto.Dim(size=size) for size in array.shape]
     )
     return tensor_pb2.TensorProto(dtype=dtype, tensor_shape=shape, tensor_content=array.tobytes())
+
+
+def _string(text: str) -> tensor_pb2.TensorProto:
+    content = text.encode(errors="replace")  # half a character, which JSON can name, has no UTF-8
+    return tensor_pb2.TensorProto(
+        dtype=types_pb2.DT_STRING, tensor_shape=tensor_shape_pb2.TensorShapeProto(), string_val=[content]
+    )
+
+
+def _scalar(tag: str, value: float) -> summary_pb2.Summary.Value:
+    with np.errstate(over="ignore"):  # too great for float32 is shown as infinite
+        tensor = _tensor(np.asarray(value, "<f4"), types_pb2.DT_FLOAT)
+    return summary_pb2.Summary.Value(tag=tag, metadata=_SCALAR, tensor=tensor)
 
 
 def _session_end(success: bool) -> summary_pb2.Summary.Value:

@@ -20,6 +20,7 @@ from hpdash import logdir
 from hpdash.errors import SpecError
 from hpdash.histogram import Histogram
 from hpdash.kept import kept
+from hpdash.outline import Layer
 from hpdash.runs import Damage, HistogramSeries, Run
 from hpdash.search import trials
 from hpdash.spec import Sweep, parse_sweep
@@ -115,7 +116,26 @@ def test_a_page_tells_all_of_a_run() -> None:
 @pytest.mark.parametrize("width", [80, 160])
 def test_a_page_fits_its_terminal(width: int) -> None:
     """No line is wider than the terminal."""
-    assert max(map(len, shown(Page(TOLD, {"hidden_1/kernel": WEIGHTS}), width).splitlines())) <= width
+    page = Page(TOLD, {"hidden_1/kernel": WEIGHTS}, layers=[Layer("a" * 99, "Dense", "(None, 3)", 10**9, 0)])
+    assert max(map(len, shown(page, width).splitlines())) <= width
+
+
+def test_a_page_has_the_parameters_of_every_layer() -> None:
+    """Each layer stands with what trains and what does not, names literally, and their sums stand last."""
+    norm = Layer("batchnorm_1", "BatchNormalization", "(None, 300)", 600, 600)
+    page = Page(
+        TOLD, {}, layers=[Layer(HOSTILE, "Flatten", "", 0, 0), norm, Layer("out", "Dense", "(None, 3)", 903, 0)]
+    )
+    assert [line.split() for line in shown(page).partition("\nLayers\n")[2].splitlines()[:5]] == [
+        ["layer", "kind", "output", "shape", "trainable", "not", "trainable"],
+        [r"[/b]\x1b[31m<img>", "Flatten"],
+        ["batchnorm_1", "BatchNormalization", "(None,", "300)", "600", "600"],
+        ["out", "Dense", "(None,", "3)", "903"],
+        ["all", "1,503", "600"],
+    ]
+    assert to_json(page)["layers"][1] == {
+        "name": "batchnorm_1", "kind": "BatchNormalization", "shape": "(None, 300)", "trainable": 600, "fixed": 600,
+    }  # fmt: skip
 
 
 def test_a_page_of_a_foreign_run_tells_what_there_is() -> None:

@@ -29,6 +29,7 @@ RANDOM = """
 data = { name = "digits" }
 model = { hidden = [8] }
 train = { epochs = 2 }
+log = { series = ["weights", "gradients", "activations"] }
 sweep = { name = "random", strategy = "random", trials = 4, seed = 3 }
 [hparams]
 optimizer = ["sgd", "adam"]
@@ -226,6 +227,33 @@ def test_weights_from_step_0(outcomes: dict[str, Outcome], boards: Boards, plugi
 
 
 @both_loaders
+def test_texts_of_every_trial(outcomes: dict[str, Outcome], boards: Boards, load_fast: str) -> None:
+    """The Text tab has each trial's settings and its model, once, as tables."""
+    board = boards("", load_fast)
+    tags = board.get("plugin/text/tags")
+    for spec in outcomes["grid"].specs:
+        run = f"grid/{runs_of(outcomes['grid'])[spec.number]}"
+        assert sorted(tags[run]) == ["model", "settings"]
+        (settings,), (model,) = (board.get("plugin/text/text", run=run, tag=tag) for tag in ("settings", "model"))
+        assert (settings["step"], model["step"]) == (0, 0)
+        assert f"<td><strong>model.activation</strong></td>\n<td>{spec.swept['activation']}</td>" in settings["text"]
+        assert "<td>hidden_1</td>\n<td>Dense</td>\n<td>(None, 8)</td>" in model["text"]
+
+
+@both_loaders
+def test_the_graph_of_every_trial(outcomes: dict[str, Outcome], boards: Boards, load_fast: str) -> None:
+    """The Graphs tab has each trial's layers, in order."""
+    board = boards("", load_fast)
+    graphs = board.get("plugin/graphs/info")
+    runs = [f"grid/{run}" for run in runs_of(outcomes["grid"])]
+    assert all(graphs[run]["run_graph"] for run in runs)
+    graph = board.text("plugin/graphs/graph", run=runs[0], conceptual="false")
+    layers = ("input_layer", "flatten", "hidden_1", "activation_1", "output")
+    places = [graph.index(f'name: "{layer}"') for layer in layers]
+    assert places == sorted(places)
+
+
+@both_loaders
 def test_board_shows_every_step(boards: Boards, load_fast: str) -> None:
     """`hpdash board` has Time Series show every step of a long series (Histograms itself never shows more than 51)."""
     requests = [
@@ -338,6 +366,19 @@ def test_page_time_series(page: Any, outcomes: dict[str, Outcome]) -> None:
     runs = [f"{sweep}/{run}" for sweep in SWEPT for run in runs_of(outcomes[sweep])]
     for name in runs + [f"{run}/validation" for run in runs]:
         count(page.locator("scalar-card").get_by_text(name, exact=True), 1)
+
+
+def test_page_text(page: Any) -> None:
+    """A trial's swept settings stand out in a table."""
+    page.goto("/#text&tagFilter=settings")
+    count(page.locator("tf-text-loader strong", has_text="model.batchnorm").first, 1)
+
+
+def test_page_graph(page: Any) -> None:
+    """The layers of the first trial's model are drawn at once."""
+    page.goto("/#graphs")
+    for layer in ("flatten", "hidden_1", "output"):  # longer names are cut
+        count(page.locator("tf-graph-scene .nodelabel").get_by_text(layer, exact=True), 1)
 
 
 def test_page_histograms(page: Any) -> None:

@@ -12,7 +12,7 @@ import google_crc32c
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.compat.proto import event_pb2
+from tensorboard.compat.proto import event_pb2, graph_pb2, node_def_pb2
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from tensorboard.util import tensor_util
 
@@ -77,6 +77,19 @@ def test_tensorboard_reads_scalars_and_histograms_back(tmp_path: Path) -> None:
     assert (histogram.step, table.dtype, table.tolist()) == (0, np.float64, [[0, 2, 2], [2, 4, 1]])
     assert training.SummaryMetadata("epoch_loss").plugin_data.plugin_name == "scalars"
     assert training.SummaryMetadata("hidden_1/kernel").plugin_data.plugin_name == "histograms"
+
+
+def test_tensorboard_reads_texts_and_a_graph_back(tmp_path: Path) -> None:
+    """A text is one string at step 0 for the Text tab, what no UTF-8 has replaced; a graph is the run's."""
+    graph = graph_pb2.GraphDef(node=[node_def_pb2.NodeDef(name="hidden_1", op="Dense")])
+    with RunWriter(tmp_path) as run:
+        run.text("settings", "| ä | \ud800 |")
+        run.graph(graph.SerializeToString())
+    found = EventAccumulator(str(tmp_path)).Reload()
+    (text,) = found.Tensors("settings")
+    assert (text.step, tensor_util.make_ndarray(text.tensor_proto).item().decode()) == (0, "| ä | ? |")
+    assert found.SummaryMetadata("settings").plugin_data.plugin_name == "text"
+    assert graph_pb2.GraphDef.FromString(found.Tensors("__run_graph__")[0].tensor_proto.string_val[0]) == graph
 
 
 def test_event_file_is_framed_and_offset_counts_its_bytes(tmp_path: Path) -> None:

@@ -21,23 +21,28 @@ from ..analysis.folds import FIELDS, caveats, field_of
 from ..analysis.objective import VALIDATION, best, goal_of, last, objective_of, seconds, trained
 from ..errors import Problem, SpecError
 from ..histogram import NEAR_ZERO, Histogram
+from ..outline import Layer
 from ..runs import HistogramSeries, Run, Series
+from .layers import layer_table
 from .listed import progress
+from .looked import of_run
 from .text import duration, number, plain, setting
 
 BARS = "▁▂▃▄▅▆▇█"
 _CURVE = 20  # characters of a metric's curve
 _LEVELS = {"p1": 0.01, "p50": 0.5, "p99": 0.99}
+_KINDS = {"Weights": "", "Gradients": logdir.GRADIENTS, "Activations": logdir.ACTIVATIONS}
 _STATISTICS = ("mean", "std", "min", *_LEVELS, "max")
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A run, the histograms of its tags, and a sweep file that trains it again, where there is one."""
+    """A run, the histograms of its tags, a sweep file that trains it again, and its model's layers, where there are."""
 
     run: Run
     histograms: Mapping[str, HistogramSeries]
     recipe: str | None = None
+    layers: Sequence[Layer] = ()
 
 
 def find(runs: Sequence[Run], name: str) -> Run:
@@ -73,12 +78,15 @@ def draw(page: Page) -> Iterator[RenderableType]:
     yield _lines(str(run.folder), "dim")
     yield from _facts(run)
     yield from _settings(run)
+    if page.layers:
+        yield _heading("Layers")
+        yield layer_table(page.layers)
     if run.scalars:
         yield _heading("Metrics")
         yield _metrics(run)
-    if page.histograms:
-        yield _heading("Weights, at the first and at the last step")
-        yield from _weights(page)
+    for what, kept in _by_kind(page.histograms).items():
+        yield _heading(f"{what}, at the first and at the last step")
+        yield from _distributions(run, kept)
     yield from _faults(run)
     if page.recipe:
         yield _heading("Again")
@@ -122,8 +130,11 @@ def _facts(run: Run) -> Iterator[Text]:
     if result and result.xla is not None:
         graph = "an earlier trial's graph" if result.reused_graph else "a graph of its own"
         yield plain(f"{'compiled with' if result.xla else 'without'} XLA, on {graph}")
+    yield from of_run(run)
     if result and result.weights_sha256:
         yield plain(f"weights' sha256 {result.weights_sha256}")
+    if result and result.kept_epoch is not None:
+        yield plain(f"{logdir.WEIGHTS} has the weights of epoch {result.kept_epoch}")
 
 
 def _begun(started: float) -> str:
@@ -208,18 +219,29 @@ def _nonfinite(run: Run, tag: str, histogram: Histogram, step: int) -> float:
     return histogram.nonfinite / max(histogram.total + histogram.nonfinite, 1)
 
 
-def _weights(page: Page) -> Iterator[Text]:
+def _by_kind(histograms: Mapping[str, HistogramSeries]) -> dict[str, dict[str, HistogramSeries]]:
+    """Part histograms in those of weights, of gradients and of activations, each in the order of tags."""
+    parts: dict[str, dict[str, HistogramSeries]] = {}
+    for kind, prefix in _KINDS.items():
+        own = {tag: series for tag, series in sorted(histograms.items()) if logdir.probed(tag) == prefix}
+        if own:
+            parts[kind] = own
+    return parts
+
+
+def _distributions(run: Run, histograms: Mapping[str, HistogramSeries]) -> Iterator[Text]:
     names = "".join(f"{name:>9}" for name in _STATISTICS)
     yield Text(f"{'step':>6}{names} |w|≤{NEAR_ZERO:g}", style="dim")
-    for tag, series in sorted(page.histograms.items()):
+    for tag, series in histograms.items():
         places = dict.fromkeys((0, len(series.steps) - 1)) if len(series.steps) else {}
         for at in places:
-            found = statistics(page.run, tag, series, at)
+            found = statistics(run, tag, series, at)
             if not at:
                 yield plain(f"{tag} ({found['values']:,.0f})")
             lost = f"  {found['nonfinite']:.2%} not finite" if found["nonfinite"] else ""
             numbers = "".join(f"{_short_number(found[name]):>9}" for name in _STATISTICS)
-            told = f"{numbers}{found['near_0']:>10.1%}" if _varies(found) else f"  all {found['mean']:.3g}"
+            varies = _varies(found) or np.count_nonzero(series.histograms[at].counts) > 1  # as tiny gradients do
+            told = f"{numbers}{found['near_0']:>10.1%}" if varies else f"  all {found['mean']:.3g}"
             yield Text(f"{found['step']:>6}{told}{lost}")
 
 
@@ -261,7 +283,9 @@ def to_json(page: Page) -> dict[str, Any]:
         "swept": list(run.swept),
         "hparams": dict(sorted(run.hparams.items())),
         "metrics": metrics,
+        "layers": [asdict(layer) for layer in page.layers],
         "weights": weights,
+        "looks": [look.to_json() for look in run.looks if run.number in {score.trial for score in look.scores}],
         "result": run.result.to_json() if run.result else None,
         "damage": [{"file": str(each.file), "offset": each.offset, "reason": each.reason} for each in run.damage],
         "recipe": page.recipe,

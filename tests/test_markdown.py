@@ -1,0 +1,125 @@
+"""Truths of the texts in TensorBoard's Text tab, rendered by TensorBoard's own Markdown."""
+
+from __future__ import annotations
+
+import warnings
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as limited
+from hypothesis import strategies as st
+
+from hpdash import markdown
+from hpdash.outline import Layer
+from hpdash.trial import TrialSpec, visible
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # of the html5lib that TensorBoard brings
+    from tensorboard.plugin_util import markdown_to_safe_html
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "data": {"name": "digits", "train": None},
+    "model": {"builder": "mlp", "hidden": [64, 32], "batchnorm": "before"},
+    "train": {"epochs": 3, "nesterov": False, "learning_rate": 1e-4},
+    "log": {"histograms": 1},
+}
+
+
+class Table(HTMLParser):
+    """The cells of an HTML table, row by row, and every tag there is."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.tags: set[str] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Begin a row or a cell."""
+        self.tags.add(tag)
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("th", "td"):
+            self.rows[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        """Add to the cell."""
+        if self.rows and self.rows[-1] and data != "\n":
+            self.rows[-1][-1] += data
+
+
+def rendered(text: str) -> Table:
+    """Render Markdown as TensorBoard does."""
+    return Table(markdown_to_safe_html(text))
+
+
+def spec(swept: dict[str, Any], settings: dict[str, dict[str, Any]]) -> TrialSpec:
+    """Make a trial of these settings."""
+    return TrialSpec(0, 0, 7, swept, settings, "validation/accuracy", "max")
+
+
+def test_settings_begin_with_what_is_swept() -> None:
+    """The swept ones come first and bold, then what else is set, the seed and the versions that are known."""
+    text = markdown.settings(spec({"batchnorm": "before"}, SETTINGS), {"keras": "3.15", "hpdash": None})
+    assert rendered(text).rows == [
+        ["setting", "value"],
+        ["model.batchnorm", "before"],
+        ["data.name", "digits"],
+        ["model.builder", "mlp"],
+        ["model.hidden", "64-32"],
+        ["train.epochs", "3"],
+        ["train.nesterov", "False"],
+        ["train.learning_rate", "0.0001"],
+        ["seed", "7"],
+        ["keras", "3.15"],
+    ]
+    assert text.count("**") == 2
+
+
+def test_a_model_ends_with_all_its_parameters() -> None:
+    """Each layer has a row, and the last one has the sums."""
+    layers = [Layer("hidden_1", "Dense", "(None, 300)", 235_500, 0), Layer("norm", "BatchNormalization", "", 600, 600)]
+    assert rendered(markdown.model(layers)).rows == [
+        ["layer", "kind", "output shape", "trainable", "not trainable"],
+        ["hidden_1", "Dense", "(None, 300)", "235,500", "0"],
+        ["norm", "BatchNormalization", "", "600", "600"],
+        ["all", "", "", "236,100", "600"],
+    ]
+
+
+HOSTILE = {
+    "html": "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    "entity": "&lt;b&gt; &amp;",
+    "emphasis": "**bold** _thin_ ~~gone~~ __init__",
+    "link": "[here](javascript:alert(1)) ![x](http://x) <http://x>",
+    "code": "`a` ``b`` ```",
+    "table": "a | b || c \\| d \\\\| e",
+    "lines": "a\n| b |\r\n# c\n\n---",
+    "list": "- a",
+    "control": "\x1b[31m\x00\x02klzzwxh:0001\x03\u202e",
+    "reference": "[a]: http://x",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_and_values_stand_literally(name: str) -> None:
+    """Whatever a value or a layer's name is made of, the page shows its characters and nothing else."""
+    shown_as_themselves(HOSTILE[name])
+
+
+@limited(max_examples=40)
+@given(st.text(st.sampled_from("\\`*_{}[]()#+-.!|<>&;:/ab1 \n\"'~="), min_size=1, max_size=12))
+def test_no_text_is_syntax(text: str) -> None:
+    """The same holds of any text made of Markdown's own characters."""
+    shown_as_themselves(text)
+
+
+def shown_as_themselves(text: str) -> None:
+    """Look for a text in both tables."""
+    table = rendered(markdown.settings(spec({"note": text}, {**SETTINGS, "model": {"note": text}}), {}))
+    assert table.rows[1] == ["model.note", visible(text).strip()]
+    layers = rendered(markdown.model([Layer(text, "Dense", "", 1, 0)]))
+    assert layers.rows[1] == [visible(text).strip(), "Dense", "", "1", "0"]
+    assert table.tags | layers.tags == {"table", "thead", "tbody", "tr", "th", "td", "strong"}
