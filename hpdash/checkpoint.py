@@ -1,31 +1,28 @@
 """A trial's state on the disk, one file that is there whole or as it was before; and its event files, cut to fit it.
 
-The file is an .npz: the arrays of the engine's state in order, and `about`, JSON in UTF-8. Nothing in it is unpickled.
+The file is an .npz: the arrays of the trial's state, numbered, and `about`, JSON in UTF-8, which has their names.
+Nothing in it is unpickled.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import zipfile
-import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import disk, logdir
-from .writer import set_aside
+from . import disk, logdir, npz
+from .errors import TrialError
+from .npz import Array
+from .weights import Kept, Named, Weights
+from .writer import RunWriter, set_aside
 
-SCHEMA = 1
-_DAMAGE = (  # what NumPy, zip files and JSON raise on bytes that are not theirs
-    OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, MemoryError,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
-
-Array = np.ndarray[Any, np.dtype[Any]]
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,8 @@ class Checkpoint:
     """Where a trial stood after an epoch.
 
     `metrics` are that epoch's and `best` the best epoch's; `seconds` it has trained; `marks` are the bytes of each
-    event file, by its path in the run folder, that were written by then. `arrays` are the engine's state.
+    event file, by its path in the run folder, that were written by then; `weights` the fields of `Kept` where weights
+    are kept beside it. `arrays` are all that training changes.
     """
 
     epoch: int
@@ -42,25 +40,71 @@ class Checkpoint:
     best_epoch: int | None
     seconds: float
     marks: Mapping[str, int]
-    arrays: Sequence[Array] = ()
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+    weights: Mapping[str, Any] | None = None
+
+
+class Keeper:
+    """Keep one attempt's checkpoints: it knows when they are due, and what an earlier attempt has kept.
+
+    `log` is the trial's [log] table; `begin` is when the attempt began, on the monotonic clock.
+    """
+
+    def __init__(self, writer: RunWriter, log: Mapping[str, Any], kept: Checkpoint | None, begin: float) -> None:
+        self.kept = kept
+        self._writer, self._log, self._begin = writer, log, begin
+        self._last = time.monotonic()
+        self.weights: Weights | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long the trial has trained, before the checkpoint too."""
+        return time.monotonic() - self._begin + (self.kept.seconds if self.kept else 0.0)
+
+    def keep_weights(self, source: Callable[[], Named]) -> None:
+        """Keep weights too, as [log] weights says, going on with those that the checkpoint tells of."""
+        kept = self.kept and self.kept.weights
+        self.weights = Weights(self._writer.folder, self._log["weights"], source, Kept(**kept) if kept else None)
+
+    def due(self, epoch: int) -> bool:
+        """Say whether a checkpoint is to follow that epoch: every so many of them, or so many minutes."""
+        every, now = self._log["checkpoint_epochs"], time.monotonic()
+        return bool(every and epoch % every == 0) or now - self._last >= 60 * self._log["checkpoint_minutes"]
+
+    def keep(
+        self,
+        epoch: int,
+        metrics: Mapping[str, float],
+        best: Mapping[str, float],
+        best_epoch: int | None,
+        state: Mapping[str, Any],
+    ) -> None:
+        """Put all written so far and a checkpoint on the disk; TrialError where the state is no arrays and numbers."""
+        self._last = time.monotonic()
+        arrays = {name: _array(name, value) for name, value in state.items()}
+        marks, kept = self._writer.sync(), self.weights and self.weights.sync()
+        weights = asdict(kept) if kept else None
+        write(self._writer.folder, Checkpoint(epoch, metrics, best, best_epoch, self.seconds, marks, arrays, weights))
+        if self.weights:
+            self.weights.settle()
+
+
+def _array(name: str, value: Any) -> Array:
+    array = np.asarray(value)
+    if array.dtype.hasobject:  # it would be pickled
+        raise TrialError(f"checkpoint: expected arrays and numbers by name, found {type(value).__name__} at {name!r}")
+    return array
 
 
 def write(run: Path, checkpoint: Checkpoint) -> None:
     """Put a checkpoint on the disk in place of the one before; LogdirError where the disk refuses it."""
     path = run / logdir.CHECKPOINT
-    about = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint) if field.name != "arrays"}
-    text = json.dumps({"schema": SCHEMA, "count": len(checkpoint.arrays), **about}).encode()
-    arrays = {f"{index:06d}": array for index, array in enumerate(checkpoint.arrays)}
+    about = {key.name: getattr(checkpoint, key.name) for key in fields(checkpoint) if key.name != "arrays"}
+    text = json.dumps({"schema": SCHEMA, "names": list(checkpoint.arrays), **about}).encode()
+    arrays = {f"{index:06d}": array for index, array in enumerate(checkpoint.arrays.values())}
     part = path.with_name(f"{path.name}.part")
     with disk.guarded(path):
-        try:
-            with part.open("wb") as file:  # as it is written: a copy in memory could be too much
-                np.savez(file, about=np.frombuffer(text, np.uint8), **arrays)  # type: ignore[arg-type]
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError:
-            part.unlink(missing_ok=True)  # the journal needs the room that is left
-            raise
+        npz.write(part, {"about": np.frombuffer(text, np.uint8), **arrays})
         part.replace(path)
         disk.sync_folder(run)
 
@@ -68,20 +112,17 @@ def write(run: Path, checkpoint: Checkpoint) -> None:
 def read(path: Path) -> Checkpoint:
     """Read a checkpoint, every byte of it checked; ValueError says what is wrong with it."""
     try:
-        if not zipfile.is_zipfile(path):  # NumPy would speak of pickles
-            path.stat()
-            raise ValueError("it is cut off or no checkpoint")
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in sorted(archive.files)}
+        arrays = npz.read(path)
         about = json.loads(arrays.pop("about").tobytes())
         if about.pop("schema") != SCHEMA:
             raise ValueError("it is of another version of hpdash")
-        if about.pop("count") != len(arrays):
+        names = about.pop("names")
+        if len(names) != len(arrays):
             raise ValueError("arrays are missing")
-        return Checkpoint(**about, arrays=tuple(arrays.values()))
+        return Checkpoint(**about, arrays=dict(zip(names, arrays.values(), strict=True)))
     except FileNotFoundError:
         raise
-    except _DAMAGE as error:
+    except npz.DAMAGE as error:
         raise ValueError(f"{path}: cannot be read: {error}") from error
 
 

@@ -6,15 +6,15 @@ What it knows: which metrics were last and which best, and when a trial has to s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
-from . import logdir
-from .checkpoint import Checkpoint
+from . import logdir, markdown, outline
+from .checkpoint import Keeper
 from .data import Dataset, Scaling, Split
 from .errors import TrialError
 from .histogram import Histogram
@@ -23,6 +23,7 @@ from .writer import RunWriter
 
 VALIDATION = "validation/"
 Array = np.ndarray[Any, np.dtype[Any]]
+Loaded = tuple[Dataset, Split, Scaling]
 
 
 class Interrupted(Exception):
@@ -58,17 +59,21 @@ class TrialData:
 
 
 class Trial:
-    """One trial as its training loop sees it: `hparams`, `seed`, `data`; `scalar`, `histogram`, `report`."""
+    """One trial as its training loop sees it: `hparams`, `seed`, `data`; `scalar`, `histogram`, `report`.
 
-    def __init__(self, spec: TrialSpec, loaded: tuple[Dataset, Split, Scaling], writer: RunWriter, host: Host) -> None:
+    `epoch` is the number of epochs finished: more than 0 at the start where it goes on from a `checkpoint`.
+    """
+
+    def __init__(self, spec: TrialSpec, loaded: Loaded, writer: RunWriter, host: Host, keeper: Keeper) -> None:
         self.spec, self.host = spec, host
         self.dataset, self.split, self.scaling = loaded
-        self._writer = writer
-        self.epoch = 0
-        self.metrics: Mapping[str, float] = {}
-        self.best: Mapping[str, float] = {}
-        self.best_epoch: int | None = None
-        self.keep: Callable[[bool], None] | None = None  # keeps what to go on from after an epoch; if it stops, surely
+        self._writer, self._keeper = writer, keeper
+        self._save: Callable[[], Mapping[str, Any]] | None = None
+        kept = keeper.kept
+        self.epoch: int = kept.epoch if kept else 0
+        self.metrics: Mapping[str, float] = kept.metrics if kept else {}
+        self.best: Mapping[str, float] = kept.best if kept else {}
+        self.best_epoch: int | None = kept.best_epoch if kept else None
 
     @property
     def number(self) -> int:
@@ -110,7 +115,10 @@ class Trial:
         train, validation = _slice(split.train), _slice(split.validation)
 
         def scaled(x: Array) -> Array:
-            return (x.astype(np.float32) - scaling.offset) / scaling.divisor
+            values = x.astype(np.float32)
+            values -= scaling.offset  # in place: large data are there once
+            values /= scaling.divisor
+            return values
 
         return TrialData(
             scaled(dataset.x_train[train]), dataset.y_train[train],
@@ -132,13 +140,56 @@ class Trial:
         if histogram.nonfinite:
             self._writer.scalar(logdir.nonfinite_tag(tag), histogram.nonfinite / np.size(values), step)
 
+    @property
+    def should_stop(self) -> bool:
+        """Whether the sweep stops. `tick` and `report` see to that; a loop that returns then is to be run again."""
+        return self.host.stopping
+
+    def checkpoint(self, save: Callable[[], Mapping[str, Any]]) -> Mapping[str, Array] | None:
+        """Let the trial go on where it stopped, or was killed; return what it goes on from, None where it begins.
+
+        `save` returns all that training changes, arrays and numbers by name. It is called by `report`, where [log]
+        checkpoint_epochs or checkpoint_minutes say so and where the sweep stops, and what it returned is what a later
+        attempt gets here, as NumPy arrays, with the number of epochs finished by then in `epoch`:
+
+            kept = trial.checkpoint(lambda: {v.path: v.numpy() for v in variables})
+            for variable in variables if kept else ():
+                variable.assign(kept[variable.path])
+            for epoch in range(trial.epoch + 1, trial.epochs + 1): ...
+
+        For Keras, `variables` are `model.variables + optimizer.variables`, the optimiser built. Nothing is pickled:
+        other objects are to be made arrays, bytes by `np.frombuffer(content, np.uint8)`. A type that NumPy does not
+        know, such as bfloat16, comes back as bytes to `view`. The same bits follow where everything is in it that the
+        next epoch depends on: draw random numbers from (seed, epoch), or save the generator's state.
+        """
+        self._save = save
+        return self._keeper.kept.arrays if self._keeper.kept else None
+
+    def describe(self, model: Any) -> None:
+        """Show a built Keras model: its layers in `hpdash show` and TensorBoard's Text tab, and its graph in Graphs.
+
+        Once, before training: TensorBoard gets each at step 0, the graph where it can draw the model. A trial that goes
+        on from a checkpoint has shown it.
+        """
+        if self.epoch:
+            return
+        layers, graph = outline.layers_of(model), outline.graph_of(model)
+        outline.write(self._writer.folder, layers)
+        self._writer.text(logdir.MODEL_TEXT, markdown.model(layers))
+        if graph is not None:
+            self._writer.graph(graph)
+
+    def keep_weights(self, source: Callable[[], Iterable[tuple[str, Array]]]) -> None:
+        """Keep weights in the run folder as [log] weights says: `source` returns them by `<layer>/<variable>`."""
+        self._keeper.keep_weights(source)
+
     def tick(self, fraction: float, phase: str = "training") -> None:
         """Say that a share of the running epoch is done; raises Interrupted where the trial has to stop.
 
-        One that can go on from where it stops ends its epoch first.
+        One that has a `checkpoint` ends its epoch first.
         """
         self._tell(fraction, phase)
-        if self.host.stopping and not self.keep:
+        if self.host.stopping and not self._save:
             raise Interrupted
 
     def _tell(self, fraction: float, phase: str = "training") -> None:
@@ -148,8 +199,12 @@ class Trial:
         """Finish an epoch (from 1) with its metrics: `loss=…, accuracy=…`, validation as `validation_accuracy=…`.
 
         Writes them as `epoch_<metric>`, keeps the last and the best, and ends the trial where it has to stop or where
-        a loss is no longer finite. Raises TrialError where the sweep's objective is not among them.
+        a loss is no longer finite. Raises TrialError where the sweep's objective is not among them, and where the
+        epoch has been reported before.
         """
+        if epoch <= self.epoch:
+            hint = "A loop begins at trial.epoch + 1; one that has lost what it goes on from, with --retry-failed."
+            raise TrialError(f"report: expected an epoch after {self.epoch}, found {epoch}. {hint}")
         named = {_metric_name(name): float(value) for name, value in metrics.items()}
         for name, value in named.items():
             base = name.removeprefix(VALIDATION)
@@ -161,15 +216,11 @@ class Trial:
             raise Diverged
         if epoch < self.epochs:
             stopping = self.host.stopping
-            if self.keep:
-                self.keep(stopping)
+            if self._save and (stopping or self._keeper.due(epoch)):
+                self._keeper.keep(epoch, named, self.best, self.best_epoch, self._save())
             self._tell(0.0)
             if stopping:
                 raise Interrupted
-
-    def go_on(self, kept: Checkpoint) -> None:
-        """Take up where a checkpoint was written."""
-        self.epoch, self.metrics, self.best, self.best_epoch = kept.epoch, kept.metrics, kept.best, kept.best_epoch
 
     def _keep_best(self) -> None:
         objective, goal = self.spec.objective, self.spec.goal
@@ -179,6 +230,8 @@ class Trial:
         better = best is None or (value > best if goal == "max" else value < best)
         if better and math.isfinite(value):
             self.best, self.best_epoch = self.metrics, self.epoch
+            if self._keeper.weights:
+                self._keeper.weights.after_best(self.epoch)
 
     def write_best(self) -> None:
         """Write the best epoch and its metrics once, because the HParams table shows last values only."""

@@ -92,7 +92,7 @@ def test_a_resumed_trial_has_the_bits_of_an_undisturbed_one(kind: str, tmp_path:
 
 
 def test_a_trial_dies_twice(tmp_path: Path) -> None:
-    """What a resumed attempt wrote before it died, without a checkpoint of its own, is set aside; the bits are equal."""
+    """What a resumed attempt wrote before it died, with no checkpoint of its own, is set aside; the bits are equal."""
     spec, trainer = spec_of("mlp", checkpoint_epochs=1), Trainer(HERE)
     whole = run(trainer, spec, tmp_path / "whole")
     run_folder = kill(trainer, spec, tmp_path / "torn", epoch=1)
@@ -147,18 +147,23 @@ MADE = Checkpoint(
     best_epoch=2,
     seconds=1.5,
     marks={},
-    arrays=(np.arange(6, dtype=np.float32).reshape(2, 3), np.array(7, np.int64), np.zeros((0, 2), np.float16)),
+    arrays={
+        "about": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "a/b.npy": np.array(7, np.int64),
+        "\x00../": np.zeros((0, 2), np.float16),
+    },
 )
 
 
 def test_a_checkpoint_is_read_as_it_was_written(tmp_path: Path) -> None:
-    """Every field and array comes back, arrays in order, shape and type, more than ten of them too."""
-    many = tuple(np.full(1, number, np.int32) for number in range(12))
-    checkpoint.write(tmp_path, Checkpoint(3, MADE.metrics, MADE.best, 2, 1.5, {"a": 1}, (*MADE.arrays, *many)))
+    """Every field and array comes back, arrays in order, under any name, of any shape and type, many of them too."""
+    arrays = {**MADE.arrays, **{str(number): np.full(1, number, np.int32) for number in range(12, 0, -1)}}
+    checkpoint.write(tmp_path, Checkpoint(3, MADE.metrics, MADE.best, 2, 1.5, {"a": 1}, arrays))
     read = checkpoint.read(tmp_path / logdir.CHECKPOINT)
     assert (read.epoch, read.metrics, read.best, read.best_epoch, read.seconds) == (3, MADE.metrics, MADE.best, 2, 1.5)
     assert read.marks == {"a": 1}
-    for one, other in zip(read.arrays, (*MADE.arrays, *many), strict=True):
+    assert list(read.arrays) == list(arrays)
+    for one, other in zip(read.arrays.values(), arrays.values(), strict=True):
         assert (one.shape, one.dtype, one.tobytes()) == (other.shape, other.dtype, other.tobytes())
     assert [path.name for path in tmp_path.iterdir()] == [logdir.CHECKPOINT]
 
@@ -177,10 +182,14 @@ def test_every_cut_and_every_flipped_byte_is_found(tmp_path: Path) -> None:
         with contextlib.suppress(ValueError):
             read = checkpoint.read(path)
             assert (read.epoch, read.metrics, read.best_epoch) == (MADE.epoch, MADE.metrics, MADE.best_epoch)
-            assert [array.tobytes() for array in read.arrays] == [array.tobytes() for array in MADE.arrays]
+            kept = {name: array.tobytes() for name, array in read.arrays.items()}
+            assert kept == {name: array.tobytes() for name, array in MADE.arrays.items()}
 
 
-@pytest.mark.parametrize("about", ["null", "3", "[" * 9999, '{"schema": 2}', "{"])
+ODD = ["null", "3", "[" * 9999, "{", '{"schema": 1}', '{"schema": 2}', '{"schema": 2, "names": [[]]}']
+
+
+@pytest.mark.parametrize("about", ODD)
 def test_an_odd_description_is_damage(tmp_path: Path, about: str) -> None:
     """Whatever stands where the description should, it is a ValueError."""
     path = tmp_path / logdir.CHECKPOINT
@@ -207,7 +216,7 @@ def test_event_files_are_cut_where_the_checkpoint_was(tmp_path: Path) -> None:
     longer = tmp_path / next(iter(marks))
     longer.write_bytes(longer.read_bytes() + b"torn")
     end_session(tmp_path, success=False)
-    checkpoint.write(tmp_path, Checkpoint(2, {}, {}, None, 0.0, marks, ()))
+    checkpoint.write(tmp_path, Checkpoint(2, {}, {}, None, 0.0, marks))
     for _ in range(2):
         assert checkpoint.prepare(tmp_path, 1, resume=True) == (2, "")
         assert logdir.event_sizes(tmp_path) == marks
@@ -218,7 +227,7 @@ def test_event_files_are_cut_where_the_checkpoint_was(tmp_path: Path) -> None:
 def test_what_cannot_be_gone_on_from_starts_over(tmp_path: Path, hurt: str) -> None:
     """A damaged checkpoint, or event files shorter than it says, are told, and the attempt is set aside."""
     marks = events(tmp_path, range(1, 3))
-    checkpoint.write(tmp_path, Checkpoint(2, {}, {}, None, 0.0, marks, ()))
+    checkpoint.write(tmp_path, Checkpoint(2, {}, {}, None, 0.0, marks))
     if hurt == "checkpoint":
         (tmp_path / logdir.CHECKPOINT).write_bytes(b"PK")
     for name in marks:
@@ -235,7 +244,7 @@ def test_what_cannot_be_gone_on_from_starts_over(tmp_path: Path, hurt: str) -> N
 
 def test_starting_over_takes_no_checkpoint(tmp_path: Path) -> None:
     """Where a trial is to start over, its checkpoint goes; a folder that is not there needs nothing."""
-    checkpoint.write(tmp_path, Checkpoint(2, {}, {}, None, 0.0, events(tmp_path, range(1, 3)), ()))
+    checkpoint.write(tmp_path, Checkpoint(2, {}, {}, None, 0.0, events(tmp_path, range(1, 3))))
     assert checkpoint.prepare(tmp_path, 1, resume=False) == (0, "")
     assert not (tmp_path / logdir.CHECKPOINT).exists()
     assert checkpoint.prepare(tmp_path / "none", 1, resume=True) == (0, "")
@@ -250,5 +259,5 @@ def test_a_disk_that_refuses_it_leaves_the_one_before(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(LogdirError, match="No space left"):
-        checkpoint.write(tmp_path, Checkpoint(9, {}, {}, None, 0.0, {}, ()))
+        checkpoint.write(tmp_path, Checkpoint(9, {}, {}, None, 0.0, {}))
     assert checkpoint.read(tmp_path / logdir.CHECKPOINT).epoch == MADE.epoch

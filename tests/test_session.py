@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from hpdash import data
+from hpdash.checkpoint import Checkpoint, Keeper
 from hpdash.errors import TrialError
 from hpdash.histogram import Histogram
 from hpdash.search import trials
@@ -57,7 +58,10 @@ class Told:
 
 
 def trial(
-    objective: str = "validation/accuracy", goal: str = "max", settings: Mapping[str, Any] | None = None
+    objective: str = "validation/accuracy",
+    goal: str = "max",
+    settings: Mapping[str, Any] | None = None,
+    kept: Checkpoint | None = None,
 ) -> tuple[Trial, Written, Told]:
     """Make a trial of three epochs on the digits, with a writer and a host to look at."""
     content = {
@@ -71,7 +75,8 @@ def trial(
     split = data.split(dataset, spec.settings["data"])
     loaded = dataset, split, data.scaling(dataset, split, spec.settings["data"]["scale"])
     writer, host = Written(), Told()
-    return Trial(spec, loaded, writer, host), writer, host  # type: ignore[arg-type]  # a stand-in
+    keeper = Keeper(writer, spec.settings["log"], kept, 0.0)  # type: ignore[arg-type]  # a stand-in
+    return Trial(spec, loaded, writer, host, keeper), writer, host  # type: ignore[arg-type]  # a stand-in
 
 
 def test_what_a_loop_is_set_to() -> None:
