@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .drive import Outcome, Watcher
     from .errors import HpdashError
+    from .evaluation import evaluate
     from .reading import Runs, compare, effects, export, read_runs, report, show, verify
     from .runner import Options, run_sweep
     from .runs import Run
@@ -25,6 +26,7 @@ __all__ = [
     "Watcher",
     "compare",
     "effects",
+    "evaluate",
     "export",
     "load_sweep",
     "parse_sweep",
@@ -46,6 +48,7 @@ _HOMES = {
     "Watcher": "drive",
     "compare": "reading",
     "effects": "reading",
+    "evaluate": "evaluation",
     "export": "reading",
     "load_sweep": "spec",
     "parse_sweep": "spec",

@@ -1,89 +1,31 @@
 """The only place that records trial states: one checked line a transition, on the disk before anything else happens.
 
-A line is `{…,"crc":"8 hex digits"}` in JSON with sorted keys; the CRC-32C is of the same line without "crc".
+Looks at the test set have lines of their own, which change no state.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import os
-import re
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from io import FileIO
 from pathlib import Path
-from typing import Any, Self
-
-import google_crc32c
+from typing import Self
 
 from . import disk, logdir
+from .entries import Looked, NewerError, Record, read_line, read_within
 from .errors import LockedError, LogdirError
+from .looks import Look
 from .trial import TrialResult, TrialState
 
+__all__ = ["Journal", "Looked", "NewerError", "Record", "Replay", "lock", "read_journal", "read_line"]
+
 _ATTEMPTS, _PAUSE = 20, 0.01  # at the lock, seconds
-_LINE = re.compile(rb'(\{.*),"crc":"([0-9a-f]{8})"\}', re.DOTALL)
-_BEGIN = rb'\{"attempt":'
-_WITHIN = re.compile(_BEGIN + rb"(?:(?!" + _BEGIN + rb').)*?,"crc":"[0-9a-f]{8}"\}', re.DOTALL)
-
-
-class NewerError(ValueError):
-    """Say that a record is whole and its checksum right, but this version of hpdash cannot read it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One transition: the `seq`-th of its sweep, from 1; `attempt` counts from 1; `time` is in unix seconds."""
-
-    seq: int
-    trial: int
-    state: TrialState
-    attempt: int
-    time: float
-    result: TrialResult | None = None
-
-    def to_line(self) -> bytes:
-        """Return the journal's line for this record, with its newline."""
-        fields: dict[str, Any] = {name: getattr(self, name) for name in ("seq", "trial", "state", "attempt", "time")}
-        if self.result is not None:
-            fields["result"] = _finite(self.result.to_json())
-        body = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-        return body[:-1] + b',"crc":"%08x"}\n' % google_crc32c.value(body)
-
-    @classmethod
-    def from_line(cls, line: bytes) -> Self:
-        """Read a line without its newline; ValueError says what is wrong with it, NewerError where nothing is."""
-        match = _LINE.fullmatch(line)
-        if match is None:
-            raise ValueError("not a whole record")
-        body = match[1] + b"}"
-        if google_crc32c.value(body) != int(match[2], 16):
-            raise ValueError("its checksum does not match")
-        try:
-            fields = json.loads(body)
-            result = TrialResult.from_json(_floats(fields.pop("result"))) if "result" in fields else None
-            return cls(**{**fields, "state": TrialState(fields["state"]), "result": result})
-        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-            raise NewerError(f"not a record of this version ({error})") from error
-
-
-def _finite(value: Any) -> Any:
-    """Spell NaN and the infinities as strings, which JSON has no numbers for."""
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return json.dumps(value)  # NaN, Infinity or -Infinity
-    return value
-
-
-def _floats(result: Mapping[str, Any]) -> dict[str, Any]:
-    numbers = {key: {name: float(value) for name, value in result[key].items()} for key in ("metrics", "best")}
-    return {**result, **numbers, "seconds": float(result["seconds"])}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,44 +33,41 @@ class Replay:
     """What a journal's bytes say: the good records in order, a warning for each bad line, and where a tear begins.
 
     `whole` counts the bytes before a torn last line: all of them where nothing is torn. `newer` is the number of the
-    first line that only a newer version can read.
+    first line that only a newer version can read. `looks` are those at the test set.
     """
 
     records: tuple[Record, ...]
     warnings: tuple[str, ...]
     whole: int
     newer: int | None = None
+    looks: tuple[Looked, ...] = ()
 
     @classmethod
     def of(cls, data: bytes, name: str) -> Self:
         """Read a journal's bytes; a bad line costs only itself, and not the whole records in it."""
-        records, warnings, whole, newer = [], [], len(data), None
+        entries: list[Record | Looked] = []
+        warnings, whole, newer = [], len(data), None
         *lines, tail = data.split(b"\n")
         for number, line in enumerate([*lines, tail] if tail else lines, 1):
             try:
-                records.append(Record.from_line(line))
+                entries.append(read_line(line))
             except ValueError as error:
-                within = list(_within(line)) if number <= len(lines) else []
-                records += within
+                within = list(read_within(line)) if number <= len(lines) else []
+                entries += within
                 cost = f"left out but for {len(within)} records in it" if within else "left out"
                 warnings.append(f"{name}, line {number}: {error}; {cost}")
                 if isinstance(error, NewerError):
                     newer = newer or number
                 elif number > len(lines):
                     whole -= len(tail)
-        return cls(tuple(records), tuple(warnings), whole, newer)
+        records = tuple(entry for entry in entries if isinstance(entry, Record))
+        looks = tuple(entry for entry in entries if isinstance(entry, Looked))
+        return cls(records, tuple(warnings), whole, newer, looks)
 
     @property
     def latest(self) -> dict[int, Record]:
         """The last record of each trial."""
         return {record.trial: record for record in self.records}
-
-
-def _within(line: bytes) -> Iterator[Record]:
-    """Yield the whole records in a bad line: two, where what is damaged is the end of the line between them."""
-    for match in _WITHIN.finditer(line):
-        with suppress(ValueError):
-            yield Record.from_line(match[0])
 
 
 def read_journal(path: Path) -> Replay:
@@ -161,7 +100,8 @@ class Journal:
         self.latest = replay.latest
         self.warnings = warnings
         self._file = file
-        self._seq = max((record.seq for record in replay.records), default=0)
+        entries: tuple[Record | Looked, ...] = (*replay.records, *replay.looks)
+        self._seq = max((entry.seq for entry in entries), default=0)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -191,13 +131,22 @@ class Journal:
     def append(self, trial: int, state: TrialState, attempt: int, result: TrialResult | None = None) -> Record:
         """Record a transition; when this returns, it is on the disk, and when it raises, it is not in the journal."""
         record = Record(self._seq + 1, trial, state, attempt, time.time(), result)
-        with disk.guarded(self.path):
-            disk.check_at(self.path, self._file.fileno())  # what is added to a deleted file is lost with it
-            disk.append(self._file.fileno(), record.to_line(), sync=True)
-            disk.check_at(self.path, self._file.fileno())
-        self._seq = record.seq
+        self._add(record)
         self.latest[trial] = record
         return record
+
+    def append_look(self, look: Look) -> Looked:
+        """Record a look at the test set as a transition is recorded; no trial's state changes."""
+        looked = Looked(self._seq + 1, time.time(), look)
+        self._add(looked)
+        return looked
+
+    def _add(self, entry: Record | Looked) -> None:
+        with disk.guarded(self.path):
+            disk.check_at(self.path, self._file.fileno())  # what is added to a deleted file is lost with it
+            disk.append(self._file.fileno(), entry.to_line(), sync=True)
+            disk.check_at(self.path, self._file.fileno())
+        self._seq = entry.seq
 
     def attempts(self, trial: int) -> int:
         """Return how many attempts at a trial have begun."""

@@ -17,13 +17,15 @@ SCHEMA = 1  # of `sweep.json` and the journal beside it
 class Kept:
     """A sweep's normalised settings, how many trials it has, what it ran with, and its file as given.
 
-    The settings have the name in use, `quickstart-2` where the file's own was taken.
+    The settings have the name in use, `quickstart-2` where the file's own was taken. `folder` is where the modules and
+    files it names were, None where nobody wrote that down.
     """
 
     settings: Mapping[str, Any]
     trials: int
     versions: Mapping[str, str | None]
     source: str
+    folder: str | None = None
 
 
 def kept(run: Run) -> Kept | None:
@@ -34,7 +36,8 @@ def kept(run: Run) -> Kept | None:
         try:
             data = json.loads((folder / logdir.SWEEP_JSON).read_bytes())
             source = (folder / logdir.SWEEP_TOML).read_text(errors="replace")
-            return Kept({**data["settings"], "name": data["name"]}, int(data["trials"]), dict(data["versions"]), source)
+            settings = {**data["settings"], "name": data["name"]}
+            return Kept(settings, int(data["trials"]), dict(data["versions"]), source, data.get("folder"))
         except (OSError, ValueError, LookupError, TypeError, RecursionError):
             continue
     return None

@@ -16,6 +16,8 @@ SWEEP_JSON = "sweep.json"
 JOURNAL = "journal.jsonl"
 LOCK = "lock"
 CHECKPOINT = "checkpoint.npz"
+WEIGHTS = "weights.npz"
+MODEL = "model.json"
 ROOT_LOCK = ".hpdash-lock"
 VALIDATION = "validation"
 ATTEMPTS = "attempts"
@@ -24,6 +26,10 @@ EVENT_FILE = "events.out.tfevents"
 SET_ASIDE = "events.out.attempt"  # not read by TensorBoard, which takes any file with "tfevents" in its name
 PLUGIN = "hpdash_weights"
 
+SETTINGS_TEXT = "settings"
+MODEL_TEXT = "model"
+GRADIENTS = "gradients/"  # what the tags of histograms begin with that are not of weights
+ACTIVATIONS = "activations/"
 BEST_EPOCH = "best/epoch"
 LEARNING_RATE = "learning_rate"
 
@@ -114,6 +120,16 @@ def event_sizes(run: Path) -> dict[str, int]:
     return {file.relative_to(run).as_posix(): file.stat().st_size for file in files}
 
 
+def new_weights(run: Path, epoch: int) -> Path:
+    """Return where an epoch's weights wait to become a run's kept ones."""
+    return run / f"{WEIGHTS}.{epoch}.part"
+
+
+def waiting_weights(run: Path) -> list[Path]:
+    """List the files of weights that wait, or were left when their trial died."""
+    return sorted(run.glob(f"{WEIGHTS}.*"))
+
+
 def session_group(sweep: str, setting: int) -> str:
     """Name the HParams session group, unique over a logs root and shared by a setting's replicates."""
     return f"{sweep}/{setting:04d}"
@@ -129,6 +145,11 @@ def best_tag(metric: str) -> str:
     return f"best/{metric}"
 
 
+def test_tag(metric: str) -> str:
+    """Name the scalar that keeps a metric's value on the test set, at the epoch of the weights: `test/accuracy`."""
+    return f"test/{metric}"
+
+
 def time_tag(name: str) -> str:
     """Name a scalar that a clock measured, which no two runs share: `time/epoch`."""
     return f"time/{name}"
@@ -137,6 +158,41 @@ def time_tag(name: str) -> str:
 def weight_tag(layer: str, variable: str) -> str:
     """Name a weight's histogram: `hidden_2/kernel`."""
     return f"{layer}/{variable}"
+
+
+def gradient_tag(layer: str, variable: str) -> str:
+    """Name the histogram of a weight's gradient: `gradients/hidden_2/kernel`."""
+    return f"{GRADIENTS}{layer}/{variable}"
+
+
+def activation_tag(layer: str) -> str:
+    """Name the histogram of what a layer returns: `activations/hidden_2`."""
+    return f"{ACTIVATIONS}{layer}"
+
+
+def probed(tag: str) -> str:
+    """Return what a histogram's tag begins with where it is of gradients or activations, empty where of weights."""
+    return next((prefix for prefix in (GRADIENTS, ACTIVATIONS) if tag.startswith(prefix)), "")
+
+
+def gradient_norm_tag(layer: str = "all") -> str:
+    """Name the scalar of a layer's gradient norm, or that of all layers: `gradient_norm/hidden_2`."""
+    return f"gradient_norm/{layer}"
+
+
+def dead_units_tag(layer: str) -> str:
+    """Name the scalar that tells which share of a layer's units is dead: `dead_units/hidden_2`."""
+    return f"dead_units/{layer}"
+
+
+def saturated_units_tag(layer: str) -> str:
+    """Name the scalar that tells which share of a layer's outputs is saturated: `saturated_units/hidden_2`."""
+    return f"saturated_units/{layer}"
+
+
+def update_ratio_tag(layer: str, variable: str) -> str:
+    """Name the scalar of how far an epoch moved a weight, over the weight: `update_ratio/hidden_2/kernel`."""
+    return f"update_ratio/{layer}/{variable}"
 
 
 def nonfinite_tag(tag: str) -> str:

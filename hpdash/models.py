@@ -36,13 +36,9 @@ def build(
 ) -> keras.Model:
     """Build and compile a trial's model, its random numbers drawn from the seed.
 
-    Automatic layer names start anew, and the dtype policy a user's module has set stays.
     A builder's model is compiled from [train] unless it comes compiled. Raises TrialError where it gives no model.
     """
-    policy = keras.config.dtype_policy()
-    keras.utils.clear_session(free_memory=False)
-    keras.config.set_dtype_policy(policy)
-    keras.utils.set_random_seed(seed)
+    begin(seed)
     model_settings, train = settings["model"], settings["train"]
     if model_settings["builder"] == "mlp":
         model = mlp(model_settings, input_shape, classes)
@@ -53,6 +49,17 @@ def build(
     if not model.compiled:
         model.compile(optimizer=optimizer(train), loss=_loss(train, classes), metrics=_metrics(train, classes))
     return model
+
+
+def begin(seed: int) -> None:
+    """Let automatic names start anew and random numbers follow the seed, whatever the process has done before.
+
+    The dtype policy that a user's module has set stays.
+    """
+    policy = keras.config.dtype_policy()
+    keras.utils.clear_session(free_memory=False)
+    keras.config.set_dtype_policy(policy)
+    keras.utils.set_random_seed(seed)
 
 
 def optimizer(train: Mapping[str, Any]) -> keras.optimizers.Optimizer:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.jupyter import JupyterMixin
 
-from . import disk, kept, reader
+from . import disk, kept, outline, reader
 from .analysis.folds import by_sweep
 from .errors import SpecError
 from .runs import Damage, HistogramSeries, Logdir, Run
@@ -220,7 +220,7 @@ def show(run: str, source: Source = "logs") -> RunPage:
     damage: list[Damage] = []
     histograms = reader.read_histograms(chosen, chosen.histograms, damage)
     warnings = dict.fromkeys((*runs.warnings, *map(str, damage)))  # what was damaged at the first look still is
-    return RunPage(Page(chosen, histograms, again), tuple(warnings))
+    return RunPage(Page(chosen, histograms, again, outline.read(chosen.folder)), tuple(warnings))
 
 
 def compare(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -18,8 +16,8 @@ from .experiment import Column, Discrete, Interval, Metric, Sheet
 from .kept import SCHEMA
 from .spec import Sweep
 from .trial import Scalar, TrialSpec, caveats, shown
+from .versions import versions
 
-PACKAGES = ("hpdash", "tensorflow", "keras", "tensorboard", "numpy")
 BEGINNING = (logdir.LOCK, logdir.SWEEP_TOML, logdir.SWEEP_JSON)  # what is written before a sweep is known by name
 HARMLESS = (  # what may change between runs of one sweep
     "sweep.description",
@@ -28,6 +26,7 @@ HARMLESS = (  # what may change between runs of one sweep
     "sweep.max_consecutive_failures",
     "log.checkpoint_epochs",
     "log.checkpoint_minutes",
+    "log.weights",
 )
 
 
@@ -135,20 +134,14 @@ def write(folder: Path, sweep: Sweep, specs: Sequence[TrialSpec], metrics: Seque
         "schema": SCHEMA,
         "name": folder.name,  # in use; the settings have the name as given
         "settings": sweep.to_json(),
+        "folder": str(sweep.folder.absolute()),
         "trials": len(specs),
         "synthetic": synthetic,
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "versions": dict(versions()),
         **sheet.to_json(),
     }
     disk.write(folder / logdir.SWEEP_TOML, sweep.source.encode())
     disk.write(path, json.dumps(content, indent=1, ensure_ascii=False).encode())
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def columns(sweep: Sweep, specs: Sequence[TrialSpec]) -> tuple[Column, ...]:

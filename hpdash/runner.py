@@ -17,7 +17,7 @@ from .journal import Journal, Record, lock, read_journal
 from .search import trials
 from .signals import Signals, Stopped
 from .spec import Sweep, load_sweep, parse_sweep
-from .trial import Notice, TrialResult, TrialSpec, TrialState, default_metrics
+from .trial import Notice, TrialResult, TrialSpec, TrialState, default_metrics, own_loop
 from .views.notebook import NotebookView, in_notebook
 
 ONLY_WHEN_ASKED = (TrialState.FAILED, TrialState.DIVERGED)  # states that --retry-failed runs again
@@ -186,7 +186,7 @@ def _functions(specs: Sequence[TrialSpec]) -> list[str]:
     named: dict[str, None] = {}
     for spec in specs:
         model, train = spec.settings["model"], spec.settings["train"]
-        reference = train.get("loop") or model.get("builder") or ""
+        reference = own_loop(train) or model.get("builder") or ""
         if ":" in reference:
             named[reference] = None
     return list(named)
@@ -208,7 +208,7 @@ def _start(sweep: Sweep, specs: Sequence[TrialSpec], options: Options, signals: 
     """Start the workers, which warm up while the rest is looked at."""
     gpus = probe.count_gpus(signals)
     workers = min(options.workers or gpus or max(1, cores() // options.threads), len(specs))
-    keras = any(not spec.settings["train"].get("loop") for spec in specs)
+    keras = any(own_loop(spec.settings["train"]) is None for spec in specs)
     own_code = bool(_functions(specs)) or any(":" in spec.settings["data"]["name"] for spec in specs)
     backend = LocalBackend(sweep.folder, workers, options.threads, gpus, keras, own_code, sweep.timeout)
     return backend, workers

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .histogram import Histogram
+from .looks import Look
 from .trial import Scalar, TrialResult, TrialState
 
 
@@ -81,7 +82,8 @@ class Run:
     `name` is its path below the logdir, with slashes; `scalars` has the training tags as they are and those of the
     validation sub-run as `validation/<tag>`; `histograms` the tags that `reader.read_histograms` can read, with how
     many steps each has. `hparams` is everything its session logged, `swept` the names its sweep varies (of a run that
-    hpdash did not make: none). Runs of one `group` are replicates. What nobody wrote down is None.
+    hpdash did not make: none). Runs of one `group` are replicates. `looks` are those of its sweep at the test set. What
+    nobody wrote down is None.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Run:
     started: float | None = None
     result: TrialResult | None = None
     damage: tuple[Damage, ...] = ()
+    looks: tuple[Look, ...] = ()
 
     @property
     def id(self) -> str:

@@ -8,18 +8,19 @@ import sys
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import checkpoint, data, disk, logdir
-from .checkpoint import Checkpoint
+from . import checkpoint, data, disk, logdir, markdown, weights
+from .checkpoint import Keeper
 from .errors import HpdashError, LogdirError, TrialError
 from .functions import load_function
-from .session import Diverged, Host, Interrupted, Trial
-from .trial import TrialResult, TrialSpec, TrialState
+from .series import Series
+from .session import Diverged, Host, Interrupted, Loaded, Trial
+from .trial import TrialResult, TrialSpec, TrialState, own_loop
+from .versions import versions
 from .writer import RunWriter
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 ENDED_BY_TRIAL = (TrialState.FINISHED, TrialState.DIVERGED, TrialState.FAILED)  # others may be tried again
 OUT_OF_MEMORY = "out of memory; fewer --workers or a smaller batch_size need less"
 GRAPHS_KEPT = 4  # compiled graphs a process keeps; each holds a model and its optimiser's state
-
-Loaded = tuple[data.Dataset, data.Split, data.Scaling]
 
 
 class Trainer:
@@ -68,17 +67,18 @@ class Trainer:
             with RunWriter(run) as writer:
                 if kept is None:
                     writer.start(spec.hparams, group)
-                return self._attempt(_Attempt(spec, run, writer, host, kept, begin))
+                    writer.text(logdir.SETTINGS_TEXT, markdown.settings(spec, versions()))
+                return self._attempt(spec, writer, host, Keeper(writer, spec.settings["log"], kept, begin))
         except (LogdirError, OSError, ValueError) as error:
             seconds = time.monotonic() - begin
             return TrialResult(TrialState.INTERRUPTED, seconds=seconds, error=str(error))
 
-    def _attempt(self, attempt: _Attempt) -> TrialResult:
+    def _attempt(self, spec: TrialSpec, writer: RunWriter, host: Host, keeper: Keeper) -> TrialResult:
         facts: dict[str, Any] = {}
         trial: Trial | None = None
         try:
-            trial = Trial(attempt.spec, self._load(attempt.spec.settings["data"]), attempt.writer, attempt.host)
-            self._train(trial, attempt, facts)
+            trial = Trial(spec, self._load(spec.settings["data"]), writer, host, keeper)
+            self._train(trial, facts)
             state = TrialState.FINISHED
         except Interrupted:
             state = TrialState.INTERRUPTED
@@ -94,13 +94,15 @@ class Trainer:
             facts["traceback"] = traceback.format_exc()
         if trial is not None and state.is_result:
             trial.write_best()
+            if keeper.weights:
+                facts |= keeper.weights.end(trial.epoch, trial.best_epoch)
         if state in ENDED_BY_TRIAL:
-            attempt.writer.end(success=state is TrialState.FINISHED)
-            attempt.writer.sync()  # before the journal says that it is done
+            writer.end(success=state is TrialState.FINISHED)
+            writer.sync()  # before the journal says that it is done
         if trial is not None:
             facts |= {"epochs": trial.epoch, "metrics": dict(trial.metrics)}
             facts |= {"best": dict(trial.best), "best_epoch": trial.best_epoch}
-        return TrialResult(state=state, seconds=attempt.seconds, **facts)
+        return TrialResult(state=state, seconds=keeper.seconds, **facts)
 
     def _load(self, settings: Mapping[str, Any]) -> Loaded:
         key = json.dumps(settings, sort_keys=True)
@@ -112,26 +114,27 @@ class Trainer:
             self._data = key, (dataset, split, data.scaling(dataset, split, settings["scale"]))
         return self._data[1]
 
-    def _train(self, trial: Trial, attempt: _Attempt, facts: dict[str, Any]) -> None:
-        loop = trial.settings["train"].get("loop")
-        if loop:
-            load_function(loop, self.folder)(trial)
+    def _train(self, trial: Trial, facts: dict[str, Any]) -> None:
+        loop = own_loop(trial.settings["train"])
+        if loop is not None:
+            _run_own(load_function(loop, self.folder), trial)
             return
         key = trial.spec.graph_key
-        if attempt.kept:
-            trial.go_on(attempt.kept)
         trial.tick(0.0, "training" if key in self._graphs else "compiling")
         engine, facts["reused_graph"] = self._engine(trial)
         facts["parameters"], facts["trainable_parameters"] = engine.parameters
-        if attempt.kept is None:
-            _log_weights(trial, engine, 0)
-        elif not engine.restore(attempt.kept.arrays):
-            raise TrialError(f"{attempt.run}: the checkpoint does not fit the model; --retry-failed starts over")
-        trial.keep = _Keeper(trial, attempt, engine)
+        series = Series(trial, engine)
+        kept = trial.checkpoint(engine.state)
+        if kept is None:
+            series.write(0)
+        elif not engine.restore(kept):
+            raise TrialError("the checkpoint does not fit the model; --retry-failed starts over")
+        trial.keep_weights(lambda: weights.named(engine.weights()))
+        series.begin(trial.epoch)
         begin = time.monotonic()
         try:
             for epoch, logs in engine.fit(trial.seed, trial.epochs, on_call=trial.tick, initial_epoch=trial.epoch):
-                begin = _log_epoch(trial, engine, epoch, logs, begin)
+                begin = _log_epoch(trial, engine, series, epoch, logs, begin)
         finally:
             if trial.epoch:
                 facts["xla"], facts["weights_sha256"] = engine.xla, engine.digest()
@@ -144,11 +147,12 @@ class Trainer:
 
         shape = trial.dataset.x_train.shape[1:]
         fresh = models.build(trial.settings, self.folder, shape, trial.classes, trial.seed)
+        trial.describe(fresh)
         kept = self._graphs.pop(trial.spec.graph_key, None)
         if kept is not None and kept.pour(fresh):
             kept.notice = trial.host.notice
             return kept, True
-        self._tensors = self._tensors or _engine_data(trial)
+        self._tensors = self._tensors or engine_data((trial.dataset, trial.split, trial.scaling))
         return Engine(fresh, self._tensors, trial.settings["train"]["batch_size"], trial.host.notice), False
 
     def _keep(self, key: str, engine: Engine) -> None:
@@ -158,41 +162,15 @@ class Trainer:
             self._graphs.popitem(last=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """What one attempt works on; `kept` is what it goes on from, `begin` its start on the monotonic clock."""
+def _run_own(loop: Callable[[Trial], object], trial: Trial) -> None:
+    """Run a training loop of one's own; where it uses Keras, that is as new, as it is for a model."""
+    if "keras" in sys.modules:
+        from . import models  # noqa: PLC0415  imports TensorFlow, which own loops need not have
 
-    spec: TrialSpec
-    run: Path
-    writer: RunWriter
-    host: Host
-    kept: Checkpoint | None
-    begin: float
-
-    @property
-    def seconds(self) -> float:
-        """How long the trial has trained, before the checkpoint too."""
-        return time.monotonic() - self.begin + (self.kept.seconds if self.kept else 0.0)
-
-
-class _Keeper:
-    """Keep a trial's checkpoints: every so many epochs or minutes, and when the sweep stops."""
-
-    def __init__(self, trial: Trial, attempt: _Attempt, engine: Engine) -> None:
-        self._trial, self._attempt, self._engine = trial, attempt, engine
-        self._last = time.monotonic()
-
-    def __call__(self, stopping: bool) -> None:
-        trial, log, now = self._trial, self._trial.settings["log"], time.monotonic()
-        every = log["checkpoint_epochs"]
-        due = (every and trial.epoch % every == 0) or now - self._last >= 60 * log["checkpoint_minutes"]
-        if not (due or stopping):
-            return
-        self._last = now
-        attempt, marks = self._attempt, self._attempt.writer.sync()
-        best = trial.best, trial.best_epoch
-        kept = Checkpoint(trial.epoch, trial.metrics, *best, attempt.seconds, marks, self._engine.state())
-        checkpoint.write(attempt.run, kept)
+        models.begin(trial.seed)
+    loop(trial)
+    if trial.should_stop and trial.epoch < trial.epochs:
+        raise Interrupted
 
 
 def _blame(error: Exception) -> tuple[TrialState, str]:
@@ -215,10 +193,11 @@ def _hidden(packages: tuple[str, ...]) -> Iterator[None]:
             del sys.modules[name]
 
 
-def _engine_data(trial: Trial) -> EngineData:
-    from .feed import EngineData, Part, tensor  # noqa: PLC0415  imports TensorFlow
+def engine_data(loaded: Loaded) -> EngineData:
+    """Return what an engine trains and validates on; imports TensorFlow."""
+    from .feed import EngineData, Part, tensor  # noqa: PLC0415
 
-    dataset, split, scaling = trial.dataset, trial.split, trial.scaling
+    dataset, split, scaling = loaded
     x, y = tensor(dataset.x_train), tensor(dataset.y_train)
     held_out = Part(x, y, split.validation.start, split.validation.stop)
     if split.validation_is_test:
@@ -228,17 +207,13 @@ def _engine_data(trial: Trial) -> EngineData:
     return EngineData(Part(x, y, split.train.start, split.train.stop), held_out, scaling.offset, scaling.divisor)
 
 
-def _log_epoch(trial: Trial, engine: Engine, epoch: int, logs: Mapping[str, float], begin: float) -> float:
+def _log_epoch(
+    trial: Trial, engine: Engine, series: Series, epoch: int, logs: Mapping[str, float], begin: float
+) -> float:
     now = time.monotonic()
     trial.scalar(logdir.time_tag("epoch"), now - begin, epoch)
-    _log_weights(trial, engine, epoch)
+    series.write(epoch)
+    series.begin(epoch)
     rate = float(engine.model.optimizer.learning_rate)
     trial.report(epoch, **logs, **{logdir.LEARNING_RATE: rate})
     return now
-
-
-def _log_weights(trial: Trial, engine: Engine, epoch: int) -> None:
-    every = trial.settings["log"]["histograms"]
-    if every and "weights" in trial.settings["log"]["series"] and (epoch % every == 0 or epoch == trial.epochs):
-        for layer, variable, values in engine.weights():
-            trial.histogram(logdir.weight_tag(layer, variable), values, epoch)

@@ -10,6 +10,7 @@ from typing import Any
 
 Scalar = bool | int | float | str
 TABLES = ("data", "model", "train")  # whose settings are hyperparameters; [log] only says what is written
+NO_LOOP = "none"  # as the loop of trials that train a Keras model, beside others that have one of their own
 INITIALIZERS = ("kernel_initializer", "bias_initializer", "output_initializer")
 
 
@@ -55,6 +56,19 @@ def _plain(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.12g}"
     return str(shown(value))
+
+
+def own_loop(train: Mapping[str, Any]) -> str | None:
+    """Return the training loop of one's own that a [train] table names, None where a Keras model is trained."""
+    loop: str | None = train.get("loop")
+    return None if loop == NO_LOOP else loop
+
+
+def visible(text: str, besides: str = "") -> str:
+    """Spell what a terminal would obey or not show, such as escapes and marks of direction, but for `besides`."""
+    return "".join(
+        char if char.isprintable() or char in besides else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def default_metrics(classes: int | None) -> tuple[str, ...]:
@@ -108,9 +122,13 @@ def caveats(specs: Sequence[TrialSpec], synthetic: bool) -> list[str]:
     return caveats_of(synthetic, any(spec.settings["data"]["validation"] == "test" for spec in specs))
 
 
-def caveats_of(synthetic: bool, on_test: bool) -> list[str]:
-    """Say what has to stand beside results on synthetic data, or validated on the test set."""
-    return ["synthetic data"] * synthetic + ["validated on the test set"] * on_test
+def caveats_of(synthetic: bool, on_test: bool, looks: int = 0) -> list[str]:
+    """Say what has to stand beside results on synthetic data, validated on the test set, or selected with its help.
+
+    `looks` is how many selections have been evaluated: the second was made by people who had seen what the first gave.
+    """
+    again = [f"{looks} looks at the test set"] if looks > 1 else []
+    return ["synthetic data"] * synthetic + ["validated on the test set"] * on_test + again
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +136,8 @@ class TrialResult:
     """How one attempt at a trial ended.
 
     `metrics` are the last epoch's and `best` the best epoch's, named `loss`, `accuracy`, `validation/accuracy`.
-    `seconds` is the training time on the worker's monotonic clock; `weights_sha256` the digest of the final weights.
+    `seconds` is the training time on the worker's monotonic clock; `weights_sha256` the digest of the final weights,
+    `kept_sha256` that of the weights that were kept, after `kept_epoch`.
     """
 
     state: TrialState
@@ -128,6 +147,8 @@ class TrialResult:
     best_epoch: int | None = None
     seconds: float = 0.0
     weights_sha256: str | None = None
+    kept_sha256: str | None = None
+    kept_epoch: int | None = None
     parameters: int | None = None
     trainable_parameters: int | None = None
     xla: bool | None = None

@@ -44,6 +44,11 @@ class Board:
         """Ask one of the data routes."""
         return self._open(f"{self.url}/data/{path}?{urlencode(query)}")
 
+    def text(self, path: str, **query: str) -> str:
+        """Ask one of the data routes that do not answer in JSON."""
+        with urllib.request.urlopen(f"{self.url}/data/{path}?{urlencode(query)}", timeout=20) as response:
+            return str(response.read().decode())
+
     def runs(self) -> set[str]:
         """Name every run."""
         return set(self.get("runs"))

@@ -19,18 +19,20 @@ from hpdash.writer import RunWriter
 
 LAYERS = (  # a module imports from the layers before its own, and a package's modules from each other without a cycle
     {"errors"},
-    {"disk", "domains", "trial", "histogram", "functions", "signals", "layers"},
-    {"logdir", "estimate", "distances", "limits"},
-    {"spec", "runs"},
-    {"search", "data", "models", "journal", "feed", "passes", "kept", "changes"},
-    {"engine", "writer", "reader"},
+    {"disk", "domains", "trial", "histogram", "functions", "signals", "layers", "looks", "npz", "versions"},
+    {"logdir", "entries", "estimate", "distances", "limits"},
+    {"spec", "runs", "weights"},
+    {"search", "data", "models", "journal", "feed", "passes", "probing", "kept", "changes", "outline"},
+    {"engine", "writer", "reader", "markdown"},
     {"checkpoint", "experiment", "analysis"},
     {"session"},
+    {"series"},
     {"train", "record", "where"},
     {"verification"},
     {"views", "backends", "plugin"},
     {"drive"},
     {"runner", "reading"},
+    {"evaluation"},
     {"__init__"},  # the public names, imported when they are used
     {"cli"},
     {"__main__"},
@@ -38,9 +40,12 @@ LAYERS = (  # a module imports from the layers before its own, and a package's m
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 HOUSE = Path(hpdash.__file__).parent
 HEAVY = {"tensorflow", "keras"}
-HOMES = {"engine", "feed", "layers", "models", "passes"}  # which workers alone load
+HOMES = {"engine", "feed", "layers", "models", "passes", "probing"}  # which workers alone load
 AT_NEED = {"backends.probe", "data.fetch"}  # import them inside a function that a child process calls
-NAMES = re.compile(r"journal\.jsonl|sweep\.(json|toml)|^hparams-|tfevents|^epoch_|^best/|^attempts$|^time/|hpdash-lock")
+NAMES = re.compile(
+    r"journal\.jsonl|sweep\.(json|toml)|model\.json|^hparams-|tfevents|^epoch_|^best/|^attempts$|^time/|hpdash-lock"
+    r"|^gradients/|^activations/|gradient_norm|dead_units|saturated_units|update_ratio"
+)
 
 Sources = Mapping[str, str]
 

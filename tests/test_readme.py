@@ -62,7 +62,7 @@ def test_every_exported_name_is_there_and_in_the_readme() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "sweeps").glob("*.toml")), ids=lambda path: path.stem)
 def test_every_sweep_is_valid_and_in_the_readme(path: Path) -> None:
     """Each file in sweeps/ passes `hpdash check` and is named."""
-    assert strategy_for(load_sweep(path)).count >= 8
+    assert strategy_for(load_sweep(path)).count > 1
     assert f"sweeps/{path.name}" in README
 
 

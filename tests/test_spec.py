@@ -156,6 +156,26 @@ def test_a_loop_of_ones_own_needs_no_model():
     assert sweep.settings({"depth": 2})["model"] == {"builder": None, "depth": 2}
 
 
+@pytest.mark.parametrize(
+    "varied",
+    [
+        pytest.param({"hparams": {"loop": ["none", "my:loop"]}}, id="swept"),
+        pytest.param({"trial": [{"loop": "none"}, {"loop": "my:loop"}]}, id="listed"),
+        pytest.param({"trial": [{}, {"loop": "my:loop"}]}, id="left-out"),
+        pytest.param({"train": {"loop": "my:loop"}, "trial": [{"loop": "none"}, {"depth": 3}]}, id="put-over-it"),
+    ],
+)
+def test_loops_stand_beside_the_mlp(varied):
+    """Where some trials have a loop of their own and others the MLP, its settings are checked, other names free."""
+    source = {"data": {"name": "digits"}, "model": {"hidden": [4], "depth": 2}, **varied}
+    sweep = parse(source)
+    keras, own = sweep.settings({"loop": "none"}), sweep.settings({"loop": "my:loop"})
+    assert (keras["model"]["builder"], keras["model"]["dropout"], keras["model"]["hidden"]) == ("mlp", 0.0, [4])
+    assert own["model"] == {"builder": None, "hidden": [4], "depth": 2}
+    with pytest.raises(SpecError, match=r"model\.hidden"):
+        parse({**source, "model": {"hidden": "four"}})
+
+
 def test_listed_trials():
     """`[[trial]]` tables make a list, name the hyperparameters and may repeat a fixed key."""
     text = '[data]\nname = "digits"\n[model]\nactivation = "elu"\n[[trial]]\n[[trial]]\nactivation = "relu"\nl2 = 1\n'
@@ -273,7 +293,7 @@ TEXTS = {
         "no arguments",
     ),
     "tpe": (SMALL + "[sweep]\nstrategy = 'tpe'\n", "sweep.strategy", "grid, list, random"),
-    "later series": (SMALL + "[log]\nseries = ['gradients']\n", "log.series", "weights"),
+    "unknown series": (SMALL + "[log]\nseries = ['gradient']\n", "log.series", '"weights", "gradients", "activations"'),
     "sweep name": (SMALL + "[sweep]\nname = '../x'\n", "sweep.name", "letters"),
     "objective": (SMALL + "[sweep]\nobjective = 'validation/acuracy'\n", "sweep.objective", "Did you mean 'accuracy'?"),
     "random without trials": (SMALL + "[sweep]\nstrategy = 'random'\n", "sweep.trials", "how many"),

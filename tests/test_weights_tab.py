@@ -18,7 +18,7 @@ import hpdash
 from hpdash.histogram import Histogram
 from hpdash.writer import RunWriter
 
-TAGS = ("hidden_1/kernel", "hidden_2/kernel", "hidden_1/bias")
+TAGS = ("hidden_1/kernel", "hidden_2/kernel", "hidden_1/bias", "gradients/hidden_1/kernel")
 KERNELS, RUNS, STEPS = 2, 8, 5
 MANY = 500
 

@@ -120,11 +120,12 @@ class Stray(LAYERS.Layer):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self.kept_from_keras = [lambda count=tf.Variable(1.0): count]
+        count = tf.Variable(1.0)
+        self.kept_from_keras = lambda: count
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Scale the inputs by how often they have been trained on."""
-        count = self.kept_from_keras[0]()
+        count = self.kept_from_keras()
         if training:
             count.assign_add(0.01)
         return inputs * count
@@ -135,3 +136,79 @@ def stray(input_shape: tuple[int, ...], classes: int) -> keras.Model:
     return keras.Sequential(
         [keras.Input(input_shape), LAYERS.Flatten(), Stray(), LAYERS.Dense(classes, activation="softmax")]
     )
+
+
+class Drawing(LAYERS.Layer):  # type: ignore[misc]
+    """A layer that draws random numbers and counts whenever it is called, as in a variational autoencoder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seeds = keras.random.SeedGenerator(1)
+        self.calls = self.add_weight((), trainable=False, name="calls")
+
+    def call(self, inputs: Any) -> Any:
+        """Add noise, in inference mode too."""
+        self.calls.assign_add(1.0)
+        return inputs + 0.1 * keras.random.normal(keras.ops.shape(inputs), seed=self.seeds)
+
+
+def drawing(input_shape: tuple[int, ...], classes: int) -> keras.Model:
+    """A model whose random state moves whenever it is called."""
+    return keras.Sequential(
+        [keras.Input(input_shape), LAYERS.Flatten(), Drawing(), LAYERS.Dense(classes, activation="softmax")]
+    )
+
+
+class Enclosed(keras.Model):  # type: ignore[misc]
+    """A subclassed model that calls its layer inside a graph of its own."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.flatten = LAYERS.Flatten()
+        self.out = LAYERS.Dense(classes, activation="softmax")
+        self.inside = tf.function(self.out)
+
+    def call(self, inputs: Any) -> Any:
+        """Call the layer in there."""
+        return self.inside(self.flatten(inputs))
+
+
+def enclosed(classes: int) -> keras.Model:
+    """Return the model that hides what its layer returns."""
+    return Enclosed(classes)
+
+
+def shared(input_shape: tuple[int, ...], classes: int) -> keras.Model:
+    """A functional model with a layer used twice, a model in the model, a branch, and activations of every spelling."""
+    inputs = keras.Input(input_shape)
+    once = LAYERS.Dense(8, activation="tanh", name="twice")
+    x = LAYERS.Reshape((64,))(inputs)
+    x = once(LAYERS.Dense(64, name="wide")(x)) + once(x)
+    core, leaky = LAYERS.Dense(8, name="core"), LAYERS.LeakyReLU(name="leaky")
+    inner = keras.Sequential([keras.Input((8,)), core, leaky], name="in")
+    x = LAYERS.Dense(8, name="fork")(inner(x))
+    left, right = LAYERS.ReLU(name="left")(x), LAYERS.Activation("sigmoid", name="right")(x)
+    both = LAYERS.Activation("elu", name="both")(LAYERS.Add()([left, right]))
+    twin = LAYERS.Dense(8, activation=LAYERS.ReLU(), name="nested")(both)
+    after = LAYERS.Activation("relu6", name="after")(twin)
+    return keras.Model(inputs, LAYERS.Dense(classes, activation="softmax", name="last")(after))
+
+
+def linear(input_shape: tuple[int, ...], classes: int) -> keras.Model:
+    """A model whose layers have no activation."""
+    inputs = keras.Input(input_shape)
+    outputs = keras.ops.softmax(LAYERS.Dense(classes)(LAYERS.Flatten()(inputs)))
+    return keras.Model(inputs, outputs)
+
+
+class OwnLoss(keras.Sequential):  # type: ignore[misc]
+    """A model whose training step makes the loss, which nobody else can ask for."""
+
+    def compute_loss(self, *_: Any, **__: Any) -> Any:
+        """Refuse."""
+        raise NotImplementedError("the loss is made in train_step")
+
+
+def own_loss(input_shape: tuple[int, ...], classes: int) -> keras.Model:
+    """A model without a loss that can be asked for."""
+    return OwnLoss([keras.Input(input_shape), LAYERS.Flatten(), LAYERS.Dense(classes, activation="softmax")])

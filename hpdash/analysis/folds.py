@@ -117,10 +117,11 @@ def field_of(run: Run, name: str, objective: Objective | None = None) -> Scalar 
 
 def caveats(runs: Iterable[Run]) -> list[str]:
     """Say what has to stand beside the results of these runs wherever they are shown."""
+    runs = list(runs)
     ours = [run.hparams for run in runs if run.sweep is not None]
     synthetic = any(hparams.get("name") == "synthetic" for hparams in ours)
     on_test = any(hparams.get("validation") == "test" for hparams in ours)
-    return caveats_of(synthetic, on_test)
+    return caveats_of(synthetic, on_test, max((look.number for run in runs for look in run.looks), default=0))
 
 
 def differing(runs: Sequence[Run]) -> list[str]:

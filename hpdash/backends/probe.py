@@ -48,12 +48,12 @@ class Facts:
 
 def fetch(names: Sequence[str], progress: FetchProgress, signals: Signals) -> None:
     """Fetch data sets that are not here, in a child process; raises DataError as the child did, Stopped at a signal."""
-    _in_child(_fetch, tuple(names), signals, lambda message: progress(*message))
+    in_child(_fetch, tuple(names), signals, lambda message: progress(*message))
 
 
 def look(question: Question, signals: Signals) -> Facts:
     """Load every function and every data set once; raises what a worker would have raised, Stopped at a signal."""
-    facts: Facts = _in_child(_look, question, signals)
+    facts: Facts = in_child(_look, question, signals)
     return facts
 
 
@@ -65,7 +65,7 @@ def count_gpus(signals: Signals) -> int:
     listed = subprocess.run([tool, "-L"], capture_output=True, text=True, check=False)
     if listed.returncode or "GPU 0" not in listed.stdout:
         return 0
-    gpus: int = _in_child(_count_gpus, None, signals)
+    gpus: int = in_child(_count_gpus, None, signals)
     return gpus
 
 
@@ -97,7 +97,7 @@ def _count_gpus(_: None, __: Callable[[Any], None]) -> int:
     return len(tf.config.list_physical_devices("GPU"))
 
 
-def _in_child(
+def in_child(
     work: Callable[..., Any], argument: Any, signals: Signals, on_message: Callable[[Any], None] = lambda _: None
 ) -> Any:
     """Run `work(argument, send)` in a spawned process; return its value, raise its HpdashError."""

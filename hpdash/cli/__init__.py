@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from . import board, compare, data, effects, export, ls, report, show, sweeping, verify
+from . import board, compare, data, effects, evaluate, export, ls, report, show, sweeping, verify
 from .group import main
 
-__all__ = ["board", "compare", "data", "effects", "export", "ls", "main", "report", "show", "sweeping", "verify"]
+__all__ = [
+    "board", "compare", "data", "effects", "evaluate", "export", "ls", "main", "report", "show", "sweeping", "verify",
+]  # fmt: skip

@@ -13,7 +13,8 @@ import click
 from rich.console import Console
 
 from ..errors import HpdashError
-from ..views.text import PIPE_WIDTH, json_text, plain, visible
+from ..trial import visible
+from ..views.text import PIPE_WIDTH, json_text, plain
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

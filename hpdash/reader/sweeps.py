@@ -13,6 +13,7 @@ from .. import logdir
 from ..errors import LogdirError
 from ..journal import Record, read_journal
 from ..kept import SCHEMA
+from ..looks import Look
 from ..runs import Objective
 from ..trial import TrialState
 
@@ -42,6 +43,7 @@ class Sweep:
     started: Mapping[int, float] = field(default_factory=dict)
     is_live: bool = False
     warnings: tuple[str, ...] = ()
+    looks: tuple[Look, ...] = ()
 
     def knows(self, folder: str) -> bool:
         """Say whether a folder's name is that of a trial which the journal knows."""
@@ -50,7 +52,7 @@ class Sweep:
 
     def facts(self, number: int) -> dict[str, Any]:
         """Return what is known of a trial, as fields of a Run."""
-        facts: dict[str, Any] = {"sweep": self.name, "number": number}
+        facts: dict[str, Any] = {"sweep": self.name, "number": number, "looks": self.looks}
         if self.settings:
             setting, repeat = divmod(number, self.settings.repeats)
             group, seed = logdir.session_group(self.name, setting), self.settings.seed + repeat
@@ -70,7 +72,7 @@ MARKS = (logdir.SWEEP_JSON, logdir.JOURNAL)
 def read_sweep(folder: Path, name: str) -> Sweep:
     """Read what a sweep's folder says of itself; what is damaged becomes a warning."""
     warnings = []
-    settings, latest, started = None, {}, {}
+    settings, latest, started, looks = None, {}, {}, tuple[Look, ...]()
     try:
         settings = read_settings(folder / logdir.SWEEP_JSON)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -82,13 +84,14 @@ def read_sweep(folder: Path, name: str) -> Sweep:
         warnings.append(f"{folder / logdir.SWEEP_JSON}: {newer}. What is shown may not be all: update hpdash.")
     try:
         journal = read_journal(folder / logdir.JOURNAL)
-        latest = journal.latest
+        latest, looks = journal.latest, tuple(each.look for each in journal.looks)
         started = {record.trial: record.time for record in journal.records if record.state is TrialState.RUNNING}
         warnings += [f"{folder}: {warning}" for warning in journal.warnings]
     except LogdirError as error:
         warnings.append(str(error))
     runs_on = any(record.state is TrialState.RUNNING for record in latest.values())
-    return Sweep(folder, name, settings, latest, started, runs_on and is_held(folder / logdir.LOCK), tuple(warnings))
+    is_live = runs_on and is_held(folder / logdir.LOCK)
+    return Sweep(folder, name, settings, latest, started, is_live, tuple(warnings), looks)
 
 
 def read_settings(path: Path) -> Settings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..trial import own_loop
 from .tables import DEPENDENT, IMAGES, MLP, SETTINGS, table_of
 
 
@@ -13,8 +14,7 @@ def resolve(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]
 
     A builder or a loop of one's own gets in [model] what was given alone. A setting that does not apply is None.
     """
-    own_loop = given["train"].get("loop") is not None
-    builder = given["model"].get("builder", None if own_loop else MLP)
+    builder = given["model"].get("builder", None if own_loop(given["train"]) else MLP)
     tables = {table: {key.name: key.default for key in SETTINGS[table].values()} for table in given}
     if builder != MLP:
         tables["model"] = {}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..domains import Choice, Domain, FloatRange, IntRange, identity
+from ..trial import NO_LOOP
 from .faults import Faults, Key, found, nearest
 from .tables import MLP, SETTINGS, SWEEPABLE, Setting, table_of
 from .text import Document
@@ -77,11 +78,20 @@ def unknown(name: str, options: Mapping[str, Any]) -> str:
 
 def names_of(document: Document) -> Names:
     """Tell from builder and loop, fixed or swept, which names a file may use."""
-    builders = _mentioned(document, "builder")
-    loops = _mentioned(document, "loop")
-    mlp = MLP in builders if builders else not loops
+    builders, loops = _mentioned(document, "builder"), _mentioned(document, "loop")
+    mlp = MLP in builders if builders else _trains_keras(document, loops)
     settings = {name: key for name, key in SWEEPABLE.items() if mlp or key.table != "model" or name == "builder"}
-    return Names(settings, free=bool(loops) or not mlp)
+    return Names(settings, free=bool(set(loops) - {NO_LOOP}) or not mlp)
+
+
+def _trains_keras(document: Document, loops: list[Any]) -> bool:
+    """Say whether some trial has no training loop of one's own: it says so, or nothing sets one for it."""
+    fixed, swept = document["train"].get("loop"), document["hparams"].get("loop")
+    conditional = isinstance(swept, dict) and "when" in swept
+    unset = (swept is None or conditional) and fixed is None
+    if document["trial"]:
+        unset = any("loop" not in trial for trial in document["trial"]) and fixed is None
+    return unset or NO_LOOP in loops
 
 
 def _mentioned(document: Document, name: str) -> list[Any]:

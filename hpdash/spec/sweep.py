@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..trial import default_metrics
+from ..trial import default_metrics, own_loop
 from . import text
 from .conditions import check_dependent, check_swept, conditions
 from .defaults import resolve
@@ -211,7 +211,7 @@ def _check_required(
     if "name" not in given["data"] and not always and not faults.has(key):
         faults.add(key, SETTINGS["data"]["name"].expected, "nothing", "A sweep needs data.")
     fixed, metric = resolve(given), head["objective"].removeprefix("validation/")
-    own = fixed["model"]["builder"] != MLP or fixed["train"]["loop"] or swept.keys() & {"builder", "loop", "metrics"}
+    own = fixed["model"]["builder"] != MLP or own_loop(fixed["train"]) or swept.keys() & {"builder", "loop", "metrics"}
     known = ["loss", *(fixed["train"]["metrics"] or (*default_metrics(2), *default_metrics(None)))]
     if not own and metric not in known and not faults.mention("metrics"):
         expected = f"a metric of the sweep, {' or '.join(known)}"

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ..logdir import is_sweep_name
-from ..trial import TABLES
+from ..trial import NO_LOOP, TABLES
 from .initializers import initializer
 
 IMAGES = ("mnist", "fashion_mnist", "cifar10", "digits")
@@ -25,7 +25,8 @@ Scale = Literal["none", "unit", "standard"]
 Activation = Literal["relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "maxout"]
 Norm = Literal["none", "before", "after"]
 Optimizer = Literal["sgd", "rmsprop", "adam", "adamw"]
-Series = Literal["weights"]
+Weights = Literal["best", "last", "none"]
+Series = Literal["weights", "gradients", "activations"]
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -37,6 +38,7 @@ Text = Annotated[str, Field(min_length=1)]
 _COUNT, _POSITIVE, _PENALTY = "an integer of at least 1", "a number above 0", "a number of at least 0"
 _SHARE, _SWITCH, _FUNCTION = "a number of at least 0 and below 1", "true or false", '"package.module:function"'
 _DATA = f'one of {", ".join(DATA_SETS)}, a path that ends in ".npz", or {_FUNCTION}'
+_SERIES = ", ".join(f'"{name}"' for name in get_args(Series))
 _FOLDER = "letters, digits, `_`, `.` and `-`, at most 64 of them and not `.` or `-` first"
 _INITIALIZER = 'a Keras name or a table such as { name = "random_normal", stddev = 1.0 }'
 
@@ -63,7 +65,7 @@ def _builder(name: str) -> str:
 
 
 def _loop(name: str) -> str:
-    _holds(is_reference(name))
+    _holds(name == NO_LOOP or is_reference(name))
     return name
 
 
@@ -190,7 +192,10 @@ class TrainTable(Table):
         "The metrics; default: accuracy, or mean_absolute_error for a regression.",
     )
     loop: Annotated[str, AfterValidator(_loop)] = _key(
-        None, _FUNCTION, "A training loop of one's own instead, which gets an hpdash.Trial."
+        None,
+        f'{_FUNCTION}, or "none"',
+        "A training loop of one's own instead, which gets an hpdash.Trial; none: a Keras model, beside such.",
+        [NO_LOOP],
     )
 
 
@@ -204,7 +209,10 @@ class LogTable(Table):
         1.0, _POSITIVE, "Minutes from one checkpoint of a trial to the next; also an interrupted trial keeps one."
     )
     checkpoint_epochs: Count = _key(None, _COUNT, "Epochs from one checkpoint of a trial to the next.")
-    series: list[Series] = _key(["weights"], 'a list of "weights"', "What has histograms.", get_args(Series))
+    weights: Weights = _one_of("best", Weights, "Which epoch's weights a trial keeps, for `hpdash evaluate`.")
+    series: list[Series] = _key(
+        ["weights"], f"a list of {_SERIES}", "What has histograms, and scalars a layer.", get_args(Series)
+    )
 
 
 # A setting that depends on another: which one, and the default for each value of it that it applies to

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..journal import NewerError, Record, Replay
+from ..entries import LOOK
+from ..journal import Looked, NewerError, Record, Replay, read_line
 from .own_files import read_bytes, said
 
 _TRIAL = re.compile(rb'"trial":(\d{1,9})[,}]')
@@ -18,15 +19,17 @@ class Line:
     """A line of a journal, from 1: the records that are read from it, and what is wrong with it.
 
     `is_torn` says that it is a last one with no end, `is_newer` that nothing is wrong but its version. `trials` are
-    those it tells of without a record of theirs, as far as it can be read.
+    those it tells of without a record of theirs, as far as it can be read; `is_look` says that it told of a look at the
+    test set.
     """
 
     number: int
-    records: Sequence[Record] = ()
+    records: Sequence[Record | Looked] = ()
     reason: str = ""
     is_torn: bool = False
     is_newer: bool = False
     trials: frozenset[int] = frozenset()
+    is_look: bool = False
 
 
 def read_lines(path: Path) -> tuple[list[Line], str | None]:
@@ -41,13 +44,15 @@ def read_lines(path: Path) -> tuple[list[Line], str | None]:
 
 def _line(number: int, data: bytes, end: bytes) -> Line:
     try:
-        return Line(number, (Record.from_line(data),))
+        return Line(number, (read_line(data),))
     except ValueError as error:
-        records = Replay.of(data + end, "").records  # those that are whole in it count
-        trials = frozenset(map(int, _TRIAL.findall(data))) - {record.trial for record in records}
-        return Line(number, records, str(error), not end, isinstance(error, NewerError), trials)
+        replay, is_look = Replay.of(data + end, ""), data.startswith(LOOK)
+        entries: tuple[Record | Looked, ...] = (*replay.records, *replay.looks)  # those that are whole in it count
+        told = frozenset() if is_look else frozenset(map(int, _TRIAL.findall(data)))
+        trials = told - {record.trial for record in replay.records}
+        return Line(number, entries, str(error), not end, isinstance(error, NewerError), trials, is_look)
 
 
 def numbered(lines: Sequence[Line]) -> Iterator[tuple[int, Record]]:
-    """Yield each record with the number of its line."""
-    return ((line.number, record) for line in lines for record in line.records)
+    """Yield each transition with the number of its line."""
+    return ((line.number, entry) for line in lines for entry in line.records if isinstance(entry, Record))

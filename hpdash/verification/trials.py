@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from .. import checkpoint, logdir
+from .. import checkpoint, logdir, weights
 from ..journal import Record
 from ..reader.folders import Part
 from ..reader.layouts import Layouts
@@ -64,6 +64,8 @@ def look_at(run: RunFolder, layouts: Layouts) -> tuple[list[Finding], int]:
     findings += findings_of(found, make, partial(_affected, run, parts, found), _remedy(run, parts))
     if run.is_settled and not any(each.places for each in found):
         findings += _unlogged(run, make, files, parts)
+    if run.is_settled:
+        findings += _weights(run, make)
     if run.has_checkpoint:
         findings += _checkpoint(run, make)
     return findings, sum(_size(file.path) for file in files)
@@ -166,6 +168,26 @@ def _remedy(run: RunFolder, parts: Parts) -> str:
         return f"{_COUNTS} For the whole series, put back a copy if there is one."
     again = f"`hpdash show {shlex.quote(str(run.folder))}` prints a sweep file that trains it again."
     return f"{_COUNTS} For the whole series, put back a copy if there is one; else {again}"
+
+
+def _weights(run: RunFolder, make: Make) -> Iterator[Finding]:
+    """Yield what is wrong with the weights that a trial has kept."""
+    path, result = run.folder / logdir.WEIGHTS, run.record.result if run.record else None
+    if result is None or result.kept_sha256 is None or (reason := _weights_trouble(path, result.kept_sha256)) is None:
+        return
+    affected = "the trial's weights: `hpdash evaluate` cannot take it to the test set"
+    yield make(path, reason, affected, f"Put back a copy if there is one. {_COUNTS}")
+
+
+def _weights_trouble(path: Path, sha256: str) -> str | None:
+    """Say why a file does not hold weights of a digest, None where it does."""
+    if not path.is_file():
+        return "not a plain file" if path.exists() else "the kept weights are gone"
+    try:
+        found = weights.digest(weights.read(path).items())
+    except (OSError, ValueError) as error:
+        return str(error).removeprefix(f"{path}: ")
+    return None if found == sha256 else "not the weights that the journal has the digest of"
 
 
 def _checkpoint(run: RunFolder, make: Make) -> Iterator[Finding]:

@@ -30,10 +30,10 @@ from ..analysis.moments import Moment, moments
 from ..analysis.objective import VALIDATION
 from ..histogram import Histogram, mixture, shared_edges
 from ..runs import HistogramSeries
+from ..trial import visible
 from .axes import is_log, usual
 from .colours import Group
 from .html import Block, Chart, Figure, Fragment, Heading, page
-from .text import visible
 
 __all__ = [
     "CLIP", "Block", "Chart", "Figure", "Fragment", "Heading",

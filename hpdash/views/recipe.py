@@ -9,7 +9,7 @@ from typing import Any
 from .. import logdir
 from ..errors import SpecError
 from ..runs import Run
-from ..trial import TABLES, shown
+from ..trial import TABLES, TrialSpec, shown
 
 
 def recipe(run: Run, settings: Mapping[str, Any]) -> str | None:
@@ -18,6 +18,17 @@ def recipe(run: Run, settings: Mapping[str, Any]) -> str | None:
     `settings` are the normalised ones of the run's sweep. The file is parsed before it is given: what it trains is
     what the run's session logged.
     """
+    made = _made(run, settings)
+    return made and made[0]
+
+
+def again(run: Run, settings: Mapping[str, Any]) -> TrialSpec | None:
+    """Return a run's trial as it was trained, but for its number; None where that cannot be told."""
+    made = _made(run, settings)
+    return made and made[1]
+
+
+def _made(run: Run, settings: Mapping[str, Any]) -> tuple[str, TrialSpec] | None:
     from ..search import trials  # noqa: PLC0415  the sweep file's checks take a tenth of a second to import
     from ..spec import parse_sweep  # noqa: PLC0415
 
@@ -26,7 +37,7 @@ def recipe(run: Run, settings: Mapping[str, Any]) -> str | None:
         (spec,) = trials(parse_sweep(text, name="again", folder=Path()))
     except (SpecError, LookupError, TypeError, AttributeError, ValueError):
         return None
-    return text if spec.hparams == dict(run.hparams) and spec.seed == run.seed else None
+    return (text, spec) if spec.hparams == dict(run.hparams) and spec.seed == run.seed else None
 
 
 def _write(run: Run, settings: Mapping[str, Any]) -> str:

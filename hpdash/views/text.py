@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..trial import shown
+from ..trial import shown, visible
 
 PIPE_WIDTH = 10**7  # characters: no name is longer, and nothing is left out where no eye has to see all of it
 
@@ -45,13 +45,6 @@ def duration(seconds: float) -> str:
 def plain(text: object) -> Text:
     """Show a text literally: no markup, control characters as their escapes."""
     return Text(visible(str(text)))
-
-
-def visible(text: str, besides: str = "") -> str:
-    """Spell what a terminal would obey or not show, such as escapes and marks of direction, but for `besides`."""
-    return "".join(
-        char if char.isprintable() or char in besides else char.encode("unicode_escape").decode() for char in text
-    )
 
 
 def table(

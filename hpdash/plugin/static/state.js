@@ -99,8 +99,8 @@ export function ordered(tags) {
   return [...tags].sort((one, other) => rank(one) - rank(other));
 }
 
-/** Say whether a tag is a layer's matrix: `hidden_2/kernel`, `dense/kernel_0`, `fc1.weight`. */
-export const isKernel = (name) => /(^|[./_])(kernel|weights?)([:_]0)?(\/histogram)?$/i.test(name);
+/** Say whether a tag is a layer's matrix: `hidden_2/kernel`, `dense/kernel_0`, `fc1.weight`; not a gradient's. */
+export const isKernel = (name) => /^(?!gradients\/)(.*[./_])?(kernel|weights?)([:_]0)?(\/histogram)?$/i.test(name);
 
 function defaultTags(overview) {
   const tags = ordered(overview.tags);

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ... import logdir
 from ...analysis.effects import outcomes_of
 from ...reader import read_histograms
 from ...runs import Objective, Run
@@ -36,7 +37,7 @@ def weights(runs: Sequence[Run], objective: Objective) -> list[Block]:
 
 def _tags(best: Run, worst: Run) -> list[str]:
     """Return the kernels that both have, or any tags where layers name none so."""
-    common = [tag for tag in best.histograms if tag in worst.histograms]
+    common = [tag for tag in best.histograms if tag in worst.histograms and not logdir.probed(tag)]
     return ([tag for tag in common if tag.endswith(KERNEL)] or common)[:MOST]
 
 

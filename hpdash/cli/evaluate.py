@@ -1,0 +1,30 @@
+"""`hpdash evaluate`: the selected trial on the test set, once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .group import JSON, console_for, main, print_json
+from .ls import LOGDIR, warn
+
+
+@main.command()
+@LOGDIR
+@click.option("--sweep", metavar="NAME", help="Which sweep, where LOGDIR holds several.")
+@click.option("--top", type=click.IntRange(1), default=1, show_default=True, help="So many, and their ensemble.")
+@click.option("--again", is_flag=True, help="Open the test set for another selection; every table will say so.")
+@JSON
+def evaluate(logdir: Path, sweep: str | None, top: int, again: bool, as_json: bool) -> None:
+    """Open the test set for the trial of LOGDIR that is best on validation, once, and record what it shows."""
+    from ..evaluation import evaluate as of  # noqa: PLC0415
+
+    found = of(logdir, sweep=sweep, top=top, again=again)
+    warn(found.warnings)
+    if as_json:
+        print_json(found.to_json())
+        return
+    console = console_for()
+    for part in found.render(console):
+        console.print(part, soft_wrap=True)

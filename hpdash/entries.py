@@ -1,0 +1,124 @@
+"""The journal's lines: a trial's transitions, and looks at the test set; each with a checksum of its own.
+
+A line is `{…,"crc":"8 hex digits"}` in JSON with sorted keys; the CRC-32C is of the same line without "crc".
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Self
+
+import google_crc32c
+
+from .looks import Look
+from .trial import TrialResult, TrialState
+
+LOOK = b'{"look":'  # what a look's line begins with
+_LINE = re.compile(rb'(\{.*),"crc":"([0-9a-f]{8})"\}', re.DOTALL)
+_BEGIN = rb'\{"(?:attempt|look)":'
+_WITHIN = re.compile(_BEGIN + rb"(?:(?!" + _BEGIN + rb').)*?,"crc":"[0-9a-f]{8}"\}', re.DOTALL)
+
+
+class NewerError(ValueError):
+    """Say that a record is whole and its checksum right, but this version of hpdash cannot read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One transition: the `seq`-th of its sweep, from 1; `attempt` counts from 1; `time` is in unix seconds."""
+
+    seq: int
+    trial: int
+    state: TrialState
+    attempt: int
+    time: float
+    result: TrialResult | None = None
+
+    def to_line(self) -> bytes:
+        """Return the journal's line for this record, with its newline."""
+        fields: dict[str, Any] = {name: getattr(self, name) for name in ("seq", "trial", "state", "attempt", "time")}
+        if self.result is not None:
+            fields["result"] = _finite(self.result.to_json())
+        return _line(fields)
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Self:
+        """Read a line without its newline; ValueError says what is wrong with it, NewerError where nothing is."""
+        body = _body(line)
+        try:
+            fields = json.loads(body)
+            result = TrialResult.from_json(_floats(fields.pop("result"))) if "result" in fields else None
+            return cls(**{**fields, "state": TrialState(fields["state"]), "result": result})
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            raise NewerError(f"not a record of this version ({error})") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A look at the test set: the `seq`-th line of its sweep; `time` is in unix seconds."""
+
+    seq: int
+    time: float
+    look: Look
+
+    def to_line(self) -> bytes:
+        """Return the journal's line for this look, with its newline."""
+        return _line({"seq": self.seq, "time": self.time, "look": _finite(self.look.to_json())})
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Self:
+        """Read a line without its newline; ValueError says what is wrong with it, NewerError where nothing is."""
+        body = _body(line)
+        try:
+            fields = json.loads(body)
+            return cls(**{**fields, "look": Look.from_json(fields["look"])})
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            raise NewerError(f"not a record of this version ({error})") from error
+
+
+def read_line(line: bytes) -> Record | Looked:
+    """Read a line without its newline; ValueError says what is wrong with it, NewerError where nothing is."""
+    return (Looked if line.startswith(LOOK) else Record).from_line(line)
+
+
+def read_within(line: bytes) -> Iterator[Record | Looked]:
+    """Yield the whole records in a bad line: two, where what is damaged is the end of the line between them."""
+    for match in _WITHIN.finditer(line):
+        with suppress(ValueError):
+            yield read_line(match[0])
+
+
+def _line(fields: Mapping[str, Any]) -> bytes:
+    body = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    return body[:-1] + b',"crc":"%08x"}\n' % google_crc32c.value(body)
+
+
+def _body(line: bytes) -> bytes:
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise ValueError("not a whole record")
+    body = match[1] + b"}"
+    if google_crc32c.value(body) != int(match[2], 16):
+        raise ValueError("its checksum does not match")
+    return body
+
+
+def _finite(value: Any) -> Any:
+    """Spell NaN and the infinities as strings, which JSON has no numbers for."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return json.dumps(value)  # NaN, Infinity or -Infinity
+    return value
+
+
+def _floats(result: Mapping[str, Any]) -> dict[str, Any]:
+    numbers = {key: {name: float(value) for name, value in result[key].items()} for key in ("metrics", "best")}
+    return {**result, **numbers, "seconds": float(result["seconds"])}

@@ -1,0 +1,175 @@
+"""Trained models on a test set: built again, their kept weights poured in, checked on validation first.
+
+It runs in a child process, the only one that imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import data, weights
+from ..data import Split
+from ..data.dataset import fault
+from ..errors import HpdashError, LogdirError, TrialError
+from ..logdir import VALIDATION
+from ..npz import Array
+from ..session import Loaded
+from ..train import engine_data
+from ..trial import TrialSpec
+
+if TYPE_CHECKING:
+    from ..engine import Engine
+
+_AT_ONCE = 1000  # examples
+_CLOSE = {"rel_tol": 0.01, "abs_tol": 0.005}  # another machine rounds otherwise
+_CHANGED = "What it is built by, or its data, have changed since it was trained."
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A trial to be scored: its settings, the file of its weights and their digest, and the objective with them."""
+
+    name: str
+    spec: TrialSpec
+    weights: Path
+    sha256: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Each entrant's metrics on the test set, those of the mean of their outputs where there is more than one."""
+
+    examples: int
+    single: tuple[Mapping[str, float], ...]
+    ensemble: Mapping[str, float] | None
+
+
+def score(job: tuple[Sequence[Entrant], Path], _: Callable[[Any], None]) -> Scores:
+    """Score entrants, whose modules are looked for in a folder; the test set is not touched before all are ready.
+
+    Raises DataError where there is no test set, TrialError where a model is not what was trained, LogdirError where its
+    weights are damaged.
+    """
+    os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3")
+    try:
+        return _scores(*job)
+    except HpdashError:
+        raise
+    except Exception as error:  # a user's model may raise anything
+        raise TrialError(f"evaluating: {type(error).__name__}: {error}") from error
+
+
+def _scores(entrants: Sequence[Entrant], folder: Path) -> Scores:
+    tables = {_key(entrant): entrant.spec.settings["data"] for entrant in entrants}
+    loaded = {key: _load(settings, folder) for key, settings in tables.items()}
+    poured = [(entrant, loaded[_key(entrant)], _kept(entrant)) for entrant in entrants]
+    return _on_test([(_ready(entrant, folder, own, kept), own) for entrant, own, kept in poured])
+
+
+def _key(entrant: Entrant) -> str:
+    return json.dumps(entrant.spec.settings["data"], sort_keys=True)
+
+
+def _load(settings: Mapping[str, Any], folder: Path) -> Loaded:
+    dataset = data.load(settings, folder)
+    if dataset.x_test is None:
+        raise fault(dataset.name, "a test set, x_test and y_test", "none")
+    split = data.split(dataset, settings)
+    return dataset, split, data.scaling(dataset, split, settings["scale"])
+
+
+def _kept(entrant: Entrant) -> dict[str, Array]:
+    try:
+        kept = weights.read(entrant.weights)
+    except (OSError, ValueError) as error:
+        raise LogdirError(f"{entrant.name}: expected its kept weights: {error}") from None
+    if weights.digest(kept.items()) != entrant.sha256:
+        found = "others. Put back a copy, or train the trial again with --new."
+        raise LogdirError(f"{entrant.weights}: expected the weights that the journal has the digest of, found {found}")
+    return kept
+
+
+def _ready(entrant: Entrant, folder: Path, loaded: Loaded, kept: Mapping[str, Array]) -> Engine:
+    """Return an engine with the entrant's weights, which give what they gave on validation."""
+    from .. import models  # noqa: PLC0415  in the child alone
+    from ..engine import Engine  # noqa: PLC0415
+
+    settings, dataset = entrant.spec.settings, loaded[0]
+    model = models.build(settings, folder, dataset.x_train.shape[1:], dataset.classes, entrant.spec.seed)
+    engine = Engine(model, engine_data(loaded), settings["train"]["batch_size"])
+    if not engine.take(kept):
+        raise TrialError(f"{entrant.name}: its kept weights do not fit its model. {_CHANGED}")
+    metric = entrant.spec.objective.removeprefix(f"{VALIDATION}/")
+    if metric != entrant.spec.objective:
+        found = engine.validate().get(metric, math.nan)
+        if not math.isclose(found, entrant.value, **_CLOSE):
+            expected = f"{entrant.spec.objective} {entrant.value:.4f} with its kept weights"
+            raise TrialError(f"{entrant.name}: expected {expected}, found {found:.4f}. {_CHANGED}")
+    return engine
+
+
+def _on_test(ready: Sequence[tuple[Engine, Loaded]]) -> Scores:
+    from ..engine import Engine  # noqa: PLC0415
+
+    single, outputs = [], []
+    for engine, (dataset, split, scaling) in ready:
+        assert dataset.x_test is not None
+        held_out = Split(split.train, range(len(dataset.x_test)), validation_is_test=True)
+        tested = Engine(engine.model, engine_data((dataset, held_out, scaling)), len(split.train))
+        single.append(tested.validate())
+        if len(ready) > 1:
+            outputs.append(_outputs(tested))
+    dataset = ready[0][1][0]
+    assert dataset.x_test is not None
+    ensemble = _of_mean(ready[0][0].model, dataset.y_test, outputs) if outputs else None
+    return Scores(len(dataset.x_test), tuple(single), ensemble)
+
+
+def _outputs(engine: Engine) -> Array:
+    """Return what a model says of every test example, float64 [n, ...]: of a classifier probabilities."""
+    part, said = engine.data.validation, []
+    for start in range(part.start, part.stop, _AT_ONCE):
+        x, _ = engine.data.scaled(part, np.arange(start, min(start + _AT_ONCE, part.stop)))
+        said.append(np.asarray(engine.model(x, training=False), np.float64))
+    outputs = np.concatenate(said)
+    return _probabilities(outputs) if _gives_logits(engine.model) else outputs
+
+
+def _of_mean(model: Any, y: Array | None, outputs: Sequence[Array]) -> dict[str, float]:
+    """Return the metrics of the mean of several models' outputs; the loss is without penalties, which no mean has."""
+    if len({each.shape for each in outputs}) > 1:
+        raise TrialError("an ensemble: expected models with outputs of one shape")
+    mean = np.mean(outputs, axis=0)
+    mean = (_logits(mean) if _gives_logits(model) else mean).astype(np.float32)
+    model.reset_metrics()
+    loss = float(model.compute_loss(None, y, mean)) - sum(map(float, model.losses))
+    metrics = model.compute_metrics(None, y, mean)
+    return {"loss": loss} | {name: float(value) for name, value in metrics.items() if name != "loss"}
+
+
+def _gives_logits(model: Any) -> bool:
+    return bool(getattr(model.loss, "from_logits", False))
+
+
+def _probabilities(logits: Array) -> Array:
+    """Return the softmax over the last axis, of a single unit the sigmoid."""
+    if logits.shape[-1] == 1:
+        return np.asarray(1 / (1 + np.exp(-logits)))
+    shifted = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(-1, keepdims=True))
+
+
+def _logits(probabilities: Array) -> Array:
+    """Return what gives these probabilities."""
+    tiny = float(np.finfo(np.float32).tiny)
+    log = np.log(np.maximum(probabilities, tiny))
+    return np.asarray(log - np.log(np.maximum(1 - probabilities, tiny)) if log.shape[-1] == 1 else log)

@@ -1,0 +1,429 @@
+"""Truths of kept weights and of the test set: selected on validation, opened once, and every look told of."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from commands import invoke
+from driven import snapshot, trial_folder, values
+from made import trial
+from test_checkpoint import EPOCHS, kill, resume
+from test_train import HERE, Listener, run
+
+import hpdash
+from hpdash import data, logdir, weights
+from hpdash.backends.base import Queue
+from hpdash.errors import DataError, LogdirError, SpecError
+from hpdash.evaluation import Evaluated, evaluate
+from hpdash.evaluation.scoring import Entrant, Scores, score
+from hpdash.evaluation.selection import pick_sweep, select
+from hpdash.journal import Journal, lock, read_journal
+from hpdash.kept import Kept
+from hpdash.looks import Look, Score
+from hpdash.reader import read
+from hpdash.runner import Options, run_sweep
+from hpdash.search import trials
+from hpdash.spec import parse_sweep
+from hpdash.train import Trainer
+from hpdash.trial import Ended, Event, Started, TrialResult, TrialSpec, TrialState
+
+SWEEP: dict[str, dict[str, Any]] = {
+    "sweep": {"name": "s"},
+    "data": {"name": "digits", "train": 300, "validation": 200, "scale": "standard"},
+    "model": {"hidden": [12]},
+    "train": {"epochs": 3, "optimizer": "adam", "learning_rate": 0.01},
+    "hparams": {"kernel_initializer": ["zeros", "he_normal", "glorot_normal"]},
+}
+
+
+class Here:
+    """A backend that trains in this process, with a trainer that has compiled the one graph of this module."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+
+    def run(self, queue: Queue) -> Iterator[Event]:
+        """Train task after task."""
+        while (task := queue.take(())) is not None:
+            yield Started(task.spec, task.attempt, 0)
+            result = self._trainer.run(task.spec, task.run, task.group, Listener())
+            yield Ended(task.spec, task.attempt, result)
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+@pytest.fixture(scope="module")
+def trainer() -> Trainer:
+    """Train every trial of this module in this process."""
+    return Trainer(HERE)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, trainer: Trainer) -> Path:
+    """Train three trials once; return the logs root."""
+    logs = tmp_path_factory.mktemp("trained") / "logs"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hpdash.runner.LocalBackend", lambda *_: Here(trainer))
+        assert run_sweep(SWEEP, logs, Options(workers=1)).exit_code == 0
+    return logs
+
+
+@pytest.fixture(scope="module")
+def looked(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Evaluated]:
+    """Open the test set for all three, in a copy; return its logs root and what was found."""
+    logs = tmp_path_factory.mktemp("looked") / "logs"
+    shutil.copytree(trained, logs)
+    return logs, evaluate(logs, top=3)
+
+
+@pytest.fixture
+def logs(trained: Path, tmp_path: Path) -> Path:
+    """Copy the trained sweep, to do something to it; return the logs root."""
+    shutil.copytree(trained, tmp_path / "logs")
+    return tmp_path / "logs"
+
+
+@pytest.fixture
+def seen(looked: tuple[Path, Evaluated], tmp_path: Path) -> Path:
+    """Copy the sweep whose test set has been opened; return the logs root."""
+    shutil.copytree(looked[0], tmp_path / "logs")
+    return tmp_path / "logs"
+
+
+def alone(folder: Path) -> np.ndarray[Any, Any]:
+    """Return what plain Keras predicts for the test set with the kept weights of a trial of the sweep."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    import keras
+
+    settings = SWEEP["data"]
+    dataset = data.load(settings, folder)
+    split = data.split(dataset, settings)
+    part = dataset.x_train[split.train.start : split.train.stop].astype(np.float64)
+    assert dataset.x_test is not None
+    x = (dataset.x_test - part.mean()) / part.std()  # of the training part alone
+    kept = np.load(folder / logdir.WEIGHTS)
+    layers = [keras.layers.Dense(12, "relu"), keras.layers.Dense(10, "softmax")]
+    model = keras.Sequential([keras.Input((8, 8)), keras.layers.Flatten(), *layers])
+    model.set_weights([kept[name] for name in ("hidden_1/kernel", "hidden_1/bias", "output/kernel", "output/bias")])
+    return np.asarray(model.predict(x, verbose=0))
+
+
+def test_the_ensemble_is_the_mean_of_what_plain_keras_predicts(looked: tuple[Path, Evaluated]) -> None:
+    """Each trial's accuracy and loss are plain Keras' with its kept weights, the ensemble's those of NumPy's mean."""
+    logs, found = looked
+    y = data.load(SWEEP["data"], logs).y_test
+    assert y is not None
+    said = [alone(trial_folder(logs / "s", each.trial)) for each in found.look.scores]
+    assert found.look.ensemble is not None
+    figures = [each.test for each in found.look.scores]
+    for told, predicted in zip([*figures, found.look.ensemble], [*said, np.mean(said, axis=0)], strict=True):
+        assert told["accuracy"] == pytest.approx((predicted.argmax(1) == y).mean(), abs=1e-6)
+        assert told["loss"] == pytest.approx(-np.log(predicted[np.arange(len(y)), y]).mean(), rel=1e-4)
+    assert found.look.gain["accuracy"] == found.look.ensemble["accuracy"] - figures[0]["accuracy"]
+
+
+def test_the_best_on_validation_are_selected_in_their_order(looked: tuple[Path, Evaluated]) -> None:
+    """The order is the journal's best validation accuracy, with that epoch's weights, whatever the test set says."""
+    logs, found = looked
+    results = {number: record.result for number, record in read_journal(logs / "s" / logdir.JOURNAL).latest.items()}
+    best = {number: result.best["validation/accuracy"] for number, result in results.items() if result}
+    assert [each.trial for each in found.look.scores] == sorted(best, key=lambda number: -best[number])
+    for each in found.look.scores:
+        result = results[each.trial]
+        assert result is not None
+        assert (each.validation, each.epoch, each.sha256) == (
+            best[each.trial], result.best_epoch, result.kept_sha256,
+        )  # fmt: skip
+
+
+def test_a_look_is_in_the_journal_and_changes_no_state(looked: tuple[Path, Evaluated], trained: Path) -> None:
+    """It is one more line, read back as it was written; every trial stands as before."""
+    before, after = (read_journal(logs / "s" / logdir.JOURNAL) for logs in (trained, looked[0]))
+    assert [each.look for each in after.looks] == [looked[1].look]
+    assert after.looks[0].seq == len(before.records) + 1
+    assert after.records == before.records
+    assert after.warnings == ()
+
+
+def test_tensorboard_shows_it_at_the_epoch_of_the_weights(looked: tuple[Path, Evaluated]) -> None:
+    """Each selected run has `test/accuracy` and `test/loss` once; what it had is untouched; the reader has them."""
+    logs, found = looked
+    runs = {run.number: run for run in read(logs).runs}
+    for each in found.look.scores:
+        told = [(value.tag, step) for step, value in values(trial_folder(logs / "s", each.trial))]
+        assert sorted(pair for pair in told if pair[0].startswith("test/")) == [
+            ("test/accuracy", each.epoch), ("test/loss", each.epoch),
+        ]  # fmt: skip
+        assert runs[each.trial].scalars["test/accuracy"].last == pytest.approx(each.test["accuracy"])
+    assert hpdash.verify(logs).is_damaged is False
+
+
+def test_a_second_evaluation_opens_nothing(seen: Path) -> None:
+    """The same selection, or the start of it, is shown from the journal: no byte changes, no child starts."""
+    before = snapshot(seen)
+    for top in ("3", "1"):
+        shown = invoke("evaluate", str(seen), "--top", top, "--json")
+        assert shown.exit_code == 0, shown.output
+        assert json.loads(shown.stdout)["opened"] is False
+    assert snapshot(seen) == before
+
+
+def test_scalars_that_a_death_has_left_out_are_added(seen: Path) -> None:
+    """Where it died between the journal and the event files, the next call writes them, and opens nothing."""
+    folder = trial_folder(seen / "s", 0)
+    last = logdir.event_files(folder)[-1]
+    lost = last.read_bytes()
+    last.unlink()
+    assert evaluate(seen, top=3).opened is False
+    assert len(logdir.event_files(folder)[-1].read_bytes()) == len(lost)
+    assert "test/loss" in {run.number: run for run in read(seen).runs}[0].scalars
+
+
+def test_another_selection_needs_again_and_is_told_of_everywhere(seen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends with 2 and the reason; with --again it is look 2, in the table, `ls`, `show` and the report."""
+    monkeypatch.setattr("hpdash.evaluation.in_child", lambda *_: Scores(360, ({"loss": 1.0, "accuracy": 0.5},), None))
+    journal = seen / "s" / logdir.JOURNAL
+    look = read_journal(journal).looks[0].look
+    best, *_, worst = look.scores
+    lines = [line for line in journal.read_bytes().splitlines(keepends=True) if not line.startswith(b'{"look"')]
+    journal.write_bytes(b"".join(lines))
+    with Journal.open(journal) as opened:
+        opened.append_look(replace(look, scores=(worst,), ensemble=None))
+    refused = invoke("evaluate", str(seen))
+    assert refused.exit_code == 2
+    assert f"opened for ({worst.trial:04d}), found another ({best.trial:04d})" in refused.stderr
+    told = invoke("evaluate", str(seen), "--again").stdout
+    assert "2 looks at the test set" in told
+    assert "Look 2 at this test set" in told
+    assert "2 looks at the test set" in invoke("ls", str(seen)).stdout
+    shown = invoke("show", f"s/{best.trial}", "--logdir", str(seen)).stdout
+    assert "(look 2, selected after the test set had been seen)" in shown
+    hpdash.report(seen, seen.parent / "report.html")
+    assert "2 looks at the test set" in (seen.parent / "report.html").read_text()
+
+
+def test_show_prints_test_metrics(looked: tuple[Path, Evaluated]) -> None:
+    """A run that was selected says what it did on the test set; so do its series."""
+    logs, found = looked
+    score = found.look.scores[0]
+    shown = invoke("show", f"s/{score.trial}", "--logdir", str(logs)).stdout
+    assert f"test set: accuracy {score.test['accuracy']:.4f}" in shown
+    assert "test/accuracy" in shown
+    about = json.loads(invoke("show", f"s/{score.trial}", "--logdir", str(logs), "--json").stdout)
+    assert about["looks"][0]["scores"][0]["test"] == score.test
+
+
+def test_the_driver_loads_no_tensorflow(looked: tuple[Path, Evaluated]) -> None:
+    """What was looked up was looked up in a child: Keras models of this process are the test's own."""
+    assert looked[1].opened
+    source = f"import sys, hpdash\nhpdash.evaluate({str(looked[0])!r}, top=3)\nsys.exit('tensorflow' in sys.modules)"
+    assert os.spawnl(os.P_WAIT, sys.executable, sys.executable, "-c", source) == 0
+
+
+def hurt(path: Path) -> None:
+    """Change one weight."""
+    kept = weights.read(path)
+    kept["output/bias"][0] += 1
+    np.savez(path, **kept)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        pytest.param(hurt, "expected the weights that the journal has the digest of", id="other"),
+        pytest.param(lambda path: path.write_bytes(path.read_bytes()[:-9]), "cannot be read", id="cut"),
+        pytest.param(Path.unlink, "expected its kept weights", id="gone"),
+    ],
+)
+def test_damaged_weights_open_nothing(logs: Path, harm: Any, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that are not the journal's end it with 4, before the test set, and `hpdash verify` finds them."""
+    monkeypatch.setattr("hpdash.evaluation.in_child", lambda work, job, _: work(job, None))
+    for folder in (logs / "s").glob("000*"):
+        harm(folder / logdir.WEIGHTS)
+    with pytest.raises(LogdirError, match=reason):
+        evaluate(logs)
+    assert read_journal(logs / "s" / logdir.JOURNAL).looks == ()
+    found = hpdash.verify(logs).checked.damage
+    assert [each.path.name for each in found] == [logdir.WEIGHTS] * 3
+
+
+def test_a_driver_that_runs_the_sweep_is_in_the_way(logs: Path) -> None:
+    """While another holds the lock, evaluating ends with 3."""
+    with lock(logs / "s"):
+        assert invoke("evaluate", str(logs)).exit_code == 3
+
+
+ABOUT = Kept({"name": "s", "data": {"name": "mnist"}, "train": {}, "log": {}}, 4, {}, "")
+DIGEST = {"kept_sha256": "a", "kept_epoch": 1}
+
+
+def made(*accuracies: tuple[float, ...], repeats: int = 1, **more: Any) -> list[Any]:
+    """Make finished trials with kept weights, of these validation accuracies."""
+    return [trial(n, *each, repeats=repeats, result=DIGEST, **more) for n, each in enumerate(accuracies)]
+
+
+def test_a_settings_mean_selects_then_its_best_seed() -> None:
+    """A lucky seed of a worse setting does not win; of the best setting, the best seed comes first, then the others."""
+    chosen = select(made((0.9,), (0.1,), (0.7,), (0.8,), repeats=2), ABOUT, top=3)
+    assert [each.run.number for each in chosen] == [3, 2, 0]
+
+
+def test_the_value_is_that_of_the_weights_that_were_kept() -> None:
+    """Where the last weights were kept, the last value ranks, not the best."""
+    runs = [
+        trial(n, *each, result={"kept_sha256": "a", "kept_epoch": 2}) for n, each in enumerate([(0.9, 0.1), (0.5, 0.6)])
+    ]
+    assert [(each.run.number, each.value) for each in select(runs, ABOUT, top=2)] == [(1, 0.6), (0, 0.1)]
+
+
+def test_only_finished_trials_are_selected_from() -> None:
+    """One that was killed, diverged or runs is none, however good it was."""
+    states = (TrialState.KILLED, TrialState.DIVERGED, TrialState.RUNNING)
+    others = [trial(n, 0.9, status=state, result=DIGEST) for n, state in enumerate(states, 1)]
+    assert [each.run.number for each in select([*made((0.5,)), *others], ABOUT)] == [0]
+
+
+@pytest.mark.parametrize(
+    ("hparams", "result", "top", "reason"),
+    [
+        pytest.param({"validation": "test"}, DIGEST, 1, 'found validation = "test"', id="on-the-test-set"),
+        pytest.param({"name": "synthetic"}, DIGEST, 1, "found synthetic data", id="synthetic"),
+        pytest.param({"loop": "a:b"}, DIGEST, 1, "a training loop of its own, a:b", id="own-loop"),
+        pytest.param({}, {}, 1, "found none kept. Train it again, with .log. weights", id="nothing-kept"),
+        pytest.param({}, DIGEST, 2, "--top: expected at most the 1 trials", id="too-many"),
+    ],
+)
+def test_what_is_no_selection_on_validation_is_refused(
+    hparams: dict[str, Any], result: dict[str, Any], top: int, reason: str
+) -> None:
+    """It is a SpecError with the reason and what to do."""
+    with pytest.raises(SpecError, match=reason):
+        select([trial(0, 0.5, hparams=hparams, result=result)], ABOUT, top)
+
+
+def test_several_sweeps_are_asked_for(tmp_path: Path) -> None:
+    """Without --sweep the names are told, a wrong one gets the nearest, none at all is said."""
+    runs = [trial(0, 0.5, sweep=name) for name in ("mnist", "cifar")]
+    assert pick_sweep(runs, "cifar") == Path("logs/cifar")
+    with pytest.raises(SpecError, match="mnist or cifar, found none"):
+        pick_sweep(runs, None)
+    with pytest.raises(SpecError, match="Did you mean mnist"):
+        pick_sweep(runs, "mnits")
+    with pytest.raises(SpecError, match="a sweep of hpdash's, found none"):
+        pick_sweep([], None)
+
+
+def test_data_without_a_test_set_are_refused(tmp_path: Path) -> None:
+    """A user's data that have none end with 4 and the reason."""
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "own.npz", x_train=rng.normal(size=(60, 3)), y_train=rng.integers(0, 2, 60))
+    sweep = parse_sweep({"data": {"name": "own.npz"}, "hparams": {"epochs": [1]}}, name="own", folder=tmp_path)
+    (spec,) = trials(sweep)
+    with pytest.raises(DataError, match="expected a test set, x_test and y_test, found none") as caught:
+        score(([Entrant("own/0000", spec, tmp_path / logdir.WEIGHTS, "", 0.5)], tmp_path), lambda _: None)
+    assert caught.value.exit_code == 4
+
+
+def test_a_look_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """Its line has every field, numbers that JSON has no numbers for too, and an older hpdash takes it for newer."""
+    score = Score(3, 2, "ab", 0.5, {"loss": float("inf"), "accuracy": 0.25})
+    look = Look(2, "mnist", 10, "validation/accuracy", "max", (score,), {"loss": float("-inf"), "accuracy": 0.5})
+    path = tmp_path / logdir.JOURNAL
+    with Journal.open(path) as journal:
+        journal.append(3, TrialState.FINISHED, 1, TrialResult(TrialState.FINISHED))
+        journal.append_look(look)
+    with Journal.open(path) as journal:
+        assert journal.append(4, TrialState.RUNNING, 1).seq == 3
+    replay = read_journal(path)
+    assert [each.look for each in replay.looks] == [look]
+    assert [record.seq for record in replay.records] == [1, 3]
+    path.write_bytes(path.read_bytes().replace(b"mnist", b"mnest"))
+    assert [record.seq for record in read_journal(path).records] == [1, 3]
+    assert "line 2: its checksum does not match" in read_journal(path).warnings[0]
+
+
+def one(objective: dict[str, str], log: dict[str, Any]) -> TrialSpec:
+    """Return one trial on the sweep's graph, with keys of [sweep] and [log]."""
+    tables = {**SWEEP, "sweep": objective, "train": {**SWEEP["train"], "epochs": EPOCHS}, "log": log}
+    tables["hparams"] = {"kernel_initializer": ["he_normal"]}
+    return trials(parse_sweep(tables, name="one", folder=HERE))[0]
+
+
+def kept(folder: Path) -> dict[str, bytes]:
+    """Return the kept weights of a run."""
+    return {name: values.tobytes() for name, values in weights.read(folder / logdir.WEIGHTS).items()}
+
+
+def test_a_trial_killed_between_a_best_and_its_checkpoint_keeps_the_right_weights(
+    tmp_path: Path, trainer: Trainer
+) -> None:
+    """Wherever it dies, the resumed trial ends with the undisturbed one's kept weights, and no file waits."""
+    spec = one({}, {"checkpoint_epochs": 2})
+    whole = run(trainer, spec, tmp_path / "whole")
+    assert whole.best_epoch == EPOCHS  # so that files run ahead of the only checkpoint, after epoch 2
+    for epoch in (1, 3):
+        folder = kill(trainer, spec, tmp_path / str(epoch), epoch)
+        assert logdir.waiting_weights(folder)
+        result = resume(trainer, spec, folder)
+        assert (result.kept_epoch, result.kept_sha256) == (whole.kept_epoch, whole.kept_sha256)
+        assert kept(folder) == kept(tmp_path / "whole" / folder.name)
+        assert logdir.waiting_weights(folder) == []
+
+
+def keeper(run_folder: Path, epoch: int, before: weights.Kept | None = None) -> weights.Weights:
+    """Return what keeps weights that are the number of an epoch, of which it is given those."""
+    made = weights.Weights(run_folder, weights.BEST, lambda: [("a/b", np.full(3, float(epoch)))], before)
+    made.after_best(epoch)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("when", "epoch"),
+    [
+        pytest.param("before its checkpoint", 1, id="before-its-checkpoint"),
+        pytest.param("after its checkpoint", 2, id="between-the-checkpoint-and-the-name"),
+        pytest.param("at the end", None, id="between-the-end-and-the-journal"),
+    ],
+)
+def test_kept_weights_follow_the_checkpoint(tmp_path: Path, when: str, epoch: int | None) -> None:
+    """After a death at the second best, a trial whose bits are others now never keeps what no checkpoint tells of."""
+    first = keeper(tmp_path, 1)
+    told = first.sync()
+    first.settle()
+    second = keeper(tmp_path, 2, told)
+    if when == "after its checkpoint":
+        told = second.sync()
+    elif when == "at the end":  # whose checkpoint tells of the first, while the file has the second
+        second.end(3, best_epoch=2)
+    again = weights.Weights(tmp_path, weights.BEST, lambda: [], told)
+    assert logdir.waiting_weights(tmp_path) == []
+    assert again.end(3, best_epoch=epoch or 1).get("kept_epoch") == epoch
+    path = tmp_path / logdir.WEIGHTS
+    assert (weights.read(path)["a/b"][0] if path.exists() else None) == epoch
+
+
+@pytest.mark.parametrize(("mode", "epoch"), [("best", 1), ("last", EPOCHS), ("none", None)])
+def test_the_sweep_file_says_which_weights_are_kept(
+    mode: str, epoch: int | None, tmp_path: Path, trainer: Trainer
+) -> None:
+    """The best epoch's, the last's, or none; the last ones' digest is the final weights'."""
+    spec = one({"objective": "validation/loss", "goal": "max"}, {"weights": mode})
+    result = run(trainer, spec, tmp_path)
+    assert result.best_epoch == 1
+    assert result.kept_epoch == epoch
+    assert (result.kept_sha256 == result.weights_sha256) is (mode == "last")
+    path = tmp_path / f"{spec.number:04d}" / logdir.WEIGHTS
+    assert path.exists() is (mode != "none")
+    if mode != "none":
+        assert weights.digest(weights.read(path).items()) == result.kept_sha256
+        assert set(weights.read(path)) == {"hidden_1/kernel", "hidden_1/bias", "output/kernel", "output/bias"}
