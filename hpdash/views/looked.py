@@ -35,9 +35,7 @@ def _names(runs: Sequence[Run]) -> list[str]:
     return [name for name in differing(runs) if name in swept]
 
 
-def _row(
-    place: int, score: Score, runs: Sequence[Run], names: Sequence[str], metrics: Sequence[str]
-) -> list[object]:
+def _row(place: int, score: Score, runs: Sequence[Run], names: Sequence[str], metrics: Sequence[str]) -> list[object]:
     run = next((run for run in runs if run.number == score.trial), None)
     hparams = [setting(run.hparams.get(name)) if run else "" for name in names]
     style = "bold green" if place == 1 else ""
