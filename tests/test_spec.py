@@ -49,7 +49,7 @@ def test_defaults():
     train = sweep.fixed["train"]
     assert (train["epochs"], train["batch_size"], train["optimizer"], train["learning_rate"]) == (10, 32, "sgd", 0.01)
     assert sweep.fixed["log"] == {
-        "histograms": 1, "series": ["weights"], "checkpoint_minutes": 1.0, "checkpoint_epochs": None,
+        "histograms": 1, "series": ["weights"], "checkpoint_minutes": 1.0, "checkpoint_epochs": None, "weights": "best",
     }  # fmt: skip
     assert (sweep.max_retries, sweep.timeout, sweep.max_consecutive_failures) == (1, None, 3)
 

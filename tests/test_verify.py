@@ -253,7 +253,7 @@ TABLE = [
         id="byte-of-a-failed-trial",
     ),
     pytest.param(
-        lambda own: cut(events(own, 1), offsets(events(own, 1))[17] + 20),
+        lambda own: cut(events(own, 1), offsets(events(own, 1))[18] + 20),
         Told("events", "truncated", "steps 6 to 10 of `epoch_loss`, `net/bias` and `net/kernel`; its best", "a copy"),
         id="truncated-in-training",
     ),
@@ -293,7 +293,7 @@ TABLE = [
         id="cut-before-the-session-ends",
     ),
     pytest.param(
-        lambda own: cut(events(own, 1), offsets(events(own, 1))[20]),
+        lambda own: cut(events(own, 1), offsets(events(own, 1))[21]),
         Told("0001-learning_rate=0.2", "cut between two records", "steps 7 to 10 of `epoch_loss`; its", RESULT_STANDS),
         id="cut-between-records",
     ),

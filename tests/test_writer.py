@@ -89,7 +89,7 @@ def test_tensorboard_reads_texts_and_a_graph_back(tmp_path: Path) -> None:
     (text,) = found.Tensors("settings")
     assert (text.step, tensor_util.make_ndarray(text.tensor_proto).item().decode()) == (0, "| ä | ? |")
     assert found.SummaryMetadata("settings").plugin_data.plugin_name == "text"
-    assert graph_pb2.GraphDef.FromString(found.Tensors("__run_graph__")[0].tensor_proto.string_val[0]) == graph
+    assert found.Graph() == graph
 
 
 def test_event_file_is_framed_and_offset_counts_its_bytes(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from deaths import DIED, Change, Point, in_fork, watch
 from driven import finished, journal_faults, series, session_ends, snapshot, trial_folder, values
 from own_process import install
 
-from hpdash import logdir
-from hpdash.journal import read_journal
+from hpdash import logdir, weights
+from hpdash.journal import Record, read_journal
 from hpdash.runner import Options, run_sweep
 
 MOST_RUNS = 4  # after a death, until all trials are finished
@@ -150,6 +150,7 @@ class End:
     series: dict[tuple[str, str, int], bytes]
     sessions: dict[str, list[int]]
     weights: dict[int, str | None]
+    kept: dict[str, tuple[str | None, str]]
     experiments: dict[str, dict[str, bytes]]
 
     @classmethod
@@ -161,11 +162,20 @@ class End:
             series(lab.sweep),
             {run.name: session_ends(run) for run in runs.values()},
             {number: record.result.weights_sha256 for number, record in latest.items() if record.result},
+            {run.name: (_told(latest[number]), _kept(run)) for number, run in runs.items()},
             {
                 sweep.name: {folder.name: _content(folder) for folder in logdir.experiment_folders(sweep)}
                 for sweep in (lab.sweep, lab.logs / "other")
             },
         )
+
+
+def _told(record: Record) -> str | None:
+    return record.result.kept_sha256 if record.result else None
+
+
+def _kept(run: Path) -> str:
+    return weights.digest(weights.read(run / logdir.WEIGHTS).items())
 
 
 def _content(folder: Path) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -45,13 +45,13 @@ class Engine:
         if self._dies:
             raise WorkerDeath
 
-    def state(self) -> list[np.ndarray[Any, Any]]:
+    def state(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return what a checkpoint keeps."""
-        return [self._weights]
+        return {"weights": self._weights}
 
-    def restore(self, state: Sequence[np.ndarray[Any, Any]]) -> bool:
+    def restore(self, state: Mapping[str, np.ndarray[Any, Any]]) -> bool:
         """Take up what a checkpoint has kept."""
-        (self._weights,) = state
+        self._weights = state["weights"]
         return True
 
     def weights(self) -> Iterator[tuple[str, str, np.ndarray[Any, Any]]]:
