@@ -74,7 +74,7 @@ def test_an_unfinished_one_goes_on(folder: Path) -> None:
     assert states(sweep) == ends
     told = {
         key: value for key, value in series(sweep).items() if key[1] != logdir.SETTINGS_TEXT
-    }  # newer ones tell more
+    }
     assert told == whole
 
 
