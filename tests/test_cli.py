@@ -47,7 +47,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-COMMANDS = ["sweep", "check", "data", "board", "ls", "show", "compare", "effects", "report", "export", "verify", "evaluate"]
+COMMANDS = "sweep check data board ls show compare effects report export verify evaluate".split()
 
 
 @pytest.mark.parametrize("arguments", [[], *([name] for name in COMMANDS), ["data", "get"]], ids=" ".join)

@@ -72,9 +72,7 @@ def test_an_unfinished_one_goes_on(folder: Path) -> None:
     assert shown.returncode == 1
     assert snapshot(sweep / "0000-does=learn,seed=0") == before
     assert states(sweep) == ends
-    told = {
-        key: value for key, value in series(sweep).items() if key[1] != logdir.SETTINGS_TEXT
-    }
+    told = {key: value for key, value in series(sweep).items() if key[1] != logdir.SETTINGS_TEXT}
     assert told == whole
 
 
