@@ -47,7 +47,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-COMMANDS = "sweep check data board ls show compare effects report export verify evaluate".split()
+COMMANDS = [
+    "sweep",
+    "check",
+    "data",
+    "board",
+    "ls",
+    "show",
+    "compare",
+    "effects",
+    "report",
+    "export",
+    "verify",
+    "evaluate",
+]
 
 
 @pytest.mark.parametrize("arguments", [[], *([name] for name in COMMANDS), ["data", "get"]], ids=" ".join)
