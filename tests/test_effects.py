@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from made import ACCURACY, foreign, trial
 from rich.console import Console
@@ -106,7 +106,6 @@ def test_binned_numbers_keep_their_absent() -> None:
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(-3, 30), st.floats(-5, 5), st.sampled_from("ab")), max_size=40))
-@settings(deadline=None)
 def test_every_trial_is_in_one_level(values: list[Scalar | None]) -> None:
     """Whatever the values, each trial is counted once in a marginal."""
     runs = [a_run(n, {} if value is None else {"a": value}, 0.5, swept=("a",)) for n, value in enumerate(values)]

@@ -109,7 +109,7 @@ def test_names_and_values_stand_literally(name: str) -> None:
     shown_as_themselves(HOSTILE[name])
 
 
-@limited(max_examples=40, deadline=None)
+@limited(max_examples=40)
 @given(st.text(st.sampled_from("\\`*_{}[]()#+-.!|<>&;:/ab1 \n\"'~="), min_size=1, max_size=12))
 def test_no_text_is_syntax(text: str) -> None:
     """The same holds of any text made of Markdown's own characters."""

@@ -417,7 +417,7 @@ def test_damage_is_named_and_the_rest_is_read(
 
 
 @given(data=st.lists(st.sampled_from([*RECORDS, *(each[:9] for each in RECORDS), b"\0" * 9, b"x"]), max_size=9))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_bytes_make_it_fail(data: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> None:
     """Pieces of records in any order never raise, and every whole record behind damage is found."""
     folder = tmp_path_factory.mktemp("pieces")

@@ -163,7 +163,7 @@ class LocalBackend:
         return Ended(task.spec, task.attempt, TrialResult(state=state, error=reason, traceback=words or None))
 
     def interrupt(self) -> None:
-        """Start nothing more; running trials stop at their next compiled call and end as interrupted."""
+        """Start nothing more; running trials that keep a checkpoint end their epoch, others stop at their next tick."""
         self._stopping = True
         for worker in self._workers:
             worker.stop()
