@@ -54,7 +54,8 @@ sys.modules.update({{"keras": keras, "keras.datasets": ModuleType("keras.dataset
 @pytest.fixture
 def data(tmp_path: Path) -> dict[str, str]:
     """Return an environment with an empty data folder, a home of its own, and no network."""
-    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / ".keras").mkdir(parents=True)
+    (tmp_path / "home" / ".keras" / "keras.json").write_text("{}")  # Keras writes one on its first import where none is
     (tmp_path / "far.toml").write_text(MLP.format(name="mnist"))
     return {**NO_NETWORK, "no_proxy": "", "HOME": str(tmp_path / "home"), "HPDASH_DATA": str(tmp_path / "data")}
 
