@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from . import weights
 from .feed import EngineData, Part, epoch_order, view
+from .layers import natural
 from .passes import OnCall, Pass
 from .probing import EXAMPLES, Probe, place
 
@@ -121,7 +122,8 @@ class Engine:
     def take(self, kept: Mapping[str, np.ndarray[Any, Any]]) -> bool:
         """Give the model kept weights, the names they have included; False, and nothing changed, where they differ."""
         names = [name for name, _ in weights.named(self.weights())]
-        return names == list(kept) and _fill([variable.value for variable in self.model.weights], kept.values())
+        held = self.model.weights
+        return names == list(kept) and _fill([v.value for v in held], list(map(natural, held, kept.values())))
 
     def pour(self, fresh: keras.Model) -> bool:
         """Give this model the values of a freshly built one, its optimiser's too; False where they do not fit."""
@@ -206,7 +208,7 @@ class Engine:
         The values may be a view of the weight's own memory: look at them before training goes on.
         """
         for variable in self.model.trainable_variables if trainable else self.model.weights:
-            yield *place(self.model, variable), view(variable.value)
+            yield *place(self.model, variable), natural(variable, view(variable.value))
 
     def digest(self) -> str:
         """Return the SHA-256 of all weights, with their names, types and shapes."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def mlp(settings: Mapping[str, Any], input_shape: tuple[int, ...], classes: int 
             model.add(layer)
     kernel, bias = _output_initializers(settings)
     model.add(
-        layers.Dense(
+        _dense(is_first=not settings["hidden"])(
             1 if classes is None else classes,
             activation=None if classes is None else "softmax",
             kernel_initializer=kernel,
@@ -118,11 +119,15 @@ def mlp(settings: Mapping[str, Any], input_shape: tuple[int, ...], classes: int 
     return model
 
 
+def _dense(is_first: bool) -> Callable[..., keras.layers.Dense]:
+    return keras.layers.Dense if tf.config.list_logical_devices("GPU") else partial(Dense, is_first=is_first)
+
+
 def _hidden(settings: Mapping[str, Any], number: int, units: int) -> Iterator[keras.layers.Layer]:
     layers = keras.layers
     l1, l2 = settings["l1"], settings["l2"]
-    dense = layers.Dense if tf.config.list_logical_devices("GPU") else Dense
-    yield dense(
+    is_first = number == 1 and not settings["batchnorm_input"]
+    yield _dense(is_first)(
         units * (MAXOUT_PIECES if settings["activation"] == "maxout" else 1),
         kernel_initializer=initializer(settings["kernel_initializer"]),
         bias_initializer=_bias_initializer(settings),

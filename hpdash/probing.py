@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .layers import Maxout
+from .layers import Maxout, natural
 
 EXAMPLES = 256  # of a probe batch: gradients of one batch are noisy, and more examples say little more
 _LAYERS = keras.layers
@@ -53,7 +53,7 @@ class Probe:
         """
         found = self._look("gradients", self._backward)
         for variable, value in zip(self._model.trainable_variables, found or (), strict=False):
-            yield *place(self._model, variable), value.numpy()
+            yield *place(self._model, variable), natural(variable, value.numpy())
 
     def activations(self) -> Iterator[Activation]:
         """Yield what each layer with an activation returns in inference mode; every call of a shared layer counts."""

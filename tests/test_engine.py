@@ -12,6 +12,8 @@ import tensorflow as tf
 
 from hpdash.engine import Engine, Pass
 from hpdash.feed import EngineData, Part, epoch_order, tensor
+from hpdash.layers import Dense
+from hpdash.weights import named
 
 LAYERS = keras.layers
 ZERO, ONE = np.zeros((), np.float32), np.ones((), np.float32)
@@ -261,6 +263,21 @@ def test_weights_are_named_by_layer() -> None:
         "batchnorm_1/gamma", "batchnorm_1/beta", "batchnorm_1/moving_mean", "batchnorm_1/moving_variance",
     ]  # fmt: skip
     assert engine.parameters == (engine.model.count_params(), engine.model.count_params() - 4 * 16)
+
+
+def test_weights_are_told_and_taken_as_keras_shapes_them() -> None:
+    """A kernel that is held turned over is [inputs, units] to all who read it, and to those who give it back."""
+    layers = [LAYERS.Flatten(), Dense(6, activation="relu", is_first=True), Dense(5, activation="softmax")]
+    model = keras.Sequential([keras.Input((8, 8)), *layers])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    engine = Engine(model, make_data(), 32)
+    before = {name: value.copy() for name, value in named(engine.weights())}
+    assert [value.shape for value in before.values()] == [(64, 6), (6,), (6, 5), (5,)]
+    digest = engine.digest()
+    train(engine, epochs=1)
+    assert engine.digest() != digest
+    assert engine.take(before)
+    assert engine.digest() == digest
 
 
 def test_a_tensor_shares_aligned_memory() -> None:

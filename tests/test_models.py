@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from hpdash import models
-from hpdash.layers import Dense, Maxout
+from hpdash.layers import TURNED, Dense, Maxout, natural
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
 
@@ -32,33 +32,49 @@ def names(model: Any) -> list[str]:
 
 def kernel(model: Any, layer: str) -> np.ndarray[Any, Any]:
     """Return a layer's kernel."""
-    values: np.ndarray[Any, Any] = model.get_layer(layer).kernel.value.numpy()
-    return values
+    held = model.get_layer(layer).kernel
+    return natural(held, held.numpy())
 
 
-def test_the_dense_layer_computes_what_keras_computes() -> None:
-    """Outputs and gradients are those of Keras' layer, compiled by XLA or not."""
+@pytest.mark.parametrize("inputs", [100, 1 + TURNED // 70])
+def test_the_dense_layer_computes_what_keras_computes(inputs: int) -> None:
+    """Outputs and gradients are those of Keras' layer, compiled by XLA or not, whichever way the kernel is held."""
     random = np.random.default_rng(0)
-    x = tf.constant(random.normal(size=(32, 100)).astype(np.float32))
-    ours, theirs = Dense(70), keras.layers.Dense(70)
+    x = tf.constant(random.normal(size=(32, inputs)).astype(np.float32))
+    ours, theirs = Dense(70, bias_initializer="normal"), keras.layers.Dense(70)
     for layer in (ours, theirs):
-        layer.build((None, 100))
-    theirs.set_weights(ours.get_weights())
+        layer.build((None, inputs))
+    assert ours.weights[0].is_turned == (inputs == 100)
+    theirs.set_weights([natural(variable, variable.numpy()) for variable in ours.weights])
     for jit in (False, True):
 
         def gradients(layer: Any, jit: bool = jit) -> Any:
             @tf.function(jit_compile=jit)
-            def run(inputs: Any) -> Any:
+            def run(x: Any) -> Any:
                 with tf.GradientTape() as tape:
-                    tape.watch(inputs)
-                    outputs = layer(inputs)
+                    tape.watch(x)
+                    outputs = layer(x)
                     loss = tf.reduce_sum(tf.sin(outputs))
-                return outputs, tape.gradient(loss, [inputs, *(v.value for v in layer.trainable_variables)])
+                return outputs, tape.gradient(loss, [x, *(v.value for v in layer.trainable_variables)])
 
-            return tf.nest.flatten(run(x))
+            outputs, (x_gradient, *others) = run(x)
+            pairs = zip(layer.trainable_variables, others, strict=True)
+            return [outputs, x_gradient, *(natural(variable, value.numpy()) for variable, value in pairs)]
 
         for one, other in zip(gradients(ours), gradients(theirs), strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["glorot_uniform", "he_normal", "orthogonal", "random_normal"])
+def test_the_dense_layer_draws_what_keras_draws(name: str) -> None:
+    """A seed gives the kernel that it gives Keras' layer: fans are counted before it is turned over."""
+    initializer = type(keras.initializers.get(name))
+    drawn = []
+    for kind in (Dense, keras.layers.Dense):
+        layer = kind(7, kernel_initializer=initializer(seed=3))
+        layer.build((None, 5))
+        drawn.append(natural(layer.weights[0], layer.weights[0].numpy()))
+    np.testing.assert_array_equal(*drawn)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
