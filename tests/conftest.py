@@ -32,6 +32,7 @@ def browser() -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine")
+    sync_api.expect.set_options(timeout=30_000)  # as for pages: a machine that runs the whole suite is slow to draw
     with (
         sync_api.sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS) as browser,
