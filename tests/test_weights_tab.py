@@ -117,6 +117,19 @@ def test_dark_follows_tensorboards_own_switch(opened: Open, boards: Callable[...
     tab.drawn(RUNS * KERNELS)
 
 
+def test_ticks_far_apart_are_each_spelled(opened: Open, boards: Callable[..., Board]) -> None:
+    """On a logarithmic axis no tick is taken for 0 because another is many powers of ten greater."""
+    tab = opened(boards("eight", "true"))
+    spell = """async () => {
+        const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
+        const { logarithmic } = await import(loaded.find((name) => /chart\\.js/.test(name)));
+        const scale = logarithmic([1e-5, 1e5], [0, 400]);
+        return scale.labels(scale.ticks());
+    }"""
+    told = tab.frame.locator("body").evaluate(spell)
+    assert told == ["1e\u22125", "0.0001", "0.001", "0.01", "0.1", "1", "10", "100", "1000", "10000", "100000"]
+
+
 def test_spread_says_what_the_command_says(opened: Open, boards: Callable[..., Board], logs: Path) -> None:
     """The sentence of the spread view is the one that `hpdash compare` gives for the same logs."""
     tab = opened(boards("eight", "true"), view="spread")

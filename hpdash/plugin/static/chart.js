@@ -34,7 +34,7 @@ export function whole(scale) {
   return Object.assign(scale, { ticks: () => every().filter(Number.isInteger) });
 }
 
-/** Make a logarithmic scale; values that are not positive lie at its start. */
+/** Make a logarithmic scale, each tick spelled by itself; values that are not positive lie at its start. */
 export function logarithmic([low, high], range) {
   const inner = linear([Math.log10(low), Math.log10(high)], range);
   const scale = (value) => inner(value > low ? Math.log10(value) : inner.low);
@@ -45,6 +45,7 @@ export function logarithmic([low, high], range) {
     end: inner.end,
     invert: (pixel) => 10 ** inner.invert(pixel),
     ticks: () => decades(low, high, Math.max(2, Math.floor(Math.abs(range[1] - range[0]) / 30))),
+    labels: (places) => places.flatMap((place) => labels([place])),
   });
 }
 
@@ -111,7 +112,7 @@ export function axes(context, { x, y, xTitle = "", yTitle = "", theme, grid = tr
 
 function yAxis(context, x, y, grid) {
   const places = y.ticks();
-  const texts = labels(places);
+  const texts = (y.labels ?? labels)(places);
   context.textAlign = "right";
   context.textBaseline = "middle";
   places.forEach((place, at) => {
@@ -123,7 +124,7 @@ function yAxis(context, x, y, grid) {
 
 function xAxis(context, x, y, theme) {
   const places = x.ticks();
-  const texts = labels(places);
+  const texts = (x.labels ?? labels)(places);
   context.textAlign = "center";
   context.textBaseline = "top";
   context.strokeStyle = theme.soft;

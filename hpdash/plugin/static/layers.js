@@ -51,7 +51,7 @@ function panel(scene, { kind, title, less, more, dots, tags, reach }) {
   let placed = null;
   const paint = (context, width, height) => {
     const left = 14 + Math.max(...names.map((name) => context.measureText(name).width));
-    const x = logarithmic([1 / reach, reach], [left, width - 16]);
+    const x = logarithmic([1 / reach, reach], [left, width - 20]);
     if (reach < 12) x.ticks = () => RATIOS.filter((ratio) => ratio > 1 / reach && ratio < reach);
     const y = Object.assign((row) => 36 + ROW * (row + 0.5), { start: height - 36, end: 30, ticks: () => [] });
     axes(context, {
