@@ -19,10 +19,11 @@ class Dense(keras.layers.Dense):  # type: ignore[misc]  # Keras ships no types
 
     XLA's CPU product of x [b, n] and a kernel [n, m] is slow for a batch much smaller than the layer, and for few
     columns m or some that fill no vector. So a kernel of up to `TURNED` values is held as [m, n]: the forward product
-    runs along the batch, the kernel's gradient along the inputs. A larger one stays [n, m], as turned over it would
-    make the inputs' gradient slow, and its x is transposed in memory; but not where `is_first` says that nothing below
-    the layer trains. Measured, whole steps on one core, as Keras writes them and so: 784-50-50-50-10 at 33 and 54
-    GFLOPS, 3072-2000-4000-10 at 49 and 77.
+    runs along the batch, the kernel's gradient along the inputs. Held so, a larger one would make the gradient of its
+    inputs slow; it stays [n, m], unless `is_first`: nothing below it trains. Where the gradient of the inputs is
+    needed, the kernel's waits for it: else XLA copies the whole kernel a step, to read it while it is changed.
+    Measured, whole steps on one core, as Keras writes them and so: 784-50-50-50-10 at 33 and 54 GFLOPS,
+    3072-2000-4000-10 at 49 and 80.
     """
 
     def __init__(self, units: int, *, is_first: bool = False, **arguments: Any) -> None:
@@ -46,8 +47,9 @@ class Dense(keras.layers.Dense):  # type: ignore[misc]  # Keras ships no types
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Return activation(inputs @ kernel + bias)."""
-        product = _turned_product if self._kernel.is_turned else _product
-        outputs = product(inputs, tf.convert_to_tensor(self._kernel), not self.is_first)
+        kernel = tf.convert_to_tensor(self._kernel)
+        turned = self._kernel.is_turned
+        outputs = _turned_product(inputs, kernel, self.is_first) if turned else _product(inputs, kernel)
         return self.activation(keras.ops.add(outputs, self.bias))
 
 
@@ -56,14 +58,14 @@ def natural(variable: keras.Variable, values: Array) -> Array:
     return values.T if getattr(variable, "is_turned", False) else values
 
 
-def _turned_product(x: tf.Tensor, kernel: tf.Tensor, passes_on: bool) -> tf.Tensor:
-    """Return x [b, n] @ kernel^T, the kernel being [m, n]."""
+def _turned_product(x: tf.Tensor, kernel: tf.Tensor, is_first: bool) -> tf.Tensor:
+    """Return x [b, n] @ kernel^T, the kernel being [m, n], with its gradients."""
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def product(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Any]:
         def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             passed = tf.matmul(upstream, kernel)
-            turned = _turn(upstream) * (_one(passed) if passes_on else 1.0)
+            turned = _turn(upstream) if is_first else _turn(upstream) * _one(passed)
             return passed, tf.matmul(turned, x)
 
         return tf.transpose(_held(tf.matmul(kernel, x, transpose_b=True))), gradients
@@ -71,20 +73,16 @@ def _turned_product(x: tf.Tensor, kernel: tf.Tensor, passes_on: bool) -> tf.Tens
     return product(x, kernel)
 
 
-def _product(x: tf.Tensor, kernel: tf.Tensor, passes_on: bool) -> tf.Tensor:
-    """Return x [b, n] @ kernel [n, m]."""
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def _product(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Any]:
+    """Return x [b, n] @ kernel [n, m], and its gradients."""
+    turned = _turn(x)
 
-    @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def product(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Any]:
-        turned = _turn(x)
+    def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        passed = tf.matmul(kernel, _turn(upstream))
+        return tf.transpose(_held(passed)), tf.matmul(turned, upstream * _one(passed))
 
-        def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            passed = tf.matmul(kernel, _turn(upstream))
-            return tf.transpose(_held(passed)), tf.matmul(turned, upstream * (_one(passed) if passes_on else 1.0))
-
-        return tf.matmul(turned, kernel, transpose_a=True), gradients
-
-    return product(x, kernel)
+    return tf.matmul(turned, kernel, transpose_a=True), gradients
 
 
 def _turn(x: tf.Tensor) -> tf.Tensor:
