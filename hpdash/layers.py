@@ -22,7 +22,7 @@ class Dense(keras.layers.Dense):  # type: ignore[misc]  # Keras ships no types
     runs along the batch, the kernel's gradient along the inputs. Held so, a larger one would make the gradient of its
     inputs slow; it stays [n, m], unless `is_first`: nothing below it trains. Where the gradient of the inputs is
     needed, the kernel's waits for it: else XLA copies the whole kernel a step, to read it while it is changed.
-    Measured, whole steps on one core, as Keras writes them and so: 784-50-50-50-10 at 33 and 54 GFLOPS,
+    Measured, whole steps on one core, as Keras writes them and so: 784-50-50-50-10 at 33 and 53 GFLOPS,
     3072-2000-4000-10 at 49 and 80.
     """
 

@@ -104,11 +104,11 @@ def mlp(settings: Mapping[str, Any], input_shape: tuple[int, ...], classes: int 
     if settings["noise"]:
         model.add(layers.GaussianNoise(settings["noise"], name="noise"))
     for number, units in enumerate(settings["hidden"], start=1):
-        for layer in _hidden(settings, number, units):
+        for layer in _hidden(settings, number, units, is_first=not model.weights):
             model.add(layer)
     kernel, bias = _output_initializers(settings)
     model.add(
-        _dense(is_first=not settings["hidden"])(
+        _dense(is_first=not model.weights)(
             1 if classes is None else classes,
             activation=None if classes is None else "softmax",
             kernel_initializer=kernel,
@@ -123,10 +123,9 @@ def _dense(is_first: bool) -> Callable[..., keras.layers.Dense]:
     return keras.layers.Dense if tf.config.list_logical_devices("GPU") else partial(Dense, is_first=is_first)
 
 
-def _hidden(settings: Mapping[str, Any], number: int, units: int) -> Iterator[keras.layers.Layer]:
+def _hidden(settings: Mapping[str, Any], number: int, units: int, is_first: bool) -> Iterator[keras.layers.Layer]:
     layers = keras.layers
     l1, l2 = settings["l1"], settings["l2"]
-    is_first = number == 1 and not settings["batchnorm_input"]
     yield _dense(is_first)(
         units * (MAXOUT_PIECES if settings["activation"] == "maxout" else 1),
         kernel_initializer=initializer(settings["kernel_initializer"]),

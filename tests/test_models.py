@@ -36,15 +36,16 @@ def kernel(model: Any, layer: str) -> np.ndarray[Any, Any]:
     return natural(held, held.numpy())
 
 
+@pytest.mark.parametrize("is_first", [True, False])
 @pytest.mark.parametrize("inputs", [100, 1 + TURNED // 70])
-def test_the_dense_layer_computes_what_keras_computes(inputs: int) -> None:
+def test_the_dense_layer_computes_what_keras_computes(inputs: int, is_first: bool) -> None:
     """Outputs and gradients are those of Keras' layer, compiled by XLA or not, whichever way the kernel is held."""
     random = np.random.default_rng(0)
     x = tf.constant(random.normal(size=(32, inputs)).astype(np.float32))
-    ours, theirs = Dense(70, bias_initializer="normal"), keras.layers.Dense(70)
+    ours, theirs = Dense(70, bias_initializer="normal", is_first=is_first), keras.layers.Dense(70)
     for layer in (ours, theirs):
         layer.build((None, inputs))
-    assert ours.weights[0].is_turned == (inputs == 100)
+    assert ours.weights[0].is_turned == (is_first or inputs == 100)
     theirs.set_weights([natural(variable, variable.numpy()) for variable in ours.weights])
     for jit in (False, True):
 

@@ -66,12 +66,9 @@ class Row:
         """Say whether the measured mean agrees with the published figure, and if not, why."""
         if self.published is None:
             return "ours"
-        if self.at_least:
-            return "agrees" if measured.mean > self.published else f"differs: {self.because or 'unexplained'}"
-        off = abs(measured.mean - self.published)
-        if off <= max(POINTS, DEVIATIONS * (measured.std or 0.0)):
-            return "agrees"
-        return f"differs: {self.because or 'unexplained'}"
+        over = measured.mean - self.published
+        agrees = over > 0 if self.at_least else abs(over) <= max(POINTS, DEVIATIONS * (measured.std or 0.0))
+        return "agrees" if agrees else f"differs: {self.because or 'unexplained'}"
 
 
 @dataclass(frozen=True, slots=True)
