@@ -47,6 +47,8 @@ def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from _swept(value) if not settings.get("trial") else ()
         elif name == "trial":
             yield from ((key_text((name, index)), dict(point)) for index, point in enumerate(value))
+        elif name == "require":
+            yield from ((key_text((name, index, "that")), text) for index, text in enumerate(value))
         elif isinstance(value, Mapping):
             yield from ((key_text((name, key)), item) for key, item in value.items())
         else:

@@ -48,9 +48,17 @@ class Choice:
         """Return the value at an index from 0 to size - 1."""
         return self.values[index]
 
+    def index(self, value: Any) -> int:
+        """Return a value's index; ValueError where it is none of them."""
+        return [identity(each) for each in self.values].index(identity(value))
+
     def sample(self, rng: random.Random) -> Any:
         """Draw a value, each as likely as another."""
         return self.values[rng.randrange(self.size)]
+
+    def at(self, share: float) -> Any:
+        """Return the value at a share of the list, from 0 to below 1."""
+        return self.values[int(share * self.size)]
 
     def to_json(self) -> dict[str, Any]:
         """Return the one JSON form."""
@@ -85,11 +93,18 @@ class FloatRange:
             raise ValueError("a range with a step")
         return float(_exact(self.min) + index * _exact(self.step))
 
+    def index(self, value: float) -> int:
+        """Return the index of one of its values; ValueError where it is none, or where there is no step."""
+        return _index(self, value)
+
     def sample(self, rng: random.Random) -> float:
         """Draw a value, uniformly on the scale."""
+        return self.at(rng.random()) if self.size is None else self.value(rng.randrange(self.size))
+
+    def at(self, share: float) -> float:
+        """Return the value at a share of the range, from 0 to below 1, on its scale."""
         if self.size is not None:
-            return self.value(rng.randrange(self.size))
-        share = rng.random()
+            return self.value(int(share * self.size))
         if self.scale == "log":
             drawn = math.exp(math.log(self.min) * (1 - share) + math.log(self.max) * share)
         else:
@@ -128,11 +143,18 @@ class IntRange:
             raise ValueError("a range on a linear scale")
         return self.min + index * (self.step or 1)
 
+    def index(self, value: int) -> int:
+        """Return the index of one of its values; ValueError where it is none, or where the scale has none."""
+        return _index(self, value)
+
     def sample(self, rng: random.Random) -> int:
         """Draw a value, uniformly on the scale."""
+        return self.at(rng.random()) if self.size is None else self.value(rng.randrange(self.size))
+
+    def at(self, share: float) -> int:
+        """Return the value at a share of the range, from 0 to below 1, on its scale."""
         if self.size is not None:
-            return self.value(rng.randrange(self.size))
-        share = rng.random()
+            return self.value(int(share * self.size))
         drawn = math.exp(math.log(self.min) * (1 - share) + math.log(self.max + 1) * share)
         return min(max(int(drawn), self.min), self.max)
 
@@ -150,6 +172,13 @@ def from_json(data: Mapping[str, Any]) -> Domain:
         return Choice(tuple(data["values"]))
     kind = IntRange if data["kind"] == "int" else FloatRange
     return kind(data["min"], data["max"], data.get("scale", "linear"), data.get("step"))
+
+
+def _index(domain: FloatRange | IntRange, value: float) -> int:
+    index = round((_exact(value) - _exact(domain.min)) / _exact(domain.step or 1))
+    if not 0 <= index < (domain.size or 0) or domain.value(index) != value:
+        raise ValueError(f"one of its values, not {value!r}")
+    return index
 
 
 def _exact(value: float) -> Fraction:

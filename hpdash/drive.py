@@ -12,8 +12,9 @@ from typing import Protocol, Self
 from . import checkpoint, logdir
 from .backends.base import Backend, Queue, Task
 from .backends.probe import FetchProgress
-from .errors import LogdirError
+from .errors import LogdirError, SpecError
 from .journal import Journal
+from .search.course import Course, known
 from .signals import Signals
 from .spec import Sweep
 from .trial import Ended, Event, Notice, Started, TrialResult, TrialSpec, TrialState, caveats
@@ -25,28 +26,31 @@ GRACE_SECONDS = 10.0  # how long trials may take to stop after SIGTERM or SIGHUP
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is about to run: every trial, the results that stand, how many trials wait, on how many workers.
+    """What is about to run: the sweep's course so far, the results that stand, on how many workers.
 
-    `seconds` is about how long each trial may train: right in proportion, not in size.
+    `seconds` says about how long a trial may train: right in proportion, not in size.
+    """
+
+    sweep: Sweep
+    folder: Path
+    course: Course
+    results: Mapping[int, TrialResult]
+    workers: int
+    synthetic: bool = False
+    seconds: Callable[[TrialSpec], float] = lambda _: 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a sweep stands when its driver ends: each trial's last result, and what stopped it: a signal, or why.
+
+    `total` is how many trials it will have at most, of which `specs` are those known by now.
     """
 
     sweep: Sweep
     folder: Path
     specs: Sequence[TrialSpec]
-    results: Mapping[int, TrialResult]
-    waiting: int
-    workers: int
-    synthetic: bool = False
-    seconds: Mapping[int, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a sweep stands when its driver ends: each trial's last result, and what stopped it: a signal, or why."""
-
-    sweep: Sweep
-    folder: Path
-    specs: Sequence[TrialSpec]
+    total: int
     results: Mapping[int, TrialResult]
     signal: int | None = None
     synthetic: bool = False
@@ -68,8 +72,8 @@ class Outcome:
 class View(Protocol):
     """What shows a sweep while it runs."""
 
-    def plan(self, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int) -> None:
-        """Begin: the trials there are, the results that stand already, how many workers."""
+    def plan(self, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int, total: int) -> None:
+        """Begin: the trials known by now, the results that stand already, how many workers and trials at most."""
 
     def event(self, event: Event | None) -> None:
         """Show what happened."""
@@ -89,7 +93,11 @@ class Watcher:
     @classmethod
     def of(cls, view: View) -> Self:
         """Tell a view."""
-        return cls(lambda plan: view.plan(plan.specs, plan.results, plan.workers), view.event, view.fetch)
+        return cls(
+            lambda plan: view.plan(plan.course.specs, plan.results, plan.workers, plan.course.total),
+            view.event,
+            view.fetch,
+        )
 
 
 class Drive:
@@ -103,8 +111,8 @@ class Drive:
         self._fail_fast = fail_fast
         self._results = dict(plan.results)
         self._running: dict[int, Started] = {}
-        self._first = {spec.number: journal.attempts(spec.number) + 1 for spec in plan.specs}
-        self._queue = Queue(())
+        self._first = {number: record.attempt + 1 for number, record in journal.latest.items()}
+        self._queue = Queue((), self._propose)
         self._finished = any(result.state is TrialState.FINISHED for result in plan.results.values())
         self._failures = 0
         self._stopped_by: int | None = None
@@ -112,8 +120,9 @@ class Drive:
 
     def run(self, signals: Signals, newest_first: bool = False) -> Outcome:
         """Run the missing trials until all have ended or something stops them."""
-        missing = [spec for spec in self.plan.specs if spec.number not in self._results]
-        for spec in self.plan.specs:
+        specs = self.plan.course.specs
+        missing = [spec for spec in specs if spec.number not in self._results]
+        for spec in specs:
             if spec.number in self._results:
                 checkpoint.remove(self._folder(spec))  # left there by a driver that died just before
         for spec in reversed(missing) if newest_first else missing:
@@ -131,10 +140,24 @@ class Drive:
             self._note(Ended(started.spec, started.attempt, result))
         if self._refused:
             raise LogdirError(self._refused)
-        plan = self.plan
+        plan, course = self.plan, self.plan.course
         return Outcome(
-            plan.sweep, plan.folder, plan.specs, self._results, self._stopped_by, plan.synthetic, self._stopped
-        )
+            plan.sweep, plan.folder, course.specs, course.total, self._results,
+            self._stopped_by, plan.synthetic, self._stopped,
+        )  # fmt: skip
+
+    def _propose(self) -> None:
+        """Put the trials of the next setting in line, where results decide on it and one is to come."""
+        course = self.plan.course
+        try:
+            point = course.propose(known(self._journal.latest.values()))
+        except SpecError as error:
+            self._watcher.event(Notice(f"the search ends early: {error}"))
+            return course.end()
+        if point is not None:
+            self._journal.append_proposal(course.settings, point)
+            for spec in course.add(point):
+                self._queue.put(self._task(spec))
 
     def _folder(self, spec: TrialSpec) -> Path:
         seed = spec.seed if self.plan.sweep.repeats > 1 else None
@@ -149,7 +172,7 @@ class Drive:
         if trouble:
             self._watcher.event(Notice(trouble, spec.number))
         group = logdir.session_group(self.plan.sweep.name, spec.setting)
-        return Task(spec, attempt + 1, run, group, self.plan.seconds.get(spec.number, 0.0), epoch)
+        return Task(spec, attempt + 1, run, group, self.plan.seconds(spec), epoch)
 
     def _stop(self, number: int, again: bool) -> float:
         """Ask the workers to stop; return when to stop waiting for them: at once at a second Ctrl-C.
@@ -183,7 +206,7 @@ class Drive:
         return event
 
     def _tries_again(self, spec: TrialSpec, attempt: int, result: TrialResult) -> bool:
-        tried = attempt - self._first[spec.number]
+        tried = attempt - self._first.get(spec.number, 1)
         stopping = self._stopped_by is not None or self._stopped or self._refused
         return result.state is TrialState.KILLED and tried < self.plan.sweep.max_retries and not stopping
 

@@ -1,4 +1,4 @@
-"""The journal's lines: a trial's transitions, and looks at the test set; each with a checksum of its own.
+"""The journal's lines: a trial's transitions, proposed settings, looks at the test set; each with its checksum.
 
 A line is `{…,"crc":"8 hex digits"}` in JSON with sorted keys; the CRC-32C is of the same line without "crc".
 """
@@ -18,9 +18,9 @@ import google_crc32c
 from .looks import Look
 from .trial import TrialResult, TrialState
 
-LOOK = b'{"look":'  # what a look's line begins with
+LOOK, PROPOSAL = b'{"look":', b'{"after":'  # what the lines begin with that are no transitions
 _LINE = re.compile(rb'(\{.*),"crc":"([0-9a-f]{8})"\}', re.DOTALL)
-_BEGIN = rb'\{"(?:attempt|look)":'
+_BEGIN = rb'\{"(?:after|attempt|look)":'
 _WITHIN = re.compile(_BEGIN + rb"(?:(?!" + _BEGIN + rb').)*?,"crc":"[0-9a-f]{8}"\}', re.DOTALL)
 
 
@@ -81,12 +81,44 @@ class Looked:
             raise NewerError(f"not a record of this version ({error})") from error
 
 
-def read_line(line: bytes) -> Record | Looked:
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A setting that a search proposed: the `seq`-th line of its sweep; `time` is in unix seconds.
+
+    `after` is the last line before it, up to which the journal had the results that the proposal rests on.
+    """
+
+    seq: int
+    time: float
+    setting: int
+    point: Mapping[str, Any]
+    after: int
+
+    def to_line(self) -> bytes:
+        """Return the journal's line for this proposal, with its newline."""
+        return _line({name: getattr(self, name) for name in self.__dataclass_fields__})
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Self:
+        """Read a line without its newline; ValueError says what is wrong with it, NewerError where nothing is."""
+        body = _body(line)
+        try:
+            proposed = cls(**json.loads(body))
+            return cls(**{**json.loads(body), "setting": int(proposed.setting), "point": dict(proposed.point)})
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            raise NewerError(f"not a record of this version ({error})") from error
+
+
+Entry = Record | Proposed | Looked
+
+
+def read_line(line: bytes) -> Entry:
     """Read a line without its newline; ValueError says what is wrong with it, NewerError where nothing is."""
-    return (Looked if line.startswith(LOOK) else Record).from_line(line)
+    kind: type[Entry] = Looked if line.startswith(LOOK) else Proposed if line.startswith(PROPOSAL) else Record
+    return kind.from_line(line)
 
 
-def read_within(line: bytes) -> Iterator[Record | Looked]:
+def read_within(line: bytes) -> Iterator[Entry]:
     """Yield the whole records in a bad line: two, where what is damaged is the end of the line between them."""
     for match in _WITHIN.finditer(line):
         with suppress(ValueError):

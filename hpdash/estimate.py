@@ -30,12 +30,15 @@ class Size:
     outputs: int
 
 
-def seconds(specs: Sequence[TrialSpec], sizes: Sequence[Size], workers: int) -> float:
-    """Estimate the seconds that trials of the built-in MLP take on so many one-thread workers."""
+def seconds(specs: Sequence[TrialSpec], sizes: Sequence[Size], workers: int, times: float = 1.0) -> float:
+    """Estimate the seconds that trials of the built-in MLP take on so many one-thread workers.
+
+    `times` is how many trials there are for each of these, where they stand for others.
+    """
     rate = matrix_rate() * EFFICIENCY
-    graphs = len({spec.graph_key for spec in specs})
+    graphs = min(len({spec.graph_key for spec in specs}), max(1.0, len(specs) * times))
     work = sum(trial_seconds(spec, size, rate / workers) for spec, size in zip(specs, sizes, strict=True))
-    return START_SECONDS + (work + graphs * COMPILE_SECONDS) / workers
+    return START_SECONDS + (work * times + graphs * COMPILE_SECONDS) / workers
 
 
 def trial_seconds(spec: TrialSpec, size: Size, rate: float = CORE_RATE) -> float:

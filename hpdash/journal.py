@@ -1,6 +1,6 @@
 """The only place that records trial states: one checked line a transition, on the disk before anything else happens.
 
-Looks at the test set have lines of their own, which change no state.
+Proposed settings and looks at the test set have lines of their own, which change no state.
 """
 
 from __future__ import annotations
@@ -8,44 +8,54 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from io import FileIO
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from . import disk, logdir
-from .entries import Looked, NewerError, Record, read_line, read_within
+from .entries import Entry, Looked, NewerError, Proposed, Record, read_line, read_within
 from .errors import LockedError, LogdirError
 from .looks import Look
 from .trial import TrialResult, TrialState
 
-__all__ = ["Journal", "Looked", "NewerError", "Record", "Replay", "lock", "read_journal", "read_line"]
+__all__ = [
+    "Entry",
+    "Journal",
+    "Looked",
+    "NewerError",
+    "Proposed",
+    "Record",
+    "Replay",
+    "lock",
+    "read_journal",
+    "read_line",
+]
 
 _ATTEMPTS, _PAUSE = 20, 0.01  # at the lock, seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a journal's bytes say: the good records in order, a warning for each bad line, and where a tear begins.
+    """What a journal's bytes say: the good lines in order, a warning for each bad one, and where a tear begins.
 
     `whole` counts the bytes before a torn last line: all of them where nothing is torn. `newer` is the number of the
-    first line that only a newer version can read. `looks` are those at the test set.
+    first line that only a newer version can read.
     """
 
-    records: tuple[Record, ...]
+    entries: tuple[Entry, ...]
     warnings: tuple[str, ...]
     whole: int
     newer: int | None = None
-    looks: tuple[Looked, ...] = ()
 
     @classmethod
     def of(cls, data: bytes, name: str) -> Self:
         """Read a journal's bytes; a bad line costs only itself, and not the whole records in it."""
-        entries: list[Record | Looked] = []
+        entries: list[Entry] = []
         warnings, whole, newer = [], len(data), None
         *lines, tail = data.split(b"\n")
         for number, line in enumerate([*lines, tail] if tail else lines, 1):
@@ -60,9 +70,17 @@ class Replay:
                     newer = newer or number
                 elif number > len(lines):
                     whole -= len(tail)
-        records = tuple(entry for entry in entries if isinstance(entry, Record))
-        looks = tuple(entry for entry in entries if isinstance(entry, Looked))
-        return cls(records, tuple(warnings), whole, newer, looks)
+        return cls(tuple(entries), tuple(warnings), whole, newer)
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """The transitions."""
+        return tuple(entry for entry in self.entries if isinstance(entry, Record))
+
+    @property
+    def looks(self) -> tuple[Looked, ...]:
+        """The looks at the test set."""
+        return tuple(entry for entry in self.entries if isinstance(entry, Looked))
 
     @property
     def latest(self) -> dict[int, Record]:
@@ -100,8 +118,7 @@ class Journal:
         self.latest = replay.latest
         self.warnings = warnings
         self._file = file
-        entries: tuple[Record | Looked, ...] = (*replay.records, *replay.looks)
-        self._seq = max((entry.seq for entry in entries), default=0)
+        self._seq = max((entry.seq for entry in replay.entries), default=0)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -135,13 +152,19 @@ class Journal:
         self.latest[trial] = record
         return record
 
+    def append_proposal(self, setting: int, point: Mapping[str, Any]) -> Proposed:
+        """Record a setting that is proposed in the light of all results before, as a transition is recorded."""
+        proposed = Proposed(self._seq + 1, time.time(), setting, point, self._seq)
+        self._add(proposed)
+        return proposed
+
     def append_look(self, look: Look) -> Looked:
         """Record a look at the test set as a transition is recorded; no trial's state changes."""
         looked = Looked(self._seq + 1, time.time(), look)
         self._add(looked)
         return looked
 
-    def _add(self, entry: Record | Looked) -> None:
+    def _add(self, entry: Entry) -> None:
         with disk.guarded(self.path):
             disk.check_at(self.path, self._file.fileno())  # what is added to a deleted file is lost with it
             disk.append(self._file.fileno(), entry.to_line(), sync=True)

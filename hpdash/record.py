@@ -123,8 +123,13 @@ def _read(path: Path) -> dict[str, Any]:
     return known  # type: ignore[no-any-return]
 
 
-def write(folder: Path, sweep: Sweep, specs: Sequence[TrialSpec], metrics: Sequence[str], synthetic: bool) -> None:
-    """Write the sweep as given, and its normalised settings, versions and columns; once, at its first run."""
+def write(
+    folder: Path, sweep: Sweep, specs: Sequence[TrialSpec], total: int, metrics: Sequence[str], synthetic: bool
+) -> None:
+    """Write the sweep as given, and its normalised settings, versions and columns; once, at its first run.
+
+    `specs` stand for all the trials it may have, `total` at most.
+    """
     path = folder / logdir.SWEEP_JSON
     if path.exists():
         return
@@ -135,7 +140,7 @@ def write(folder: Path, sweep: Sweep, specs: Sequence[TrialSpec], metrics: Seque
         "name": folder.name,  # in use; the settings have the name as given
         "settings": sweep.to_json(),
         "folder": str(sweep.folder.absolute()),
-        "trials": len(specs),
+        "trials": total,
         "synthetic": synthetic,
         "versions": dict(versions()),
         **sheet.to_json(),

@@ -13,8 +13,8 @@ from .backends import probe
 from .backends.local import LocalBackend, cores
 from .drive import Drive, Outcome, Plan, Watcher
 from .errors import LockedError
-from .journal import Journal, Record, lock, read_journal
-from .search import trials
+from .journal import Journal, Replay, lock, read_journal
+from .search import Course
 from .signals import Signals, Stopped
 from .spec import Sweep, load_sweep, parse_sweep
 from .trial import Notice, TrialResult, TrialSpec, TrialState, default_metrics, own_loop
@@ -65,9 +65,9 @@ def run_sweep(
             return run_sweep(source, logs, options, Watcher.of(view))
     sweep, options = as_sweep(source), options or Options()
     folder = next(record.fresh(Path(logs), sweep)) if options.new else record.home(Path(logs), sweep)
-    job = _Job(sweep, trials(sweep), folder, options, watcher or Watcher())
+    job = _Job(sweep, Course(sweep), folder, options, watcher or Watcher())
     before = _before(job)
-    if len(before.results) == len(before.specs):
+    if len(before.results) == before.total:
         return before
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
@@ -81,7 +81,7 @@ def run_sweep(
 @dataclass(frozen=True, slots=True)
 class _Job:
     sweep: Sweep
-    specs: Sequence[TrialSpec]
+    course: Course
     folder: Path
     options: Options
     watcher: Watcher
@@ -91,13 +91,14 @@ class _Job:
         """The sweep under the name in use, its folder's."""
         return replace(self.sweep, name=self.folder.name)
 
-    def standing(self, latest: Mapping[int, Record]) -> dict[int, TrialResult]:
-        """Return the results that stand: what is done, and what failed unless it is to be tried again."""
+    def resumed(self, replay: Replay) -> tuple[Course, dict[int, TrialResult]]:
+        """Return how far the sweep has come, and what stands: what is done, and what failed unless tried again."""
         stands = {TrialState.FINISHED, TrialState.PRUNED}
         if not self.options.retry_failed:
             stands |= set(ONLY_WHEN_ASKED)
-        records = ((spec.number, latest.get(spec.number)) for spec in self.specs)
-        return {number: last.result for number, last in records if last and last.result and last.state in stands}
+        course = Course.replayed(self.sweep, replay.entries) if self.course.is_adaptive else self.course
+        records = ((spec.number, replay.latest.get(spec.number)) for spec in course.specs)
+        return course, {n: last.result for n, last in records if last and last.result and last.state in stands}
 
     def tell(self, warnings: Sequence[str]) -> None:
         """Pass what was found damaged on to the user."""
@@ -109,39 +110,43 @@ def _before(job: _Job) -> Outcome:
     """Return how the sweep stands; writes nothing, needs no lock."""
     with disk.guarded(job.folder):
         if not job.folder.exists():
-            return Outcome(job.named, job.folder, job.specs, {})
+            return Outcome(job.named, job.folder, job.course.specs, job.course.total, {})
     known, replay = record.check(job.folder, job.sweep), read_journal(job.folder / logdir.JOURNAL)
-    results = job.standing(replay.latest)
-    if len(results) == len(job.specs):
+    course, results = job.resumed(replay)
+    if len(results) == course.total:
         job.tell(replay.warnings)
-    return Outcome(job.named, job.folder, job.specs, results, synthetic=known.get("synthetic", False))
+    synthetic = known.get("synthetic", False)
+    return Outcome(job.named, job.folder, course.specs, course.total, results, synthetic=synthetic)
 
 
 def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
     """Take the lock, start the workers, look at what trials need, open the journal; all of it ends with the stack."""
-    sweep, specs, watcher = job.sweep, job.specs, job.watcher
+    sweep, specs, watcher = job.sweep, job.course.samples(), job.watcher
     tables, begun = _data_tables(specs), job.folder.exists() and not job.options.new
     limits.check_folder(job.folder if begun else job.folder.parent)
-    limits.check_files(min(job.options.workers or cores(), len(specs)))
+    limits.check_files(min(job.options.workers or cores(), job.course.total))
     if begun:
         stack.enter_context(lock(job.folder))
     _fetch_missing(tables, watcher, signals)
-    backend, workers = _start(sweep, specs, job.options, signals)
+    backend, workers = _start(job, specs, signals)
     stack.callback(backend.close)
     facts = probe.look(probe.Question(tables, _functions(specs), sweep.folder), signals)
     if not begun:
         job = _begin(job, stack)
     folder = job.folder
     record.check(folder, sweep)
-    record.write(folder, sweep, specs, _metrics(specs, facts), facts.synthetic)
+    record.write(folder, sweep, specs, job.course.total, _metrics(specs, facts), facts.synthetic)
     warnings = experiment.refresh(folder.parent)
     journal = stack.enter_context(Journal.open(folder / logdir.JOURNAL))
     anew = [f"{sweep.name} was begun anew in {folder}"] * (folder.name != sweep.name)
     job.tell([*anew, *warnings, *journal.warnings])
-    results = job.standing(journal.latest)
-    sizes = (facts.sizes[tables.index(spec.settings["data"])] for spec in specs)
-    seconds = {spec.number: estimate.trial_seconds(spec, size) for spec, size in zip(specs, sizes, strict=True)}
-    plan = Plan(job.named, folder, specs, results, len(specs) - len(results), workers, facts.synthetic, seconds)
+    course, results = job.resumed(read_journal(journal.path))
+
+    def seconds(spec: TrialSpec) -> float:
+        known = spec.settings["data"] in tables
+        return estimate.trial_seconds(spec, facts.sizes[tables.index(spec.settings["data"])]) if known else 0.0
+
+    plan = Plan(job.named, folder, course, results, workers, facts.synthetic, seconds)
     watcher.plan(plan)
     return Drive(plan, journal, backend, watcher, job.options.fail_fast)
 
@@ -204,28 +209,35 @@ def _fetch_missing(tables: Sequence[Mapping[str, Any]], watcher: Watcher, signal
         probe.fetch(missing, watcher.fetch, signals)
 
 
-def _start(sweep: Sweep, specs: Sequence[TrialSpec], options: Options, signals: Signals) -> tuple[LocalBackend, int]:
+def _start(job: _Job, specs: Sequence[TrialSpec], signals: Signals) -> tuple[LocalBackend, int]:
     """Start the workers, which warm up while the rest is looked at."""
-    gpus = probe.count_gpus(signals)
-    workers = min(options.workers or gpus or max(1, cores() // options.threads), len(specs))
+    sweep, options, gpus = job.sweep, job.options, probe.count_gpus(signals)
+    workers = min(options.workers or gpus or max(1, cores() // options.threads), job.course.total)
     keras = any(own_loop(spec.settings["train"]) is None for spec in specs)
     own_code = bool(_functions(specs)) or any(":" in spec.settings["data"]["name"] for spec in specs)
     backend = LocalBackend(sweep.folder, workers, options.threads, gpus, keras, own_code, sweep.timeout)
     return backend, workers
 
 
-def dry_run(sweep: Sweep, options: Options | None = None) -> tuple[list[TrialSpec], float | None]:
-    """Return the trials a sweep would run and an estimate of the seconds it would take, None where there is none.
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a sweep would run: the trials that are certain, how many at most, and perhaps how many seconds they take."""
 
-    Trains and writes nothing; reads the data where they are here.
-    """
+    specs: Sequence[TrialSpec]
+    total: int
+    seconds: float | None = None
+
+
+def dry_run(sweep: Sweep, options: Options | None = None) -> Forecast:
+    """Return what a sweep would run; trains and writes nothing, reads the data where they are here."""
     limits.check_files(0)
-    options = options or Options()
-    specs = trials(sweep)
-    tables = _data_tables(specs)
-    if _functions(specs) or any(data.needs_fetch(table) for table in tables):
-        return specs, None
+    options, course = options or Options(), Course(sweep)
+    samples = course.samples()
+    forecast, tables = Forecast(course.certain(), course.total), _data_tables(samples)
+    if _functions(samples) or any(data.needs_fetch(table) for table in tables):
+        return forecast
     facts = probe.look(probe.Question(tables, (), sweep.folder), Signals())
-    sizes = [facts.sizes[tables.index(spec.settings["data"])] for spec in specs]
-    workers = min(options.workers or max(1, cores() // options.threads), len(specs))
-    return specs, estimate.seconds(specs, sizes, workers)
+    sizes = [facts.sizes[tables.index(spec.settings["data"])] for spec in samples]
+    workers = min(options.workers or max(1, cores() // options.threads), course.total)
+    share = course.total / len(samples)
+    return replace(forecast, seconds=estimate.seconds(samples, sizes, workers, share))

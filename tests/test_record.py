@@ -25,7 +25,7 @@ def sweep(hparams: Mapping[str, Any] | None = None, **tables: Mapping[str, Any])
 def written(folder: Path, made: Sweep, synthetic: bool = False) -> Path:
     """Write a sweep's record into a new folder."""
     folder.mkdir()
-    record.write(folder, made, trials(made), ["accuracy"], synthetic)
+    record.write(folder, made, trials(made), len(trials(made)), ["accuracy"], synthetic)
     return folder / logdir.SWEEP_JSON
 
 
@@ -114,7 +114,7 @@ def test_a_record_is_written_once(tmp_path: Path) -> None:
     path = written(tmp_path / "small", sweep())
     before = path.read_bytes()
     again = sweep(sweep={"description": "new words"})
-    record.write(path.parent, again, trials(again), ["accuracy"], False)
+    record.write(path.parent, again, trials(again), len(trials(again)), ["accuracy"], False)
     assert path.read_bytes() == before
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpdash.errors import SpecError
-from hpdash.search import strategy_for, trial, trials
+from hpdash.search import strategy_for, trials
 from hpdash.spec import parse_sweep
 
 
@@ -190,11 +190,3 @@ def test_trials_are_numbered_by_setting_and_repeat():
         (0, 0, 7), (1, 0, 8), (2, 0, 9), (3, 1, 7), (4, 1, 8), (5, 1, 9),
     ]  # fmt: skip
     assert [spec.settings["model"]["hidden"] for spec in found] == [[8]] * 3 + [[4]] * 3
-    assert found[4] == trial(sweep({"hidden": [[8], [4]]}, repeats=3, seed=7), 4)
-
-
-@pytest.mark.parametrize("number", [-1, 4])
-def test_there_is_no_trial_beyond_the_last(number):
-    """A number outside the sweep raises IndexError."""
-    with pytest.raises(IndexError):
-        trial(sweep({"hidden": [[8], [4]]}, repeats=2), number)

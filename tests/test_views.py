@@ -157,7 +157,7 @@ def test_faults_say_a_reason_once() -> None:
 )
 def test_what_to_type_next(found: dict[int, TrialResult], stopped: bool, expected: list[str]) -> None:
     """The end says how to go on where something is missing, and always how to start TensorBoard."""
-    lines = [line.plain for line in closing(specs(2), found, Path("my logs"), "again", stopped)]
+    lines = [line.plain for line in closing(2, found, Path("my logs"), "again", stopped)]
     assert lines == [*expected, "tensorboard --logdir 'my logs'"]
 
 
@@ -174,7 +174,7 @@ def test_hostile_names_are_shown_literally() -> None:
     """No value that a user gives is markup, an escape or a line of its own."""
     made = specs(2, values=[HOSTILE, "plain"])
     found = {0: result(state=TrialState.FAILED, error=HOSTILE), 1: result(0.5)}
-    parts = leaderboard(PIPE, made, found, HOSTILE), *faults(made, found), *trial_list(PIPE, made, None)
+    parts = leaderboard(PIPE, made, found, HOSTILE), *faults(made, found), *trial_list(PIPE, made, len(made), None)
     drawn = text_of(*parts)
     assert drawn.count(LITERAL) >= 4
     assert "\x1b" not in drawn
@@ -304,7 +304,7 @@ def play(console: Console) -> None:
     made = specs(3, values=["a", HOSTILE, "c"])
     with LiveView(console) as view:
         view.event(Notice("before the plan"))
-        view.plan(made, {0: result(0.25)}, 2)
+        view.plan(made, {0: result(0.25)}, 2, 3)
         view.event(None)
         view.event(Started(made[1], 1, 0))
         view.event(Progress(1, 1, 4, 0.5, {"loss": 0.125}))

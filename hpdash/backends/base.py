@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
@@ -56,9 +56,13 @@ class _Graph:
 
 
 class Queue:
-    """The tasks still to run, handed out so that trials of one graph go to the worker that has compiled it."""
+    """The tasks still to run, handed out so that trials of one graph go to the worker that has compiled it.
 
-    def __init__(self, tasks: Iterable[Task]) -> None:
+    Where none waits, `more` is asked to put some: trials that hang on the results so far.
+    """
+
+    def __init__(self, tasks: Iterable[Task], more: Callable[[], None] = lambda: None) -> None:
+        self._more = more
         self._graphs: dict[str, _Graph] = {}
         self._ranks: list[tuple[tuple[bool, int, int], str]] = []  # a heap; a rank that has changed stays till its turn
         self._places = count()
@@ -68,6 +72,12 @@ class Queue:
 
     def __len__(self) -> int:
         return self._waiting
+
+    def has_next(self) -> bool:
+        """Say whether there is a task to take now, after all that can be put has been."""
+        if not self._waiting:
+            self._more()
+        return self._waiting > 0
 
     def put(self, task: Task) -> None:
         """Add a task at the end of the line."""

@@ -109,8 +109,9 @@ class LocalBackend:
     def _hand_out(self, queue: Queue) -> Iterator[Event]:
         if self._stopping:
             return
-        idle = [number for number, worker in enumerate(self._workers) if worker.task is None]
-        for number in idle[: len(queue)]:
+        for number in [number for number, worker in enumerate(self._workers) if worker.task is None]:
+            if not queue.has_next():
+                return
             if not self._workers[number].process.is_alive():
                 self._replace(self._workers[number])
             if self._workers[number].outgrown:

@@ -83,13 +83,14 @@ def _dry_run(loaded: Any, options: Any, as_json: bool) -> None:
     from ..runner import dry_run  # noqa: PLC0415
     from ..views.describe import trial_list  # noqa: PLC0415
 
-    specs, estimate = dry_run(loaded, options)
+    forecast = dry_run(loaded, options)
+    specs, total, seconds = forecast.specs, forecast.total, forecast.seconds
     if as_json:
         trials = [{"number": s.number, "seed": s.seed, "swept": s.swept, "settings": s.settings} for s in specs]
-        print_json({"trials": trials, "estimate_seconds": estimate})
+        print_json({"trials": trials, "total": total, "estimate_seconds": seconds})
         return
     console = console_for()
-    for part in trial_list(console, specs, estimate):
+    for part in trial_list(console, specs, total, seconds):
         console.print(part, soft_wrap=True)
 
 
@@ -113,5 +114,5 @@ def _print_outcome(outcome: Any, logdir: Path, again: str, as_json: bool) -> Non
     if outcome.stopped:
         console.print(outcome.stopped, style="red", markup=False, highlight=False, soft_wrap=True)
     stopped = outcome.signal is not None or bool(outcome.stopped)
-    for line in closing(outcome.specs, outcome.results, logdir, again, stopped):
+    for line in closing(outcome.total, outcome.results, logdir, again, stopped):
         console.print(line, soft_wrap=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..errors import Problem, SpecError
 from ..spec import Hyperparameter, Sweep
+from .evidence import Evidence
 from .order import children, parents_first, ruled_out
 
 Blocked = frozenset[str]  # hyperparameters further on whose `when` is already known not to hold
@@ -34,7 +35,7 @@ class Grid:
         """How many points there are, exactly."""
         return self._counts[0][self._start]
 
-    def point(self, index: int) -> dict[str, Any]:
+    def point(self, index: int, _: Sequence[Evidence] = ()) -> dict[str, Any]:
         """Return the point at an index from 0 to count - 1, in the file's order of names."""
         if not 0 <= index < self.count:
             raise IndexError(f"no point {index} among {self.count}")

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..spec import Sweep
+from .evidence import Evidence
 
 
 class Listed:
-    """Give the listed settings, at most [sweep] trials of them."""
+    """Give the listed settings."""
 
     def __init__(self, sweep: Sweep) -> None:
-        self._points = sweep.listed[: sweep.trials]
+        self._points = sweep.listed
 
     @property
     def count(self) -> int:
         """How many settings there are."""
         return len(self._points)
 
-    def point(self, index: int) -> dict[str, Any]:
+    def point(self, index: int, _: Sequence[Evidence] = ()) -> dict[str, Any]:
         """Return the setting at an index from 0 to count - 1."""
         return dict(self._points[index])

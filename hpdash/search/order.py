@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ..spec import Hyperparameter, Sweep
 
 Hyperparameters = tuple[Hyperparameter, ...]
@@ -40,3 +43,20 @@ def ruled_out(sweep: Sweep) -> frozenset[str]:
         for hparam in sweep.hparams
         if any(fixed[name] not in values for name, values in hparam.when.items() if name in fixed)
     )
+
+
+class Order:
+    """A sweep's names in the order in which a point is made: those that decide whether others apply come first."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self._file_order = [hparam.name for hparam in sweep.hparams]
+        self._ordered = [hparam for hparam in parents_first(sweep.hparams) if hparam.name not in ruled_out(sweep)]
+
+    def point(self, pick: Callable[[Hyperparameter], Any]) -> dict[str, Any]:
+        """Make a point of what is picked for each name that applies, in the file's order of names."""
+        point: dict[str, Any] = {}
+        for hparam in self._ordered:
+            parents = hparam.when.keys() & self._file_order
+            if all(parent in point and point[parent] in hparam.when[parent] for parent in parents):
+                point[hparam.name] = pick(hparam)
+        return {name: point[name] for name in self._file_order if name in point}

@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any
 
 from ..spec import Sweep
-from .grid import Grid
-from .order import parents_first, ruled_out
+from .allowed import first_allowed
+from .evidence import Evidence
+from .order import Order
 
 
-def draw(count: int, number: int, seed: int) -> list[int]:
-    """Draw distinct indices below `count`, however large; a larger number only adds to the end.
+def shuffled(count: int, seed: int) -> Iterator[int]:
+    """Yield the indices below `count`, however large, in a random order: a Fisher-Yates shuffle.
 
-    The first steps of a Fisher-Yates shuffle, of which only the entries that moved are kept.
+    Only the entries that moved are kept.
     """
     rng = random.Random(seed)
     moved: dict[int, int] = {}
-    drawn = []
-    for index in range(number):
+    for index in range(count):
         other = rng.randrange(index, count)
-        drawn.append(moved.get(other, other))
+        yield moved.get(other, other)
         moved[other] = moved.pop(index, index)
-    return drawn
-
-
-class Sampled:
-    """Give the points of a grid at chosen indices."""
-
-    def __init__(self, grid: Grid, indices: Sequence[int]) -> None:
-        self._grid, self._indices = grid, indices
-
-    @property
-    def count(self) -> int:
-        """How many points were chosen."""
-        return len(self._indices)
-
-    def point(self, index: int) -> dict[str, Any]:
-        """Return the chosen point at an index from 0 to count - 1."""
-        return self._grid.point(self._indices[index])
 
 
 class Random:
@@ -47,16 +31,14 @@ class Random:
 
     def __init__(self, sweep: Sweep, count: int) -> None:
         self.count = count
-        self._seed = sweep.seed
-        self._file_order = [hparam.name for hparam in sweep.hparams]
-        self._ordered = [hparam for hparam in parents_first(sweep.hparams) if hparam.name not in ruled_out(sweep)]
+        self._sweep, self._order = sweep, Order(sweep)
 
-    def point(self, index: int) -> dict[str, Any]:
+    def point(self, index: int, _: Sequence[Evidence] = ()) -> dict[str, Any]:
         """Return the point at an index from 0 to count - 1, in the file's order of names."""
-        rng = random.Random(f"{self._seed}/{index}")
-        point: dict[str, Any] = {}
-        for hparam in self._ordered:
-            parents = hparam.when.keys() & self._file_order
-            if all(parent in point and point[parent] in hparam.when[parent] for parent in parents):
-                point[hparam.name] = hparam.domain.sample(rng)
-        return {name: point[name] for name in self._file_order if name in point}
+        return first_allowed(self._sweep, self.draws(index))
+
+    def draws(self, index: int) -> Iterator[dict[str, Any]]:
+        """Yield points for an index, of which the first that may be used is."""
+        for attempt in count():
+            rng = random.Random(f"{self._sweep.seed}/{index}" + (f"/{attempt}" if attempt else ""))
+            yield self._order.point(lambda hparam, rng=rng: hparam.domain.sample(rng))  # type: ignore[misc]

@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..trial import default_metrics, own_loop
+from ..errors import Problem, SpecError
+from ..trial import TABLES, default_metrics, own_loop
 from . import text
 from .conditions import check_dependent, check_swept, conditions
 from .defaults import resolve
 from .faults import Faults, Key, found, nearest
+from .requirements import Requirement, requirements
 from .space import Hyperparameter, Names, choices, domains, listed, names_of, unknown
-from .tables import MLP, SETTINGS, SWEEPABLE, table_of
+from .tables import DRAWN, MLP, SETTINGS, SWEEPABLE, table_of
 from .text import Document
 
 _TABLES = ("data", "model", "train", "log")
-_CONTAINERS: Mapping[str, Any] = {**dict.fromkeys(("sweep", *_TABLES, "hparams"), dict), "trial": list}
+_LISTS = ("trial", "require")
+_CONTAINERS: Mapping[str, Any] = {**dict.fromkeys(("sweep", *_TABLES, "hparams"), dict), **dict.fromkeys(_LISTS, list)}
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Sweep:
     """A search space and the fixed settings around it, valid as a whole.
 
     `given` has what the file sets in [data], [model], [train] and [log]; `hparams` what varies, in the file's order
-    (for `[[trial]]` tables, which stand in `listed`: the values they take). `source` is the TOML as given, `path` its
+    (for `[[trial]]` tables, which stand in `listed`: the values they take); `requirements` is what points must meet.
+    `source` is the TOML as given, `path` its
     file, `folder` where modules and files of the user's are looked for.
     """
 
@@ -43,6 +47,7 @@ class Sweep:
     given: Mapping[str, Mapping[str, Any]]
     hparams: tuple[Hyperparameter, ...]
     listed: tuple[Mapping[str, Any], ...]
+    requirements: tuple[Requirement, ...]
     source: str
     path: Path | None
     folder: Path
@@ -67,6 +72,21 @@ class Sweep:
             tables[table_of(name)][name] = value
         return resolve(tables)
 
+    def allows(self, point: Mapping[str, Any]) -> bool:
+        """Say whether a point meets every [[require]]; SpecError where one cannot be computed for it."""
+        if not self.requirements:
+            return True
+        tables = self.settings(point)
+        settings = {name: value for table in TABLES for name, value in tables[table].items()}
+        for index, requirement in enumerate(self.requirements):
+            try:
+                if not requirement.holds(settings):
+                    return False
+            except ValueError as error:
+                where = f"{self.where}: require[{index}].that"
+                raise SpecError([Problem(where, "a condition that can be computed", str(error))]) from None
+        return True
+
     def to_json(self) -> dict[str, Any]:
         """Return the normalised settings: equal for files that mean the same."""
         swept = [hparam.to_json() for hparam in self.hparams]
@@ -75,6 +95,7 @@ class Sweep:
             **self.fixed,
             "hparams": swept,
             "trial": list(self.listed),
+            **({"require": [requirement.text for requirement in self.requirements]} if self.requirements else {}),
         }
 
 
@@ -110,10 +131,15 @@ def _sweep(
     head = _head(_table("sweep", document, names, faults), stem, bool(document["trial"]), faults)
     given = {table: _table(table, document, names, faults) for table in _TABLES}
     hparams, trials = _space(document, names, given, overridden, faults)
+    known = {name: value for table in TABLES for name, value in resolve(given)[table].items()}
+    required = requirements(document, names, {**known, **{hparam.name: None for hparam in hparams}}, faults)
     _check_strategy(head, hparams, trials, faults)
     _check_required(head, given, hparams, trials, faults)
     faults.raise_any()
-    return Sweep(**head, given=given, hparams=hparams, listed=trials, source=toml, path=path, folder=folder)
+    return Sweep(
+        **head, given=given, hparams=hparams, listed=trials, requirements=required,
+        source=toml, path=path, folder=folder,
+    )  # fmt: skip
 
 
 def _check_containers(document: Document, faults: Faults) -> None:
@@ -124,8 +150,8 @@ def _check_containers(document: Document, faults: Faults) -> None:
             tables = [table for table in _CONTAINERS if name in SETTINGS.get(table, ())]
             hint = f"It belongs in [{tables[0]}]." if tables else unknown(name, _CONTAINERS)
             faults.add((name,), "a table of a sweep file", "an unknown one", hint)
-        elif not isinstance(value, container) or (name == "trial" and not all(isinstance(x, dict) for x in value)):
-            faults.add((name,), "[[trial]] tables" if name == "trial" else f"a table [{name}]", found(value))
+        elif not isinstance(value, container) or (name in _LISTS and not all(isinstance(x, dict) for x in value)):
+            faults.add((name,), f"[[{name}]] tables" if name in _LISTS else f"a table [{name}]", found(value))
             document[name] = container()
     if not (document.get("hparams") or document.get("trial")):
         faults.add(("hparams",), "a table [hparams], or [[trial]] tables", "neither", "Say what is to vary.")
@@ -191,7 +217,7 @@ def _check_strategy(
     if (strategy == "list") != bool(trials):
         expected = '"list" where there are [[trial]] tables' if trials else "[[trial]] tables for a list"
         faults.add(key, expected, found(strategy) if trials else "none")
-    if strategy == "random" and head["trials"] is None and not faults.has(("sweep", "trials")):
+    if strategy in DRAWN and head["trials"] is None and not faults.has(("sweep", "trials")):
         faults.add(("sweep", "trials"), "how many settings to draw", "nothing", "Such as trials = 20.")
     for hparam in hparams:
         if strategy == "grid" and hparam.domain.size is None:

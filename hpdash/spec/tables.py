@@ -18,7 +18,8 @@ IMAGES = ("mnist", "fashion_mnist", "cifar10", "digits")
 DATA_SETS = (*IMAGES, "synthetic")
 MLP = "mlp"
 
-Strategy = Literal["grid", "list", "random"]
+Strategy = Literal["grid", "list", "random", "sobol", "tpe"]
+DRAWN = ("random", "sobol", "tpe")  # strategies that have to be told how many settings
 Goal = Literal["min", "max"]
 Side = Literal["end", "start"]
 Scale = Literal["none", "unit", "standard"]
@@ -106,7 +107,9 @@ class SweepTable(Table):
         None, Strategy, 'How settings are chosen; default "grid", or "list" where there are [[trial]] tables.'
     )
     trials: Annotated[int, Field(ge=1, le=100_000)] = _key(
-        None, "an integer from 1 to 100000", "How many settings: needed for random, a cap for a grid or a list."
+        None,
+        "an integer from 1 to 100000",
+        "How many settings: needed for random, sobol and tpe, a cap for a grid or a list.",
     )
     repeats: Annotated[int, Field(ge=1, le=1000)] = _key(1, "an integer from 1 to 1000", "Seeds a setting.")
     seed: Annotated[int, Field(ge=0, lt=2**31)] = _key(0, "an integer from 0 to 2147483647", "The first seed.")

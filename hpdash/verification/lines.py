@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..entries import LOOK
-from ..journal import Looked, NewerError, Record, Replay, read_line
+from ..entries import LOOK, PROPOSAL
+from ..journal import Entry, NewerError, Record, Replay, read_line
 from .own_files import read_bytes, said
 
 _TRIAL = re.compile(rb'"trial":(\d{1,9})[,}]')
@@ -20,16 +20,17 @@ class Line:
 
     `is_torn` says that it is a last one with no end, `is_newer` that nothing is wrong but its version. `trials` are
     those it tells of without a record of theirs, as far as it can be read; `is_look` says that it told of a look at the
-    test set.
+    test set, `is_setting` of a setting that was proposed.
     """
 
     number: int
-    records: Sequence[Record | Looked] = ()
+    records: Sequence[Entry] = ()
     reason: str = ""
     is_torn: bool = False
     is_newer: bool = False
     trials: frozenset[int] = frozenset()
     is_look: bool = False
+    is_setting: bool = False
 
 
 def read_lines(path: Path) -> tuple[list[Line], str | None]:
@@ -46,11 +47,11 @@ def _line(number: int, data: bytes, end: bytes) -> Line:
     try:
         return Line(number, (read_line(data),))
     except ValueError as error:
-        replay, is_look = Replay.of(data + end, ""), data.startswith(LOOK)
-        entries: tuple[Record | Looked, ...] = (*replay.records, *replay.looks)  # those that are whole in it count
-        told = frozenset() if is_look else frozenset(map(int, _TRIAL.findall(data)))
+        replay, is_look, is_setting = Replay.of(data + end, ""), data.startswith(LOOK), data.startswith(PROPOSAL)
+        told = frozenset() if is_look or is_setting else frozenset(map(int, _TRIAL.findall(data)))
         trials = told - {record.trial for record in replay.records}
-        return Line(number, entries, str(error), not end, isinstance(error, NewerError), trials, is_look)
+        is_newer = isinstance(error, NewerError)
+        return Line(number, replay.entries, str(error), not end, is_newer, trials, is_look, is_setting)
 
 
 def numbered(lines: Sequence[Line]) -> Iterator[tuple[int, Record]]:

@@ -26,6 +26,7 @@ def summary(sweep: Sweep, settings: int) -> Text:
     for hyperparameter in sweep.hparams:
         when = " and ".join(f"{key} = {_joined(values)}" for key, values in hyperparameter.when.items())
         lines.append(f"  {hyperparameter.name}: {_domain(hyperparameter.domain)}{f' when {when}' if when else ''}")
+    lines += [f"  require {requirement.text}" for requirement in sweep.requirements]
     return Text("\n").join(plain(line) for line in lines)
 
 
@@ -53,15 +54,19 @@ def _data_row(each: Status) -> list[object]:
     return [each.name, here, where, each.description, each.licence, *counts]
 
 
-def trial_list(console: Console, specs: Sequence[TrialSpec], estimate: float | None) -> Iterator[RenderableType]:
-    """Draw the trials a sweep would run, and how long that would take."""
+def trial_list(
+    console: Console, specs: Sequence[TrialSpec], total: int, estimate: float | None
+) -> Iterator[RenderableType]:
+    """Draw the trials a sweep would run of so many in all, and how long that would take."""
     names = differing(specs)
     listed = specs[:LISTED] if console.is_terminal else specs
     rows = [(f"{spec.number:04d}", *(setting(spec.swept.get(name)) for name in names), spec.seed) for spec in listed]
     yield table(console, ["trial", *names, "seed"], rows, left=1 + len(names))
     if len(listed) < len(specs):
         yield plain(f"… and {len(specs) - len(listed):,} more")
+    if len(specs) < total:
+        yield plain(f"… and up to {total - len(specs):,} that hang on the results of those before them")
     if estimate is None:
-        yield plain(f"{len(specs):,} trials; no estimate: it needs the built-in MLP and data that are here")
+        yield plain(f"{total:,} trials; no estimate: it needs the built-in MLP and data that are here")
     else:
-        yield plain(f"{len(specs):,} trials, about {duration(estimate)} (estimated from this machine's matrix product)")
+        yield plain(f"{total:,} trials, about {duration(estimate)} (estimated from this machine's matrix product)")

@@ -128,18 +128,16 @@ def first_traceback(specs: Sequence[TrialSpec], results: Mapping[int, TrialResul
         yield from (plain(line) for line in (results[spec.number].traceback or "").rstrip().splitlines())
 
 
-def closing(
-    specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], logs: Path, again: str, stopped: bool
-) -> Iterator[Text]:
-    """Yield what to type next: TensorBoard, and how to go on where something is missing."""
-    states = [results[spec.number].state if spec.number in results else None for spec in specs]
-    missing, failed = sum(not (state and state.is_result) for state in states), states.count(TrialState.FAILED)
+def closing(total: int, results: Mapping[int, TrialResult], logs: Path, again: str, stopped: bool) -> Iterator[Text]:
+    """Yield what to type next: TensorBoard, and how to go on where some of the trials are missing."""
+    states = [result.state for result in results.values()]
+    missing, failed = total - sum(state.is_result for state in states), states.count(TrialState.FAILED)
     if missing:
         what = "Stopped" if stopped else "Done"
         asked = failed and "--retry-failed" not in again
         retry = " --retry-failed" if asked and failed == missing else ""
         also = f" (with --retry-failed for the {failed} that failed)" if asked and failed < missing else ""
-        yield plain(f"{what}; {missing} of {len(specs)} trials are not finished. To go on: {again}{retry}{also}")
+        yield plain(f"{what}; {missing} of {total} trials are not finished. To go on: {again}{retry}{also}")
     yield plain(f"tensorboard --logdir {shlex.quote(str(logs))}")
 
 

@@ -56,9 +56,9 @@ class Tally:
     ended: float = 0.0  # trials' worth of training
 
     @classmethod
-    def of(cls, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int) -> Self:
-        """Begin now: the trials there are, the results that stand already, how many workers."""
-        tally = cls(len(specs), len(results), workers, time.monotonic())
+    def of(cls, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int, total: int) -> Self:
+        """Begin now: the trials known, the results that stand already, how many workers and trials at most."""
+        tally = cls(total, len(results), workers, time.monotonic())
         for spec in specs:
             if spec.number in results:
                 tally.note_best(spec, results[spec.number])
@@ -121,9 +121,9 @@ class LiveView:
         if self._live is not None:
             self._live.stop()
 
-    def plan(self, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int) -> None:
-        """Begin: the trials there are, the results that stand already, how many workers."""
-        self._tally = Tally.of(specs, results, workers)
+    def plan(self, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int, total: int) -> None:
+        """Begin: the trials known by now, the results that stand already, how many workers and trials at most."""
+        self._tally = Tally.of(specs, results, workers, total)
 
     def event(self, event: Event | None) -> None:
         """Show what happened."""

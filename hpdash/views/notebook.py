@@ -40,9 +40,9 @@ class NotebookView:
     def __exit__(self, *_: object) -> None:
         self._redraw()
 
-    def plan(self, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int) -> None:
-        """Begin: the trials there are, the results that stand already, how many workers."""
-        self._tally = Tally.of(specs, results, workers)
+    def plan(self, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int, total: int) -> None:
+        """Begin: the trials known by now, the results that stand already, how many workers and trials at most."""
+        self._tally = Tally.of(specs, results, workers, total)
 
     def event(self, event: Event | None) -> None:
         """Show what happened."""

@@ -1,0 +1,26 @@
+"""Points of another strategy at chosen indices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .evidence import Evidence
+from .grid import Grid
+from .listed import Listed
+
+
+class Chosen:
+    """Give the points of a grid, or of a list, at chosen indices."""
+
+    def __init__(self, base: Grid | Listed, indices: Sequence[int]) -> None:
+        self._base, self._indices = base, indices
+
+    @property
+    def count(self) -> int:
+        """How many points were chosen."""
+        return len(self._indices)
+
+    def point(self, index: int, known: Sequence[Evidence] = ()) -> dict[str, Any]:
+        """Return the chosen point at an index from 0 to count - 1."""
+        return self._base.point(self._indices[index], known)

@@ -1,0 +1,59 @@
+"""Sobol's sequence: points that fill a space evenly, however many of them are taken."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ..domains import identity
+from ..spec import Sweep
+from .allowed import first_allowed
+from .evidence import Evidence
+from .order import Order
+
+BITS = 30  # of a coordinate, SciPy's own
+BLOCK = 256  # points that are made at once, a power of 2
+
+
+class Sobol:
+    """Give the points of Sobol's sequence, mapped to each domain on its scale; a coordinate a name.
+
+    The numbers are Joe and Kuo's (2008), by SciPy, turned by a random digital shift that comes from the sweep's seed,
+    which keeps how evenly they lie (Owen, 1998). In a finite space a point comes once. Points that do not meet the
+    sweep's requirements are passed over, and so are names that do not apply.
+    """
+
+    def __init__(self, sweep: Sweep, count: int) -> None:
+        rng = random.Random(f"sobol/{sweep.seed}")
+        self.count = count
+        self._sweep, self._order = sweep, Order(sweep)
+        self._shifts = {hparam.name: rng.getrandbits(BITS) for hparam in sweep.hparams}
+        self._finite = all(hparam.domain.size is not None for hparam in sweep.hparams)
+        self._candidates = self._sequence()
+        self._points: list[dict[str, Any]] = []
+        self._taken: set[Any] = set()
+
+    def point(self, index: int, _: Sequence[Evidence] = ()) -> dict[str, Any]:
+        """Return the point at an index from 0 to count - 1, in the file's order of names."""
+        if not 0 <= index < self.count:
+            raise IndexError(f"no point {index} among {self.count}")
+        while len(self._points) <= index:
+            point = first_allowed(self._sweep, self._candidates, lambda each: identity(each) not in self._taken)
+            self._points.append(point)
+            if self._finite:
+                self._taken.add(identity(point))
+        return dict(self._points[index])
+
+    def _sequence(self) -> Iterator[dict[str, Any]]:
+        from scipy.stats.qmc import Sobol as Engine  # noqa: PLC0415  takes half a second
+
+        engine = Engine(max(1, len(self._shifts)), scramble=False, bits=BITS)
+        while True:
+            for row in engine.random(BLOCK):
+                shares = {name: _shifted(x, by) for x, (name, by) in zip(row, self._shifts.items(), strict=False)}
+                yield self._order.point(lambda hparam, shares=shares: hparam.domain.at(shares[hparam.name]))  # type: ignore[misc]
+
+
+def _shifted(coordinate: float, shift: int) -> float:
+    return float((int(coordinate * 2**BITS) ^ shift) / 2**BITS)

@@ -1,0 +1,109 @@
+"""Which strategy a sweep's settings come from, and how many it has."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Protocol
+
+from ..errors import Problem, SpecError
+from ..spec import Sweep
+from .chosen import Chosen
+from .evidence import Evidence
+from .grid import Grid
+from .listed import Listed
+from .random import Random, shuffled
+from .sobol import Sobol
+from .tpe import Tpe
+
+LARGEST = 100_000  # trials, and settings of a grid without [sweep] trials
+
+
+class Strategy(Protocol):
+    """Settings to try, each a pure function of the sweep, an index and what is known of the settings before it."""
+
+    @property
+    def count(self) -> int:
+        """How many settings there are."""
+
+    def point(self, index: int, known: Sequence[Evidence] = ()) -> dict[str, Any]:
+        """Return the hyperparameters at an index from 0 to count - 1; those that do not apply are absent.
+
+        `known` has the settings from 0 to index - 1; strategies that do not learn leave it out.
+        """
+
+
+def is_adaptive(sweep: Sweep) -> bool:
+    """Say whether a sweep's settings hang on its results, so that they are proposed one after another."""
+    return sweep.strategy == "tpe"
+
+
+def strategy_for(sweep: Sweep) -> Strategy:
+    """Return the strategy a sweep asks for; raise SpecError where the space is too large or too small for it."""
+    strategy = _strategy_for(sweep)
+    if strategy.count * sweep.repeats > LARGEST:
+        expected, found = f"at most {LARGEST} trials", f"{sweep.repeats} for each of {strategy.count} settings"
+        raise SpecError([Problem(f"{sweep.where}: sweep.repeats", expected, found)])
+    return strategy
+
+
+def _strategy_for(sweep: Sweep) -> Strategy:
+    if sweep.strategy == "list":
+        listed = Listed(sweep)
+        return Chosen(listed, _at_least_one(sweep, islice(_allowed(sweep, listed, range(listed.count)), sweep.trials)))
+    if sweep.strategy == "grid":
+        return _grid(sweep, Grid(sweep))
+    trials = sweep.trials or 0
+    if all(hparam.domain.size is not None for hparam in sweep.hparams):
+        grid = Grid(sweep)
+        drawn = _all_of(sweep, grid, trials)
+        if sweep.strategy == "random":
+            return Chosen(grid, drawn)
+    if sweep.strategy == "random":
+        return Random(sweep, trials)
+    return Tpe(sweep, trials) if is_adaptive(sweep) else Sobol(sweep, trials)
+
+
+def _grid(sweep: Sweep, grid: Grid) -> Strategy:
+    if sweep.trials is not None and sweep.trials < grid.count:
+        drawn = islice(_allowed(sweep, grid, shuffled(grid.count, sweep.seed)), sweep.trials)
+        return Chosen(grid, sorted(_at_least_one(sweep, drawn)))
+    if grid.count > LARGEST:
+        expected, hint = f"at most {LARGEST} settings in a grid", "Set [sweep] trials to try only so many of them."
+        raise SpecError([Problem(f"{sweep.where}: hparams", expected, _amount(grid.count), hint)])
+    if not sweep.requirements:
+        return grid
+    return Chosen(grid, _at_least_one(sweep, _allowed(sweep, grid, range(grid.count))))
+
+
+def _allowed(sweep: Sweep, base: Grid | Listed, indices: Iterable[int]) -> Iterator[int]:
+    """Yield the indices of points that meet the requirements, of all where there are few, else while some are found."""
+    misses = 0
+    for index in indices:
+        if not sweep.requirements or sweep.allows(base.point(index)):
+            misses = 0
+            yield index
+        elif (misses := misses + 1) > LARGEST:
+            return
+
+
+def _at_least_one(sweep: Sweep, indices: Iterable[int]) -> list[int]:
+    if not (found := list(indices)):
+        raise SpecError([Problem(f"{sweep.where}: require", "conditions that some setting meets", "none that does")])
+    return found
+
+
+def _all_of(sweep: Sweep, grid: Grid, trials: int) -> list[int]:
+    """Draw as many settings as are asked for; SpecError where there are fewer."""
+    drawn = list(islice(_allowed(sweep, grid, shuffled(grid.count, sweep.seed)), trials))
+    if len(drawn) < trials:
+        expected = f"at most {len(drawn)}, for there are no more settings"
+        if sweep.requirements:
+            expected += " that meet every [[require]]"
+        raise SpecError([Problem(f"{sweep.where}: sweep.trials", expected, str(trials), "A grid tries all of them.")])
+    return drawn
+
+
+def _amount(count: int) -> str:
+    return str(count) if count < 10**15 else f"about 10^{round(math.log10(count))}"

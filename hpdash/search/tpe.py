@@ -1,0 +1,101 @@
+"""Settings that the results so far recommend: the tree-structured Parzen estimator (Bergstra et al., 2011), by Optuna.
+
+Optuna is asked afresh for every proposal, with all that is known. So a proposal is a function of the sweep's seed, the
+setting's index and the evidence, in the order of the settings: neither the order in which results came nor what a
+sampler went through before has a say in it.
+"""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from ..domains import Choice, Domain, identity
+from ..spec import Hyperparameter, Sweep
+from .allowed import first_allowed
+from .evidence import Evidence
+from .order import Order
+from .random import Random
+from .sobol import Sobol
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial, Trial
+
+STARTUP = 10  # settings with a score before the first is asked for; until then they are Sobol's
+ATTEMPTS = 20  # proposals that may be refused before one is drawn at random
+
+
+class Tpe:
+    """Propose settings from the results so far; the first ones are Sobol's. In a finite space none comes twice.
+
+    A setting that diverged counts as the worst, one that failed as none, one that runs as not worth trying beside
+    (Optuna's constant liar).
+    """
+
+    def __init__(self, sweep: Sweep, count: int) -> None:
+        self.count = count
+        self._sweep, self._order = sweep, Order(sweep)
+        self._first, self._random = Sobol(sweep, count), Random(sweep, count)
+        self._domains = {hparam.name: hparam.domain for hparam in sweep.hparams}
+        self._is_finite = all(domain.size is not None for domain in self._domains.values())
+
+    def point(self, index: int, known: Sequence[Evidence] = ()) -> dict[str, Any]:
+        """Return the point at an index from 0 to count - 1, in the light of the settings before it."""
+        taken = {identity(each.point) for each in known} if self._is_finite else set()
+        asked = sum(each.is_scored for each in known) >= STARTUP
+        proposed: Iterator[dict[str, Any]] = self._asked(index, known) if asked else iter([self._first.point(index)])
+        candidates = chain(proposed, self._random.draws(index))
+        return first_allowed(self._sweep, candidates, lambda point: identity(point) not in taken)
+
+    def _asked(self, index: int, known: Sequence[Evidence]) -> Iterator[dict[str, Any]]:
+        import optuna  # noqa: PLC0415  takes a second
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        direction = optuna.study.StudyDirection.MAXIMIZE if self._sweep.goal == "max" else None
+        past = [trial for trial in map(self._frozen, known) if trial is not None]
+        for attempt in range(ATTEMPTS):
+            seed = random.Random(f"tpe/{self._sweep.seed}/{index}/{attempt}").getrandbits(32)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                sampler = optuna.samplers.TPESampler(
+                    n_startup_trials=STARTUP, multivariate=True, group=True, constant_liar=True, seed=seed
+                )
+            study = optuna.create_study(sampler=sampler, direction=direction)
+            study.add_trials(past)
+            yield self._order.point(partial(_suggested, study.ask()))
+
+    def _frozen(self, evidence: Evidence) -> FrozenTrial | None:
+        from optuna.trial import TrialState, create_trial  # noqa: PLC0415
+
+        if evidence.score is not None and not evidence.is_scored:
+            return None
+        params = {name: _encoded(self._domains[name], value) for name, value in evidence.point.items()}
+        distributions = {name: _distribution(self._domains[name]) for name in params}
+        state = TrialState.RUNNING if evidence.score is None else TrialState.COMPLETE
+        return create_trial(state=state, value=evidence.score, params=params, distributions=distributions)
+
+
+def _distribution(domain: Domain) -> BaseDistribution:
+    """Return Optuna's form of a domain: a finite one by index, which is exact; a list's values have no order."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution  # noqa: PLC0415
+
+    if isinstance(domain, Choice):
+        return CategoricalDistribution(tuple(range(domain.size)))
+    if domain.size is not None:
+        return IntDistribution(0, domain.size - 1)
+    kind = IntDistribution if isinstance(domain.min, int) else FloatDistribution
+    return kind(domain.min, domain.max, log=domain.scale == "log")  # type: ignore[arg-type]
+
+
+def _encoded(domain: Domain, value: Any) -> Any:
+    return value if domain.size is None else domain.index(value)
+
+
+def _suggested(trial: Trial, hparam: Hyperparameter) -> Any:
+    suggested = trial._suggest(hparam.name, _distribution(hparam.domain))
+    return suggested if hparam.domain.size is None else hparam.domain.value(suggested)

@@ -1,0 +1,225 @@
+"""How a sweep comes to its trials, and comes to the same ones again after whatever happened."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driven import driving, run, started, until
+
+from hpdash import logdir
+from hpdash.entries import Entry, Proposed, Record
+from hpdash.journal import read_journal
+from hpdash.search import Course
+from hpdash.search.course import known, score
+from hpdash.spec import Sweep, load_sweep, parse_sweep
+from hpdash.trial import TrialResult, TrialState
+
+TRIALS, STARTUP = 15, 10
+LOOPS = """
+import time
+
+def bowl(trial):
+    x, y = trial.hparams["x"], trial.hparams["y"]
+    for epoch in range(1, trial.epochs + 1):
+        time.sleep(0.05)
+        loss = float("nan") if trial.number == 4 else (x - 1) ** 2 + (y + 2) ** 2
+        if trial.number == 6:
+            raise ValueError("an odd reason")
+        trial.report(epoch, loss=loss)
+"""
+BOWL = """
+[sweep]
+name = "bowl"
+strategy = "tpe"
+trials = 15
+repeats = 1
+objective = "loss"
+[data]
+name = "synthetic"
+train = 20
+validation = 20
+[train]
+loop = "loops:bowl"
+epochs = 2
+[hparams]
+x = { min = -5.0, max = 5.0 }
+y = { min = -5.0, max = 5.0 }
+"""
+
+
+def written(folder: Path, repeats: int = 1) -> Path:
+    """Write the sweep; return its file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "loops.py").write_text(LOOPS)
+    path = folder / "bowl.toml"
+    path.write_text(BOWL.replace("repeats = 1", f"repeats = {repeats}"))
+    return path
+
+
+def journal(path: Path) -> Path:
+    """Return the path of the sweep's journal."""
+    return path.parent / "logs" / "bowl" / logdir.JOURNAL
+
+
+def lines_of(path: Path) -> int:
+    """Count the journal's lines."""
+    return journal(path).read_bytes().count(b"\n") if journal(path).exists() else 0
+
+
+def proposals(path: Path) -> list[tuple[int, Any]]:
+    """Return what was proposed, in order."""
+    entries = read_journal(journal(path)).entries
+    return [(entry.setting, dict(entry.point)) for entry in entries if isinstance(entry, Proposed)]
+
+
+def results(path: Path) -> dict[int, tuple[TrialState, Any]]:
+    """Return how each trial ended."""
+    latest = read_journal(journal(path)).latest
+    return {number: (record.state, record.result and record.result.best) for number, record in latest.items()}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the sweep on one worker; return its file."""
+    path = written(tmp_path_factory.mktemp("undisturbed"))
+    outcome, _ = run(path, workers=1)
+    assert (len(outcome.results), outcome.total) == (TRIALS, TRIALS)
+    return path
+
+
+def test_proposals_are_in_the_journal(undisturbed: Path) -> None:
+    """A setting stands in the journal before its trial begins, with the line up to which results were known."""
+    entries = read_journal(journal(undisturbed)).entries
+    assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
+    assert [setting for setting, _ in proposals(undisturbed)] == list(range(TRIALS))
+    for entry, following in pairwise(entries):
+        if isinstance(entry, Proposed):
+            assert entry.after == entry.seq - 1
+            assert isinstance(following, Record)
+            assert (following.trial, following.state) == (entry.setting, TrialState.RUNNING)
+
+
+def test_later_settings_follow_from_results(undisturbed: Path) -> None:
+    """What is proposed after the start lies nearer to the best than what was there before any result."""
+    distances = [math.hypot(point["x"] - 1, point["y"] + 2) for _, point in proposals(undisturbed)]
+    assert sum(distances[STARTUP:]) / (TRIALS - STARTUP) < sum(distances[:STARTUP]) / STARTUP
+    ends = results(undisturbed)
+    assert (ends[4][0], ends[6][0]) == (TrialState.DIVERGED, TrialState.FAILED)
+
+
+@pytest.mark.parametrize("lines", [[10, 30], [34, 36, 41]])
+def test_killed_and_gone_on_with(tmp_path: Path, undisturbed: Path, lines: list[int]) -> None:
+    """A search whose driver is killed, however often, proposes what it would have proposed, and ends as it would."""
+    path = written(tmp_path)
+    for count in lines:
+        with driving(path, "--workers", "1") as driver:
+            until(lambda count=count: lines_of(path) >= count, 60)  # type: ignore[misc]
+            driver.kill()
+    run(path, workers=1)
+    assert proposals(path) == proposals(undisturbed)
+    assert results(path) == results(undisturbed)
+
+
+@pytest.mark.parametrize("lost", [[3], [11, 12], [14]])
+def test_a_lost_proposal_is_worked_out_again(tmp_path: Path, undisturbed: Path, lost: list[int]) -> None:
+    """Where the journal's lines of settings are damaged, the settings are the ones that were tried."""
+    path = written(tmp_path)
+    (path.parent / "logs").symlink_to(undisturbed.parent / "logs")
+    entries = read_journal(journal(undisturbed)).entries
+    left = [entry for entry in entries if not (isinstance(entry, Proposed) and entry.setting in lost)]
+    course = Course.replayed(load_sweep(path), left)
+    assert [(spec.setting, dict(spec.swept)) for spec in course.specs] == proposals(undisturbed)
+
+
+def test_what_is_done_is_not_run_again(tmp_path: Path, undisturbed: Path) -> None:
+    """The command typed again trains nothing where every setting that was asked for has a result."""
+    before = journal(undisturbed).read_bytes()
+    outcome, told = run(undisturbed)
+    assert (len(outcome.results), started(told)) == (TRIALS, [])
+    assert journal(undisturbed).read_bytes() == before
+
+
+def test_two_workers(tmp_path: Path) -> None:
+    """On two workers a search has as many settings, each in the light of all results that the journal had by then."""
+    path = written(tmp_path)
+    outcome, _ = run(path, workers=2)
+    assert len(outcome.results) == TRIALS
+    entries = read_journal(journal(path)).entries
+    for place, entry in enumerate(entries):
+        if isinstance(entry, Proposed):
+            course = Course.replayed(load_sweep(path), entries[:place])
+            before = (each for each in entries[:place] if isinstance(each, Record))
+            assert course.propose(known(before)) == entry.point
+
+
+def test_replicates_share_a_proposal(tmp_path: Path) -> None:
+    """A setting's seeds run one after another, and the next is proposed when they do."""
+    path = written(tmp_path, repeats=2)
+    path.write_text(path.read_text().replace("trials = 15", "trials = 3"))
+    outcome, told = run(path, workers=1)
+    assert [(spec.number, spec.setting, spec.seed) for spec in outcome.specs] == [
+        (0, 0, 0), (1, 0, 1), (2, 1, 0), (3, 1, 1), (4, 2, 0), (5, 2, 1),
+    ]  # fmt: skip
+    assert started(told) == [0, 1, 2, 3, 4, 5]
+    assert [setting for setting, _ in proposals(path)] == [0, 1, 2]
+
+
+FINISHED = TrialResult(TrialState.FINISHED, best={"loss": 1.0})
+BETTER = TrialResult(TrialState.FINISHED, best={"loss": 0.5})
+SCORES: dict[str, tuple[Sequence[TrialResult | None], float | None]] = {
+    "one": ([FINISHED], 1.0),
+    "the mean of replicates": ([FINISHED, BETTER], 0.75),
+    "one of them runs": ([FINISHED, None], None),
+    "none has run": ([None, None], None),
+    "one failed": ([FINISHED, TrialResult(TrialState.FAILED)], 1.0),
+    "all failed": ([TrialResult(TrialState.FAILED)], math.nan),
+    "one diverged": ([FINISHED, TrialResult(TrialState.DIVERGED)], math.inf),
+}
+
+
+@pytest.mark.parametrize(("results", "expected"), SCORES.values(), ids=SCORES.keys())
+def test_a_settings_score(results: Sequence[TrialResult | None], expected: float | None) -> None:
+    """A setting's score is the mean of its finished replicates, once none is missing; who diverges is worst."""
+    assert score(results, spec_of("min")) == pytest.approx(expected, nan_ok=True)
+
+
+def test_who_diverges_is_worst_for_either_goal() -> None:
+    """Where more is better, the worst is less than anything."""
+    assert score([TrialResult(TrialState.DIVERGED)], spec_of("max")) == -math.inf
+
+
+def spec_of(goal: str) -> Any:
+    """Return a trial with this goal."""
+    return Course(small(goal=goal, objective="loss")).certain()[0]
+
+
+def small(**head: Any) -> Sweep:
+    """Build a small sweep of tpe."""
+    tables = {
+        "sweep": {"strategy": "tpe", "trials": 4, **head},
+        "data": {"name": "digits"},
+        "hparams": {"dropout": {"min": 0.0, "max": 0.5}},
+    }
+    return parse_sweep(tables, name="x.toml", folder=Path())
+
+
+def test_results_that_a_search_learns_from() -> None:
+    """Who was interrupted or killed has no result yet; a later line of a trial takes the place of an earlier one."""
+    states = [TrialState.FINISHED, TrialState.FAILED, TrialState.KILLED, TrialState.INTERRUPTED, TrialState.RUNNING]
+    lines = [Record(n, n, state, 1, 0.0, TrialResult(state)) for n, state in enumerate(states)]
+    again = Record(9, 0, TrialState.RUNNING, 2, 0.0)
+    assert list(known(lines)) == [0, 1]
+    assert list(known([*lines, again])) == [1]
+
+
+def test_a_journal_without_proposals_has_no_course() -> None:
+    """A sweep that has not begun has no trials yet, and those that are certain are Sobol's."""
+    none: list[Entry] = []
+    course = Course.replayed(small(), none)
+    assert (course.specs, course.total) == ([], 4)
+    assert [spec.number for spec in course.certain()] == [0, 1, 2, 3]
