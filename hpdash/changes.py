@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
+from .spec.dependent import DEPENDENT
 from .spec.faults import key_text
-from .spec.tables import DEPENDENT, table_of
+from .spec.tables import table_of
 from .spec.text import spelled
 
 WIDTH = 40  # characters of a value

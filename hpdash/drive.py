@@ -14,10 +14,10 @@ from .backends.base import Backend, Queue, Task
 from .backends.probe import FetchProgress
 from .errors import LogdirError, SpecError
 from .journal import Journal
-from .search.course import Course, known
+from .search import Course
 from .signals import Signals
 from .spec import Sweep
-from .trial import Ended, Event, Notice, Started, TrialResult, TrialSpec, TrialState, caveats
+from .trial import Ended, Event, Notice, Reached, Started, TrialResult, TrialSpec, TrialState, caveats
 from .views.leaderboard import leaderboard_html
 from .writer import end_session
 
@@ -73,7 +73,7 @@ class View(Protocol):
     """What shows a sweep while it runs."""
 
     def plan(self, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int, total: int) -> None:
-        """Begin: the trials known by now, the results that stand already, how many workers and trials at most."""
+        """Begin: the trials known by now, the results that stand, how many workers, and trials at least."""
 
     def event(self, event: Event | None) -> None:
         """Show what happened."""
@@ -94,7 +94,7 @@ class Watcher:
     def of(cls, view: View) -> Self:
         """Tell a view."""
         return cls(
-            lambda plan: view.plan(plan.course.specs, plan.results, plan.workers, plan.course.total),
+            lambda plan: view.plan(plan.course.specs, plan.results, plan.workers, plan.course.least),
             view.event,
             view.fetch,
         )
@@ -111,8 +111,8 @@ class Drive:
         self._fail_fast = fail_fast
         self._results = dict(plan.results)
         self._running: dict[int, Started] = {}
-        self._first = {number: record.attempt + 1 for number, record in journal.latest.items()}
-        self._queue = Queue((), self._propose)
+        self._first = {number: record.attempt + 1 for number, record in journal.history.latest.items()}
+        self._queue = Queue((), self._more)
         self._finished = any(result.state is TrialState.FINISHED for result in plan.results.values())
         self._failures = 0
         self._stopped_by: int | None = None
@@ -120,10 +120,10 @@ class Drive:
 
     def run(self, signals: Signals, newest_first: bool = False) -> Outcome:
         """Run the missing trials until all have ended or something stops them."""
-        specs = self.plan.course.specs
-        missing = [spec for spec in specs if spec.number not in self._results]
-        for spec in specs:
-            if spec.number in self._results:
+        waiting = self.plan.course.waiting(self._journal.history)
+        missing = [spec for spec in waiting if spec.number not in self._results]
+        for spec in waiting:
+            if spec.number in self._results and self._results[spec.number].state is not TrialState.PRUNED:
                 checkpoint.remove(self._folder(spec))  # left there by a driver that died just before
         for spec in reversed(missing) if newest_first else missing:
             self._queue.put(self._task(spec))
@@ -142,22 +142,42 @@ class Drive:
             raise LogdirError(self._refused)
         plan, course = self.plan, self.plan.course
         return Outcome(
-            plan.sweep, plan.folder, course.specs, course.total, self._results,
+            plan.sweep, plan.folder, course.specs, course.extent(self._journal.history, self._results), self._results,
             self._stopped_by, plan.synthetic, self._stopped,
         )  # fmt: skip
 
-    def _propose(self) -> None:
-        """Put the trials of the next setting in line, where results decide on it and one is to come."""
-        course = self.plan.course
+    def _more(self) -> None:
+        """Put in line what is to run now, where results decide on it: a known trial, or those of a new setting."""
+        course, history = self.plan.course, self._journal.history
+        spec = course.next(history, alone=not self._running)
+        if spec is not None:
+            self._queue.put(self._task(spec))
+            return
         try:
-            point = course.propose(known(self._journal.latest.values()))
+            point = course.propose(history)
         except SpecError as error:
             self._watcher.event(Notice(f"the search ends early: {error}"))
             return course.end()
         if point is not None:
             self._journal.append_proposal(course.settings, point)
-            for spec in course.add(point):
+            new = course.add(point)
+            for spec in new[:1] if course.pruner else new:
                 self._queue.put(self._task(spec))
+
+    def _decide(self, reached: Reached) -> None:
+        """Say whether a trial goes on after a rung, as the journal has it, or decide; not once the sweep stops."""
+        course, history = self.plan.course, self._journal.history
+        if course.pruner is None or self._stopping:
+            return
+        goes_on = history.went_on(reached.number, reached.epoch)
+        if goes_on is None:
+            goes_on = course.pruner.goes_on(reached.number, reached.epoch, reached.value, history)
+            self._journal.append_rung(reached.number, reached.epoch, reached.value, goes_on)
+        self._backend.answer(reached.number, goes_on)
+
+    @property
+    def _stopping(self) -> bool:
+        return self._stopped_by is not None or bool(self._stopped or self._refused)
 
     def _folder(self, spec: TrialSpec) -> Path:
         seed = spec.seed if self.plan.sweep.repeats > 1 else None
@@ -165,7 +185,7 @@ class Drive:
 
     def _task(self, spec: TrialSpec) -> Task:
         """Return a trial's next attempt, its folder made ready: from its checkpoint, or all of it set aside."""
-        run, last = self._folder(spec), self._journal.latest.get(spec.number)
+        run, last = self._folder(spec), self._journal.history.latest.get(spec.number)
         attempt = last.attempt if last else 0
         resume = last is None or last.state not in (TrialState.FAILED, TrialState.DIVERGED)
         epoch, trouble = checkpoint.prepare(run, max(attempt, 1), resume)
@@ -194,6 +214,8 @@ class Drive:
             case Started(spec, attempt, _):
                 self._running[spec.number] = event
                 self._journal.append(spec.number, TrialState.RUNNING, attempt)
+            case Reached():
+                self._decide(event)
             case Ended(spec, attempt, result):
                 self._running.pop(spec.number, None)
                 self._journal.append(spec.number, result.state, attempt, result)
@@ -207,15 +229,14 @@ class Drive:
 
     def _tries_again(self, spec: TrialSpec, attempt: int, result: TrialResult) -> bool:
         tried = attempt - self._first.get(spec.number, 1)
-        stopping = self._stopped_by is not None or self._stopped or self._refused
-        return result.state is TrialState.KILLED and tried < self.plan.sweep.max_retries and not stopping
+        return result.state is TrialState.KILLED and tried < self.plan.sweep.max_retries and not self._stopping
 
     def _conclude(self, spec: TrialSpec, result: TrialResult) -> None:
         """Take a trial's last result of this run, and stop where it says so."""
         self._results[spec.number] = result
         if result.state in (TrialState.KILLED, TrialState.TIMED_OUT):
             end_session(self._folder(spec), success=False)
-        elif result.state is not TrialState.INTERRUPTED:
+        elif result.state not in (TrialState.INTERRUPTED, TrialState.PRUNED):
             checkpoint.remove(self._folder(spec))
         if result.state is TrialState.INTERRUPTED and result.error and self._stopped_by is None:
             self._refused = self._refused or result.error

@@ -1,4 +1,4 @@
-"""The journal's lines: a trial's transitions, proposed settings, looks at the test set; each with its checksum.
+"""The journal's lines: trials' transitions and rungs, proposed settings, looks at the test set; all with a checksum.
 
 A line is `{…,"crc":"8 hex digits"}` in JSON with sorted keys; the CRC-32C is of the same line without "crc".
 """
@@ -18,9 +18,9 @@ import google_crc32c
 from .looks import Look
 from .trial import TrialResult, TrialState
 
-LOOK, PROPOSAL = b'{"look":', b'{"after":'  # what the lines begin with that are no transitions
+LOOK, PROPOSAL, RUNG = b'{"look":', b'{"after":', b'{"epoch":'  # what the lines begin with that are no transitions
 _LINE = re.compile(rb'(\{.*),"crc":"([0-9a-f]{8})"\}', re.DOTALL)
-_BEGIN = rb'\{"(?:after|attempt|look)":'
+_BEGIN = rb'\{"(?:after|attempt|epoch|look)":'
 _WITHIN = re.compile(_BEGIN + rb"(?:(?!" + _BEGIN + rb').)*?,"crc":"[0-9a-f]{8}"\}', re.DOTALL)
 
 
@@ -109,12 +109,43 @@ class Proposed:
             raise NewerError(f"not a record of this version ({error})") from error
 
 
-Entry = Record | Proposed | Looked
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """An epoch after which a trial was compared: the `seq`-th line of its sweep; `time` is in unix seconds.
+
+    `value` is the metric that pruning watches; `goes_on` says whether it went on at once. One that did not is pruned,
+    and may be promoted later.
+    """
+
+    seq: int
+    time: float
+    trial: int
+    epoch: int
+    value: float
+    goes_on: bool
+
+    def to_line(self) -> bytes:
+        """Return the journal's line for this rung, with its newline."""
+        return _line(_finite({name: getattr(self, name) for name in self.__dataclass_fields__}))
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Self:
+        """Read a line without its newline; ValueError says what is wrong with it, NewerError where nothing is."""
+        body = _body(line)
+        try:
+            fields = json.loads(body)
+            return cls(**{**fields, "value": float(fields["value"])})
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            raise NewerError(f"not a record of this version ({error})") from error
+
+
+Entry = Record | Rung | Proposed | Looked
+_KINDS: Mapping[bytes, type[Entry]] = {LOOK: Looked, PROPOSAL: Proposed, RUNG: Rung}
 
 
 def read_line(line: bytes) -> Entry:
     """Read a line without its newline; ValueError says what is wrong with it, NewerError where nothing is."""
-    kind: type[Entry] = Looked if line.startswith(LOOK) else Proposed if line.startswith(PROPOSAL) else Record
+    kind = next((kind for begin, kind in _KINDS.items() if line.startswith(begin)), Record)
     return kind.from_line(line)
 
 

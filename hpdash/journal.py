@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from . import disk, logdir
-from .entries import Entry, Looked, NewerError, Proposed, Record, read_line, read_within
+from .entries import Entry, Looked, NewerError, Proposed, Record, Rung, read_line, read_within
 from .errors import LockedError, LogdirError
+from .history import History
 from .looks import Look
 from .trial import TrialResult, TrialState
 
@@ -110,12 +111,12 @@ def _replay(path: Path, data: bytes) -> Replay:
 class Journal:
     """An open journal, for the one driver that holds the sweep's lock.
 
-    `latest` has the last record of each trial, `warnings` what was found damaged.
+    `history` is what its lines add up to, `warnings` what was found damaged.
     """
 
     def __init__(self, path: Path, file: FileIO, replay: Replay, warnings: list[str]) -> None:
         self.path = path
-        self.latest = replay.latest
+        self.history = History.of(replay.entries)
         self.warnings = warnings
         self._file = file
         self._seq = max((entry.seq for entry in replay.entries), default=0)
@@ -149,8 +150,18 @@ class Journal:
         """Record a transition; when this returns, it is on the disk, and when it raises, it is not in the journal."""
         record = Record(self._seq + 1, trial, state, attempt, time.time(), result)
         self._add(record)
-        self.latest[trial] = record
         return record
+
+    def append_rung(self, trial: int, epoch: int, value: float, goes_on: bool) -> Rung:
+        """Record what was decided of a trial at a rung, as a transition is recorded."""
+        rung = Rung(self._seq + 1, time.time(), trial, epoch, value, goes_on)
+        self._add(rung)
+        return rung
+
+    @property
+    def latest(self) -> dict[int, Record]:
+        """The last record of each trial."""
+        return self.history.latest
 
     def append_proposal(self, setting: int, point: Mapping[str, Any]) -> Proposed:
         """Record a setting that is proposed in the light of all results before, as a transition is recorded."""
@@ -170,10 +181,12 @@ class Journal:
             disk.append(self._file.fileno(), entry.to_line(), sync=True)
             disk.check_at(self.path, self._file.fileno())
         self._seq = entry.seq
+        self.history.add(entry)
 
     def attempts(self, trial: int) -> int:
         """Return how many attempts at a trial have begun."""
-        return self.latest[trial].attempt if trial in self.latest else 0
+        latest = self.history.latest
+        return latest[trial].attempt if trial in latest else 0
 
     def close(self) -> None:
         """Close the file."""

@@ -44,6 +44,10 @@ def kept(run: Run) -> Kept | None:
 
 
 def planned(runs: Iterable[Run]) -> dict[str, int]:
-    """Return how many trials each sweep of these runs has, begun or not."""
+    """Return how many trials each sweep of these runs has, begun or not; at least, where replicates are left out."""
     one_each = {run.sweep: run for run in runs if run.sweep is not None}
-    return {sweep: about.trials for sweep, run in one_each.items() if (about := kept(run))}
+    return {sweep: _at_least(about) for sweep, run in one_each.items() if (about := kept(run))}
+
+
+def _at_least(about: Kept) -> int:
+    return about.trials // max(1, int(about.settings.get("repeats", 1))) if "prune" in about.settings else about.trials

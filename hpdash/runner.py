@@ -13,6 +13,7 @@ from .backends import probe
 from .backends.local import LocalBackend, cores
 from .drive import Drive, Outcome, Plan, Watcher
 from .errors import LockedError
+from .history import History
 from .journal import Journal, Replay, lock, read_journal
 from .search import Course
 from .signals import Signals, Stopped
@@ -91,14 +92,18 @@ class _Job:
         """The sweep under the name in use, its folder's."""
         return replace(self.sweep, name=self.folder.name)
 
-    def resumed(self, replay: Replay) -> tuple[Course, dict[int, TrialResult]]:
-        """Return how far the sweep has come, and what stands: what is done, and what failed unless tried again."""
+    def resumed(self, replay: Replay) -> tuple[Course, dict[int, TrialResult], int]:
+        """Return how far the sweep has come, what stands, and how many trials there are at most.
+
+        What is done stands, and what failed unless it is to be tried again.
+        """
         stands = {TrialState.FINISHED, TrialState.PRUNED}
         if not self.options.retry_failed:
             stands |= set(ONLY_WHEN_ASKED)
         course = Course.replayed(self.sweep, replay.entries) if self.course.is_adaptive else self.course
         records = ((spec.number, replay.latest.get(spec.number)) for spec in course.specs)
-        return course, {n: last.result for n, last in records if last and last.result and last.state in stands}
+        results = {n: last.result for n, last in records if last and last.result and last.state in stands}
+        return course, results, course.extent(History.of(replay.entries), results)
 
     def tell(self, warnings: Sequence[str]) -> None:
         """Pass what was found damaged on to the user."""
@@ -112,11 +117,11 @@ def _before(job: _Job) -> Outcome:
         if not job.folder.exists():
             return Outcome(job.named, job.folder, job.course.specs, job.course.total, {})
     known, replay = record.check(job.folder, job.sweep), read_journal(job.folder / logdir.JOURNAL)
-    course, results = job.resumed(replay)
-    if len(results) == course.total:
+    course, results, total = job.resumed(replay)
+    if len(results) == total:
         job.tell(replay.warnings)
     synthetic = known.get("synthetic", False)
-    return Outcome(job.named, job.folder, course.specs, course.total, results, synthetic=synthetic)
+    return Outcome(job.named, job.folder, course.specs, total, results, synthetic=synthetic)
 
 
 def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
@@ -140,7 +145,7 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
     journal = stack.enter_context(Journal.open(folder / logdir.JOURNAL))
     anew = [f"{sweep.name} was begun anew in {folder}"] * (folder.name != sweep.name)
     job.tell([*anew, *warnings, *journal.warnings])
-    course, results = job.resumed(read_journal(journal.path))
+    course, results, _ = job.resumed(read_journal(journal.path))
 
     def seconds(spec: TrialSpec) -> float:
         known = spec.settings["data"] in tables

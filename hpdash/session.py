@@ -18,7 +18,7 @@ from .checkpoint import Keeper
 from .data import Dataset, Scaling, Split
 from .errors import TrialError
 from .histogram import Histogram
-from .trial import Progress, Scalar, TrialSpec
+from .trial import Progress, Reached, Scalar, TrialSpec
 from .writer import RunWriter
 
 VALIDATION = "validation/"
@@ -28,6 +28,10 @@ Loaded = tuple[Dataset, Split, Scaling]
 
 class Interrupted(Exception):
     """End a trial because the sweep stops; not an error."""
+
+
+class Pruned(Exception):
+    """End a trial early because others do better; not an error. It may go on later from its checkpoint."""
 
 
 class Diverged(Exception):
@@ -46,6 +50,9 @@ class Host(Protocol):
 
     def notice(self, text: str) -> None:
         """Pass on a sentence for the user."""
+
+    def goes_on(self, reached: Reached) -> bool:
+        """Ask whether a trial goes on after a rung; where the sweep stops meanwhile, it does for as long as that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +170,8 @@ class Trial:
         next epoch depends on: draw random numbers from (seed, epoch), or save the generator's state.
         """
         self._save = save
+        if self._is_pruned():  # where a death came between the checkpoint and the end
+            raise Pruned
         return self._keeper.kept.arrays if self._keeper.kept else None
 
     def describe(self, model: Any) -> None:
@@ -198,9 +207,9 @@ class Trial:
     def report(self, epoch: int, **metrics: float) -> None:
         """Finish an epoch (from 1) with its metrics: `loss=…, accuracy=…`, validation as `validation_accuracy=…`.
 
-        Writes them as `epoch_<metric>`, keeps the last and the best, and ends the trial where it has to stop or where
-        a loss is no longer finite. Raises TrialError where the sweep's objective is not among them, and where the
-        epoch has been reported before.
+        Writes them as `epoch_<metric>`, keeps the last and the best, and ends the trial where it has to stop, where
+        others do better, or where a loss is no longer finite. Raises TrialError where the sweep's objective is not
+        among them, and where the epoch has been reported before.
         """
         if epoch <= self.epoch:
             hint = "A loop begins at trial.epoch + 1; one that has lost what it goes on from, with --retry-failed."
@@ -215,12 +224,27 @@ class Trial:
         if not all(math.isfinite(value) for name, value in named.items() if name.removeprefix(VALIDATION) == "loss"):
             raise Diverged
         if epoch < self.epochs:
-            stopping = self.host.stopping
-            if self._save and (stopping or self._keeper.due(epoch)):
-                self._keeper.keep(epoch, named, self.best, self.best_epoch, self._save())
-            self._tell(0.0)
-            if stopping:
-                raise Interrupted
+            self._between_epochs(epoch)
+
+    def _between_epochs(self, epoch: int) -> None:
+        """Keep a checkpoint where one is due, and end the trial where it is stopped or pruned."""
+        pruned = self._is_pruned()
+        stopping = self.host.stopping
+        if self._save and (pruned or stopping or self._keeper.due(epoch)):
+            self._keeper.keep(epoch, self.metrics, self.best, self.best_epoch, self._save())
+        self._tell(0.0)
+        if pruned:
+            raise Pruned
+        if stopping:
+            raise Interrupted
+
+    def _is_pruned(self) -> bool:
+        """Ask whether the trial goes on, where it has come to a rung."""
+        if self.epoch not in self.spec.rungs:
+            return False
+        if self.spec.watch not in self.metrics:
+            raise TrialError(f"prune.watch: expected one of {', '.join(self.metrics)}; found {self.spec.watch}")
+        return not self.host.goes_on(Reached(self.number, self.epoch, self.metrics[self.spec.watch]))
 
     def _keep_best(self) -> None:
         objective, goal = self.spec.objective, self.spec.goal

@@ -18,7 +18,7 @@ from .checkpoint import Keeper
 from .errors import HpdashError, LogdirError, TrialError
 from .functions import load_function
 from .series import Series
-from .session import Diverged, Host, Interrupted, Loaded, Trial
+from .session import Diverged, Host, Interrupted, Loaded, Pruned, Trial
 from .trial import TrialResult, TrialSpec, TrialState, own_loop
 from .versions import versions
 from .writer import RunWriter
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .feed import EngineData
 
-ENDED_BY_TRIAL = (TrialState.FINISHED, TrialState.DIVERGED, TrialState.FAILED)  # others may be tried again
+ENDED_BY_TRIAL = (*(state for state in TrialState if state.is_result), TrialState.FAILED)  # others may be tried again
 OUT_OF_MEMORY = "out of memory; fewer --workers or a smaller batch_size need less"
 GRAPHS_KEPT = 4  # compiled graphs a process keeps; each holds a model and its optimiser's state
 
@@ -84,6 +84,8 @@ class Trainer:
             state = TrialState.INTERRUPTED
         except Diverged:
             state = TrialState.DIVERGED
+        except Pruned:
+            state = TrialState.PRUNED
         except LogdirError:
             raise
         except HpdashError as error:
@@ -94,10 +96,10 @@ class Trainer:
             facts["traceback"] = traceback.format_exc()
         if trial is not None and state.is_result:
             trial.write_best()
-            if keeper.weights:
+            if keeper.weights and state is not TrialState.PRUNED:  # which may yet go on
                 facts |= keeper.weights.end(trial.epoch, trial.best_epoch)
         if state in ENDED_BY_TRIAL:
-            writer.end(success=state is TrialState.FINISHED)
+            writer.end(success=state in (TrialState.FINISHED, TrialState.PRUNED))
             writer.sync()  # before the journal says that it is done
         if trial is not None:
             facts |= {"epochs": trial.epoch, "metrics": dict(trial.metrics)}

@@ -82,7 +82,8 @@ class TrialSpec:
 
     `settings` has the tables "data", "model", "train" and "log" with every key resolved to JSON values.
     `swept` has the hyperparameters in the file's order; one whose `when` does not hold is absent.
-    Replicates share `setting` and differ in `seed`.
+    Replicates share `setting` and differ in `seed`. After each epoch in `rungs` the trial asks whether it goes on, with
+    the value of the metric `watch`.
     """
 
     number: int
@@ -92,6 +93,8 @@ class TrialSpec:
     settings: Mapping[str, Mapping[str, Any]]
     objective: str
     goal: str
+    rungs: tuple[int, ...] = ()
+    watch: str = ""
 
     @property
     def hparams(self) -> dict[str, Scalar]:
@@ -206,4 +209,13 @@ class Notice:
     number: int | None = None
 
 
-Event = Started | Progress | Ended | Notice
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A trial has come to an epoch after which it may be stopped, and waits to be told."""
+
+    number: int
+    epoch: int
+    value: float
+
+
+Event = Started | Progress | Reached | Ended | Notice

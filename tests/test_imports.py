@@ -21,7 +21,7 @@ LAYERS = (  # a module imports from the layers before its own, and a package's m
     {"errors"},
     {"disk", "domains", "trial", "histogram", "functions", "signals", "layers", "looks", "npz", "versions"},
     {"logdir", "entries", "estimate", "distances", "limits"},
-    {"spec", "runs", "weights"},
+    {"spec", "runs", "weights", "history"},
     {"search", "data", "models", "journal", "feed", "passes", "probing", "kept", "changes", "outline"},
     {"engine", "writer", "reader", "markdown"},
     {"checkpoint", "experiment", "analysis"},

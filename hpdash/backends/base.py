@@ -34,6 +34,9 @@ class Backend(Protocol):
     def run(self, queue: Queue) -> Iterator[Event | None]:
         """Run the queue's tasks until none is left, yielding what happens, and None when nothing did for a while."""
 
+    def answer(self, number: int, goes_on: bool) -> None:
+        """Tell a running trial that has Reached a rung whether it goes on."""
+
     def interrupt(self) -> None:
         """Start nothing more; running trials stop as soon as they can and end as interrupted."""
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from ..errors import BackendError
 from ..signals import held_back
 from ..train import GRAPHS_KEPT, OUT_OF_MEMORY
-from ..trial import Ended, Event, Notice, Progress, Started, TrialResult, TrialState
+from ..trial import Ended, Event, Notice, Progress, Reached, Started, TrialResult, TrialState
 from .base import Queue, Task
 from .worker import Report, Setup, main
 
@@ -133,7 +133,7 @@ class LocalBackend:
         assert task is not None
         try:
             while worker.pipe.poll():
-                message: Progress | Notice | Report = worker.pipe.recv()
+                message: Progress | Reached | Notice | Report = worker.pipe.recv()
                 if isinstance(message, Report):
                     self._deaths = 0
                     worker.finish(message)
@@ -162,6 +162,12 @@ class LocalBackend:
         assert task is not None
         self._replace(worker)
         return Ended(task.spec, task.attempt, TrialResult(state=state, error=reason, traceback=words or None))
+
+    def answer(self, number: int, goes_on: bool) -> None:
+        """Tell a running trial that has Reached a rung whether it goes on."""
+        for worker in self._workers:
+            if worker.task is not None and worker.task.spec.number == number:
+                worker.answer(goes_on)
 
     def interrupt(self) -> None:
         """Start nothing more; running trials that keep a checkpoint end their epoch, others stop at their next tick."""
@@ -212,11 +218,15 @@ class _Worker:
         """Ask it to stop its trial and to end."""
         self._tell(None)
 
-    def _tell(self, message: Task | None) -> None:
+    def answer(self, goes_on: bool) -> None:
+        """Answer its question."""
+        self._tell(goes_on)
+
+    def _tell(self, message: Task | bool | None) -> None:
         with suppress(OSError):  # it has died: its sentinel says so
             self.pipe.send(message)
 
-    def heard(self, message: Progress | Notice) -> None:
+    def heard(self, message: Progress | Reached | Notice) -> None:
         self.spoke, self._silent = True, 0.0
         if isinstance(message, Progress):
             self._elapsed = self._elapsed if self._last else 0.0  # what came before was its start

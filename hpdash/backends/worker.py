@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from ..signals import ignore
-from ..trial import Notice, Progress, TrialResult
+from ..trial import Notice, Progress, Reached, TrialResult
 from .base import Task
 
 
@@ -47,15 +47,23 @@ class PipeHost:
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
+        self._stopped = False
         self.number: int | None = None
 
     @property
     def stopping(self) -> bool:
-        """Whether the sweep stops: while a trial runs, the driver sends nothing else.
+        """Whether the sweep stops: while a trial runs, the driver sends nothing else that nobody has asked for.
 
         Not a flag that processes share: who is killed while he looks at one keeps its lock for ever.
         """
-        return self._pipe.poll()
+        return self._stopped or self._pipe.poll()
+
+    def goes_on(self, reached: Reached) -> bool:
+        """Ask the driver whether the trial goes on after a rung; one that is told to stop goes on until it has."""
+        self._pipe.send(reached)
+        verdict: bool | None = self._pipe.recv()
+        self._stopped |= verdict is None
+        return verdict is not False
 
     def progress(self, progress: Progress) -> None:
         """Send how far the trial is."""
@@ -81,10 +89,10 @@ def main(pipe: Connection, setup: Setup) -> None:
     host = PipeHost(pipe)
     while True:
         try:
-            task: Task | None = pipe.recv()
+            task: Task | bool | None = pipe.recv()
         except EOFError:
             return
-        if task is None:
+        if not isinstance(task, Task):  # no more of them, or an answer that came too late
             return
         host.number = task.spec.number
         host.progress(Progress(host.number, task.epoch, task.spec.settings["train"]["epochs"], 0.0, phase="starting"))

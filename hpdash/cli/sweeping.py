@@ -96,7 +96,14 @@ def _dry_run(loaded: Any, options: Any, as_json: bool) -> None:
 
 def _print_outcome(outcome: Any, logdir: Path, again: str, as_json: bool) -> None:
     from ..trial import caveats  # noqa: PLC0415
-    from ..views.leaderboard import closing, faults, first_traceback, leaderboard, outcome_json  # noqa: PLC0415
+    from ..views.leaderboard import (  # noqa: PLC0415
+        closing,
+        faults,
+        first_traceback,
+        leaderboard,
+        outcome_json,
+        told_apart,
+    )  # fmt: skip
 
     if as_json:
         end = outcome_json(outcome.sweep.name, outcome.specs, outcome.results, outcome.signal)
@@ -107,6 +114,8 @@ def _print_outcome(outcome: Any, logdir: Path, again: str, as_json: bool) -> Non
     title = f"{outcome.sweep.name} ({', '.join(notes)})" if notes else outcome.sweep.name
     if outcome.results:
         console.print(leaderboard(console, outcome.specs, outcome.results, title))
+        if told := told_apart(outcome.specs, outcome.results):
+            console.print(told, soft_wrap=True, highlight=False)
     for line in faults(outcome.specs, outcome.results):
         console.print(line, style="red", soft_wrap=True)
     for line in first_traceback(outcome.specs, outcome.results) if outcome.stopped else ():

@@ -13,11 +13,13 @@ class Evidence:
     """A setting and its score, the mean best objective of its replicates.
 
     The score is None while some have no result; NaN where none can be scored, because they failed; the worst there is,
-    infinite, where one diverged.
+    infinite, where one diverged. Where the setting was pruned, `epochs` says after how many, and the score is that of
+    the last.
     """
 
     point: Mapping[str, Any]
     score: float | None = None
+    epochs: int | None = None
 
     @property
     def is_scored(self) -> bool:

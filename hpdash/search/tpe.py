@@ -34,7 +34,7 @@ class Tpe:
     """Propose settings from the results so far; the first ones are Sobol's. In a finite space none comes twice.
 
     A setting that diverged counts as the worst, one that failed as none, one that runs as not worth trying beside
-    (Optuna's constant liar).
+    (Optuna's constant liar), one that was pruned as worse than those that came further.
     """
 
     def __init__(self, sweep: Sweep, count: int) -> None:
@@ -76,8 +76,12 @@ class Tpe:
             return None
         params = {name: _encoded(self._domains[name], value) for name, value in evidence.point.items()}
         distributions = {name: _distribution(self._domains[name]) for name in params}
-        state = TrialState.RUNNING if evidence.score is None else TrialState.COMPLETE
-        return create_trial(state=state, value=evidence.score, params=params, distributions=distributions)
+        about: dict[str, Any] = {"params": params, "distributions": distributions}
+        if evidence.score is None:
+            return create_trial(state=TrialState.RUNNING, **about)
+        if evidence.epochs is None:
+            return create_trial(state=TrialState.COMPLETE, value=evidence.score, **about)
+        return create_trial(state=TrialState.PRUNED, intermediate_values={evidence.epochs: evidence.score}, **about)
 
 
 def _distribution(domain: Domain) -> BaseDistribution:

@@ -9,9 +9,10 @@ from typing import Any
 
 from ..domains import Choice, Domain, identity
 from .defaults import resolve
+from .dependent import DEPENDENT
 from .faults import Faults, Key, found, nearest
 from .space import Names
-from .tables import DEPENDENT, table_of
+from .tables import table_of
 from .text import Document
 
 Tables = Mapping[str, Mapping[str, Any]]

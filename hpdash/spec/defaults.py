@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..trial import own_loop
-from .tables import DEPENDENT, IMAGES, MLP, SETTINGS, table_of
+from .dependent import DEPENDENT
+from .tables import IMAGES, MLP, SETTINGS, table_of
 
 
 def resolve(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

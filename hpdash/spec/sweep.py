@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from . import text
 from .conditions import check_dependent, check_swept, conditions
 from .defaults import resolve
 from .faults import Faults, Key, found, nearest
+from .pruning import Pruning, usual_goal
 from .requirements import Requirement, requirements
 from .space import Hyperparameter, Names, choices, domains, listed, names_of, unknown
 from .tables import DRAWN, MLP, SETTINGS, SWEEPABLE, table_of
@@ -20,7 +21,10 @@ from .text import Document
 
 _TABLES = ("data", "model", "train", "log")
 _LISTS = ("trial", "require")
-_CONTAINERS: Mapping[str, Any] = {**dict.fromkeys(("sweep", *_TABLES, "hparams"), dict), **dict.fromkeys(_LISTS, list)}
+_CONTAINERS: Mapping[str, Any] = {
+    **dict.fromkeys(("sweep", *_TABLES, "prune", "hparams"), dict),
+    **dict.fromkeys(_LISTS, list),
+}
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,8 @@ class Sweep:
     """A search space and the fixed settings around it, valid as a whole.
 
     `given` has what the file sets in [data], [model], [train] and [log]; `hparams` what varies, in the file's order
-    (for `[[trial]]` tables, which stand in `listed`: the values they take); `requirements` is what points must meet.
-    `source` is the TOML as given, `path` its
+    (for `[[trial]]` tables, which stand in `listed`: the values they take); `requirements` is what points must meet,
+    `pruning` what stops trials early. `source` is the TOML as given, `path` its
     file, `folder` where modules and files of the user's are looked for.
     """
 
@@ -48,6 +52,7 @@ class Sweep:
     hparams: tuple[Hyperparameter, ...]
     listed: tuple[Mapping[str, Any], ...]
     requirements: tuple[Requirement, ...]
+    pruning: Pruning | None
     source: str
     path: Path | None
     folder: Path
@@ -96,6 +101,7 @@ class Sweep:
             "hparams": swept,
             "trial": list(self.listed),
             **({"require": [requirement.text for requirement in self.requirements]} if self.requirements else {}),
+            **({"prune": asdict(self.pruning)} if self.pruning else {}),
         }
 
 
@@ -126,6 +132,7 @@ def _sweep(
     overridden = text.override(document, overrides, faults)
     if not document:
         faults.fail("", "a [data] table with a name, and [hparams] or [[trial]] tables", "an empty file")
+    prunes = "prune" in document
     _check_containers(document, faults)
     names = names_of(document)
     head = _head(_table("sweep", document, names, faults), stem, bool(document["trial"]), faults)
@@ -134,10 +141,12 @@ def _sweep(
     known = {name: value for table in TABLES for name, value in resolve(given)[table].items()}
     required = requirements(document, names, {**known, **{hparam.name: None for hparam in hparams}}, faults)
     _check_strategy(head, hparams, trials, faults)
-    _check_required(head, given, hparams, trials, faults)
+    stopped = _table("prune", document, names, faults)
+    pruning = Pruning.of(stopped, head["objective"], head["goal"]) if prunes else None
+    _check_required(head, pruning, given, hparams, trials, faults)
     faults.raise_any()
     return Sweep(
-        **head, given=given, hparams=hparams, listed=trials, requirements=required,
+        **head, given=given, hparams=hparams, listed=trials, requirements=required, pruning=pruning,
         source=toml, path=path, folder=folder,
     )  # fmt: skip
 
@@ -189,7 +198,7 @@ def _head(values: Mapping[str, Any], stem: str, is_listed: bool, faults: Faults)
         except ValueError as error:
             faults.add(("sweep", "name"), str(error), f"the file's stem {found(stem)}", "Set a name in [sweep].")
     head["strategy"] = head["strategy"] or ("list" if is_listed else "grid")
-    head["goal"] = head["goal"] or ("min" if head["objective"].endswith("loss") else "max")
+    head["goal"] = head["goal"] or usual_goal(head["objective"])
     return head
 
 
@@ -227,6 +236,7 @@ def _check_strategy(
 
 def _check_required(
     head: Mapping[str, Any],
+    pruning: Pruning | None,
     given: Mapping[str, Mapping[str, Any]],
     hparams: Sequence[Hyperparameter],
     trials: Sequence[Mapping[str, Any]],
@@ -236,9 +246,12 @@ def _check_required(
     always = "name" in swept and not swept["name"].when and all("name" in trial for trial in trials)
     if "name" not in given["data"] and not always and not faults.has(key):
         faults.add(key, SETTINGS["data"]["name"].expected, "nothing", "A sweep needs data.")
-    fixed, metric = resolve(given), head["objective"].removeprefix("validation/")
+    fixed = resolve(given)
     own = fixed["model"]["builder"] != MLP or own_loop(fixed["train"]) or swept.keys() & {"builder", "loop", "metrics"}
     known = ["loss", *(fixed["train"]["metrics"] or (*default_metrics(2), *default_metrics(None)))]
-    if not own and metric not in known and not faults.mention("metrics"):
-        expected = f"a metric of the sweep, {' or '.join(known)}"
-        faults.add(("sweep", "objective"), expected, found(head["objective"]), nearest(metric, known))
+    asked = {("sweep", "objective"): head["objective"]} | ({("prune", "watch"): pruning.watch} if pruning else {})
+    for where, name in asked.items():
+        metric = name.removeprefix("validation/")
+        if not own and metric not in known and not faults.mention("metrics"):
+            expected = f"a metric of the sweep, {' or '.join(known)}"
+            faults.add(where, expected, found(name), nearest(metric, known))

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from ..logdir import is_sweep_name
 from ..trial import NO_LOOP, TABLES
+from .dependent import DEPENDENT
 from .initializers import initializer
 
 IMAGES = ("mnist", "fashion_mnist", "cifar10", "digits")
@@ -21,6 +22,7 @@ MLP = "mlp"
 Strategy = Literal["grid", "list", "random", "sobol", "tpe"]
 DRAWN = ("random", "sobol", "tpe")  # strategies that have to be told how many settings
 Goal = Literal["min", "max"]
+Pruner = Literal["asha", "hyperband", "median"]
 Side = Literal["end", "start"]
 Scale = Literal["none", "unit", "standard"]
 Activation = Literal["relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "maxout"]
@@ -218,21 +220,20 @@ class LogTable(Table):
     )
 
 
-# A setting that depends on another: which one, and the default for each value of it that it applies to
-DEPENDENT: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "learning_rate": ("optimizer", {"sgd": 0.01, "rmsprop": 0.001, "adam": 0.001, "adamw": 0.001}),
-    "momentum": ("optimizer", {"sgd": 0.0, "rmsprop": 0.0}),
-    "nesterov": ("optimizer", {"sgd": False}),
-    "rho": ("optimizer", {"rmsprop": 0.9}),
-    "beta_1": ("optimizer", {"adam": 0.9, "adamw": 0.9}),
-    "beta_2": ("optimizer", {"adam": 0.999, "adamw": 0.999}),
-    "epsilon": ("optimizer", {"rmsprop": 1e-7, "adam": 1e-7, "adamw": 1e-7}),
-    "weight_decay": ("optimizer", {"sgd": None, "rmsprop": None, "adam": None, "adamw": 0.004}),
-    "leaky_slope": ("activation", {"leaky_relu": 0.2}),
-    "examples": ("name", {"synthetic": 2000}),
-    "features": ("name", {"synthetic": 20}),
-    "classes": ("name", {"synthetic": 4}),
-}
+class PruneTable(Table):
+    """[prune]: which trials stop before their last epoch, and how soon."""
+
+    strategy: Pruner = _one_of(
+        "asha", Pruner, "Which trials go on: the best share of those that came as far, or those above the median."
+    )
+    watch: Annotated[str, AfterValidator(_objective)] = _key(
+        None, 'a metric such as "validation/accuracy" or "loss"', "The metric that decides; default: the objective."
+    )
+    min_epochs: Count = _key(1, _COUNT, "Epochs that every trial trains, after which it is compared first.")
+    reduction_factor: Annotated[int, Field(ge=2, le=100)] = _key(
+        3, "an integer from 2 to 100", "One in so many goes on to so many times the epochs (asha, hyperband)."
+    )
+    startup: Count = _key(5, _COUNT, "Trials that came as far, before one is compared with their median (median).")
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +282,7 @@ _MODELS: Mapping[str, type[Table]] = {
     "model": ModelTable,
     "train": TrainTable,
     "log": LogTable,
+    "prune": PruneTable,
 }
 SETTINGS: Mapping[str, Mapping[str, Setting]] = {table: _settings(table, model) for table, model in _MODELS.items()}
 SWEEPABLE: Mapping[str, Setting] = {name: key for table in TABLES for name, key in SETTINGS[table].items()}

@@ -39,7 +39,7 @@ class SweepFolder:
     def is_written(self, number: int) -> bool:
         """Say whether a trial's files may change at this moment: only what a driver runs, or may yet run again."""
         state = self.latest[number].state if number in self.latest else None
-        return self.is_live and state not in (TrialState.FINISHED, TrialState.PRUNED)
+        return self.is_live and state is not TrialState.FINISHED
 
 
 def look_at(folder: Path, name: str, names: Iterable[str], has_runs: bool) -> SweepFolder:

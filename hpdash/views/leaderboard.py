@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from ..analysis.told_apart import ALIKE, welch
 from ..trial import TrialResult, TrialSpec, TrialState
 from .markup import html_table
 from .text import duration, number, plain, setting, table
@@ -33,6 +34,11 @@ class Row:
         return statistics.fmean(self.values) if self.values else math.nan
 
     @property
+    def pruned(self) -> int:
+        """The epochs after which it was pruned, 0 where it was not."""
+        return max((result.epochs for result in self.results if result.state is TrialState.PRUNED), default=0)
+
+    @property
     def std(self) -> float | None:
         """The sample standard deviation over replicates, from two on."""
         return statistics.stdev(self.values) if len(self.values) > 1 else None
@@ -46,7 +52,7 @@ def rank(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> list
             groups.setdefault(spec.setting, []).append(spec)
     rows = [_row(setting, group, results) for setting, group in groups.items()]
     sign = -1 if specs and specs[0].goal == "max" else 1
-    return sorted(rows, key=lambda row: (not row.values, sign * row.mean if row.values else 0, row.setting))
+    return sorted(rows, key=lambda row: (not row.values, sign * row.mean if row.values else -row.pruned, row.setting))
 
 
 def _row(setting: int, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> Row:
@@ -64,6 +70,17 @@ def leaderboard(
     return table(console, header, rows, left=2 + len(differing(specs)), title=title)
 
 
+def told_apart(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> str:
+    """Say whether the first two settings differ by more than their seeds do; empty where one has a single seed."""
+    first_two = rank(specs, results)[:2]
+    p = welch(first_two[0].values, first_two[1].values) if len(first_two) == 2 else None
+    if p is None:
+        return ""
+    names = " and ".join(f"{row.setting:04d}" for row in first_two)
+    told = "cannot be told apart" if p >= ALIKE else "differ"
+    return f"{names} {told} by their seeds: p = {p:.2g} (Welch's t-test)"
+
+
 def leaderboard_html(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], title: str) -> str:
     """Return the leaderboard as a table in HTML, every setting in it."""
     header, rows = _rows(specs, results, None)
@@ -78,18 +95,22 @@ def _rows(
     objective = specs[0].objective if specs else "objective"
     folded = any(len(row.specs) > 1 for row in rows)
     header = ["", "setting" if folded else "trial", *names, f"best {objective}", "epoch", "last", "time"]
-    return header, [_cells(place, row, names, objective) for place, row in enumerate(rows[:most], start=1)]
+    cells = (_cells(place, row, names, objective, folded) for place, row in enumerate(rows[:most], start=1))
+    return header, list(cells)
 
 
-def _cells(place: int, row: Row, names: Sequence[str], objective: str) -> list[object]:
+def _cells(place: int, row: Row, names: Sequence[str], objective: str, folded: bool) -> list[object]:
     swept = row.specs[0].swept
     hyperparameters = [setting(swept.get(name)) for name in names]
-    trial = row.setting if len(row.specs) > 1 else row.specs[0].number
+    trial = row.setting if folded else row.specs[0].number
     seconds = duration(sum(result.seconds for result in row.results))
     first = row.results[0]
     if not row.values:
         states = ", ".join(dict.fromkeys(str(result.state) for result in row.results))
-        return ["", f"{trial:04d}", *hyperparameters, Text(states, style="red"), "", "", seconds]
+        if not row.pruned:
+            return ["", f"{trial:04d}", *hyperparameters, Text(states, style="red"), "", "", seconds]
+        last = number(first.metrics.get(objective))
+        return ["", f"{trial:04d}", *hyperparameters, Text(states, style="yellow"), row.pruned, last, seconds]
     spread = f" ± {number(row.std)} ({len(row.values)})" if row.std is not None else ""
     epoch = first.best_epoch if len(row.specs) == 1 else ""
     last = number(first.metrics.get(objective)) if len(row.specs) == 1 else ""
@@ -153,4 +174,6 @@ def outcome_json(
     ranking = [
         {"setting": row.setting, "mean": row.mean, "std": row.std, "n": len(row.values)} for row in rank(specs, results)
     ]
-    return {"sweep": name, "signal": signal, "trials": trials, "ranking": [row for row in ranking if row["n"]]}
+    first_two = told_apart(specs, results)
+    ranked = [row for row in ranking if row["n"]]
+    return {"sweep": name, "signal": signal, "trials": trials, "ranking": ranked, "first_two": first_two}

@@ -54,11 +54,12 @@ class Tally:
     running: dict[int, Running] = field(default_factory=dict)
     best: tuple[TrialSpec, float, int | None] | None = None
     ended: float = 0.0  # trials' worth of training
+    over: set[int] = field(default_factory=set)  # trials that have ended, of which a pruned one may go on
 
     @classmethod
     def of(cls, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int, total: int) -> Self:
-        """Begin now: the trials known, the results that stand already, how many workers and trials at most."""
-        tally = cls(total, len(results), workers, time.monotonic())
+        """Begin now: the trials known by now, the results that stand, how many workers, and trials at least."""
+        tally = cls(total, len(results), workers, time.monotonic(), over=set(results))
         for spec in specs:
             if spec.number in results:
                 tally.note_best(spec, results[spec.number])
@@ -68,7 +69,10 @@ class Tally:
         """Take in what happened."""
         match event:
             case Started(spec, _, _, epoch):
+                self.done -= spec.number in self.over
+                self.over.discard(spec.number)
                 self.running[spec.number] = Running(spec, now, epoch, heard=now)
+                self.total = max(self.total, self.done + len(self.running))
             case Progress(number):
                 if number in self.running:
                     self.running[number].progress, self.running[number].heard = event, now
@@ -76,6 +80,7 @@ class Tally:
                 running = self.running.pop(spec.number, None)
                 if result.state is not TrialState.INTERRUPTED:
                     self.done += 1
+                    self.over.add(spec.number)
                     self.ended += 1 - (running.had if running else 0.0)
                 self.note_best(spec, result)
 
@@ -122,7 +127,7 @@ class LiveView:
             self._live.stop()
 
     def plan(self, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int, total: int) -> None:
-        """Begin: the trials known by now, the results that stand already, how many workers and trials at most."""
+        """Begin: the trials known by now, the results that stand, how many workers, and trials at least."""
         self._tally = Tally.of(specs, results, workers, total)
 
     def event(self, event: Event | None) -> None:

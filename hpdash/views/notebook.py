@@ -41,7 +41,7 @@ class NotebookView:
         self._redraw()
 
     def plan(self, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int, total: int) -> None:
-        """Begin: the trials known by now, the results that stand already, how many workers and trials at most."""
+        """Begin: the trials known by now, the results that stand, how many workers, and trials at least."""
         self._tally = Tally.of(specs, results, workers, total)
 
     def event(self, event: Event | None) -> None:

@@ -1,0 +1,22 @@
+"""Whether two settings differ by more than their seeds do."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+ALIKE = 0.05  # the p-value from which two settings are not told apart
+
+
+def welch(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Return the two-sided p-value of Welch's t-test (1947) that two samples have one mean.
+
+    None where either has fewer than two values; 0 or 1 where neither varies.
+    """
+    if len(first) < 2 or len(second) < 2:
+        return None
+    if statistics.pvariance(first) == statistics.pvariance(second) == 0:
+        return float(first[0] == second[0])
+    from scipy.stats import ttest_ind  # noqa: PLC0415  takes half a second
+
+    return float(ttest_ind(first, second, equal_var=False).pvalue)

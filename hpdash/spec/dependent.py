@@ -1,0 +1,22 @@
+"""Settings that apply to some optimisers, activations or data sets only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# A setting that depends on another: which one, and the default for each value of it that it applies to
+DEPENDENT: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "learning_rate": ("optimizer", {"sgd": 0.01, "rmsprop": 0.001, "adam": 0.001, "adamw": 0.001}),
+    "momentum": ("optimizer", {"sgd": 0.0, "rmsprop": 0.0}),
+    "nesterov": ("optimizer", {"sgd": False}),
+    "rho": ("optimizer", {"rmsprop": 0.9}),
+    "beta_1": ("optimizer", {"adam": 0.9, "adamw": 0.9}),
+    "beta_2": ("optimizer", {"adam": 0.999, "adamw": 0.999}),
+    "epsilon": ("optimizer", {"rmsprop": 1e-7, "adam": 1e-7, "adamw": 1e-7}),
+    "weight_decay": ("optimizer", {"sgd": None, "rmsprop": None, "adam": None, "adamw": 0.004}),
+    "leaky_slope": ("activation", {"leaky_relu": 0.2}),
+    "examples": ("name", {"synthetic": 2000}),
+    "features": ("name", {"synthetic": 20}),
+    "classes": ("name", {"synthetic": 4}),
+}

@@ -1,0 +1,344 @@
+"""Which trials stop early, which of them go on later, and that both come out the same whatever happens."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driven import digests, driving, run, series, session_ends, started, states, trial_folder, until
+from tensorboard.plugins.hparams import api_pb2
+
+from hpdash import logdir
+from hpdash.entries import Entry, Proposed, Record, Rung
+from hpdash.errors import SpecError
+from hpdash.history import History
+from hpdash.journal import read_journal
+from hpdash.search import Course
+from hpdash.spec import Sweep, parse_sweep
+from hpdash.trial import TrialResult, TrialState
+
+LOOPS = """
+import math, time
+import numpy as np
+
+def curve(trial):
+    kept = trial.checkpoint(lambda: {"total": np.array(total)})
+    total = 0.0 if kept is None else float(kept["total"])
+    for epoch in range(trial.epoch + 1, trial.epochs + 1):
+        time.sleep(0.03)
+        noise = np.random.default_rng((trial.number, epoch)).normal() / 100
+        total += trial.hparams["q"] * math.exp(-epoch / 4) + noise
+        trial.histogram("model/total", np.array([total, 1.0]), epoch)
+        trial.report(epoch, loss=1 - total / 10, validation_accuracy=total / 10)
+"""
+CURVES = """
+[sweep]
+name = "curves"
+strategy = "{strategy}"
+trials = 14
+repeats = {repeats}
+[data]
+name = "synthetic"
+train = 20
+validation = 20
+[train]
+loop = "loops:curve"
+epochs = 9
+[prune]
+strategy = "{pruner}"
+[hparams]
+q = {{ min = 0.0, max = 1.0 }}
+"""
+
+
+def written(folder: Path, strategy: str = "tpe", pruner: str = "asha", repeats: int = 1) -> Path:
+    """Write the sweep; return its file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "loops.py").write_text(LOOPS)
+    path = folder / "curves.toml"
+    path.write_text(CURVES.format(strategy=strategy, pruner=pruner, repeats=repeats))
+    return path
+
+
+def entries(path: Path) -> tuple[Entry, ...]:
+    """Return the journal's lines."""
+    return read_journal(path.parent / "logs" / "curves" / logdir.JOURNAL).entries
+
+
+def decisions(path: Path) -> list[Any]:
+    """Return what a sweep decided, in order: settings, rungs with their values, promotions; and how trials ended."""
+    found: list[Any] = []
+    states: dict[int, TrialState] = {}
+    for entry in entries(path):
+        if isinstance(entry, Rung):
+            found.append(("rung", entry.trial, entry.epoch, entry.value, entry.goes_on))
+        elif isinstance(entry, Proposed):
+            found.append(("setting", entry.setting, dict(entry.point)))
+        elif isinstance(entry, Record):
+            if entry.state is TrialState.RUNNING and states.get(entry.trial) is TrialState.PRUNED:
+                found.append(("promoted", entry.trial))
+            if entry.state.is_result:
+                found.append((str(entry.state), entry.trial, entry.result and entry.result.metrics))
+            states[entry.trial] = entry.state
+    return found
+
+
+CASES = {
+    "random and hyperband": ("random", "hyperband", 1),
+    "sobol and median": ("sobol", "median", 1),
+    "tpe and asha, three seeds": ("tpe", "asha", 3),
+}
+
+
+@pytest.mark.parametrize(("strategy", "pruner", "repeats"), CASES.values(), ids=CASES.keys())
+def test_killed_and_gone_on_with(tmp_path: Path, strategy: str, pruner: str, repeats: int) -> None:
+    """A search that prunes makes the same decisions whether its driver is killed, and killed again, or not."""
+    alone = written(tmp_path / "alone", strategy, pruner, repeats)
+    killed = written(tmp_path / "killed", strategy, pruner, repeats)
+    outcome, _ = run(alone, workers=1)
+    assert outcome.exit_code == 0
+    assert {TrialState.PRUNED, TrialState.FINISHED} <= set(states(alone.parent / "logs" / "curves").values())
+    lines = len(entries(alone))
+    for share in (0.3, 0.7):
+        with driving(killed, "--workers", "1") as driver:
+            until(lambda share=share: len(entries(killed)) >= share * lines or driver.poll() is not None, 60)  # type: ignore[misc]
+            driver.kill()
+    run(killed, workers=1)
+    assert decisions(killed) == decisions(alone)
+    assert series(killed.parent / "logs") == series(alone.parent / "logs")
+    for number in outcome.results:
+        assert len(session_ends(trial_folder(killed.parent / "logs" / "curves", number))) == 1
+
+
+def test_what_is_done_is_not_run_again(tmp_path: Path) -> None:
+    """The same command again trains nothing: no trial is missing, and none of the pruned is to go on."""
+    path = written(tmp_path, repeats=2)
+    first, _ = run(path)
+    again, told = run(path)
+    assert started(told) == []
+    assert again.results == first.results
+    assert again.total == len(again.results) < 28
+    assert [number for number, result in again.results.items() if result.state is TrialState.FINISHED]
+
+
+def test_the_best_has_all_its_seeds(tmp_path: Path) -> None:
+    """Replicates are for those that deserve them: few settings have more than one, the best by its mean has all."""
+    path = written(tmp_path, "random", repeats=3)
+    outcome, _ = run(path)
+    assert len(outcome.results) < 14 + 3 * 5
+    found: dict[int, list[float]] = {}
+    for spec in outcome.specs:
+        result = outcome.results.get(spec.number)
+        if result is not None and result.state is TrialState.FINISHED:
+            found.setdefault(spec.setting, []).append(result.best["validation/accuracy"])
+    best = max(found, key=lambda setting: sum(found[setting]) / len(found[setting]))
+    assert len(found[best]) == 3
+
+
+DIGITS = """
+[sweep]
+name = "digits"
+{strategy}
+[data]
+name = "digits"
+train = 400
+validation = 100
+[model]
+hidden = [12]
+dropout = 0.2
+batchnorm = "before"
+[train]
+epochs = 4
+optimizer = "adam"
+{prune}
+[hparams]
+learning_rate = [0.03, 0.0001, 0.0003, 0.01, 0.001]
+"""
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Run a sweep of Keras models that prunes, and the same one that does not; return their folders."""
+    folders = []
+    for name, prune in (("pruned", "[prune]\nreduction_factor = 2"), ("whole", "")):
+        folder = tmp_path_factory.mktemp(name)
+        (folder / "digits.toml").write_text(DIGITS.format(prune=prune, strategy=""))
+        run(folder / "digits.toml", workers=1)
+        folders.append(folder / "logs" / "digits")
+    return folders[0], folders[1]
+
+
+def test_who_is_promoted_ends_with_the_same_bits(digits: tuple[Path, Path]) -> None:
+    """A trial that stopped at a rung and went on later has the weights and the series of one that never stopped."""
+    pruned, whole = digits
+    promoted = {entry.trial for entry in read_journal(pruned / logdir.JOURNAL).records if entry.attempt > 1}
+    done = {number for number, state in states(pruned).items() if state is TrialState.FINISHED}
+    assert done
+    assert promoted & done
+    expected = series(whole)
+    for number in done:
+        name = trial_folder(pruned, number).name
+        own = {key: value for key, value in series(pruned).items() if key[0].startswith(name)}
+        assert own == {key: value for key, value in expected.items() if key[0].startswith(name)}
+        assert digests(pruned)[number] == digests(whole)[number]
+
+
+def test_a_pruned_trial_is_a_result_of_its_own(digits: tuple[Path, Path]) -> None:
+    """A pruned trial has its epochs, its best value and the end of its session; TensorBoard shows it as done."""
+    pruned, _ = digits
+    latest = read_journal(pruned / logdir.JOURNAL).latest
+    stopped = {number: record.result for number, record in latest.items() if record.state is TrialState.PRUNED}
+    assert stopped
+    for number, result in stopped.items():
+        assert result is not None
+        assert result.epochs in (1, 2)
+        assert "validation/accuracy" in result.best
+        run_folder = trial_folder(pruned, number)
+        assert session_ends(run_folder) == [api_pb2.STATUS_SUCCESS]
+        assert (run_folder / logdir.CHECKPOINT).exists()
+        assert max(step for _, _, step in series(run_folder.parent) if _ == "epoch_loss") >= result.epochs
+
+
+def test_a_lost_checkpoint_costs_time_only(tmp_path: Path, digits: tuple[Path, Path]) -> None:
+    """Promoted without its checkpoint, a trial starts over, and passes the rung it has passed."""
+    folder = tmp_path / "logs" / "digits"
+    shutil.copytree(digits[0], folder)
+    for checkpoint in folder.glob(f"*/{logdir.CHECKPOINT}"):
+        checkpoint.unlink()
+    journal = folder / logdir.JOURNAL
+    lines = journal.read_bytes().splitlines(keepends=True)
+    at = next(
+        n for n, entry in enumerate(read_journal(journal).entries) if isinstance(entry, Record) and entry.attempt > 1
+    )
+    journal.write_bytes(b"".join(lines[:at]))
+    (tmp_path / "digits.toml").write_text(DIGITS.format(prune="[prune]\nreduction_factor = 2", strategy=""))
+    run(tmp_path / "digits.toml", workers=1)
+    again, first = read_journal(journal).latest, read_journal(digits[0] / logdir.JOURNAL).latest
+    assert {n: (r.state, r.result and r.result.metrics) for n, r in again.items()} == {
+        n: (r.state, r.result and r.result.metrics) for n, r in first.items()
+    }
+
+
+def test_ctrl_c_at_a_rung(tmp_path: Path) -> None:
+    """A sweep that is stopped with Ctrl-C makes the decisions it had not made when it goes on."""
+    alone, stopped = written(tmp_path / "alone"), written(tmp_path / "stopped")
+    run(alone, workers=1)
+    for lines in (8, 20, 31):
+        with driving(stopped, "--workers", "1") as driver:
+            until(lambda lines=lines: len(entries(stopped)) >= lines or driver.poll() is not None, 60)  # type: ignore[misc]
+            driver.send_signal(signal.SIGINT)
+            driver.communicate(timeout=60)
+    run(stopped, workers=1)
+    assert decisions(stopped) == decisions(alone)
+
+
+def sweep(strategy: str = "asha", **prune: Any) -> Sweep:
+    """Build a sweep that prunes."""
+    tables = {
+        "sweep": {"strategy": "random", "trials": 30},
+        "data": {"name": "digits"},
+        "train": {"epochs": 27},
+        "prune": {"strategy": strategy, **prune},
+        "hparams": {"dropout": {"min": 0.0, "max": 0.5}},
+    }
+    return parse_sweep(tables, name="x.toml", folder=Path())
+
+
+def history(values: Mapping[int, Mapping[int, float]], stopped: Iterable[tuple[int, int]] = ()) -> History:
+    """Build a history of values by trial and epoch, of which some trials stand as pruned after an epoch."""
+    lines: list[Entry] = []
+    for trial, reached in values.items():
+        lines += [Rung(0, 0.0, trial, epoch, value, True) for epoch, value in reached.items()]
+    for trial, epoch in stopped:
+        lines.append(Record(0, trial, TrialState.PRUNED, 1, 0.0, TrialResult(TrialState.PRUNED, epochs=epoch)))
+    return History.of(lines)
+
+
+def test_halving_lets_the_best_share_go_on() -> None:
+    """Of n at a rung the best third goes on: none of two, one of three, whoever came first where they are equal."""
+    pruner = Course(sweep()).pruner
+    assert pruner is not None
+    assert pruner.rungs(0, 27) == (1, 3, 9)
+    assert not pruner.goes_on(2, 1, 0.9, history({0: {1: 0.1}}))
+    two = history({0: {1: 0.5}, 1: {1: 0.4}}, [(0, 1), (1, 1)])
+    assert pruner.goes_on(2, 1, 0.6, two)
+    assert not pruner.goes_on(2, 1, 0.5, two)
+    assert pruner.promoted(two) is None
+    three = history({0: {1: 0.5}, 1: {1: 0.4}, 2: {1: 0.5}}, [(0, 1), (1, 1), (2, 1)])
+    assert pruner.promoted(three) == 0
+
+
+def test_promotion_begins_at_the_highest_rung() -> None:
+    """Who has come further is promoted first; who is at work already is not."""
+    pruner = Course(sweep()).pruner
+    assert pruner is not None
+    values = {n: {1: n / 10, **({3: n / 10} if n > 3 else {})} for n in range(7)}
+    assert pruner.promoted(history(values, [(n, 3 if n > 3 else 1) for n in range(6)])) is None  # 6 is at work
+    assert pruner.promoted(history(values, [(n, 3 if n > 3 else 1) for n in range(7)])) == 6
+    assert pruner.promoted(history(values, [(5, 1)])) == 5
+
+
+def test_less_may_be_better_and_nan_is_worst() -> None:
+    """A loss goes on where it is among the least; one that is not a number never does."""
+    pruner = Course(sweep(watch="loss")).pruner
+    assert pruner is not None
+    others = history({0: {1: 0.5}, 1: {1: 0.4}})
+    assert pruner.goes_on(2, 1, 0.3, others)
+    assert not pruner.goes_on(2, 1, float("nan"), others)
+
+
+def test_hyperbands_brackets() -> None:
+    """Each bracket starts a factor later, in Hyperband's proportions, spread evenly: 27, 12, 6 and 4 of 49."""
+    pruner = Course(sweep("hyperband")).pruner
+    assert pruner is not None
+    ladders = [pruner.rungs(setting, 27) for setting in range(98)]
+    counts = {ladder: ladders.count(ladder) for ladder in ladders}
+    assert counts == {(1, 3, 9): 54, (3, 9): 24, (9,): 12, (): 8}
+    assert set(ladders[:8]) == {(1, 3, 9), (3, 9), (9,), ()}
+    of_two = history({0: {3: 0.5}, 1: {3: 0.4}}, [(0, 3), (1, 3)])
+    same = [n for n, ladder in enumerate(ladders) if ladder == (3, 9)]
+    assert not pruner.goes_on(same[0], 3, 0.9, of_two)  # of another bracket
+
+
+def test_the_median() -> None:
+    """Who is worth less than the median of enough others at its epoch stops, from the first epoch that counts."""
+    pruner = Course(sweep("median", startup=3, min_epochs=2)).pruner
+    assert pruner is not None
+    assert pruner.rungs(0, 6) == (2, 3, 4, 5)
+    assert pruner.goes_on(9, 2, 0.0, history({0: {2: 0.5}, 1: {2: 0.4}}))
+    others = history({0: {2: 0.5}, 1: {2: 0.4}, 2: {2: 0.1}})
+    assert pruner.goes_on(9, 2, 0.4, others)
+    assert not pruner.goes_on(9, 2, 0.39, others)
+    assert pruner.promoted(others) is None
+
+
+def test_nothing_is_left_unfinished() -> None:
+    """Where too few trials came to any rung for one to go on, the one that got furthest does, when no other runs."""
+    course = Course(parse_sweep({
+        "sweep": {"strategy": "grid"}, "data": {"name": "digits"}, "prune": {}, "hparams": {"dropout": [0.0, 0.5]},
+    }, name="x.toml", folder=Path()))  # fmt: skip
+    told = history({0: {1: 0.4}, 1: {1: 0.5}}, [(0, 1), (1, 1)])
+    assert course.next(told, alone=False) is None
+    following = course.next(told, alone=True)
+    assert following is not None
+    assert following.number == 1
+
+
+BAD = {
+    "strategy": ({"strategy": "ashes"}, "prune.strategy: expected one of asha, hyperband, median"),
+    "factor": ({"reduction_factor": 1}, "prune.reduction_factor: expected an integer from 2 to 100"),
+    "metric": ({"watch": "validation/acuracy"}, "Did you mean 'accuracy'?"),
+    "unknown key": ({"epochs": 3}, "prune.epochs"),
+}
+
+
+@pytest.mark.parametrize(("prune", "said"), BAD.values(), ids=BAD.keys())
+def test_a_bad_table_names_the_key(prune: dict[str, Any], said: str) -> None:
+    """A fault in [prune] names the key, what was expected and what may have been meant."""
+    with pytest.raises(SpecError) as error:
+        sweep(**{"strategy": "asha", **prune})
+    assert said in str(error.value)
