@@ -10,8 +10,9 @@ from typing import Any
 
 from .spec.dependent import DEPENDENT
 from .spec.faults import key_text
-from .spec.tables import table_of
+from .spec.tables import SETTINGS, table_of
 from .spec.text import spelled
+from .trial import TABLES
 
 WIDTH = 40  # characters of a value
 MOST = 30  # changes that are shown
@@ -31,11 +32,12 @@ class Change:
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
     """Compare the normalised settings of two sweeps, of any version of hpdash that wrote them.
 
+    A setting that a version did not know yet did what is its default today.
     Raises LookupError, TypeError, ValueError or AttributeError where they are no such settings.
     """
     old, new = dict(_flat(before)), dict(_flat(now))
     keys = (key for key in {**old, **new} if not _follows(key, old, new))
-    found = (_change(key, old.get(key, _ABSENT), new.get(key, _ABSENT)) for key in keys)
+    found = (_change(key, old.get(key, _usual(key)), new.get(key, _usual(key))) for key in keys)
     return sorted(
         filter(None, [*found, _reordered(before, now)]), key=lambda change: not change.key.startswith("sweep")
     )
@@ -54,6 +56,13 @@ def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((key_text((name, key)), item) for key, item in value.items())
         else:
             yield key_text(("sweep", name)), value
+
+
+def _usual(key: str) -> Any:
+    """Return what holds where a record says nothing of a key: the default of one that every sweep has."""
+    table, _, name = key.partition(".")
+    setting = SETTINGS.get(table, {}).get(name) if table in (*TABLES, "log", "sweep") else None
+    return setting.default if setting else _ABSENT
 
 
 def _follows(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

@@ -153,13 +153,13 @@ class Engine:
         logs: Logs = {}
         hooks.on_train_begin()
         for epoch in range(initial_epoch, epochs):
+            if self.model.stop_training:
+                break
             hooks.on_epoch_begin(epoch)
             logs = self.train_epoch(seed, epoch, on_call)
             logs |= {f"val_{name}": value for name, value in self.validate(on_call).items()}
             hooks.on_epoch_end(epoch, logs)
             yield epoch + 1, logs
-            if self.model.stop_training:
-                break
         hooks.on_train_end(logs)
 
     def train_epoch(self, seed: int, epoch: int, on_call: OnCall) -> Logs:

@@ -125,17 +125,14 @@ class Trainer:
         trial.tick(0.0, "training" if key in self._graphs else "compiling")
         engine, facts["reused_graph"] = self._engine(trial)
         facts["parameters"], facts["trainable_parameters"] = engine.parameters
-        series = Series(trial, engine)
-        kept = trial.checkpoint(engine.state)
-        if kept is None:
+        series, callbacks = Series(trial, engine), _callbacks(trial, engine)
+        if not trial.epoch:
             series.write(0)
-        elif not engine.restore(kept):
-            raise TrialError("the checkpoint does not fit the model; --retry-failed starts over")
         trial.keep_weights(lambda: weights.named(engine.weights()))
         series.begin(trial.epoch)
         begin = time.monotonic()
         try:
-            for epoch, logs in engine.fit(trial.seed, trial.epochs, on_call=trial.tick, initial_epoch=trial.epoch):
+            for epoch, logs in engine.fit(trial.seed, trial.epochs, callbacks, trial.tick, trial.epoch):
                 begin = _log_epoch(trial, engine, series, epoch, logs, begin)
         finally:
             if trial.epoch:
@@ -162,6 +159,21 @@ class Trainer:
             self._graphs[key] = engine
         while len(self._graphs) > GRAPHS_KEPT:
             self._graphs.popitem(last=False)
+
+
+def _callbacks(trial: Trial, engine: Engine) -> list[Any]:
+    """Return what happens between epochs, it and the engine as the checkpoint has them where there is one."""
+    from . import between_epochs  # noqa: PLC0415  imports TensorFlow
+
+    rate, spec = float(engine.model.optimizer.learning_rate), trial.spec
+    callbacks = between_epochs.callbacks_for(trial.settings["train"], spec.objective, spec.goal, rate)
+    kept = trial.checkpoint(lambda: engine.state() | between_epochs.state(callbacks))
+    if kept is None:
+        return callbacks
+    between = {name: value for name, value in kept.items() if name.startswith(between_epochs.PREFIX)}
+    if not engine.restore({name: value for name, value in kept.items() if name not in between}):
+        raise TrialError("the checkpoint does not fit the model; --retry-failed starts over")
+    return [*callbacks, between_epochs.Resumed(callbacks, between)]
 
 
 def _run_own(loop: Callable[[Trial], object], trial: Trial) -> None:
@@ -216,6 +228,6 @@ def _log_epoch(
     trial.scalar(logdir.time_tag("epoch"), now - begin, epoch)
     series.write(epoch)
     series.begin(epoch)
-    rate = float(engine.model.optimizer.learning_rate)
-    trial.report(epoch, **logs, **{logdir.LEARNING_RATE: rate})
+    rate = logs.get(logdir.LEARNING_RATE, float(engine.model.optimizer.learning_rate))  # before it decays
+    trial.report(epoch, **{**logs, logdir.LEARNING_RATE: rate})
     return now

@@ -11,6 +11,7 @@ from typing import Any
 Scalar = bool | int | float | str
 TABLES = ("data", "model", "train")  # whose settings are hyperparameters; [log] only says what is written
 NO_LOOP = "none"  # as the loop of trials that train a Keras model, beside others that have one of their own
+BETWEEN_EPOCHS = ("schedule", "decay", "decay_epochs", "min_learning_rate", "patience", "min_delta")
 INITIALIZERS = ("kernel_initializer", "bias_initializer", "output_initializer")
 
 
@@ -106,12 +107,13 @@ class TrialSpec:
     def graph_key(self) -> str:
         """Name the compiled graph this trial runs on: trials of one key differ only in values that are poured in.
 
-        For the built-in MLP that is all but seed, initialisers and learning rate; for a builder of one's own, which
-        may do anything with its keywords, all but seed and learning rate.
+        For the built-in MLP that is all but seed, initialisers, learning rate and what happens between epochs; for a
+        builder of one's own, which may do anything with its keywords, the initialisers count too.
         """
         poured = INITIALIZERS if self.settings["model"].get("builder") == "mlp" else ()
         model = {key: value for key, value in self.settings["model"].items() if key not in poured}
-        train = {key: value for key, value in self.settings["train"].items() if key not in ("learning_rate", "epochs")}
+        outside = ("learning_rate", "epochs", *BETWEEN_EPOCHS)
+        train = {key: value for key, value in self.settings["train"].items() if key not in outside}
         return json.dumps([self.settings["data"], model, train], sort_keys=True)
 
     @property

@@ -23,7 +23,7 @@ LAYERS = (  # a module imports from the layers before its own, and a package's m
     {"logdir", "entries", "estimate", "distances", "limits"},
     {"spec", "runs", "weights", "history"},
     {"search", "data", "models", "journal", "feed", "passes", "probing", "kept", "changes", "outline"},
-    {"engine", "writer", "reader", "markdown"},
+    {"engine", "writer", "reader", "markdown", "between_epochs"},
     {"checkpoint", "experiment", "analysis"},
     {"session"},
     {"series"},
@@ -40,7 +40,7 @@ LAYERS = (  # a module imports from the layers before its own, and a package's m
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 HOUSE = Path(hpdash.__file__).parent
 HEAVY = {"tensorflow", "keras"}
-HOMES = {"engine", "feed", "layers", "models", "passes", "probing"}  # which workers alone load
+HOMES = {"between_epochs", "engine", "feed", "layers", "models", "passes", "probing"}  # which workers alone load
 AT_NEED = {"backends.probe", "data.fetch"}  # import them inside a function that a child process calls
 NAMES = re.compile(
     r"journal\.jsonl|sweep\.(json|toml)|model\.json|^hparams-|tfevents|^epoch_|^best/|^attempts$|^time/|hpdash-lock"

@@ -7,7 +7,8 @@ from typing import Any
 
 from ..trial import own_loop
 from .dependent import DEPENDENT
-from .tables import IMAGES, MLP, SETTINGS, table_of
+from .keys import IMAGES, MLP
+from .tables import SETTINGS, table_of
 
 
 def resolve(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

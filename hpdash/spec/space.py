@@ -10,7 +10,8 @@ from typing import Any
 from ..domains import Choice, Domain, FloatRange, IntRange, identity
 from ..trial import NO_LOOP
 from .faults import Faults, Key, found, nearest
-from .tables import MLP, SETTINGS, SWEEPABLE, Setting, table_of
+from .keys import MLP
+from .tables import SETTINGS, SWEEPABLE, Setting, table_of
 from .text import Document
 
 _RANGE = ("min", "max", "scale", "step", "when")

@@ -13,10 +13,11 @@ from . import text
 from .conditions import check_dependent, check_swept, conditions
 from .defaults import resolve
 from .faults import Faults, Key, found, nearest
+from .keys import DRAWN, MLP
 from .pruning import Pruning, usual_goal
 from .requirements import Requirement, requirements
 from .space import Hyperparameter, Names, choices, domains, listed, names_of, unknown
-from .tables import DRAWN, MLP, SETTINGS, SWEEPABLE, table_of
+from .tables import SETTINGS, SWEEPABLE, table_of
 from .text import Document
 
 _TABLES = ("data", "model", "train", "log")

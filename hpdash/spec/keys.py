@@ -1,0 +1,99 @@
+"""What a key of the sweep file may be: its types, the words that say what is expected, the checks beyond a type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field
+
+from ..logdir import is_sweep_name
+from ..trial import NO_LOOP
+
+IMAGES = ("mnist", "fashion_mnist", "cifar10", "digits")
+DATA_SETS = (*IMAGES, "synthetic")
+MLP = "mlp"
+
+Strategy = Literal["grid", "list", "random", "sobol", "tpe"]
+DRAWN = ("random", "sobol", "tpe")  # strategies that have to be told how many settings
+Goal = Literal["min", "max"]
+Pruner = Literal["asha", "hyperband", "median"]
+Side = Literal["end", "start"]
+Scale = Literal["none", "unit", "standard"]
+Activation = Literal["relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "maxout"]
+Norm = Literal["none", "before", "after"]
+Optimizer = Literal["sgd", "rmsprop", "adam", "adamw"]
+Schedule = Literal["exponential", "step", "cosine", "plateau"]
+Weights = Literal["best", "last", "none"]
+Series = Literal["weights", "gradients", "activations"]
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+Penalty = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Text = Annotated[str, Field(min_length=1)]
+
+COUNT, POSITIVE, PENALTY = "an integer of at least 1", "a number above 0", "a number of at least 0"
+SHARE, SWITCH, FUNCTION = "a number of at least 0 and below 1", "true or false", '"package.module:function"'
+DATA = f'one of {", ".join(DATA_SETS)}, a path that ends in ".npz", or {FUNCTION}'
+SERIES = ", ".join(f'"{name}"' for name in get_args(Series))
+FOLDER = "letters, digits, `_`, `.` and `-`, at most 64 of them and not `.` or `-` first"
+INITIALIZER = 'a Keras name or a table such as { name = "random_normal", stddev = 1.0 }'
+
+
+def is_reference(text: str) -> bool:
+    """Say whether a text names a function as "package.module:function"."""
+    module, colon, function = text.partition(":")
+    return bool(colon) and all(part.isidentifier() for part in (*module.split("."), function))
+
+
+def _holds(valid: bool) -> None:
+    if not valid:
+        raise ValueError("")  # the key's own text says what is expected
+
+
+def data_name(name: str) -> str:
+    """Return a data set's name, a file's or a function's; ValueError where it is none."""
+    _holds(name in DATA_SETS or name.endswith(".npz") or is_reference(name))
+    return name
+
+
+def builder_name(name: str) -> str:
+    """Return the name of what builds a model; ValueError where it is none."""
+    _holds(name == MLP or is_reference(name))
+    return name
+
+
+def loop_name(name: str) -> str:
+    """Return the name of a training loop; ValueError where it is none."""
+    _holds(name == NO_LOOP or is_reference(name))
+    return name
+
+
+def folder_name(name: str) -> str:
+    """Return a name that a sweep's folder can have; ValueError where it cannot."""
+    _holds(is_sweep_name(name))
+    return name
+
+
+def metric_name(name: str) -> str:
+    """Return a metric's name, of the training or the validation part; ValueError where it is none."""
+    _holds(re.fullmatch(r"(validation/)?[A-Za-z_]\w*", name, re.ASCII) is not None)
+    return name
+
+
+def switched(value: Any) -> Any:
+    """Return the word for a switch: true is before the activation."""
+    return ("before" if value else "none") if isinstance(value, bool) else value
+
+
+def key(default: Any, expected: str, description: str, options: Sequence[str] = ()) -> Any:
+    """Describe a key: its default, what is expected of a value, what it is for, the words it takes."""
+    return Field(default, title=expected, description=description, examples=list(options) or None)
+
+
+def one_of(default: str | None, choices: Any, description: str) -> Any:
+    """Describe a key that takes one of the words of a Literal."""
+    return key(default, f"one of {', '.join(get_args(choices))}", description, get_args(choices))

@@ -1,0 +1,144 @@
+"""What happens between a trial's epochs: when it stops, and how its learning rate changes."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from driven import series
+
+from hpdash import checkpoint
+from hpdash.between_epochs import schedule
+from hpdash.search import trials
+from hpdash.spec import parse_sweep
+from hpdash.train import Trainer
+from hpdash.trial import Progress, Reached, TrialResult, TrialSpec, TrialState
+
+DIGITS = """
+[sweep]
+name = "digits"
+[data]
+name = "digits"
+train = 300
+validation = 100
+[model]
+hidden = [8]
+[train]
+epochs = 8
+optimizer = "adam"
+learning_rate = 0.01
+{train}
+[log]
+checkpoint_epochs = 1
+[hparams]
+batchnorm = ["before"]
+"""
+STOPPING = "patience = 2\nmin_delta = 0.2"
+PLATEAU = 'schedule = "plateau"\ndecay_epochs = 1\ndecay = 0.5\nmin_delta = 0.3\nmin_learning_rate = 0.001'
+COSINE = 'schedule = "cosine"'
+
+
+class Host:
+    """A host that stops a trial after an epoch."""
+
+    def __init__(self, last: int = 10**9) -> None:
+        self.last, self.epoch = last, 0
+
+    @property
+    def stopping(self) -> bool:
+        """Whether that epoch has come."""
+        return self.epoch >= self.last
+
+    def progress(self, progress: Progress) -> None:
+        """Follow the trial."""
+        self.epoch = progress.epoch
+
+    def notice(self, text: str) -> None:
+        """Fail: nothing is to be said."""
+        raise AssertionError(text)
+
+    def goes_on(self, reached: Reached) -> bool:
+        """Let every trial go on."""
+        return True
+
+
+def spec(train: str) -> TrialSpec:
+    """Return the sweep's only trial."""
+    return trials(parse_sweep(DIGITS.format(train=train), name="digits.toml", folder=Path()))[0]
+
+
+def rates(folder: Path) -> list[float]:
+    """Return the learning rate of each epoch."""
+    found = {step: value for (_, tag, step), value in series(folder).items() if tag == "epoch_learning_rate"}
+    return [float(np.frombuffer(found[step][-4:], "<f4")[0]) for step in sorted(found)]
+
+
+@pytest.fixture(scope="module")
+def trainer() -> Trainer:
+    """Return a process's trainer, which keeps the graph: nothing here is compiled into it."""
+    return Trainer(Path())
+
+
+def train(trainer: Trainer, folder: Path, settings: str, stops: tuple[int, ...] = ()) -> TrialResult:
+    """Train the trial, stopped after some epochs and gone on with."""
+    run = folder / "run"
+    folder.mkdir(exist_ok=True)
+    for attempt, last in enumerate((*stops, 10**9), 1):
+        epoch, trouble = checkpoint.prepare(run, attempt, resume=True)
+        assert not trouble
+        result = trainer.run(spec(settings), run, "digits/0000", Host(last), epoch)
+    return result
+
+
+def test_patience(trainer: Trainer, tmp_path: Path) -> None:
+    """A trial ends when its objective has not been better by enough for so many epochs, and has then finished."""
+    result = train(trainer, tmp_path, STOPPING)
+    assert (result.state, result.epochs < 8) == (TrialState.FINISHED, True)
+    whole = train(trainer, tmp_path / "whole", "")
+    assert (whole.state, whole.epochs) == (TrialState.FINISHED, 8)
+
+
+def test_a_plateau(trainer: Trainer, tmp_path: Path) -> None:
+    """The learning rate halves when the objective stands, no lower than its least; an epoch's rate is that it had."""
+    train(trainer, tmp_path, PLATEAU)
+    found = rates(tmp_path)
+    assert found[0] == pytest.approx(0.01)
+    assert found[-1] == pytest.approx(0.001)
+    for before, after in pairwise(found):
+        assert any(after == pytest.approx(rate) for rate in (before, before / 2, 0.001))
+
+
+def test_a_schedule_is_followed(trainer: Trainer, tmp_path: Path) -> None:
+    """The rates that are logged are the schedule's, epoch by epoch, and the graph is the same."""
+    result = train(trainer, tmp_path, COSINE)
+    assert rates(tmp_path) == pytest.approx([0.005 * (1 + math.cos(math.pi * n / 8)) for n in range(8)])
+    assert result.reused_graph
+    assert spec(COSINE).graph_key == spec(PLATEAU).graph_key == spec(STOPPING).graph_key == spec("").graph_key
+
+
+SCHEDULES = {
+    "exponential": ('schedule = "exponential"\ndecay = 0.5', [1, 0.5, 0.25, 0.125]),
+    "step": ('schedule = "step"\ndecay_epochs = 2', [1, 1, 0.1, 0.1, 0.01]),
+    "cosine": ('schedule = "cosine"\nmin_learning_rate = 0.5', [1, 0.5 + 0.25 * (1 + math.cos(math.pi / 8))]),
+}
+
+
+@pytest.mark.parametrize(("train", "expected"), SCHEDULES.values(), ids=SCHEDULES.keys())
+def test_schedules(train: str, expected: list[float]) -> None:
+    """Each schedule begins at the learning rate and is a function of the epoch."""
+    made = schedule(spec(train).settings["train"], 1.0)
+    assert [made(epoch) for epoch in range(len(expected))] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("settings", [STOPPING, PLATEAU, f"{COSINE}\npatience = 3\nmin_delta = 0.1"])
+@pytest.mark.parametrize("stops", [(1,), (3, 4), (2, 5, 7)])
+def test_stopped_and_gone_on_with(trainer: Trainer, tmp_path: Path, settings: str, stops: tuple[int, ...]) -> None:
+    """A trial that is interrupted ends with the same epochs, rates and bits as one that never was."""
+    whole = train(trainer, tmp_path / "whole", settings)
+    parts = train(trainer, tmp_path / "parts", settings, stops)
+    assert (parts.epochs, parts.weights_sha256) == (whole.epochs, whole.weights_sha256)
+    assert parts.state is whole.state is TrialState.FINISHED
+    assert series(tmp_path / "parts") == series(tmp_path / "whole")
