@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
@@ -244,11 +244,16 @@ def compare(
 
 
 def effects(source: Source = "logs", *, where: str | None = None) -> SweepEffects:
-    """Say which hyperparameters matter for the best objective: marginal means, importance, interaction."""
+    """Say which hyperparameters matter for the best objective: marginal means, importance, interaction.
+
+    Of a sweep that draws its settings, or prunes, also how the search went.
+    """
     from .analysis.effects import effects as of  # noqa: PLC0415
+    from .views.progress import searched  # noqa: PLC0415
 
     runs = _opened(source, where)
-    return SweepEffects(tuple(of(own) for own in by_sweep(runs).values()), runs.warnings)
+    found = (replace(of(own), progress=searched(own)) for own in by_sweep(runs).values())
+    return SweepEffects(tuple(found), runs.warnings)
 
 
 def export(source: Source = "logs", what: str = "trials", *, where: str | None = None) -> Export:

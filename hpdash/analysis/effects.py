@@ -12,6 +12,7 @@ from ..trial import Scalar
 from .folds import RANKED, Stat, differing, hparam, sort_key
 from .forest import Importance, importance
 from .objective import best, objective_of
+from .progress import Progress
 
 MOST_NUMBERS = 8  # that are told apart; more of them are put into bins
 BINS = 4
@@ -57,7 +58,10 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What the `finished` of one sweep's `trials` tell of its hyperparameters, the foremost first."""
+    """What the `finished` of one sweep's `trials` tell of its hyperparameters, the foremost first.
+
+    `progress` is how its search went, None where nothing was searched.
+    """
 
     sweep: str | None
     objective: Objective | None
@@ -66,6 +70,7 @@ class Effects:
     marginals: tuple[Marginal, ...]
     importance: Importance
     interaction: Interaction | None
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)

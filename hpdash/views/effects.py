@@ -13,6 +13,7 @@ from rich.text import Text
 from ..analysis.effects import Effects, Interaction, Level, Marginal
 from ..analysis.folds import Stat
 from ..trial import Scalar
+from . import progress
 from .text import number, plain, setting, table
 
 ABSENT = "—"  # the value of a trial that a hyperparameter does not apply to
@@ -89,6 +90,8 @@ def render(console: Console, found: Effects) -> Iterator[RenderableType]:
     if found.interaction:
         yield from _cells(console, found.interaction, found)
         yield plain(interplay(found.interaction))
+    if found.progress:
+        yield from progress.render(console, found.progress)
 
 
 def _marginals(console: Console, found: Effects) -> RenderableType:
@@ -213,6 +216,7 @@ def to_json(found: Effects) -> dict[str, Any]:
             "shares": [{"name": each.name, "share": each.share, "std": each.std} for each in found.importance.shares],
         },
         "interaction": _interaction_json(found.interaction) if found.interaction else None,
+        **({"search": progress.to_json(found.progress)} if found.progress else {}),
     }
 
 

@@ -16,6 +16,8 @@ from ..effects import basis, interplay
 from ..html import Block, Chart, Figure, Fragment, Heading, page
 from ..listing import Listing, listings
 from ..markup import said
+from ..progress import searched, spending
+from ..progress_figure import figure
 from .curves import curves
 from .origin import how_made, warned, what_ran
 from .parallel import parallel
@@ -83,6 +85,9 @@ def _chapter(chapter: Listing, by: str | None, where: str | None, level: int) ->
     if objective is not None:
         yield Heading("Curves", level)
         yield from curves(runs, objective, by)
+        if search := searched(runs):
+            yield Heading("How the search went", level)
+            yield Chart(figure(search), spending(search))
         yield from _effects(runs, level)
         if names := varied(runs):
             yield Heading("Every trial", level)

@@ -1,0 +1,93 @@
+"""How a search went, from its journal."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from commands import invoke
+from driven import run
+from test_pruning import written
+
+from hpdash import logdir
+from hpdash.analysis.progress import Progress, steps
+from hpdash.journal import Record, read_journal
+from hpdash.reading import effects, read_runs, report
+from hpdash.runs import Objective
+from hpdash.trial import TrialResult, TrialState
+from hpdash.views.progress import searched, spending
+from hpdash.views.progress_figure import figure
+
+LOSS = Objective("loss", "epoch_loss", "min")
+F, P, K, D = TrialState.FINISHED, TrialState.PRUNED, TrialState.KILLED, TrialState.DIVERGED
+
+
+def records(*ends: tuple[int, TrialState, int, float]) -> list[Record]:
+    """Build records of trials that ended so, after so many epochs, with such a best."""
+    results = (TrialResult(state, epochs=epochs, best={"loss": best}) for _, state, epochs, best in ends)
+    return [Record(0, end[0], end[1], 1, 0.0, result) for end, result in zip(ends, results, strict=True)]
+
+
+def test_what_was_spent_and_what_was_best() -> None:
+    """Epochs add up over trials, those before a promotion once; the best so far only becomes better."""
+    found = steps(records((0, P, 1, 0.9), (1, P, 1, 0.5), (1, F, 4, 0.2), (2, D, 2, math.nan), (3, F, 4, 0.3)), LOSS)
+    assert [(step.trial, step.spent, step.best, step.is_better) for step in found] == [
+        (0, 1, 0.9, True), (1, 2, 0.5, True), (1, 5, 0.2, True), (2, 7, 0.2, False), (3, 11, 0.2, False),
+    ]  # fmt: skip
+
+
+def test_what_was_trained_twice_counts_twice() -> None:
+    """A trial that lost its checkpoint has spent what it had before, and is no end of its own where it was killed."""
+    found = steps(records((0, K, 3, 0.4), (0, F, 2, 0.5), (1, F, 1, math.nan)), LOSS)
+    assert [(step.trial, step.spent, step.best) for step in found] == [(0, 5, 0.5), (1, 6, 0.5)]
+
+
+def test_who_was_pruned_when() -> None:
+    """Trials count as pruned where they stand so at the end, by their last epoch."""
+    found = Progress(LOSS, steps(records((0, P, 1, 0.9), (1, P, 1, 0.5), (1, P, 3, 0.2), (2, F, 9, 0.1)), LOSS), 27)
+    assert found.pruned == {1: 1, 3: 1}
+    assert (
+        spending(found) == "3 trials in 13 epochs, 48 % of what they take whole; pruned: 1 after 1, 1 after 3 epochs."
+    )
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run a search that prunes; return its logs."""
+    path = written(tmp_path_factory.mktemp("searched"))
+    run(path)
+    return path.parent / "logs"
+
+
+def test_effects_tell_of_the_search(logs: Path) -> None:
+    """`hpdash effects` lists what made the search better, and in JSON every end, as the journal has them."""
+    ends = [r for r in read_journal(logs / "curves" / logdir.JOURNAL).records if r.result is not None]
+    shown = json.loads(invoke("effects", str(logs), "--json").output)["sweeps"][0]["search"]
+    assert [(step["trial"], step["state"]) for step in shown["steps"]] == [(r.trial, r.state) for r in ends]
+    assert shown["spent"] == sum(len(each.scalars["epoch_loss"].steps) for each in read_runs(logs).runs)
+    text = invoke("effects", str(logs)).output
+    assert "The search, by best validation/accuracy so far:" in text
+    assert "% of what they take whole; pruned: " in text
+
+
+def test_the_report_draws_the_search(logs: Path, tmp_path: Path) -> None:
+    """The report has a chapter with the ends of trials over the epochs spent, pruned ones apart."""
+    page = report(logs, tmp_path / "report.html").read_text()
+    assert "How the search went" in page
+    found = searched(read_runs(logs).runs)
+    assert found is not None
+    drawn = {trace["name"]: trace for trace in figure(found)["data"]}
+    assert {"best so far", "finished", "pruned"} <= drawn.keys()
+    assert drawn["best so far"]["y"] == sorted(drawn["best so far"]["y"])
+    assert drawn["best so far"]["x"][-1] == found.spent
+
+
+def test_a_grid_has_no_search(tmp_path: Path) -> None:
+    """Of a sweep that runs through what its file lists nothing is told: its order means nothing."""
+    path = written(tmp_path)
+    text = path.read_text().replace('strategy = "tpe"\ntrials = 14', "").replace('[prune]\nstrategy = "asha"', "")
+    path.write_text(text.replace("{ min = 0.0, max = 1.0 }", "[0.1, 0.9]"))
+    run(path)
+    assert [each.progress for each in effects(path.parent / "logs").sweeps] == [None]
