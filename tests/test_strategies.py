@@ -189,28 +189,3 @@ def test_sobol_fills_a_space_evenly():
         drawn = [strategy.point(index) for index in range(64)]
         rates = [int((4 + math.log10(point["learning_rate"])) * 2) for point in drawn]
         assert len(set(zip(rates, (int(point["dropout"] * 10) for point in drawn), strict=True))) == 64
-
-
-def branin(x: float, y: float) -> float:
-    """Return Branin's function (Dixon and Szegő, 1978): its least value is .397887, at three places."""
-    valley = y - 5.1 / (4 * math.pi**2) * x**2 + 5 / math.pi * x - 6
-    return valley**2 + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10
-
-
-def least(strategy: str, seed: int, trials: int) -> float:
-    """Return the least value of Branin's function that a search finds."""
-    hparams = {"x": {"min": -5.0, "max": 10.0}, "y": {"min": 0.0, "max": 15.0}}
-    head = {"strategy": strategy, "trials": trials, "seed": seed, "objective": "loss", "goal": "min"}
-    tables = {"sweep": head, "data": {"name": "digits"}, "model": {"builder": "nets:net"}, "hparams": hparams}
-    made, known = strategy_for(parse_sweep(tables, name="x.toml", folder=Path())), list[Evidence]()
-    for index in range(trials):
-        point = made.point(index, known)
-        known.append(Evidence(point, branin(**point)))
-    return min(each.score for each in known if each.score is not None)
-
-
-def test_tpe_learns():
-    """On Branin's function, 50 settings of tpe come closer to its least value than 50 random ones, over five seeds."""
-    tpe, drawn = ([least(strategy, seed, 50) for seed in range(5)] for strategy in ("tpe", "random"))
-    assert sum(tpe) < sum(drawn)
-    assert sorted(tpe)[2] < 0.6

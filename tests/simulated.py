@@ -1,0 +1,58 @@
+"""Searches without training: a curve stands for a trial, one worker trains all, and what it decides is real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import Any
+
+from hpdash.entries import Record, Rung
+from hpdash.history import History
+from hpdash.search import Course
+from hpdash.spec import Sweep
+from hpdash.trial import TrialResult, TrialSpec, TrialState
+
+Curve = Callable[[Mapping[str, Any], int], float]  # the objective of a setting after so many epochs
+Path = list[tuple[int, float]]  # epochs spent by then, and the best so far
+
+
+def simulate(sweep: Sweep, curve: Curve) -> Path:
+    """Run a sweep on curves; return the best so far after each epoch that any trial trained."""
+    course, history, seq = Course(sweep), History(), count(1)
+    path: Path = [(0, float("-inf"))]
+    while (spec := _next(course, history)) is not None:
+        paused = history.pruned_after(spec.number) or 0
+        history.add(Record(next(seq), spec.number, TrialState.RUNNING, 1, 0.0))
+        state = TrialState.FINISHED
+        value, epoch = 0.0, paused
+        for epoch in range(paused + 1, sweep.fixed["train"]["epochs"] + 1):
+            value = curve(spec.swept, epoch)
+            path.append((path[-1][0] + 1, max(path[-1][1], value)))
+            if epoch in spec.rungs and course.pruner is not None:
+                goes_on = course.pruner.goes_on(spec.number, epoch, value, history)
+                history.add(Rung(next(seq), 0.0, spec.number, epoch, value, goes_on))
+                if not goes_on:
+                    state = TrialState.PRUNED
+                    break
+        metrics = {sweep.objective: value}
+        result = TrialResult(state, epochs=epoch, metrics=metrics, best=metrics)
+        history.add(Record(next(seq), spec.number, state, 1, 0.0, result))
+    return path
+
+
+def _next(course: Course, history: History) -> TrialSpec | None:
+    waiting = (spec for spec in course.waiting(history) if spec.number not in history.latest)
+    spec = next(waiting, None) or course.next(history, alone=True)
+    if spec is None and (point := course.propose(history)) is not None:
+        spec = course.add(point)[0]
+    return spec
+
+
+def best_after(path: Path, spent: int) -> float:
+    """Return the best after so many epochs of all trials."""
+    return max(best for epochs, best in path if epochs <= spent)
+
+
+def reaches(path: Path, value: float) -> int | None:
+    """Return how many epochs of all trials it takes to a value, None where it is not reached."""
+    return next((epochs for epochs, best in path if best >= value), None)
