@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from . import disk, logdir
+from . import disk, extension, logdir
 from .changes import Change, changes, lines
 from .domains import Choice
 from .errors import LogdirError, SpecError
@@ -79,11 +80,11 @@ def _is_kin(folder: Path, sweep: Sweep) -> bool:
     return (known.get("name"), known["settings"].get("name")) == (folder.name, sweep.name)
 
 
-def check(folder: Path, sweep: Sweep) -> Mapping[str, Any]:
+def check(folder: Path, sweep: Sweep, extends: bool = False) -> Mapping[str, Any]:
     """Make sure that an existing folder is this sweep's, or what is left of a start that was cut off.
 
     Returns what it says of itself, nothing for such a start. Raises LogdirError where it holds something else or a
-    newer schema, SpecError where the sweep has changed.
+    newer schema, SpecError where the sweep has changed and is not `extended`.
     """
     path = folder / logdir.SWEEP_JSON
     if not path.is_file():
@@ -95,12 +96,31 @@ def check(folder: Path, sweep: Sweep) -> Mapping[str, Any]:
             "Give the sweep another name with --set sweep.name='\"…\"', or use another --logdir."
         )
     known = _read(path)
-    if changed := _changed(known, sweep):
-        hint = (
-            "Undo that to go on with it, begin anew beside it with --new, or give another sweep another [sweep] name."
-        )
+    if (changed := _changed(known, sweep)) and not extends:
+        hint = "Undo that to go on with it, begin anew beside it with --new, or add trials or values with --extend."
         raise SpecError([f"{folder}: expected the sweep it holds, found a changed one:", *lines(changed), hint])
     return known
+
+
+def resumed(folder: Path, sweep: Sweep) -> Sweep:
+    """Return a sweep with the settings that its folder had before it was extended, if it was."""
+    path = folder / logdir.SWEEP_JSON
+    return replace(sweep, tried=tuple(_read(path).get("tried", ()))) if path.is_file() else sweep
+
+
+def extended(folder: Path, sweep: Sweep) -> Sweep:
+    """Return the sweep as one that goes on from what its folder holds; SpecError where it does more than add to it."""
+    path = folder / logdir.SWEEP_JSON
+    if not path.is_file():
+        return sweep
+    known = _read(path)
+    if not (changed := _changed(known, sweep)):
+        return resumed(folder, sweep)
+    old = extension.before(known["settings"], known.get("tried", ()), sweep)
+    if refused := extension.refused(changed, known["settings"], old, sweep):
+        hint = "Undo the rest, or begin anew beside it with --new."
+        raise SpecError([f"{folder}: --extend takes more trials and more values; found:", *lines(refused), hint])
+    return extension.extended(old, sweep)
 
 
 def _changed(known: Mapping[str, Any], sweep: Sweep) -> list[Change]:
@@ -126,12 +146,12 @@ def _read(path: Path) -> dict[str, Any]:
 def write(
     folder: Path, sweep: Sweep, specs: Sequence[TrialSpec], total: int, metrics: Sequence[str], synthetic: bool
 ) -> None:
-    """Write the sweep as given, and its normalised settings, versions and columns; once, at its first run.
+    """Write the sweep as given, and its normalised settings, versions and columns: at its first run, or extended.
 
     `specs` stand for all the trials it may have, `total` at most.
     """
     path = folder / logdir.SWEEP_JSON
-    if path.exists():
+    if path.exists() and not _changed(_read(path), sweep):
         return
     description = "; ".join(filter(None, [sweep.description, *caveats(specs, synthetic)]))
     sheet = Sheet(columns(sweep, specs), tuple(table_metrics(sweep.objective, metrics)), description)
@@ -144,6 +164,7 @@ def write(
         "synthetic": synthetic,
         "versions": dict(versions()),
         **sheet.to_json(),
+        **({"tried": list(sweep.tried)} if sweep.tried else {}),
     }
     disk.write(folder / logdir.SWEEP_TOML, sweep.source.encode())
     disk.write(path, json.dumps(content, indent=1, ensure_ascii=False).encode())

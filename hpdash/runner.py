@@ -29,7 +29,7 @@ class Options:
     """How to run a sweep, apart from what is in its file.
 
     `workers` None is one a core, or one a GPU. `newest_first` reverses the order in which trials start. `new` begins
-    the sweep anew in a folder beside those that hold it.
+    the sweep anew in a folder beside those that hold it; `extend` adds trials or values to the one there is.
     """
 
     workers: int | None = None
@@ -38,6 +38,7 @@ class Options:
     retry_failed: bool = False
     newest_first: bool = False
     new: bool = False
+    extend: bool = False
 
 
 def as_sweep(source: Path | str | Mapping[str, Any] | Sweep) -> Sweep:
@@ -66,6 +67,7 @@ def run_sweep(
             return run_sweep(source, logs, options, Watcher.of(view))
     sweep, options = as_sweep(source), options or Options()
     folder = next(record.fresh(Path(logs), sweep)) if options.new else record.home(Path(logs), sweep)
+    sweep = record.extended(folder, sweep) if options.extend else record.resumed(folder, sweep)
     job = _Job(sweep, Course(sweep), folder, options, watcher or Watcher())
     before = _before(job)
     if len(before.results) == before.total:
@@ -116,7 +118,8 @@ def _before(job: _Job) -> Outcome:
     with disk.guarded(job.folder):
         if not job.folder.exists():
             return Outcome(job.named, job.folder, job.course.specs, job.course.total, {})
-    known, replay = record.check(job.folder, job.sweep), read_journal(job.folder / logdir.JOURNAL)
+    known = record.check(job.folder, job.sweep, job.options.extend)
+    replay = read_journal(job.folder / logdir.JOURNAL)
     course, results, total = job.resumed(replay)
     if len(results) == total:
         job.tell(replay.warnings)
@@ -139,7 +142,7 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
     if not begun:
         job = _begin(job, stack)
     folder = job.folder
-    record.check(folder, sweep)
+    record.check(folder, sweep, job.options.extend)
     record.write(folder, sweep, specs, job.course.total, _metrics(specs, facts), facts.synthetic)
     warnings = experiment.refresh(folder.parent)
     journal = stack.enter_context(Journal.open(folder / logdir.JOURNAL))

@@ -24,7 +24,7 @@ LAYERS = (  # a module imports from the layers before its own, and a package's m
     {"spec", "runs", "weights", "history"},
     {"search", "data", "models", "journal", "feed", "passes", "probing", "kept", "changes", "outline"},
     {"engine", "writer", "reader", "markdown", "between_epochs"},
-    {"checkpoint", "experiment", "analysis"},
+    {"checkpoint", "experiment", "analysis", "extension"},
     {"session"},
     {"series"},
     {"train", "record", "where"},

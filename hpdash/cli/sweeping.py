@@ -28,6 +28,7 @@ SET = click.option(
 @click.option("--dry-run", is_flag=True, help="List the trials and an estimate; train and write nothing.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first trial that fails.")
 @click.option("--retry-failed", is_flag=True, help="Run failed and diverged trials again, from the start.")
+@click.option("--extend", is_flag=True, help="Add the trials or values that FILE has now to the sweep there is.")
 @click.option("--new", is_flag=True, help="Begin the sweep anew, in a folder beside what it has left so far.")
 def sweep(
     file: Path,
@@ -40,6 +41,7 @@ def sweep(
     dry_run: bool,
     fail_fast: bool,
     retry_failed: bool,
+    extend: bool,
     new: bool,
 ) -> None:
     """Run the sweep of FILE, or what is missing of it."""
@@ -49,7 +51,10 @@ def sweep(
     from ..views.live import LiveView  # noqa: PLC0415
 
     loaded = load_sweep(file, overrides)
-    options = Options(workers=workers, threads=threads, fail_fast=fail_fast, retry_failed=retry_failed, new=new)
+    if extend and new:
+        raise click.UsageError("--extend goes on with the sweep there is, --new begins another: give one of them.")
+    running = {"workers": workers, "threads": threads, "fail_fast": fail_fast}
+    options = Options(**running, retry_failed=retry_failed, new=new, extend=extend)  # type: ignore[arg-type]
     if dry_run:
         _dry_run(loaded, options, as_json)
         return

@@ -11,6 +11,7 @@ from ..errors import Problem, SpecError
 from ..spec import Sweep
 from .chosen import Chosen
 from .evidence import Evidence
+from .extended import Extended
 from .grid import Grid
 from .listed import Listed
 from .random import Random, shuffled
@@ -42,6 +43,8 @@ def is_adaptive(sweep: Sweep) -> bool:
 def strategy_for(sweep: Sweep) -> Strategy:
     """Return the strategy a sweep asks for; raise SpecError where the space is too large or too small for it."""
     strategy = _strategy_for(sweep)
+    if sweep.tried:
+        strategy = Extended(strategy, sweep.tried, sweep.trials)
     if strategy.count * sweep.repeats > LARGEST:
         expected, found = f"at most {LARGEST} trials", f"{sweep.repeats} for each of {strategy.count} settings"
         raise SpecError([Problem(f"{sweep.where}: sweep.repeats", expected, found)])

@@ -34,8 +34,8 @@ class Sweep:
 
     `given` has what the file sets in [data], [model], [train] and [log]; `hparams` what varies, in the file's order
     (for `[[trial]]` tables, which stand in `listed`: the values they take); `requirements` is what points must meet,
-    `pruning` what stops trials early. `source` is the TOML as given, `path` its
-    file, `folder` where modules and files of the user's are looked for.
+    `pruning` what stops trials early. `source` is the TOML as given, `path` its file, `folder` where modules and files
+    of the user's are looked for. `tried` has the settings from before the sweep was extended.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Sweep:
     source: str
     path: Path | None
     folder: Path
+    tried: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def fixed(self) -> dict[str, dict[str, Any]]:
