@@ -1,0 +1,110 @@
+"""What search spends, on the real CIFAR-10: `python tests/bench/search.py [--seeds 5] [--logdir FOLDER]`.
+
+Grid, random, tpe, and tpe with asha look for a small net, each with the same total of trial-epochs and five seeds. The
+table has the best validation accuracy after a third, two thirds and all of them, mean ± standard deviation over seeds,
+and which share of the epochs each needs to come to what random has in the end, on average. A pruned trial counts with
+what it had come to. Needs `hpdash data get cifar10`; an interrupted run goes on with the same --logdir.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hpdash import read_runs, run_sweep
+from hpdash.analysis.progress import Step, progress
+
+TRIALS, EPOCHS = 30, 27
+BUDGET = TRIALS * EPOCHS
+MORE = 4  # times as many settings, where most are pruned
+SPACE: Mapping[str, Any] = {
+    "learning_rate": {"min": 1e-4, "max": 1.0, "scale": "log"},
+    "hidden": [[32], [64], [128], [64, 32], [128, 64]],
+    "activation": ["relu", "elu", "tanh", "sigmoid"],
+    "batchnorm": ["none", "before"],
+    "kernel_initializer": ["glorot_uniform", "he_normal", {"name": "random_normal", "stddev": 1.0}],
+    "optimizer": ["sgd", "adam"],
+}
+STRATEGIES: Mapping[str, Mapping[str, Any]] = {
+    "grid": {"sweep": {"strategy": "grid", "trials": TRIALS}},
+    "random": {"sweep": {"strategy": "random", "trials": TRIALS}},
+    "tpe": {"sweep": {"strategy": "tpe", "trials": TRIALS}},
+    "tpe + asha": {"sweep": {"strategy": "tpe", "trials": MORE * TRIALS}, "prune": {"strategy": "asha"}},
+}
+
+
+def main() -> None:
+    """Run every search with every seed, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5, help="seeds a strategy (default 5)")
+    parser.add_argument("--logdir", type=Path, help="where the sweeps are left, to go on with (default: nowhere)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        logs = options.logdir or Path(folder)
+        paths = {name: [search(name, seed, logs) for seed in range(options.seeds)] for name in STRATEGIES}
+    for line in table(paths):
+        print(line, flush=True)
+
+
+def search(name: str, seed: int, logs: Path) -> tuple[Step, ...]:
+    """Run one search, or what is missing of it, and return its steps."""
+    called = f"{name.replace(' + ', '_')}_{seed}"
+    asked = STRATEGIES[name]
+    run_sweep(document(asked, called, seed), logs)
+    found = progress(read_runs(logs / called).runs)
+    assert found is not None
+    print(f"{called}: {len(found.steps)} ends, {found.spent} epochs, best {found.steps[-1].best:.4f}", flush=True)
+    return found.steps
+
+
+def document(asked: Mapping[str, Any], called: str, seed: int) -> dict[str, Any]:
+    """Return the sweep; a grid has the rates of a coarse one."""
+    hparams = dict(SPACE)
+    if asked["sweep"]["strategy"] == "grid":
+        hparams["learning_rate"] = [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
+    return {
+        **asked,
+        "sweep": {**asked["sweep"], "name": called, "seed": seed},
+        "data": {"name": "cifar10", "train": 2000, "validation": 1000, "scale": "standard"},
+        "train": {"epochs": EPOCHS, "batch_size": 64},
+        "log": {"histograms": 0, "weights": "none"},
+        "hparams": hparams,
+    }
+
+
+def best_after(steps: tuple[Step, ...], spent: float) -> float:
+    """Return the best of the trials that had ended when so many epochs were spent."""
+    return max((step.best for step in steps if step.spent <= spent), default=0.0)
+
+
+def needs(steps: tuple[Step, ...], value: float) -> float:
+    """Return the share of the budget that it takes to come to a value, infinity where it is not reached."""
+    return next((step.spent / BUDGET for step in steps if step.best >= value), float("inf"))
+
+
+def table(paths: Mapping[str, list[tuple[Step, ...]]]) -> Iterator[str]:
+    """Yield the lines of the table."""
+    shares = (1 / 3, 2 / 3, 1.0)
+    goal = statistics.fmean(best_after(steps, BUDGET) for steps in paths["random"])
+    yield f"best validation accuracy by share of {BUDGET} trial-epochs; random ends at {goal:.4f}"
+    yield "| strategy | a third | two thirds | all | of the epochs to random's end |"
+    yield "| --- | --- | --- | --- | --- |"
+    for name, runs in paths.items():
+        cells = [told([best_after(steps, share * BUDGET) for steps in runs]) for share in shares]
+        reached = [needs(steps, goal) for steps in runs]
+        median = statistics.median(reached)
+        share = f"{100 * median:.0f} % (median; {sum(each <= 1 for each in reached)} of {len(reached)} reach it)"
+        yield f"| {name} | {' | '.join(cells)} | {share if median <= 1 else 'not reached by most'} |"
+
+
+def told(values: list[float]) -> str:
+    """Spell mean ± standard deviation."""
+    return f"{statistics.fmean(values):.4f} ± {statistics.stdev(values) if values[1:] else 0:.4f}"
+
+
+if __name__ == "__main__":
+    main()
