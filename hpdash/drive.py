@@ -151,6 +151,7 @@ class Drive:
         course, history = self.plan.course, self._journal.history
         spec = course.next(history, alone=not self._running)
         if spec is not None:
+            self._first[spec.number] = self._journal.attempts(spec.number) + 1  # promoted, it has its retries again
             self._queue.put(self._task(spec))
             return
         try:

@@ -91,6 +91,15 @@ def test_check_says_what_would_run(folder: Path) -> None:
     assert sorted(folder.iterdir()) == before
 
 
+def test_check_says_what_is_required_and_pruned(folder: Path) -> None:
+    """Conditions and pruning are part of what would run."""
+    text = (folder / "mlp.toml").read_text() + "\n[prune]\n[[require]]\nthat = 'dropout < 0.15'\n"
+    (folder / "less.toml").write_text(text)
+    shown = invoke("check", "less.toml")
+    assert (shown.exit_code, "less: valid; grid of 1 trials" in shown.output) == (0, True)
+    assert "  require dropout < 0.15\n  prune by asha of validation/accuracy, from 1 epoch on" in shown.output
+
+
 def test_check_in_json(folder: Path) -> None:
     """The same as JSON, with every setting resolved."""
     shown = json.loads(invoke("check", "mlp.toml", "--json", "--set", "sweep.repeats=3").stdout)

@@ -236,6 +236,33 @@ def test_ctrl_c_at_a_rung(tmp_path: Path) -> None:
     assert decisions(stopped) == decisions(alone)
 
 
+MORTAL = """
+import os, signal
+from pathlib import Path
+
+def curve(trial):
+    kept = trial.checkpoint(lambda: {"epoch": trial.epoch})
+    for epoch in range(trial.epoch + 1, trial.epochs + 1):
+        if epoch == 2:
+            died = Path(__file__).parent / f"died-{trial.number}"
+            if not died.exists():
+                died.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        trial.report(epoch, loss=1.0, validation_accuracy=1 / (1 + trial.number) + epoch)
+"""
+
+
+def test_a_promoted_trial_has_its_retries(tmp_path: Path) -> None:
+    """A trial whose worker dies after it was promoted is tried again, as one is that never stopped."""
+    path = written(tmp_path, "sobol")
+    (tmp_path / "loops.py").write_text(MORTAL)
+    outcome, _ = run(path, workers=1)
+    assert {result.state for result in outcome.results.values()} == {TrialState.FINISHED, TrialState.PRUNED}
+    assert outcome.results[0].state is TrialState.FINISHED
+    attempts = {record.trial: record.attempt for record in read_journal(outcome.folder / logdir.JOURNAL).records}
+    assert attempts[0] > 2
+
+
 def sweep(strategy: str = "asha", **prune: Any) -> Sweep:
     """Build a sweep that prunes."""
     tables = {

@@ -27,6 +27,9 @@ def summary(sweep: Sweep, settings: int) -> Text:
         when = " and ".join(f"{key} = {_joined(values)}" for key, values in hyperparameter.when.items())
         lines.append(f"  {hyperparameter.name}: {_domain(hyperparameter.domain)}{f' when {when}' if when else ''}")
     lines += [f"  require {requirement.text}" for requirement in sweep.requirements]
+    if sweep.pruning:
+        ends = f"from {sweep.pruning.min_epochs} epoch{'s' * (sweep.pruning.min_epochs > 1)} on"
+        lines.append(f"  prune by {sweep.pruning.strategy} of {sweep.pruning.watch}, {ends}")
     return Text("\n").join(plain(line) for line in lines)
 
 
