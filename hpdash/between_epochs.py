@@ -12,10 +12,32 @@ from typing import Any
 import keras
 import numpy as np
 
-PREFIX = "between_epochs/"  # of the names in a checkpoint
+from .trial import BETWEEN
+
 _STATE = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter")
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class BetweenEpochs:
+    """One trial's callbacks, by its resolved [train] table; `rate` is the learning rate that training begins with."""
+
+    def __init__(self, train: Mapping[str, Any], objective: str, goal: str, rate: float) -> None:
+        self._callbacks = callbacks_for(train, objective, goal, rate)
+
+    def state(self) -> dict[str, Array]:
+        """Return the numbers the callbacks go by, for a checkpoint; NaN is what has no value yet."""
+        return {
+            f"{BETWEEN}{place}/{name}": np.array(math.nan if (value := getattr(each, name)) is None else value, float)
+            for place, each in enumerate(self._callbacks)
+            for name in _STATE
+            if hasattr(each, name)
+        }
+
+    def callbacks(self, kept: Mapping[str, Array]) -> list[keras.callbacks.Callback]:
+        """Return the callbacks to train with, which go on from what a checkpoint has kept of them."""
+        state = {name: value for name, value in kept.items() if name.startswith(BETWEEN)}
+        return [*self._callbacks, Resumed(self._callbacks, state)] if state else self._callbacks
 
 
 def callbacks_for(train: Mapping[str, Any], objective: str, goal: str, rate: float) -> list[keras.callbacks.Callback]:
@@ -54,17 +76,7 @@ class Resumed(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no
     def on_train_begin(self, logs: Any = None) -> None:
         """Put it back; a trial that had been stopped early trains no more."""
         for name, value in self._state.items():
-            place, attribute = name.removeprefix(PREFIX).split("/")
+            place, attribute = name.removeprefix(BETWEEN).split("/")
             number = None if np.isnan(value) else float(value) if attribute == "best" else int(value)
             setattr(self._callbacks[int(place)], attribute, number)
         self.model.stop_training = any(getattr(each, "stopped_epoch", 0) > 0 for each in self._callbacks)
-
-
-def state(callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, Array]:
-    """Return the numbers callbacks go by, for `Resumed`; NaN is what has no value yet."""
-    return {
-        f"{PREFIX}{place}/{name}": np.array(math.nan if (value := getattr(callback, name)) is None else value, float)
-        for place, callback in enumerate(callbacks)
-        for name in _STATE
-        if hasattr(callback, name)
-    }

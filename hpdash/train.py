@@ -19,11 +19,12 @@ from .errors import HpdashError, LogdirError, TrialError
 from .functions import load_function
 from .series import Series
 from .session import Diverged, Host, Interrupted, Loaded, Pruned, Trial
-from .trial import TrialResult, TrialSpec, TrialState, own_loop
+from .trial import BETWEEN, TrialResult, TrialSpec, TrialState, own_loop
 from .versions import versions
 from .writer import RunWriter
 
 if TYPE_CHECKING:
+    from .between_epochs import BetweenEpochs
     from .engine import Engine
     from .feed import EngineData
 
@@ -125,9 +126,13 @@ class Trainer:
         trial.tick(0.0, "training" if key in self._graphs else "compiling")
         engine, facts["reused_graph"] = self._engine(trial)
         facts["parameters"], facts["trainable_parameters"] = engine.parameters
-        series, callbacks = Series(trial, engine), _callbacks(trial, engine)
-        if not trial.epoch:
+        series, between = Series(trial, engine), _between_epochs(trial, engine)
+        kept = trial.checkpoint(lambda: {**engine.state(), **(between.state() if between else {})})
+        callbacks = between.callbacks(kept or {}) if between else []
+        if kept is None:
             series.write(0)
+        elif not engine.restore({name: value for name, value in kept.items() if not name.startswith(BETWEEN)}):
+            raise TrialError("the checkpoint does not fit the model; --retry-failed starts over")
         trial.keep_weights(lambda: weights.named(engine.weights()))
         series.begin(trial.epoch)
         begin = time.monotonic()
@@ -161,19 +166,14 @@ class Trainer:
             self._graphs.popitem(last=False)
 
 
-def _callbacks(trial: Trial, engine: Engine) -> list[Any]:
-    """Return what happens between epochs, it and the engine as the checkpoint has them where there is one."""
-    from . import between_epochs  # noqa: PLC0415  imports TensorFlow
+def _between_epochs(trial: Trial, engine: Engine) -> BetweenEpochs | None:
+    """Return what happens between a trial's epochs, None where nothing was asked for."""
+    train, spec = trial.settings["train"], trial.spec
+    if not (train["schedule"] or train["patience"]):
+        return None
+    from .between_epochs import BetweenEpochs  # noqa: PLC0415  imports TensorFlow
 
-    rate, spec = float(engine.model.optimizer.learning_rate), trial.spec
-    callbacks = between_epochs.callbacks_for(trial.settings["train"], spec.objective, spec.goal, rate)
-    kept = trial.checkpoint(lambda: engine.state() | between_epochs.state(callbacks))
-    if kept is None:
-        return callbacks
-    between = {name: value for name, value in kept.items() if name.startswith(between_epochs.PREFIX)}
-    if not engine.restore({name: value for name, value in kept.items() if name not in between}):
-        raise TrialError("the checkpoint does not fit the model; --retry-failed starts over")
-    return [*callbacks, between_epochs.Resumed(callbacks, between)]
+    return BetweenEpochs(train, spec.objective, spec.goal, float(engine.model.optimizer.learning_rate))
 
 
 def _run_own(loop: Callable[[Trial], object], trial: Trial) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 Scalar = bool | int | float | str
 TABLES = ("data", "model", "train")  # whose settings are hyperparameters; [log] only says what is written
 NO_LOOP = "none"  # as the loop of trials that train a Keras model, beside others that have one of their own
+BETWEEN = "between_epochs/"  # of names in a checkpoint: what the callbacks between epochs go by
 BETWEEN_EPOCHS = ("schedule", "decay", "decay_epochs", "min_learning_rate", "patience", "min_delta")
 INITIALIZERS = ("kernel_initializer", "bias_initializer", "output_initializer")
 

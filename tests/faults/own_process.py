@@ -15,7 +15,7 @@ from hpdash.backends import probe
 from hpdash.backends.base import Queue
 from hpdash.session import Trial
 from hpdash.train import Trainer
-from hpdash.trial import Ended, Event, Progress, Started, TrialResult, TrialState
+from hpdash.trial import Ended, Event, Progress, Reached, Started, TrialResult, TrialState
 
 
 class Engine:
@@ -33,7 +33,7 @@ class Engine:
         self._weights = np.random.default_rng(trial.seed).normal(size=4)
 
     def fit(
-        self, seed: int, epochs: int, on_call: Callable[[float], None], initial_epoch: int
+        self, seed: int, epochs: int, _: list[Any], on_call: Callable[[float], None], initial_epoch: int
     ) -> Iterator[tuple[int, dict[str, float]]]:
         """Yield each epoch's number and metrics."""
         for epoch in range(initial_epoch + 1, epochs + 1):
@@ -80,6 +80,9 @@ class Here:
                 result = TrialResult(TrialState.KILLED, error="killed")
             yield Ended(task.spec, task.attempt, result)
 
+    def answer(self, *_: Any) -> None:
+        """Nobody asks."""
+
     def interrupt(self) -> None:
         """Nothing runs beside."""
 
@@ -103,6 +106,10 @@ class Host:
 
     def notice(self, _: str) -> None:
         """Nobody listens."""
+
+    def goes_on(self, _: Reached) -> bool:
+        """Nobody prunes."""
+        return True
 
 
 def install(mended: Path) -> None:
