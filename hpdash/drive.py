@@ -123,7 +123,7 @@ class Drive:
         waiting = self.plan.course.waiting(self._journal.history)
         missing = [spec for spec in waiting if spec.number not in self._results]
         for spec in waiting:
-            if spec.number in self._results and self._results[spec.number].state is not TrialState.PRUNED:
+            if spec.number in self._results and not self._may_go_on(self._results[spec.number]):
                 checkpoint.remove(self._folder(spec))  # left there by a driver that died just before
         for spec in reversed(missing) if newest_first else missing:
             self._queue.put(self._task(spec))
@@ -140,11 +140,23 @@ class Drive:
             self._note(Ended(started.spec, started.attempt, result))
         if self._refused:
             raise LogdirError(self._refused)
-        plan, course = self.plan, self.plan.course
-        return Outcome(
-            plan.sweep, plan.folder, course.specs, course.extent(self._journal.history, self._results), self._results,
-            self._stopped_by, plan.synthetic, self._stopped,
-        )  # fmt: skip
+        return self._outcome()
+
+    def _outcome(self) -> Outcome:
+        """Return how the sweep stands; when all of it is done, no checkpoint is left."""
+        plan, results = self.plan, self._results
+        total = plan.course.extent(self._journal.history, results)
+        if total == len(results):  # extended, a pruned trial that is promoted starts over
+            paused = (spec for spec in plan.course.specs if self._may_go_on(results.get(spec.number)))
+            for spec in paused:
+                checkpoint.remove(self._folder(spec))
+        specs, stopped_by = plan.course.specs, self._stopped_by
+        return Outcome(plan.sweep, plan.folder, specs, total, results, stopped_by, plan.synthetic, self._stopped)
+
+    def _may_go_on(self, result: TrialResult | None) -> bool:
+        """Say whether a trial's result is one that promotion may yet change."""
+        pruner = self.plan.course.pruner
+        return bool(result and result.state is TrialState.PRUNED and pruner and pruner.promotes)
 
     def _more(self) -> None:
         """Put in line what is to run now, where results decide on it: a known trial, or those of a new setting."""
@@ -237,7 +249,7 @@ class Drive:
         self._results[spec.number] = result
         if result.state in (TrialState.KILLED, TrialState.TIMED_OUT):
             end_session(self._folder(spec), success=False)
-        elif result.state not in (TrialState.INTERRUPTED, TrialState.PRUNED):
+        elif result.state is not TrialState.INTERRUPTED and not self._may_go_on(result):
             checkpoint.remove(self._folder(spec))
         if result.state is TrialState.INTERRUPTED and result.error and self._stopped_by is None:
             self._refused = self._refused or result.error

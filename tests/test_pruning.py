@@ -199,7 +199,7 @@ def test_a_pruned_trial_is_a_result_of_its_own(digits: tuple[Path, Path]) -> Non
         assert "validation/accuracy" in result.best
         run_folder = trial_folder(pruned, number)
         assert session_ends(run_folder) == [api_pb2.STATUS_SUCCESS]
-        assert (run_folder / logdir.CHECKPOINT).exists()
+        assert not (run_folder / logdir.CHECKPOINT).exists()  # none can go on any more
         assert max(step for _, _, step in series(run_folder.parent) if _ == "epoch_loss") >= result.epochs
 
 

@@ -15,7 +15,12 @@ from ..spec.pruning import Pruning
 
 
 class Pruner(Protocol):
-    """Decide at a trial's rungs, from what the journal had by then and nothing else."""
+    """Decide at a trial's rungs, from what the journal had by then and nothing else.
+
+    `promotes` says whether a trial that was stopped may go on later.
+    """
+
+    promotes: bool
 
     def rungs(self, setting: int, epochs: int) -> tuple[int, ...]:
         """Return the epochs after which a setting's first trial asks whether it goes on."""
@@ -51,6 +56,8 @@ class Halving:
     factor apart. Hyperband (Li et al., 2018) has brackets of settings whose first rung is each a factor later, the last
     of which trains whole; a setting's bracket follows from its number, in Hyperband's proportions.
     """
+
+    promotes = True
 
     def __init__(self, pruning: Pruning, repeats: int, longest: int) -> None:
         self._pruning, self._repeats = pruning, repeats
@@ -115,6 +122,8 @@ class Median:
 
     It is compared after every epoch, and stops for good.
     """
+
+    promotes = False
 
     def __init__(self, pruning: Pruning) -> None:
         self._pruning = pruning
