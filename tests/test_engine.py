@@ -11,8 +11,10 @@ import pytest
 import tensorflow as tf
 
 from hpdash.engine import Engine, Pass
+from hpdash.engine import _nodes as engine_nodes
 from hpdash.feed import EngineData, Part, epoch_order, tensor
 from hpdash.layers import Dense
+from hpdash.passes import threefry
 from hpdash.weights import named
 
 LAYERS = keras.layers
@@ -115,6 +117,39 @@ def test_a_poured_graph_gives_the_bits_of_a_fresh_one(dropout: float) -> None:
     assert reused.pour(build(1))
     assert train(reused) == logs
     assert reused.digest() == fresh.digest()
+
+
+def test_dropout_is_drawn_by_threefry() -> None:
+    """A compiled epoch leaves no choice of algorithm to run time, which takes XLA hundreds of times as long on a CPU.
+
+    Nor does it change what is traced elsewhere.
+    """
+
+    def chosen_at_run_time(concrete: Any) -> bool:
+        return any("GetKeyCounter" in node.op for node in engine_nodes(concrete.graph))
+
+    engine = Engine(make_model(dropout=0.3), make_data(), 32)
+    train(engine, epochs=1)
+    loop, rest = engine._train.traced()
+    assert not chosen_at_run_time(loop)
+    assert chosen_at_run_time(rest)
+
+
+@pytest.mark.parametrize("alg", [{}, {"rng_alg": "philox"}], ids=["open", "named"])
+def test_what_threefry_draws(alg: dict[str, str]) -> None:
+    """A fifth is dropped of what a fifth is to be, the rest is scaled, another seed drops others; a name stands."""
+
+    @tf.function(jit_compile=True)
+    def drawn(seed: tf.Tensor) -> tf.Tensor:
+        with threefry():
+            return tf.nn.experimental.stateless_dropout(tf.ones((400, 500)), 0.2, seed=seed, **alg)
+
+    first, again, other = (drawn(tf.constant([3, number])).numpy() for number in (1, 1, 2))
+    assert np.unique(first).tolist() == [0.0, 1.25]
+    assert abs((first == 0).mean() - 0.2) < 0.005
+    assert abs(((first == 0) & (other == 0)).mean() - 0.04) < 0.005
+    assert abs(np.corrcoef(first[:, :-1].ravel(), first[:, 1:].ravel())[0, 1]) < 0.01
+    assert (first == again).all()
 
 
 def test_seeds_differ() -> None:
