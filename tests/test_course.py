@@ -13,9 +13,10 @@ from driven import driving, run, started, until
 
 from hpdash import logdir
 from hpdash.entries import Entry, Proposed, Record
+from hpdash.history import History
 from hpdash.journal import read_journal
 from hpdash.search import Course
-from hpdash.search.course import known, score
+from hpdash.search.course import evidence
 from hpdash.spec import Sweep, load_sweep, parse_sweep
 from hpdash.trial import TrialResult, TrialState
 
@@ -153,8 +154,7 @@ def test_two_workers(tmp_path: Path) -> None:
     for place, entry in enumerate(entries):
         if isinstance(entry, Proposed):
             course = Course.replayed(load_sweep(path), entries[:place])
-            before = (each for each in entries[:place] if isinstance(each, Record))
-            assert course.propose(known(before)) == entry.point
+            assert course.propose(History.of(entries[:place])) == entry.point
 
 
 def test_replicates_share_a_proposal(tmp_path: Path) -> None:
@@ -185,12 +185,20 @@ SCORES: dict[str, tuple[Sequence[TrialResult | None], float | None]] = {
 @pytest.mark.parametrize(("results", "expected"), SCORES.values(), ids=SCORES.keys())
 def test_a_settings_score(results: Sequence[TrialResult | None], expected: float | None) -> None:
     """A setting's score is the mean of its finished replicates, once none is missing; who diverges is worst."""
-    assert score(results, spec_of("min")) == pytest.approx(expected, nan_ok=True)
+    found = evidence([spec_of("min")] * len(results), results).score
+    assert found == (None if expected is None else pytest.approx(expected, nan_ok=True))
 
 
 def test_who_diverges_is_worst_for_either_goal() -> None:
     """Where more is better, the worst is less than anything."""
-    assert score([TrialResult(TrialState.DIVERGED)], spec_of("max")) == -math.inf
+    assert evidence([spec_of("max")], [TrialResult(TrialState.DIVERGED)]).score == -math.inf
+
+
+def test_who_was_pruned_counts_with_its_last_value() -> None:
+    """A setting that was stopped early tells how it did by then, and after how many epochs that was."""
+    pruned = TrialResult(TrialState.PRUNED, epochs=3, metrics={"loss": 0.7}, best={"loss": 0.6})
+    found = evidence([spec_of("min")], [pruned])
+    assert (found.score, found.epochs) == (0.7, 3)
 
 
 def spec_of(goal: str) -> Any:
@@ -213,8 +221,8 @@ def test_results_that_a_search_learns_from() -> None:
     states = [TrialState.FINISHED, TrialState.FAILED, TrialState.KILLED, TrialState.INTERRUPTED, TrialState.RUNNING]
     lines = [Record(n, n, state, 1, 0.0, TrialResult(state)) for n, state in enumerate(states)]
     again = Record(9, 0, TrialState.RUNNING, 2, 0.0)
-    assert list(known(lines)) == [0, 1]
-    assert list(known([*lines, again])) == [1]
+    assert list(History.of(lines).results) == [0, 1]
+    assert list(History.of([*lines, again]).results) == [1]
 
 
 def test_a_journal_without_proposals_has_no_course() -> None:
