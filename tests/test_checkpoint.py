@@ -78,7 +78,12 @@ def same(one: TrialResult, other: TrialResult) -> bool:
     return all(getattr(one, name) == getattr(other, name) for name in kept)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+LIKE_OTHERS = {"convolutional", "subclassed"}  # whose checkpoints hold nothing that the others' do not
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind in LIKE_OTHERS)) for kind in KINDS]
+)
 def test_a_resumed_trial_has_the_bits_of_an_undisturbed_one(kind: str, tmp_path: Path) -> None:
     """Killed an epoch after its checkpoint, in a new process or one with the graph: weights, series, best are equal."""
     spec, trainer = spec_of(kind), Trainer(HERE)
