@@ -53,8 +53,7 @@ class History:
     @property
     def results(self) -> dict[int, TrialResult]:
         """The results a search learns from: who was killed or interrupted has none yet."""
-        told = (TrialState.FINISHED, TrialState.PRUNED, TrialState.DIVERGED, TrialState.FAILED)
-        return {n: record.result for n, record in self.latest.items() if record.result and record.state in told}
+        return {n: record.result for n, record in self.latest.items() if record.result and record.state.is_conclusive}
 
 
 def worth(value: float, goal: str) -> float:

@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.ops import random_ops_util  # where the algorithm of all stateless random operations is chosen
+
+try:  # where the algorithm of all stateless random operations is chosen; it may move, which costs time only
+    from tensorflow.python.ops import random_ops_util
+except ImportError:
+    random_ops_util = None
 
 OnCall = Callable[[float], None]
 
@@ -71,7 +75,10 @@ def threefry() -> Iterator[None]:
     Left to choose at run time, XLA takes some 700 nanoseconds a number on a CPU, with ThreeFry 4. Without XLA, which
     knows no ThreeFry there, TensorFlow's own choice is as good.
     """
-    usual = random_ops_util.get_key_counter_alg
+    usual = getattr(random_ops_util, "get_key_counter_alg", None)
+    if usual is None:
+        yield
+        return
 
     def chosen(seed: Any, alg: Any) -> Any:
         is_open = alg in (None, "auto_select", tf.random.Algorithm.AUTO_SELECT, tf.random.Algorithm.AUTO_SELECT.value)

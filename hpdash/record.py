@@ -84,7 +84,7 @@ def check(folder: Path, sweep: Sweep, extends: bool = False) -> Mapping[str, Any
     """Make sure that an existing folder is this sweep's, or what is left of a start that was cut off.
 
     Returns what it says of itself, nothing for such a start. Raises LogdirError where it holds something else or a
-    newer schema, SpecError where the sweep has changed and is not `extended`.
+    newer schema, SpecError where the sweep has changed and nothing `extends` it.
     """
     path = folder / logdir.SWEEP_JSON
     if not path.is_file():
@@ -102,20 +102,18 @@ def check(folder: Path, sweep: Sweep, extends: bool = False) -> Mapping[str, Any
     return known
 
 
-def resumed(folder: Path, sweep: Sweep) -> Sweep:
-    """Return a sweep with the settings that its folder had before it was extended, if it was."""
-    path = folder / logdir.SWEEP_JSON
-    return replace(sweep, tried=tuple(_read(path).get("tried", ()))) if path.is_file() else sweep
+def going_on(folder: Path, sweep: Sweep, extends: bool) -> Sweep:
+    """Return a sweep that knows the settings its folder had before it was extended, or before it is now.
 
-
-def extended(folder: Path, sweep: Sweep) -> Sweep:
-    """Return the sweep as one that goes on from what its folder holds; SpecError where it does more than add to it."""
+    Raises SpecError where one that `extends` what is there does more than add to it.
+    """
     path = folder / logdir.SWEEP_JSON
     if not path.is_file():
         return sweep
     known = _read(path)
-    if not (changed := _changed(known, sweep)):
-        return resumed(folder, sweep)
+    changed = _changed(known, sweep) if extends else []
+    if not changed:
+        return replace(sweep, tried=tuple(known.get("tried", ())))
     old = extension.before(known["settings"], known.get("tried", ()), sweep)
     if refused := extension.refused(changed, known["settings"], old, sweep):
         hint = "Undo the rest, or begin anew beside it with --new."

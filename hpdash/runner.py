@@ -14,7 +14,7 @@ from .backends.local import LocalBackend, cores
 from .drive import Drive, Outcome, Plan, Watcher
 from .errors import LockedError
 from .history import History
-from .journal import Journal, Replay, lock, read_journal
+from .journal import Journal, lock, read_journal
 from .search import Course
 from .signals import Signals, Stopped
 from .spec import Sweep, load_sweep, parse_sweep
@@ -67,7 +67,7 @@ def run_sweep(
             return run_sweep(source, logs, options, Watcher.of(view))
     sweep, options = as_sweep(source), options or Options()
     folder = next(record.fresh(Path(logs), sweep)) if options.new else record.home(Path(logs), sweep)
-    sweep = record.extended(folder, sweep) if options.extend else record.resumed(folder, sweep)
+    sweep = record.going_on(folder, sweep, options.extend)
     job = _Job(sweep, Course(sweep), folder, options, watcher or Watcher())
     before = _before(job)
     if len(before.results) == before.total:
@@ -94,18 +94,24 @@ class _Job:
         """The sweep under the name in use, its folder's."""
         return replace(self.sweep, name=self.folder.name)
 
-    def resumed(self, replay: Replay) -> tuple[Course, dict[int, TrialResult], int]:
-        """Return how far the sweep has come, what stands, and how many trials there are at most.
+    def replayed(self) -> Course:
+        """Return how far the sweep has come, by its journal where results decide on that."""
+        if not self.course.is_adaptive:
+            return self.course
+        return Course.replayed(self.sweep, read_journal(self.folder / logdir.JOURNAL).entries)
 
-        What is done stands, and what failed unless it is to be tried again.
-        """
-        stands = {TrialState.FINISHED, TrialState.PRUNED}
-        if not self.options.retry_failed:
-            stands |= set(ONLY_WHEN_ASKED)
-        course = Course.replayed(self.sweep, replay.entries) if self.course.is_adaptive else self.course
-        records = ((spec.number, replay.latest.get(spec.number)) for spec in course.specs)
-        results = {n: last.result for n, last in records if last and last.result and last.state in stands}
-        return course, results, course.extent(History.of(replay.entries), results)
+    def standing(self, course: Course, history: History) -> dict[int, TrialResult]:
+        """Return the results that stand: what is done, and what failed unless it is to be tried again."""
+        again = ONLY_WHEN_ASKED if self.options.retry_failed else ()
+        results = history.results
+        told = ((spec.number, results.get(spec.number)) for spec in course.specs)
+        return {number: result for number, result in told if result and result.state not in again}
+
+    def check_locked(self, folder: Path) -> None:
+        """Make sure that the folder, now locked, still holds what this job began from."""
+        record.check(folder, self.sweep, self.options.extend)
+        if record.going_on(folder, replace(self.sweep, tried=()), self.options.extend) != self.sweep:
+            raise LockedError(f"{folder}: another driver has just extended this sweep. Run the same command again.")
 
     def tell(self, warnings: Sequence[str]) -> None:
         """Pass what was found damaged on to the user."""
@@ -120,7 +126,9 @@ def _before(job: _Job) -> Outcome:
             return Outcome(job.named, job.folder, job.course.specs, job.course.total, {})
     known = record.check(job.folder, job.sweep, job.options.extend)
     replay = read_journal(job.folder / logdir.JOURNAL)
-    course, results, total = job.resumed(replay)
+    course, history = job.replayed(), History.of(replay.entries)
+    results = job.standing(course, history)
+    total = course.extent(history, results)
     if len(results) == total:
         job.tell(replay.warnings)
     synthetic = known.get("synthetic", False)
@@ -142,13 +150,14 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
     if not begun:
         job = _begin(job, stack)
     folder = job.folder
-    record.check(folder, sweep, job.options.extend)
+    job.check_locked(folder)
     record.write(folder, sweep, specs, job.course.total, _metrics(specs, facts), facts.synthetic)
     warnings = experiment.refresh(folder.parent)
     journal = stack.enter_context(Journal.open(folder / logdir.JOURNAL))
     anew = [f"{sweep.name} was begun anew in {folder}"] * (folder.name != sweep.name)
     job.tell([*anew, *warnings, *journal.warnings])
-    course, results, _ = job.resumed(read_journal(journal.path))
+    course = job.replayed()
+    results = job.standing(course, journal.history)
 
     def seconds(spec: TrialSpec) -> float:
         known = spec.settings["data"] in tables

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .feed import EngineData
 
-ENDED_BY_TRIAL = (*(state for state in TrialState if state.is_result), TrialState.FAILED)  # others may be tried again
 OUT_OF_MEMORY = "out of memory; fewer --workers or a smaller batch_size need less"
 GRAPHS_KEPT = 4  # compiled graphs a process keeps; each holds a model and its optimiser's state
 
@@ -99,7 +98,7 @@ class Trainer:
             trial.write_best()
             if keeper.weights and state is not TrialState.PRUNED:  # which may yet go on
                 facts |= keeper.weights.end(trial.epoch, trial.best_epoch)
-        if state in ENDED_BY_TRIAL:
+        if state.is_conclusive:  # others may be tried again
             writer.end(success=state in (TrialState.FINISHED, TrialState.PRUNED))
             writer.sync()  # before the journal says that it is done
         if trial is not None:

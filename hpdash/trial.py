@@ -10,6 +10,7 @@ from typing import Any
 
 Scalar = bool | int | float | str
 TABLES = ("data", "model", "train")  # whose settings are hyperparameters; [log] only says what is written
+DRAWN = ("random", "sobol", "tpe")  # strategies that are told how many settings, in an order that means something
 NO_LOOP = "none"  # as the loop of trials that train a Keras model, beside others that have one of their own
 BETWEEN = "between_epochs/"  # of names in a checkpoint: what the callbacks between epochs go by
 BETWEEN_EPOCHS = ("schedule", "decay", "decay_epochs", "min_learning_rate", "patience", "min_delta")
@@ -32,6 +33,11 @@ class TrialState(StrEnum):
     def is_result(self) -> bool:
         """Whether the trial is done for good: its outcome answers the question that was asked."""
         return self in (TrialState.FINISHED, TrialState.PRUNED, TrialState.DIVERGED)
+
+    @property
+    def is_conclusive(self) -> bool:
+        """Whether the trial came to it by itself: nothing but --retry-failed, or a promotion, runs it again."""
+        return self.is_result or self is TrialState.FAILED
 
     @property
     def is_fault(self) -> bool:

@@ -196,6 +196,17 @@ def test_a_dry_run_lists_the_trials(folder: Path) -> None:
     assert not (folder / "logs").exists()
 
 
+def test_a_dry_run_of_a_search(folder: Path) -> None:
+    """Of a search that learns, the trials that are certain are listed, and how many may follow from their results."""
+    text = "[sweep]\nstrategy = 'tpe'\ntrials = 13\n[data]\nname = 'digits'\n[hparams]\n"
+    (folder / "search.toml").write_text(text + "dropout = { min = 0.0, max = 0.5 }\n")
+    shown = invoke("sweep", "search.toml", "--dry-run")
+    assert "… and up to 3 that hang on the results of those before them" in shown.output
+    told = json.loads(invoke("sweep", "search.toml", "--dry-run", "--json").stdout)
+    assert (len(told["trials"]), told["total"]) == (10, 13)
+    assert told["estimate_seconds"] > 0
+
+
 def test_a_dry_run_in_json(folder: Path) -> None:
     """The same as JSON; without the data there is no estimate."""
     (folder / "far.toml").write_text(MLP.format(data="mnist"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -12,9 +13,10 @@ import pytest
 from driven import driving, run, started, until
 
 from hpdash import logdir
-from hpdash.entries import Entry, Proposed, Record
+from hpdash.entries import PROPOSAL, Entry, Proposed, Record
 from hpdash.history import History
 from hpdash.journal import read_journal
+from hpdash.reading import verify
 from hpdash.search import Course
 from hpdash.search.course import evidence
 from hpdash.spec import Sweep, load_sweep, parse_sweep
@@ -135,6 +137,17 @@ def test_a_lost_proposal_is_worked_out_again(tmp_path: Path, undisturbed: Path, 
     left = [entry for entry in entries if not (isinstance(entry, Proposed) and entry.setting in lost)]
     course = Course.replayed(load_sweep(path), left)
     assert [(spec.setting, dict(spec.swept)) for spec in course.specs] == proposals(undisturbed)
+
+
+def test_verify_tells_of_a_lost_proposal(tmp_path: Path, undisturbed: Path) -> None:
+    """A damaged line of a setting is found, and costs nothing that is not worked out again."""
+    shutil.copytree(undisturbed.parent / "logs", tmp_path / "logs")
+    path = tmp_path / "logs" / "bowl" / logdir.JOURNAL
+    lines = path.read_bytes().splitlines(keepends=True)
+    at = next(number for number, line in enumerate(lines) if line.startswith(PROPOSAL) and b'"setting":11' in line)
+    path.write_bytes(b"".join([*lines[:at], lines[at].replace(b"setting", b"setTing"), *lines[at + 1 :]]))
+    (found,) = verify(tmp_path / "logs").checked.findings
+    assert (found.line, found.affected) == (at + 1, "a setting that was proposed: it is worked out again")
 
 
 def test_what_is_done_is_not_run_again(tmp_path: Path, undisturbed: Path) -> None:

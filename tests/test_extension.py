@@ -11,8 +11,8 @@ import pytest
 from commands import hpdash
 from driven import finished, run, started
 
-from hpdash import logdir
-from hpdash.errors import SpecError
+from hpdash import logdir, runner
+from hpdash.errors import LockedError, SpecError
 from hpdash.reading import read_runs
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
@@ -147,6 +147,25 @@ def test_what_is_no_addition_is_refused(tmp_path: Path, hparams: str, head: str,
         run(path, extend=True)
     assert key in str(error.value)
     assert (tmp_path / "logs" / "more" / logdir.SWEEP_JSON).read_bytes() == before
+
+
+def test_extended_by_another_driver_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that looked at the sweep before another extended it, and has its lock after, is refused."""
+    path = written(tmp_path)
+    run(path)
+    fetch_missing = runner._fetch_missing
+
+    def extend_first(*arguments: Any) -> None:
+        monkeypatch.setattr(runner, "_fetch_missing", fetch_missing)
+        record = tmp_path / "logs" / "more" / logdir.SWEEP_JSON
+        known = json.loads(record.read_text())
+        known["tried"] = [{"a": 9.0, "b": 0.1}]
+        record.write_text(json.dumps(known))
+
+    monkeypatch.setattr(runner, "_fetch_missing", extend_first)
+    written(tmp_path, GRID.replace("[1.0, 2.0]", "[1.0, 2.0, 3.0]"))
+    with pytest.raises(LockedError, match="another driver has just extended this sweep"):
+        run(path, extend=True)
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -200,7 +200,8 @@ def test_a_pruned_trial_is_a_result_of_its_own(digits: tuple[Path, Path]) -> Non
         run_folder = trial_folder(pruned, number)
         assert session_ends(run_folder) == [api_pb2.STATUS_SUCCESS]
         assert not (run_folder / logdir.CHECKPOINT).exists()  # none can go on any more
-        assert max(step for _, _, step in series(run_folder.parent) if _ == "epoch_loss") >= result.epochs
+        steps = [step for name, tag, step in series(pruned) if (name, tag) == (run_folder.name, "epoch_loss")]
+        assert steps == list(range(1, result.epochs + 1))
 
 
 def test_a_lost_checkpoint_costs_time_only(tmp_path: Path, digits: tuple[Path, Path]) -> None:

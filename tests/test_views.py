@@ -215,7 +215,7 @@ def test_settings(value: object, text: str) -> None:
 
 def tally(done: int = 0, total: int = 4) -> Tally:
     """Make a tally that began at second 100."""
-    return Tally(total, done, workers=2, begin=100.0)
+    return Tally(total, workers=2, begin=100.0, over=set(range(100, 100 + done)))
 
 
 def test_no_time_left_is_told_before_anything_moved() -> None:

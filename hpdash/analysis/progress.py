@@ -12,8 +12,6 @@ from ..logdir import JOURNAL
 from ..runs import Objective, Run
 from ..trial import TrialState
 
-ENDS = (TrialState.FINISHED, TrialState.PRUNED, TrialState.DIVERGED, TrialState.FAILED)
-
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -88,7 +86,7 @@ def steps(records: Iterable[Record], objective: Objective) -> tuple[Step, ...]:
         before = had.get(record.trial, 0)
         spent += result.epochs - before if result.epochs >= before else result.epochs
         had[record.trial] = result.epochs
-        if record.state in ENDS:
+        if record.state.is_conclusive:
             value = result.best.get(objective.name, math.nan)
             better = worth(value, objective.goal) > worth(best, objective.goal)
             best = value if better else best

@@ -2,6 +2,7 @@
 
 from .course import Course, trials
 from .evidence import Evidence
-from .strategies import LARGEST, Strategy, is_adaptive, strategy_for
+from .strategies import LARGEST, is_adaptive, strategy_for
+from .strategy import Strategy
 
 __all__ = ["LARGEST", "Course", "Evidence", "Strategy", "is_adaptive", "strategy_for", "trials"]

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from .evidence import Evidence
-from .grid import Grid
-from .listed import Listed
+from .strategy import Strategy
 
 
 class Chosen:
-    """Give the points of a grid, or of a list, at chosen indices."""
+    """Give the points of a strategy at chosen indices."""
 
-    def __init__(self, base: Grid | Listed, indices: Sequence[int]) -> None:
+    def __init__(self, base: Strategy, indices: Sequence[int]) -> None:
         self._base, self._indices = base, indices
 
     @property

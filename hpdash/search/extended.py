@@ -4,29 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 from ..domains import identity
 from .evidence import Evidence
+from .strategy import Strategy
 
 Point = Mapping[str, Any]
-
-
-class Base(Protocol):
-    """A strategy whose settings do not hang on results."""
-
-    @property
-    def count(self) -> int:
-        """How many settings there are."""
-
-    def point(self, index: int) -> dict[str, Any]:
-        """Return the hyperparameters at an index from 0 to count - 1."""
 
 
 class Extended:
     """Give the settings that were there before, then those of a strategy that were not, `most` in all at most."""
 
-    def __init__(self, base: Base, before: Sequence[Point], most: int | None) -> None:
+    def __init__(self, base: Strategy, before: Sequence[Point], most: int | None) -> None:
         known = {identity(point) for point in before}
         new = (point for point in map(base.point, range(base.count)) if identity(point) not in known)
         wanted = None if most is None else max(0, most - len(before))

@@ -48,10 +48,10 @@ class Sobol:
     def _sequence(self) -> Iterator[dict[str, Any]]:
         from scipy.stats.qmc import Sobol as Engine  # noqa: PLC0415  takes half a second
 
-        engine = Engine(max(1, len(self._shifts)), scramble=False, bits=BITS)
+        engine = Engine(len(self._shifts), scramble=False, bits=BITS)
         while True:
             for row in engine.random(BLOCK):
-                shares = {name: _shifted(x, by) for x, (name, by) in zip(row, self._shifts.items(), strict=False)}
+                shares = {name: _shifted(x, by) for x, (name, by) in zip(row, self._shifts.items(), strict=True)}
                 yield self._order.point(lambda hparam, shares=shares: hparam.domain.at(shares[hparam.name]))  # type: ignore[misc]
 
 

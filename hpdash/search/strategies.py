@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, Protocol
 
 from ..errors import Problem, SpecError
 from ..spec import Sweep
 from .chosen import Chosen
-from .evidence import Evidence
 from .extended import Extended
 from .grid import Grid
 from .listed import Listed
 from .random import Random, shuffled
 from .sobol import Sobol
+from .strategy import Strategy
 from .tpe import Tpe
 
 LARGEST = 100_000  # trials, and settings of a grid without [sweep] trials
-
-
-class Strategy(Protocol):
-    """Settings to try, each a pure function of the sweep, an index and what is known of the settings before it."""
-
-    @property
-    def count(self) -> int:
-        """How many settings there are."""
-
-    def point(self, index: int, known: Sequence[Evidence] = ()) -> dict[str, Any]:
-        """Return the hyperparameters at an index from 0 to count - 1; those that do not apply are absent.
-
-        `known` has the settings from 0 to index - 1; strategies that do not learn leave it out.
-        """
 
 
 def is_adaptive(sweep: Sweep) -> bool:
@@ -80,7 +65,7 @@ def _grid(sweep: Sweep, grid: Grid) -> Strategy:
     return Chosen(grid, _at_least_one(sweep, _allowed(sweep, grid, range(grid.count))))
 
 
-def _allowed(sweep: Sweep, base: Grid | Listed, indices: Iterable[int]) -> Iterator[int]:
+def _allowed(sweep: Sweep, base: Strategy, indices: Iterable[int]) -> Iterator[int]:
     """Yield the indices of points that meet the requirements, of all where there are few, else while some are found."""
     misses = 0
     for index in indices:

@@ -101,5 +101,10 @@ def _encoded(domain: Domain, value: Any) -> Any:
 
 
 def _suggested(trial: Trial, hparam: Hyperparameter) -> Any:
-    suggested = trial._suggest(hparam.name, _distribution(hparam.domain))
-    return suggested if hparam.domain.size is None else hparam.domain.value(suggested)
+    name, domain = hparam.name, hparam.domain
+    if isinstance(domain, Choice):
+        return domain.value(trial.suggest_categorical(name, tuple(range(domain.size))))
+    if domain.size is not None:
+        return domain.value(trial.suggest_int(name, 0, domain.size - 1))
+    suggest = trial.suggest_int if isinstance(domain.min, int) else trial.suggest_float
+    return suggest(name, domain.min, domain.max, log=domain.scale == "log")  # type: ignore[arg-type]

@@ -16,7 +16,6 @@ DATA_SETS = (*IMAGES, "synthetic")
 MLP = "mlp"
 
 Strategy = Literal["grid", "list", "random", "sobol", "tpe"]
-DRAWN = ("random", "sobol", "tpe")  # strategies that have to be told how many settings
 Goal = Literal["min", "max"]
 Pruner = Literal["asha", "hyperband", "median"]
 Side = Literal["end", "start"]

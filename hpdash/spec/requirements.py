@@ -16,7 +16,8 @@ from .space import Names
 from .text import Document
 
 LONGEST = 400  # characters of a condition
-EXPECTED = 'a condition such as "product(hidden) <= 100_000"'
+EXAMPLE = '"product(hidden) <= 100_000"'
+EXPECTED = f"a condition such as {EXAMPLE}"
 _COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne,
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
@@ -69,7 +70,7 @@ def requirements(document: Document, names: Names, known: Mapping[str, Any], fau
     for index, table in enumerate(document["require"]):
         key: Key = ("require", index, "that")
         for odd in (name for name in table if name != "that"):
-            faults.add(("require", index, odd), "the key that", "an unknown one", f"Such as that = {EXPECTED[20:]}.")
+            faults.add(("require", index, odd), "the key that", "an unknown one", f"Such as that = {EXAMPLE}.")
         text = table.get("that")
         if not isinstance(text, str):
             faults.add(key, EXPECTED, "nothing" if text is None else found(text))

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Problem, SpecError
-from ..trial import TABLES, default_metrics, own_loop
+from ..trial import DRAWN, TABLES, default_metrics, own_loop
 from . import text
 from .conditions import check_dependent, check_swept, conditions
 from .defaults import resolve
 from .faults import Faults, Key, found, nearest
-from .keys import DRAWN, MLP
+from .keys import MLP
 from .pruning import Pruning, usual_goal
 from .requirements import Requirement, requirements
 from .space import Hyperparameter, Names, choices, domains, listed, names_of, unknown

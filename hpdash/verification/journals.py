@@ -78,13 +78,11 @@ def _bad_lines(path: Path, make: Make, lines: Sequence[Line], planned: int | Non
     latest = {record.trial: (number, record) for number, record in numbered(lines)}
     done = {trial for trial, (_, record) in latest.items() if record.state.is_result}
     bad = [line for line in lines if line.reason and not line.is_newer and not (line.is_torn and live)]  # or as yet
-    lost = [line for line in bad if not line.trials and not line.records]
-    unknown = [line for line in lost if not (line.is_look or line.is_setting)]
-    for line in lost:
-        if line.is_look:
-            yield _hurt(path, make, line, line.reason, "a look at the test set: it counts as never taken")
-        elif line.is_setting:
-            yield _hurt(path, make, line, line.reason, "a setting that was proposed: it is worked out again")
+    empty = [line for line in bad if not line.trials and not line.records]
+    unknown = [line for line in empty if not line.lost]
+    for line in empty:
+        if line.lost:
+            yield _hurt(path, make, line, line.reason, line.lost)
     for line in bad:
         if line.trials or line.records:
             effects = (_effect(trial, latest.get(trial), line.number) for trial in sorted(line.trials))

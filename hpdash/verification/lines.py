@@ -7,10 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..entries import LOOK, PROPOSAL
+from ..entries import LOOK, PROPOSAL, RUNG
 from ..journal import Entry, NewerError, Record, Replay, read_line
 from .own_files import read_bytes, said
 
+LOST = {  # by what a line begins with
+    LOOK: "a look at the test set: it counts as never taken",
+    PROPOSAL: "a setting that was proposed: it is worked out again",
+    RUNG: "whether a trial went on after an epoch: it is decided again if the trial comes there again",
+}
 _TRIAL = re.compile(rb'"trial":(\d{1,9})[,}]')
 
 
@@ -19,8 +24,8 @@ class Line:
     """A line of a journal, from 1: the records that are read from it, and what is wrong with it.
 
     `is_torn` says that it is a last one with no end, `is_newer` that nothing is wrong but its version. `trials` are
-    those it tells of without a record of theirs, as far as it can be read; `is_look` says that it told of a look at the
-    test set, `is_setting` of a setting that was proposed.
+    those it tells of without a record of theirs, as far as it can be read; `lost` says what is lost with a line that
+    told no trial's state.
     """
 
     number: int
@@ -29,8 +34,7 @@ class Line:
     is_torn: bool = False
     is_newer: bool = False
     trials: frozenset[int] = frozenset()
-    is_look: bool = False
-    is_setting: bool = False
+    lost: str = ""
 
 
 def read_lines(path: Path) -> tuple[list[Line], str | None]:
@@ -47,11 +51,11 @@ def _line(number: int, data: bytes, end: bytes) -> Line:
     try:
         return Line(number, (read_line(data),))
     except ValueError as error:
-        replay, is_look, is_setting = Replay.of(data + end, ""), data.startswith(LOOK), data.startswith(PROPOSAL)
-        told = frozenset() if is_look or is_setting else frozenset(map(int, _TRIAL.findall(data)))
+        replay, lost = Replay.of(data + end, ""), next((LOST[begin] for begin in LOST if data.startswith(begin)), "")
+        told = frozenset() if lost else frozenset(map(int, _TRIAL.findall(data)))
         trials = told - {record.trial for record in replay.records}
         is_newer = isinstance(error, NewerError)
-        return Line(number, replay.entries, str(error), not end, is_newer, trials, is_look, is_setting)
+        return Line(number, replay.entries, str(error), not end, is_newer, trials, lost)
 
 
 def numbered(lines: Sequence[Line]) -> Iterator[tuple[int, Record]]:

@@ -48,7 +48,6 @@ class Tally:
     """What is known of a running sweep: counts, running trials, the best so far; `now` is a monotonic clock."""
 
     total: int
-    done: int
     workers: int
     begin: float
     running: dict[int, Running] = field(default_factory=dict)
@@ -59,17 +58,21 @@ class Tally:
     @classmethod
     def of(cls, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int, total: int) -> Self:
         """Begin now: the trials known by now, the results that stand, how many workers, and trials at least."""
-        tally = cls(total, len(results), workers, time.monotonic(), over=set(results))
+        tally = cls(total, workers, time.monotonic(), over=set(results))
         for spec in specs:
             if spec.number in results:
                 tally.note_best(spec, results[spec.number])
         return tally
 
+    @property
+    def done(self) -> int:
+        """How many trials have ended."""
+        return len(self.over)
+
     def note(self, event: Event, now: float) -> None:
         """Take in what happened."""
         match event:
             case Started(spec, _, _, epoch):
-                self.done -= spec.number in self.over
                 self.over.discard(spec.number)
                 self.running[spec.number] = Running(spec, now, epoch, heard=now)
                 self.total = max(self.total, self.done + len(self.running))
@@ -79,7 +82,6 @@ class Tally:
             case Ended(spec, _, result):
                 running = self.running.pop(spec.number, None)
                 if result.state is not TrialState.INTERRUPTED:
-                    self.done += 1
                     self.over.add(spec.number)
                     self.ended += 1 - (running.had if running else 0.0)
                 self.note_best(spec, result)

@@ -12,9 +12,8 @@ from rich.text import Text
 from ..analysis.progress import Progress, progress
 from ..kept import kept
 from ..runs import Run
+from ..trial import DRAWN
 from .text import number, plain, table
-
-DRAWN = ("random", "sobol", "tpe")  # strategies whose settings are drawn, in an order that means something
 
 
 def searched(runs: Sequence[Run]) -> Progress | None:

@@ -1,0 +1,22 @@
+"""What a strategy is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from .evidence import Evidence
+
+
+class Strategy(Protocol):
+    """Settings to try, each a pure function of the sweep, an index and what is known of the settings before it."""
+
+    @property
+    def count(self) -> int:
+        """How many settings there are."""
+
+    def point(self, index: int, known: Sequence[Evidence] = ()) -> dict[str, Any]:
+        """Return the hyperparameters at an index from 0 to count - 1; those that do not apply are absent.
+
+        `known` has the settings from 0 to index - 1; strategies that do not learn leave it out.
+        """
