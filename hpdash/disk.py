@@ -88,6 +88,10 @@ def write(path: Path, data: bytes) -> None:
     """Write a file so that, whatever dies, it is there whole or as it was before."""
     part = path.with_name(f"{path.name}.part")
     with guarded(path):
-        write_new(part, data, mode="wb")  # over what a death in here has left
+        try:
+            write_new(part, data, mode="wb")  # over what a death in here has left
+        except OSError:
+            part.unlink(missing_ok=True)  # others need the room that is left
+            raise
         part.replace(path)
         sync_folder(path.parent)

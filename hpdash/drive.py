@@ -232,6 +232,8 @@ class Drive:
             case Ended(spec, attempt, result):
                 self._running.pop(spec.number, None)
                 self._journal.append(spec.number, result.state, attempt, result)
+                if event.lost_machine:
+                    self._first[spec.number] = self._first.get(spec.number, 1) + 1
                 if self._tries_again(spec, attempt, result):
                     task = self._task(spec)
                     self._queue.put(task)

@@ -49,10 +49,22 @@ def epoch_order(part: Part, seed: int, epoch: int) -> np.ndarray[Any, np.dtype[n
 
 
 def tensor(array: np.ndarray[Any, Any]) -> tf.Tensor:
-    """Hold an array as a tensor, without a copy where the device is the CPU and the memory aligned."""
+    """Hold an array as a tensor, without a copy where the device is the CPU and the memory aligned.
+
+    The memory may be mapped and not to be written to: no operation writes to a tensor.
+    """
     if tf.config.list_logical_devices("GPU") or array.ctypes.data % 64 or not array.flags.c_contiguous:
         return tf.constant(array)
-    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+    writable = array if array.flags.writeable else np.asarray(_Unlocked(array))  # DLPack exports no others
+    return tf.experimental.dlpack.from_dlpack(writable.__dlpack__())
+
+
+class _Unlocked:
+    """A read-only array, which it holds, under an interface that does not say so."""
+
+    def __init__(self, array: np.ndarray[Any, Any]) -> None:
+        self.array = array
+        self.__array_interface__ = {**array.__array_interface__, "data": (array.ctypes.data, False)}
 
 
 def view(variable: tf.Variable) -> np.ndarray[Any, Any]:

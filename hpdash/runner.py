@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
@@ -10,9 +11,12 @@ from typing import Any
 
 from . import data, disk, estimate, experiment, limits, logdir, record
 from .backends import probe
+from .backends.base import Backend, Cluster
 from .backends.local import LocalBackend, cores
+from .backends.worker import Setup
+from .data import Dataset
 from .drive import Drive, Outcome, Plan, Watcher
-from .errors import LockedError
+from .errors import LockedError, SpecError
 from .history import History
 from .journal import Journal, lock, read_journal
 from .search import Course
@@ -29,7 +33,8 @@ class Options:
     """How to run a sweep, apart from what is in its file.
 
     `workers` None is one a core, or one a GPU. `newest_first` reverses the order in which trials start. `new` begins
-    the sweep anew in a folder beside those that hold it; `extend` adds trials or values to the one there is.
+    the sweep anew in a folder beside those that hold it; `extend` adds trials or values to the one there is. `ray` is
+    the cluster to run on instead of this machine's processes; workers None is then as many as it has room for.
     """
 
     workers: int | None = None
@@ -39,6 +44,7 @@ class Options:
     newest_first: bool = False
     new: bool = False
     extend: bool = False
+    ray: Cluster | None = None
 
 
 def as_sweep(source: Path | str | Mapping[str, Any] | Sweep) -> Sweep:
@@ -66,6 +72,8 @@ def run_sweep(
         with NotebookView() as view:
             return run_sweep(source, logs, options, Watcher.of(view))
     sweep, options = as_sweep(source), options or Options()
+    if options.ray and importlib.util.find_spec("ray") is None:
+        raise SpecError(['a Ray cluster needs ray, found none: pip install "hpdash[ray]"'])
     folder = next(record.fresh(Path(logs), sweep)) if options.new else record.home(Path(logs), sweep)
     sweep = record.going_on(folder, sweep, options.extend)
     job = _Job(sweep, Course(sweep), folder, options, watcher or Watcher())
@@ -113,6 +121,10 @@ class _Job:
         if record.going_on(folder, replace(self.sweep, tried=()), self.options.extend) != self.sweep:
             raise LockedError(f"{folder}: another driver has just extended this sweep. Run the same command again.")
 
+    def load(self, settings: Mapping[str, Any]) -> Dataset:
+        """Load a data set in a child process, which may import what its function likes."""
+        return probe.load(settings, self.sweep.folder, Signals())
+
     def tell(self, warnings: Sequence[str]) -> None:
         """Pass what was found damaged on to the user."""
         for warning in warnings:
@@ -140,7 +152,7 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
     sweep, specs, watcher = job.sweep, job.course.samples(), job.watcher
     tables, begun = _data_tables(specs), job.folder.exists() and not job.options.new
     limits.check_folder(job.folder if begun else job.folder.parent)
-    limits.check_files(min(job.options.workers or cores(), job.course.total))
+    limits.check_files(0 if job.options.ray else min(job.options.workers or cores(), job.course.total))
     if begun:
         stack.enter_context(lock(job.folder))
     _fetch_missing(tables, watcher, signals)
@@ -226,14 +238,21 @@ def _fetch_missing(tables: Sequence[Mapping[str, Any]], watcher: Watcher, signal
         probe.fetch(missing, watcher.fetch, signals)
 
 
-def _start(job: _Job, specs: Sequence[TrialSpec], signals: Signals) -> tuple[LocalBackend, int]:
+def _start(job: _Job, specs: Sequence[TrialSpec], signals: Signals) -> tuple[Backend, int]:
     """Start the workers, which warm up while the rest is looked at."""
-    sweep, options, gpus = job.sweep, job.options, probe.count_gpus(signals)
-    workers = min(options.workers or gpus or max(1, cores() // options.threads), job.course.total)
+    sweep, options = job.sweep, job.options
     keras = any(own_loop(spec.settings["train"]) is None for spec in specs)
     own_code = bool(_functions(specs)) or any(":" in spec.settings["data"]["name"] for spec in specs)
-    backend = LocalBackend(sweep.folder, workers, options.threads, gpus, keras, own_code, sweep.timeout)
-    return backend, workers
+    setup = Setup(sweep.folder.resolve(), options.threads, keras, own_code)
+    if options.ray is not None:
+        from .backends.ray import RayBackend  # noqa: PLC0415  an extra
+
+        most = None if options.workers is None else min(options.workers, job.course.total)
+        cluster = RayBackend(setup, options.ray, most, job.load, job.folder.parent, sweep.timeout)
+        return cluster, min(cluster.room, job.course.total)
+    gpus = probe.count_gpus(signals)
+    workers = min(options.workers or gpus or max(1, cores() // options.threads), job.course.total)
+    return LocalBackend(setup, workers, gpus, sweep.timeout), workers
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import checkpoint, data, disk, logdir, markdown, weights
 from .checkpoint import Keeper
+from .data import Dataset
 from .errors import HpdashError, LogdirError, TrialError
 from .functions import load_function
 from .series import Series
@@ -33,10 +34,14 @@ GRAPHS_KEPT = 4  # compiled graphs a process keeps; each holds a model and its o
 
 
 class Trainer:
-    """Train trials of one sweep; `folder` is where users' modules and files are looked for."""
+    """Train trials of one sweep; `folder` is where users' modules and files are looked for.
 
-    def __init__(self, folder: Path) -> None:
+    `load` returns the data set of a [data] table; by default it is loaded from where it is kept on this machine.
+    """
+
+    def __init__(self, folder: Path, load: Callable[[Mapping[str, Any]], Dataset] | None = None) -> None:
         self.folder = folder
+        self._read = load or (lambda settings: data.load(settings, folder))
         self._graphs: OrderedDict[str, Engine] = OrderedDict()
         self._data: tuple[str, Loaded] | None = None
         self._tensors: EngineData | None = None
@@ -111,7 +116,7 @@ class Trainer:
         if self._data is None or self._data[0] != key:
             self._data = self._tensors = None  # never two data sets at once
             self._graphs.clear()  # the old one's graphs hold it
-            dataset = data.load(settings, self.folder)
+            dataset = self._read(settings)
             split = data.split(dataset, settings)
             self._data = key, (dataset, split, data.scaling(dataset, split, settings["scale"]))
         return self._data[1]

@@ -203,11 +203,12 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An attempt has ended."""
+    """An attempt has ended; `lost_machine` where a machine left the cluster, which is not held against the trial."""
 
     spec: TrialSpec
     attempt: int
     result: TrialResult
+    lost_machine: bool = False
 
 
 @dataclass(frozen=True, slots=True)

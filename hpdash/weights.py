@@ -59,6 +59,31 @@ def read(path: Path) -> dict[str, Array]:
         raise ValueError(f"{path}: cannot be read: {error}") from error
 
 
+def settled(run: Path, kept: Kept | None) -> Kept | None:
+    """Leave in a run folder the weights that its checkpoint says are kept, and no others; return them, None if gone."""
+    path = run / logdir.WEIGHTS
+    if kept is not None and logdir.new_weights(run, kept.epoch).exists():
+        _promote(run, kept.epoch)
+    for left in logdir.waiting_weights(run):
+        left.unlink()
+    if kept is not None and kept.sha256 == _found(path):
+        return kept
+    path.unlink(missing_ok=True)
+    return None
+
+
+def _promote(run: Path, epoch: int) -> None:
+    logdir.new_weights(run, epoch).replace(run / logdir.WEIGHTS)
+    disk.sync_folder(run)
+
+
+def _found(path: Path) -> str | None:
+    try:
+        return digest(read(path).items())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
 class Weights:
     """Keep one attempt's weights: after its best epoch or its last, as `mode` says; "none" keeps none.
 
@@ -70,19 +95,7 @@ class Weights:
         self._path = run / logdir.WEIGHTS
         self._waiting: Kept | None = None
         with disk.guarded(self._path):
-            if kept is not None and logdir.new_weights(run, kept.epoch).exists():
-                self._promote(kept.epoch)
-            for left in logdir.waiting_weights(run):
-                left.unlink()
-            self._kept = kept if kept is not None and kept.sha256 == self._found() else None
-            if self._kept is None and self._path.exists():
-                self._path.unlink()
-
-    def _found(self) -> str | None:
-        try:
-            return digest(read(self._path).items())
-        except (FileNotFoundError, ValueError):
-            return None
+            self._kept = settled(run, kept)
 
     def after_best(self, epoch: int) -> None:
         """Keep the weights after an epoch that is the best so far."""
@@ -117,13 +130,9 @@ class Weights:
         """Let what waits, and is on the disk, take the file's place; return what is kept."""
         if self._waiting is not None:
             with disk.guarded(self._path):
-                self._promote(self._waiting.epoch)
+                _promote(self._run, self._waiting.epoch)
             self._kept, self._waiting = self._waiting, None
         return self._kept
-
-    def _promote(self, epoch: int) -> None:
-        logdir.new_weights(self._run, epoch).replace(self._path)
-        disk.sync_folder(self._run)
 
     def end(self, epoch: int, best_epoch: int | None) -> Mapping[str, Any]:
         """Keep what is to be kept of a trial that is done after so many epochs; return it as fields of its result."""

@@ -11,7 +11,6 @@ import shutil
 import signal
 import tempfile
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
@@ -19,17 +18,13 @@ from pathlib import Path
 
 from ..errors import BackendError
 from ..signals import held_back
-from ..train import GRAPHS_KEPT, OUT_OF_MEMORY
+from ..train import OUT_OF_MEMORY
 from ..trial import Ended, Event, Notice, Progress, Reached, Started, TrialResult, TrialState
 from .base import Queue, Task
+from .supervised import DEATHS_AT_START, LONGEST_TICK, OUTGROWN, Supervised
 from .worker import Report, Setup, main
 
-GROWTH = 3 * 2**30  # bytes a worker's memory may grow after its first trial before it is replaced
 POLL_SECONDS = 0.2
-LONGEST_TICK = 2.0  # seconds that count at most between two looks: the machine may have slept
-LONGEST_START = 120.0  # seconds a worker may take to import what it needs, before an attempt's time begins
-HUNG_SECONDS = 10.0  # of silence, from which an attempt that timed out is said to hang
-DEATHS_AT_START = 3  # workers that may die in a row before they are ready to train
 MEMORY_SIGNS = ("MemoryError", "bad_alloc")  # what Python and C++ print when they end for want of memory
 LAST_WORDS = 2000  # characters of a dead worker's output that are kept
 
@@ -42,26 +37,15 @@ def cores() -> int:
 
 
 class LocalBackend:
-    """Run trials in `workers` processes of `threads` threads each; with GPUs, worker i gets GPU i modulo `gpus`.
+    """Run trials in `workers` processes; with GPUs, worker i gets GPU i modulo `gpus`.
 
-    `keras` says whether trials need TensorFlow, `own_code` whether functions of a user's own will be called.
     An attempt that takes more than `timeout` seconds is ended; they are counted so that a machine's sleep adds none.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        workers: int,
-        threads: int = 1,
-        gpus: int = 0,
-        keras: bool = True,
-        own_code: bool = True,
-        timeout: float | None = None,
-    ) -> None:
+    def __init__(self, setup: Setup, workers: int, gpus: int = 0, timeout: float | None = None) -> None:
         self._context = multiprocessing.get_context("spawn")
         self._stopping = False
-        self._folder, self._threads, self._gpus = folder.resolve(), threads, gpus
-        self._keras, self._own_code = keras, own_code
+        self._setup, self._gpus = setup, gpus
         self._timeout = float("inf") if timeout is None else timeout
         self._outputs = Path(tempfile.mkdtemp(prefix="hpdash-"))
         self._deaths = 0
@@ -69,20 +53,10 @@ class LocalBackend:
         self._workers = [self._start(number) for number in range(workers)]
 
     def _start(self, number: int) -> _Worker:
-        threads = str(self._threads)
-        environment = {
-            "KERAS_BACKEND": "tensorflow",  # a user's shell may say otherwise
-            "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
-            "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-            **dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
-            "TF_NUM_INTEROP_THREADS": "1",
-        }
-        if self._gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = _visible_gpu(number % self._gpus)
+        gpu = _visible_gpu(number % self._gpus) if self._gpus else None
         output = self._outputs / f"worker-{number}.txt"
         ours, theirs = self._context.Pipe()
-        setup = Setup(environment, self._folder, self._keras, self._own_code, output)
-        process = self._context.Process(target=main, args=(theirs, setup), daemon=True)
+        process = self._context.Process(target=main, args=(theirs, self._setup, output, gpu), daemon=True)
         with held_back():
             process.start()
         theirs.close()
@@ -116,7 +90,7 @@ class LocalBackend:
                 self._replace(self._workers[number])
             if self._workers[number].outgrown:
                 self._replace(self._workers[number])
-                yield Notice(f"worker {number} replaced: its memory had grown by more than {GROWTH / 2**30:.0f} GiB")
+                yield Notice(f"worker {number} replaced: {OUTGROWN}")
             worker = self._workers[number]
             task = queue.take(worker.compiled)
             if task is not None:
@@ -182,36 +156,23 @@ class LocalBackend:
         shutil.rmtree(self._outputs, ignore_errors=True)
 
 
-class _Worker:
-    """One worker as its driver sees it."""
+class _Worker(Supervised):
+    """A worker process."""
 
     def __init__(
         self, number: int, process: multiprocessing.process.BaseProcess, pipe: Connection, output: Path
     ) -> None:
-        self.number, self.process, self.pipe, self.output = number, process, pipe, output
-        self.task: Task | None = None
-        self.compiled: deque[str] = deque(maxlen=GRAPHS_KEPT)
-        self.spoke = False
-        self._last: Progress | None = None
-        self._elapsed = self._silent = 0.0  # seconds of this attempt, and since it was last heard of
+        super().__init__(number)
+        self.process, self.pipe, self.output = process, pipe, output
         self._kills = 0
-        self._first_peak: int | None = None
-        self._peak = 0
 
     @property
     def handles(self) -> tuple[Connection, int]:
         return self.pipe, self.process.sentinel
 
-    @property
-    def outgrown(self) -> bool:
-        return self._first_peak is not None and self._peak - self._first_peak > GROWTH
-
     def send(self, task: Task) -> None:
-        self.task = task
-        if task.spec.graph_key in self.compiled:
-            self.compiled.remove(task.spec.graph_key)  # the worker, too, drops the one used longest ago
-        self.compiled.append(task.spec.graph_key)
-        self._last, self._elapsed, self._silent, self._kills = None, 0.0, 0.0, out_of_memory_kills()
+        self.begin(task)
+        self._kills = out_of_memory_kills()
         self._tell(task)
 
     def stop(self) -> None:
@@ -225,29 +186,6 @@ class _Worker:
     def _tell(self, message: Task | bool | None) -> None:
         with suppress(OSError):  # it has died: its sentinel says so
             self.pipe.send(message)
-
-    def heard(self, message: Progress | Reached | Notice) -> None:
-        self.spoke, self._silent = True, 0.0
-        if isinstance(message, Progress):
-            self._elapsed = self._elapsed if self._last else 0.0  # what came before was its start
-            self._last = message
-
-    def finish(self, report: Report) -> None:
-        self.task, self._peak = None, report.peak_memory
-        self._first_peak = self._first_peak or report.peak_memory
-
-    def overdue(self, tick: float, timeout: float) -> bool:
-        """Count the seconds of a tick; say whether the attempt has taken more than it may, its worker's start apart."""
-        self._elapsed += tick
-        self._silent += tick
-        return self._elapsed > (timeout if self._last else timeout + LONGEST_START)
-
-    def lateness(self, timeout: float) -> str:
-        """Say in words how far an attempt got that took too long."""
-        progress, silent = self._last, f"and was last heard of {self._silent:.0f} s before: it hangs"
-        at = f"in epoch {progress.epoch + 1} of {progress.epochs}" if progress else "before its first epoch"
-        hangs = self._silent > max(HUNG_SECONDS, timeout / 2)
-        return f"timed out: it took more than {timeout:g} s, was {at}{f' {silent}' if hangs else ''}"
 
     def cause_of_death(self) -> str:
         """Say in words why it died."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import data
+from ..data import Dataset
 from ..data.fetch import fetch as fetch_data
 from ..errors import BackendError, HpdashError
 from ..estimate import Size
@@ -57,6 +58,12 @@ def look(question: Question, signals: Signals) -> Facts:
     return facts
 
 
+def load(settings: Mapping[str, Any], folder: Path, signals: Signals) -> Dataset:
+    """Load the data set of a [data] table; raises what loading it raised, Stopped at a signal."""
+    dataset: Dataset = in_child(_load, (settings, folder), signals)
+    return dataset
+
+
 def count_gpus(signals: Signals) -> int:
     """Count the GPUs TensorFlow can use, asking it (in a child) only where the machine has any."""
     tool = shutil.which("nvidia-smi")
@@ -88,6 +95,10 @@ def _look(question: Question, _: Callable[[Any], None]) -> Facts:
         sizes.append(Size(len(split.train), len(split.validation), values, dataset.classes or 1))
         synthetic |= dataset.synthetic
     return Facts(tuple(classes), tuple(sizes), synthetic)
+
+
+def _load(asked: tuple[Mapping[str, Any], Path], _: Callable[[Any], None]) -> Dataset:
+    return data.load(*asked)
 
 
 def _count_gpus(_: None, __: Callable[[Any], None]) -> int:

@@ -1,4 +1,4 @@
-"""The worker's side of the local backend: a process that trains the tasks it is sent until its driver is gone.
+"""The worker's side: it trains the tasks that come over a link; `main` is that of a process of the local backend.
 
 It imports nothing heavy before its environment is set: thread counts are read when TensorFlow is imported.
 """
@@ -10,28 +10,42 @@ import os
 import resource
 import sys
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..signals import ignore
 from ..trial import Notice, Progress, Reached, TrialResult
 from .base import Task
 
+if TYPE_CHECKING:
+    from ..train import Trainer
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How a worker starts: its environment, where users' files are, whether trials need TensorFlow, its output.
+    """How a worker starts: with how many threads, where users' files are, whether trials need TensorFlow.
 
     `own_code` says whether functions of a user's own will be called.
     """
 
-    environment: Mapping[str, str]
     folder: Path
-    keras: bool
-    own_code: bool
-    output: Path
+    threads: int = 1
+    keras: bool = True
+    own_code: bool = True
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What has to be set before anything heavy is imported."""
+        threads = str(self.threads)
+        return {
+            "KERAS_BACKEND": "tensorflow",  # a user's shell may say otherwise
+            "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
+            "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+            **dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
+            "TF_NUM_INTEROP_THREADS": "1",
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +56,24 @@ class Report:
     peak_memory: int
 
 
-class PipeHost:
-    """Passes a trial's news on through the worker's pipe, on which the driver says when to stop."""
+class Link(Protocol):
+    """What a worker and its driver talk over: a pipe between processes, or what stands for one between machines."""
 
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe = pipe
+    def send(self, message: Any, /) -> None:
+        """Send a message to the driver."""
+
+    def recv(self) -> Any:
+        """Wait for the driver's next message; EOFError where there will be none."""
+
+    def poll(self) -> bool:
+        """Say whether a message waits."""
+
+
+class LinkHost:
+    """Passes a trial's news on over the worker's link, on which the driver says when to stop."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
         self._stopped = False
         self.number: int | None = None
 
@@ -56,40 +83,45 @@ class PipeHost:
 
         Not a flag that processes share: who is killed while he looks at one keeps its lock for ever.
         """
-        return self._stopped or self._pipe.poll()
+        return self._stopped or self._link.poll()
 
     def goes_on(self, reached: Reached) -> bool:
         """Ask the driver whether the trial goes on after a rung; one that is told to stop goes on until it has."""
-        self._pipe.send(reached)
-        verdict: bool | None = self._pipe.recv()
+        self._link.send(reached)
+        verdict: bool | None = self._link.recv()
         self._stopped |= verdict is None
         return verdict is not False
 
     def progress(self, progress: Progress) -> None:
         """Send how far the trial is."""
-        self._pipe.send(progress)
+        self._link.send(progress)
 
     def notice(self, text: str) -> None:
         """Send a sentence for the user."""
-        self._pipe.send(Notice(text, self.number))
+        self._link.send(Notice(text, self.number))
 
 
-def main(pipe: Connection, setup: Setup) -> None:
-    """Train tasks from the pipe until it closes, or None comes, which stops the one that runs."""
+def main(pipe: Connection, setup: Setup, output: Path, gpu: str | None) -> None:
+    """Train tasks from the pipe until it closes, or None comes, which stops the one that runs; on one GPU or none."""
     ignore()
     threading.Thread(target=_die_with_driver, daemon=True).start()
-    _redirect_output(setup.output)
-    os.environ.update(setup.environment)
+    _redirect_output(output)
+    os.environ.update(setup.environment if gpu is None else {**setup.environment, "CUDA_VISIBLE_DEVICES": gpu})
 
     from ..train import Trainer  # noqa: PLC0415  numpy and TensorFlow read the environment when imported
 
     trainer = Trainer(setup.folder)
     if setup.keras:
         trainer.warm_up(setup.own_code)
-    host = PipeHost(pipe)
+    serve(pipe, trainer)
+
+
+def serve(link: Link, trainer: Trainer) -> None:
+    """Train the tasks that come over a link until it closes, or None comes, which stops the one that runs."""
+    host = LinkHost(link)
     while True:
         try:
-            task: Task | bool | None = pipe.recv()
+            task: Task | bool | None = link.recv()
         except EOFError:
             return
         if not isinstance(task, Task):  # no more of them, or an answer that came too late
@@ -97,7 +129,7 @@ def main(pipe: Connection, setup: Setup) -> None:
         host.number = task.spec.number
         host.progress(Progress(host.number, task.epoch, task.spec.settings["train"]["epochs"], 0.0, phase="starting"))
         result = trainer.run(task.spec, task.run, task.group, host, task.epoch)
-        pipe.send(Report(result, _peak_memory()))
+        link.send(Report(result, _peak_memory()))
 
 
 def _die_with_driver() -> None:

@@ -24,7 +24,18 @@ SET = click.option(
 @click.option("--logdir", default="logs", show_default=True, type=click.Path(path_type=Path), help="The logs root.")
 @click.option("--workers", type=click.IntRange(1), help="Worker processes; one a core, or one a GPU, by default.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads a worker.")
-@click.option("--backend", type=click.Choice(["local"]), default="local", show_default=True, help="Where trials run.")
+@click.option(
+    "--backend", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Where trials run."
+)
+@click.option(
+    "--address", metavar="HOST:PORT", help="The Ray cluster, or auto; by default one of its own on this machine."
+)
+@click.option(
+    "--cpus", type=click.FloatRange(0, min_open=True), help="CPUs of the Ray cluster a worker; by default as --threads."
+)
+@click.option(
+    "--gpus", type=click.FloatRange(0), help="GPUs of the Ray cluster a worker, perhaps a fraction; by default none."
+)
 @click.option("--dry-run", is_flag=True, help="List the trials and an estimate; train and write nothing.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first trial that fails.")
 @click.option("--retry-failed", is_flag=True, help="Run failed and diverged trials again, from the start.")
@@ -38,6 +49,9 @@ def sweep(
     workers: int | None,
     threads: int,
     backend: str,
+    address: str | None,
+    cpus: float | None,
+    gpus: float | None,
     dry_run: bool,
     fail_fast: bool,
     retry_failed: bool,
@@ -45,7 +59,8 @@ def sweep(
     new: bool,
 ) -> None:
     """Run the sweep of FILE, or what is missing of it."""
-    from ..drive import Watcher  # noqa: PLC0415  what only this command needs
+    from ..backends.base import Cluster  # noqa: PLC0415  what only this command needs
+    from ..drive import Watcher  # noqa: PLC0415
     from ..runner import Options, run_sweep  # noqa: PLC0415
     from ..spec import load_sweep  # noqa: PLC0415
     from ..views.live import LiveView  # noqa: PLC0415
@@ -53,8 +68,10 @@ def sweep(
     loaded = load_sweep(file, overrides)
     if extend and new:
         raise click.UsageError("--extend goes on with the sweep there is, --new begins another: give one of them.")
-    running = {"workers": workers, "threads": threads, "fail_fast": fail_fast}
-    options = Options(**running, retry_failed=retry_failed, new=new, extend=extend)  # type: ignore[arg-type]
+    if backend != "ray" and (address, cpus, gpus) != (None, None, None):
+        raise click.UsageError("--address, --cpus and --gpus are of a Ray cluster: give --backend ray too.")
+    cluster = Cluster(address, cpus or threads, gpus or 0) if backend == "ray" else None
+    options = Options(workers, threads, fail_fast, retry_failed, new=new, extend=extend, ray=cluster)
     if dry_run:
         _dry_run(loaded, options, as_json)
         return

@@ -22,6 +22,7 @@ __all__ = [
     "Source",
     "Split",
     "Status",
+    "content",
     "data_folder",
     "is_here",
     "load",
@@ -100,6 +101,11 @@ def load(settings: Mapping[str, Any], folder: Path) -> Dataset:
     if ":" in name:
         return load_from_function(name, folder)
     raise _unknown(name, 'one of {}, a ".npz" file or "package.module:function"')
+
+
+def content(settings: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what tells apart the data sets that [data] tables load: tables of equal content load the same one."""
+    return tuple(settings.get(key) for key in ("name", *synthetic.SETTINGS))
 
 
 def status(name: str) -> Status:

@@ -56,7 +56,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     folder = tmp_path_factory.mktemp("hung")
     path = own(folder, *HUNG, "learn", loops=LOOPS, timeout=2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hpdash.backends.local.HUNG_SECONDS", 1.0)
+        patch.setattr("hpdash.backends.supervised.HUNG_SECONDS", 1.0)
         outcome, _ = run(path, workers=2)
     return Ran(path, outcome, worker_pids(folder))
 

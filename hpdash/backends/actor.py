@@ -1,0 +1,77 @@
+"""The worker's side of the Ray backend: an actor with a mailbox, and a thread that trains what is ordered there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import data
+from ..data import Dataset
+from ..errors import BackendError
+from ..train import Trainer
+from ..versions import versions
+from .remote import Mailbox, Order
+from .worker import Setup, serve
+
+NEWS_SECONDS = 1.0  # to wait for news before the answer that there is none
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What an actor says when it is ready: the machine it is on, and the versions there."""
+
+    node: str
+    host: str
+    versions: Mapping[str, str | None]
+
+
+class Actor:
+    """The worker's side: Ray calls `order` and `news`, each one call at a time, while a thread trains."""
+
+    def __init__(self, setup: Setup, is_sent: bool, scratch: str, number: int) -> None:
+        folder = Path.cwd() if is_sent else setup.folder
+        self._scratch = Path(tempfile.gettempdir()) / scratch
+        self._mailbox = Mailbox(self._scratch / str(number))
+        self._data: dict[tuple[Any, ...], Any] = {}
+        threading.Thread(target=self._train, args=(setup, folder), daemon=True).start()
+
+    def _train(self, setup: Setup, folder: Path) -> None:
+        try:
+            trainer = Trainer(folder, self._load)
+            if setup.keras:
+                trainer.warm_up(setup.own_code)
+            serve(self._mailbox, trainer)
+        except BaseException as error:
+            self._mailbox.send(BackendError(f"{type(error).__name__}: {error}"))  # who asks for news ends this actor
+            raise
+
+    def _load(self, settings: Mapping[str, Any]) -> Dataset:
+        import ray  # noqa: PLC0415
+
+        dataset: Dataset = ray.get(self._data[data.content(settings)])  # its arrays are mapped, not copied
+        return dataset
+
+    def arrived(self) -> Arrived:
+        """Say where this is."""
+        import ray  # noqa: PLC0415
+
+        return Arrived(ray.get_runtime_context().get_node_id(), os.uname().nodename, dict(versions()))
+
+    def order(self, number: int, order: Order, datasets: Mapping[tuple[Any, ...], Any]) -> None:
+        """Take an order, and references to data sets that it needs."""
+        self._data |= datasets
+        self._mailbox.order(number, order)
+
+    def news(self, seen: int) -> tuple[int, list[Any]]:
+        """Return what is new."""
+        return self._mailbox.news(seen, NEWS_SECONDS)
+
+    def leave(self) -> None:
+        """Delete what this sweep's workers have left on this machine."""
+        shutil.rmtree(self._scratch, ignore_errors=True)

@@ -1,0 +1,282 @@
+"""Truths of a sweep on a real Ray cluster: the same bits, the same faults survived, and no folder shared."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import hpdash
+from driven import (
+    alive,
+    digests,
+    driving,
+    journal_faults,
+    long,
+    own,
+    run,
+    series,
+    session_ends,
+    states,
+    trial_folder,
+    until,
+)  # fmt: skip
+from tensorboard.plugins.hparams import api_pb2
+
+from hpdash import logdir
+from hpdash.journal import read_journal
+from hpdash.trial import TrialState
+from hpdash.weights import digest, read
+
+pytest.importorskip("ray", reason="ray is not installed")
+pytestmark = pytest.mark.timeout(600)
+
+QUICKSTART = Path(__file__).parents[2] / "sweeps" / "quickstart.toml"
+SHORT = ("--set", "train.epochs=4", "--set", "log.series=['weights', 'gradients']")
+# Training loops that see whether their process opens anything under a folder of logs; they find no files beside them.
+LOOPS = """
+import os, sys, time
+import numpy as np
+
+OPENED = []
+
+def look(event, arguments):
+    if event in ("open", "os.mkdir", "os.listdir", "os.scandir") and os.sep + "logs" in str(arguments[0]):
+        OPENED.append((event, arguments[0]))
+
+sys.addaudithook(look)
+
+def behave(trial):
+    weights = np.random.default_rng(trial.seed).normal(size=1000)
+    trial.checkpoint(lambda: {"weights": weights})
+    for epoch in range(trial.epoch + 1, trial.epochs + 1):
+        weights += trial.data.x_train.mean()
+        while trial.hparams["does"] == "wait" and not trial.should_stop:
+            time.sleep(0.05)
+        time.sleep(0.2 if trial.hparams["does"] == "dawdle" else 0)
+        trial.histogram("model/weights", weights, epoch)
+        trial.report(epoch, loss=1 / epoch, validation_accuracy=float(abs(weights).sum()) + epoch)
+    if OPENED:
+        raise RuntimeError(f"opened {OPENED}")
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Start a cluster on this machine: a head without room for workers, and two machines of one CPU."""
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # loopback, also for the drivers that the tests start
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    try:
+        for _ in range(2):
+            made.add_node(num_cpus=1)
+        yield made
+    finally:
+        made.shutdown()
+
+
+def on(cluster: Any) -> tuple[str, ...]:
+    """Return the options that run a sweep there."""
+    return "--backend", "ray", "--address", cluster.address
+
+
+def actors() -> list[int]:
+    """Return the processes of workers."""
+    listed = subprocess.run(["ps", "-Aww", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    return [int(line.split()[0]) for line in listed.splitlines() if " ray::Actor" in line]
+
+
+def listening(group: int) -> set[str]:
+    """Return the addresses at which the processes of a session listen, as Linux writes them: in hexadecimal."""
+    mine = set()
+    for pid in (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()):
+        try:
+            if os.getsid(pid) == group:
+                mine |= {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()}  # noqa: PTH115
+        except OSError:
+            continue
+    rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    return {row[1].split(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in mine}
+
+
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the quickstart with Ray's own cluster and without; return the folder of both logs."""
+    folder = tmp_path_factory.mktemp("quick")
+    for backend in ("local", "ray"):
+        shown = hpdash("sweep", str(QUICKSTART), *SHORT, "--backend", backend, "--logdir", backend, cwd=folder)
+        assert (shown.returncode, "Traceback" in shown.stderr) == (0, False), shown.stderr
+        assert f"tensorboard --logdir {backend}" in shown.stdout
+    return folder
+
+
+def test_the_same_bits_as_on_this_machine(quick: Path) -> None:
+    """Scalars, histograms and weights are those of the local backend, and so are the files that a run has."""
+    local, ray = quick / "local" / "quickstart", quick / "ray" / "quickstart"
+    assert series(ray) == series(local)
+    assert digests(ray) == digests(local)
+    assert not list(journal_faults(ray, 8))
+    for number in range(8):
+        ours, theirs = trial_folder(ray, number), trial_folder(local, number)
+        assert session_ends(ours) == [api_pb2.STATUS_SUCCESS]
+        assert _names(ours) == _names(theirs)
+        assert digest(read(ours / logdir.WEIGHTS).items()) == digest(read(theirs / logdir.WEIGHTS).items())
+
+
+def _names(run: Path) -> set[str]:
+    paths = (path.relative_to(run).as_posix() for path in run.rglob("*"))
+    return {re.sub(r"tfevents.*", "tfevents", path) for path in paths}
+
+
+def test_nobody_else_reaches_a_cluster_of_our_own(tmp_path: Path) -> None:
+    """While it runs, all that it has started listens to this machine alone, and at the end it is gone."""
+    path = own(tmp_path, "wait", loops=LOOPS)
+    with driving(path, "--backend", "ray") as driver:
+        until(lambda: states(tmp_path / "logs" / "own") if (tmp_path / "logs").exists() else {}, 60)
+        heard_at = listening(driver.pid)
+        driver.send_signal(signal.SIGINT)
+        out, err = driver.communicate(timeout=60)
+    assert heard_at
+    assert heard_at <= LOOPBACK
+    assert driver.returncode == 130, err
+    assert "To go on: hpdash sweep" in out
+    assert "Traceback" not in out + err
+    assert states(tmp_path / "logs" / "own") == {0: TrialState.INTERRUPTED}
+    until(lambda: not listening(driver.pid), 10)
+
+
+def test_workers_see_no_logs_and_all_of_them_arrive(cluster: Any, tmp_path: Path) -> None:
+    """On machines that share no folder, no worker opens anything of the logs, and nothing is missing in them."""
+    does = [f"learn {number}" for number in range(6)]
+    loops = {"there": LOOPS, "here": LOOPS.replace("if OPENED", "if False"), "seen": LOOPS}
+    for name in loops:
+        (tmp_path / name).mkdir()
+    paths = {name: own(tmp_path / name, *does, loops=source) for name, source in loops.items()}
+    shown = hpdash("sweep", paths["there"].name, *on(cluster), cwd=paths["there"].parent)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert run(paths["here"])[0].exit_code == 0
+    assert series(tmp_path / "there" / "logs" / "own") == series(tmp_path / "here" / "logs" / "own")
+    errors = {result.error or "" for result in run(paths["seen"], fail_fast=True)[0].results.values()}
+    assert any("RuntimeError: opened" in error for error in errors)  # a worker of this machine is seen to open them
+
+
+def checkpoint_times(sweep: Path) -> dict[Path, int]:
+    """Return when each checkpoint was written."""
+    return {path: path.stat().st_mtime_ns for path in sweep.glob(f"*/{logdir.CHECKPOINT}")}
+
+
+def test_a_killed_actor_and_a_machine_that_goes(cluster: Any, tmp_path: Path, unharmed: Path) -> None:
+    """A trial goes on elsewhere from its checkpoint, is told why, and ends with an undisturbed run's bits.
+
+    The machine that goes is not held against it: one retry is enough for both.
+    """
+    path, sweep = long(tmp_path, max_retries=1), tmp_path / "logs" / "long"
+    with driving(path, *on(cluster)) as driver:
+        until(lambda: checkpoint_times(sweep), 90)
+        (actor,) = actors()
+        os.kill(actor, signal.SIGKILL)
+        until(lambda: 2 in {record.attempt for record in read_journal(sweep / logdir.JOURNAL).records}, 60)
+        before = checkpoint_times(sweep)
+        until(lambda: checkpoint_times(sweep) != before, 90)
+        gone = _home(cluster, actors()[0])
+        cluster.remove_node(gone)
+        out, err = driver.communicate(timeout=200)
+    cluster.add_node(num_cpus=1)
+    assert driver.returncode == 0, out + err
+    assert re.search(r"worker 0 on \S+ died: .*; trying again from epoch \d+", err), err
+    assert re.search(r"worker 1 on \S+ died: its machine has left the cluster; trying again from epoch \d+", err), err
+    assert [record.attempt for record in read_journal(sweep / logdir.JOURNAL).latest.values()] == [3]
+    assert series(sweep) == series(unharmed)
+    assert digests(sweep) == digests(unharmed)
+
+
+def _home(cluster: Any, pid: int) -> Any:
+    """Return the machine whose process is the parent of a worker."""
+    parent = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    return next(
+        node
+        for node in cluster.worker_nodes
+        for process in node.all_processes["raylet"]
+        if process.process.pid == parent
+    )
+
+
+def test_workers_go_with_their_driver(cluster: Any, tmp_path: Path) -> None:
+    """kill -9 of the driver: its workers end, what was finished stays, and run again it goes on where it stopped."""
+    path, sweep = own(tmp_path, "learn", "dawdle", loops=LOOPS), tmp_path / "logs" / "own"
+    text = path.read_text().replace("epochs = 2", "epochs = 40\n[log]\ncheckpoint_epochs = 1")
+    path.write_text(text)
+    with driving(path, *on(cluster)) as driver:
+        until(lambda: checkpoint_times(sweep) and TrialState.FINISHED in states(sweep).values(), 60)
+        driver.kill()
+        until(lambda: not any(map(alive, actors())), 15)
+    finished = (trial_folder(sweep, 0) / logdir.CHECKPOINT).exists(), session_ends(trial_folder(sweep, 0))
+    assert finished == (False, [api_pb2.STATUS_SUCCESS])
+    assert hpdash("sweep", path.name, *on(cluster), cwd=tmp_path).returncode == 0
+    assert not list(journal_faults(sweep, 2))
+    steps = {step for run, tag, step in series(sweep) if run.startswith("0001") and tag == "epoch_loss"}
+    assert steps == set(range(1, 41))
+
+
+def test_a_cluster_that_grows_is_used(cluster: Any, tmp_path: Path) -> None:
+    """A machine that joins while a sweep runs gets work; at Ctrl-C all trials stop and the sweep says how to go on."""
+    path, sweep = own(tmp_path, "wait", loops=LOOPS, repeats=3), tmp_path / "logs" / "own"
+    with driving(path, *on(cluster)) as driver:
+        until(lambda: sweep.exists() and len(states(sweep)) == 2, 60)
+        node = cluster.add_node(num_cpus=1)
+        until(lambda: len(states(sweep)) == 3, 60)
+        driver.send_signal(signal.SIGINT)
+        out, err = driver.communicate(timeout=30)
+    cluster.remove_node(node)
+    assert driver.returncode == 130, err
+    assert "To go on: hpdash sweep" in out
+    assert "Traceback" not in out + err
+    assert set(states(sweep).values()) == {TrialState.INTERRUPTED}
+
+
+def test_a_hung_trial_is_timed_out(cluster: Any, tmp_path: Path) -> None:
+    """A trial that takes too long is ended with its actor, and the others go on."""
+    path = own(tmp_path, "wait", "learn", loops=LOOPS, timeout=2)
+    shown = hpdash("sweep", path.name, *on(cluster), cwd=tmp_path)
+    assert shown.returncode == 1, shown.stderr
+    assert "timed out: it took more than 2 s" in shown.stdout + shown.stderr
+    assert states(tmp_path / "logs" / "own") == {0: TrialState.TIMED_OUT, 1: TrialState.FINISHED}
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        pytest.param(["--cpus", "64"], 4, "room for a worker, found none of 64 CPUs", id="no-room"),
+        pytest.param(["--address", "127.0.0.1:1"], 4, "expected a Ray cluster", id="no-cluster"),
+    ],
+)
+def test_what_a_cluster_cannot_give(tmp_path: Path, options: list[str], code: int, message: str) -> None:
+    """It is said in one line, before anything is written."""
+    path = own(tmp_path, "learn", loops=LOOPS)
+    began = time.monotonic()
+    shown = hpdash("sweep", path.name, "--backend", "ray", *options, cwd=tmp_path)
+    assert (shown.returncode, shown.stdout) == (code, "")
+    assert message in shown.stderr
+    assert "Traceback" not in shown.stderr
+    assert not (tmp_path / "logs").exists()
+    assert time.monotonic() - began < 90
+
+
+def test_options_of_a_cluster_need_one(tmp_path: Path) -> None:
+    """--cpus without Ray is a mistake that is told."""
+    path = own(tmp_path, "learn", loops=LOOPS)
+    shown = hpdash("sweep", path.name, "--cpus", "2", cwd=tmp_path)
+    assert shown.returncode == 2
+    assert "--backend ray" in shown.stderr
+    assert json.dumps(sorted(path.name for path in tmp_path.iterdir())).count("logs") == 0

@@ -1,0 +1,222 @@
+"""Row 3 for a worker on another machine, and truths of what travels between it and its driver.
+
+All that it writes gets into the run folder, whoever dies on the way.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from deaths import DIED, Change, Point, in_fork, watch
+from driven import series
+
+from hpdash import checkpoint, disk, logdir, weights
+from hpdash.backends.base import Task
+from hpdash.backends.remote import Courier, Errand, Mailbox, Parcel, deliver, pack
+from hpdash.backends.worker import Report
+from hpdash.checkpoint import Keeper
+from hpdash.errors import LogdirError
+from hpdash.trial import Notice, Progress, TrialResult, TrialSpec, TrialState
+from hpdash.writer import RunWriter
+
+EPOCHS = 3
+WHEN = ("before", "middle", "after")
+SPEC = TrialSpec(0, 0, 0, {}, {"data": {}, "model": {}, "train": {}, "log": {}}, "validation/accuracy", "max")
+LOG = {"checkpoint_epochs": 1, "checkpoint_minutes": 60, "weights": "best"}
+
+
+def task(run: Path, epoch: int = 0) -> Task:
+    """Return an attempt into a run folder."""
+    return Task(SPEC, 1, run, "sweep/0000", epoch=epoch)
+
+
+def attempt(courier: Courier, errand: Errand) -> Iterator[Parcel]:
+    """Train on another machine, in the end's parcel the last; each epoch has new weights and a checkpoint."""
+    run = courier.unpack(errand).run
+    kept = checkpoint.read(run / logdir.CHECKPOINT) if errand.task.epoch else None
+    with RunWriter(run) as writer:
+        keeper = Keeper(writer, LOG, kept, 0.0)
+        state = kept.arrays["state"] if kept else np.zeros(4)
+        keeper.keep_weights(lambda: [("hidden/kernel", state)])
+        for epoch in range(errand.task.epoch + 1, EPOCHS + 1):
+            state += epoch
+            writer.scalar("epoch_loss", 1 / epoch, epoch)
+            writer.scalar("epoch_loss", 2 / epoch, epoch, validation=True)
+            assert keeper.weights
+            keeper.weights.after_best(epoch)
+            keeper.keep(epoch, {}, {}, epoch, {"state": state})
+            parcel = courier.collect()
+            assert parcel
+            yield parcel
+        writer.scalar("best/epoch", EPOCHS, EPOCHS)
+        keeper.weights.end(EPOCHS, EPOCHS)
+    last = courier.collect(is_last=True)
+    assert last
+    yield last
+
+
+def delivered(run: Path, scratch: Path) -> int:
+    """Train into a run folder from where it stands, as a driver begins and hears of it; return from which epoch."""
+    epoch, trouble = checkpoint.prepare(run, 1, resume=True)
+    assert not trouble
+    for parcel in attempt(Courier(scratch), pack(task(run, epoch))):
+        deliver(run, parcel)
+    return epoch
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train once without a death; return the sweep's folder."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    delivered(folder / "0000", folder.parent / "elsewhere")
+    return folder
+
+
+def test_all_that_is_written_elsewhere_arrives(undisturbed: Path) -> None:
+    """Event files of training and validation, the weights and the last checkpoint are in the run folder, no more."""
+    run = undisturbed / "0000"
+    assert {(tag, step) for _, tag, step in series(undisturbed)} == {
+        *(("epoch_loss", epoch) for epoch in range(1, EPOCHS + 1)),
+        ("best/epoch", EPOCHS),
+    }
+    assert checkpoint.read(run / logdir.CHECKPOINT).epoch == EPOCHS
+    assert weights.read(run / logdir.WEIGHTS)["hidden/kernel"].tolist() == [6.0] * 4
+    assert logdir.waiting_weights(run) == []
+
+
+def test_the_driver_dies_at_every_change(undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever it dies while it writes down what arrives, the next one goes on and ends with the same."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # for power cuts: the kernel keeps what a dead process wrote
+    parcels = list(attempt(Courier(tmp_path / "first"), Errand(task(tmp_path / "0000"))))
+    changes: list[Change] = []
+
+    def delivering(run: Path, point: Point | None) -> int:
+        watch(point, changes)
+        for parcel in parcels:
+            deliver(run, parcel)
+        (tmp_path / "changes.txt").write_text(str(len(changes)))
+        return 0
+
+    error = tmp_path / "error.txt"
+    assert in_fork(lambda: delivering(tmp_path / "0000", None), error) == 0
+    resumed = set()
+    for number, when in product(range(int((tmp_path / "changes.txt").read_text())), WHEN):
+        run = tmp_path / f"{number}-{when}" / "0000"
+        run.parent.mkdir()
+        assert in_fork(partial(delivering, run, Point(number, when)), error) == DIED
+        resumed.add(delivered(run, tmp_path / "second"))
+        assert series(run.parent) == series(undisturbed)
+        for name in (logdir.WEIGHTS, logdir.CHECKPOINT):
+            assert arrays(run / name) == arrays(undisturbed / "0000" / name)
+        assert logdir.waiting_weights(run) == []
+    assert resumed == set(range(EPOCHS + 1))
+
+
+def arrays(path: Path) -> dict[str, list[float]]:
+    """Return the arrays of a checkpoint or of weights."""
+    read = checkpoint.read(path).arrays if path.name == logdir.CHECKPOINT else weights.read(path)
+    return {name: array.tolist() for name, array in read.items()}
+
+
+def test_a_gap_is_refused(tmp_path: Path) -> None:
+    """Bytes that do not follow what is there are an error that names the file, and change nothing."""
+    run = tmp_path / "0000"
+    deliver(run, Parcel({"events.out.tfevents.1": (0, b"abc")}, {}))
+    with pytest.raises(LogdirError, match=r"events.out.tfevents.1.*3 bytes where a worker had written 7"):
+        deliver(run, Parcel({"events.out.tfevents.1": (7, b"defg")}, {}))
+    assert (run / "events.out.tfevents.1").read_bytes() == b"abc"
+
+
+def test_a_full_disk_takes_nothing_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk is full, the file is as it was, no part of another is left, and the error says so."""
+    run = tmp_path / "0000"
+    deliver(run, Parcel({}, {logdir.MODEL: b"old"}))
+
+    def full(path: Path, data: bytes, mode: str = "xb") -> None:
+        path.write_bytes(data[:1])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(disk, "write_new", full)
+    with pytest.raises(LogdirError, match=r"No space left on device.*bytes free"):
+        deliver(run, Parcel({}, {logdir.MODEL: b"new"}))
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == {logdir.MODEL: b"old"}
+
+
+def test_little_news_is_not_worth_a_parcel_each(tmp_path: Path) -> None:
+    """What comes quickly one after the other waits for the next parcel, and is in it."""
+    courier = Courier(tmp_path)
+    run = courier.unpack(Errand(task(tmp_path / "logs" / "0000"))).run
+    with RunWriter(run) as writer:
+        assert courier.collect()
+        writer.scalar("epoch_loss", 1.0, 1)
+        writer.flush()
+        assert courier.collect() is None
+        writer.scalar("epoch_loss", 1.0, 2)
+    parcel = courier.collect(is_last=True)
+    assert parcel
+    ((name, (offset, data)),) = parcel.events.items()
+    assert (run / name).read_bytes()[offset:] == data
+
+
+def progress(epoch: int) -> Progress:
+    """Return how far a trial is."""
+    return Progress(0, epoch, EPOCHS, 0.0)
+
+
+@pytest.fixture
+def mailbox(tmp_path: Path) -> Mailbox:
+    """Return a mailbox whose worker has been given a task."""
+    box = Mailbox(tmp_path)
+    box.order(1, Errand(task(tmp_path / "0000")))
+    box.recv()
+    return box
+
+
+def test_what_is_said_twice_counts_once(mailbox: Mailbox) -> None:
+    """An order that comes again is not obeyed again, news that got lost are told again, and then what came since."""
+    mailbox.order(1, None)
+    assert not mailbox.poll()
+    mailbox.order(2, None)
+    assert mailbox.poll()
+    assert mailbox.recv() is None
+    mailbox.send(Notice("a"))
+    assert mailbox.news(0, 0.1) == (1, [Notice("a")])
+    mailbox.send(Notice("b"))
+    assert mailbox.news(0, 0.1) == (1, [Notice("a")])
+    assert mailbox.news(1, 0.1) == (2, [Notice("b")])
+
+
+def test_only_the_last_progress_counts(mailbox: Mailbox) -> None:
+    """Of progress in a row the last is told, and nothing else is left out or out of order."""
+    for message in (progress(1), progress(2), Notice("a"), progress(3), progress(4)):
+        mailbox.send(message)
+    assert mailbox.news(0, 0.1)[1] == [progress(2), Notice("a"), progress(4)]
+
+
+def test_news_are_waited_for(mailbox: Mailbox) -> None:
+    """Who asks before there is any waits for it; where none comes, the answer is that there is none."""
+    threading.Timer(0.1, mailbox.send, [Notice("late")]).start()
+    assert mailbox.news(0, 30) == (1, [Notice("late")])
+    assert mailbox.news(1, 0.01) == (2, [])
+
+
+def test_the_end_brings_all_and_leaves_nothing(tmp_path: Path) -> None:
+    """A report follows a last parcel, after which the worker's own folder is gone."""
+    box = Mailbox(tmp_path / "scratch")
+    box.order(1, Errand(task(tmp_path / "logs" / "0000")))
+    given = box.recv()
+    assert isinstance(given, Task)
+    with RunWriter(given.run) as writer:
+        writer.scalar("epoch_loss", 1.0, 1)
+    report = Report(TrialResult(TrialState.FINISHED), 1)
+    box.send(report)
+    _, (parcel, last) = box.news(0, 1)
+    assert (last, parcel.is_last) == (report, True)
+    assert not given.run.exists()
