@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .backends.cluster import Cluster
     from .drive import Outcome, Watcher
     from .errors import HpdashError
     from .evaluation import evaluate
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from .spec import Sweep, load_sweep, parse_sweep
 
 __all__ = [
+    "Cluster",
     "HpdashError",
     "Options",
     "Outcome",
@@ -38,6 +40,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Cluster": "backends.cluster",
     "HpdashError": "errors",
     "Options": "runner",
     "Outcome": "drive",

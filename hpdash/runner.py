@@ -11,7 +11,8 @@ from typing import Any
 
 from . import data, disk, estimate, experiment, limits, logdir, record
 from .backends import probe
-from .backends.base import Backend, Cluster
+from .backends.base import Backend
+from .backends.cluster import Cluster
 from .backends.local import LocalBackend, cores
 from .backends.worker import Setup
 from .data import Dataset

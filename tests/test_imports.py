@@ -42,6 +42,7 @@ HOUSE = Path(hpdash.__file__).parent
 HEAVY = {"tensorflow", "keras"}
 HOMES = {"between_epochs", "engine", "feed", "layers", "models", "passes", "probing"}  # which workers alone load
 AT_NEED = {"backends.probe", "data.fetch"}  # import them inside a function that a child process calls
+RAY_HOMES = {"backends.actor", "backends.cluster"}
 NAMES = re.compile(
     r"journal\.jsonl|sweep\.(json|toml)|model\.json|^hparams-|tfevents|^epoch_|^best/|^attempts$|^time/|hpdash-lock"
     r"|^gradients/|^activations/|gradient_norm|dead_units|saturated_units|update_ratio"
@@ -173,6 +174,12 @@ def test_tensorflow_has_its_homes(name: str) -> None:
     assert not top_names(outside) & HEAVY
 
 
+@pytest.mark.parametrize("name", sorted(set(sources()) - RAY_HOMES))
+def test_ray_has_its_homes(name: str) -> None:
+    """Nothing but the backend that is on Ray imports it, and that inside functions: it is an extra."""
+    assert "ray" not in top_names(ast.parse(sources()[name]))
+
+
 SWEEP = """
 [data]
 name = "digits"
@@ -188,7 +195,7 @@ LOOP = "def train(trial):\n    trial.report(1, loss=1.0, validation_accuracy=0.5
 AFTER = """
 import sys
 {body}
-heavy = sorted({{"tensorflow", "keras"}} & set(sys.modules))
+heavy = sorted({{"tensorflow", "keras", "ray"}} & set(sys.modules))
 sys.exit(f"imported {{heavy}}" if heavy else 0)
 """
 COMMAND = """

@@ -28,15 +28,6 @@ class Task:
     epoch: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """A Ray cluster by its address, None for one of our own on this machine; the CPUs and GPUs a worker takes of it."""
-
-    address: str | None = None
-    cpus: float = 1.0
-    gpus: float = 0.0
-
-
 class Backend(Protocol):
     """A place where trials run."""
 

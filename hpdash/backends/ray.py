@@ -6,104 +6,30 @@ in Ray's object store: what a trial writes travels with its news.
 
 from __future__ import annotations
 
-import math
-import os
 import secrets
-import signal
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import data
 from ..data import Dataset
 from ..errors import BackendError
-from ..signals import WATCHED
 from ..train import OUT_OF_MEMORY
 from ..trial import Ended, Event, Notice, Started, TrialResult, TrialState
 from ..versions import versions
 from .actor import Actor, Arrived
-from .base import Cluster, Queue
+from .base import Queue
+from .cluster import Cluster, connect
 from .remote import Order, Parcel, deliver, pack
 from .supervised import DEATHS_AT_START, LONGEST_TICK, OUTGROWN, Supervised
 from .worker import Report, Setup
 
-LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # "0": what Ray starts listens to this machine alone
-CONNECT_SECONDS = 10.0
 POLL_SECONDS = 0.2
 LOOK_SECONDS = 5.0  # between two looks at how large the cluster is
 PATIENCE_SECONDS = 15.0  # without any worker, after which the user is told what is waited for
 LEAVE_SECONDS = 2.0  # for workers to tidy up before they are ended
 Load = Callable[[Mapping[str, Any]], Dataset]
-
-
-@dataclass(frozen=True, slots=True)
-class _Connection:
-    """Ray, connected; whether we did that, and whether workers got the folder of the user's code."""
-
-    ray: Any
-    ours: bool
-    is_sent: bool
-
-
-def _connected(cluster: Cluster, workers: int | None, setup: Setup, logs: Path) -> _Connection:
-    """Connect to a cluster, or begin one of our own; BackendError where that cannot be.
-
-    A cluster of our own listens to this machine alone and has no dashboard. On another, workers may have no such folder
-    as that of the sweep file: it travels there, but for the logs. Where this process is connected already, as in a
-    notebook, it stays with that.
-    """
-    if cluster.address is None:
-        os.environ.setdefault(LOOPBACK, "0")
-    else:
-        _check(cluster.address)
-    handlers = {number: signal.getsignal(number) for number in WATCHED}
-    import ray  # noqa: PLC0415  it reads the environment when imported
-
-    if ray.is_initialized():
-        return _Connection(ray, ours=False, is_sent=False)
-    is_own = cluster.address in (None, "local")
-    options: dict[str, Any] = {"runtime_env": {"env_vars": setup.environment}}
-    if is_own:
-        options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        options |= {} if workers is None else {"num_cpus": math.ceil(workers * cluster.cpus)}
-    is_sent = setup.own_code and not is_own
-    if is_sent:
-        options["runtime_env"] |= _sent(setup.folder, logs)
-    try:
-        ray.init(cluster.address or "local", log_to_driver=False, logging_level="error", **options)
-    except (ConnectionError, ray.exceptions.RayError, RuntimeError, ValueError) as error:
-        raise _no_cluster(cluster.address, str(error)) from None
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in handlers.items():
-                signal.signal(number, handler)  # Ray takes SIGTERM for itself
-    return _Connection(ray, ours=True, is_sent=is_sent)
-
-
-def _check(address: str) -> None:
-    """Make sure that somebody listens at HOST:PORT: Ray would try for minutes."""
-    host, _, port = address.rpartition(":")
-    if "://" in address:
-        raise _no_cluster(address, "an address for Ray Client. Type the command on a machine of the cluster")
-    if host and port.isdigit():
-        try:
-            socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
-        except OSError as error:
-            raise _no_cluster(address, error.strerror or str(error)) from None
-
-
-def _no_cluster(address: str | None, found: str) -> BackendError:
-    hint = "`ray start --head` begins one; without --address, hpdash begins its own on this machine."
-    return BackendError(f"--address {address}: expected a Ray cluster, found: {found}. {hint}")
-
-
-def _sent(folder: Path, logs: Path) -> dict[str, Any]:
-    inside = logs.resolve().is_relative_to(folder)
-    return {"working_dir": str(folder), "excludes": [f"/{logs.resolve().relative_to(folder)}/"] if inside else []}
 
 
 def _cause_of_death(error: BaseException) -> str:
@@ -131,7 +57,7 @@ class RayBackend:
         logs: Path,
         timeout: float | None = None,
     ) -> None:
-        self._connection = _connected(cluster, workers, setup, logs)
+        self._connection = connect(cluster, workers, setup, logs)
         self._ray = self._connection.ray
         self._setup, self._cluster, self._most, self._load = setup, cluster, workers, load
         self._timeout = float("inf") if timeout is None else timeout
@@ -146,7 +72,9 @@ class RayBackend:
         if not self.room:
             self.close()
             hint = "Ask for less with --cpus or --gpus; where a cluster grows when asked, say how far with --workers."
-            raise BackendError(f"expected a cluster with room for a worker, found none of {self._needs}. {hint}")
+            raise BackendError(
+                f"expected a cluster with room for a worker, found none of {self._cluster.needs}. {hint}"
+            )
         self._actor = self._actor_class()
 
     def _actor_class(self) -> Any:
@@ -157,10 +85,6 @@ class RayBackend:
             max_restarts=0, max_task_retries=-1, concurrency_groups={"orders": 1, "news": 1},
             runtime_env={"env_vars": self._setup.environment},
         )(Actor)  # fmt: skip
-
-    @property
-    def _needs(self) -> str:
-        return f"{self._cluster.cpus:g} CPUs and {self._cluster.gpus:g} GPUs"
 
     def _room(self) -> int:
         """Return how many workers there may be: those asked for, else as many as fit, others' work apart."""
@@ -211,15 +135,15 @@ class RayBackend:
             self._alone = float("inf")
             free = self._ray.available_resources()
             found = f"{free.get('CPU', 0):g} CPUs and {free.get('GPU', 0):g} GPUs"
-            yield Notice(f"waiting for the cluster: a worker takes {self._needs}; {found} are free")
+            yield Notice(f"waiting for the cluster: a worker takes {self._cluster.needs}; {found} are free")
 
     def _begin_workers(self, queue: Queue) -> None:
-        """Begin as many workers as there is room and work for."""
+        """Begin as many workers as there is room and work for; of a search that proposes one by one, ever more."""
         self.room = self._room()
         busy = sum(worker.task is not None for worker in self._workers.values())
         if self._stopping or len(self._workers) >= self.room or not queue.has_next():
             return
-        for _ in range(min(self.room, busy + len(queue)) - len(self._workers)):
+        for _ in range(min(self.room, 2 * busy + len(queue)) - len(self._workers)):
             number, self._begun = self._begun, self._begun + 1
             actor = self._actor.remote(self._setup, self._connection.is_sent, self._scratch, number)
             self._workers[number] = _Worker(number, actor)

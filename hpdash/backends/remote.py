@@ -12,18 +12,21 @@ import shutil
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from .. import checkpoint, disk, logdir, weights
-from ..trial import Progress, Reached
+from ..trial import Notice, Progress, Reached
 from .base import Task
 from .worker import Report
 
 WHOLE = (logdir.MODEL, logdir.WEIGHTS, logdir.CHECKPOINT)  # files that travel whole, event files by what was added
 LEAST_SECONDS = 0.2  # between parcels that are not due
+LINGER_SECONDS = 0.03  # to wait for more news after some, of a trial that may be short
+MOST_NEWS = 100  # at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def deliver(run: Path, parcel: Parcel) -> None:
         _append(run / name, offset, data, sync=settles)
     if settles:
         with disk.guarded(run):
-            for folder in (run.parent, run, *((run / name).parent for name in parcel.events)):
+            for folder in {run.parent, run, *((run / name).parent for name in parcel.events)}:
                 disk.sync_folder(folder)
     files = dict(parcel.files)
     waiting = logdir.new_weights(run, parcel.kept_epoch) if parcel.kept_epoch is not None else None
@@ -219,15 +222,14 @@ class Mailbox:
             if self._batch[0] > seen:
                 return self._batch
         found: list[Any] = []
-        try:
-            found.append(self._news.get(timeout=seconds))
+        with suppress(Empty):
             while True:
-                message = self._news.get_nowait()
-                if isinstance(message, Progress) and isinstance(found[-1], Progress):
+                message = self._news.get(timeout=LINGER_SECONDS if found else seconds)
+                if found and isinstance(message, Progress) and isinstance(found[-1], Progress):
                     found.pop()
                 found.append(message)
-        except Empty:
-            pass
+                if not isinstance(message, Progress | Parcel | Notice) or len(found) == MOST_NEWS:
+                    break  # the driver is waited for
         with self._lock:
             self._batch = (seen + 1, found)
             return self._batch

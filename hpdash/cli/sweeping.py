@@ -59,7 +59,7 @@ def sweep(
     new: bool,
 ) -> None:
     """Run the sweep of FILE, or what is missing of it."""
-    from ..backends.base import Cluster  # noqa: PLC0415  what only this command needs
+    from ..backends.cluster import Cluster  # noqa: PLC0415  what only this command needs
     from ..drive import Watcher  # noqa: PLC0415
     from ..runner import Options, run_sweep  # noqa: PLC0415
     from ..spec import load_sweep  # noqa: PLC0415

@@ -61,7 +61,7 @@ def measured(scratch: str) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - begin, **json.loads(done.stdout.splitlines()[-1])}
 
 
-def driver(scratch: Path) -> dict[str, Any]:
+def driver(scratch: Path, workers: int = 2, **options: Any) -> dict[str, Any]:
     """Run the sweep as `hpdash sweep` does, with its live view; return when it was how far, and how large."""
     from hpdash.cli.group import console_for
     from hpdash.drive import Watcher
@@ -70,7 +70,7 @@ def driver(scratch: Path) -> dict[str, Any]:
     from hpdash.trial import Ended, Event, Started
     from hpdash.views.live import LiveView
 
-    marks: list[tuple[int, float, float]] = []  # trials ended, seconds, bytes
+    marks: list[tuple[int, float, float, float]] = []  # trials ended, seconds, bytes, seconds of the driver's CPU
     journal: list[float] = []
     begin = time.perf_counter()
     append = Journal.append
@@ -84,21 +84,20 @@ def driver(scratch: Path) -> dict[str, Any]:
     def watch(event: Event | None) -> None:
         view.event(event)
         ended = view._tally.ended if view._tally else 0
-        if (isinstance(event, Ended) and ended % 500 == 0) or (isinstance(event, Started) and not marks):
-            marks.append((ended, time.perf_counter() - begin, memory()))
+        if (isinstance(event, Ended) and ended % 50 == 0) or (isinstance(event, Started) and not marks):
+            marks.append((ended, time.perf_counter() - begin, memory(), cpu()))
 
     Journal.append = timed  # type: ignore[method-assign]
     with LiveView(console_for(stderr=True)) as view:
-        outcome = run_sweep(
-            scratch / "overhead.toml", scratch / "logs", Options(workers=2), Watcher(Watcher.of(view).plan, watch)
-        )
+        watcher = Watcher(Watcher.of(view).plan, watch)
+        outcome = run_sweep(scratch / "overhead.toml", scratch / "logs", Options(workers, **options), watcher)
+    return {"exit code": outcome.exit_code, "marks": marks, "journal": sum(journal), "cpu": cpu()}
+
+
+def cpu() -> float:
+    """Return the seconds of processor time that this process has taken."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    return {
-        "exit code": outcome.exit_code,
-        "marks": marks,
-        "journal": sum(journal),
-        "cpu": usage.ru_utime + usage.ru_stime,
-    }
+    return usage.ru_utime + usage.ru_stime
 
 
 def memory() -> float:
@@ -113,7 +112,7 @@ def report(trials: int, first: dict[str, Any], again: dict[str, Any]) -> list[st
     """Return the table's lines."""
     assert (first["exit code"], again["exit code"], again["marks"]) == (0, 0, []), "not all of them are finished"
     marks = first["marks"]
-    _, start, _ = marks[0]
+    start = marks[0][1]
     per = 1000 / trials
     lines = [
         f"{trials:,} trials of one report, each of a graph of its own, 2 workers",
@@ -125,7 +124,7 @@ def report(trials: int, first: dict[str, Any], again: dict[str, Any]) -> list[st
     ]
     shown = [mark for mark in marks if mark[0] in (0, trials // 10, trials // 2, trials)]
     last = start, 0
-    for ended, seconds, size in shown:
+    for ended, seconds, size, _ in shown:
         pace = f", {(seconds - last[0]) * 1000 / (ended - last[1]):.2f} ms a trial since" if ended else ""
         lines.append(f"    memory after {ended:6,} trials      {size / 1e6:8.1f} MB{pace}")
         last = seconds, ended

@@ -257,7 +257,7 @@ def test_a_hung_trial_is_timed_out(cluster: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        pytest.param(["--cpus", "64"], 4, "room for a worker, found none of 64 CPUs", id="no-room"),
+        pytest.param(["--cpus", "64"], 4, "room for a worker in the cluster, found none of 64 CPUs", id="no-room"),
         pytest.param(["--address", "127.0.0.1:1"], 4, "expected a Ray cluster", id="no-cluster"),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import hpdash, patched
+from commands import hpdash, own, patched
 
 from hpdash import read_runs
 from hpdash.errors import SpecError
@@ -44,6 +44,18 @@ def test_an_absent_extra(logs: Path, absent: str, command: str, advice: str) -> 
     (line,) = shown.stderr.splitlines()
     assert advice in line
     assert not list(logs.parent.glob("out.*"))
+
+
+def test_a_cluster_without_ray(tmp_path: Path) -> None:
+    """Ray that is absent is told in one line before anything starts or is written, and nobody else misses it."""
+    without = patched(tmp_path, "import sys; sys.modules['ray'] = None")
+    sweep = own(tmp_path, "learn")
+    shown = hpdash("sweep", sweep, "--backend", "ray", cwd=tmp_path, environment=without)
+    assert (shown.returncode, shown.stdout) == (2, "")
+    (line,) = shown.stderr.splitlines()
+    assert 'pip install "hpdash[ray]"' in line
+    assert not (tmp_path / "logs").exists()
+    assert hpdash("sweep", sweep, cwd=tmp_path, environment=without).returncode == 0
 
 
 @pytest.mark.parametrize(
