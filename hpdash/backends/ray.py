@@ -72,9 +72,7 @@ class RayBackend:
         if not self.room:
             self.close()
             hint = "Ask for less with --cpus or --gpus; where a cluster grows when asked, say how far with --workers."
-            raise BackendError(
-                f"expected a cluster with room for a worker, found none of {self._cluster.needs}. {hint}"
-            )
+            raise BackendError(f"expected room for a worker in the cluster, found none of {cluster.needs}. {hint}")
         self._actor = self._actor_class()
 
     def _actor_class(self) -> Any:
