@@ -62,7 +62,8 @@ def behave(trial):
             time.sleep(0.05)
         time.sleep(0.2 if trial.hparams["does"] == "dawdle" else 0)
         trial.histogram("model/weights", weights, epoch)
-        trial.report(epoch, loss=1 / epoch, validation_accuracy=float(abs(weights).sum()) + epoch)
+        worse = len(trial.hparams["does"])
+        trial.report(epoch, loss=1 / epoch, validation_accuracy=float(abs(weights).sum()) + epoch - worse)
     if OPENED:
         raise RuntimeError(f"opened {OPENED}")
 """
@@ -243,6 +244,23 @@ def test_a_cluster_that_grows_is_used(cluster: Any, tmp_path: Path) -> None:
     assert "To go on: hpdash sweep" in out
     assert "Traceback" not in out + err
     assert set(states(sweep).values()) == {TrialState.INTERRUPTED}
+
+
+def test_pruned_and_promoted_as_on_this_machine(cluster: Any, tmp_path: Path) -> None:
+    """A search that prunes decides the same with one worker, wherever that is, and promoted trials go on."""
+    sweeps = {}
+    for name in ("there", "here"):
+        (tmp_path / name).mkdir()
+        does = ["learn" + "+" * number for number in range(9)]
+        path = own(tmp_path / name, *does, loops=LOOPS.replace("if OPENED", "if False"))
+        path.write_text(path.read_text().replace("epochs = 2", 'epochs = 9\n[prune]\nstrategy = "asha"'))
+        sweeps[name] = path.parent / "logs" / "own"
+        shown = hpdash("sweep", path.name, "--workers", "1", *(on(cluster) if name == "there" else ()), cwd=path.parent)
+        assert shown.returncode == 0, shown.stderr
+    assert states(sweeps["there"]) == states(sweeps["here"])
+    assert {TrialState.PRUNED, TrialState.FINISHED} == set(states(sweeps["there"]).values())
+    assert max(record.attempt for record in read_journal(sweeps["there"] / logdir.JOURNAL).records) > 1
+    assert series(sweeps["there"]) == series(sweeps["here"])
 
 
 def test_a_hung_trial_is_timed_out(cluster: Any, tmp_path: Path) -> None:
