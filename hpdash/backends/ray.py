@@ -14,12 +14,12 @@ from typing import Any
 
 from .. import data
 from ..data import Dataset
-from ..errors import BackendError
+from ..errors import BackendError, LogdirError
 from ..train import OUT_OF_MEMORY
 from ..trial import Ended, Event, Notice, Started, TrialResult, TrialState
 from ..versions import versions
 from .actor import Actor, Arrived
-from .base import Queue
+from .base import Queue, Task
 from .cluster import Cluster, connect
 from .remote import Order, Parcel, deliver, pack
 from .supervised import DEATHS_AT_START, LONGEST_TICK, OUTGROWN, Supervised
@@ -158,8 +158,15 @@ class RayBackend:
             if task is not None:
                 yield Started(task.spec, task.attempt, worker.number, task.epoch)  # recorded before anything happens
                 worker.begin(task)
-                worker.order(pack(task), self._dataset(task.spec.settings["data"]))
-                worker.ask()
+                yield from self._send(worker, task)
+
+    def _send(self, worker: _Worker, task: Task) -> Iterator[Ended]:
+        try:
+            worker.order(pack(task), self._dataset(task.spec.settings["data"]))
+        except LogdirError as error:
+            yield self._end(worker, TrialState.INTERRUPTED, str(error))
+        else:
+            worker.ask()
 
     def _dataset(self, settings: Mapping[str, Any]) -> dict[tuple[Any, ...], Any]:
         """Return a reference to a data set in the object store, where the first to ask puts it."""
@@ -187,7 +194,11 @@ class RayBackend:
                 return
             if isinstance(message, Parcel):
                 assert worker.task is not None
-                deliver(worker.task.run, message)
+                try:
+                    deliver(worker.task.run, message)
+                except LogdirError as error:  # the disk is full: its driver stops
+                    yield self._end(worker, TrialState.INTERRUPTED, str(error))
+                    return
             elif isinstance(message, Report):
                 yield self._finished(worker, message)
             else:

@@ -29,14 +29,16 @@ from driven import (
     until,
 )  # fmt: skip
 from tensorboard.plugins.hparams import api_pb2
+from test_row_08_disk_full import CHECKPOINT_SIZE, KERAS, ROOM, disk, size
 
-from hpdash import logdir
+from hpdash import checkpoint, logdir
 from hpdash.journal import read_journal
 from hpdash.trial import TrialState
 from hpdash.weights import digest, read
 
 pytest.importorskip("ray", reason="ray is not installed")
 pytestmark = pytest.mark.timeout(600)
+__all__ = ["disk"]  # a fixture of row 8
 
 QUICKSTART = Path(__file__).parents[2] / "sweeps" / "quickstart.toml"
 SHORT = ("--set", "train.epochs=4", "--set", "log.series=['weights', 'gradients']")
@@ -270,6 +272,23 @@ def test_a_hung_trial_is_timed_out(cluster: Any, tmp_path: Path) -> None:
     assert shown.returncode == 1, shown.stderr
     assert "timed out: it took more than 2 s" in shown.stdout + shown.stderr
     assert states(tmp_path / "logs" / "own") == {0: TrialState.TIMED_OUT, 1: TrialState.FINISHED}
+
+
+def test_a_full_disk(cluster: Any, disk: Path, tmp_path: Path) -> None:
+    """It ends with 4 and how much is free, the last checkpoint is whole; with room the same command ends the sweep."""
+    path, folder = tmp_path / "keras.toml", disk / "keras"
+    path.write_text(KERAS)
+    size(disk, 2 * CHECKPOINT_SIZE)  # one and what else there is, but not a second beside it
+    full = hpdash("sweep", path.name, *on(cluster), cwd=tmp_path)
+    assert full.returncode == 4, full.stderr
+    assert re.search(r"checkpoint\.npz: .*No space left on device \([\d,]+ bytes free\)", full.stderr)
+    assert states(folder) == {0: TrialState.INTERRUPTED}
+    assert checkpoint.read(trial_folder(folder, 0) / logdir.CHECKPOINT).epoch == 1
+    size(disk, ROOM)
+    assert hpdash("sweep", path.name, *on(cluster), cwd=tmp_path).returncode == 0
+    assert {step for _, tag, step in series(folder) if tag == "hidden_1/kernel"} == {0, 1, 2, 3}
+    assert not list(journal_faults(folder, 1))
+    assert list(disk.rglob("*.part")) == []
 
 
 @pytest.mark.parametrize(
