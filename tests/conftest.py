@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+import hpdash
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
@@ -18,6 +22,32 @@ FLAGS = [
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")  # truths, not times: other tests keep every core busy
+
+
+LONGEST = (  # files that take a minute and more: begun first, no core waits for them in the end
+    "test_ray", "test_tensorboard", "test_checkpoint", "test_weights_page", "test_pruning", "test_row_05_06_signals",
+    "test_engine", "test_train", "test_runner", "test_row_03_crash_points", "test_extension",
+    "test_row_01_worker_killed", "test_row_02_driver_killed", "test_weights_tab", "test_own_loop", "test_evaluate",
+    "test_row_11_retried", "test_notebook",
+)  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile hpdash once: where Python may write no bytecode, each of hundreds of processes would do it anew."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(hpdash.__file__).parent, quiet=2)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Take one process more than there are cores: a third of the time each waits for drivers, servers and browsers."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
 @pytest.fixture(scope="session", autouse=True)

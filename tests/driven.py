@@ -124,10 +124,10 @@ def _lines(keys: Mapping[str, int]) -> str:
 
 
 def run(path: Path, **options: Any) -> tuple[Outcome, list[Event | None]]:
-    """Run a sweep beside its file, in this process; return its outcome and what was told."""
+    """Run a sweep beside its file, in this process, on one worker by default; return its outcome and what was told."""
     told: list[Event | None] = []
     watcher = Watcher(event=told.append)
-    return run_sweep(path, path.parent / "logs", Options(**options), watcher), told
+    return run_sweep(path, path.parent / "logs", Options(**{"workers": 1} | options), watcher), told
 
 
 def started(told: list[Event | None]) -> list[int]:

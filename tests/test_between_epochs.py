@@ -134,11 +134,10 @@ def test_schedules(train: str, expected: list[float]) -> None:
 
 
 @pytest.mark.parametrize("settings", [STOPPING, PLATEAU, f"{COSINE}\npatience = 3\nmin_delta = 0.1"])
-@pytest.mark.parametrize("stops", [(1,), (2, 5, 7)])
-def test_stopped_and_gone_on_with(trainer: Trainer, tmp_path: Path, settings: str, stops: tuple[int, ...]) -> None:
-    """A trial that is interrupted ends with the same epochs, rates and bits as one that never was."""
+def test_stopped_and_gone_on_with(trainer: Trainer, tmp_path: Path, settings: str) -> None:
+    """A trial that is interrupted after epochs 1, 5 and 7 ends with the same epochs, rates and bits as one that never was."""
     whole = train(trainer, tmp_path / "whole", settings)
-    parts = train(trainer, tmp_path / "parts", settings, stops)
+    parts = train(trainer, tmp_path / "parts", settings, (1, 5, 7))
     assert (parts.epochs, parts.weights_sha256) == (whole.epochs, whole.weights_sha256)
     assert parts.state is whole.state is TrialState.FINISHED
     assert series(tmp_path / "parts") == series(tmp_path / "whole")

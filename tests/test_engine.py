@@ -54,11 +54,8 @@ def train(engine: Engine, seed: int = 3, epochs: int = 2) -> list[dict[str, floa
 
 
 CASES: dict[str, Callable[[], Any]] = {
-    "sgd": make_model,
     "momentum": lambda: make_model(optimizer=keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True)),
-    "adam": lambda: make_model(optimizer=keras.optimizers.Adam(0.003)),
     "batch_normalisation": lambda: make_model(norm=True),
-    "l2": lambda: make_model(l2=0.01),
     "adam_batch_normalisation_l2": lambda: make_model(optimizer=keras.optimizers.Adam(0.003), norm=True, l2=0.01),
 }
 
@@ -101,12 +98,11 @@ def test_validation_is_keras_evaluate() -> None:
     assert engine.validate() == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.3], ids=["plain", "dropout"])
-def test_a_poured_graph_gives_the_bits_of_a_fresh_one(dropout: float) -> None:
+def test_a_poured_graph_gives_the_bits_of_a_fresh_one() -> None:
     """A trial on a reused graph ends in the bits it has on a graph of its own, whatever ran there before."""
 
     def build(seed: int) -> Any:
-        return make_model(seed, keras.optimizers.Adam(0.003), norm=True, dropout=dropout)
+        return make_model(seed, keras.optimizers.Adam(0.003), norm=True, dropout=0.3)
 
     data = make_data()
     fresh = Engine(build(1), data, 32)

@@ -16,7 +16,7 @@ import hpdash
 hpdash.run_sweep({
     "sweep": {"name": "digits"}, "data": {"name": "digits"}, "model": {"hidden": [16, 16]}, "train": {"epochs": 3},
     "hparams": {"batchnorm": ["none", "before"], "kernel_initializer": ["he_normal", "glorot_normal"]},
-}, "logs")
+}, "logs", hpdash.Options(workers=1))
 """,
     "read": "runs = hpdash.read_runs('logs')\nruns",
     "pandas": "frame = runs.to_pandas()\nframe[['id', 'hparams.batchnorm', 'best']]",

@@ -54,8 +54,8 @@ def run(trainer: Trainer, spec: TrialSpec, folder: Path, listener: Listener | No
 
 
 BUILDERS: dict[str, dict[str, Any]] = {
-    "convolutional": {"filters": [3, 5]},
-    "subclassed": {"depth": [2, 4]},
+    "convolutional": {"filters": [3]},
+    "subclassed": {"depth": [2]},
     "refused": {"learning_rate": [0.01, 0.02]},
     "mixed": {"epochs": [3, 4]},
     "compiled": {"epochs": [3, 4]},

@@ -27,7 +27,7 @@ from hpdash.journal import Record, read_journal
 from hpdash.runner import Options, run_sweep
 
 MOST_RUNS = 4  # after a death, until all trials are finished
-CHAINS = 30
+CHAINS = 12
 
 SWEEP = """
 [sweep]
@@ -216,13 +216,15 @@ def problems(lab: Lab, deaths: Sequence[Point], undisturbed: End) -> Iterator[st
 def every_point(changes: Sequence[Change]) -> Iterator[tuple[Point, ...]]:
     """Yield each point as a single death.
 
-    After a change is before the next one, but where that is to another file, which may have been made in between.
+    After a change is before the next one, but where that is to another file, which may have been made in between. An
+    fsync changes nothing here: a death before it is one after what went before.
     """
-    for number, (change, following) in enumerate(zip_longest(changes, changes[1:])):
+    numbered = [(number, change) for number, change in enumerate(changes) if change.name != "fsync"]
+    for (number, change), following in zip_longest(numbered, numbered[1:]):
         yield (Point(number, "before"),)
         if change.name == "write":
             yield (Point(number, "middle"),)
-        if following is None or following.path != change.path:
+        if following is None or following[1].path != change.path:
             yield (Point(number, "after"),)
 
 

@@ -9,12 +9,17 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from commands import hpdash, own
 from driven import (
     alive,
+    children,
+    digests,
     driving,
     finished,
     journal_faults,
+    long,
+    run,
     series,
     session_ends,
     states,
@@ -26,7 +31,7 @@ from tensorboard.plugins.hparams import api_pb2
 
 from hpdash import logdir
 from hpdash.journal import read_journal
-from hpdash.trial import TrialState
+from hpdash.trial import Started, TrialState
 
 BENCH = Path(__file__).parents[1] / "bench" / "random_kills.py"
 SEED = "13"  # whose first round kills the driver once, when two thirds of the logs are there
@@ -95,6 +100,20 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     assert all(session_ends(trial_folder(folder, number)) == [api_pb2.STATUS_SUCCESS] for number in range(TRIALS))
 
 
+def test_a_keras_trial_has_an_undisturbed_ones_bits(tmp_path: Path, unharmed: Path) -> None:
+    """Its driver killed after a checkpoint, a trial goes on from there and ends with the same bits."""
+    path, folder = long(tmp_path), tmp_path / "logs" / "long"
+    with driving(path, "--workers", "1") as driver:
+        until(lambda: list(folder.glob(f"*/{logdir.CHECKPOINT}")), 60)
+        workers = children(driver.pid)
+        driver.kill()
+        until(lambda: not any(map(alive, workers)), 5)
+    _, told = run(path)
+    assert [event.epoch > 0 for event in told if isinstance(event, Started)] == [True]
+    assert (digests(folder), series(folder)) == (digests(unharmed), series(unharmed))
+
+
+@pytest.mark.slow
 def test_a_keras_sweep_has_an_undisturbed_ones_bits() -> None:
     """Killed at random, it goes on from its checkpoints, and ends with the same scalars, histograms and weights."""
     command = [sys.executable, BENCH, "--rounds", "1", "--seed", SEED, "--workers", "1"]
