@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from .trial import Ended, Event, Notice, Reached, Started, TrialResult, TrialSpe
 from .views.leaderboard import leaderboard_html
 from .writer import end_session
 
+MACHINES_LOST = 3  # that are not held against a trial: it may be what they die of
 GRACE_SECONDS = 10.0  # how long trials may take to stop after SIGTERM or SIGHUP, before they are killed
 
 
@@ -112,6 +114,7 @@ class Drive:
         self._results = dict(plan.results)
         self._running: dict[int, Started] = {}
         self._first = {number: record.attempt + 1 for number, record in journal.history.latest.items()}
+        self._lost = Counter[int]()
         self._queue = Queue((), self._more)
         self._finished = any(result.state is TrialState.FINISHED for result in plan.results.values())
         self._failures = 0
@@ -232,7 +235,8 @@ class Drive:
             case Ended(spec, attempt, result):
                 self._running.pop(spec.number, None)
                 self._journal.append(spec.number, result.state, attempt, result)
-                if event.lost_machine:
+                if event.lost_machine and self._lost[spec.number] < MACHINES_LOST:
+                    self._lost[spec.number] += 1
                     self._first[spec.number] = self._first.get(spec.number, 1) + 1
                 if self._tries_again(spec, attempt, result):
                     task = self._task(spec)

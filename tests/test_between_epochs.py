@@ -135,7 +135,7 @@ def test_schedules(train: str, expected: list[float]) -> None:
 
 @pytest.mark.parametrize("settings", [STOPPING, PLATEAU, f"{COSINE}\npatience = 3\nmin_delta = 0.1"])
 def test_stopped_and_gone_on_with(trainer: Trainer, tmp_path: Path, settings: str) -> None:
-    """A trial that is interrupted after epochs 1, 5 and 7 ends with the same epochs, rates and bits as one that never was."""
+    """Interrupted after epochs 1, 5 and 7, a trial ends with the epochs, rates and bits of one that never was."""
     whole = train(trainer, tmp_path / "whole", settings)
     parts = train(trainer, tmp_path / "parts", settings, (1, 5, 7))
     assert (parts.epochs, parts.weights_sha256) == (whole.epochs, whole.weights_sha256)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import BackendError
+from ..errors import BackendError, Problem, SpecError
 from ..signals import WATCHED
 from .worker import Setup
 
@@ -20,6 +20,7 @@ OF_OUR_OWN = {  # the environment in which Ray begins a cluster
     "RAY_AUTH_MODE": "token",  # and, of this machine's users, to this one
     "RAY_USAGE_STATS_ENABLED": "0",  # and tells nobody else
 }
+LOOPBACK = "127.0.0.1"
 CONNECT_SECONDS = 10.0
 
 
@@ -30,6 +31,21 @@ class Cluster:
     address: str | None = None
     cpus: float = 1.0
     gpus: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what Ray cannot share out."""
+        bad = [
+            Problem(name, "a share of at least 0.01, or a whole number", f"{value:g}")
+            for name, value, least in (("--cpus", self.cpus, 0.01), ("--gpus", self.gpus, 0.0))
+            if not (0.01 <= value <= 1 or (value >= least and float(value).is_integer()))
+        ]
+        if bad:
+            raise SpecError(bad)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is one that hpdash begins and ends."""
+        return self.address in (None, "", "local")
 
     @property
     def needs(self) -> str:
@@ -53,32 +69,41 @@ def connect(cluster: Cluster, workers: int | None, setup: Setup, logs: Path) -> 
     as that of the sweep file: it travels there, but for the logs. Where this process is connected already, as in a
     notebook, it stays with that.
     """
-    if cluster.address is None:
+    if cluster.is_own:
         os.environ |= {name: os.environ.get(name, value) for name, value in OF_OUR_OWN.items()}
-    else:
-        _check(cluster.address)
+    elif cluster.address != "auto":
+        _check(str(cluster.address))
     handlers = {number: signal.getsignal(number) for number in WATCHED}
     import ray  # noqa: PLC0415  it reads the environment when imported
 
     if ray.is_initialized():
         return Connection(ray, ours=False, is_sent=False)
-    is_own = cluster.address in (None, "local")
-    options: dict[str, Any] = {"runtime_env": {"env_vars": setup.environment}}
-    if is_own:
-        options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        options |= {} if workers is None else {"num_cpus": math.ceil(workers * cluster.cpus)}
-    is_sent = setup.own_code and not is_own
-    if is_sent:
-        options["runtime_env"] |= _sent(setup.folder, logs)
+    is_sent = setup.own_code and not cluster.is_own
+    environment = {"env_vars": setup.environment, **(_sent(setup.folder, logs) if is_sent else {})}
+    in_main = threading.current_thread() is threading.main_thread()
     try:
-        ray.init(cluster.address or "local", log_to_driver=False, logging_level="error", **options)
-    except (ConnectionError, ray.exceptions.RayError, RuntimeError, ValueError) as error:
-        raise _no_cluster(cluster.address, str(error)) from None
+        if in_main:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what begins now is to outlive a terminal that closes
+        address, options = _asked(cluster, workers)
+        ray.init(address, runtime_env=environment, log_to_driver=False, logging_level="error", **options)
+    except Exception as error:  # Ray raises of all kinds
+        raise _no_cluster(cluster.address, f"{type(error).__name__}: {error}") from None
     finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in handlers.items():
-                signal.signal(number, handler)  # Ray takes SIGTERM for itself
+        for number, handler in handlers.items() if in_main else ():
+            signal.signal(number, handler)  # Ray takes SIGTERM for itself
+    if cluster.is_own and ray.util.get_node_ip_address() != LOOPBACK:
+        ray.shutdown()
+        hint = "Call hpdash first, or ray.init() yourself."
+        raise BackendError(f"Ray was imported before it could be told to listen to this machine alone. {hint}")
     return Connection(ray, ours=True, is_sent=is_sent)
+
+
+def _asked(cluster: Cluster, workers: int | None) -> tuple[str | None, dict[str, Any]]:
+    """Return what Ray is asked for: an address, and how to begin where that is our own cluster."""
+    if not cluster.is_own:
+        return cluster.address, {}
+    room = {} if workers is None else {"num_cpus": math.ceil(workers * cluster.cpus)}
+    return "local", {"include_dashboard": False, "_node_ip_address": LOOPBACK, **room}
 
 
 def _check(address: str) -> None:
@@ -89,8 +114,8 @@ def _check(address: str) -> None:
     if host and port.isdigit():
         try:
             socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
-        except OSError as error:
-            raise _no_cluster(address, error.strerror or str(error)) from None
+        except (OSError, UnicodeError) as error:
+            raise _no_cluster(address, getattr(error, "strerror", None) or str(error)) from None
 
 
 def _no_cluster(address: str | None, found: str) -> BackendError:

@@ -6,7 +6,6 @@ in Ray's object store: what a trial writes travels with its news.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,31 +13,23 @@ from typing import Any
 
 from .. import data
 from ..data import Dataset
-from ..errors import BackendError, LogdirError
-from ..train import OUT_OF_MEMORY
+from ..errors import BackendError, HpdashError, LogdirError
 from ..trial import Ended, Event, Notice, Started, TrialResult, TrialState
 from ..versions import versions
 from .actor import Actor, Arrived
 from .base import Queue, Task
 from .cluster import Cluster, connect
-from .remote import Order, Parcel, deliver, pack
-from .supervised import DEATHS_AT_START, LONGEST_TICK, OUTGROWN, Supervised
+from .ray_worker import RayWorker, cause_of_death
+from .remote import Parcel, deliver, pack
+from .supervised import DEATHS_AT_START, LONGEST_TICK, OUTGROWN
 from .worker import Report, Setup
 
 POLL_SECONDS = 0.2
 LOOK_SECONDS = 5.0  # between two looks at how large the cluster is
 PATIENCE_SECONDS = 15.0  # without any worker, after which the user is told what is waited for
+PAUSE_SECONDS = 60.0  # without new workers, after several have died at once where others work
 LEAVE_SECONDS = 2.0  # for workers to tidy up before they are ended
 Load = Callable[[Mapping[str, Any]], Dataset]
-
-
-def _cause_of_death(error: BaseException) -> str:
-    """Say in words why a worker died: what Ray's long account says in the end."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if any("OOM" in line for line in lines):
-        return OUT_OF_MEMORY
-    told = [line for line in lines if ":" in line]
-    return (told or lines or ["nobody knows why"])[-1].rstrip(".")
 
 
 class RayBackend:
@@ -61,10 +52,10 @@ class RayBackend:
         self._ray = self._connection.ray
         self._setup, self._cluster, self._most, self._load = setup, cluster, workers, load
         self._timeout = float("inf") if timeout is None else timeout
-        self._scratch = f"hpdash-{secrets.token_hex(8)}"
         self._datasets: dict[tuple[Any, ...], Any] = {}
-        self._workers: dict[int, _Worker] = {}
+        self._workers: dict[int, RayWorker] = {}
         self._begun = self._deaths = 0
+        self._pause = 0.0  # until when none is begun
         self._looked = -LOOK_SECONDS
         self._alone = time.monotonic()  # since when there has been no worker that is ready; infinity once told
         self._stopping = self._closed = False
@@ -97,6 +88,12 @@ class RayBackend:
 
     def run(self, queue: Queue) -> Iterator[Event | None]:
         """Run the queue's tasks until none is left, yielding what happens, and None when nothing did for a while."""
+        try:
+            yield from self._run(queue)
+        except self._ray.exceptions.RayError as error:
+            raise BackendError(f"the cluster cannot go on: {error}") from None
+
+    def _run(self, queue: Queue) -> Iterator[Event | None]:
         now = time.monotonic()
         while True:
             self._begin_workers(queue)
@@ -106,9 +103,8 @@ class RayBackend:
                 return
             awaited = {worker.awaited: worker for worker in self._workers.values() if worker.awaited is not None}
             ready = self._first(list(awaited))
-            if not ready:
-                yield None
-                yield from self._impatience()
+            yield None  # whoever waits for a signal's moment has it, however many have nothing to say
+            yield from self._impatience()
             before, now = now, time.monotonic()
             for reference in ready:
                 yield from self._listen(awaited[reference])
@@ -139,12 +135,12 @@ class RayBackend:
         """Begin as many workers as there is room and work for; of a search that proposes one by one, ever more."""
         self.room = self._room()
         busy = sum(worker.task is not None for worker in self._workers.values())
-        if self._stopping or len(self._workers) >= self.room or not queue.has_next():
+        if self._stopping or len(self._workers) >= self.room or not queue.has_next() or time.monotonic() < self._pause:
             return
         for _ in range(min(self.room, 2 * busy + len(queue)) - len(self._workers)):
             number, self._begun = self._begun, self._begun + 1
-            actor = self._actor.remote(self._setup, self._connection.is_sent, self._scratch, number)
-            self._workers[number] = _Worker(number, actor)
+            actor = self._actor.remote(self._setup, self._connection.is_sent)
+            self._workers[number] = RayWorker(number, actor)
 
     def _hand_out(self, queue: Queue) -> Iterator[Event]:
         for worker in [worker for worker in self._workers.values() if worker.is_idle]:
@@ -160,12 +156,15 @@ class RayBackend:
                 worker.begin(task)
                 yield from self._send(worker, task)
 
-    def _send(self, worker: _Worker, task: Task) -> Iterator[Ended]:
+    def _send(self, worker: RayWorker, task: Task) -> Iterator[Ended]:
         try:
             worker.order(pack(task), self._dataset(task.spec.settings["data"]))
-        except LogdirError as error:
-            yield self._end(worker, TrialState.INTERRUPTED, str(error))
+        except HpdashError as error:
+            state = TrialState.INTERRUPTED if isinstance(error, LogdirError) else TrialState.FAILED
+            yield self._end(worker, state, str(error))
         else:
+            if self._stopping:
+                worker.order(None)
             worker.ask()
 
     def _dataset(self, settings: Mapping[str, Any]) -> dict[tuple[Any, ...], Any]:
@@ -175,7 +174,7 @@ class RayBackend:
             self._datasets[key] = self._ray.put(self._load(settings))
         return {key: self._datasets[key]}
 
-    def _listen(self, worker: _Worker) -> Iterator[Event]:
+    def _listen(self, worker: RayWorker) -> Iterator[Event]:
         """Yield what a worker has sent, or its death."""
         if worker.number not in self._workers:
             return
@@ -206,46 +205,53 @@ class RayBackend:
                 yield message
         worker.ask()
 
-    def _welcome(self, worker: _Worker, arrived: Arrived) -> Iterator[Notice]:
+    def _welcome(self, worker: RayWorker, arrived: Arrived) -> Iterator[Notice]:
         worker.node, worker.host, worker.awaited = arrived.node, arrived.host, None
         ours = versions()
         apart = [
-            f"{name} {there} instead of {ours[name]}" for name, there in arrived.versions.items() if there != ours[name]
+            f"{name} {there} instead of {ours.get(name)}"
+            for name, there in arrived.versions.items()
+            if there != ours.get(name)
         ]
         if apart:
             yield Notice(f"{worker} has {', '.join(apart)}: its bits may be others")
 
-    def _finished(self, worker: _Worker, report: Report) -> Ended:
-        task = worker.task
+    def _finished(self, worker: RayWorker, report: Report) -> Ended:
+        task, result = worker.task, report.result
         assert task is not None
         self._deaths = 0
+        if result.state is TrialState.INTERRUPTED and result.error and not self._stopping:  # its machine's disk is full
+            return self._end(worker, TrialState.KILLED, f"{worker}: {result.error}")
         worker.finish(report)
-        if report.result.state is TrialState.KILLED:
+        if result.state is TrialState.KILLED:
             self._drop(worker)  # its memory ran out
-        return Ended(task.spec, task.attempt, report.result)
+        return Ended(task.spec, task.attempt, result)
 
-    def _bury(self, worker: _Worker, error: BaseException) -> Iterator[Event]:
+    def _bury(self, worker: RayWorker, error: BaseException) -> Iterator[Event]:
         """End the attempt of a worker that has died, if it made one; BackendError where workers die before they can."""
         alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
-        lost = bool(worker.node) and worker.node not in alive
-        reason = f"{worker} died: {'its machine has left the cluster' if lost else _cause_of_death(error)}"
+        lost = worker.node not in alive if worker.node else "node has died" in str(error)
+        reason = f"{worker} died: {'its machine has left the cluster' if lost else cause_of_death(error)}"
         self._deaths = 0 if worker.spoke or lost else self._deaths + 1
-        if self._deaths >= DEATHS_AT_START:
-            raise BackendError(f"workers die before they can train: {reason}")
         self._looked = -LOOK_SECONDS  # there may be less room now
         if worker.task is not None:
             yield self._end(worker, TrialState.KILLED, reason, lost)
         else:
             self._drop(worker)
+        if self._deaths >= DEATHS_AT_START:
+            if not any(each.spoke for each in self._workers.values()):
+                raise BackendError(f"workers die before they can train: {reason}")
+            self._deaths, self._pause = 0, time.monotonic() + PAUSE_SECONDS  # a machine may be unfit: others go on
+            yield Notice(f"{reason}; no more are begun for {PAUSE_SECONDS:.0f} s")
 
-    def _end(self, worker: _Worker, state: TrialState, reason: str, lost_machine: bool = False) -> Ended:
+    def _end(self, worker: RayWorker, state: TrialState, reason: str, lost_machine: bool = False) -> Ended:
         """End a worker's attempt for it, and the worker."""
         task = worker.task
         assert task is not None
         self._drop(worker)
         return Ended(task.spec, task.attempt, TrialResult(state=state, error=reason), lost_machine)
 
-    def _drop(self, worker: _Worker) -> None:
+    def _drop(self, worker: RayWorker) -> None:
         self._ray.kill(worker.actor)
         worker.task = None
         del self._workers[worker.number]
@@ -275,28 +281,3 @@ class RayBackend:
             self._drop(worker)
         if self._connection.ours:
             self._ray.shutdown()
-
-
-class _Worker(Supervised):
-    """An actor; `awaited` is what it has been asked for, `node` empty until it is ready."""
-
-    def __init__(self, number: int, actor: Any) -> None:
-        super().__init__(number)
-        self.actor = actor
-        self.node = self.host = ""
-        self.seen = self._orders = 0
-        self.awaited: Any = actor.arrived.remote()
-
-    def __str__(self) -> str:
-        return f"worker {self.number} on {self.host}" if self.host else f"worker {self.number}"
-
-    @property
-    def is_idle(self) -> bool:
-        return bool(self.node) and self.task is None
-
-    def order(self, order: Order, datasets: Mapping[tuple[Any, ...], Any] | None = None) -> None:
-        self._orders += 1
-        self.actor.order.remote(self._orders, order, datasets or {})
-
-    def ask(self) -> None:
-        self.awaited = self.actor.news.remote(self.seen) if self.task is not None else None

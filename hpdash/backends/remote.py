@@ -73,11 +73,9 @@ def deliver(run: Path, parcel: Parcel) -> None:
     with disk.guarded(run):
         run.mkdir(exist_ok=True)  # but not its sweep's folder, which may have been moved away meanwhile
     for name, (offset, data) in parcel.events.items():
-        _append(run / name, offset, data, sync=settles)
+        _append(run / name, offset, data)
     if settles:
-        with disk.guarded(run):
-            for folder in {run.parent, run, *((run / name).parent for name in parcel.events)}:
-                disk.sync_folder(folder)
+        _sync(run)
     files = dict(parcel.files)
     waiting = logdir.new_weights(run, parcel.kept_epoch) if parcel.kept_epoch is not None else None
     if waiting and (kept := files.pop(logdir.WEIGHTS, None)):
@@ -90,16 +88,30 @@ def deliver(run: Path, parcel: Parcel) -> None:
             disk.sync_folder(run)
 
 
-def _append(path: Path, offset: int, data: bytes, sync: bool) -> None:
+def _append(path: Path, offset: int, data: bytes) -> None:
     with disk.guarded(path):
         path.parent.mkdir(exist_ok=True)
         file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
         try:
             if (found := os.fstat(file).st_size) != offset:
                 raise OSError(f"{found:,} bytes where a worker had written {offset:,}")
-            disk.append(file, data, sync)
+            disk.append(file, data)
         finally:
             os.close(file)
+
+
+def _sync(run: Path) -> None:
+    """Put a run's event files on the disk, also what earlier parcels brought."""
+    with disk.guarded(run):
+        files = [run / name for name in logdir.event_sizes(run)]
+        for path in files:
+            file = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
+        for folder in {run.parent, run, *(path.parent for path in files)}:
+            disk.sync_folder(folder)
 
 
 class Courier:
@@ -182,16 +194,18 @@ class Mailbox:
         self._courier = Courier(folder)
         self._orders: SimpleQueue[Order] = SimpleQueue()
         self._news: SimpleQueue[Any] = SimpleQueue()
+        self._waiting = False  # whether there is a parcel among the news
         self._ordered = 0
         self._lock = threading.Lock()
         self._batch: tuple[int, list[Any]] = (0, [])
 
     def send(self, message: Any) -> None:
-        """Send a message to the driver, and before it what has been written."""
+        """Send a message to the driver, and before it what has been written, unless earlier parcels still wait."""
         is_last = isinstance(message, Report)
-        if is_last or isinstance(message, Progress | Reached):
+        if is_last or (isinstance(message, Progress | Reached) and not self._waiting):
             parcel = self._courier.collect(is_last)
             if parcel and (parcel.events or parcel.files or is_last):
+                self._waiting = True
                 self._news.put(parcel)
         if is_last:
             self._courier.clear()
@@ -228,6 +242,7 @@ class Mailbox:
                 if found and isinstance(message, Progress) and isinstance(found[-1], Progress):
                     found.pop()
                 found.append(message)
+                self._waiting &= not isinstance(message, Parcel)
                 if not isinstance(message, Progress | Parcel | Notice) or len(found) == MOST_NEWS:
                     break  # the driver is waited for
         with self._lock:

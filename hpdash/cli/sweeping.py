@@ -22,7 +22,11 @@ SET = click.option(
 @SET
 @JSON
 @click.option("--logdir", default="logs", show_default=True, type=click.Path(path_type=Path), help="The logs root.")
-@click.option("--workers", type=click.IntRange(1), help="Worker processes; one a core, or one a GPU, by default.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="How many; by default one a core or GPU, or what the cluster holds.",
+)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads a worker.")
 @click.option(
     "--backend", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Where trials run."

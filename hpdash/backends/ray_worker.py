@@ -1,0 +1,49 @@
+"""An actor as its driver sees it, and why it died."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..train import OUT_OF_MEMORY
+from .remote import Order
+from .supervised import Supervised
+
+
+class RayWorker(Supervised):
+    """An actor; `awaited` is what it has been asked for, `node` empty until it is ready."""
+
+    def __init__(self, number: int, actor: Any) -> None:
+        super().__init__(number)
+        self.actor = actor
+        self.node = self.host = ""
+        self.seen = self._orders = 0
+        self.awaited: Any = actor.arrived.remote()
+
+    def __str__(self) -> str:
+        return f"worker {self.number} on {self.host}" if self.host else f"worker {self.number}"
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it can be given a task."""
+        return bool(self.node) and self.task is None
+
+    def order(self, order: Order, datasets: Mapping[tuple[Any, ...], Any] | None = None) -> None:
+        """Send it an order, and references to data sets that it needs."""
+        self._orders += 1
+        self.actor.order.remote(self._orders, order, datasets or {})
+
+    def ask(self) -> None:
+        """Ask it for its news, as long as it has a task."""
+        self.awaited = self.actor.news.remote(self.seen) if self.task is not None else None
+
+
+def cause_of_death(error: BaseException) -> str:
+    """Say in words why a worker died, of which Ray gives a long account."""
+    text = str(error)
+    if type(error).__name__ == "OutOfMemoryError" or "running low on memory" in text:
+        return OUT_OF_MEMORY
+    if "connection error" in text:
+        return "its process was killed or has crashed, perhaps out of memory"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return ([line for line in lines if ":" in line] or lines or ["nobody knows why"])[-1].rstrip(".")
