@@ -22,6 +22,7 @@ OF_OUR_OWN = {  # the environment in which Ray begins a cluster
 }
 LOOPBACK = "127.0.0.1"
 CONNECT_SECONDS = 10.0
+ANSWER_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,15 @@ class Connection:
     ray: Any
     ours: bool
     is_sent: bool
+
+    def answers(self) -> bool:
+        """Say whether the cluster's head is there: without it, Ray ends this process after a minute, with no word."""
+        host, _, port = self.ray.get_runtime_context().gcs_address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
+        except OSError:
+            return False
+        return True
 
 
 def connect(cluster: Cluster, workers: int | None, setup: Setup, logs: Path) -> Connection:

@@ -25,7 +25,8 @@ from .supervised import DEATHS_AT_START, LONGEST_TICK, OUTGROWN
 from .worker import Report, Setup
 
 POLL_SECONDS = 0.2
-LOOK_SECONDS = 5.0  # between two looks at how large the cluster is
+LOOK_SECONDS = 5.0  # between two looks at the cluster
+MOST_SILENCES = 3  # of its head, until it is given up
 PATIENCE_SECONDS = 15.0  # without any worker, after which the user is told what is waited for
 PAUSE_SECONDS = 60.0  # without new workers, after several have died at once where others work
 LEAVE_SECONDS = 2.0  # for workers to tidy up before they are ended
@@ -57,9 +58,11 @@ class RayBackend:
         self._begun = self._deaths = 0
         self._pause = 0.0  # until when none is begun
         self._looked = -LOOK_SECONDS
+        self._silences = 0  # looks in a row at which nobody answered
         self._alone = time.monotonic()  # since when there has been no worker that is ready; infinity once told
         self._stopping = self._closed = False
-        self.room = self._room()
+        self.room = workers or 0
+        self._look()
         if not self.room:
             self.close()
             hint = "Ask for less with --cpus or --gpus; where a cluster grows when asked, say how far with --workers."
@@ -75,16 +78,24 @@ class RayBackend:
             runtime_env={"env_vars": self._setup.environment},
         )(Actor)  # fmt: skip
 
-    def _room(self) -> int:
-        """Return how many workers there may be: those asked for, else as many as fit, others' work apart."""
-        if self._most is not None:
-            return self._most
+    def _look(self) -> None:
+        """Look every so often whether the cluster is there, and how many workers there may be.
+
+        Those that were asked for, else as many as fit, others' work apart.
+        """
         if time.monotonic() - self._looked < LOOK_SECONDS:
-            return self.room
+            return
         self._looked = time.monotonic()
-        needs = {kind: amount for kind, amount in (("CPU", self._cluster.cpus), ("GPU", self._cluster.gpus)) if amount}
-        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        return sum(min(int(node.get(kind, 0) / amount) for kind, amount in needs.items()) for node in nodes)
+        self._silences = 0 if self._connection.answers() else self._silences + 1
+        if self._silences >= MOST_SILENCES:
+            self._closed = True  # nobody is there to be told
+            hint = "Run the same command again when it is back: what is finished is kept."
+            raise BackendError(f"the head of the cluster does not answer any more. {hint}")
+        if self._most is None and not self._silences:
+            wanted = (("CPU", self._cluster.cpus), ("GPU", self._cluster.gpus))
+            needs = {kind: amount for kind, amount in wanted if amount}
+            nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+            self.room = sum(min(int(node.get(kind, 0) / amount) for kind, amount in needs.items()) for node in nodes)
 
     def run(self, queue: Queue) -> Iterator[Event | None]:
         """Run the queue's tasks until none is left, yielding what happens, and None when nothing did for a while."""
@@ -133,7 +144,7 @@ class RayBackend:
 
     def _begin_workers(self, queue: Queue) -> None:
         """Begin as many workers as there is room and work for; of a search that proposes one by one, ever more."""
-        self.room = self._room()
+        self._look()
         busy = sum(worker.task is not None for worker in self._workers.values())
         if self._stopping or len(self._workers) >= self.room or not queue.has_next() or time.monotonic() < self._pause:
             return

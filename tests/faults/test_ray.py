@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from hpdash import checkpoint, logdir
 from hpdash.backends.cluster import Cluster
 from hpdash.errors import SpecError
 from hpdash.journal import read_journal
-from hpdash.trial import TrialState
+from hpdash.trial import Started, TrialState
 from hpdash.weights import digest, read
 
 pytest.importorskip("ray", reason="ray is not installed")
@@ -71,19 +72,26 @@ def behave(trial):
 """
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Start a cluster on this machine: a head without room for workers, and two machines of one CPU."""
+@contextmanager
+def clustered(head_cpus: int) -> Iterator[Any]:
+    """Start a cluster on this machine; it ends with the block."""
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # loopback, also for the drivers that the tests start
     from ray.cluster_utils import Cluster
 
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": head_cpus, "include_dashboard": False})
     try:
-        for _ in range(2):
-            made.add_node(num_cpus=1)
         yield made
     finally:
         made.shutdown()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Start a cluster: a head without room for workers, and two machines of one CPU."""
+    with clustered(head_cpus=0) as made:
+        for _ in range(2):
+            made.add_node(num_cpus=1)
+        yield made
 
 
 def on(cluster: Any) -> tuple[str, ...]:
@@ -300,6 +308,21 @@ def test_what_a_cluster_cannot_give(cluster: Any, tmp_path: Path) -> None:
     assert "expected a Ray cluster, found: Connection refused" in nobody.stderr
     assert [len(shown.stderr.splitlines()) for shown in (no_room, nobody)] == [1, 1]
     assert not (tmp_path / "logs").exists()
+
+
+def test_the_head_of_the_cluster_goes(tmp_path: Path) -> None:
+    """The sweep ends with 4 and one line that says so; what was finished stays, and the rest is run again."""
+    path, sweep = own(tmp_path, "learn", "wait", loops=LOOPS), tmp_path / "logs" / "own"
+    with clustered(head_cpus=1) as doomed, driving(path, *on(doomed)) as driver:
+        until(lambda: sweep.exists() and len(states(sweep)) == 2, 60)
+        (head,) = doomed.head_node.all_processes["gcs_server"]
+        head.process.kill()
+        out, err = driver.communicate(timeout=100)
+    assert (driver.returncode, out) == (4, ""), err
+    assert "the head of the cluster does not answer any more" in err.splitlines()[-1]
+    assert states(sweep)[0] is TrialState.FINISHED
+    path.with_name("loops.py").write_text(LOOPS.replace('== "wait"', '== "nothing"'))
+    assert [event.spec.number for event in run(path)[1] if isinstance(event, Started)] == [1]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 1.5, float("nan"), float("inf")])
