@@ -312,15 +312,17 @@ def test_weights_are_told_and_taken_as_keras_shapes_them() -> None:
 
 
 def test_a_tensor_shares_aligned_memory() -> None:
-    """On a CPU an aligned array becomes a tensor without a copy; an unaligned one is copied."""
+    """On a CPU an aligned array becomes a tensor without a copy, a read-only one too; an unaligned one is copied."""
     if tf.config.list_logical_devices("GPU"):
         pytest.skip("on a GPU the data are copied to it")
     memory = np.zeros(64 * 4, np.uint8)
     start = -memory.ctypes.data % 64
     aligned, odd = memory[start : start + 64], memory[start + 1 : start + 65]
-    shared, copied = tensor(aligned), tensor(odd)
+    mapped = aligned.view()
+    mapped.flags.writeable = False  # as arrays are that Ray maps
+    shared, also, copied = tensor(aligned), tensor(mapped), tensor(odd)
     memory[:] = 9
-    assert shared.numpy().min() == 9
+    assert shared.numpy().min() == also.numpy().min() == 9
     assert copied.numpy().max() == 0
 
 
