@@ -20,7 +20,7 @@ SCENARIOS = {  # with at least how many points a run has there, so that a lab th
     "from a checkpoint": 40,
     "failed before": 50,
     "a torn journal": 50,
-    "deaths in a row": 30,
+    "deaths in a row": 12,
 }
 
 
