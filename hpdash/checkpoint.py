@@ -106,7 +106,7 @@ def write(run: Path, checkpoint: Checkpoint) -> None:
     with disk.guarded(path):
         npz.write(part, {"about": np.frombuffer(text, np.uint8), **arrays})
         part.replace(path)
-        disk.sync_folder(run)
+        disk.sync(run)
 
 
 def read(path: Path) -> Checkpoint:

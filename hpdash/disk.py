@@ -40,11 +40,11 @@ def _free(path: Path) -> str:
         return "unknown"
 
 
-def sync_folder(folder: Path) -> None:
-    """Put a folder's entries on the disk, so that a file created in it is still there after a power cut."""
+def sync(path: Path) -> None:
+    """Put a file's bytes on the disk, or a folder's entries, so that what was made in it survives a power cut."""
     if os.name == "nt":
         return  # Windows, where logs are only read, opens no folders
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -94,4 +94,4 @@ def write(path: Path, data: bytes) -> None:
             part.unlink(missing_ok=True)  # others need the room that is left
             raise
         part.replace(path)
-        sync_folder(path.parent)
+        sync(path.parent)

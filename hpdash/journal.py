@@ -143,7 +143,7 @@ class Journal:
             elif data and not data.endswith(b"\n"):
                 disk.write_all(file.fileno(), b"\n")  # whole but for its newline
             os.fsync(file.fileno())
-            disk.sync_folder(path.parent)
+            disk.sync(path.parent)
         return cls(path, file, replay, warnings)
 
     def append(self, trial: int, state: TrialState, attempt: int, result: TrialResult | None = None) -> Record:

@@ -204,7 +204,7 @@ def _took(folder: Path, stack: ExitStack) -> bool:
 def _made(folder: Path) -> AbstractContextManager[None]:
     with disk.guarded(folder):
         folder.mkdir(parents=True, exist_ok=True)  # another driver may just have made it: the lock decides
-        disk.sync_folder(folder.parent)
+        disk.sync(folder.parent)
     return lock(folder)
 
 

@@ -7,7 +7,6 @@ wait under a name of their own until a checkpoint that tells of them is on the d
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +73,7 @@ def settled(run: Path, kept: Kept | None) -> Kept | None:
 
 def _promote(run: Path, epoch: int) -> None:
     logdir.new_weights(run, epoch).replace(run / logdir.WEIGHTS)
-    disk.sync_folder(run)
+    disk.sync(run)
 
 
 def _found(path: Path) -> str | None:
@@ -118,12 +117,8 @@ class Weights:
             return self._kept
         path = logdir.new_weights(self._run, self._waiting.epoch)
         with disk.guarded(path):
-            file = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(file)
-            finally:
-                os.close(file)
-            disk.sync_folder(self._run)
+            disk.sync(path)
+            disk.sync(self._run)
         return self._waiting
 
     def settle(self) -> Kept | None:

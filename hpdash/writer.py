@@ -150,7 +150,7 @@ class RunWriter:
         for file in self._files():
             file.sync()
         for folder in (self.folder.parent, *(file.path.parent for file in self._files())):
-            disk.sync_folder(folder)
+            disk.sync(folder)
         return logdir.event_sizes(self.folder)
 
     def close(self) -> None:
@@ -186,7 +186,7 @@ def add_scalars(folder: Path, values: Mapping[str, float], step: int) -> None:
             file.add(_scalar(tag, value), step)
         file.sync()
     with disk.guarded(folder):
-        disk.sync_folder(folder)
+        disk.sync(folder)
 
 
 def write_experiment(folder: Path, experiment: api_pb2.Experiment) -> None:
@@ -197,7 +197,7 @@ def write_experiment(folder: Path, experiment: api_pb2.Experiment) -> None:
         part = folder / "experiment.part"  # a name TensorBoard does not read
         disk.write_new(part, _record(_version()) + _record(_event(value, 0)), mode="wb")
         part.replace(_next_path(folder))
-        disk.sync_folder(folder)
+        disk.sync(folder)
 
 
 def set_aside(run: Path, attempt: int, keep: Iterable[str] = ()) -> None:

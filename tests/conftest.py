@@ -5,7 +5,6 @@ from __future__ import annotations
 import compileall
 import os
 import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,11 +33,7 @@ LONGEST = (  # files that take a minute and more: begun first, no core waits for
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Heed SIGHUP, which `nohup` ignores for all that it starts; and compile hpdash once.
-
-    Where Python may write no bytecode, each of hundreds of processes would do that anew.
-    """
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    """Compile hpdash once: where Python may write no bytecode, each of hundreds of processes would do it anew."""
     if not hasattr(config, "workerinput"):
         compileall.compile_dir(Path(hpdash.__file__).parent, quiet=2)
 

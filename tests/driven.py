@@ -214,7 +214,12 @@ def drive(path: Path, *options: str, under: Sequence[str] = ()) -> subprocess.Po
     driver = [sys.executable, "-c", DRIVER, "sweep", str(path), "--logdir", str(path.parent / "logs")]
     command = [*under, *driver, *options]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=path.parent, start_new_session=True, **pipes)
+    return subprocess.Popen(command, cwd=path.parent, start_new_session=True, preexec_fn=_heed, **pipes)  # noqa: PLW1509
+
+
+def _heed() -> None:
+    """Undo what `nohup` has done to the tests and all that they start."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ dropout = [0.1, 0.2]
 HEEDING = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from hpdash.cli import main
 main()
 """

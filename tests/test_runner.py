@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,13 @@ from driven import (
 from tensorboard.plugins.hparams import api_pb2
 
 from hpdash import logdir
+from hpdash.backends.base import Queue
 from hpdash.drive import Outcome, Plan, Watcher
 from hpdash.errors import LogdirError, SpecError
 from hpdash.journal import Record, read_journal
 from hpdash.runner import Options, run_sweep
 from hpdash.spec import load_sweep
-from hpdash.trial import Event, Notice, TrialState
+from hpdash.trial import Ended, Event, Notice, Started, TrialResult, TrialState
 from hpdash.views.leaderboard import rank
 
 KERAS = """
@@ -113,6 +115,27 @@ def test_a_fault_makes_the_exit_code_one(mixed: Ran, fine: Ran) -> None:
 def test_a_failure_keeps_its_traceback(mixed: Ran) -> None:
     """A failed trial's traceback names the user's own line."""
     assert 'raise ValueError("an odd [/b] reason")' in (mixed.outcome.results[1].traceback or "")
+
+
+def test_lost_machines_are_forgiven_three_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that goes costs its trial no retry, unless it is the trial that machines go with."""
+
+    class Losing:
+        def __init__(self, *_: Any) -> None:
+            pass
+
+        def run(self, queue: Queue) -> Iterator[Event | None]:
+            while task := queue.take(()):
+                yield Started(task.spec, task.attempt, 0)
+                yield Ended(task.spec, task.attempt, TrialResult(TrialState.KILLED, error="gone"), lost_machine=True)
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr("hpdash.runner.LocalBackend", Losing)
+    outcome, told = run(own(tmp_path, "learn", max_retries=1))
+    assert started(told) == [0] * (1 + 3 + 1)
+    assert outcome.results[0].state is TrialState.KILLED
 
 
 def test_the_journal_has_a_checked_line_a_transition(mixed: Ran) -> None:

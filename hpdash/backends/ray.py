@@ -1,4 +1,4 @@
-"""Trials in warm actors of a Ray cluster, which nothing else in the house knows of.
+"""Trials in warm actors of a Ray cluster.
 
 The driver asks each busy actor for its news and waits for whoever answers first. Nothing is shared but the data sets,
 in Ray's object store: what a trial writes travels with its news.
@@ -98,7 +98,7 @@ class RayBackend:
             self.room = sum(min(int(node.get(kind, 0) / amount) for kind, amount in needs.items()) for node in nodes)
 
     def run(self, queue: Queue) -> Iterator[Event | None]:
-        """Run the queue's tasks until none is left, yielding what happens, and None when nothing did for a while."""
+        """Run the queue's tasks until none is left, yielding what happens, and None at each look."""
         try:
             yield from self._run(queue)
         except self._ray.exceptions.RayError as error:

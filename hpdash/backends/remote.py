@@ -85,7 +85,7 @@ def deliver(run: Path, parcel: Parcel) -> None:
     if waiting and waiting.exists():
         with disk.guarded(run):
             waiting.replace(run / logdir.WEIGHTS)
-            disk.sync_folder(run)
+            disk.sync(run)
 
 
 def _append(path: Path, offset: int, data: bytes) -> None:
@@ -104,14 +104,8 @@ def _sync(run: Path) -> None:
     """Put a run's event files on the disk, also what earlier parcels brought."""
     with disk.guarded(run):
         files = [run / name for name in logdir.event_sizes(run)]
-        for path in files:
-            file = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(file)
-            finally:
-                os.close(file)
-        for folder in {run.parent, run, *(path.parent for path in files)}:
-            disk.sync_folder(folder)
+        for path in (*files, *{run.parent, run, *(path.parent for path in files)}):
+            disk.sync(path)
 
 
 class Courier:
@@ -145,8 +139,7 @@ class Courier:
         assert run is not None
         states = {name: _state(run / name) for name in WHOLE}
         new = [name for name in WHOLE if states[name] not in (None, self._known[name])]
-        is_due = is_last or logdir.CHECKPOINT in new or now - self._last >= LEAST_SECONDS
-        if not is_due:
+        if not (is_last or logdir.CHECKPOINT in new or now - self._last >= LEAST_SECONDS):
             return None
         self._last, self._known = now, states
         events = {name: (at, _from(run / name, at)) for name, at in self._grown(run)}

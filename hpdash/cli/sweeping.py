@@ -34,12 +34,8 @@ SET = click.option(
 @click.option(
     "--address", metavar="HOST:PORT", help="The Ray cluster, or auto; by default one of its own on this machine."
 )
-@click.option(
-    "--cpus", type=click.FloatRange(0, min_open=True), help="CPUs of the Ray cluster a worker; by default as --threads."
-)
-@click.option(
-    "--gpus", type=click.FloatRange(0), help="GPUs of the Ray cluster a worker, perhaps a fraction; by default none."
-)
+@click.option("--cpus", type=float, help="CPUs of the Ray cluster a worker; by default as --threads.")
+@click.option("--gpus", type=float, help="GPUs of the Ray cluster a worker, perhaps a fraction; by default none.")
 @click.option("--dry-run", is_flag=True, help="List the trials and an estimate; train and write nothing.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first trial that fails.")
 @click.option("--retry-failed", is_flag=True, help="Run failed and diverged trials again, from the start.")
@@ -74,7 +70,8 @@ def sweep(
         raise click.UsageError("--extend goes on with the sweep there is, --new begins another: give one of them.")
     if backend != "ray" and (address, cpus, gpus) != (None, None, None):
         raise click.UsageError("--address, --cpus and --gpus are of a Ray cluster: give --backend ray too.")
-    cluster = Cluster(address, cpus or threads, gpus or 0) if backend == "ray" else None
+    shares = threads if cpus is None else cpus, gpus or 0.0
+    cluster = Cluster(address, *shares) if backend == "ray" else None
     options = Options(workers, threads, fail_fast, retry_failed, new=new, extend=extend, ray=cluster)
     if dry_run:
         _dry_run(loaded, options, as_json)

@@ -13,6 +13,7 @@ import numpy as np
 from hpdash import runner
 from hpdash.backends import probe
 from hpdash.backends.base import Queue
+from hpdash.backends.worker import Setup
 from hpdash.session import Trial
 from hpdash.train import Trainer
 from hpdash.trial import Ended, Event, Progress, Reached, Started, TrialResult, TrialState
@@ -66,8 +67,8 @@ class Engine:
 class Here:
     """A backend that trains in the driver's own process."""
 
-    def __init__(self, folder: Path, *_: Any, **__: Any) -> None:
-        self._trainer = Trainer(folder)
+    def __init__(self, setup: Setup, *_: Any) -> None:
+        self._trainer = Trainer(setup.folder)
 
     def run(self, queue: Queue) -> Iterator[Event | None]:
         """Train task after task."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -41,8 +40,6 @@ pytestmark = pytest.mark.timeout(600)
 __all__ = ["disk"]  # a fixture of row 8
 
 QUICKSTART = Path(__file__).parents[2] / "sweeps" / "quickstart.toml"
-ONE_GRAPH = ("--set", "hparams.batchnorm=['before']")
-SHORT = ("--set", "train.epochs=4", "--set", "log.series=['weights', 'gradients']", "--workers", "1", *ONE_GRAPH)
 # Training loops that see whether their process opens anything under a folder of logs; they find no files beside them.
 LOOPS = """
 import os, sys, time
@@ -152,7 +149,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run the quickstart with Ray's own cluster and without; return the folder of both logs."""
     folder = tmp_path_factory.mktemp("quick")
     for backend in ("local", "ray"):
-        shown = hpdash("sweep", str(QUICKSTART), *SHORT, "--backend", backend, "--logdir", backend, cwd=folder)
+        shown = hpdash("sweep", str(QUICKSTART), "--backend", backend, "--logdir", backend, cwd=folder)
         assert (shown.returncode, "Traceback" in shown.stderr) == (0, False), shown.stderr
         assert f"tensorboard --logdir {backend}" in shown.stdout
     return folder
@@ -163,8 +160,8 @@ def test_the_same_bits_as_on_this_machine(quick: Path) -> None:
     local, ray = quick / "local" / "quickstart", quick / "ray" / "quickstart"
     assert series(ray) == series(local)
     assert digests(ray) == digests(local)
-    assert not list(journal_faults(ray, 4))
-    for number in range(4):
+    assert not list(journal_faults(ray, 8))
+    for number in range(8):
         ours, theirs = trial_folder(ray, number), trial_folder(local, number)
         assert session_ends(ours) == [api_pb2.STATUS_SUCCESS]
         assert _names(ours) == _names(theirs)
@@ -362,4 +359,4 @@ def test_options_of_a_cluster_need_one(tmp_path: Path) -> None:
     shown = hpdash("sweep", path.name, "--cpus", "2", cwd=tmp_path)
     assert shown.returncode == 2
     assert "--backend ray" in shown.stderr
-    assert json.dumps(sorted(path.name for path in tmp_path.iterdir())).count("logs") == 0
+    assert not (tmp_path / "logs").exists()

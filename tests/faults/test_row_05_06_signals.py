@@ -40,7 +40,12 @@ from hpdash.journal import read_journal
 from hpdash.trial import Started, TrialState
 
 # What a terminal does to the command that is typed in it: it is its controlling one.
-IN_TERMINAL = "import os, sys; os.login_tty(int(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])"
+IN_TERMINAL = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+os.login_tty(int(sys.argv[1]))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 def resumes(path: Path, *numbers: int) -> None:
