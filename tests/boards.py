@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -16,21 +17,34 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
 
+from commands import patched
+
 HPARAMS = "experiment/defaultExperimentId/data/plugin/hparams"
 STATUSES = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]
 PATIENCE = 60.0  # seconds for TensorBoard to start and load
+# TensorBoard's own way to say that there is no TensorFlow: its import takes longer than all else it does at its start.
+WITHOUT_TENSORFLOW = "import sys, types; sys.modules['tensorboard.compat.notf'] = types.ModuleType('notf')"
 
 
 class Board:
-    """One TensorBoard process over a logs root; `load_fast` "true" is its default loader, "false" the Python one."""
+    """One TensorBoard process over a logs root; `load_fast` "true" is its default loader, "false" the Python one.
 
-    def __init__(self, logdir: Path, load_fast: str, *options: str) -> None:
+    It gets by without TensorFlow, as it does where none is installed, unless a test asks for it.
+    """
+
+    def __init__(self, logdir: Path, load_fast: str, *options: str, tensorflow: bool = False) -> None:
         with socket.create_server(("localhost", 0)) as server:
             port = server.getsockname()[1]
         self.logdir, self.url = logdir, f"http://localhost:{port}"
         command = [sys.executable, "-m", "hpdash", "board", str(logdir), f"--port={port}", f"--load_fast={load_fast}"]
+        self._site = tempfile.TemporaryDirectory()
+        environment = {} if tensorflow else patched(Path(self._site.name), WITHOUT_TENSORFLOW)
         self._process = subprocess.Popen(
-            [*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            [*command, *options],
+            env=os.environ | environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     def __enter__(self) -> Self:
@@ -39,6 +53,7 @@ class Board:
     def __exit__(self, *exception: object) -> None:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._site.cleanup()
 
     def get(self, path: str, **query: str) -> Any:
         """Ask one of the data routes."""

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from hpdash import cli
 
+PATIENCE = 250  # seconds for a command: short of what pytest gives a test, far beyond any on a busy machine
 OWN = """
 [sweep]
 name = "own"
@@ -71,7 +72,7 @@ def hpdash(
         stderr=stderr,
         text=True,
         errors="replace",
-        timeout=100,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -87,7 +87,7 @@ LONG = """
 name = "long"
 {keys}
 [data]
-name = "digits"
+name = "synthetic"
 train = 200
 validation = 100
 [model]

@@ -87,7 +87,7 @@ LIKE_OTHERS = {"convolutional", "subclassed"}  # whose checkpoints hold nothing 
 def test_a_resumed_trial_has_the_bits_of_an_undisturbed_one(kind: str, tmp_path: Path) -> None:
     """Killed an epoch after its checkpoint, in a new process or one with the graph: weights, series, best are equal."""
     spec, trainer = spec_of(kind), Trainer(HERE)
-    whole = run(Trainer(HERE), spec, tmp_path / "whole")
+    whole = run(trainer, spec, tmp_path / "whole")
     assert whole.state is TrialState.FINISHED
     for name, next_trainer in (("fresh", Trainer(HERE)), ("known", trainer)):
         run_folder = kill(trainer, spec, tmp_path / name, epoch=3)
@@ -96,9 +96,15 @@ def test_a_resumed_trial_has_the_bits_of_an_undisturbed_one(kind: str, tmp_path:
         assert series(tmp_path / name) == series(tmp_path / "whole")
 
 
-def test_a_trial_dies_twice(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def trainer() -> Trainer:
+    """One that has the graph of all that are the built-in MLP."""
+    return Trainer(HERE)
+
+
+def test_a_trial_dies_twice(tmp_path: Path, trainer: Trainer) -> None:
     """What a resumed attempt wrote before it died, with no checkpoint of its own, is set aside; the bits are equal."""
-    spec, trainer = spec_of("mlp", checkpoint_epochs=1), Trainer(HERE)
+    spec = spec_of("mlp", checkpoint_epochs=1)
     whole = run(trainer, spec, tmp_path / "whole")
     run_folder = kill(trainer, spec, tmp_path / "torn", epoch=1)
     epoch, _ = checkpoint.prepare(run_folder, 1, resume=True)
@@ -112,26 +118,26 @@ def test_a_trial_dies_twice(tmp_path: Path) -> None:
     assert [path.name for path in (run_folder / logdir.ATTEMPTS).iterdir()] == ["2"]
 
 
-def test_an_interrupted_trial_ends_its_epoch_and_keeps_it(tmp_path: Path) -> None:
+def test_an_interrupted_trial_ends_its_epoch_and_keeps_it(tmp_path: Path, trainer: Trainer) -> None:
     """Asked to stop in an epoch, it goes on from that epoch's end, whatever the sweep file says of checkpoints."""
     spec = spec_of("mlp", checkpoint_epochs=None)
-    whole = run(Trainer(HERE), spec, tmp_path / "whole")
-    result = run(Trainer(HERE), spec, tmp_path / "torn", Listener(calls=3))
+    whole = run(trainer, spec, tmp_path / "whole")
+    result = run(trainer, spec, tmp_path / "torn", Listener(calls=3))
     assert result.state is TrialState.INTERRUPTED
     assert 1 <= result.epochs < EPOCHS
     run_folder = tmp_path / "torn" / f"{spec.number:04d}"
     assert checkpoint.read(run_folder / logdir.CHECKPOINT).epoch == result.epochs
-    again = resume(Trainer(HERE), spec, run_folder)
+    again = resume(trainer, spec, run_folder)
     assert same(again, whole)
     assert again.seconds > result.seconds
     assert series(tmp_path / "torn") == series(tmp_path / "whole")
 
 
-def test_minutes_are_minutes(tmp_path: Path) -> None:
+def test_minutes_are_minutes(tmp_path: Path, trainer: Trainer) -> None:
     """With a checkpoint an hour, a trial of seconds keeps none; with one a microsecond, one an epoch but the last."""
     for minutes, epoch in ((60.0, None), (1e-8, EPOCHS - 1)):
         spec = spec_of("mlp", checkpoint_epochs=None, checkpoint_minutes=minutes)
-        run(Trainer(HERE), spec, tmp_path / str(minutes))
+        run(trainer, spec, tmp_path / str(minutes))
         path = tmp_path / str(minutes) / f"{spec.number:04d}" / logdir.CHECKPOINT
         assert (checkpoint.read(path).epoch if path.exists() else None) == epoch
 
@@ -139,8 +145,9 @@ def test_minutes_are_minutes(tmp_path: Path) -> None:
 def test_a_model_it_does_not_fit_fails_the_trial(tmp_path: Path) -> None:
     """A checkpoint of other shapes is an error that says how to start over, never a wrong weight."""
     small, large = specs({"hidden": [[8], [16]]}, log={"checkpoint_epochs": 1}, train={"epochs": EPOCHS})
-    run_folder = kill(Trainer(HERE), small, tmp_path, epoch=1)
-    result = Trainer(HERE).run(large, run_folder, "zoo/1", Listener(), 1)
+    fresh = Trainer(HERE)
+    run_folder = kill(fresh, small, tmp_path, epoch=1)
+    result = fresh.run(large, run_folder, "zoo/1", Listener(), 1)
     assert result.state is TrialState.FAILED
     assert "--retry-failed" in (result.error or "")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from commands import hpdash
-from driven import finished, run, started
+from driven import finished, run, snapshot, started
 
 from hpdash import logdir, runner
 from hpdash.errors import LockedError, SpecError
@@ -134,19 +134,26 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("hparams", "head", "key"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_is_no_addition_is_refused(tmp_path: Path, hparams: str, head: str, key: str) -> None:
-    """What changes more than how much is tried is refused with the change, and nothing is written."""
-    path = written(tmp_path)
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the grid; return its file."""
+    path = written(tmp_path_factory.mktemp("done"))
     run(path)
-    before = (tmp_path / "logs" / "more" / logdir.SWEEP_JSON).read_bytes()
-    written(tmp_path, hparams, head)
+    return path
+
+
+@pytest.mark.parametrize(("hparams", "head", "key"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_is_no_addition_is_refused(done: Path, hparams: str, head: str, key: str) -> None:
+    """What changes more than how much is tried is refused with the change, and nothing is written."""
+    folder = done.parent / "logs" / "more"
+    before = snapshot(folder)
+    path = written(done.parent, hparams, head)
     if "epochs" in hparams:
         path.write_text(path.read_text().replace("epochs = 2\n", ""))
     with pytest.raises(SpecError, match="--extend takes more trials and more values; found:") as error:
         run(path, extend=True)
     assert key in str(error.value)
-    assert (tmp_path / "logs" / "more" / logdir.SWEEP_JSON).read_bytes() == before
+    assert snapshot(folder) == before
 
 
 def test_extended_by_another_driver_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=["true", "false"], ids=["default-server", "python-loader"])
 def board(request: pytest.FixtureRequest, logs: Path) -> Iterator[Board]:
     """A real TensorBoard over the logs."""
-    with Board(logs, request.param) as board:
+    with Board(logs, request.param, tensorflow=True) as board:
         yield board.until(lambda board: len(board.get(f"plugin/{logdir.PLUGIN}/overview")["runs"]) == RUNS)
 
 

@@ -39,7 +39,7 @@ KERAS = """
 name = "keras"
 repeats = 2
 [data]
-name = "digits"
+name = "synthetic"
 train = 200
 validation = 100
 [model]

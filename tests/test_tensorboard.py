@@ -22,14 +22,13 @@ GRID = """
 data = { name = "digits" }
 model = { hidden = [8] }
 train = { epochs = 3 }
-hparams = { activation = ["relu", "tanh"], batchnorm = ["none", "before"] }
+hparams = { kernel_initializer = ["glorot_uniform", "zeros"], batchnorm = ["none", "before"] }
 sweep = { name = "grid", repeats = 2 }
 """
 RANDOM = """
 data = { name = "digits" }
 model = { hidden = [8] }
 train = { epochs = 2 }
-log = { series = ["weights", "gradients", "activations"] }
 sweep = { name = "random", strategy = "random", trials = 4, seed = 3 }
 [hparams]
 optimizer = ["sgd", "adam"]
@@ -37,9 +36,8 @@ learning_rate = { min = 1e-4, max = 1e-1, scale = "log" }
 momentum = { min = 0.0, max = 0.9, when = { optimizer = "sgd" } }
 """
 OWN = """
-data = { name = "digits" }
-model = { builder = "net:build" }
-train = { epochs = 2 }
+data = { name = "synthetic" }
+train = { loop = "loops:learn", epochs = 2 }
 sweep = { name = "own" }
 trial = [
     { broken = false, learning_rate = 0.1 },
@@ -47,18 +45,15 @@ trial = [
     { broken = false, learning_rate = 1e9 },
 ]
 """
-NET = """
-import keras
-
-def build(input_shape, classes, broken):
-    if broken:
+LOOPS = """
+def learn(trial):
+    if trial.hparams["broken"]:
         raise RuntimeError("no such net")
-    dense = keras.layers.Dense
-    return keras.Sequential(
-        [keras.Input(input_shape), keras.layers.Flatten(), dense(8), dense(8), dense(classes, "softmax")]
-    )
+    for epoch in range(1, trial.epochs + 1):
+        loss = float("nan") if trial.hparams["learning_rate"] > 1 else 1 / epoch
+        trial.report(epoch, loss=loss, accuracy=0.5, validation_loss=1.0, validation_accuracy=epoch / 4)
 """
-SWEPT = {"grid": {"activation", "batchnorm"}, "random": {"learning_rate", "optimizer", "momentum"}}
+SWEPT = {"grid": {"kernel_initializer", "batchnorm"}, "random": {"learning_rate", "optimizer", "momentum"}}
 METRICS = [
     "/best/accuracy", "/best/epoch",
     "validation/epoch_accuracy", "/epoch_accuracy",
@@ -71,9 +66,9 @@ Boards = Callable[[str, str], Board]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sweep files, and beside them the builder of one's own."""
+    """The sweep files, and beside them the training loop of one's own."""
     folder = tmp_path_factory.mktemp("sweeps")
-    for name, text in {"grid.toml": GRID, "random.toml": RANDOM, "own.toml": OWN, "net.py": NET}.items():
+    for name, text in {"grid.toml": GRID, "random.toml": RANDOM, "own.toml": OWN, "loops.py": LOOPS}.items():
         (folder / name).write_text(text)
     return folder
 
@@ -97,7 +92,7 @@ def boards(folder: Path, outcomes: dict[str, Outcome]) -> Iterator[Boards]:
 
         def start(part: str, load_fast: str) -> Board:
             if (part, load_fast) not in started:
-                board = stack.enter_context(Board(folder / "logs" / part, load_fast))
+                board = stack.enter_context(Board(folder / "logs" / part, load_fast, tensorflow=part == ""))
                 started[part, load_fast] = board.until(everything_loaded)
             return started[part, load_fast]
 
@@ -123,7 +118,7 @@ each_part = pytest.mark.parametrize("part", ["", "grid"], ids=["root", "one-swee
 def test_the_experiment_is_the_union_of_both_sweeps(boards: Boards, part: str, load_fast: str) -> None:
     """Whichever folder TensorBoard is given, it lists the hyperparameters of both sweeps with their domains."""
     hparams = boards(part, load_fast).hparams()
-    assert hparams["activation"]["domainDiscrete"] == ["relu", "tanh"]
+    assert hparams["kernel_initializer"]["domainDiscrete"] == ["glorot_uniform", "zeros"]
     assert hparams["batchnorm"]["domainDiscrete"] == ["none", "before"]
     assert hparams["optimizer"]["domainDiscrete"] == ["sgd", "adam"]
     assert hparams["learning_rate"]["domainInterval"] == {"minValue": 1e-4, "maxValue": 1e-1}
@@ -236,7 +231,8 @@ def test_texts_of_every_trial(outcomes: dict[str, Outcome], boards: Boards, load
         assert sorted(tags[run]) == ["model", "settings"]
         (settings,), (model,) = (board.get("plugin/text/text", run=run, tag=tag) for tag in ("settings", "model"))
         assert (settings["step"], model["step"]) == (0, 0)
-        assert f"<td><strong>model.activation</strong></td>\n<td>{spec.swept['activation']}</td>" in settings["text"]
+        named = spec.swept["kernel_initializer"]
+        assert f"<td><strong>model.kernel_initializer</strong></td>\n<td>{named}</td>" in settings["text"]
         assert "<td>hidden_1</td>\n<td>Dense</td>\n<td>(None, 8)</td>" in model["text"]
 
 
@@ -292,7 +288,7 @@ def test_a_sweep_added_while_tensorboard_runs_shows_up(grown: dict[str, Board], 
     board = grown[load_fast].until(lambda board: "broken" in board.hparams() and everything_loaded(board))
     assert board.hparams()["broken"]["domainDiscrete"] == [False, True]
     assert board.hparams()["learning_rate"]["domainInterval"] == {"minValue": 1e-4, "maxValue": 1e9}
-    assert board.hparams()["activation"]["domainDiscrete"] == ["relu", "tanh"]
+    assert board.hparams()["kernel_initializer"]["domainDiscrete"] == ["glorot_uniform", "zeros"]
     groups = board.groups()
     assert [groups[f"own/{setting:04d}"]["statuses"] for setting in range(3)] == [
         ["STATUS_SUCCESS"],  # finished

@@ -26,7 +26,7 @@ from driven import (
     until,
 )  # fmt: skip
 from tensorboard.plugins.hparams import api_pb2
-from test_row_08_disk_full import ROOM, disk, size
+from test_row_08_disk_full import CHECKPOINT_SIZE, ROOM, disk, large, size
 
 from hpdash import checkpoint, logdir
 from hpdash.backends.cluster import Cluster
@@ -67,21 +67,6 @@ def behave(trial):
         trial.report(epoch, loss=1 / epoch, validation_accuracy=float(abs(weights).sum()) + epoch - worse)
     if OPENED:
         raise RuntimeError(f"opened {OPENED}")
-"""
-
-
-# One whose checkpoint is large.
-CHECKPOINT_SIZE = 400_000
-LARGE = f"""
-import time
-import numpy as np
-
-def behave(trial):
-    weights = np.random.default_rng(trial.seed).random({CHECKPOINT_SIZE // 8})
-    trial.checkpoint(lambda: {{"weights": weights}})
-    for epoch in range(trial.epoch + 1, trial.epochs + 1):
-        trial.report(epoch, loss=1 / epoch, validation_accuracy=epoch / 4)
-        time.sleep(1)
 """
 
 
@@ -304,8 +289,7 @@ def test_a_hung_trial_is_timed_out(cluster: Any, tmp_path: Path) -> None:
 
 def test_a_full_disk(cluster: Any, disk: Path, tmp_path: Path) -> None:
     """It ends with 4 and how much is free, the last checkpoint is whole; with room the same command ends the sweep."""
-    path, folder = tmp_path / own(tmp_path, "learn", loops=LARGE), disk / "own"
-    path.write_text(path.read_text().replace("epochs = 2", "epochs = 3\n[log]\ncheckpoint_epochs = 1"))
+    path, folder = large(tmp_path), disk / "own"
     size(disk, 2 * CHECKPOINT_SIZE)  # one and what else there is, but not a second beside it
     full = hpdash("sweep", path.name, *on(cluster), cwd=tmp_path)
     assert full.returncode == 4, full.stderr

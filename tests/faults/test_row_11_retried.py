@@ -18,18 +18,20 @@ from driven import driving
 from hpdash import logdir
 
 # Both sweeps' trials die in their fourth epoch, once or twice, when the test has seen the third in TensorBoard.
-OWN = """
+SWEEP = """
 [sweep]
-name = "own"
+name = "{name}"
 [data]
 name = "synthetic"
 train = 20
 validation = 20
 [train]
-loop = "loops:behave"
+loop = "loops:{loop}"
 epochs = 5
+[log]
+checkpoint_epochs = 2
 [hparams]
-deaths = [1, 2]
+deaths = {deaths}
 """
 LOOPS = """
 import os, signal, time
@@ -38,62 +40,27 @@ import numpy as np
 
 HERE = Path(__file__).parent
 
+def behave(trial, name="own"):
+    if trial.epoch == 0:
+        trial.histogram("hidden_1/kernel", np.arange(9.0), 0)
+    for epoch in range(trial.epoch + 1, trial.epochs + 1):
+        if epoch == 4:
+            die(f"{name}-{trial.number}", trial.hparams["deaths"])
+        trial.histogram("hidden_1/kernel", np.arange(9.0) * epoch, epoch)
+        trial.report(epoch, loss=1 / epoch, validation_accuracy=epoch / 5)
+
+def keep(trial):
+    trial.checkpoint(lambda: {"nothing": np.zeros(1)})
+    behave(trial, "kept")
+
 def die(name, deaths):
     while not (HERE / "seen").exists():
         time.sleep(0.05)
     if len(list(HERE.glob(f"{name}-died-*"))) < deaths:
         (HERE / f"{name}-died-{os.getpid()}").touch()
         os.kill(os.getpid(), signal.SIGKILL)
-
-def behave(trial):
-    trial.histogram("hidden_1/kernel", np.arange(9.0), 0)
-    for epoch in range(1, trial.epochs + 1):
-        if epoch == 4:
-            die(trial.number, trial.hparams["deaths"])
-        trial.histogram("hidden_1/kernel", np.arange(9.0) * epoch, epoch)
-        trial.report(epoch, loss=1 / epoch, validation_accuracy=epoch / 5)
 """
-KERAS = """
-[sweep]
-name = "keras"
-[data]
-name = "digits"
-train = 100
-validation = 100
-[model]
-builder = "net:build"
-[train]
-epochs = 5
-batch_size = 25
-[log]
-checkpoint_epochs = 2
-[hparams]
-units = [4]
-"""
-NET = """
-from itertools import count
-
-import keras
-import tensorflow as tf
-from loops import die
-
-class Deadly(keras.layers.Layer):
-    steps = count()
-
-    def step(self):
-        if next(self.steps) == 12:  # the first of the fourth epoch of 4 steps
-            die("keras", 1)
-
-    def call(self, inputs, training=False):
-        with tf.control_dependencies([tf.py_function(self.step, [], [])] if training else []):
-            return tf.identity(inputs)
-
-def build(input_shape, classes, units):
-    hidden = keras.layers.Dense(units, name="hidden_1")
-    output = keras.layers.Dense(classes, "softmax")
-    return keras.Sequential([keras.Input(input_shape), keras.layers.Flatten(), Deadly(), hidden, output])
-"""
-RUNS = ["own/0000-deaths=1", "own/0001-deaths=2", "keras/0000-units=4"]
+RUNS = ["own/0000-deaths=1", "own/0001-deaths=2", "kept/0000-deaths=1"]
 SERIES = [  # plugin, what is added to the run's name, tag, the first step
     ("scalars", "", "epoch_loss", 1),
     ("scalars", "/validation", "epoch_accuracy", 1),
@@ -144,19 +111,20 @@ class Lab:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Run both sweeps under a live TensorBoard; one trial is given up, and done when the command is run again."""
     folder = tmp_path_factory.mktemp("retried")
-    for name, text in {"own.toml": OWN, "keras.toml": KERAS, "loops.py": LOOPS, "net.py": NET}.items():
-        (folder / name).write_text(text)
+    (folder / "loops.py").write_text(LOOPS)
+    (folder / "own.toml").write_text(SWEEP.format(name="own", loop="behave", deaths=[1, 2]))
+    (folder / "kept.toml").write_text(SWEEP.format(name="kept", loop="keep", deaths=[1]))
     (folder / "logs").mkdir()
     lab = Lab(folder)
     with (
-        driving(folder / "keras.toml", "--workers", "1") as keras,
+        driving(folder / "kept.toml", "--workers", "1") as kept,
         driving(folder / "own.toml", "--workers", "2") as own,
         Board(folder / "logs", "true", "--reload_interval=1") as board,
     ):
         lab.watch(board, 3, RUNS)
         (folder / "seen").touch()
-        told = [driver.communicate(timeout=60)[1] for driver in (own, keras)]
-        assert (own.returncode, keras.returncode) == (1, 0), told
+        told = [driver.communicate(timeout=60)[1] for driver in (own, kept)]
+        assert (own.returncode, kept.returncode) == (1, 0), told
         lab.watch(board, 5, [RUNS[0], RUNS[2]])
         board.until(lambda board: "STATUS_FAILURE" in board.groups()["own/0001"]["statuses"])
         lab.given_up = board.groups()
@@ -196,7 +164,7 @@ def test_a_trial_that_is_given_up_is_one_failed_session(lab: Lab) -> None:
     """Its two attempts are one session, which has failed, with the metrics of what it has trained."""
     assert lab.given_up["own/0001"]["statuses"] == ["STATUS_FAILURE"]
     assert lab.given_up["own/0001"]["metrics"]["/epoch_loss"] == pytest.approx(1 / 3)
-    assert [lab.given_up[name]["statuses"] for name in ("own/0000", "keras/0000")] == [["STATUS_SUCCESS"]] * 2
+    assert [lab.given_up[name]["statuses"] for name in ("own/0000", "kept/0000")] == [["STATUS_SUCCESS"]] * 2
 
 
 both_loaders = pytest.mark.parametrize("load_fast", ["true", "false"])
@@ -212,8 +180,8 @@ def test_a_board_started_afterwards_shows_each_step_once(boards: dict[str, Board
 def test_a_trial_is_one_session(boards: dict[str, Board], load_fast: str) -> None:
     """Every trial is one session that has succeeded, with the last metrics: none averaged with its own attempts."""
     groups = boards[load_fast].groups()
-    assert groups.keys() == {"own/0000", "own/0001", "keras/0000"}
+    assert groups.keys() == {"own/0000", "own/0001", "kept/0000"}
     assert all(group["statuses"] == ["STATUS_SUCCESS"] for group in groups.values())
-    for name in ("own/0000", "own/0001"):
+    for name in groups:
         assert groups[name]["metrics"]["/epoch_loss"] == pytest.approx(1 / 5)
         assert groups[name]["metrics"]["validation/epoch_accuracy"] == pytest.approx(1)

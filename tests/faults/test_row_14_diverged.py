@@ -91,7 +91,7 @@ def test_it_is_a_result(own_loops: Shown) -> None:
 
 KERAS = """
 [data]
-name = "digits"
+name = "synthetic"
 train = 200
 validation = 100
 [model]
