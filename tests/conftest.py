@@ -1,16 +1,19 @@
-"""What several test modules need: a real browser, and a cache of their own."""
+"""What several test modules need: a real browser, a cache of their own, logs by others."""
 
 from __future__ import annotations
 
 import compileall
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from once import once
 
 import hpdash
 
@@ -54,6 +57,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep what is read from logs of tests out of the user's cache, in child processes too."""
     os.environ["HPDASH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Logs by Keras, TensorFlow and tensorboardX, written in a process of their own."""
+
+    def make(folder: Path) -> None:
+        command = [sys.executable, str(Path(__file__).with_name("foreign.py")), str(folder)]
+        written = subprocess.run(command, capture_output=True, check=False, timeout=250)
+        assert written.returncode == 0, written.stderr
+
+    return once(tmp_path_factory, "others", make)
 
 
 @pytest.fixture(scope="module")  # not longer: its event loop would be in the way of a notebook's

@@ -191,7 +191,7 @@ def test_a_dry_run_lists_the_trials(folder: Path) -> None:
 
 def test_a_dry_run_of_a_search(folder: Path) -> None:
     """Of a search that learns, the trials that are certain are listed, and how many may follow from their results."""
-    text = "[sweep]\nstrategy = 'tpe'\ntrials = 13\n[data]\nname = 'digits'\n[hparams]\n"
+    text = "[sweep]\nstrategy = 'tpe'\ntrials = 13\n[data]\nname = 'synthetic'\n[hparams]\n"
     (folder / "search.toml").write_text(text + "dropout = { min = 0.0, max = 0.5 }\n")
     shown = invoke("sweep", "search.toml", "--dry-run")
     assert "… and up to 3 that hang on the results of those before them" in shown.output
@@ -250,7 +250,7 @@ def test_a_stopped_sweep_says_how_to_go_on(folder: Path) -> None:
     with subprocess.Popen(command, cwd=folder, **pipes) as driver:
         wait_for(lambda: list(folder.glob("logs/own/0000*/*")))
         driver.send_signal(signal.SIGTERM)
-        out, err = driver.communicate(timeout=20)
+        out, err = driver.communicate(timeout=60)
     assert driver.returncode == 143
     assert "Stopped; 1 of 1 trials are not finished. To go on: hpdash sweep own.toml --workers 1" in out
     assert "Traceback" not in out + err

@@ -297,7 +297,7 @@ def test_ctrl_c_in_an_epoch(tmp_path: Path) -> None:
     with driving(path, "--workers", "1") as driver:
         until(lambda: worker_pids(tmp_path), 30)
         os.killpg(driver.pid, signal.SIGINT)
-        out, err = driver.communicate(timeout=20)
+        out, err = driver.communicate(timeout=60)
     folder = tmp_path / "logs" / "own"
     assert (driver.returncode, states(folder)) == (130, {0: TrialState.INTERRUPTED})
     assert "To go on: hpdash sweep" in out

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -305,21 +303,11 @@ def test_spread_is_bounded(source: Source, catalogue: Catalogue, monkeypatch: py
 # --- other people's logs
 
 
-@pytest.fixture(scope="module")
-def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Logs by Keras, TensorFlow and tensorboardX, written in a process of their own."""
-    root = tmp_path_factory.mktemp("foreign")
-    command = [sys.executable, str(Path(__file__).with_name("foreign.py")), str(root)]
-    written = subprocess.run(command, capture_output=True, check=False)
-    assert written.returncode == 0, written.stderr
-    return root
-
-
 @both_loaders
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")  # TensorBoard's, of PyTorch's outlier at 1e300
-def test_logs_of_others(foreign: Path, load_fast: str) -> None:
+def test_logs_of_others(others: Path, load_fast: str) -> None:
     """Keras', tf.summary's and PyTorch's histograms are read, with the hyperparameters their sessions have."""
-    with opened(foreign, load_fast) as source:
+    with opened(others, load_fast) as source:
         catalogue = read_catalogue(source)
         hparams = {run.name: run.hparams for run in catalogue.runs}
         assert hparams["hparams/fit/train"] == {"units": 4, "rate": 0.5, "norm": True, "act": "relu"}

@@ -138,12 +138,11 @@ def test_the_best_has_all_its_seeds(tmp_path: Path) -> None:
     assert len(found[best]) == 3
 
 
-DIGITS = """
+KERAS = """
 [sweep]
-name = "digits"
-{strategy}
+name = "keras"
 [data]
-name = "digits"
+name = "synthetic"
 train = 400
 validation = 100
 [model]
@@ -160,20 +159,20 @@ learning_rate = [0.03, 0.0001, 0.0003, 0.01, 0.001]
 
 
 @pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def keras(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Run a sweep of Keras models that prunes, and the same one that does not; return their folders."""
     folders = []
     for name, prune in (("pruned", "[prune]\nreduction_factor = 2"), ("whole", "")):
         folder = tmp_path_factory.mktemp(name)
-        (folder / "digits.toml").write_text(DIGITS.format(prune=prune, strategy=""))
-        run(folder / "digits.toml", workers=1)
-        folders.append(folder / "logs" / "digits")
+        (folder / "keras.toml").write_text(KERAS.format(prune=prune))
+        run(folder / "keras.toml", workers=1)
+        folders.append(folder / "logs" / "keras")
     return folders[0], folders[1]
 
 
-def test_who_is_promoted_ends_with_the_same_bits(digits: tuple[Path, Path]) -> None:
+def test_who_is_promoted_ends_with_the_same_bits(keras: tuple[Path, Path]) -> None:
     """A trial that stopped at a rung and went on later has the weights and the series of one that never stopped."""
-    pruned, whole = digits
+    pruned, whole = keras
     promoted = {entry.trial for entry in read_journal(pruned / logdir.JOURNAL).records if entry.attempt > 1}
     done = {number for number, state in states(pruned).items() if state is TrialState.FINISHED}
     assert done
@@ -186,9 +185,9 @@ def test_who_is_promoted_ends_with_the_same_bits(digits: tuple[Path, Path]) -> N
         assert digests(pruned)[number] == digests(whole)[number]
 
 
-def test_a_pruned_trial_is_a_result_of_its_own(digits: tuple[Path, Path]) -> None:
+def test_a_pruned_trial_is_a_result_of_its_own(keras: tuple[Path, Path]) -> None:
     """A pruned trial has its epochs, its best value and the end of its session; TensorBoard shows it as done."""
-    pruned, _ = digits
+    pruned, _ = keras
     latest = read_journal(pruned / logdir.JOURNAL).latest
     stopped = {number: record.result for number, record in latest.items() if record.state is TrialState.PRUNED}
     assert stopped

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import struct
-import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -53,14 +52,6 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("HPDASH_CACHE", str(folder))
     return folder
-
-
-@pytest.fixture(scope="module")
-def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write logs with Keras, TensorFlow and tensorboardX, in one process of their own."""
-    root = tmp_path_factory.mktemp("others")
-    subprocess.run([sys.executable, foreign.__file__, str(root)], check=True, capture_output=True, timeout=200)
-    return root
 
 
 @pytest.fixture(scope="module")

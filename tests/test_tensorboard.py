@@ -92,7 +92,8 @@ def boards(folder: Path, outcomes: dict[str, Outcome]) -> Iterator[Boards]:
 
         def start(part: str, load_fast: str) -> Board:
             if (part, load_fast) not in started:
-                board = stack.enter_context(Board(folder / "logs" / part, load_fast, tensorflow=part == ""))
+                usual = (part, load_fast) == ("", "true")
+                board = stack.enter_context(Board(folder / "logs" / part, load_fast, tensorflow=usual))
                 started[part, load_fast] = board.until(everything_loaded)
             return started[part, load_fast]
 

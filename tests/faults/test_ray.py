@@ -253,7 +253,7 @@ def test_a_cluster_that_grows_is_used(cluster: Any, tmp_path: Path) -> None:
         node = cluster.add_node(num_cpus=1)
         until(lambda: len(states(sweep)) == 3, 60)
         driver.send_signal(signal.SIGINT)
-        out, err = driver.communicate(timeout=30)
+        out, err = driver.communicate(timeout=60)
     cluster.remove_node(node)
     assert driver.returncode == 130, err
     assert "To go on: hpdash sweep" in out

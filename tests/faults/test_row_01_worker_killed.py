@@ -125,7 +125,7 @@ def test_a_worker_killed_at_a_bad_moment_takes_nobody_along(tmp_path: Path) -> N
     """Workers share nothing: whatever one was just doing, the others are handed trials and heard on."""
     path = own(tmp_path, *map(str, (1, 6, 9, 12, NEVER)), loops=LOOK, max_retries=0)
     with driving(path, "--workers", "2") as driver:
-        driver.communicate(timeout=30)
+        driver.communicate(timeout=60)
     killed = dict.fromkeys(range(4), TrialState.KILLED)
     assert states(tmp_path / "logs" / "own") == {**killed, 4: TrialState.FINISHED}
     assert driver.returncode == 1

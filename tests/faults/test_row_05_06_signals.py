@@ -70,7 +70,7 @@ def test_once(tmp_path: Path, number: int, send: Callable[[int, int], None], exi
     with driving(path, "--workers", "1") as driver:
         until(lambda: worker_pids(tmp_path), 30)
         send(driver.pid, number)
-        out, err = driver.communicate(timeout=10)
+        out, err = driver.communicate(timeout=60)
     folder = tmp_path / "logs" / "own"
     assert driver.returncode == exit_code
     assert states(folder) == {0: TrialState.INTERRUPTED}
@@ -91,7 +91,7 @@ def test_ctrl_c_twice(tmp_path: Path) -> None:
         time.sleep(1)
         assert driver.poll() is None
         driver.send_signal(signal.SIGINT)
-        out, err = driver.communicate(timeout=5)
+        out, err = driver.communicate(timeout=60)
     assert driver.returncode == 130
     assert states(tmp_path / "logs" / "own") == {0: TrialState.INTERRUPTED}
     assert "Traceback" not in out + err
@@ -127,7 +127,7 @@ def test_only_ctrl_c_twice_means_now(tmp_path: Path, number: int) -> None:
         for _ in range(3):
             os.kill(driver.pid, number)
             time.sleep(0.3)
-        driver.communicate(timeout=20)
+        driver.communicate(timeout=60)
     (record,) = read_journal(tmp_path / "logs" / "own" / logdir.JOURNAL).latest.values()
     assert record.state is TrialState.INTERRUPTED
     assert record.result is not None
@@ -143,7 +143,7 @@ def test_ctrl_c_before_the_first_trial(tmp_path: Path) -> None:
     with driving(path, "--workers", "1") as driver:
         until(lambda: worker_pids(tmp_path), 30)
         os.killpg(driver.pid, signal.SIGINT)
-        out, err = driver.communicate(timeout=10)
+        out, err = driver.communicate(timeout=60)
     assert driver.returncode == 130
     assert not (tmp_path / "logs").exists()
     assert "To go on" in out
@@ -159,7 +159,7 @@ def test_a_keras_trial_ends_its_epoch_and_keeps_it(tmp_path: Path, unharmed: Pat
         until(lambda: list(folder.glob(f"*/{logdir.VALIDATION}/*")), 60)  # the first epoch has ended
         workers = children(driver.pid)
         os.killpg(driver.pid, signal.SIGINT)
-        _, err = driver.communicate(timeout=20)
+        _, err = driver.communicate(timeout=60)
     assert driver.returncode == 130
     assert states(folder) == {0: TrialState.INTERRUPTED}
     assert "Traceback" not in err
@@ -182,7 +182,7 @@ def test_under_nohup_a_hangup_is_nothing(tmp_path: Path) -> None:
         time.sleep(1)
         assert driver.poll() is None
         driver.send_signal(signal.SIGTERM)
-        driver.communicate(timeout=10)
+        driver.communicate(timeout=60)
     assert driver.returncode == 143
 
 

@@ -25,7 +25,7 @@ def test_a_machine_that_sleeps(tmp_path: Path) -> None:
         os.killpg(driver.pid, signal.SIGSTOP)
         time.sleep(TIMEOUT + 1)
         os.killpg(driver.pid, signal.SIGCONT)
-        _, err = driver.communicate(timeout=30)
+        _, err = driver.communicate(timeout=60)
     assert (driver.returncode, "Traceback" in err) == (0, False)
     records = read_journal(tmp_path / "logs" / "own" / logdir.JOURNAL).records
     ended = [record for record in records if record.state is not TrialState.RUNNING]

@@ -29,7 +29,7 @@ def test_it_stops(tmp_path: Path, keys: dict[str, int], trials: int) -> None:
     """So many failures without one success stop it: states kept, why, the first traceback once, how to go on, 1."""
     path = own(tmp_path, *FAIL, loops=LOOPS, **keys)
     with driving(path, "--workers", "1") as driver:
-        out, err = driver.communicate(timeout=30)
+        out, err = driver.communicate(timeout=60)
     assert driver.returncode == 1
     assert states(tmp_path / "logs" / "own") == dict.fromkeys(range(trials), TrialState.FAILED)
     assert f"stopped: {trials} trials have failed and none has finished" in out

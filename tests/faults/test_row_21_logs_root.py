@@ -90,7 +90,7 @@ def test_a_folder_that_vanishes(tmp_path: Path, gone: str) -> None:
         until(lambda: list(folder.glob("0000*/*")), 30)  # not while the worker makes its folder
         shutil.rmtree(tmp_path / "logs" / gone)
         (tmp_path / "vanished").touch()
-        out, err = driver.communicate(timeout=30)
+        out, err = driver.communicate(timeout=60)
     assert driver.returncode == 4
     assert f"{folder}/" in err
     assert "found: No such file or directory. It was moved or deleted" in err
@@ -109,7 +109,7 @@ def test_a_folder_that_was_moved(tmp_path: Path) -> None:
         until(lambda: list(folder.glob("0001*/*")), 30)
         folder.rename(tmp_path / "elsewhere")
         (tmp_path / "vanished").touch()
-        _, err = driver.communicate(timeout=30)
+        _, err = driver.communicate(timeout=60)
     assert driver.returncode == 4
     assert "moved or deleted" in err
     assert not folder.exists()

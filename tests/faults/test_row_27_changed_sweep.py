@@ -234,7 +234,7 @@ def test_stopped_before_it_began(path: Path) -> None:
     with drive(path, "--workers", "1", "--new") as driver:
         until(lambda: worker_pids(path.parent), 30)
         driver.send_signal(signal.SIGINT)
-        out, err = driver.communicate(timeout=20)
+        out, err = driver.communicate(timeout=60)
     assert driver.returncode == 130, err
     assert "--workers 1 --new\n" in out
     assert snapshot(path.parent / "logs") == before
@@ -249,7 +249,7 @@ def test_what_was_begun_anew_resumes(path: Path, number: signal.Signals) -> None
         until(lambda: folder.exists() and states(folder).get(1) is TrialState.RUNNING, 30)
         until(lambda: worker_pids(path.parent), 30)
         os.kill(driver.pid, number)
-        out, err = driver.communicate(timeout=20)
+        out, err = driver.communicate(timeout=60)
     hint = f"To go on: hpdash sweep {path} --logdir {path.parent / 'logs'} --workers 1\n"
     assert (hint in out) == (number == signal.SIGINT), err
     finished = snapshot(trial_folder(folder, 0))
