@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .feed import EngineData
 
 OUT_OF_MEMORY = "out of memory; fewer --workers or a smaller batch_size need less"
+UNUSED = ("scipy", "sklearn", "pandas", "matplotlib", "IPython")  # by Keras, but in its wrappers, pictures, notebooks
 GRAPHS_KEPT = 4  # compiled graphs a process keeps; each holds a model and its optimiser's state
 
 
@@ -49,11 +50,11 @@ class Trainer:
     def warm_up(self, own_code: bool) -> None:
         """Import what a Keras trial needs, which takes seconds and which a process pays once.
 
-        Where no function of a user's own will run, Keras does without SciPy and scikit-learn, whose import takes a
-        third of the time and serves its wrappers and old preprocessing alone.
+        Where no function of a user's own will run, Keras does without packages that may be installed beside it, whose
+        import takes as long as half of all else and a hundred megabytes.
         """
         gc.disable()  # a collection finds nothing to free among what is imported
-        with _hidden(() if own_code else ("scipy", "sklearn")):
+        with _hidden(() if own_code else UNUSED):
             from . import engine, models  # noqa: F401, PLC0415  TensorFlow's import, paid here
         gc.freeze()
         gc.enable()

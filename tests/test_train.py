@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +180,27 @@ def test_a_loop_of_ones_own_is_a_trial(tmp_path: Path) -> None:
     assert none.error is None, none.traceback
     assert full.metrics["validation/accuracy"] > none.metrics["validation/accuracy"]
     assert full.best_epoch == 1
+
+
+WARM_UP = """
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from hpdash.train import UNUSED, Trainer
+
+here = [name for name in UNUSED if find_spec(name)]
+Trainer(Path()).warm_up(own_code=False)
+assert "keras" in sys.modules
+print(*here, "|", *{name for name in UNUSED if name in sys.modules})
+for name in here:
+    import_module(name)
+"""
+
+
+def test_a_worker_imports_nothing_that_it_does_not_use() -> None:
+    """Keras comes without packages that may be installed beside it; they can be imported afterwards all the same."""
+    done = subprocess.run([sys.executable, "-c", WARM_UP], capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    installed, imported = done.stdout.split("|")
+    assert (set(installed.split()) >= {"scipy", "sklearn"}, imported.split()) == (True, [])
