@@ -1,6 +1,7 @@
 """How fast the engine is, side by side with what it replaces, in one run: `python tests/bench/sweep_speed.py`.
 
-Prints ratios; absolute times are this machine's. Needs the real MNIST (`hpdash data get mnist`). Parts by letter:
+Prints ratios; absolute times are this machine's, and as a shared one's speed changes by the minute, what is short is
+run before and after what is long, or in turns. Needs the real MNIST (`hpdash data get mnist`). Parts by letter:
 a  eight trials of sweeps/mnist_batchnorm.toml as whole processes, against a plain loop of `model.fit`, its arguments
    left at their defaults, with `keras.callbacks.TensorBoard(histogram_freq=1)`
 b  an epoch in the steady state, against `fit`
@@ -28,6 +29,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 SWEEP = ROOT / "sweeps" / "mnist_batchnorm.toml"
 EPOCHS = 20
+ROUNDS = 3  # in turns
 ONE_CORE = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
 ONE_CORE |= {"OPENBLAS_NUM_THREADS": "1"}
 
@@ -84,17 +86,19 @@ def epoch_seconds(logs: Path) -> Iterator[float]:
 
 def part_a(options: argparse.Namespace) -> Iterator[str]:
     """Whole processes: the sweep on two workers against the plain loop."""
-    ours, epochs = sweep_seconds(2)
+    before, epochs = sweep_seconds(2)
     begin = time.perf_counter()
     trials = child("fit", options)
     outside = time.perf_counter() - begin - sum(sum(trial) for trial in trials)
     extended = outside + sum(trial[0] + statistics.fmean(trial[1:]) * (EPOCHS - 1) for trial in trials)
     later = [seconds for trial in trials for seconds in trial[1:]]
+    after, more = sweep_seconds(2)
+    ours = (before + after) / 2
     yield "(a) eight trials, 20 epochs, histograms every epoch, whole processes"
-    yield f"    hpdash sweep, 2 workers          {ours:8.1f} s"
+    yield f"    hpdash sweep, 2 workers          {ours:8.1f} s (before the loop {before:.1f}, after it {after:.1f})"
     yield f"    loop of model.fit + TensorBoard  {extended:8.1f} s ({options.fit_epochs} epochs each, extended)"
     yield f"    ratio                            {extended / ours:8.1f}"
-    steady = statistics.median(epochs)
+    steady = statistics.median(epochs + more)
     yield "(b) one epoch in the steady state, both with histograms (hpdash: one of two one-thread workers)"
     yield f"    hpdash {steady:.3f} s, fit {statistics.median(later):.3f} s on both cores"
     ratio = statistics.median(later) / steady
@@ -292,12 +296,14 @@ def bin_theirs(_: argparse.Namespace) -> dict[str, float]:
 
 def part_e(_: argparse.Namespace) -> Iterator[str]:
     """Two workers against one, whole processes and the rate of trial-epochs."""
-    one, one_epochs = sweep_seconds(1)
-    two, two_epochs = sweep_seconds(2)
-    rate = 2 * statistics.median(one_epochs) / statistics.median(two_epochs)
-    yield "(e) two workers against one"
+    rounds = [(sweep_seconds(1), sweep_seconds(2)) for _ in range(ROUNDS)]
+    ones, twos = ([whole for whole, _ in side] for side in zip(*rounds, strict=True))
+    one, two = statistics.median(ones), statistics.median(twos)
+    rates = [2 * statistics.median(slow) / statistics.median(fast) for (_, slow), (_, fast) in rounds]
+    yield f"(e) two workers against one, {ROUNDS} rounds in turns, medians"
     yield f"    whole process {one:.1f} s and {two:.1f} s: ratio {one / two:.2f}"
-    yield f"    trial-epochs a second in the steady state: ratio {rate:.2f}"
+    yield f"        a round {', '.join(f'{one:.1f} / {two:.1f}' for one, two in zip(ones, twos, strict=True))}"
+    yield f"    trial-epochs a second in the steady state: ratio {statistics.median(rates):.2f}"
 
 
 def mnist() -> Path:
