@@ -51,7 +51,7 @@ class Trainer:
         """Import what a Keras trial needs, which takes seconds and which a process pays once.
 
         Where no function of a user's own will run, Keras does without packages that may be installed beside it, whose
-        import takes half as long as that of all else, and a hundred megabytes.
+        import takes half as long as that of all else, and 160 MB.
         """
         gc.disable()  # a collection finds nothing to free among what is imported
         with _hidden(() if own_code else UNUSED):

@@ -29,7 +29,8 @@ WITHOUT_TENSORFLOW = "import sys, types; sys.modules['tensorboard.compat.notf'] 
 class Board:
     """One TensorBoard process over a logs root; `load_fast` "true" is its default loader, "false" the Python one.
 
-    It gets by without TensorFlow, as it does where none is installed, unless a test asks for it.
+    The default one, which reads in a server of its own, gets by without TensorFlow unless a test asks for it; the
+    Python one reads with it, as users' does.
     """
 
     def __init__(self, logdir: Path, load_fast: str, *options: str, tensorflow: bool = False) -> None:
@@ -38,7 +39,8 @@ class Board:
         self.logdir, self.url = logdir, f"http://localhost:{port}"
         command = [sys.executable, "-m", "hpdash", "board", str(logdir), f"--port={port}", f"--load_fast={load_fast}"]
         self._site = tempfile.TemporaryDirectory()
-        environment = {} if tensorflow else patched(Path(self._site.name), WITHOUT_TENSORFLOW)
+        spared = load_fast == "true" and not tensorflow
+        environment = patched(Path(self._site.name), WITHOUT_TENSORFLOW) if spared else {}
         self._process = subprocess.Popen(
             [*command, *options],
             env=os.environ | environment,

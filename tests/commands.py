@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from hpdash import cli
 
-PATIENCE = 250  # seconds for a command: short of what pytest gives a test, far beyond any on a busy machine
+PATIENCE = 250  # seconds for a command: short of what pytest gives a test
 OWN = """
 [sweep]
 name = "own"

@@ -12,7 +12,7 @@ from driven import driving, journal_faults, snapshot, states, until
 from hpdash.journal import lock
 from hpdash.trial import TrialState
 
-AT_ONCE = 40.0  # seconds on a busy machine; without the lock it would wait as the first driver does
+AT_ONCE = 10.0  # seconds on a busy machine; without the lock it would wait as the first driver does
 
 LOOPS = """
 import time

@@ -230,7 +230,7 @@ def test_stopped_before_it_began(path: Path) -> None:
     """Ctrl-C before there is a new folder: nothing is written, and the hint begins anew."""
     before = snapshot(path.parent / "logs")
     with (path.parent / "loops.py").open("a") as file:
-        file.write("\n(HERE / 'pids' / '0').touch()\ntime.sleep(60)\n")
+        file.write("\n(HERE / 'pids' / '0').touch()\ntime.sleep(600)\n")
     with drive(path, "--workers", "1", "--new") as driver:
         until(lambda: worker_pids(path.parent), 30)
         driver.send_signal(signal.SIGINT)
