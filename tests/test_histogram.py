@@ -33,14 +33,17 @@ def test_counts_every_finite_value_once(values: NDArray[np.floating], buckets: i
         assert histogram.edges[0] <= finite.min() <= finite.max() <= histogram.edges[-1]
 
 
-def test_equals_the_plain_formula() -> None:
-    """Counts are those of floor((x - min) / width), the last bucket closed, over several blocks."""
-    values = np.random.default_rng(0).normal(size=(500, 401)).astype(np.float32)
+@pytest.mark.parametrize("shape", [(500, 401), (3, 2817), (2816, 3)])
+@pytest.mark.parametrize("buckets", [64, 200])
+def test_equals_the_plain_formula(shape: tuple[int, ...], buckets: int) -> None:
+    """Counts are those of floor((x - min) / width), the last bucket closed: over blocks, in pairs and one by one."""
+    values = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     low, high = float(values.min()), float(values.max())
-    index = np.minimum(np.floor((values.ravel().astype(float) - low) * (64 / (high - low))), 63).astype(int)
-    histogram = Histogram.of(values)
-    assert histogram.counts.tolist() == np.bincount(index, minlength=64).tolist()
-    assert histogram.edges.tolist() == np.linspace(low, high, 65).tolist()
+    scale = buckets / (high - low)
+    index = np.minimum(np.floor((values.ravel().astype(float) - low) * scale), buckets - 1).astype(int)
+    histogram = Histogram.of(values, buckets)
+    assert histogram.counts.tolist() == np.bincount(index, minlength=buckets).tolist()
+    assert histogram.edges.tolist() == np.linspace(low, high, buckets + 1).tolist()
 
 
 @pytest.mark.parametrize(
