@@ -1,4 +1,4 @@
-"""The Histogram value: what is kept of an array's distribution, how it is counted without copying the array.
+"""The Histogram value: what is kept of an array's distribution.
 
 A histogram is read as a density that is uniform inside each bucket; a bucket of width 0 is a point mass. All that is
 computed here is exact for that reading, so the only error is the binning's own: a bucket's width at most.
@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import binning
+
 NEAR_ZERO = 1e-3  # fixed, to ask the same of every run; one in standard deviations would move with what it measures
 
-_BLOCK = 32_768  # values binned at once: 256 KiB of float64 stay in a core's cache
 _SINGLE_WIDTH = 1e-6  # of the one bucket of values that are all alike
 _NARROWEST = 1e-300  # a range below this has no bucket width that float64 can divide by
 _WIDEST = 1e308  # a range from here on, or a margin around such a value, can leave float64
@@ -62,10 +63,10 @@ class Histogram:
         Takes time in proportion to the values and 1 MiB of memory, however many there are.
         """
         flat = np.asarray(values).ravel(order="K")  # the order in memory: no copy of a transposed array
-        low, high, finite = _extent(flat)
+        low, high, finite = binning.extent(flat)
         if _NARROWEST < high - low < _WIDEST:
-            blocks = _blocks(flat) if finite < flat.size else _slices(flat)
-            counts, edges = _count(blocks, low, high, buckets), np.linspace(low, high, buckets + 1)
+            counts = binning.count(flat, low, high, buckets, all_finite=finite == flat.size)
+            edges = np.linspace(low, high, buckets + 1)
         else:
             margin = _SINGLE_WIDTH / 2 * max(abs(low), 1.0) if max(-low, high) < _WIDEST else 0.0
             counts, edges = np.array([float(finite)]), np.array([low - margin, high + margin])
@@ -242,60 +243,3 @@ def band(histograms: Sequence[Histogram], edges: ArrayLike) -> NDArray[np.float6
 def union(histograms: Sequence[Histogram]) -> NDArray[np.float64]:
     """Return all edges of some histograms in order, as often as they have them: between two all densities are flat."""
     return np.sort(np.concatenate([histogram.edges for histogram in histograms]))
-
-
-def _blocks(flat: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Yield the finite values block by block."""
-    for block in _slices(flat):
-        finite = np.isfinite(block)
-        yield block if finite.all() else block[finite]
-
-
-def _slices(flat: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Yield the values block by block, each copied into the same memory, which stays in a core's cache."""
-    near = np.empty(min(flat.size, _BLOCK), flat.dtype)
-    for start in range(0, flat.size, _BLOCK):
-        block = near[: flat.size - start]
-        np.copyto(block, flat[start : start + _BLOCK])
-        yield block
-
-
-def _extent(flat: NDArray[Any]) -> tuple[float, float, int]:
-    """Return the least and the greatest finite value, 0 where there is none, and how many are finite."""
-    if flat.size:
-        low, high = float(flat.min()), float(flat.max())
-        if math.isfinite(low) and math.isfinite(high):  # a NaN would be both
-            return low, high, flat.size
-    extents = [(float(block.min()), float(block.max()), block.size) for block in _blocks(flat) if block.size]
-    lows, highs, sizes = zip(*extents, strict=True) if extents else ((0.0,), (0.0,), (0,))
-    return min(lows), max(highs), sum(sizes)
-
-
-def _count(blocks: Iterable[NDArray[Any]], low: float, high: float, buckets: int) -> NDArray[np.float64]:
-    """Count values in equal buckets; in a large block two at a time, by the pair of their bucket numbers.
-
-    That halves what a core does one after the other, as each count waits for the one before.
-    """
-    bins = buckets + 1  # the last one is the greatest value's
-    scale = buckets / (high - low)
-    counts = np.zeros(bins)
-    pairs = np.zeros((bins, bins) if 2 * bins**2 <= _BLOCK else 0, np.intp)
-    place, index = np.empty(_BLOCK), np.empty(_BLOCK, np.int32)
-    for block in blocks:
-        here, there = place[: block.size], index[: block.size]
-        np.copyto(here, block, casting="unsafe")
-        here -= low
-        here *= scale
-        np.copyto(there, here, casting="unsafe")  # cut to a whole bucket number
-        half = block.size // 2
-        if 0 < pairs.size <= half:
-            first, second, there = there[:half], there[half : 2 * half], there[2 * half :]
-            first *= bins
-            first += second
-            pairs += np.bincount(first, minlength=pairs.size).reshape(pairs.shape)
-        if there.size:
-            counts += np.bincount(there, minlength=bins)
-    if pairs.size:
-        counts += pairs.sum(axis=0) + pairs.sum(axis=1)
-    counts[-2] += counts[-1]
-    return counts[:-1]

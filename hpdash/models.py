@@ -97,26 +97,24 @@ def mlp(settings: Mapping[str, Any], input_shape: tuple[int, ...], classes: int 
     Order: flatten, input batch normalisation, input noise; per hidden layer a kernel, batch normalisation before or
     after the activation, dropout; then a softmax over the classes, or one linear unit for a regression.
     """
-    layers = keras.layers
-    model = keras.Sequential([keras.Input(input_shape), layers.Flatten(name="flatten")], name="mlp")
+    layers: list[Any] = [keras.Input(input_shape), keras.layers.Flatten(name="flatten")]
     if settings["batchnorm_input"]:
-        model.add(layers.BatchNormalization(name="batchnorm_input"))
+        layers.append(keras.layers.BatchNormalization(name="batchnorm_input"))
     if settings["noise"]:
-        model.add(layers.GaussianNoise(settings["noise"], name="noise"))
+        layers.append(keras.layers.GaussianNoise(settings["noise"], name="noise"))
+    is_first = not settings["batchnorm_input"]
     for number, units in enumerate(settings["hidden"], start=1):
-        for layer in _hidden(settings, number, units, is_first=not model.weights):
-            model.add(layer)
+        layers += _hidden(settings, number, units, is_first)
+        is_first = False
     kernel, bias = _output_initializers(settings)
-    model.add(
-        _dense(is_first=not model.weights)(
-            1 if classes is None else classes,
-            activation=None if classes is None else "softmax",
-            kernel_initializer=kernel,
-            bias_initializer=bias,
-            name="output",
-        )
+    output = _dense(is_first)(
+        1 if classes is None else classes,
+        activation=None if classes is None else "softmax",
+        kernel_initializer=kernel,
+        bias_initializer=bias,
+        name="output",
     )
-    return model
+    return keras.Sequential([*layers, output], name="mlp")  # all at once: with each added one it is built anew
 
 
 def _dense(is_first: bool) -> Callable[..., keras.layers.Dense]:
