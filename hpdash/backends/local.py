@@ -152,6 +152,8 @@ class LocalBackend:
     def close(self) -> None:
         """End every worker now."""
         for worker in self._workers:
+            worker.process.kill()  # all of them first: taking one's memory back takes a while
+        for worker in self._workers:
             worker.close()
         shutil.rmtree(self._outputs, ignore_errors=True)
 
