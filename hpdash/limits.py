@@ -1,4 +1,4 @@
-"""What the operating system has to grant a sweep before it starts: a place to write to, and enough open files."""
+"""What the operating system grants this process: processors, a place to write to, enough open files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ from .errors import BackendError
 
 FILES = 64  # that a process opens by itself, TensorFlow and all
 FILES_A_WORKER = 4  # that its driver opens for each
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def check_folder(folder: Path) -> None:

@@ -13,7 +13,7 @@ from . import data, disk, estimate, experiment, limits, logdir, record
 from .backends import probe
 from .backends.base import Backend
 from .backends.cluster import Cluster
-from .backends.local import LocalBackend, cores
+from .backends.local import LocalBackend
 from .backends.worker import Setup
 from .data import Dataset
 from .drive import Drive, Outcome, Plan, Watcher
@@ -153,7 +153,7 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
     sweep, specs, watcher = job.sweep, job.course.samples(), job.watcher
     tables, begun = _data_tables(specs), job.folder.exists() and not job.options.new
     limits.check_folder(job.folder if begun else job.folder.parent)
-    limits.check_files(0 if job.options.ray else min(job.options.workers or cores(), job.course.total))
+    limits.check_files(0 if job.options.ray else min(job.options.workers or limits.cores(), job.course.total))
     if begun:
         stack.enter_context(lock(job.folder))
     _fetch_missing(tables, watcher, signals)
@@ -252,7 +252,7 @@ def _start(job: _Job, specs: Sequence[TrialSpec], signals: Signals) -> tuple[Bac
         cluster = RayBackend(setup, options.ray, most, job.load, job.folder.parent, sweep.timeout)
         return cluster, min(cluster.room, job.course.total)
     gpus = probe.count_gpus(signals)
-    workers = min(options.workers or gpus or max(1, cores() // options.threads), job.course.total)
+    workers = min(options.workers or gpus or max(1, limits.cores() // options.threads), job.course.total)
     return LocalBackend(setup, workers, gpus, sweep.timeout), workers
 
 
@@ -275,6 +275,6 @@ def dry_run(sweep: Sweep, options: Options | None = None) -> Forecast:
         return forecast
     facts = probe.look(probe.Question(tables, (), sweep.folder), Signals())
     sizes = [facts.sizes[tables.index(spec.settings["data"])] for spec in samples]
-    workers = min(options.workers or max(1, cores() // options.threads), course.total)
+    workers = min(options.workers or max(1, limits.cores() // options.threads), course.total)
     share = course.total / len(samples)
     return replace(forecast, seconds=estimate.seconds(samples, sizes, workers, share))

@@ -25,7 +25,7 @@ from hpdash import Options, logdir, run_sweep
 from hpdash.errors import LogdirError
 from hpdash.histogram import Histogram
 from hpdash.journal import Journal, lock
-from hpdash.reader import read, read_histograms
+from hpdash.reader import helpers, read, read_histograms
 from hpdash.runs import Logdir, Run
 from hpdash.trial import TrialState
 from hpdash.writer import EventFile, RunWriter, write_experiment
@@ -648,6 +648,46 @@ def test_memory_does_not_grow_with_the_histograms(tmp_path: Path) -> None:
     assert peaks[1] - peaks[0] < 4_000_000 < 1500 * 12_000  # what is buffered, of 18 MB
 
 
+# Several processes
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let three processes read, a file at a time, however little there is."""
+    for name, value in (("_PAYS", 1), ("_BATCH", 1), ("cores", lambda: 3)):
+        monkeypatch.setattr(helpers, name, value)
+
+
+DEADLY = (
+    "import os; from hpdash.reader import helpers as own; whole = own.read_file;"
+    " own.read_file = lambda path, seen: whole(path, seen) if 'logs' in str(path) else os.kill(os.getpid(), 9)"
+)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(helpers._PROGRAM, id="well"),
+        pytest.param("raise SystemExit", id="dead"),
+        pytest.param("import os, time; time.sleep(0.2); os.kill(os.getpid(), 9)", id="dies"),
+        pytest.param(helpers._PROGRAM.replace("; serve(", f"; {DEADLY}; serve("), id="dies-of-a-file"),
+    ],
+)
+@pytest.mark.usefixtures("processes")
+def test_several_processes_read_what_one_reads(
+    logs: Path, others: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    """Runs, damage and their order are those of one process, whatever becomes of the others."""
+    shutil.copytree(logs, tmp_path / "logs")
+    shutil.copytree(others, tmp_path / "others")
+    write_file(tmp_path / "bad", GOOD[:-3])
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    monkeypatch.setattr(helpers, "_PROGRAM", program)
+    found = plain(read(tmp_path, cached=False))
+    monkeypatch.setattr(helpers, "cores", lambda: 1)
+    assert found == plain(read(tmp_path, cached=False))
+
+
 # The cache
 
 
@@ -663,7 +703,7 @@ def test_a_cached_read_is_the_same_and_does_not_open_event_files(
     write_file(root / "none", b"")
     first = read(root)
     assert plain(first) == plain(read(root, cached=False))
-    monkeypatch.setattr("hpdash.reader.read_file", lambda *_: pytest.fail("an event file is read again"))
+    monkeypatch.setattr("hpdash.reader.helpers.read_file", lambda *_: pytest.fail("an event file is read again"))
     assert plain(read(root)) == plain(first)
 
 
@@ -694,25 +734,28 @@ def test_a_change_in_place_is_seen(tmp_path: Path) -> None:
     assert read(tmp_path).runs[0].scalars["x"].last == 9
 
 
+def summed(text: bytes) -> bytes:
+    """Return a cache's file of this text, its checksum right."""
+    rest = struct.pack("<Q", len(text)) + text
+    return struct.pack("<I", google_crc32c.value(rest)) + rest
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
         pytest.param(lambda data: b"", id="empty"),
         pytest.param(lambda data: data[:-9], id="cut"),
         pytest.param(lambda data: bytes(len(data)), id="zeros"),
-        pytest.param(lambda data: data.replace(b"AAAA", b"BBBB", 1), id="flipped"),
-        pytest.param(lambda data: b"%08x[]" % google_crc32c.value(b"[]"), id="another-kind"),
-        pytest.param(
-            lambda data: b"%08x%s" % (google_crc32c.value(b'{"version":0,"files":{}}'), b'{"version":0,"files":{}}'),
-            id="another-version",
-        ),
+        pytest.param(lambda data: data[:-1] + bytes([data[-1] ^ 1]), id="flipped"),
+        pytest.param(lambda data: summed(b"[]"), id="another-kind"),
+        pytest.param(lambda data: summed(b'{"version":0,"shapes":[],"files":{}}'), id="another-version"),
     ],
 )
 def test_a_spoiled_cache_is_a_miss(tmp_path: Path, cache: Path, spoil: Callable[[bytes], bytes]) -> None:
     """Whatever is in the cache's file, what is read is what the event files have, and the cache is good again."""
     write_file(tmp_path, GOOD)
     first = plain(read(tmp_path))
-    (file,) = cache.rglob("*.json")
+    (file,) = cache.rglob("*.read")
     good = file.read_bytes()
     file.write_bytes(spoil(good))
     assert plain(read(tmp_path)) == first
@@ -733,14 +776,14 @@ def test_the_cache_forgets_what_is_gone(tmp_path: Path, cache: Path) -> None:
     for number in range(53):
         write_file(tmp_path / str(number), GOOD)
         read(tmp_path / str(number))
-    assert len(list(cache.rglob("*.json"))) == 50
+    assert len(list(cache.rglob("*.read"))) == 50
     write_file(tmp_path / "0", RECORDS[0], "tfevents.2")
     read(tmp_path / "0")
     for file in (tmp_path / "0").iterdir():
         file.unlink()
     write_file(tmp_path / "0", RECORDS[0], "tfevents.3")
     read(tmp_path / "0")
-    newest = max(cache.rglob("*.json"), key=lambda file: file.stat().st_mtime_ns)
+    newest = max(cache.rglob("*.read"), key=lambda file: file.stat().st_mtime_ns)
     assert newest.read_bytes().count(b"tfevents") == 1
 
 

@@ -29,13 +29,6 @@ MEMORY_SIGNS = ("MemoryError", "bad_alloc")  # what Python and C++ print when th
 LAST_WORDS = 2000  # characters of a dead worker's output that are kept
 
 
-def cores() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 class LocalBackend:
     """Run trials in `workers` processes; with GPUs, worker i gets GPU i modulo `gpus`.
 

@@ -17,6 +17,7 @@ from . import cache
 from .assembly import histograms_of, joined, run_of, runs_without_folders
 from .events import Contents, read_file
 from .folders import TRAIN, EventFile, Folder, parts_of_runs, walk
+from .helpers import read_files
 from .layouts import Layouts
 from .sweeps import MARKS, Sweep, read_sweep
 
@@ -53,8 +54,8 @@ def _sweeps(root: Path, folders: Sequence[Folder]) -> dict[str, Sweep]:
 def _held(root: Path, files: Sequence[EventFile], cached: bool) -> dict[str, Contents]:
     """Return what the files hold, by their paths: from the cache what is known, the rest read and kept there."""
     known = cache.load(root, files) if cached else {}
-    layouts = Layouts()
-    held = {file.path: known.get(file.path) or read_file(Path(file.path), layouts) for file in files}
+    fresh = read_files([file for file in files if file.path not in known])
+    held = {file.path: known.get(file.path) or fresh[file.path] for file in files}
     if cached and len(known) < len(held):
         cache.save(root, files, held)
     return held

@@ -1,7 +1,8 @@
 """What event files held when they were last read, kept outside the logdir; whatever is wrong with it, it is a miss.
 
-One file a logdir: the CRC-32C of the rest, and the rest in JSON, arrays in base64. An entry holds as long as its event
-file has the same size, times of change and inode.
+One file a logdir: the CRC-32C of the rest, the size of what follows, JSON, and the numbers it speaks of, eight bytes
+each. An entry holds as long as its event file has the same size, times of change and inode. Tags, their counts and the
+names of hyperparameters, in which most files are alike, are kept once, as a shape.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import struct
 import tempfile
-from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -26,20 +27,22 @@ from .events import Contents
 from .folders import EventFile
 from .sessions import Session
 
-_VERSION = 1
+_VERSION = 2
 _MOST = 50  # logdirs
-_FAULTS = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, RuntimeError)
+_sum, _size = struct.Struct("<I"), struct.Struct("<Q")
+_Counts = tuple[tuple[str, int], ...]
+_Shape = tuple[_Counts, _Counts, tuple[str, ...]]  # scalars, histograms, hyperparameters
+_FAULTS = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, RuntimeError, struct.error)
 
 
 def load(root: Path, files: Iterable[EventFile]) -> dict[str, Contents]:
     """Return what is known of the files as they are now, by their paths."""
     try:
-        stored = _read(_place(root))
-        numbers = b64decode(stored["numbers"])
+        stored, numbers = _read(_place(root))
         whole, real = np.frombuffer(numbers, np.int64), np.frombuffer(numbers, np.float64)
-        entries = stored["files"]
+        entries, shapes = stored["files"], stored["shapes"]
         return {
-            file.path: _contents(file.path, entry, whole, real)
+            file.path: _contents(file.path, entry, shapes[entry["shape"]], whole, real)
             for file in files
             if (entry := entries.get(file.path)) and entry["key"] == list(file.key)
         }
@@ -50,13 +53,14 @@ def load(root: Path, files: Iterable[EventFile]) -> dict[str, Contents]:
 def save(root: Path, files: Iterable[EventFile], held: Mapping[str, Contents]) -> None:
     """Keep this instead of what was kept of the logdir before; where that cannot be, nothing."""
     with suppress(*_FAULTS):
-        place, numbers = _place(root), bytearray()
-        entries = {file.path: _entry(file, held[file.path], numbers) for file in files}
-        stored = {"version": _VERSION, "files": entries, "numbers": b64encode(numbers).decode()}
+        place, numbers, shapes = _place(root), bytearray(), dict[_Shape, int]()
+        entries = {file.path: _entry(file, held[file.path], numbers, shapes) for file in files}
+        stored = {"version": _VERSION, "shapes": [*shapes], "files": entries}
         text = json.dumps(stored, separators=(",", ":")).encode()
+        rest = b"".join((_size.pack(len(text)), text, numbers))
         place.parent.mkdir(parents=True, exist_ok=True)
-        _replace(place, b"%08x" % google_crc32c.value(text) + text)
-        kept = sorted(place.parent.glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        _replace(place, _sum.pack(google_crc32c.value(rest)) + rest)
+        kept = sorted(place.parent.glob("*.read"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
         for old in kept[_MOST:]:
             old.unlink(missing_ok=True)
 
@@ -64,17 +68,19 @@ def save(root: Path, files: Iterable[EventFile], held: Mapping[str, Contents]) -
 def _place(root: Path) -> Path:
     own, shared = os.environ.get("HPDASH_CACHE"), os.environ.get("XDG_CACHE_HOME")
     folder = Path(own) if own else (Path(shared) if shared else Path.home() / ".cache") / "hpdash"
-    return folder / "reads" / f"{hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:32]}.json"
+    return folder / "reads" / f"{hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:32]}.read"
 
 
-def _read(place: Path) -> dict[str, Any]:
+def _read(place: Path) -> tuple[dict[str, Any], bytes]:
     data = place.read_bytes()
-    if google_crc32c.value(data[8:]) != int(data[:8], 16):
+    rest = data[_sum.size :]
+    if google_crc32c.value(rest) != _sum.unpack_from(data)[0]:
         raise ValueError("its checksum does not fit")
-    stored: dict[str, Any] = json.loads(data[8:])
+    end = _size.size + _size.unpack_from(rest)[0]
+    stored: dict[str, Any] = json.loads(rest[_size.size : end])
     if stored["version"] != _VERSION:
         raise ValueError("of another version")
-    return stored
+    return stored, rest[end:]
 
 
 def _replace(place: Path, data: bytes) -> None:
@@ -89,35 +95,41 @@ def _replace(place: Path, data: bytes) -> None:
         raise
 
 
-def _entry(file: EventFile, contents: Contents, numbers: bytearray) -> dict[str, Any]:
-    """Return what describes the contents of a file, and add its arrays to the numbers."""
+def _entry(file: EventFile, contents: Contents, numbers: bytearray, shapes: dict[_Shape, int]) -> dict[str, Any]:
+    """Return what describes the contents of a file; add its arrays to the numbers, its shape to the shapes."""
     start, session = len(numbers) // 8, contents.session
     for series in contents.scalars.values():
         numbers += series.steps.tobytes() + series.values.tobytes() + series.times.tobytes()
     for steps in contents.histograms.values():
         numbers += steps.tobytes()
+    scalars = tuple((tag, len(series.steps)) for tag, series in contents.scalars.items())
+    histograms = tuple((tag, len(steps)) for tag, steps in contents.histograms.items())
+    hparams = session.hparams
     return {
         "key": file.key,
         "start": start,
-        "scalars": {tag: len(series.steps) for tag, series in contents.scalars.items()},
-        "histograms": {tag: len(steps) for tag, steps in contents.histograms.items()},
-        "session": [session.hparams, session.group, session.started, session.status, session.has_experiment],
+        "shape": shapes.setdefault((scalars, histograms, tuple(hparams or ())), len(shapes)),
+        "hparams": None if hparams is None else [*hparams.values()],
+        "session": [session.group, session.started, session.status, session.has_experiment],
         "began": contents.began,
         "damage": [[damage.offset, damage.reason] for damage in contents.damage],
     }
 
 
-def _contents(path: str, entry: Mapping[str, Any], whole: NDArray[np.int64], real: NDArray[np.float64]) -> Contents:
+def _contents(
+    path: str, entry: Mapping[str, Any], shape: _Shape, whole: NDArray[np.int64], real: NDArray[np.float64]
+) -> Contents:
     """Make a file's contents of what describes them and of the numbers, as integers and as floats."""
     at, scalars, histograms = entry["start"], {}, {}
-    for tag, count in entry["scalars"].items():
+    for tag, count in shape[0]:
         middle, last, end = at + count, at + 2 * count, at + 3 * count
         scalars[tag] = Series(whole[at:middle], real[middle:last], real[last:end])
         at = end
-    for tag, count in entry["histograms"].items():
+    for tag, count in shape[1]:
         histograms[tag] = whole[at : at + count]
         at += count
-    hparams, group, started, status, has_experiment = entry["session"]
+    hparams = None if entry["hparams"] is None else dict(zip(shape[2], entry["hparams"], strict=True))
+    group, started, status, has_experiment = entry["session"]
     session = Session(hparams, group, started, TrialState(status) if status else None, has_experiment)
     damage = tuple(Damage(Path(path), offset, reason) for offset, reason in entry["damage"])
     return Contents(scalars, histograms, session, entry["began"], damage)

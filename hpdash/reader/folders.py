@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
@@ -66,7 +67,7 @@ def walk(root: Path, warnings: list[str]) -> Iterator[Folder]:
         try:
             status = os.stat(path)  # noqa: PTH116  a Path for each of thousands of folders takes longer than this
             with os.scandir(path) as listed:
-                entries = sorted(listed, key=lambda entry: entry.name)
+                entries = sorted(listed, key=attrgetter("name"))
         except (OSError, ValueError) as error:  # of a NUL in the path
             warnings.append(f"{path}: expected a folder of logs, found: {getattr(error, 'strerror', error)}")
             continue
