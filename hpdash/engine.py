@@ -70,7 +70,12 @@ class Engine:
             seconds += 2 * batch * self.flops / CORE_FLOPS + 6 * weights / CORE_BYTES
         calls = -(-steps // max(FEWEST_ROWS, int(CALL_SECONDS / seconds)))
         jit = training or steps * seconds > XLA_PAYS
-        return Pass(lambda index: step(self.data.scaled(part, index)), len(part), batch, -(-steps // calls), jit)
+        data = self.data
+        return Pass(
+            lambda row: data.taken(part, row),
+            lambda taken, row: step((data.prepared(taken), tf.gather(part.y, row))),
+            len(part), batch, -(-steps // calls), jit,
+        )  # fmt: skip
 
     @property
     def parameters(self) -> tuple[int, int]:

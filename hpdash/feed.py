@@ -33,12 +33,20 @@ class EngineData:
 
     def scaled(self, part: Part, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the batch (x float32 [b, ...], y [b]) at those indices."""
-        x = tf.cast(tf.gather(part.x, index), tf.float32)
+        return self.prepared(self.taken(part, index)), tf.gather(part.y, index)
+
+    def taken(self, part: Part, index: tf.Tensor) -> tf.Tensor:
+        """Return the examples at those indices as they are stored, one a row (x [b, n])."""
+        return tf.gather(tf.reshape(part.x, (len(part.x), -1)), index)
+
+    def prepared(self, rows: tf.Tensor) -> tf.Tensor:
+        """Return stored examples as the model gets them (x float32 [b, ...])."""
+        x = tf.reshape(tf.cast(rows, tf.float32), (-1, *self.train.x.shape[1:]))
         if np.any(self.offset):
             x -= self.offset
         if np.any(self.divisor != 1):
             x /= self.divisor
-        return x, tf.gather(part.y, index)
+        return x
 
 
 def epoch_order(part: Part, seed: int, epoch: int) -> np.ndarray[Any, np.dtype[np.int32]]:

@@ -20,29 +20,45 @@ OnCall = Callable[[float], None]
 class Pass:
     """One step after another over rows of indices, in compiled calls of a fixed length and a remainder.
 
+    `take` returns a row's examples as they are stored, `step` works on them and on the row. The next row's examples are
+    taken beside each step, as a mere copy: a core then waits for several places in memory at once, where in one loop
+    with what `step` does to them it would wait for one after the other.
     `rows` is the length: as many batches as a call may take. A shorter last call uses the same executable,
     since the number of rows to run is a tensor; the remainder batch runs as a graph of its own size, without XLA,
     because compiling it takes longer than it saves. What XLA compiles draws its random numbers by ThreeFry.
     """
 
-    def __init__(self, step: Callable[[tf.Tensor], Any], count: int, batch: int, rows: int, jit: bool = True) -> None:
-        self.step, self.batch, self.rows, self.rest, self.jit = step, batch, rows, count % batch, jit
+    def __init__(
+        self,
+        take: Callable[[tf.Tensor], tf.Tensor],
+        step: Callable[[tf.Tensor, tf.Tensor], Any],
+        count: int,
+        batch: int,
+        rows: int,
+        jit: bool = True,
+    ) -> None:
+        self.take, self.step, self.jit = take, step, jit
+        self.batch, self.rows, self.rest = batch, rows, count % batch
         self._compile()
 
     def _compile(self) -> None:
         def loop(order: tf.Tensor, rows: tf.Tensor) -> None:
-            def body(row: tf.Tensor) -> tf.Tensor:
+            def body(row: tf.Tensor, taken: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
                 with threefry() if self.jit and not tf.config.list_logical_devices("GPU") else nullcontext():
-                    self.step(order[row])
-                return row + 1
+                    self.step(taken, order[row])
+                return row + 1, self.take(order[tf.minimum(row + 1, self.rows - 1)])
 
-            tf.while_loop(lambda row: row < rows, body, [tf.constant(0)], parallel_iterations=1)
+            start = [tf.constant(0), self.take(order[0])]
+            tf.while_loop(lambda row, _: row < rows, body, start, parallel_iterations=1)
+
+        def rest(row: tf.Tensor) -> None:
+            self.step(self.take(row), row)
 
         matrix = tf.TensorSpec((self.rows, self.batch), tf.int32)
         count = tf.TensorSpec((), tf.int32)
         self._loop = tf.function(loop, jit_compile=self.jit, input_signature=[matrix, count], autograph=False)
         remainder = tf.TensorSpec((self.rest,), tf.int32)
-        self._rest = tf.function(self.step, input_signature=[remainder], autograph=False)
+        self._rest = tf.function(rest, input_signature=[remainder], autograph=False)
 
     def without_xla(self) -> None:
         """Go on in the same loop, uncompiled by XLA."""

@@ -162,7 +162,7 @@ def test_the_length_of_a_compiled_call_does_not_change_the_bits() -> None:
     digests, shares = set(), {}
     for rows in (2, 3, 10):
         engine = Engine(make_model(dropout=0.2), make_data(), 32)
-        engine._train = Pass(engine._train.step, 330, 32, rows)
+        engine._train = Pass(engine._train.take, engine._train.step, 330, 32, rows)
         told: list[float] = []
         engine.train_epoch(3, 0, told.append)
         shares[rows] = told
@@ -175,7 +175,7 @@ def test_the_length_of_a_compiled_call_does_not_change_the_bits() -> None:
 def test_one_compile_a_pass() -> None:
     """However many calls an epoch has, and however full the last one, the loop is traced once."""
     engine = Engine(make_model(), make_data(), 32)
-    engine._train = Pass(engine._train.step, 330, 32, 4)
+    engine._train = Pass(engine._train.take, engine._train.step, 330, 32, 4)
     train(engine, epochs=3)
     assert engine._train._loop.experimental_get_tracing_count() == 1
 
