@@ -674,10 +674,12 @@ DEADLY = (
     ],
 )
 @pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize("python", [sys.executable, "/nowhere/python"])
 def test_several_processes_read_what_one_reads(
-    logs: Path, others: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+    logs: Path, others: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, python: str
 ) -> None:
     """Runs, damage and their order are those of one process, whatever becomes of the others."""
+    monkeypatch.setattr(sys, "executable", python)
     shutil.copytree(logs, tmp_path / "logs")
     shutil.copytree(others, tmp_path / "others")
     write_file(tmp_path / "bad", GOOD[:-3])

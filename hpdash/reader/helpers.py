@@ -27,9 +27,11 @@ Batch = list[str]
 def read_files(files: Sequence[EventFile]) -> dict[str, Contents]:
     """Read event files, on all of the processors that this process may use; return what each holds, by its path."""
     held: dict[str, Contents] = {}
-    waiting, layouts = deque(_batches(files)), Layouts()
+    waiting, layouts, helpers = deque(_batches(files)), Layouts(), list[_Helper]()
     with ExitStack() as stack:
-        helpers = [stack.enter_context(_Helper()) for _ in range(_worthwhile(files))]
+        with suppress(OSError):  # the system may have no room for another process
+            for _ in range(min(_worthwhile(files), len(waiting) - 1)):
+                helpers.append(stack.enter_context(_Helper()))
         while waiting or any(helper.given for helper in helpers):
             for helper in helpers:
                 helper.feed(waiting)
