@@ -226,6 +226,22 @@ def test_a_sweep_ends_in_a_leaderboard(folder: Path) -> None:
         assert "\x1b" not in text
 
 
+COLLECTS = """
+import gc, sys
+from hpdash import runner
+from hpdash.__main__ import main
+
+runner.run_sweep = lambda *_: sys.exit(40 + gc.isenabled())
+main()
+"""
+
+
+def test_a_sweep_collects_garbage(folder: Path) -> None:
+    """What switches collections off for commands that soon end does not for one that may take days."""
+    command = [sys.executable, "-c", COLLECTS, "sweep", str(folder / "mlp.toml")]
+    assert subprocess.run(command, check=False).returncode == 41
+
+
 def test_a_failed_trial_makes_one(folder: Path) -> None:
     """A sweep with a failed trial ends with 1 and says why, literally, without a traceback."""
     shown = hpdash("sweep", own(folder, "raise"), "--workers", "1", cwd=folder)

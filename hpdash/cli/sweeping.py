@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shlex
 import sys
 from pathlib import Path
@@ -65,6 +66,7 @@ def sweep(
     from ..spec import load_sweep  # noqa: PLC0415
     from ..views.live import LiveView  # noqa: PLC0415
 
+    gc.enable()  # a sweep may take days
     loaded = load_sweep(file, overrides)
     if extend and new:
         raise click.UsageError("--extend goes on with the sweep there is, --new begins another: give one of them.")
