@@ -25,7 +25,7 @@ from hpdash import Options, logdir, run_sweep
 from hpdash.errors import LogdirError
 from hpdash.histogram import Histogram
 from hpdash.journal import Journal, lock
-from hpdash.reader import helpers, read, read_histograms
+from hpdash.reader import events, helpers, read, read_histograms
 from hpdash.runs import Logdir, Run
 from hpdash.trial import TrialState
 from hpdash.writer import EventFile, RunWriter, write_experiment
@@ -658,6 +658,28 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(helpers, name, value)
 
 
+def several(root: Path, logs: Path, others: Path) -> Path:
+    """Put together what any writer left, and damage."""
+    shutil.copytree(logs, root / "logs")
+    shutil.copytree(others, root / "others")
+    write_file(root / "bad", GOOD[:-3])
+    (root / "gone").symlink_to(root / "nowhere")
+    return root
+
+
+@pytest.mark.usefixtures("processes")
+def test_several_processes_read_what_one_reads(
+    logs: Path, others: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs, damage and their order are those of one process, and the others have read some of it."""
+    root, here = several(tmp_path, logs, others), []
+    monkeypatch.setattr(helpers, "read_file", lambda path, seen: here.append(path) or events.read_file(path, seen))
+    found, shared = plain(read(root, cached=False)), len(here)
+    monkeypatch.setattr(helpers, "cores", lambda: 1)
+    assert found == plain(read(root, cached=False))
+    assert 0 < shared < len(here) - shared
+
+
 DEADLY = (
     "import os; from hpdash.reader import helpers as own; whole = own.read_file;"
     " own.read_file = lambda path, seen: whole(path, seen) if 'logs' in str(path) else os.kill(os.getpid(), 9)"
@@ -665,29 +687,24 @@ DEADLY = (
 
 
 @pytest.mark.parametrize(
-    "program",
+    ("name", "value"),
     [
-        pytest.param(helpers._PROGRAM, id="well"),
-        pytest.param("raise SystemExit", id="dead"),
-        pytest.param("import os, time; time.sleep(0.2); os.kill(os.getpid(), 9)", id="dies"),
-        pytest.param(helpers._PROGRAM.replace("; serve(", f"; {DEADLY}; serve("), id="dies-of-a-file"),
+        pytest.param("sys.executable", "/nowhere/python", id="not-started"),
+        pytest.param("_PROGRAM", "raise SystemExit", id="ends"),
+        pytest.param("_PROGRAM", "import os, time; time.sleep(0.2); os.kill(os.getpid(), 9)", id="killed"),
+        pytest.param("_PROGRAM", helpers._PROGRAM.replace("; serve(", f"; {DEADLY}; serve("), id="dies-of-a-file"),
     ],
 )
 @pytest.mark.usefixtures("processes")
-@pytest.mark.parametrize("python", [sys.executable, "/nowhere/python"])
-def test_several_processes_read_what_one_reads(
-    logs: Path, others: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, python: str
+def test_a_process_that_is_lost_costs_nothing(
+    logs: Path, others: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    """Runs, damage and their order are those of one process, whatever becomes of the others."""
-    monkeypatch.setattr(sys, "executable", python)
-    shutil.copytree(logs, tmp_path / "logs")
-    shutil.copytree(others, tmp_path / "others")
-    write_file(tmp_path / "bad", GOOD[:-3])
-    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
-    monkeypatch.setattr(helpers, "_PROGRAM", program)
-    found = plain(read(tmp_path, cached=False))
+    """What it was to read is read all the same."""
+    root = several(tmp_path, logs, others)
+    monkeypatch.setattr(f"hpdash.reader.helpers.{name}", value)
+    found = plain(read(root, cached=False))
     monkeypatch.setattr(helpers, "cores", lambda: 1)
-    assert found == plain(read(tmp_path, cached=False))
+    assert found == plain(read(root, cached=False))
 
 
 # The cache

@@ -60,7 +60,7 @@ def save(root: Path, files: Iterable[EventFile], held: Mapping[str, Contents]) -
         rest = b"".join((_size.pack(len(text)), text, numbers))
         place.parent.mkdir(parents=True, exist_ok=True)
         _replace(place, _sum.pack(google_crc32c.value(rest)) + rest)
-        kept = sorted(place.parent.glob("*.read"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        kept = sorted(place.parent.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
         for old in kept[_MOST:]:
             old.unlink(missing_ok=True)
 
