@@ -21,7 +21,7 @@ from hpdash.writer import RunWriter
 LAYERS = (  # a module imports from the layers before its own, and a package's modules from each other without a cycle
     {"binning", "errors"},
     {"disk", "domains", "trial", "histogram", "functions", "hyper", "signals", "layers", "looks", "npz", "versions"},
-    {"logdir", "entries", "estimate", "distances", "limits", "optimizers"},
+    {"logdir", "entries", "estimate", "distances", "limits", "optimizers", "xla"},
     {"spec", "runs", "weights", "history"},
     {"search", "data", "models", "journal", "feed", "passes", "probing", "kept", "changes", "outline"},
     {"engine", "writer", "reader", "markdown", "between_epochs"},
@@ -51,6 +51,7 @@ HOMES = {
     "optimizers",
     "passes",
     "probing",
+    "xla",
 }  # which workers alone load
 AT_NEED = {"backends.probe", "data.fetch"}  # import them inside a function that a child process calls
 RAY_HOMES = {"backends.actor", "backends.cluster"}
@@ -251,3 +252,41 @@ def test_a_driver_loads_no_tensorflow(tmp_path: Path) -> None:
     program = [sys.executable, "-c", LOOKING, json.dumps(COMMANDS)]
     ended = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
     assert ended.returncode == 0, ended.stderr
+
+
+CHECKED = """
+[sweep]
+strategy = "{strategy}"
+trials = 4
+[data]
+name = "digits"
+[hparams]
+learning_rate = {{ min = 0.01, max = 0.1{step} }}
+"""
+CHECKING = """
+import json, sys
+from hpdash.cli import main
+
+try:
+    main(["check", sys.argv[1]])
+except SystemExit as end:
+    if end.code:
+        raise
+print(json.dumps(sorted(sys.modules)))
+"""
+NOT_FOR_CHECK = {
+    *("tensorflow", "keras", "tensorboard", "ray", "numpy", "scipy", "optuna", "sklearn", "filelock", "google_crc32c"),
+    *("hpdash.data", "hpdash.analysis", "hpdash.search.course", "hpdash.entries", "hpdash.views.leaderboard"),
+}
+
+
+@pytest.mark.parametrize("strategy", ["grid", "random", "sobol", "tpe"])
+def test_checking_a_sweep_file_imports_only_what_reads_it(strategy: str, tmp_path: Path) -> None:
+    """`hpdash check` imports no array library, no sampler, no data set and nothing that runs a search."""
+    sweep = tmp_path / "sweep.toml"
+    sweep.write_text(CHECKED.format(strategy=strategy, step=", step = 0.01" if strategy == "grid" else ""))
+    program = [sys.executable, "-c", CHECKING, str(sweep)]
+    ended = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert f"valid; {strategy} of 4 trials" in ended.stdout
+    assert not NOT_FOR_CHECK & set(json.loads(ended.stdout.splitlines()[-1]))

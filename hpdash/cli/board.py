@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -23,5 +22,7 @@ def board(logdir: Path, options: tuple[str, ...]) -> None:
     keep_all = "--samples_per_plugin=scalars=1000000,histograms=1000000"  # 0 keeps all, but then shows none of it
     command = [sys.executable, "-m", "tensorboard.main", f"--logdir={logdir}", keep_all, *options]
     if sys.platform == "win32":  # where exec leaves the shell before TensorBoard ends
+        import subprocess  # noqa: PLC0415  every command imports this module, and only Windows needs it
+
         sys.exit(subprocess.call(command))
     os.execv(sys.executable, command)  # so that whoever ends this process ends TensorBoard

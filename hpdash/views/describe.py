@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..data import Status
 from ..domains import Choice
 from ..spec import Sweep
 from ..trial import TrialSpec, shown
-from .leaderboard import differing
 from .text import duration, plain, setting, table
+
+if TYPE_CHECKING:
+    from ..data import Status
 
 LISTED = 100  # trials of a dry run on a terminal; a pipe gets them all
 
@@ -61,6 +62,8 @@ def trial_list(
     console: Console, specs: Sequence[TrialSpec], total: int, estimate: float | None
 ) -> Iterator[RenderableType]:
     """Draw the trials a sweep would run of so many in all, and how long that would take."""
+    from .leaderboard import differing  # noqa: PLC0415  `hpdash check` imports this module, but needs no leaderboard
+
     names = differing(specs)
     listed = specs[:LISTED] if console.is_terminal else specs
     rows = [(f"{spec.number:04d}", *(setting(spec.swept.get(name)) for name in names), spec.seed) for spec in listed]
