@@ -3,6 +3,9 @@
 Runs a sweep of 10,000 trials that do nothing but report once, each of a graph of its own, on two workers, with the
 live view writing its lines; then runs the same command again, which finds nothing to do. Absolute times are this
 machine's and its disk's: each transition is fsynced. Memory is the driver's resident set, without its workers.
+
+Before that, compares `hpdash check` with a process that only imports NumPy, pydantic, click and Rich: whole processes,
+in turns, with bytecode of every module cached. With `--trials 0` only this comparison runs.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import argparse
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,6 +38,8 @@ epochs = 1
 slope = {{ min = 0.0, max = 0.9 }}
 learning_rate = {{ min = 1e-4, max = 1e-1, scale = "log" }}
 """
+IMPORTS = "import numpy, pydantic, click, rich.console, rich.table"
+ROUNDS = 10  # of one process each, before medians are taken
 
 
 def main() -> None:
@@ -48,9 +54,30 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.2f} before the start")
     with tempfile.TemporaryDirectory() as scratch:
         (Path(scratch) / "loop.py").write_text(LOOP)
-        (Path(scratch) / "overhead.toml").write_text(SWEEP.format(trials=options.trials))
+        (Path(scratch) / "overhead.toml").write_text(SWEEP.format(trials=options.trials or 1))
+        print(check_against_imports(Path(scratch)), flush=True)
+        if not options.trials:
+            return
         for line in report(options.trials, measured(scratch), measured(scratch)):
             print(line)
+
+
+def check_against_imports(scratch: Path) -> str:
+    """Return a line with the median seconds of `hpdash check`, of the imports alone, and their ratio."""
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(scratch / "bytecode")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
+    check = [sys.executable, "-m", "hpdash", "check", str(scratch / "overhead.toml")]
+    imports = [sys.executable, "-c", IMPORTS]
+
+    def seconds(command: list[str]) -> float:
+        begin = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+        return time.perf_counter() - begin
+
+    rounds = [(seconds(check), seconds(imports)) for _ in range(1 + ROUNDS)][1:]  # the first one writes the bytecode
+    checked, imported = (statistics.median(column) for column in zip(*rounds, strict=True))
+    ratio = checked / imported
+    return f"hpdash check {checked:.2f} s, importing its libraries and NumPy {imported:.2f} s: ratio {ratio:.2f}"
 
 
 def measured(scratch: str) -> dict[str, Any]:
