@@ -20,6 +20,7 @@ from .hyper import hypers
 from .layers import natural
 from .passes import OnCall, Pass
 from .probing import EXAMPLES, Probe, place
+from .xla import Compilation, choose, expect
 
 CALL_SECONDS = 2.0  # about how long one compiled call runs: progress, Ctrl-C and time limits wait that long
 CORE_FLOPS = 50e9  # a modest core's float32 rate in a matrix product; only the calls' length depends on it
@@ -41,17 +42,25 @@ class Engine:
     """Drive a compiled Keras model over data, epoch by epoch, and trial by trial of the same graph.
 
     `notice` is told once what a user should know: that XLA refused the model, that it draws stateful random numbers.
+    `xla` is [train] xla: "auto", "always" or "never".
     """
 
     def __init__(
-        self, model: keras.Model, data: EngineData, batch_size: int, notice: Callable[[str], None] = lambda _: None
+        self,
+        model: keras.Model,
+        data: EngineData,
+        batch_size: int,
+        notice: Callable[[str], None] = lambda _: None,
+        xla: str = "auto",
     ) -> None:
         self.model, self.data, self.notice = model, data, notice
+        self._xla, self._compilations = xla, dict[Pass, Compilation]()
         self._told: set[str] = set()
         self._examined: set[Pass] = set()
         batch = min(batch_size, len(data.train))
         model.optimizer.build(model.trainable_variables)
-        self.flops = _look_ahead(model, data)
+        self._forward = _forward_pass(model, data)
+        self.flops = _operations_of(self._forward)
         self._train = self._pass(data.train, model.train_step, batch, training=True)
         size = _even_batch(len(data.validation))
         self._validate = self._pass(data.validation, model.test_step, size, training=False)
@@ -70,13 +79,17 @@ class Engine:
         if training:  # backward takes twice the forward's arithmetic, and the weights pass through memory
             seconds += 2 * batch * self.flops / CORE_FLOPS + 6 * weights / CORE_BYTES
         calls = -(-steps // max(FEWEST_ROWS, int(CALL_SECONDS / seconds)))
-        jit = training or steps * seconds > XLA_PAYS
+        pays = training or self._xla == "always" or steps * seconds > XLA_PAYS
+        jit = pays and expect(self._xla, self._forward, batch, training).xla
         data = self.data
-        return Pass(
+        made = Pass(
             lambda row: data.taken(part, row),
             lambda taken, row: step((data.prepared(taken), tf.gather(part.y, row))),
             len(part), batch, -(-steps // calls), jit,
         )  # fmt: skip
+        if not pays:
+            self._compilations[made] = Compilation(False, "compiling takes longer than it saves")
+        return made
 
     @property
     def parameters(self) -> tuple[int, int]:
@@ -85,9 +98,9 @@ class Engine:
         return self.model.count_params(), trainable
 
     @property
-    def xla(self) -> bool:
-        """Whether training runs compiled by XLA."""
-        return self._train.jit
+    def compilation(self) -> Compilation:
+        """Whether XLA compiles the training loop, known once it has been traced."""
+        return self._compilations.get(self._train, Compilation(self._train.jit))
 
     @property
     def reusable(self) -> bool:
@@ -185,16 +198,23 @@ class Engine:
 
     def _run(self, steps: Pass, order: np.ndarray[Any, np.dtype[np.int32]], on_call: OnCall) -> Logs:
         self.model.reset_metrics()
+        if steps not in self._compilations:
+            self._use(steps, choose(self._xla, [steps.graph()]))
         try:
             steps.run(order, on_call)
         except REFUSALS as error:
             if not steps.jit or not _is_compile_error(error):
                 raise
-            self._tell("xla", f"XLA refuses this model, so it trains without: {_first_line(error)}")
-            steps.without_xla()
+            reason = f"XLA refuses this model: {_first_line(error)}"
+            self._tell("xla", f"trains without XLA: {reason}")
+            self._use(steps, Compilation(False, reason))
             return self._run(steps, order, on_call)
         self._look_for_stateful_random(steps)
         return {name: float(value) for name, value in _flat(self.model.get_metrics_result())}
+
+    def _use(self, steps: Pass, compilation: Compilation) -> None:
+        steps.use_xla(compilation.xla)
+        self._compilations[steps] = compilation
 
     def _look_for_stateful_random(self, steps: Pass) -> None:
         if steps in self._examined:
@@ -238,20 +258,27 @@ def _fill(variables: Sequence[tf.Variable], values: Collection[np.ndarray[Any, A
     return True
 
 
-def _look_ahead(model: keras.Model, data: EngineData) -> float:
-    """Return the floating point operations of one example's forward pass, as TensorFlow's profiler registers them.
+def _forward_pass(model: keras.Model, data: EngineData) -> Any:
+    """Return the graph of one example's forward pass.
 
-    Loops and operations without a registered count are left out: this sizes compiled calls, nothing else.
-    On the way the metrics are given their variables, or the training loop would have to be traced twice.
+    The metrics create their variables here; otherwise the training loop would have to be traced twice.
     """
-    profiler = tf.compat.v1.profiler
-    options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation()).with_empty_output().build()
     x, y = data.scaled(data.train, tf.constant([data.train.start]))
     forward = tf.function(lambda batch: model(batch, training=False), autograph=False)
     concrete = forward.get_concrete_function(tf.TensorSpec(x.shape, x.dtype))
     outputs = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), concrete.structured_outputs)
     model.compute_metrics(x, y, outputs)
-    return float(profiler.profile(concrete.graph, options=options).total_float_ops)
+    return concrete.graph
+
+
+def _operations_of(graph: Any) -> float:
+    """Return a graph's floating point operations, as TensorFlow's profiler registers them.
+
+    Loops and operations without a registered count are left out: this sizes compiled calls, nothing else.
+    """
+    profiler = tf.compat.v1.profiler
+    options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation()).with_empty_output().build()
+    return float(profiler.profile(graph, options=options).total_float_ops)
 
 
 def _even_batch(count: int) -> int:

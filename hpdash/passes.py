@@ -62,10 +62,15 @@ class Pass:
         remainder = tf.TensorSpec((self.rest,), tf.int32)
         self._rest = tf.function(rest, input_signature=[remainder], autograph=False)
 
-    def without_xla(self) -> None:
-        """Go on in the same loop, uncompiled by XLA."""
-        self.jit = False
-        self._compile()
+    def use_xla(self, jit: bool) -> None:
+        """Trace the loop for XLA, or for TensorFlow's own executor; do nothing if it is traced so already."""
+        if jit != self.jit:
+            self.jit = jit
+            self._compile()
+
+    def graph(self) -> Any:
+        """Return the graph of the loop, traced but not yet compiled."""
+        return self._loop.get_concrete_function().graph
 
     def run(self, order: np.ndarray[Any, np.dtype[np.int32]], on_call: OnCall) -> None:
         """Take every index of `order` in turn, telling `on_call` the share done after each compiled call."""

@@ -146,7 +146,8 @@ class Trainer:
                 begin = _log_epoch(trial, engine, series, epoch, logs, begin)
         finally:
             if trial.epoch:
-                facts["xla"], facts["weights_sha256"] = engine.xla, engine.digest()
+                facts["xla"], facts["weights_sha256"] = engine.compilation.xla, engine.digest()
+                facts["xla_reason"] = engine.compilation.reason or None
                 self._keep(key, engine)
 
     def _engine(self, trial: Trial) -> tuple[Engine, bool]:
@@ -162,7 +163,8 @@ class Trainer:
             kept.notice = trial.host.notice
             return kept, True
         self._tensors = self._tensors or engine_data((trial.dataset, trial.split, trial.scaling))
-        return Engine(fresh, self._tensors, trial.settings["train"]["batch_size"], trial.host.notice), False
+        train = trial.settings["train"]
+        return Engine(fresh, self._tensors, train["batch_size"], trial.host.notice, train.get("xla") or "auto"), False
 
     def _keep(self, key: str, engine: Engine) -> None:
         if engine.reusable:

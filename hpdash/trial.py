@@ -156,7 +156,8 @@ class TrialResult:
 
     `metrics` are the last epoch's and `best` the best epoch's, named `loss`, `accuracy`, `validation/accuracy`.
     `seconds` is the training time on the worker's monotonic clock; `weights_sha256` the digest of the final weights,
-    `kept_sha256` that of the weights that were kept, after `kept_epoch`.
+    `kept_sha256` that of the weights that were kept, after `kept_epoch`. `xla` says whether XLA compiled the training
+    loop, `xla_reason` why it did not.
     """
 
     state: TrialState
@@ -171,6 +172,7 @@ class TrialResult:
     parameters: int | None = None
     trainable_parameters: int | None = None
     xla: bool | None = None
+    xla_reason: str | None = None
     reused_graph: bool | None = None
     error: str | None = None
     traceback: str | None = None

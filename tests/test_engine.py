@@ -86,7 +86,7 @@ def test_an_epoch_learns_what_train_on_batch_learns(build: Callable[[], Any]) ->
             continue
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=2e-4, atol=2e-5, err_msg=ours.path)
     assert logs == pytest.approx(expected, rel=1e-4)
-    assert engine.xla
+    assert engine.compilation.xla
 
 
 def test_validation_is_keras_evaluate() -> None:
@@ -236,7 +236,7 @@ def test_what_xla_refuses_trains_without_it_and_says_so_once() -> None:
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
     engine = Engine(model, make_data(), 32, notices.append)
     logs = train(engine, epochs=2)
-    assert not engine.xla
+    assert not engine.compilation.xla
     assert len(notices) == 1
     assert "XLA refuses" in notices[0]
     assert logs[1]["loss"] < logs[0]["loss"]

@@ -42,6 +42,8 @@ class Setup:
         return {
             "KERAS_BACKEND": "tensorflow",  # a user's shell may say otherwise
             "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
+            # oneDNN runs convolutions up to 5 times faster; TensorFlow leaves it off on processors without AVX-512
+            "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
             "TF_FORCE_GPU_ALLOW_GROWTH": "true",
             **dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
             "TF_NUM_INTEROP_THREADS": "1",

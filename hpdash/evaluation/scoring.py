@@ -105,7 +105,9 @@ def _ready(entrant: Entrant, folder: Path, loaded: Loaded, kept: Mapping[str, Ar
 
     settings, dataset = entrant.spec.settings, loaded[0]
     model = models.build(settings, folder, dataset.x_train.shape[1:], dataset.classes, entrant.spec.seed)
-    engine = Engine(model, engine_data(loaded), settings["train"]["batch_size"])
+    engine = Engine(
+        model, engine_data(loaded), settings["train"]["batch_size"], xla=settings["train"].get("xla") or "auto"
+    )
     if not engine.take(kept):
         raise TrialError(f"{entrant.name}: its kept weights do not fit its model. {_CHANGED}")
     metric = entrant.spec.objective.removeprefix(f"{VALIDATION}/")

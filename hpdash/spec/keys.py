@@ -24,6 +24,7 @@ Activation = Literal["relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "silu
 Norm = Literal["none", "before", "after"]
 Optimizer = Literal["sgd", "rmsprop", "adam", "adamw"]
 Schedule = Literal["exponential", "step", "cosine", "plateau"]
+Xla = Literal["auto", "always", "never"]
 Weights = Literal["best", "last", "none"]
 Series = Literal["weights", "gradients", "activations"]
 

@@ -44,6 +44,7 @@ from .keys import (
     Text,
     Unit,
     Weights,
+    Xla,
     builder_name,
     data_name,
     folder_name,
@@ -58,7 +59,7 @@ from .keys import (
 class Table(BaseModel):
     """A table of the file; a key is checked as it is assigned, strictly: only an integer widens, to a float."""
 
-    model_config = ConfigDict(strict=True, allow_inf_nan=False, validate_assignment=True)
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, validate_assignment=True, defer_build=True)
 
 
 class SweepTable(Table):
@@ -172,6 +173,11 @@ class TrainTable(Table):
         None,
         'a list of Keras metric names, such as ["accuracy"]',
         "The metrics; default: accuracy, or mean_absolute_error for a regression.",
+    )
+    xla: Xla = one_of(
+        None,
+        Xla,
+        "Whether XLA compiles the training; default: auto, which decides by the operations in the model.",
     )
     loop: Annotated[str, AfterValidator(loop_name)] = key(
         None,

@@ -129,7 +129,8 @@ def _facts(run: Run) -> Iterator[Text]:
         yield plain(f"{result.parameters:,} parameters, {result.trainable_parameters or 0:,} of them trainable")
     if result and result.xla is not None:
         graph = "an earlier trial's graph" if result.reused_graph else "a graph of its own"
-        yield plain(f"{'compiled with' if result.xla else 'without'} XLA, on {graph}")
+        reason = f" ({result.xla_reason})" if result.xla_reason else ""
+        yield plain(f"{'compiled with' if result.xla else 'without'} XLA{reason}, on {graph}")
     yield from of_run(run)
     if result and result.weights_sha256:
         yield plain(f"weights' sha256 {result.weights_sha256}")

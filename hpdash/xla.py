@@ -1,0 +1,192 @@
+"""Whether XLA compiles a graph: decided by the operations in it and their shapes.
+
+No clock decides, because XLA rounds differently from TensorFlow's own kernels: a trial's weights are a function of its
+settings and its seed only if the same model always takes the same way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .layers import on_gpu
+
+NODE_SECONDS = 1.5e-6  # TensorFlow's executor starts a kernel for each node: measured .3 to 3.4 microseconds
+BACKWARD_NODES = 3  # nodes of a training step for each node of the forward pass, about
+FREE = {"Const", "Placeholder", "Identity", "NoOp", "While", "StatelessWhile"}  # nodes that start no kernel
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """Whether XLA compiles a graph, and if it does not, why."""
+
+    xla: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """Operations that XLA runs slower on a CPU than TensorFlow's own kernels do, by `nanoseconds` a unit of `work`.
+
+    `gradient_of` is the operation of a forward pass that brings two of these into a training step.
+    """
+
+    name: str
+    operations: tuple[str, ...]
+    work: Callable[[Any], float]
+    nanoseconds: float
+    gradient_of: str = ""
+
+
+def choose(setting: str, graphs: Iterable[Any]) -> Compilation:
+    """Decide by a traced pass, the inner graphs of its loops included; `setting` is [train] xla.
+
+    With "auto", XLA compiles the graph unless it would lose more time in slow operations than it saves by starting no
+    kernel for each node. On a GPU nothing is known to be slow.
+    """
+    operations = [each for graph in graphs for each in _operations(graph, set())]
+    return _decide(setting, _lost(operations), sum(each.type not in FREE for each in operations))
+
+
+def expect(setting: str, forward: Any, batch: int, training: bool) -> Compilation:
+    """Guess what `choose` will decide, by the traced forward pass of one example.
+
+    Random numbers are drawn in another way for XLA, so a wrong guess costs a second trace.
+    """
+    operations = list(_operations(forward, set()))
+    lost = _lost(operations)
+    nodes = sum(each.type not in FREE for each in operations)
+    if training:
+        nodes *= BACKWARD_NODES
+        for slow in SLOW:
+            found = [each for each in operations if each.type == slow.gradient_of]
+            lost[slow.name] = lost.get(slow.name, 0.0) + 2 * sum(map(slow.work, found)) * slow.nanoseconds
+    return _decide(setting, {name: seconds * batch for name, seconds in lost.items()}, nodes)
+
+
+def _decide(setting: str, lost: dict[str, float], nodes: int) -> Compilation:
+    if setting == "never":
+        return Compilation(False, 'xla = "never"')
+    if setting == "always" or on_gpu() or sum(lost.values()) * 1e-9 <= nodes * NODE_SECONDS:
+        return Compilation(True)
+    return Compilation(False, f"XLA is slow at {max(lost, key=lost.__getitem__)} on a CPU")
+
+
+def _lost(operations: Iterable[Any]) -> dict[str, float]:
+    """Return the nanoseconds a step loses under XLA to each kind of slow operation."""
+    lost: dict[str, float] = {}
+    for operation in operations:
+        slow = _BY_OPERATION.get(operation.type)
+        if slow and _is_used(operation):
+            lost[slow.name] = lost.get(slow.name, 0.0) + slow.work(operation) * slow.nanoseconds
+    return lost
+
+
+def _is_used(operation: Any) -> bool:
+    """Return whether any node reads the operation's outputs: the gradient of the inputs, for one, is not needed."""
+    returned = {id(each) for each in getattr(operation.graph, "outputs", ())}
+    return any(each.consumers() or id(each) in returned for each in operation.outputs)
+
+
+def _operations(graph: Any, seen: set[str]) -> Iterator[Any]:
+    """Yield the operations of a graph and of the functions that it calls."""
+    yield from graph.get_operations()
+    for name, function in graph._functions.items():
+        inner = getattr(function, "graph", None)
+        if name not in seen and inner is not None:
+            seen.add(name)
+            yield from _operations(inner, seen)
+
+
+def _size(tensor: Any) -> float:
+    """Return a tensor's number of values, a dimension that the graph does not know counted as one."""
+    return float(math.prod(length or 1 for length in tensor.shape)) if tensor.shape.rank is not None else 1.0
+
+
+def _filter_gradient_products(operation: Any) -> float:
+    upstream, kernel = operation.inputs[2], operation.outputs[0]
+    return _size(upstream) * _size(kernel) / (kernel.shape[-1] or 1)
+
+
+def _input_gradient_products(operation: Any) -> float:
+    kernel, upstream = operation.inputs[1], operation.inputs[2]
+    return _size(upstream) * _size(kernel) / (kernel.shape[-1] or 1)
+
+
+def _convolution_products(operation: Any) -> float:
+    """Count the multiplications of a convolution or of one of its gradients."""
+    if "BackpropFilter" in operation.type:
+        return _filter_gradient_products(operation)
+    if "BackpropInput" in operation.type:
+        return _input_gradient_products(operation)
+    kernel = operation.inputs[1]
+    return _size(operation.outputs[0]) * _size(kernel) / (kernel.shape[-1] or 1)
+
+
+def _depthwise_products(operation: Any) -> float:
+    """Count the multiplications of a depthwise convolution [height, width, channels, multiplier] or of a gradient."""
+    is_gradient = "Backprop" in operation.type
+    kernel = operation.outputs[0] if "BackpropFilter" in operation.type else operation.inputs[1]
+    values = operation.inputs[2] if is_gradient else operation.outputs[0]
+    return _size(values) * (kernel.shape[0] or 1) * (kernel.shape[1] or 1)
+
+
+def _inputs(operation: Any) -> float:
+    return _size(operation.inputs[0])
+
+
+def _outputs(operation: Any) -> float:
+    return _size(operation.outputs[0])
+
+
+def _cubes(operation: Any) -> float:
+    """Count values times columns of matrices [..., n, n]."""
+    matrix = operation.inputs[0]
+    return _size(matrix) * (matrix.shape[-1] or 1)
+
+
+# What one core took under XLA and in TensorFlow's kernels (oneDNN switched on), in ms, batch 64 where none is named.
+# XLA lost between a third of the nanoseconds given and four times as much, depending on the shape.
+SLOW = (
+    # 14x14x6 to 16 filters of 5x5: 4.1 and 1.2; 32x32x3 to 32 of 3x3: 8.7 and 2.4; 32x32x32 to 32: 23 and 15
+    Slow("convolutions", ("Conv2D",), _convolution_products, 0.05),
+    # the same: 67 and 4.0; 400 and 8.9; 6,104 and 64; a 1x1 filter at 16x16x64: 450 and 17; Conv1D of 100x32: 174 and 8
+    Slow(
+        "the gradients of convolutions",
+        ("Conv2DBackpropInput", "Conv2DBackpropFilter"),
+        _convolution_products,
+        1.0,
+        "Conv2D",
+    ),
+    # 16x16x64, 3x3: forward 81 and .8; gradients 3,558 and 3.2
+    Slow("depthwise convolutions", ("DepthwiseConv2dNative",), _depthwise_products, 8.0),
+    Slow(
+        "the gradients of depthwise convolutions",
+        ("DepthwiseConv2dNativeBackpropInput", "DepthwiseConv2dNativeBackpropFilter"),
+        _depthwise_products,
+        180.0,
+        "DepthwiseConv2dNative",
+    ),
+    # batch 8, 12x12x12x8 to 16 filters of 3x3x3: forward 16 and 2.1; gradients 124 and 7.4
+    Slow("convolutions in three dimensions", ("Conv3D",), _convolution_products, 0.3),
+    Slow(
+        "the gradients of convolutions in three dimensions",
+        ("Conv3DBackpropInputV2", "Conv3DBackpropFilterV2"),
+        _convolution_products,
+        1.2,
+        "Conv3D",
+    ),
+    # 28x28x16, 2x2: 9.9 and 1.4; in one dimension, 100x32: .86 and .35
+    Slow("the gradient of max pooling", ("MaxPoolGrad",), _inputs, 5.0, "MaxPool"),
+    # 1,000 numbers, the 5 largest: 11 and .5; all of them sorted: 11 and 4.3
+    Slow("sorting", ("TopKV2", "TopK"), _inputs, 150.0),
+    # 14x14x16 to 28x28x16: forward 4.3 and .5; gradient 11 and 2.2
+    Slow("bilinear resizing", ("ResizeBilinear",), _outputs, 5.0),
+    Slow("the gradient of bilinear resizing", ("ResizeBilinearGrad",), _inputs, 11.0, "ResizeBilinear"),
+    # 16 matrices of 32x32: Cholesky 1.1 and .2; inverse 1.1 and .3; 4 of them: singular values 24 and 1
+    Slow("matrix factorisations", ("Cholesky", "MatrixInverse", "MatrixDeterminant"), _cubes, 1.8),
+    Slow("singular values", ("Svd",), _cubes, 170.0),
+)
+_BY_OPERATION = {operation: slow for slow in SLOW for operation in slow.operations}
