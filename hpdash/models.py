@@ -14,7 +14,7 @@ import numpy as np
 from .errors import TrialError
 from .functions import load_function
 from .hyper import hold
-from .layers import MAXOUT_PIECES, Dense, Maxout, Noise, Penalty, on_gpu
+from .layers import MAXOUT_PIECES, BatchNormalization, Dense, Maxout, Noise, Penalty, on_gpu
 from .optimizers import optimizer
 from .trial import default_metrics
 
@@ -83,16 +83,17 @@ def mlp(settings: Mapping[str, Any], input_shape: tuple[int, ...], classes: int 
     after the activation, dropout; then a softmax over the classes, or one linear unit for a regression.
     """
     layers: list[Any] = [keras.Input(input_shape), keras.layers.Flatten(name="flatten")]
-    if settings["batchnorm_input"]:
-        layers.append(keras.layers.BatchNormalization(name="batchnorm_input"))
+    norm = _batchnorm("batchnorm_input") if settings["batchnorm_input"] else None
+    if norm:
+        layers.append(norm)
     if settings["noise"]:
         layers.append((keras.layers.GaussianNoise if on_gpu() else Noise)(settings["noise"], name="noise"))
-    is_first = not settings["batchnorm_input"]
+    dense = _dense(is_first=not norm, norm=None if settings["noise"] else norm)
     for number, units in enumerate(settings["hidden"], start=1):
-        layers += _hidden(settings, number, units, is_first)
-        is_first = False
+        layers += _hidden(settings, number, units, dense)
+        dense = _dense()
     kernel, bias = _output_initializers(settings)
-    output = _dense(is_first)(
+    output = dense(
         1 if classes is None else classes,
         activation=None if classes is None else "softmax",
         kernel_initializer=kernel,
@@ -105,8 +106,13 @@ def mlp(settings: Mapping[str, Any], input_shape: tuple[int, ...], classes: int 
     return keras.Sequential([*layers, output], name="mlp")  # all at once: with each added one it is built anew
 
 
-def _dense(is_first: bool) -> Callable[..., keras.layers.Dense]:
-    return keras.layers.Dense if on_gpu() else partial(Dense, is_first=is_first)
+def _dense(**place: Any) -> Callable[..., keras.layers.Dense]:
+    """Return what makes a dense layer at a place that `layers.Dense` describes."""
+    return keras.layers.Dense if on_gpu() else partial(Dense, **place)
+
+
+def _batchnorm(name: str) -> keras.layers.BatchNormalization:
+    return (keras.layers.BatchNormalization if on_gpu() else BatchNormalization)(name=name)
 
 
 def _penalty(l1: float, l2: float) -> keras.regularizers.Regularizer | None:
@@ -115,9 +121,9 @@ def _penalty(l1: float, l2: float) -> keras.regularizers.Regularizer | None:
     return (keras.regularizers.L1L2 if on_gpu() else Penalty)(l1, l2)
 
 
-def _hidden(settings: Mapping[str, Any], number: int, units: int, is_first: bool) -> Iterator[keras.layers.Layer]:
+def _hidden(settings: Mapping[str, Any], number: int, units: int, dense: Callable[..., Any]) -> Iterator[Any]:
     layers = keras.layers
-    yield _dense(is_first)(
+    yield dense(
         units * (MAXOUT_PIECES if settings["activation"] == "maxout" else 1),
         kernel_initializer=initializer(settings["kernel_initializer"]),
         bias_initializer=_bias_initializer(settings),
@@ -125,10 +131,10 @@ def _hidden(settings: Mapping[str, Any], number: int, units: int, is_first: bool
         name=f"hidden_{number}",
     )
     if settings["batchnorm"] == "before":
-        yield layers.BatchNormalization(name=f"batchnorm_{number}")
+        yield _batchnorm(f"batchnorm_{number}")
     yield _activation(settings, f"activation_{number}")
     if settings["batchnorm"] == "after":
-        yield layers.BatchNormalization(name=f"batchnorm_{number}")
+        yield _batchnorm(f"batchnorm_{number}")
     if settings["dropout"]:
         yield layers.Dropout(settings["dropout"], name=f"dropout_{number}")
 

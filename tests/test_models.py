@@ -221,3 +221,51 @@ def test_a_seed_gives_its_weights() -> None:
     build(seed=5, hidden=[8])
     np.testing.assert_array_equal(one, kernel(build(seed=1, hidden=[8]), "hidden_1"))
     assert (one != kernel(build(seed=2, hidden=[8]), "hidden_1")).any()
+
+
+@pytest.mark.parametrize("hidden", [[300, 100], [50, 50, 50]], ids=str)
+@pytest.mark.parametrize("where", [{"batchnorm": "before"}, {"batchnorm_input": True}, {"batchnorm": "after"}], ids=str)
+def test_batch_normalisation_learns_what_keras_own_layer_learns(
+    where: dict[str, Any], hidden: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After 5 steps weights and moving statistics are those of Keras' layer within rounding, which 20 steps amplify."""
+    random = np.random.default_rng(0)
+    x, y = random.random((5, 32, 28, 28), np.float32), random.integers(0, 10, (5, 32))
+
+    def trained() -> dict[str, np.ndarray[Any, Any]]:
+        model = build(seed=1, hidden=hidden, train={"learning_rate": 0.01}, **where)
+        step = tf.function(lambda x, y: model.train_step((x, y)), jit_compile=True, autograph=False)
+        model.optimizer.build(model.trainable_variables)
+        model.compute_metrics(x[0], y[0], model(x[0]))
+        for batch in zip(x, y, strict=True):
+            step(*map(tf.constant, batch))
+        return {variable.path: natural(variable, variable.numpy()) for variable in model.weights}
+
+    ours = trained()
+    monkeypatch.setattr(models, "BatchNormalization", keras.layers.BatchNormalization)
+    monkeypatch.setattr(models, "Dense", lambda units, is_first=False, norm=None, **rest: Dense(units, **rest))
+    theirs = trained()
+    assert ours.keys() == theirs.keys()
+    assert any("moving_variance" in path for path in ours)
+    for path, value in ours.items():
+        np.testing.assert_allclose(value, theirs[path], rtol=1e-3, atol=1e-5, err_msg=path)
+
+
+def test_normalised_inputs_pass_their_gradients_through_the_first_kernel() -> None:
+    """The gradients of gamma, beta and the kernel are those that TensorFlow derives by itself."""
+    model = build(seed=1, hidden=[7], batchnorm_input=True)
+    norm, dense = model.get_layer("batchnorm_input"), model.get_layer("hidden_1")
+    random = np.random.default_rng(0)
+    norm.gamma.assign(random.normal(size=784))
+    norm.beta.assign(random.normal(size=784))
+    x, factor = tf.constant(random.random((32, 784), np.float32)), tf.constant(random.random((32, 7), np.float32))
+    held = [norm.gamma.value, norm.beta.value, dense.weights[0].value]
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(factor * dense(norm(x, training=True)))
+    ours = tape.gradient(loss, held)
+    with tf.GradientTape() as tape:
+        mean, variance = tf.nn.moments(x, [0])
+        y = tf.nn.batch_normalization(x, mean, variance, norm.beta.value, norm.gamma.value, norm.epsilon)
+        loss = tf.reduce_sum(factor * tf.matmul(y, dense.weights[0].value, transpose_b=True))
+    for one, other in zip(ours, tape.gradient(loss, held), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
