@@ -90,7 +90,7 @@ def residual(shape: tuple[int, ...], _: float) -> keras.Model:
         branch = LAYERS.BatchNormalization()(LAYERS.Conv2D(filters, 3, padding="same", use_bias=False)(branch))
         shortcut = x if strides == 1 else LAYERS.Conv2D(filters, 1, strides)(x)
         x = LAYERS.Activation("relu")(LAYERS.Add()([branch, shortcut]))
-    return _classifier(inputs, LAYERS.GlobalAveragePooling2D()(x))
+    return _classifier(inputs, LAYERS.GlobalAveragePooling2D(2)(x))
 
 
 def separable(shape: tuple[int, ...], _: float) -> keras.Model:
@@ -101,7 +101,7 @@ def separable(shape: tuple[int, ...], _: float) -> keras.Model:
         x = LAYERS.Activation("relu")(LAYERS.BatchNormalization()(LAYERS.DepthwiseConv2D(3, padding="same")(x)))
         x = _normalised(x, filters, 1)
     x = LAYERS.SeparableConv2D(64, 3, strides=1, padding="same", activation="relu")(LAYERS.MaxPooling2D()(x))
-    return _classifier(inputs, LAYERS.GlobalAveragePooling2D()(x))
+    return _classifier(inputs, LAYERS.GlobalAveragePooling2D(2)(x))
 
 
 def conv1d(shape: tuple[int, ...], _: float) -> keras.Model:
@@ -149,8 +149,8 @@ def pooling(shape: tuple[int, ...], _: float) -> keras.Model:
     """Max, average and both global poolings."""
     inputs = keras.Input(shape)
     x = LAYERS.MaxPooling2D()(LAYERS.Conv2D(16, 3, activation="relu")(inputs))
-    x = LAYERS.AveragePooling2D()(LAYERS.Conv2D(32, 3, activation="relu")(x))
-    x = LAYERS.Concatenate()([LAYERS.GlobalMaxPooling2D()(x), LAYERS.GlobalAveragePooling2D()(x)])
+    x = LAYERS.AveragePooling2D(2)(LAYERS.Conv2D(32, 3, activation="relu")(x))
+    x = LAYERS.Concatenate()([LAYERS.GlobalMaxPooling2D()(x), LAYERS.GlobalAveragePooling2D(2)(x)])
     return _classifier(inputs, x)
 
 
@@ -233,7 +233,7 @@ class OwnStep(keras.Model):  # type: ignore[misc]
 
     def train_step(self, data: Any) -> Any:
         """Take one step along the clipped gradients and return the metrics."""
-        x, y = data
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
             predicted = self(x, training=True)
             loss = self.compute_loss(x, y, predicted)
