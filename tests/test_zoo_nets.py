@@ -20,7 +20,10 @@ from zoo_nets import NETS, Net, compiled
 
 BATCH, STEPS = 16, 4
 COUNT = BATCH * STEPS
-LOOSER = {"bfloat16": 2e-2}  # three digits in its products, and XLA rounds less often
+# rtol, with a tenth of it as atol. bfloat16 has three digits. After two steps of the VGG-like net a rounding decides
+# a maximum or a ReLU: in float64, too, weights changed by 1e-7 of their values end up 3e-4 apart after four steps, and
+# Keras' own float32 ends 1e-3 from its float64; they move by 8e-2
+LOOSER = {"bfloat16": 2e-2, "vgg": 2e-2}
 
 
 def build(net: Net, seed: int, dropout: float = 0.0) -> keras.Model:

@@ -90,7 +90,7 @@ def residual(shape: tuple[int, ...], _: float) -> keras.Model:
         branch = LAYERS.BatchNormalization()(LAYERS.Conv2D(filters, 3, padding="same", use_bias=False)(branch))
         shortcut = x if strides == 1 else LAYERS.Conv2D(filters, 1, strides)(x)
         x = LAYERS.Activation("relu")(LAYERS.Add()([branch, shortcut]))
-    return _classifier(inputs, LAYERS.GlobalAveragePooling2D(2)(x))
+    return _classifier(inputs, LAYERS.GlobalAveragePooling2D()(x))
 
 
 def separable(shape: tuple[int, ...], _: float) -> keras.Model:
@@ -101,7 +101,7 @@ def separable(shape: tuple[int, ...], _: float) -> keras.Model:
         x = LAYERS.Activation("relu")(LAYERS.BatchNormalization()(LAYERS.DepthwiseConv2D(3, padding="same")(x)))
         x = _normalised(x, filters, 1)
     x = LAYERS.SeparableConv2D(64, 3, strides=1, padding="same", activation="relu")(LAYERS.MaxPooling2D()(x))
-    return _classifier(inputs, LAYERS.GlobalAveragePooling2D(2)(x))
+    return _classifier(inputs, LAYERS.GlobalAveragePooling2D()(x))
 
 
 def conv1d(shape: tuple[int, ...], _: float) -> keras.Model:
@@ -150,7 +150,7 @@ def pooling(shape: tuple[int, ...], _: float) -> keras.Model:
     inputs = keras.Input(shape)
     x = LAYERS.MaxPooling2D()(LAYERS.Conv2D(16, 3, activation="relu")(inputs))
     x = LAYERS.AveragePooling2D(2)(LAYERS.Conv2D(32, 3, activation="relu")(x))
-    x = LAYERS.Concatenate()([LAYERS.GlobalMaxPooling2D()(x), LAYERS.GlobalAveragePooling2D(2)(x)])
+    x = LAYERS.Concatenate()([LAYERS.GlobalMaxPooling2D()(x), LAYERS.GlobalAveragePooling2D()(x)])
     return _classifier(inputs, x)
 
 
@@ -253,9 +253,9 @@ def own_step(shape: tuple[int, ...], _: float) -> keras.Model:
 
 
 NETS = {
-    "mlp small": Net("mnist", 40_000, _dense((50, 50, 50))),
+    "mlp small": Net("mnist", 20_480, _dense((50, 50, 50))),
     "mlp large": Net("cifar10", 6_400, _dense((1000, 500))),
-    "lenet": Net("mnist", 12_800, lenet, True),
+    "lenet": Net("mnist", 5_120, lenet, True),
     "vgg": Net("cifar10", 640, vgg, True),
     "residual": Net("cifar10", 1_280, residual, True),
     "separable": Net("cifar10", 2_560, separable, True),
