@@ -9,7 +9,7 @@ Each side is a process of its own that keeps TensorFlow loaded for all nets. The
 that all times of a net are from the same minute of the machine. A net's first epoch, which includes building, tracing
 and compiling, is reported apart; then the best of 2 further epochs counts.
 
-Needs the real MNIST and CIFAR-10 (`hpdash data get mnist`, `hpdash data get cifar10`). About 10 minutes on two cores.
+Needs the real MNIST and CIFAR-10 (`hpdash data get mnist`, `hpdash data get cifar10`).
 No time makes it fail: the last lines say which rows break which promise.
 """
 
