@@ -31,7 +31,7 @@ LONGEST = (  # files that take a minute and more: begun first, no core waits for
     "test_ray", "test_tensorboard", "test_checkpoint", "test_weights_page", "test_pruning", "test_row_05_06_signals",
     "test_engine", "test_train", "test_runner", "test_row_03_crash_points", "test_extension",
     "test_row_01_worker_killed", "test_row_02_driver_killed", "test_weights_tab", "test_own_loop", "test_evaluate",
-    "test_row_11_retried", "test_notebook",
+    "test_row_11_retried", "test_notebook", "test_zoo_nets",
 )  # fmt: skip
 
 

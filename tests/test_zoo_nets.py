@@ -71,6 +71,7 @@ def test_four_steps_teach_what_train_on_batch_teaches(name: str) -> None:
         np.testing.assert_allclose(ours[path], value, rtol=bound or 1e-3, atol=(bound or 1e-3) / 10, err_msg=path)
 
 
+@pytest.mark.slow  # test_xla.py and test_engine.py try a net of either way in every run
 @pytest.mark.parametrize("name", NETS)
 def test_a_poured_graph_gives_the_bits_of_a_fresh_one(name: str) -> None:
     """On the graph of another trial, dropout and augmentation included, a trial ends in the bits of its own graph."""
