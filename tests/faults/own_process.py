@@ -26,7 +26,8 @@ class Engine:
     """
 
     parameters = 4, 4
-    xla = reusable = False
+    reusable = False
+    compilation = SimpleNamespace(xla=False, reason="")
     model = SimpleNamespace(optimizer=SimpleNamespace(learning_rate=0.1))
 
     def __init__(self, trial: Trial, mended: bool) -> None:
