@@ -20,7 +20,7 @@ from .hyper import hypers
 from .layers import natural
 from .passes import OnCall, Pass
 from .probing import EXAMPLES, Probe, place
-from .xla import Compilation, choose, expect
+from .xla import REFUSALS, Compilation, choose, expect, first_line, is_compile_error
 
 CALL_SECONDS = 2.0  # about how long one compiled call runs: progress, Ctrl-C and time limits wait that long
 CORE_FLOPS = 50e9  # a modest core's float32 rate in a matrix product; only the calls' length depends on it
@@ -33,7 +33,6 @@ STATEFUL_RANDOM = {
     "RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal",
     "RandomShuffle", "RandomGamma", "RandomPoissonV2", "Multinomial",
 }  # fmt: skip
-REFUSALS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.NotFoundError)
 
 Logs = dict[str, float]
 
@@ -203,9 +202,9 @@ class Engine:
         try:
             steps.run(order, on_call)
         except REFUSALS as error:
-            if not steps.jit or not _is_compile_error(error):
+            if not steps.jit or not is_compile_error(error):
                 raise
-            reason = f"XLA refuses this model: {_first_line(error)}"
+            reason = f"XLA refuses this model: {first_line(error)}"
             self._tell("xla", f"trains without XLA: {reason}")
             self._use(steps, Compilation(False, reason))
             return self._run(steps, order, on_call)
@@ -285,15 +284,6 @@ def _even_batch(count: int) -> int:
     """Return the largest batch that divides the count, if a sensible one does: it spares compiling a remainder."""
     best = max(size for size in range(1, min(count, EVALUATION_BATCH) + 1) if count % size == 0)
     return best if best >= EVALUATION_BATCH // 4 else min(count, EVALUATION_BATCH)
-
-
-def _is_compile_error(error: tf.errors.OpError) -> bool:
-    text = error.message
-    return any(word in text for word in ("XLA", "compil", "Compil", "tf2xla", "unsupported", "compile-time constant"))
-
-
-def _first_line(error: tf.errors.OpError) -> str:
-    return str((error.message.strip().splitlines() or [type(error).__name__])[0][:200])
 
 
 def _nodes(graph: Any) -> Iterator[Any]:

@@ -11,11 +11,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import tensorflow as tf
+
 from .layers import on_gpu
 
 NODE_SECONDS = 1.5e-6  # TensorFlow's executor starts a kernel for each node: measured .3 to 3.4 microseconds
 BACKWARD_NODES = 3  # nodes of a training step for each node of the forward pass, about
 FREE = {"Const", "Placeholder", "Identity", "NoOp", "While", "StatelessWhile"}  # nodes that start no kernel
+
+REFUSALS = (
+    tf.errors.InvalidArgumentError,
+    tf.errors.UnimplementedError,
+    tf.errors.NotFoundError,
+)  # by XLA
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,17 @@ def expect(setting: str, forward: Any, batch: int, training: bool) -> Compilatio
             found = [each for each in operations if each.type == slow.gradient_of]
             lost[slow.name] = lost.get(slow.name, 0.0) + 2 * sum(map(slow.work, found)) * slow.nanoseconds
     return _decide(setting, {name: seconds * batch for name, seconds in lost.items()}, nodes)
+
+
+def is_compile_error(error: tf.errors.OpError) -> bool:
+    """Return whether an error says that XLA cannot compile the graph, rather than that the model is wrong."""
+    text = error.message
+    return any(word in text for word in ("XLA", "compil", "Compil", "tf2xla", "unsupported", "compile-time constant"))
+
+
+def first_line(error: tf.errors.OpError) -> str:
+    """Return the first line of an error's message, or its type if it has none."""
+    return str((error.message.strip().splitlines() or [type(error).__name__])[0][:200])
 
 
 def _decide(setting: str, lost: dict[str, float], nodes: int) -> Compilation:
@@ -148,7 +167,7 @@ def _cubes(operation: Any) -> float:
 
 
 # What one core took under XLA and in TensorFlow's kernels (oneDNN switched on), in ms, batch 64 where none is named.
-# XLA lost between a third of the nanoseconds given and four times as much, depending on the shape.
+# XLA lost between a quarter of the nanoseconds given and five times as much, depending on the shape.
 SLOW = (
     # 14x14x6 to 16 filters of 5x5: 4.1 and 1.2; 32x32x3 to 32 of 3x3: 8.7 and 2.4; 32x32x32 to 32: 23 and 15
     Slow("convolutions", ("Conv2D",), _convolution_products, 0.05),
