@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from .layers import on_gpu
-
-try:  # where the algorithm of all stateless random operations is chosen; it may move, which costs time only
-    from tensorflow.python.ops import random_ops_util
-except ImportError:
-    random_ops_util = None
+from .tracing import fast_operations
 
 OnCall = Callable[[float], None]
 
@@ -27,7 +21,7 @@ class Pass:
     with what `step` does to them it would wait for one after the other.
     `rows` is the length: as many batches as a call may take. A shorter last call uses the same executable,
     since the number of rows to run is a tensor; the remainder batch runs as a graph of its own size, without XLA,
-    because compiling it takes longer than it saves. What XLA compiles draws its random numbers by ThreeFry.
+    because compiling it takes longer than it saves.
     """
 
     def __init__(
@@ -46,7 +40,7 @@ class Pass:
     def _compile(self) -> None:
         def loop(order: tf.Tensor, rows: tf.Tensor) -> None:
             def body(row: tf.Tensor, taken: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-                with threefry() if self.jit and not on_gpu() else nullcontext():
+                with fast_operations(self.jit):
                     self.step(taken, order[row])
                 return row + 1, self.take(order[tf.minimum(row + 1, self.rows - 1)])
 
@@ -54,7 +48,8 @@ class Pass:
             tf.while_loop(lambda row, _: row < rows, body, start, parallel_iterations=1)
 
         def rest(row: tf.Tensor) -> None:
-            self.step(self.take(row), row)
+            with fast_operations(xla=False):
+                self.step(self.take(row), row)
 
         matrix = tf.TensorSpec((self.rows, self.batch), tf.int32)
         count = tf.TensorSpec((), tf.int32)
@@ -89,26 +84,3 @@ class Pass:
         yield self._loop.get_concrete_function()
         if self.rest:
             yield self._rest.get_concrete_function()
-
-
-@contextmanager
-def threefry() -> Iterator[None]:
-    """Trace stateless random operations that name no algorithm, as Keras' dropout does, with ThreeFry.
-
-    Left to choose at run time, XLA takes some 700 nanoseconds a number on a CPU, with ThreeFry 4. Without XLA, which
-    knows no ThreeFry there, TensorFlow's own choice is as good.
-    """
-    usual = getattr(random_ops_util, "get_key_counter_alg", None)
-    if usual is None:
-        yield
-        return
-
-    def chosen(seed: Any, alg: Any) -> Any:
-        is_open = alg in (None, "auto_select", tf.random.Algorithm.AUTO_SELECT, tf.random.Algorithm.AUTO_SELECT.value)
-        return usual(seed, "threefry" if is_open else alg)
-
-    random_ops_util.get_key_counter_alg = chosen
-    try:
-        yield
-    finally:
-        random_ops_util.get_key_counter_alg = usual

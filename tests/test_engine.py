@@ -14,7 +14,7 @@ from hpdash.engine import Engine, Pass
 from hpdash.engine import _nodes as engine_nodes
 from hpdash.feed import EngineData, Part, epoch_order, tensor
 from hpdash.layers import Dense
-from hpdash.passes import threefry
+from hpdash.tracing import threefry
 from hpdash.weights import named
 
 LAYERS = keras.layers

@@ -21,7 +21,7 @@ from hpdash.writer import RunWriter
 LAYERS = (  # a module imports from the layers before its own, and a package's modules from each other without a cycle
     {"binning", "errors"},
     {"disk", "domains", "trial", "histogram", "functions", "hyper", "signals", "layers", "looks", "npz", "versions"},
-    {"logdir", "entries", "estimate", "distances", "limits", "optimizers", "xla"},
+    {"logdir", "entries", "estimate", "distances", "limits", "optimizers", "tracing", "xla"},
     {"spec", "runs", "weights", "history"},
     {"search", "data", "models", "journal", "feed", "passes", "probing", "kept", "changes", "outline"},
     {"engine", "writer", "reader", "markdown", "between_epochs"},
@@ -51,6 +51,7 @@ HOMES = {
     "optimizers",
     "passes",
     "probing",
+    "tracing",
     "xla",
 }  # which workers alone load
 AT_NEED = {"backends.probe", "data.fetch"}  # import them inside a function that a child process calls
