@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from . import weights
 from .feed import EngineData, Part, epoch_order, view
+from .forward import floating_operations, trace
 from .hyper import hypers
 from .layers import natural
 from .passes import OnCall, Pass
@@ -59,7 +60,7 @@ class Engine:
         batch = min(batch_size, len(data.train))
         model.optimizer.build(model.trainable_variables)
         self._forward = _forward_pass(model, data)
-        self.flops = _operations_of(self._forward)
+        self.flops = floating_operations(self._forward)
         self._train = self._pass(data.train, model.train_step, batch, training=True)
         size = _even_batch(len(data.validation))
         self._validate = self._pass(data.validation, model.test_step, size, training=False)
@@ -263,21 +264,10 @@ def _forward_pass(model: keras.Model, data: EngineData) -> Any:
     The metrics create their variables here; otherwise the training loop would have to be traced twice.
     """
     x, y = data.scaled(data.train, tf.constant([data.train.start]))
-    forward = tf.function(lambda batch: model(batch, training=False), autograph=False)
-    concrete = forward.get_concrete_function(tf.TensorSpec(x.shape, x.dtype))
+    concrete = trace(model, x.shape[1:])
     outputs = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), concrete.structured_outputs)
     model.compute_metrics(x, y, outputs)
     return concrete.graph
-
-
-def _operations_of(graph: Any) -> float:
-    """Return a graph's floating point operations, as TensorFlow's profiler registers them.
-
-    Loops and operations without a registered count are left out: this sizes compiled calls, nothing else.
-    """
-    profiler = tf.compat.v1.profiler
-    options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation()).with_empty_output().build()
-    return float(profiler.profile(graph, options=options).total_float_ops)
 
 
 def _even_batch(count: int) -> int:

@@ -1,11 +1,11 @@
-"""How long a sweep of MLPs may take on this machine, from its arithmetic and a matrix product timed just now."""
+"""How long a sweep may take on this machine, from its models' arithmetic and a matrix product timed just now."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from operator import mul
 
 import numpy as np
 
@@ -18,6 +18,9 @@ NORM_SECONDS = 1e-5  # what batch normalisation of a layer adds to a step
 CORE_RATE = 5e10  # a modest core's, where only the comparison of trials counts
 EFFICIENCY = 0.9  # of that product's rate over a whole step, as the shipped sweeps ran
 TIMED_PRODUCTS = 50
+PLAIN_EFFICIENCY = 0.75  # the same without XLA, where convolutions are most of a step
+VALUE_SECONDS = 2e-9  # a step's cost, without XLA, for each value of the forward pass: 1 to 3.5 for 9 of 11 nets
+TRAINING = 3  # times the forward pass: backward takes twice as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +33,52 @@ class Size:
     outputs: int
 
 
-def seconds(specs: Sequence[TrialSpec], sizes: Sequence[Size], workers: int, times: float = 1.0) -> float:
-    """Estimate the seconds that trials of the built-in MLP take on so many one-thread workers.
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The work of one example's forward pass: floating point operations, values that operations return without XLA.
+
+    `step` is what a training step costs beside it, in seconds.
+    """
+
+    operations: float
+    values: float = 0.0
+    step: float = STEP_SECONDS
+
+
+def seconds(
+    specs: Sequence[TrialSpec], sizes: Sequence[Size], works: Sequence[Work], workers: int, times: float = 1.0
+) -> float:
+    """Estimate the seconds that trials take on so many one-thread workers.
 
     `times` is how many trials there are for each of these, where they stand for others.
     """
-    rate = matrix_rate() * EFFICIENCY
+    rate = matrix_rate() / workers
     graphs = min(len({spec.graph_key for spec in specs}), max(1.0, len(specs) * times))
-    work = sum(trial_seconds(spec, size, rate / workers) for spec, size in zip(specs, sizes, strict=True))
-    return START_SECONDS + (work * times + graphs * COMPILE_SECONDS) / workers
+    trials = zip(specs, sizes, works, strict=True)
+    total = sum(trial_seconds(spec, size, work, rate) for spec, size, work in trials)
+    return START_SECONDS + (total * times + graphs * COMPILE_SECONDS) / workers
 
 
-def trial_seconds(spec: TrialSpec, size: Size, rate: float = CORE_RATE) -> float:
-    """Estimate a trial's training time at a rate of so many operations a second.
+def trial_seconds(spec: TrialSpec, size: Size, work: Work, rate: float = CORE_RATE) -> float:
+    """Estimate a trial's training time where a matrix product has a rate of so many operations a second."""
+    train = spec.settings["train"]
+    steps = -(-size.train // train["batch_size"])
+    passes = TRAINING * size.train + size.validation
+    efficiency = PLAIN_EFFICIENCY if work.values else EFFICIENCY
+    example = work.operations / (rate * efficiency) + work.values * VALUE_SECONDS / TRAINING
+    return float(train["epochs"] * (passes * example + steps * work.step))
+
+
+def mlp_work(spec: TrialSpec, size: Size) -> Work:
+    """Return the work of the built-in MLP.
 
     A model of one's own counts as one without hidden layers: enough to see that more epochs take longer.
     """
-    train, model = spec.settings["train"], spec.settings["model"]
+    model = spec.settings["model"]
     hidden = model["hidden"] if model["builder"] == "mlp" else []
     widths = [size.values, *hidden, size.outputs]
-    forward = 2 * sum(inputs * units for inputs, units in pairwise(widths))
-    steps = -(-size.train // train["batch_size"])
-    overhead = steps * (STEP_SECONDS + len(hidden) * NORM_SECONDS * (model.get("batchnorm", "none") != "none"))
-    return float(train["epochs"] * (forward * (3 * size.train + size.validation) / rate + overhead))
+    norms = len(hidden) * (model.get("batchnorm", "none") != "none")
+    return Work(2 * sum(map(mul, widths, widths[1:])), step=STEP_SECONDS + norms * NORM_SECONDS)
 
 
 def matrix_rate() -> float:

@@ -174,7 +174,10 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
 
     def seconds(spec: TrialSpec) -> float:
         known = spec.settings["data"] in tables
-        return estimate.trial_seconds(spec, facts.sizes[tables.index(spec.settings["data"])]) if known else 0.0
+        if not known:
+            return 0.0
+        size = facts.sizes[tables.index(spec.settings["data"])]
+        return estimate.trial_seconds(spec, size, estimate.mlp_work(spec, size))
 
     plan = Plan(job.named, folder, course, results, workers, facts.synthetic, seconds)
     watcher.plan(plan)
@@ -258,23 +261,34 @@ def _start(job: _Job, specs: Sequence[TrialSpec], signals: Signals) -> tuple[Bac
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a sweep would run: the trials that are certain, how many at most, and perhaps how many seconds they take."""
+    """What a sweep would run: the certain trials, how many at most, and their seconds or why these are unknown."""
 
     specs: Sequence[TrialSpec]
     total: int
-    seconds: float | None = None
+    seconds: float | str
 
 
 def dry_run(sweep: Sweep, options: Options | None = None) -> Forecast:
     """Return what a sweep would run; trains and writes nothing, reads the data where they are here."""
     limits.check_files(0)
     options, course = options or Options(), Course(sweep)
+    return Forecast(course.certain(), course.total, _forecast(sweep, options, course))
+
+
+def _forecast(sweep: Sweep, options: Options, course: Course) -> float | str:
     samples = course.samples()
-    forecast, tables = Forecast(course.certain(), course.total), _data_tables(samples)
-    if _functions(samples) or any(data.needs_fetch(table) for table in tables):
-        return forecast
-    facts = probe.look(probe.Question(tables, (), sweep.folder), Signals())
+    tables = _data_tables(samples)
+    if any(own_loop(spec.settings["train"]) for spec in samples):
+        return "the work of a loop of one's own is not known before it runs"
+    if any(data.needs_fetch(table) for table in tables):
+        return "the data are not here"
+    signals = Signals()
+    facts = probe.look(probe.Question(tables, (), sweep.folder), signals)
     sizes = [facts.sizes[tables.index(spec.settings["data"])] for spec in samples]
+    works: Sequence[estimate.Work] | str = list(map(estimate.mlp_work, samples, sizes))
+    if any(spec.settings["model"]["builder"] != "mlp" for spec in samples):
+        works = probe.measure(samples, sweep.folder, signals)
+    if isinstance(works, str):
+        return works
     workers = min(options.workers or max(1, limits.cores() // options.threads), course.total)
-    share = course.total / len(samples)
-    return replace(forecast, seconds=estimate.seconds(samples, sizes, workers, share))
+    return estimate.seconds(samples, sizes, works, workers, course.total / len(samples))

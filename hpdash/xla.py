@@ -54,7 +54,7 @@ def choose(setting: str, graphs: Iterable[Any]) -> Compilation:
     With "auto", XLA compiles the graph unless it would lose more time in slow operations than it saves by starting no
     kernel for each node. On a GPU nothing is known to be slow.
     """
-    operations = [each for graph in graphs for each in _operations(graph, set())]
+    operations = [each for graph in graphs for each in operations_of(graph)]
     return _decide(setting, _lost(operations), sum(each.type not in FREE for each in operations))
 
 
@@ -63,7 +63,7 @@ def expect(setting: str, forward: Any, batch: int, training: bool) -> Compilatio
 
     Random numbers are drawn in another way for XLA, so a wrong guess costs a second trace.
     """
-    operations = list(_operations(forward, set()))
+    operations = list(operations_of(forward))
     lost = _lost(operations)
     nodes = sum(each.type not in FREE for each in operations)
     if training:
@@ -72,6 +72,22 @@ def expect(setting: str, forward: Any, batch: int, training: bool) -> Compilatio
             found = [each for each in operations if each.type == slow.gradient_of]
             lost[slow.name] = lost.get(slow.name, 0.0) + 2 * sum(map(slow.work, found)) * slow.nanoseconds
     return _decide(setting, {name: seconds * batch for name, seconds in lost.items()}, nodes)
+
+
+def operations_of(graph: Any, seen: set[str] | None = None) -> Iterator[Any]:
+    """Yield the operations of a graph and of the functions that it calls, those in `seen` left out."""
+    seen = set() if seen is None else seen
+    yield from graph.get_operations()
+    for name, function in graph._functions.items():
+        inner = getattr(function, "graph", None)
+        if name not in seen and inner is not None:
+            seen.add(name)
+            yield from operations_of(inner, seen)
+
+
+def size(tensor: Any) -> float:
+    """Return a tensor's number of values, a dimension that the graph does not know counted as one."""
+    return float(math.prod(length or 1 for length in tensor.shape)) if tensor.shape.rank is not None else 1.0
 
 
 def is_compile_error(error: tf.errors.OpError) -> bool:
@@ -109,29 +125,14 @@ def _is_used(operation: Any) -> bool:
     return any(each.consumers() or id(each) in returned for each in operation.outputs)
 
 
-def _operations(graph: Any, seen: set[str]) -> Iterator[Any]:
-    """Yield the operations of a graph and of the functions that it calls."""
-    yield from graph.get_operations()
-    for name, function in graph._functions.items():
-        inner = getattr(function, "graph", None)
-        if name not in seen and inner is not None:
-            seen.add(name)
-            yield from _operations(inner, seen)
-
-
-def _size(tensor: Any) -> float:
-    """Return a tensor's number of values, a dimension that the graph does not know counted as one."""
-    return float(math.prod(length or 1 for length in tensor.shape)) if tensor.shape.rank is not None else 1.0
-
-
 def _filter_gradient_products(operation: Any) -> float:
     upstream, kernel = operation.inputs[2], operation.outputs[0]
-    return _size(upstream) * _size(kernel) / (kernel.shape[-1] or 1)
+    return size(upstream) * size(kernel) / (kernel.shape[-1] or 1)
 
 
 def _input_gradient_products(operation: Any) -> float:
     kernel, upstream = operation.inputs[1], operation.inputs[2]
-    return _size(upstream) * _size(kernel) / (kernel.shape[-1] or 1)
+    return size(upstream) * size(kernel) / (kernel.shape[-1] or 1)
 
 
 def _convolution_products(operation: Any) -> float:
@@ -141,7 +142,7 @@ def _convolution_products(operation: Any) -> float:
     if "BackpropInput" in operation.type:
         return _input_gradient_products(operation)
     kernel = operation.inputs[1]
-    return _size(operation.outputs[0]) * _size(kernel) / (kernel.shape[-1] or 1)
+    return size(operation.outputs[0]) * size(kernel) / (kernel.shape[-1] or 1)
 
 
 def _depthwise_products(operation: Any) -> float:
@@ -149,21 +150,21 @@ def _depthwise_products(operation: Any) -> float:
     is_gradient = "Backprop" in operation.type
     kernel = operation.outputs[0] if "BackpropFilter" in operation.type else operation.inputs[1]
     values = operation.inputs[2] if is_gradient else operation.outputs[0]
-    return _size(values) * (kernel.shape[0] or 1) * (kernel.shape[1] or 1)
+    return size(values) * (kernel.shape[0] or 1) * (kernel.shape[1] or 1)
 
 
 def _inputs(operation: Any) -> float:
-    return _size(operation.inputs[0])
+    return size(operation.inputs[0])
 
 
 def _outputs(operation: Any) -> float:
-    return _size(operation.outputs[0])
+    return size(operation.outputs[0])
 
 
 def _cubes(operation: Any) -> float:
     """Count values times columns of matrices [..., n, n]."""
     matrix = operation.inputs[0]
-    return _size(matrix) * (matrix.shape[-1] or 1)
+    return size(matrix) * (matrix.shape[-1] or 1)
 
 
 # What one core took under XLA and in TensorFlow's kernels (oneDNN switched on), in ms, batch 64 where none is named.

@@ -18,6 +18,7 @@ from commands import hpdash, invoke, own
 from hpdash import cli
 from hpdash.backends import probe
 from hpdash.errors import DataError, HpdashError
+from hpdash.estimate import COMPILE_SECONDS, START_SECONDS
 
 MLP = """
 [data]
@@ -206,7 +207,66 @@ def test_a_dry_run_in_json(folder: Path) -> None:
     near, far = (json.loads(invoke("sweep", name, "--dry-run", "--json").stdout) for name in ("mlp.toml", "far.toml"))
     assert [trial["swept"] for trial in near["trials"]] == [{"dropout": 0.1}, {"dropout": 0.2}]
     assert near["estimate_seconds"] > 0
+    assert "no_estimate" not in near
     assert far["estimate_seconds"] is None
+    assert "data" in far["no_estimate"]
+
+
+NETS = """
+import keras
+from keras import layers
+
+def convolutional(input_shape, classes, filters):
+    net = [layers.Reshape((*input_shape, 1)), layers.Conv2D(filters, 3, padding="same"), layers.Flatten()]
+    return keras.Sequential([keras.Input(input_shape), *net, layers.Dense(classes, activation="softmax")])
+
+def recurrent(input_shape, classes, filters):
+    net = [layers.LSTM(filters), layers.Dense(classes, activation="softmax")]
+    return keras.Sequential([keras.Input(input_shape), *net])
+
+def broken(input_shape, classes, filters):
+    raise ValueError(f"{filters} filters are too many")
+
+def loop(trial):
+    pass
+"""
+
+
+def estimated(folder: Path, model: str = "", loop: str = "", filters: str = "[4]") -> dict[str, Any]:
+    """What a dry run says of a sweep of a builder or a loop of one's own, over numbers of filters."""
+    (folder / "nets.py").write_text(NETS)
+    train = f"epochs = 100\nloop = '{loop}'" if loop else "epochs = 100"
+    builder = f"builder = '{model}'" if model else ""
+    text = f"[data]\nname = 'digits'\n[model]\n{builder}\n[train]\n{train}\n[hparams]\nfilters = {filters}\n"
+    (folder / "net.toml").write_text(text)
+    shown = invoke("sweep", "net.toml", "--dry-run", "--json")
+    assert shown.exit_code == 0, shown.stderr
+    told: dict[str, Any] = json.loads(shown.stdout)
+    return told
+
+
+def test_a_dry_run_estimates_convolutions(folder: Path) -> None:
+    """A net with sixteen times the filters takes about so much longer, start and compilation apart."""
+    once = START_SECONDS + COMPILE_SECONDS
+    few = estimated(folder, "nets:convolutional", filters="[16]")["estimate_seconds"] - once
+    many = estimated(folder, "nets:convolutional", filters="[256]")["estimate_seconds"] - once
+    assert many > 5 * few > 0
+
+
+@pytest.mark.parametrize(
+    ("places", "reason"),
+    [
+        pytest.param({"model": "nets:recurrent"}, "recurrent", id="recurrent"),
+        pytest.param({"model": "nets:broken"}, "4 filters are too many", id="broken"),
+        pytest.param({"loop": "nets:loop"}, "loop", id="own-loop"),
+    ],
+)
+def test_a_dry_run_says_why_there_is_no_estimate(folder: Path, places: dict[str, str], reason: str) -> None:
+    """The trials are listed all the same."""
+    told = estimated(folder, **places)
+    assert told["estimate_seconds"] is None
+    assert reason in told["no_estimate"]
+    assert len(told["trials"]) == 1
 
 
 def test_a_sweep_ends_in_a_leaderboard(folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hpdash import estimate
-from hpdash.estimate import COMPILE_SECONDS, EFFICIENCY, START_SECONDS, STEP_SECONDS, Size
+from hpdash.estimate import COMPILE_SECONDS, EFFICIENCY, START_SECONDS, STEP_SECONDS, Size, mlp_work
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
 
@@ -29,7 +29,8 @@ def seconds(workers: int = 1, size: Size = SIZE, seeds: int = 1, **train: object
         "hparams": {"activation": ["relu", "tanh"]},
     }  # fmt: skip
     specs = trials(parse_sweep(content, name="guess", folder=Path()))
-    return estimate.seconds(specs, [size] * len(specs), workers)
+    works = [mlp_work(spec, size) for spec in specs]
+    return estimate.seconds(specs, [size] * len(specs), works, workers)
 
 
 def test_the_estimate_is_the_sum_of_its_parts() -> None:

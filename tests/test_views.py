@@ -174,7 +174,7 @@ def test_hostile_names_are_shown_literally() -> None:
     """No value that a user gives is markup, an escape or a line of its own."""
     made = specs(2, values=[HOSTILE, "plain"])
     found = {0: result(state=TrialState.FAILED, error=HOSTILE), 1: result(0.5)}
-    parts = leaderboard(PIPE, made, found, HOSTILE), *faults(made, found), *trial_list(PIPE, made, len(made), None)
+    parts = leaderboard(PIPE, made, found, HOSTILE), *faults(made, found), *trial_list(PIPE, made, len(made), "no data")
     drawn = text_of(*parts)
     assert drawn.count(LITERAL) >= 4
     assert "\x1b" not in drawn

@@ -5,13 +5,14 @@ A short-lived child does it, so that the driver never imports TensorFlow or a us
 
 from __future__ import annotations
 
+import json
 import math
 import multiprocessing
 import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from .. import data
 from ..data import Dataset
 from ..data.fetch import fetch as fetch_data
 from ..errors import BackendError, HpdashError
-from ..estimate import Size
+from ..estimate import Size, Work
 from ..functions import load_function
 from ..signals import Signals, held_back, ignore
+from ..trial import TrialSpec
 
 POLL_SECONDS = 0.2
+MOST_MODELS = 16  # that an estimate builds, at some .3 seconds each
 
 FetchProgress = Callable[[str, int, int | None], None]
 
@@ -56,6 +59,15 @@ def look(question: Question, signals: Signals) -> Facts:
     """Load every function and every data set once; raises what a worker would have raised, Stopped at a signal."""
     facts: Facts = in_child(_look, question, signals)
     return facts
+
+
+def measure(specs: Sequence[TrialSpec], folder: Path, signals: Signals) -> list[Work] | str:
+    """Build the model of each graph; return the work of each trial, or why it is not known.
+
+    Of more than `MOST_MODELS` graphs only so many are built, and the other trials get the mean of their work.
+    """
+    found: list[Work] | str = in_child(_measure, (tuple(specs), folder), signals)
+    return found
 
 
 def load(settings: Mapping[str, Any], folder: Path, signals: Signals) -> Dataset:
@@ -95,6 +107,38 @@ def _look(question: Question, _: Callable[[Any], None]) -> Facts:
         sizes.append(Size(len(split.train), len(split.validation), values, dataset.classes or 1))
         synthetic |= dataset.synthetic
     return Facts(tuple(classes), tuple(sizes), synthetic)
+
+
+def _measure(asked: tuple[Sequence[TrialSpec], Path], _: Callable[[Any], None]) -> list[Work] | str:
+    specs, folder = asked
+    os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    graphs = {spec.graph_key: spec for spec in specs}
+    datasets: dict[str, Dataset] = {}
+    works: dict[str, Work] = {}
+    for key in list(graphs)[:: -(-len(graphs) // MOST_MODELS)]:
+        settings = graphs[key].settings
+        name = json.dumps(settings["data"], sort_keys=True)
+        datasets[name] = datasets.get(name) or data.load(settings["data"], folder)
+        try:
+            works[key] = _work(settings, folder, datasets[name])
+        except Exception as error:  # a user's builder may raise anything
+            return f"a model cannot be built: {type(error).__name__}: {error}".splitlines()[0]
+        if math.isnan(works[key].operations):
+            return "the work of recurrent layers is not known before they run"
+    mean = Work(*(sum(numbers) / len(works) for numbers in zip(*map(astuple, works.values()), strict=True)))
+    return [works.get(spec.graph_key, mean) for spec in specs]
+
+
+def _work(settings: Mapping[str, Any], folder: Path, dataset: Dataset) -> Work:
+    """Return the work of a model, not a number where it has a loop."""
+    from .. import forward, models, xla  # noqa: PLC0415  TensorFlow, in the child alone
+
+    shape, train = dataset.x_train.shape[1:], settings["train"]
+    model = models.build(settings, folder, shape, dataset.classes, seed=0)
+    graph = forward.trace(model, shape).graph
+    is_compiled = xla.expect(train.get("xla") or "auto", graph, train["batch_size"], training=True).xla
+    operations = math.nan if forward.has_loop(graph) else forward.floating_operations(graph)
+    return Work(operations, 0.0 if is_compiled else forward.values(graph))
 
 
 def _load(asked: tuple[Mapping[str, Any], Path], _: Callable[[Any], None]) -> Dataset:

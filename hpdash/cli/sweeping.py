@@ -112,10 +112,12 @@ def _dry_run(loaded: Any, options: Any, as_json: bool) -> None:
     specs, total, seconds = forecast.specs, forecast.total, forecast.seconds
     if as_json:
         trials = [{"number": s.number, "seed": s.seed, "swept": s.swept, "settings": s.settings} for s in specs]
-        print_json({"trials": trials, "total": total, "estimate_seconds": seconds})
+        unknown = {"estimate_seconds": None, "no_estimate": seconds}
+        known = unknown if isinstance(seconds, str) else {"estimate_seconds": seconds}
+        print_json({"trials": trials, "total": total, **known})
         return
     console = console_for()
-    for part in trial_list(console, specs, total, seconds):
+    for part in trial_list(console, specs, total, seconds, loaded.pruning is not None):
         console.print(part, soft_wrap=True)
 
 

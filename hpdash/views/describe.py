@@ -59,9 +59,9 @@ def _data_row(each: Status) -> list[object]:
 
 
 def trial_list(
-    console: Console, specs: Sequence[TrialSpec], total: int, estimate: float | None
+    console: Console, specs: Sequence[TrialSpec], total: int, estimate: float | str, is_pruned: bool = False
 ) -> Iterator[RenderableType]:
-    """Draw the trials a sweep would run of so many in all, and how long that would take."""
+    """Draw the trials a sweep would run of so many in all, and how many seconds that would take or why nobody knows."""
     from .leaderboard import differing  # noqa: PLC0415  `hpdash check` imports this module, but needs no leaderboard
 
     names = differing(specs)
@@ -72,7 +72,9 @@ def trial_list(
         yield plain(f"… and {len(specs) - len(listed):,} more")
     if len(specs) < total:
         yield plain(f"… and up to {total - len(specs):,} that hang on the results of those before them")
-    if estimate is None:
-        yield plain(f"{total:,} trials; no estimate: it needs the built-in MLP and data that are here")
+    if isinstance(estimate, str):
+        yield plain(f"{total:,} trials; no estimate: {estimate}")
     else:
-        yield plain(f"{total:,} trials, about {duration(estimate)} (estimated from this machine's matrix product)")
+        condition = " if none is pruned" if is_pruned else ""
+        basis = "estimated from this machine's matrix product"
+        yield plain(f"{total:,} trials, about {duration(estimate)}{condition} ({basis})")
