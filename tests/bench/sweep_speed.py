@@ -41,6 +41,8 @@ def main() -> None:
     parser.add_argument("--fit-epochs", type=int, default=3, help="epochs each fit trial is timed on (default 3)")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.fit_epochs < 2:  # the first one compiles
+        parser.error("--fit-epochs must be at least 2")
     if options.child:
         print(json.dumps(CHILDREN[options.child](options)))
         return

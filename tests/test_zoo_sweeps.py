@@ -1,0 +1,134 @@
+"""Sweeps of the nets of `tests/bench/zoo_nets.py`: one worker, two workers, and killed processes give the same bits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+from driven import children, digests, driving, states, trial_folder, until
+
+from hpdash import logdir
+from hpdash.trial import TrialState
+
+sys.path.append(str(Path(__file__).with_name("bench")))  # at the end: tests/zoo.py has the name of a file there
+
+from zoo_nets import NETS
+
+# The functions that a sweep names. The model comes compiled, as the benchmark trains it; examples are made up.
+BRIDGE = f"""
+import sys
+import numpy as np
+sys.path.append({str(Path(__file__).with_name("bench"))!r})
+from zoo_data import load
+from zoo_nets import NETS, SHAPES
+
+def examples(data, target):
+    found = load(data, target, 192, real=False)
+    x = found.x if found.x.dtype == np.uint8 else found.x.astype(np.float32)
+    return dict(x_train=x, y_train=found.y if target == "class" else found.y.astype(np.float32))
+
+def net(input_shape, name):
+    found = NETS[name]
+    model = found.build(SHAPES[found.data], 0.25)
+    if found.target == "picture":
+        model.compile("adam", "mean_squared_error")
+    else:
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+"""
+EXAMPLES = """
+def {name}():
+    return examples("{data}", "{target}")
+"""
+SWEEP = """
+[sweep]
+name = "{name}"
+repeats = 2
+max_retries = 3
+objective = "validation/loss"
+[data]
+name = "bridge:{name}"
+validation = 32
+scale = "none"
+[model]
+builder = "bridge:net"
+[train]
+epochs = 3
+batch_size = 16
+[log]
+checkpoint_epochs = 1
+[hparams]
+name = {nets}
+"""
+PATIENCE = 200.0  # seconds
+GROUPS = {
+    f"{data}_{target}": [name for name, _ in nets]
+    for (data, target), nets in groupby(
+        sorted(NETS.items(), key=lambda item: (item[1].data, item[1].target)),
+        key=lambda item: (item[1].data, item[1].target),
+    )
+}
+
+
+def write(folder: Path, group: str) -> Path:
+    """Write the sweep of a group of nets, which learn the same data, and its functions; return its file."""
+    folder.mkdir()
+    data, _, target = group.rpartition("_")
+    (folder / "bridge.py").write_text(BRIDGE + EXAMPLES.format(name=group, data=data, target=target))
+    path = folder / "zoo.toml"
+    path.write_text(SWEEP.format(name=group, nets=GROUPS[group]))
+    return path
+
+
+def finish(path: Path, workers: int) -> None:
+    """Run a sweep, or what is left of it, to its end."""
+    with driving(path, "--workers", str(workers)) as driver:
+        _, err = driver.communicate(timeout=PATIENCE)
+        assert driver.returncode == 0, err
+
+
+def kill(path: Path, group: str, trial: int, worker: bool) -> None:
+    """Kill a worker, or the driver, when a trial has kept a checkpoint; do nothing if all trials end before."""
+    sweep = path.parent / "logs" / group
+
+    def is_caught() -> bool:
+        return any(sweep.glob(f"{trial:04d}*/{logdir.CHECKPOINT}*"))
+
+    with driving(path, "--workers", "2") as driver:
+        until(lambda: is_caught() or driver.poll() is not None, PATIENCE)
+        if driver.poll() is not None:
+            return
+        if worker:
+            for pid in children(driver.pid):
+                os.kill(pid, signal.SIGKILL)
+            driver.communicate(timeout=PATIENCE)
+        else:
+            driver.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("group", GROUPS)
+def test_workers_and_deaths_do_not_change_the_bits(tmp_path: Path, group: str) -> None:
+    """One worker, where the second seed runs on the first one's graph; two; and a sweep of killed workers and drivers.
+
+    Every trial ends with the same weights.
+    """
+    one, two, killed = (write(tmp_path / name, group) for name in ("one", "two", "killed"))
+    finish(one, 1)
+    finish(two, 2)
+    kill(killed, group, trial=0, worker=False)
+    kill(killed, group, trial=1, worker=True)
+    finish(killed, 2)
+    sweeps = [path.parent / "logs" / group for path in (one, two, killed)]
+    trials = 2 * len(GROUPS[group])
+    for sweep in sweeps:
+        assert list(states(sweep).values()) == [TrialState.FINISHED] * trials
+        assert None not in digests(sweep).values()
+    assert digests(sweeps[0]) == digests(sweeps[1]) == digests(sweeps[2])
+    assert len(set(digests(sweeps[0]).values())) == trials
+    assert trial_folder(sweeps[2], 0).exists()
