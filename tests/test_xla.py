@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from hpdash.engine import Engine
 from hpdash.feed import EngineData, Part, tensor
-from hpdash.xla import SLOW, _is_used, _operations, choose
+from hpdash.xla import SLOW, _is_used, choose, operations_of
 
 LAYERS = keras.layers
 
@@ -151,7 +151,7 @@ def test_a_gradient_that_nothing_reads_does_not_count() -> None:
         return tape.gradient(y, kernel)
 
     specs = tf.TensorSpec((64, 8, 8, 3)), tf.TensorSpec((3, 3, 3, 16))
-    operations = list(_operations(kernel_gradient.get_concrete_function(*specs).graph, set()))
+    operations = list(operations_of(kernel_gradient.get_concrete_function(*specs).graph))
     used = {each.type: _is_used(each) for each in operations if "Backprop" in each.type}
     assert used.pop("Conv2DBackpropFilter")
     assert not any(used.values())

@@ -31,8 +31,8 @@ def examples(data, target):
     x = found.x if found.x.dtype == np.uint8 else found.x.astype(np.float32)
     return dict(x_train=x, y_train=found.y if target == "class" else found.y.astype(np.float32))
 
-def net(input_shape, name):
-    found = NETS[name]
+def build(input_shape, net):
+    found = NETS[net]
     model = found.build(SHAPES[found.data], 0.25)
     if found.target == "picture":
         model.compile("adam", "mean_squared_error")
@@ -55,16 +55,16 @@ name = "bridge:{name}"
 validation = 32
 scale = "none"
 [model]
-builder = "bridge:net"
+builder = "bridge:build"
 [train]
 epochs = 3
 batch_size = 16
 [log]
 checkpoint_epochs = 1
 [hparams]
-name = {nets}
+net = {nets}
 """
-PATIENCE = 200.0  # seconds
+PATIENCE = 400.0  # seconds
 GROUPS = {
     f"{data}_{target}": [name for name, _ in nets]
     for (data, target), nets in groupby(
