@@ -19,7 +19,7 @@ CORE_RATE = 5e10  # a modest core's, where only the comparison of trials counts
 EFFICIENCY = 0.9  # of that product's rate over a whole step, as the shipped sweeps ran
 TIMED_PRODUCTS = 50
 PLAIN_EFFICIENCY = 0.75  # the same without XLA, where convolutions are most of a step
-VALUE_SECONDS = 2e-9  # a step's cost, without XLA, for each value of the forward pass: 1 to 3.5 for 9 of 11 nets
+VALUE_SECONDS = 2e-9  # of a step without XLA, for each value of the forward pass: .9 to 5.2 in 11 nets, median 2
 TRAINING = 3  # times the forward pass: backward takes twice as long
 
 
@@ -60,7 +60,7 @@ def seconds(
 
 
 def trial_seconds(spec: TrialSpec, size: Size, work: Work, rate: float = CORE_RATE) -> float:
-    """Estimate a trial's training time where a matrix product has a rate of so many operations a second."""
+    """Estimate a trial's training time in seconds; `rate` is a matrix product's, in operations a second."""
     train = spec.settings["train"]
     steps = -(-size.train // train["batch_size"])
     passes = TRAINING * size.train + size.validation

@@ -97,7 +97,7 @@ def check(folder: Path, sweep: Sweep, extends: bool = False) -> Mapping[str, Any
         )
     known = _read(path)
     if (changed := _changed(known, sweep)) and not extends:
-        hint = "Undo that to go on with it, begin anew beside it with --new, or add trials or values with --extend."
+        hint = "Undo the change to resume this sweep, start anew with --new, or add trials or values with --extend."
         raise SpecError([f"{folder}: expected the sweep it holds, found a changed one:", *lines(changed), hint])
     return known
 

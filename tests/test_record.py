@@ -147,7 +147,7 @@ def test_a_changed_sweep_is_refused(tmp_path: Path) -> None:
         f"{path.parent}: expected the sweep it holds, found a changed one:",
         "                before  now",
         "  train.epochs  10      3",
-        "Undo that to go on with it, begin anew beside it with --new, or add trials or values with --extend.",
+        "Undo the change to resume this sweep, start anew with --new, or add trials or values with --extend.",
     ]
 
 

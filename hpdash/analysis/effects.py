@@ -14,7 +14,7 @@ from .forest import Importance, importance
 from .objective import best, objective_of
 from .progress import Progress
 
-MOST_NUMBERS = 8  # that are told apart; more of them are put into bins
+MOST_NUMBERS = 8  # the most numbers that are shown one by one; more are grouped into bins
 BINS = 4
 
 Outcomes = Mapping[str, float]  # a run's name to its best objective, of the finished ones alone

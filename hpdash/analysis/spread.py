@@ -2,8 +2,8 @@
 
 Every distance is a Wasserstein-1 distance, given twice: in weight units, and divided by the pooled standard deviation
 of the distributions compared, sqrt(mean of their variances). The two can disagree: runs with larger weights are
-further apart in weight units for no other reason. Step 0, initial weights, is no training: it is told apart and in no
-mean (of `keras.callbacks.TensorBoard`, which counts from 0, it is the end of the first epoch).
+further apart in weight units for no other reason. Step 0 holds the initial weights, before any training: it is shown
+separately and is in no mean (of `keras.callbacks.TensorBoard`, which counts from 0, it is the end of the first epoch).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from itertools import chain
 
-ALIKE = 0.05  # the p-value from which two settings are not told apart
+ALIKE = 0.05  # two settings whose p-value is at least this do not differ significantly
 
 
 def welch(first: Sequence[float], second: Sequence[float]) -> float | None:

@@ -61,7 +61,7 @@ class _Graph:
 class Queue:
     """The tasks still to run, handed out so that trials of one graph go to the worker that has compiled it.
 
-    Where none waits, `more` is asked to put some: trials that hang on the results so far.
+    If no trial is waiting, call `more`, which may add trials that depend on the results so far.
     """
 
     def __init__(self, tasks: Iterable[Task], more: Callable[[], None] = lambda: None) -> None:

@@ -1,7 +1,7 @@
 """Trials in warm actors of a Ray cluster.
 
-The driver asks each busy actor for its news and waits for whoever answers first. Nothing is shared but the data sets,
-in Ray's object store: what a trial writes travels with its news.
+The driver requests the next message of each busy actor and waits for the first answer. Only the data sets are shared,
+in Ray's object store. What a trial writes is sent with its messages.
 """
 
 from __future__ import annotations

@@ -182,7 +182,7 @@ class TrainTable(Table):
     loop: Annotated[str, AfterValidator(loop_name)] = key(
         None,
         f'{FUNCTION}, or "none"',
-        "A training loop of one's own instead, which gets an hpdash.Trial; none: a Keras model, beside such.",
+        'Your own training loop, called with an hpdash.Trial; "none" trains a Keras model.',
         [NO_LOOP],
     )
 

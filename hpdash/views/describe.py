@@ -61,7 +61,7 @@ def _data_row(each: Status) -> list[object]:
 def trial_list(
     console: Console, specs: Sequence[TrialSpec], total: int, estimate: float | str, is_pruned: bool = False
 ) -> Iterator[RenderableType]:
-    """Draw the trials a sweep would run of so many in all, and how many seconds that would take or why nobody knows."""
+    """Draw the trials a sweep would run of so many in all, and the seconds it takes, or why there is no estimate."""
     from .leaderboard import differing  # noqa: PLC0415  `hpdash check` imports this module, but needs no leaderboard
 
     names = differing(specs)

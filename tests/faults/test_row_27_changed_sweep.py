@@ -48,7 +48,7 @@ epochs = 2
 [hparams]
 rate = [0.1, 0.2]
 """
-NEXT = "Undo that to go on with it, begin anew beside it with --new, or add trials or values with --extend."
+NEXT = "Undo the change to resume this sweep, start anew with --new, or add trials or values with --extend."
 
 
 def ran(path: Path, *options: str) -> tuple[int, str, str]:
