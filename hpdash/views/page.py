@@ -140,9 +140,9 @@ def _facts(run: Run) -> Iterator[Text]:
 
 def _begun(started: float) -> str:
     try:
-        return f"begun {datetime.fromtimestamp(started):%Y-%m-%d %H:%M}"
+        return f"started {datetime.fromtimestamp(started):%Y-%m-%d %H:%M}"
     except (ValueError, OverflowError, OSError):  # of a clock, or a file, that is far off
-        return "begun at a time that no calendar has"
+        return "start time invalid"
 
 
 def _settings(run: Run) -> Iterator[RenderableType]:
