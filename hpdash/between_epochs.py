@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from .goal import Goal
 from .trial import BETWEEN
 
 _STATE = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter")
@@ -22,7 +23,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class BetweenEpochs:
     """One trial's callbacks, by its resolved [train] table; `rate` is the learning rate that training begins with."""
 
-    def __init__(self, train: Mapping[str, Any], objective: str, goal: str, rate: float) -> None:
+    def __init__(self, train: Mapping[str, Any], objective: str, goal: Goal, rate: float) -> None:
         self._callbacks = callbacks_for(train, objective, goal, rate)
 
     def state(self) -> dict[str, Array]:
@@ -40,10 +41,10 @@ class BetweenEpochs:
         return [*self._callbacks, Resumed(self._callbacks, state)] if state else self._callbacks
 
 
-def callbacks_for(train: Mapping[str, Any], objective: str, goal: str, rate: float) -> list[keras.callbacks.Callback]:
+def callbacks_for(train: Mapping[str, Any], objective: str, goal: Goal, rate: float) -> list[keras.callbacks.Callback]:
     """Return the callbacks a resolved [train] table asks for; `rate` is the learning rate training begins with."""
     head, _, metric = objective.rpartition("/")
-    watched: dict[str, Any] = {"monitor": f"val_{metric}" if head else metric, "mode": goal}
+    watched: dict[str, Any] = {"monitor": f"val_{metric}" if head else metric, "mode": str(goal)}
     watched["min_delta"] = train["min_delta"] or 0.0
     found: list[keras.callbacks.Callback] = []
     if train["schedule"] == "plateau":

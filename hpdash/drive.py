@@ -6,14 +6,14 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, Self
 
 from . import checkpoint, logdir
 from .backends.base import Backend, Queue, Task
 from .backends.probe import FetchProgress
-from .errors import LogdirError, SpecError
+from .errors import HpdashError, LogdirError, SpecError
 from .journal import Journal
 from .search import Course
 from .signals import Signals
@@ -39,6 +39,7 @@ class Plan:
     results: Mapping[int, TrialResult]
     workers: int
     synthetic: bool = False
+    accepted: Mapping[str, int] = field(default_factory=dict)
     seconds: Callable[[TrialSpec], float] = lambda _: 0.0
 
 
@@ -46,7 +47,8 @@ class Plan:
 class Outcome:
     """How a sweep stands when its driver ends: each trial's last result, and what stopped it: a signal, or why.
 
-    `total` is how many trials it will have at most, of which `specs` are those known by now.
+    `total` is how many trials it will have at most, of which `specs` are those known by now. `accepted` has the code
+    and the data that were changed while it ran, and how often.
     """
 
     sweep: Sweep
@@ -57,6 +59,12 @@ class Outcome:
     signal: int | None = None
     synthetic: bool = False
     stopped: str = ""
+    accepted: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def caveats(self) -> list[str]:
+        """What has to stand beside the results wherever they are shown."""
+        return caveats(self.specs, self.synthetic, self.accepted)
 
     @property
     def exit_code(self) -> int:
@@ -67,7 +75,7 @@ class Outcome:
 
     def _repr_html_(self) -> str:
         """Show the leaderboard in a notebook."""
-        title = ", ".join([self.sweep.name, *caveats(self.specs, self.synthetic)])
+        title = ", ".join([self.sweep.name, *self.caveats])
         return leaderboard_html(self.specs, self.results, title)
 
 
@@ -119,7 +127,8 @@ class Drive:
         self._finished = any(result.state is TrialState.FINISHED for result in plan.results.values())
         self._failures = 0
         self._stopped_by: int | None = None
-        self._stopped = self._refused = ""
+        self._stopped = ""
+        self._refused: HpdashError | None = None
 
     def run(self, signals: Signals, newest_first: bool = False) -> Outcome:
         """Run the missing trials until all have ended or something stops them."""
@@ -142,7 +151,7 @@ class Drive:
             result = TrialResult(TrialState.INTERRUPTED, error="stopped with its driver")
             self._note(Ended(started.spec, started.attempt, result))
         if self._refused:
-            raise LogdirError(self._refused)
+            raise self._refused
         return self._outcome()
 
     def _outcome(self) -> Outcome:
@@ -154,7 +163,8 @@ class Drive:
             for spec in paused:
                 checkpoint.remove(self._folder(spec))
         specs, stopped_by = plan.course.specs, self._stopped_by
-        return Outcome(plan.sweep, plan.folder, specs, total, results, stopped_by, plan.synthetic, self._stopped)
+        facts = plan.synthetic, self._stopped, plan.accepted
+        return Outcome(plan.sweep, plan.folder, specs, total, results, stopped_by, *facts)
 
     def _may_go_on(self, result: TrialResult | None) -> bool:
         """Say whether a trial's result is one that promotion may yet change."""
@@ -234,6 +244,9 @@ class Drive:
                 self._decide(event)
             case Ended(spec, attempt, result):
                 self._running.pop(spec.number, None)
+                if result.is_refused and self._finished:  # other trials have the metric
+                    result = replace(result, state=TrialState.FAILED)
+                    event = replace(event, result=result)
                 self._journal.append(spec.number, result.state, attempt, result)
                 if event.lost_machine and self._lost[spec.number] < MACHINES_LOST:
                     self._lost[spec.number] += 1
@@ -253,12 +266,14 @@ class Drive:
     def _conclude(self, spec: TrialSpec, result: TrialResult) -> None:
         """Take a trial's last result of this run, and stop where it says so."""
         self._results[spec.number] = result
-        if result.state in (TrialState.KILLED, TrialState.TIMED_OUT):
+        was_open = result.is_refused and result.state is TrialState.FAILED
+        if was_open or result.state in (TrialState.KILLED, TrialState.TIMED_OUT):
             end_session(self._folder(spec), success=False)
         elif result.state is not TrialState.INTERRUPTED and not self._may_go_on(result):
             checkpoint.remove(self._folder(spec))
         if result.state is TrialState.INTERRUPTED and result.error and self._stopped_by is None:
-            self._refused = self._refused or result.error
+            error = SpecError([f"{self.plan.sweep.where}: {result.error}"]) if result.is_refused else None
+            self._refused = self._refused or error or LogdirError(result.error)
         self._count_failures(result)
         if self._refused or self._stopped:
             self._backend.interrupt()

@@ -16,9 +16,10 @@ import tensorflow as tf
 
 from . import weights
 from .feed import EngineData, Part, epoch_order, view
-from .forward import floating_operations, trace
+from .forward import constants, floating_operations, trace
 from .hyper import hypers
 from .layers import natural
+from .metric_values import scalars
 from .passes import OnCall, Pass
 from .probing import EXAMPLES, Probe, place
 from .xla import REFUSALS, Compilation, choose, expect, first_line, is_compile_error
@@ -98,6 +99,11 @@ class Engine:
         return self.model.count_params(), trainable
 
     @property
+    def metrics(self) -> list[str]:
+        """The names of what an epoch's logs have for the training part."""
+        return [name for name, _ in scalars(self.model.get_metrics_result())]
+
+    @property
     def compilation(self) -> Compilation:
         """Whether XLA compiles the training loop, known once it has been traced."""
         return self._compilations.get(self._train, Compilation(self._train.jit))
@@ -159,6 +165,11 @@ class Engine:
             number.variable.assign(other)
         return True
 
+    def has_constants_of(self, fresh: keras.Model) -> bool:
+        """Return whether another model, freshly built by the same builder, has the constants of this one's graph."""
+        batch = self.data.scaled(self.data.train, tf.constant([self.data.train.start]))
+        return constants(self.model, *batch) == constants(fresh, *batch)
+
     def fit(
         self,
         seed: int,
@@ -210,7 +221,7 @@ class Engine:
             self._use(steps, Compilation(False, reason))
             return self._run(steps, order, on_call)
         self._look_for_stateful_random(steps)
-        return {name: float(value) for name, value in _flat(self.model.get_metrics_result())}
+        return dict(scalars(self.model.get_metrics_result()))
 
     def _use(self, steps: Pass, compilation: Compilation) -> None:
         steps.use_xla(compilation.xla)
@@ -281,11 +292,3 @@ def _nodes(graph: Any) -> Iterator[Any]:
     yield from definition.node
     for function in definition.library.function:
         yield from function.node_def
-
-
-def _flat(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in metrics.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}_")
-        else:
-            yield f"{prefix}{name}", value

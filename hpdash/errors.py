@@ -7,6 +7,7 @@ HpdashError            1
     LockedError        3   another driver holds the sweep
   BackendError         4   workers cannot be started or kept alive
   TrialError           1   one trial cannot be trained as it was set
+    MetricError        1   it has not the metric that ranks or prunes, so that the sweep may be what is wrong
 """
 
 from __future__ import annotations
@@ -74,3 +75,7 @@ class BackendError(HpdashError):
 
 class TrialError(HpdashError):
     """Say why one trial cannot be trained as it was set."""
+
+
+class MetricError(TrialError):
+    """Say that a trial has not the metric that ranks or prunes; before any trial has finished, its sweep is wrong."""

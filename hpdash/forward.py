@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from .xla import FREE, operations_of, size
@@ -15,6 +18,32 @@ def trace(model: keras.Model, shape: Sequence[int]) -> Any:
     """Return the concrete function of inference on one example, float32 [1, *shape]."""
     forward = tf.function(lambda batch: model(batch, training=False), autograph=False)
     return forward.get_concrete_function(tf.TensorSpec((1, *shape), tf.float32))
+
+
+def constants(model: keras.Model, x: tf.Tensor, y: tf.Tensor) -> list[bytes]:
+    """Return the constants in the graph of a model's loss, and the seeds of its random operations, in sorted order.
+
+    Two models of one graph whose lists differ cannot share it: a number that a builder has drawn is in the graph, not
+    in a variable. The state of NumPy's and Python's random numbers is left as it was.
+    """
+
+    def loss(x: tf.Tensor, y: tf.Tensor) -> Any:
+        outputs = model(x, training=True)
+        with suppress(Exception):  # a model with a `train_step` of its own may have no loss
+            return outputs, model.compute_loss(x, y, outputs, None, training=True)
+        return outputs
+
+    kept, drawn = np.random.get_state(), random.getstate()  # users' code draws from the global generators
+    try:
+        graph = tf.function(loss, autograph=False).get_concrete_function(x, y).graph
+    finally:
+        np.random.set_state(kept)
+        random.setstate(drawn)
+    definition = graph.as_graph_def()
+    nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
+    values = [node.attr["value"].SerializeToString() for node in nodes if node.op == "Const"]
+    seeds = [b"seed %d %d" % (node.attr["seed"].i, node.attr["seed2"].i) for node in nodes if "seed2" in node.attr]
+    return sorted(values + seeds)
 
 
 def floating_operations(graph: Any) -> float:

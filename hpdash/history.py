@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Self
 
@@ -54,10 +53,3 @@ class History:
     def results(self) -> dict[int, TrialResult]:
         """The results a search learns from: who was killed or interrupted has none yet."""
         return {n: record.result for n, record in self.latest.items() if record.result and record.state.is_conclusive}
-
-
-def worth(value: float, goal: str) -> float:
-    """Return a value such that more is better, NaN as the worst."""
-    if math.isnan(value):
-        return -math.inf
-    return value if goal == "max" else -value

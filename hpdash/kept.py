@@ -9,6 +9,7 @@ from typing import Any
 
 from . import logdir
 from .runs import Run
+from .spec.known import OLD, Known
 
 SCHEMA = 1  # of `sweep.json` and the journal beside it
 
@@ -18,7 +19,7 @@ class Kept:
     """A sweep's normalised settings, how many trials it has, what it ran with, and its file as given.
 
     The settings have the name in use, `quickstart-2` where the file's own was taken. `folder` is where the modules and
-    files it names were, None where nobody wrote that down.
+    files it names were, None where nobody wrote that down. `known` is what was found of its data and builders.
     """
 
     settings: Mapping[str, Any]
@@ -26,6 +27,7 @@ class Kept:
     versions: Mapping[str, str | None]
     source: str
     folder: str | None = None
+    known: Known = OLD
 
 
 def kept(run: Run) -> Kept | None:
@@ -36,9 +38,10 @@ def kept(run: Run) -> Kept | None:
         try:
             data = json.loads((folder / logdir.SWEEP_JSON).read_bytes())
             source = (folder / logdir.SWEEP_TOML).read_text(errors="replace")
+            known = Known.from_json(data.get("known"))
             settings = {**data["settings"], "name": data["name"]}
-            return Kept(settings, int(data["trials"]), dict(data["versions"]), source, data.get("folder"))
-        except (OSError, ValueError, LookupError, TypeError, RecursionError):
+            return Kept(settings, int(data["trials"]), dict(data["versions"]), source, data.get("folder"), known)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             continue
     return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,22 +25,40 @@ def build(
     input_shape: tuple[int, ...],
     classes: int | None,
     seed: int,
+    takes: Collection[str] = (),
 ) -> keras.Model:
     """Build and compile a trial's model, its random numbers drawn from the seed.
 
-    A builder's model is compiled from [train] unless it comes compiled. Raises TrialError where it gives no model.
+    A builder's model is compiled from [train] unless it comes compiled. `takes` are the settings of [train] and [data]
+    that the builder is called with. Raises TrialError if the builder returns no model.
     """
     begin(seed)
-    model_settings, train = settings["model"], settings["train"]
-    if model_settings["builder"] == "mlp":
-        model = mlp(model_settings, input_shape, classes)
+    model = construct(settings, folder, input_shape, classes, takes)
+    ensure_compiled(model, settings["train"], classes)
+    return model
+
+
+def construct(
+    settings: Mapping[str, Mapping[str, Any]],
+    folder: Path,
+    input_shape: tuple[int, ...],
+    classes: int | None,
+    takes: Collection[str] = (),
+) -> keras.Model:
+    """Build a trial's model, with its weights; a builder may also have compiled it."""
+    if settings["model"]["builder"] == "mlp":
+        model = mlp(settings["model"], input_shape, classes)
     else:
-        model = _from_builder(model_settings, folder, input_shape, classes)
+        model = _from_builder(settings, folder, input_shape, classes, takes)
     if not model.built:
         model(np.zeros((1, *input_shape), np.float32))  # a subclassed model is built by being called, not by build()
+    return model
+
+
+def ensure_compiled(model: keras.Model, train: Mapping[str, Any], classes: int | None) -> None:
+    """Compile a model as [train] says, unless its builder has compiled it."""
     if not model.compiled:
         model.compile(optimizer=optimizer(train), loss=_loss(train, classes), metrics=_metrics(train, classes))
-    return model
 
 
 def begin(seed: int) -> None:
@@ -63,13 +81,23 @@ def _metrics(train: Mapping[str, Any], classes: int | None) -> list[str]:
 
 
 def _from_builder(
-    settings: Mapping[str, Any], folder: Path, input_shape: tuple[int, ...], classes: int | None
+    settings: Mapping[str, Mapping[str, Any]],
+    folder: Path,
+    input_shape: tuple[int, ...],
+    classes: int | None,
+    takes: Collection[str],
 ) -> keras.Model:
-    reference = settings["builder"]
+    own, train = settings["model"], settings["train"]
+    reference = own["builder"]
     builder = load_function(reference, folder)
-    keywords = {name: value for name, value in settings.items() if name != "builder" and value is not None}
-    named = inspect.signature(builder).parameters
-    keywords |= {k: v for k, v in (("input_shape", input_shape), ("classes", classes)) if k in named}
+    keywords = {name: value for name, value in own.items() if name != "builder" and value is not None}
+    parameters = inspect.signature(builder).parameters
+    known = {**settings["data"], **train, "loss": _loss(train, classes), "metrics": _metrics(train, classes)}
+    for name in takes:
+        parameter = parameters.get(name)
+        if known[name] is not None or (parameter is not None and parameter.default is parameter.empty):
+            keywords[name] = known[name]
+    keywords |= {k: v for k, v in (("input_shape", input_shape), ("classes", classes)) if k in parameters}
     model = builder(**keywords)
     if not isinstance(model, keras.Model):
         raise TrialError(f"{reference}: expected a keras.Model, found {type(model).__name__}")

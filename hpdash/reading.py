@@ -13,6 +13,7 @@ from rich.jupyter import JupyterMixin
 
 from . import disk, kept, outline, reader
 from .analysis.folds import by_sweep
+from .analysis.objective import ranked_by
 from .errors import SpecError
 from .runs import Damage, HistogramSeries, Logdir, Run
 from .views.listed import cells, draw, title
@@ -193,15 +194,20 @@ def read_runs(
     sort: str | None = None,
     columns: Sequence[str] = (),
     repeats: bool = False,
+    objective: str | None = None,
+    goal: str | None = None,
 ) -> Runs:
     """Read a logdir: hpdash's, or any that TensorBoard can show; LogdirError where there is none.
 
+    `objective` is the metric to rank by instead of the sweeps' own, `goal` whether "min" or "max" of it is best.
     `where` is a condition such as `"batchnorm=before and learning_rate<0.01"`. Of the tables, `sort` names a column
     (`"-time"`: from great to small), `columns` replace those that are shown, `repeats` unfolds replicates.
     Raises SpecError where a name is in none of the runs.
     """
     options = {"sort": sort, "columns": columns, "repeats": repeats}
-    return Runs(reader.read(Path(logdir)), where, options)._checked()
+    found = reader.read(Path(logdir))
+    found = replace(found, runs=tuple(ranked_by(found.runs, objective, goal)))
+    return Runs(found, where, options)._checked()
 
 
 def show(run: str, source: Source = "logs") -> RunPage:
@@ -216,11 +222,13 @@ def show(run: str, source: Source = "logs") -> RunPage:
     runs = own if own and len(own) == 1 else _opened(source)
     chosen = runs[0] if runs is own else find(runs.found.runs, run)
     about = kept.kept(chosen)
-    again = recipe(chosen, about.settings) if about else None
+    again = recipe(chosen, about) if about else None
     damage: list[Damage] = []
     histograms = reader.read_histograms(chosen, chosen.histograms, damage)
     warnings = dict.fromkeys((*runs.warnings, *map(str, damage)))  # what was damaged at the first look still is
-    return RunPage(Page(chosen, histograms, again, outline.read(chosen.folder)), tuple(warnings))
+    inputs = about.known.inputs.get(str(chosen.hparams.get("name"))) if about else None
+    scaled = inputs.scaled(str(chosen.hparams.get("scale"))) if inputs else ""
+    return RunPage(Page(chosen, histograms, again, outline.read(chosen.folder), scaled), tuple(warnings))
 
 
 def compare(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import data, disk, estimate, experiment, limits, logdir, record
+from . import data, disk, estimate, experiment, limits, logdir, provenance, record
 from .backends import probe
 from .backends.base import Backend
 from .backends.cluster import Cluster
@@ -20,9 +21,12 @@ from .drive import Drive, Outcome, Plan, Watcher
 from .errors import LockedError, SpecError
 from .history import History
 from .journal import Journal, lock, read_journal
+from .provenance import Provenance
 from .search import Course
+from .settling import settled, usages
 from .signals import Signals, Stopped
 from .spec import Sweep, load_sweep, parse_sweep
+from .spec.known import WHOLE
 from .trial import Notice, TrialResult, TrialSpec, TrialState, default_metrics, own_loop
 from .views.notebook import NotebookView, in_notebook
 
@@ -34,7 +38,8 @@ class Options:
     """How to run a sweep, apart from what is in its file.
 
     `workers` None is one a core, or one a GPU. `newest_first` reverses the order in which trials start. `new` begins
-    the sweep anew in a folder beside those that hold it; `extend` adds trials or values to the one there is. `ray` is
+    the sweep anew in a folder beside those that hold it; `extend` adds trials or values to the one there is. With
+    `accept_changes` it goes on although the user's code or data have changed since. `ray` is
     the cluster to run on instead of this machine's processes; workers None is then as many as it has room for.
     """
 
@@ -45,6 +50,7 @@ class Options:
     newest_first: bool = False
     new: bool = False
     extend: bool = False
+    accept_changes: bool = False
     ray: Cluster | None = None
 
 
@@ -77,7 +83,8 @@ def run_sweep(
         raise SpecError(['a Ray cluster needs ray, found none: pip install "hpdash[ray]"'])
     folder = next(record.fresh(Path(logs), sweep)) if options.new else record.home(Path(logs), sweep)
     sweep = record.going_on(folder, sweep, options.extend)
-    job = _Job(sweep, Course(sweep), folder, options, watcher or Watcher())
+    now = provenance.of(sweep.functions, sweep.values["name"], sweep.folder, record.provenance_of(folder))
+    job = _Job(sweep, Course(sweep), folder, options, watcher or Watcher(), now)
     before = _before(job)
     if len(before.results) == before.total:
         return before
@@ -97,11 +104,16 @@ class _Job:
     folder: Path
     options: Options
     watcher: Watcher
+    provenance: Provenance
 
     @property
     def named(self) -> Sweep:
         """The sweep under the name in use, its folder's."""
         return replace(self.sweep, name=self.folder.name)
+
+    def with_sweep(self, sweep: Sweep) -> _Job:
+        """Return the job with a sweep that more is known of."""
+        return self if sweep == self.sweep else replace(self, sweep=sweep, course=Course(sweep))
 
     def replayed(self) -> Course:
         """Return how far the sweep has come, by its journal where results decide on that."""
@@ -138,6 +150,7 @@ def _before(job: _Job) -> Outcome:
         if not job.folder.exists():
             return Outcome(job.named, job.folder, job.course.specs, job.course.total, {})
     known = record.check(job.folder, job.sweep, job.options.extend)
+    record.check_provenance(job.folder, job.provenance, job.options.accept_changes)
     replay = read_journal(job.folder / logdir.JOURNAL)
     course, history = job.replayed(), History.of(replay.entries)
     results = job.standing(course, history)
@@ -145,7 +158,8 @@ def _before(job: _Job) -> Outcome:
     if len(results) == total:
         job.tell(replay.warnings)
     synthetic = known.get("synthetic", False)
-    return Outcome(job.named, job.folder, course.specs, total, results, synthetic=synthetic)
+    facts = {"synthetic": synthetic, "accepted": record.accepted(known)}
+    return Outcome(job.named, job.folder, course.specs, total, results, **facts)
 
 
 def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
@@ -159,27 +173,31 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
     _fetch_missing(tables, watcher, signals)
     backend, workers = _start(job, specs, signals)
     stack.callback(backend.close)
-    facts = probe.look(probe.Question(tables, _functions(specs), sweep.folder), signals)
+    asked = () if record.knows_builders(job.folder, job.options.extend) else usages(sweep, specs)
+    facts = probe.look(probe.Question(tables, _functions(specs), sweep.folder, asked), signals)
+    job = job.with_sweep(settled(sweep, specs, tables, facts))
     if not begun:
         job = _begin(job, stack)
-    folder = job.folder
+    folder, sweep, specs = job.folder, job.sweep, job.course.samples()
     job.check_locked(folder)
+    now = replace(job.provenance, arrays=facts.arrays)
+    told = record.check_provenance(folder, now, job.options.accept_changes)
     record.write(folder, sweep, specs, job.course.total, _metrics(specs, facts), facts.synthetic)
+    known = record.keep_provenance(folder, now)
     warnings = experiment.refresh(folder.parent)
     journal = stack.enter_context(Journal.open(folder / logdir.JOURNAL))
     anew = [f"{sweep.name} was begun anew in {folder}"] * (folder.name != sweep.name)
-    job.tell([*anew, *warnings, *journal.warnings])
+    job.tell([*anew, *filter(None, [told]), *warnings, *journal.warnings])
     course = job.replayed()
     results = job.standing(course, journal.history)
 
-    def seconds(spec: TrialSpec) -> float:
-        known = spec.settings["data"] in tables
-        if not known:
-            return 0.0
-        size = facts.sizes[tables.index(spec.settings["data"])]
-        return estimate.trial_seconds(spec, size, estimate.mlp_work(spec, size))
+    sizes = _sizes(tables, facts)
 
-    plan = Plan(job.named, folder, course, results, workers, facts.synthetic, seconds)
+    def seconds(spec: TrialSpec) -> float:
+        size = sizes.get(_cut_of(spec.settings["data"]))
+        return 0.0 if size is None else estimate.trial_seconds(spec, size, estimate.mlp_work(spec, size))
+
+    plan = Plan(job.named, folder, course, results, workers, facts.synthetic, record.accepted(known), seconds)
     watcher.plan(plan)
     return Drive(plan, journal, backend, watcher, job.options.fail_fast)
 
@@ -217,6 +235,16 @@ def _data_tables(specs: Sequence[TrialSpec]) -> list[Mapping[str, Any]]:
         if spec.settings["data"] not in tables:
             tables.append(spec.settings["data"])
     return tables
+
+
+def _sizes(tables: Sequence[Mapping[str, Any]], facts: probe.Facts) -> dict[str, estimate.Size]:
+    """Return how much there is to do, by the data set and how it is cut."""
+    return {_cut_of(table): size for table, size in zip(tables, facts.sizes, strict=True)}
+
+
+def _cut_of(table: Mapping[str, Any]) -> str:
+    """Name what a [data] table loads and how it cuts it; the scale changes neither."""
+    return json.dumps({key: value for key, value in table.items() if key not in ("scale", WHOLE)}, sort_keys=True)
 
 
 def _functions(specs: Sequence[TrialSpec]) -> list[str]:
@@ -283,8 +311,10 @@ def _forecast(sweep: Sweep, options: Options, course: Course) -> float | str:
     if any(data.needs_fetch(table) for table in tables):
         return "the data are not here"
     signals = Signals()
-    facts = probe.look(probe.Question(tables, (), sweep.folder), signals)
-    sizes = [facts.sizes[tables.index(spec.settings["data"])] for spec in samples]
+    facts = probe.look(probe.Question(tables, (), sweep.folder, usages(sweep, samples)), signals)
+    samples = Course(settled(sweep, samples, tables, facts)).samples()
+    by_cut = _sizes(tables, facts)
+    sizes = [by_cut[_cut_of(spec.settings["data"])] for spec in samples]
     works: Sequence[estimate.Work] | str = list(map(estimate.mlp_work, samples, sizes))
     if any(spec.settings["model"]["builder"] != "mlp" for spec in samples):
         works = probe.measure(samples, sweep.folder, signals)

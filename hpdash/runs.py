@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from .goal import Goal
 from .histogram import Histogram
 from .looks import Look
 from .trial import Scalar, TrialResult, TrialState
@@ -28,13 +29,12 @@ class Series:
         """The value at the last step, NaN where there is none."""
         return float(self.values[-1]) if len(self.values) else math.nan
 
-    def best(self, goal: str) -> tuple[float, int] | None:
-        """Return the best finite value for a goal of "max" or "min" and the step it was first reached at."""
+    def best(self, goal: Goal) -> tuple[float, int] | None:
+        """Return the best finite value and the step it was first reached at."""
         finite = np.flatnonzero(np.isfinite(self.values))
         if not finite.size:
             return None
-        values = self.values[finite]
-        at = finite[np.argmax(values) if goal == "max" else np.argmin(values)]
+        at = finite[np.argmin(goal.sign * self.values[finite])]
         return float(self.values[at]), int(self.steps[at])
 
 
@@ -60,19 +60,15 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What runs are ranked by: a scalar's tag (`validation/epoch_accuracy`) and whether "max" or "min" of it is best.
+    """What runs are ranked by: a scalar's tag (`validation/epoch_accuracy`) and which way it improves.
 
-    `name` is what people call it, `validation/accuracy`.
+    `name` is what people call it, `validation/accuracy`; `reason` says who chose it where no sweep did.
     """
 
     name: str
     tag: str
-    goal: str
-
-    @property
-    def sign(self) -> int:
-        """What to multiply values with so that the smallest is best."""
-        return -1 if self.goal == "max" else 1
+    goal: Goal
+    reason: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,8 @@ class Run:
     `name` is its path below the logdir, with slashes; `scalars` has the training tags as they are and those of the
     validation sub-run as `validation/<tag>`; `histograms` the tags that `reader.read_histograms` can read, with how
     many steps each has. `hparams` is everything its session logged, `swept` the names its sweep varies (of a run that
-    hpdash did not make: none). Runs of one `group` are replicates. `looks` are those of its sweep at the test set. What
+    hpdash did not make: none). Runs of one `group` are replicates. `looks` are those of its sweep at the test set,
+    `accepted` the code and the data that were changed while its sweep ran, and how often. What
     nobody wrote down is None.
     """
 
@@ -103,6 +100,7 @@ class Run:
     result: TrialResult | None = None
     damage: tuple[Damage, ...] = ()
     looks: tuple[Look, ...] = ()
+    accepted: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def id(self) -> str:

@@ -6,7 +6,7 @@ What it knows: which metrics were last and which best, and when a trial has to s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -16,8 +16,9 @@ import numpy as np
 from . import logdir, markdown, outline
 from .checkpoint import Keeper
 from .data import Dataset, Scaling, Split
-from .errors import TrialError
+from .errors import MetricError, Problem, TrialError
 from .histogram import Histogram
+from .spec.faults import nearest
 from .trial import Progress, Reached, Scalar, TrialSpec
 from .writer import RunWriter
 
@@ -208,13 +209,14 @@ class Trial:
         """Finish an epoch (from 1) with its metrics: `loss=…, accuracy=…`, validation as `validation_accuracy=…`.
 
         Writes them as `epoch_<metric>`, keeps the last and the best, and ends the trial where it has to stop, where
-        others do better, or where a loss is no longer finite. Raises TrialError where the sweep's objective is not
-        among them, and where the epoch has been reported before.
+        others do better, or where a loss is no longer finite. Raises MetricError if the sweep's objective is not
+        among them, TrialError if the epoch has been reported before.
         """
         if epoch <= self.epoch:
             hint = "A loop begins at trial.epoch + 1; one that has lost what it goes on from, with --retry-failed."
             raise TrialError(f"report: expected an epoch after {self.epoch}, found {epoch}. {hint}")
         named = {_metric_name(name): float(value) for name, value in metrics.items()}
+        self.require(named)
         for name, value in named.items():
             base = name.removeprefix(VALIDATION)
             self._writer.scalar(logdir.epoch_tag(base), value, epoch, validation=base != name)
@@ -242,20 +244,23 @@ class Trial:
         """Ask whether the trial goes on, where it has come to a rung."""
         if self.epoch not in self.spec.rungs:
             return False
-        if self.spec.watch not in self.metrics:
-            raise TrialError(f"prune.watch: expected one of {', '.join(self.metrics)}; found {self.spec.watch}")
         return not self.host.goes_on(Reached(self.number, self.epoch, self.metrics[self.spec.watch]))
 
     def _keep_best(self) -> None:
         objective, goal = self.spec.objective, self.spec.goal
-        if objective not in self.metrics:
-            raise TrialError(f"sweep.objective: expected one of {', '.join(self.metrics)}; found {objective}")
         value, best = self.metrics[objective], self.best.get(objective)
-        better = best is None or (value > best if goal == "max" else value < best)
+        better = best is None or goal.better(value, best)
         if better and math.isfinite(value):
             self.best, self.best_epoch = self.metrics, self.epoch
             if self._keeper.weights:
                 self._keeper.weights.after_best(self.epoch)
+
+    def require(self, metrics: Collection[str]) -> None:
+        """Raise MetricError unless the metrics of an epoch have the one that ranks and the one that prunes."""
+        asked = {"sweep.objective": self.spec.objective} | ({"prune.watch": self.spec.watch} if self.spec.rungs else {})
+        for key, metric in asked.items():
+            if metric not in metrics:
+                raise MetricError(str(Problem(key, f"one of {', '.join(metrics)}", metric, nearest(metric, metrics))))
 
     def write_best(self) -> None:
         """Write the best epoch and its metrics once, because the HParams table shows last values only."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from . import checkpoint, data, disk, logdir, markdown, weights
 from .checkpoint import Keeper
 from .data import Dataset
-from .errors import HpdashError, LogdirError, TrialError
+from .errors import HpdashError, LogdirError, MetricError, TrialError
 from .functions import load_function
 from .series import Series
 from .session import Diverged, Host, Interrupted, Loaded, Pruned, Trial
@@ -25,6 +25,8 @@ from .versions import versions
 from .writer import RunWriter
 
 if TYPE_CHECKING:
+    import keras
+
     from .between_epochs import BetweenEpochs
     from .engine import Engine
     from .feed import EngineData
@@ -44,6 +46,7 @@ class Trainer:
         self.folder = folder
         self._read = load or (lambda settings: data.load(settings, folder))
         self._graphs: OrderedDict[str, Engine] = OrderedDict()
+        self._shared: dict[str, bool] = {}  # by graph key, whether a second model had the first one's constants
         self._data: tuple[str, Loaded] | None = None
         self._tensors: EngineData | None = None
 
@@ -94,6 +97,8 @@ class Trainer:
             state = TrialState.PRUNED
         except LogdirError:
             raise
+        except MetricError as error:
+            state, facts["error"], facts["is_refused"] = TrialState.INTERRUPTED, str(error), True
         except HpdashError as error:
             state, facts["error"] = TrialState.FAILED, str(error)
         except Exception as error:  # a user's model may raise anything; the sweep goes on
@@ -119,7 +124,7 @@ class Trainer:
             self._graphs.clear()  # the old one's graphs hold it
             dataset = self._read(settings)
             split = data.split(dataset, settings)
-            self._data = key, (dataset, split, data.scaling(dataset, split, settings["scale"]))
+            self._data = key, (dataset, split, data.scaling(dataset, split, settings))
         return self._data[1]
 
     def _train(self, trial: Trial, facts: dict[str, Any]) -> None:
@@ -131,6 +136,8 @@ class Trainer:
         trial.tick(0.0, "training" if key in self._graphs else "compiling")
         engine, facts["reused_graph"] = self._engine(trial)
         facts["parameters"], facts["trainable_parameters"] = engine.parameters
+        if not trial.epoch:
+            trial.require([*engine.metrics, *(logdir.VALIDATION + "/" + name for name in engine.metrics)])
         series, between = Series(trial, engine), _between_epochs(trial, engine)
         kept = trial.checkpoint(lambda: {**engine.state(), **(between.state() if between else {})})
         callbacks = between.callbacks(kept or {}) if between else []
@@ -156,18 +163,30 @@ class Trainer:
         from .engine import Engine  # noqa: PLC0415
 
         shape = trial.dataset.x_train.shape[1:]
-        fresh = models.build(trial.settings, self.folder, shape, trial.classes, trial.seed)
+        fresh = models.build(trial.settings, self.folder, shape, trial.classes, trial.seed, trial.spec.takes)
         trial.describe(fresh)
         kept = self._graphs.pop(trial.spec.graph_key, None)
-        if kept is not None and kept.pour(fresh):
+        if kept is not None and self._is_shared(trial, kept, fresh) and kept.pour(fresh):
             kept.notice = trial.host.notice
             return kept, True
         self._tensors = self._tensors or engine_data((trial.dataset, trial.split, trial.scaling))
         train = trial.settings["train"]
         return Engine(fresh, self._tensors, train["batch_size"], trial.host.notice, train.get("xla") or "auto"), False
 
+    def _is_shared(self, trial: Trial, kept: Engine, fresh: keras.Model) -> bool:
+        """Return whether trials with a kept engine's key may train on its graph; the second of them shows it."""
+        key, builder = trial.spec.graph_key, trial.settings["model"]["builder"]
+        if builder != "mlp" and key not in self._shared:
+            self._shared[key] = kept.has_constants_of(fresh)
+            if not self._shared[key]:
+                trial.host.notice(
+                    f"{builder} draws random numbers that become constants of the graph: each trial needs one of its"
+                    " own, which takes longer. Keep them in variables, such as those of add_weight"
+                )
+        return self._shared.get(key, True)
+
     def _keep(self, key: str, engine: Engine) -> None:
-        if engine.reusable:
+        if engine.reusable and self._shared.get(key, True):
             self._graphs[key] = engine
         while len(self._graphs) > GRAPHS_KEPT:
             self._graphs.popitem(last=False)

@@ -6,7 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
+
+from .goal import Goal
 
 Scalar = bool | int | float | str
 TABLES = ("data", "model", "train")  # whose settings are hyperparameters; [log] only says what is written
@@ -92,6 +95,7 @@ class TrialSpec:
 
     `settings` has the tables "data", "model", "train" and "log" with every key resolved to JSON values.
     `swept` has the hyperparameters in the file's order; one whose `when` does not hold is absent.
+    `takes` are the settings of [train] and [data] that a builder of one's own is called with.
     Replicates share `setting` and differ in `seed`. After each epoch in `rungs` the trial asks whether it goes on, with
     the value of the metric `watch`.
     """
@@ -102,14 +106,16 @@ class TrialSpec:
     swept: Mapping[str, Any]
     settings: Mapping[str, Mapping[str, Any]]
     objective: str
-    goal: str
+    goal: Goal
     rungs: tuple[int, ...] = ()
     watch: str = ""
+    takes: tuple[str, ...] = ()
 
     @property
     def hparams(self) -> dict[str, Scalar]:
         """Every resolved setting that is a number, a string or a boolean, as TensorBoard gets it."""
-        pairs = {key: shown(value) for table in TABLES for key, value in self.settings[table].items()}
+        settings = (pair for table in TABLES for pair in self.settings[table].items())
+        pairs = {key: shown(value) for key, value in settings if not key.startswith("_")}
         return {key: value for key, value in pairs.items() if value is not None}
 
     @property
@@ -136,18 +142,29 @@ class TrialSpec:
         return " ".join(f"{key}={_plain(value)}" for key, value in self.swept.items())
 
 
-def caveats(specs: Sequence[TrialSpec], synthetic: bool) -> list[str]:
+def caveats(
+    specs: Sequence[TrialSpec], synthetic: bool, accepted: Mapping[str, int] = MappingProxyType({})
+) -> list[str]:
     """Say what has to stand beside the results of these trials wherever they are shown."""
-    return caveats_of(synthetic, any(spec.settings["data"]["validation"] == "test" for spec in specs))
+    on_test = any(spec.settings["data"]["validation"] == "test" for spec in specs)
+    return caveats_of(synthetic, on_test, accepted=accepted)
 
 
-def caveats_of(synthetic: bool, on_test: bool, looks: int = 0) -> list[str]:
+def caveats_of(
+    synthetic: bool, on_test: bool, looks: int = 0, accepted: Mapping[str, int] = MappingProxyType({})
+) -> list[str]:
     """Say what has to stand beside results on synthetic data, validated on the test set, or selected with its help.
 
     `looks` is how many selections have been evaluated: the second was made by people who had seen what the first gave.
+    `accepted` has the files and functions that were changed while the sweep ran, and how often.
     """
     again = [f"{looks} looks at the test set"] if looks > 1 else []
-    return ["synthetic data"] * synthetic + ["validated on the test set"] * on_test + again
+    return ["synthetic data"] * synthetic + ["validated on the test set"] * on_test + again + versions_of(accepted)
+
+
+def versions_of(accepted: Mapping[str, int]) -> list[str]:
+    """Say of files that were changed while a sweep ran, each so many times, that its results rest on all versions."""
+    return [f"trained with {count + 1} versions of {name}" for name, count in sorted(accepted.items())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +174,8 @@ class TrialResult:
     `metrics` are the last epoch's and `best` the best epoch's, named `loss`, `accuracy`, `validation/accuracy`.
     `seconds` is the training time on the worker's monotonic clock; `weights_sha256` the digest of the final weights,
     `kept_sha256` that of the weights that were kept, after `kept_epoch`. `xla` says whether XLA compiled the training
-    loop, `xla_reason` why it did not.
+    loop, `xla_reason` why it did not. `is_refused` says that the trial has not the metric that ranks
+    or prunes: until a trial has finished, it is the sweep that has to change.
     """
 
     state: TrialState
@@ -174,6 +192,7 @@ class TrialResult:
     xla: bool | None = None
     xla_reason: str | None = None
     reused_graph: bool | None = None
+    is_refused: bool | None = None
     error: str | None = None
     traceback: str | None = None
 

@@ -151,8 +151,9 @@ def known(name: str, runs: Sequence[Run]) -> bool:
 
 def unknown(name: str, runs: Sequence[Run]) -> tuple[str, str, str]:
     """Return what is expected instead of a name that no run has, what was found, and the nearest name."""
-    names = dict.fromkeys((*FIELDS, *NICKNAMES, *(name for run in runs for name in (*run.hparams, *run.scalars))))
-    options = {option.lower(): option for option in (*names, *map(named, names))}
+    short = (nickname for nickname in NICKNAMES if known(nickname, runs))
+    names = dict.fromkeys((*FIELDS, *short, *(name for run in runs for name in (*run.hparams, *run.scalars))))
+    options = {option.lower(): option for option in (*names, *map(named, names)) if option != name}
     near = get_close_matches(name.lower()[:100], options, n=1)
     hint = f"Did you mean {options[near[0]]!r}?" if near else f"Fields of every run: {', '.join(FIELDS)}."
     return "a hyperparameter, a metric or a field of the runs", repr(name), hint

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from hpdash.goal import Goal
 from hpdash.runs import Objective, Run, Series
 from hpdash.trial import Scalar, TrialResult, TrialState
 
-ACCURACY = Objective("validation/accuracy", "validation/epoch_accuracy", "max")
+ACCURACY = Objective("validation/accuracy", "validation/epoch_accuracy", Goal.MAX)
 
 
 def series(*values: float, first: int = 1) -> Series:
@@ -31,7 +32,7 @@ def trial(number: int, *accuracies: float, sweep: str = "s", repeats: int = 1, *
     state = more.pop("status", TrialState.FINISHED)
     hparams = {"x": number // repeats, "y": "a", "epochs": 4, **more.pop("hparams", {})}
     scalars = {ACCURACY.tag: series(*accuracies)} if accuracies else {}
-    found = scalars[ACCURACY.tag].best("max") if accuracies else None
+    found = scalars[ACCURACY.tag].best(Goal.MAX) if accuracies else None
     result = TrialResult(
         state,
         epochs=len(accuracies),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hpdash.analysis.curves import best, curve, last
 from hpdash.analysis.folds import Stat
+from hpdash.goal import Goal
 from hpdash.runs import Series
 
 
@@ -51,7 +52,7 @@ def test_nothing_to_average(values: list[dict[int, float]]) -> None:
     found = [series(each) for each in values]
     assert curve(found).steps.size == 0
     assert last(found) is None
-    assert best(found, "max") is None
+    assert best(found, Goal.MAX) is None
 
 
 SERIES = st.dictionaries(st.integers(0, 30), st.floats(-1e6, 1e6), min_size=1, max_size=8).map(series)
@@ -77,5 +78,5 @@ def test_last_and_best_values() -> None:
     assert last(runs) == Stat(pytest.approx(0.7), pytest.approx(math.sqrt(0.02)), 2)
     assert last(runs, step=2) == Stat(pytest.approx(0.75), pytest.approx(math.sqrt(0.045)), 2)
     assert last(runs, step=9) is None
-    assert best(runs, "max") == (Stat(pytest.approx(0.8), pytest.approx(math.sqrt(0.02)), 2), 1, 2)
-    assert best(runs, "min") == (Stat(pytest.approx(0.55), pytest.approx(math.sqrt(0.005)), 2), 1, 2)
+    assert best(runs, Goal.MAX) == (Stat(pytest.approx(0.8), pytest.approx(math.sqrt(0.02)), 2), 1, 2)
+    assert best(runs, Goal.MIN) == (Stat(pytest.approx(0.55), pytest.approx(math.sqrt(0.005)), 2), 1, 2)

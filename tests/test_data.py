@@ -29,6 +29,7 @@ from hpdash.data.archives import ARCHIVES, Archive, read_archive
 from hpdash.data.arrays import NAMES, from_arrays
 from hpdash.data.zipped import ALIGNMENT
 from hpdash.errors import DataError
+from hpdash.spec.known import WHOLE
 
 Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
 
@@ -84,7 +85,7 @@ def test_a_sound_archive_is_read_as_it_is(tmp_path: Path, save: Callable[..., No
         assert np.array_equal(getattr(dataset, name), GOOD[name])
     assert dataset.x_train.dtype == np.uint8
     assert dataset.y_train.dtype == np.int32
-    assert (dataset.maximum, dataset.classes, dataset.images) == (255, 10, True)
+    assert (dataset.maximum, dataset.classes, dataset.is_images) == (255, 10, True)
 
 
 def test_column_major_arrays_are_read_right(tmp_path: Path) -> None:
@@ -359,8 +360,16 @@ def test_a_users_file_is_found_beside_the_sweep_file(tmp_path: Path) -> None:
     assert dataset.x_train.ctypes.data % ALIGNMENT == 0
     assert (dataset.y_train.tolist(), dataset.classes, dataset.maximum) == ([0, 2, 1, 0], 3, None)
     assert dataset.x_test is None
-    np.savez(tmp_path / "bytes.npz", **GOOD, other=np.array(["ignored"]))  # type: ignore[arg-type]
+    np.savez(tmp_path / "bytes.npz", **GOOD)  # type: ignore[arg-type]
     assert data.load({"name": "bytes.npz"}, tmp_path).maximum == 255
+
+
+@pytest.mark.parametrize("name", ["sample_weight", "x_val", "labels", "X_train"])
+def test_an_array_that_would_not_be_used_is_an_error(tmp_path: Path, name: str) -> None:
+    """Its name is said; it is never dropped in silence, whatever it holds."""
+    np.savez(tmp_path / "more.npz", **GOOD, **{name: np.zeros(3)})  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=name):
+        data.load({"name": "more.npz"}, tmp_path)
 
 
 def test_floating_point_targets_make_a_regression() -> None:
@@ -595,7 +604,8 @@ def random_examples(shape: tuple[int, ...], dtype: str) -> Dataset:
         pytest.param(data.load({"name": "digits"}, Path()), (0, 1, 2), id="digits"),
         pytest.param(random_examples((9, 7, 3), "u1"), (0, 1, 2), id="colour bytes"),
         pytest.param(random_examples((9, 7, 3), "f4"), (0, 1, 2), id="colour floats"),
-        pytest.param(random_examples((9, 7), "f4"), (0, 1, 2), id="grey floats"),
+        pytest.param(random_examples((9, 7), "u1"), (0, 1, 2), id="grey bytes"),
+        pytest.param(random_examples((9, 7), "f4"), (0, 1), id="series"),
         pytest.param(random_examples((11,), "f4"), (0,), id="vectors"),
         pytest.param(random_examples((11,), "u1"), (0,), id="byte vectors"),
     ],
@@ -603,20 +613,26 @@ def random_examples(shape: tuple[int, ...], dtype: str) -> Dataset:
 def test_standard_scaling_is_numpys_mean_and_std(dataset: Dataset, axes: tuple[int, ...]) -> None:
     """Standard scaling takes mean and std of the training part alone, per channel, per picture or per feature."""
     parts = split(dataset, {"validation": 0.2, "validation_from": "end"})
-    scale = scaling(dataset, parts, "standard")
+    scale = scaling(dataset, parts, {"scale": "standard"})
     x = dataset.x_train[parts.train.start : parts.train.stop].astype(np.float64)
-    axes = axes[: x.ndim] if x.ndim < 4 else axes
     assert scale.offset.dtype == scale.divisor.dtype == np.float32
     np.testing.assert_allclose(scale.offset, x.mean(axes), rtol=1e-6)
     np.testing.assert_allclose(scale.divisor, x.std(axes), rtol=1e-6)
     assert ((x - scale.offset) / scale.divisor).shape == x.shape
 
 
+def test_a_sweep_begun_before_scales_a_series_as_it_did() -> None:
+    """One mean and std of all its features, as the version did that began it."""
+    dataset = random_examples((9, 7), "f4")
+    scale = scaling(dataset, split(dataset, {"validation": 0.2}), {"scale": "standard", WHOLE: True})
+    assert scale.offset.shape == ()
+
+
 def test_a_constant_input_is_not_divided_by_zero() -> None:
     """A feature or a picture that never changes is divided by 1, whatever its value."""
     for x in (np.full((30, 2), 0.1), np.full((30, 4, 4), 7, np.uint8)):
         dataset = from_arrays("own", {"x": x, "y": [0] * 30})
-        scale = scaling(dataset, split(dataset, {"validation": 0.2}), "standard")
+        scale = scaling(dataset, split(dataset, {"validation": 0.2}), {"scale": "standard"})
         assert (scale.divisor == 1).all()
         np.testing.assert_allclose(dataset.x_train[0], np.broadcast_to(scale.offset, x.shape[1:]))
 
@@ -625,11 +641,12 @@ def test_scaling_suits_the_data_unless_told() -> None:
     """Pictures are divided by their maximum and vectors left alone by default; "none" changes nothing."""
     pictures, plain = data.load({"name": "digits"}, Path()), vectors(10)
     parts = split(plain, {"validation": 2})
-    results = [scaling(*case) for case in ((pictures, parts, None), (plain, parts, None), (pictures, parts, "none"))]
+    kinds = ((pictures, pictures.inputs.scale), (plain, plain.inputs.scale), (pictures, "none"))
+    results = [scaling(dataset, parts, {"scale": scale}) for dataset, scale in kinds]
     assert [(float(scale.offset), float(scale.divisor)) for scale in results] == [(0, 16), (0, 1), (0, 1)]
 
 
 def test_unit_scaling_needs_a_maximum() -> None:
     """Floating-point inputs have no maximum to divide by, and asking for it says so."""
     with pytest.raises(DataError, match="known maximum"):
-        scaling(vectors(10), split(vectors(10), {"validation": 2}), "unit")
+        scaling(vectors(10), split(vectors(10), {"validation": 2}), {"scale": "unit"})

@@ -19,6 +19,7 @@ from rich.console import Console
 from hpdash.analysis.effects import Effects, effects
 from hpdash.analysis.folds import by_sweep
 from hpdash.analysis.forest import FEWEST, importance
+from hpdash.goal import Goal
 from hpdash.runs import Objective, Run
 from hpdash.trial import Scalar, TrialState
 from hpdash.views.effect_figures import importance_figure, interaction_figure, marginals_figure
@@ -287,7 +288,7 @@ def test_json_and_figures_have_the_same_numbers(sampled: Effects) -> None:
 
 def test_sweeps_are_told_apart() -> None:
     """Two sweeps of one logdir, with objectives of their own, have effects of their own; runs of none are one more."""
-    loss = Objective("loss", ACCURACY.tag, "min")
+    loss = Objective("loss", ACCURACY.tag, Goal.MIN)
     others = [replace(a_run(n, {"b": n}, n, sweep="other"), objective=loss, result=None) for n in range(3)]
     runs = [*(a_run(n, {"a": n}, n) for n in range(2)), *others, foreign("r", {"c": 1}, loss=[3.0])]
     found = [effects(own) for own in by_sweep(runs).values()]

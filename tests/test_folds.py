@@ -14,6 +14,7 @@ from made import ACCURACY, foreign, series, trial
 
 from hpdash.analysis.folds import Stat, caveats, differing, field_of, grouped, rank, sort_key, value_of
 from hpdash.analysis.objective import best, goal_of, last, objective_of, seconds, trained
+from hpdash.goal import Goal
 from hpdash.runs import Objective, Run
 from hpdash.trial import TrialState
 
@@ -104,12 +105,12 @@ def test_a_metric_says_in_words_what_is_better(tag: str, goal: str | None) -> No
 def test_a_foreign_log_is_ranked_by_the_usual_metric(tags: list[str], expected: tuple[str, str, str] | None) -> None:
     """Without a sweep's word, accuracy ranks before loss before others, validation before training."""
     run = replace(foreign(), scalars={tag: series(1.0) for tag in tags})
-    assert objective_of([run]) == (Objective(*expected) if expected else None)
+    assert objective_of([run]) == (Objective(*expected[:2], Goal(expected[2])) if expected else None)
 
 
 def test_a_sweeps_objective_holds_where_sweeps_agree() -> None:
     """Sweeps that agree say what ranks, foreign runs beside them or not; where they differ, the usual metric does."""
-    loss = Objective("validation/loss", "validation/epoch_loss", "min")
+    loss = Objective("validation/loss", "validation/epoch_loss", Goal.MIN)
     runs = [trial(0, 0.5, objective=loss), foreign(epoch_accuracy=[1.0])]
     assert objective_of(runs) == loss
     assert objective_of([*runs, trial(1, 0.5)]) != loss

@@ -12,6 +12,7 @@ from hypothesis import settings as limited
 from hypothesis import strategies as st
 
 from hpdash import markdown
+from hpdash.goal import Goal
 from hpdash.outline import Layer
 from hpdash.trial import TrialSpec, visible
 
@@ -57,7 +58,7 @@ def rendered(text: str) -> Table:
 
 def spec(swept: dict[str, Any], settings: dict[str, dict[str, Any]]) -> TrialSpec:
     """Make a trial of these settings."""
-    return TrialSpec(0, 0, 7, swept, settings, "validation/accuracy", "max")
+    return TrialSpec(0, 0, 7, swept, settings, "validation/accuracy", Goal.MAX)
 
 
 def test_settings_begin_with_what_is_swept() -> None:

@@ -19,11 +19,12 @@ from rich.console import Console
 from hpdash import logdir
 from hpdash.errors import SpecError
 from hpdash.histogram import Histogram
-from hpdash.kept import kept
+from hpdash.kept import Kept, kept
 from hpdash.outline import Layer
 from hpdash.runs import Damage, HistogramSeries, Run
 from hpdash.search import trials
 from hpdash.spec import Sweep, parse_sweep
+from hpdash.spec.known import NOTHING
 from hpdash.trial import TrialSpec, TrialState
 from hpdash.views.page import BARS, Page, draw, find, sparkline, statistics, to_json
 from hpdash.views.recipe import recipe
@@ -258,14 +259,19 @@ def logged(spec: TrialSpec, sweep: Sweep, kind: type[int] | type[float] = float)
     return Run("r", Path("r"), hparams, sweep=sweep.name, number=spec.number, seed=spec.seed, swept=names)
 
 
+def about_of(settings: dict[str, Any]) -> Kept:
+    """Return what the folder of a sweep with these settings would say."""
+    return Kept(settings, 1, {}, "", known=NOTHING)
+
+
 @pytest.mark.parametrize("kind", [int, float])
 @pytest.mark.parametrize("source", [GRID, LISTED, OWN, RARELY], ids=["grid", "listed", "own-code", "nothing-applies"])
 def test_a_recipe_trains_the_same_trial(source: str, kind: type[int] | type[float]) -> None:
     """Every trial's recipe is a sweep file of one trial with equal settings, seed and objective: hence its bits."""
     sweep = parse_sweep(source, name="given", folder=Path())
-    settings = json.loads(json.dumps(sweep.to_json()))
+    about = about_of(json.loads(json.dumps(sweep.to_json())))
     for spec in trials(sweep):
-        text = recipe(logged(spec, sweep, kind), settings)
+        text = recipe(logged(spec, sweep, kind), about)
         assert text is not None
         (again,) = trials(parse_sweep(text, name="again", folder=Path()))
         assert json.dumps(again.settings, sort_keys=True) == json.dumps(spec.settings, sort_keys=True)
@@ -281,7 +287,7 @@ def test_a_recipe_trains_the_same_trial(source: str, kind: type[int] | type[floa
 )
 def test_without_its_sweep_a_run_has_no_recipe(settings: dict[str, Any]) -> None:
     """Settings that are not a sweep's give no recipe instead of a wrong one."""
-    assert recipe(trial(0, 0.5), settings) is None
+    assert recipe(trial(0, 0.5), about_of(settings)) is None
 
 
 def test_a_recipe_that_would_train_something_else_is_not_given() -> None:
@@ -289,7 +295,7 @@ def test_a_recipe_that_would_train_something_else_is_not_given() -> None:
     sweep = parse_sweep(GRID, name="given", folder=Path())
     run = logged(trials(sweep)[0], sweep)
     odd = replace(run, hparams={**run.hparams, "activation": "no such"})
-    assert recipe(odd, sweep.to_json()) is None
+    assert recipe(odd, about_of(sweep.to_json())) is None
 
 
 def test_a_sweeps_folder_is_read_or_is_nothing(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from test_pruning import written
 
 from hpdash import logdir
 from hpdash.analysis.progress import Progress, steps
+from hpdash.goal import Goal
 from hpdash.journal import Record, read_journal
 from hpdash.reading import effects, read_runs, report
 from hpdash.runs import Objective
@@ -20,7 +21,7 @@ from hpdash.trial import TrialResult, TrialState
 from hpdash.views.progress import searched, spending
 from hpdash.views.progress_figure import figure
 
-LOSS = Objective("loss", "epoch_loss", "min")
+LOSS = Objective("loss", "epoch_loss", Goal.MIN)
 F, P, K, D = TrialState.FINISHED, TrialState.PRUNED, TrialState.KILLED, TrialState.DIVERGED
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpdash.backends.base import Queue, Task
+from hpdash.goal import Goal
 from hpdash.trial import TrialSpec
 
 WORKERS = 3
@@ -19,7 +20,7 @@ work = st.tuples(st.sampled_from("abcde"), st.sampled_from([0.1, 0.2, 0.7]))
 def task(place: int, graph: str, seconds: float) -> Task:
     """Make a task of a graph."""
     settings = {"data": {"name": graph}, "model": {"builder": "mlp"}, "train": {}}
-    return Task(TrialSpec(place, place, 0, {}, settings, "loss", "min"), 1, Path(), "", seconds)
+    return Task(TrialSpec(place, place, 0, {}, settings, "loss", Goal.MIN), 1, Path(), "", seconds)
 
 
 def expected(waiting: list[Task], compiled: set[str], claimed: set[str]) -> Task:

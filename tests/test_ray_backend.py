@@ -18,6 +18,7 @@ from hpdash.backends.cluster import Cluster
 from hpdash.backends.worker import Report, Setup
 from hpdash.data import Dataset
 from hpdash.errors import BackendError, DataError, HpdashError
+from hpdash.goal import Goal
 from hpdash.trial import Ended, Event, Notice, Progress, Started, TrialResult, TrialSpec, TrialState
 from hpdash.versions import versions
 
@@ -147,7 +148,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stag
         monkeypatch.setattr(backend, "connect", lambda *_: connection)
         made = backend.RayBackend(Setup(tmp_path), Cluster(), workers, load, tmp_path)
         specs = [
-            TrialSpec(number, number, 0, {}, SETTINGS, "validation/accuracy", "max")
+            TrialSpec(number, number, 0, {}, SETTINGS, "validation/accuracy", Goal.MAX)
             for number in range(len(actors) if tasks is None else tasks)
         ]
         return Stage(made, Queue(Task(spec, 1, tmp_path / f"{spec.number:04d}", "group") for spec in specs))

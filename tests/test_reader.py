@@ -23,6 +23,7 @@ from tensorboard.util import tensor_util
 
 from hpdash import Options, logdir, run_sweep
 from hpdash.errors import LogdirError
+from hpdash.goal import Goal
 from hpdash.histogram import Histogram
 from hpdash.journal import Journal, lock
 from hpdash.reader import events, helpers, read, read_histograms
@@ -147,8 +148,10 @@ def test_histograms_without_a_width_or_a_value_are_read(others: Path) -> None:
 
 
 def test_add_hparams_is_a_finished_run(others: Path) -> None:
-    """What tensorboardX' add_hparams leaves is a run of its own that has ended well."""
-    run = by_name(read(others))["torch/hp"]
+    """What tensorboardX' add_hparams leaves in a run is that run's session, which has ended well."""
+    found = by_name(read(others))
+    assert "torch/hp" not in found
+    run = found["torch"]
     assert run.hparams == {"lr": 0.1, "batch": 32, "bn": True}
     assert (run.status, points(run, "metric")) == (TrialState.FINISHED, [(0, 0.5)])
 
@@ -206,7 +209,7 @@ def test_a_sweep_is_read_with_all_that_is_known(logs: Path) -> None:
     assert [step for step, _ in points(run, run.objective.tag)] == [1, 2, 3]
     assert run.result is not None
     assert run.result.best["validation/accuracy"] == pytest.approx(0.4)
-    assert run.scalars[run.objective.tag].best("max") == (pytest.approx(0.4), 3)
+    assert run.scalars[run.objective.tag].best(Goal.MAX) == (pytest.approx(0.4), 3)
     assert found.runs[3].result is not None
     assert "no more" in str(found.runs[3].result.error)
 

@@ -73,7 +73,7 @@ def trial(
     (spec,) = trials(parse_sweep(content, name="one", folder=Path()))
     dataset = data.load(spec.settings["data"], Path())
     split = data.split(dataset, spec.settings["data"])
-    loaded = dataset, split, data.scaling(dataset, split, spec.settings["data"]["scale"])
+    loaded = dataset, split, data.scaling(dataset, split, spec.settings["data"])
     writer, host = Written(), Told()
     keeper = Keeper(writer, spec.settings["log"], kept, 0.0)  # type: ignore[arg-type]  # a stand-in
     return Trial(spec, loaded, writer, host, keeper), writer, host  # type: ignore[arg-type]  # a stand-in
@@ -177,7 +177,7 @@ def test_a_loss_that_is_not_finite_ends_the_trial(name: str, value: float) -> No
 def test_an_objective_that_is_not_reported() -> None:
     """A report without the sweep's objective is a TrialError that says what there was."""
     made, _, _ = trial()
-    with pytest.raises(TrialError, match="expected one of loss; found validation/accuracy"):
+    with pytest.raises(TrialError, match=r"sweep\.objective: expected one of loss, found validation/accuracy"):
         made.report(1, loss=1.0)
 
 

@@ -28,7 +28,7 @@ LITERAL = r"[/b]\x1b[31m\n\u202e<img>"
 def specs(count: int, repeats: int = 1, goal: str = "max", values: list[Any] | None = None) -> list[TrialSpec]:
     """Make the trials of a sweep over a keyword of one's own."""
     content = {
-        "sweep": {"repeats": repeats, "goal": goal},
+        "sweep": {"repeats": repeats, "objective": "validation/accuracy", "goal": goal},
         "data": {"name": "digits"},
         "train": {"loop": "loops:train", "epochs": 4},
         "hparams": {"x": values or list(range(count))},

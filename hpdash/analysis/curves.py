@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..goal import Goal
 from ..runs import Series
 from .folds import Stat
 
@@ -59,7 +60,7 @@ def last(series: Sequence[Series], step: int | None = None) -> Stat | None:
     return Stat.of(float(value) for each in series for value in each.values[each.steps == step])
 
 
-def best(series: Sequence[Series], goal: str) -> tuple[Stat, int, int] | None:
+def best(series: Sequence[Series], goal: Goal) -> tuple[Stat, int, int] | None:
     """Fold the runs' best values into mean ± std (n), with the earliest and the latest step a run reached it at."""
     found = [pair for each in series if (pair := each.best(goal)) is not None]
     stat = Stat.of(value for value, _ in found)

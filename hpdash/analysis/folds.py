@@ -121,7 +121,9 @@ def caveats(runs: Iterable[Run]) -> list[str]:
     ours = [run.hparams for run in runs if run.sweep is not None]
     synthetic = any(hparams.get("name") == "synthetic" for hparams in ours)
     on_test = any(hparams.get("validation") == "test" for hparams in ours)
-    return caveats_of(synthetic, on_test, max((look.number for run in runs for look in run.looks), default=0))
+    accepted = {name: count for run in runs for name, count in run.accepted.items()}
+    looks = max((look.number for run in runs for look in run.looks), default=0)
+    return caveats_of(synthetic, on_test, looks, accepted)
 
 
 def differing(runs: Sequence[Run]) -> list[str]:
@@ -179,7 +181,7 @@ def rank(runs: Sequence[Run], objective: Objective | None, repeats: bool = False
     for run in sorted(runs, key=lambda run: (sort_key(run.sweep), sort_key(run.number), sort_key(run.name))):
         alone = repeats or run.group is None
         groups.setdefault((run.name, None) if alone else ("", run.group), []).append(run)
-    sign = objective.sign if objective else 1
+    sign = objective.goal.sign if objective else 1
     folds = [_fold(group, objective) for group in groups.values()]
     folds.sort(key=lambda fold: (fold.best is None, sign * fold.best.mean if fold.best else 0.0))
     return [replace(fold, place=place) if fold.best else fold for place, fold in enumerate(folds, start=1)]

@@ -6,10 +6,16 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
 
 from .. import logdir
+from ..errors import Problem, SpecError
+from ..goal import Goal
 from ..runs import Objective, Run
+from ..spec.metrics import goal_of_metric
 
+_LISTED = 20  # metrics in an error
 VALIDATION = f"{logdir.VALIDATION}/"
 _LESS = re.compile("loss|error|err|mse|mae|rmse|mape|msle|hinge|perplexity|divergence|crossentropy|nll")
 _MORE = re.compile("accuracy|acc|auc|precision|recall|f1|score|r2|map|iou|dice|bleu|reward|similarity")
@@ -17,11 +23,13 @@ _ACCURACY, _LOSS = re.compile("accuracy|acc"), re.compile("loss")
 _HELD_OUT = re.compile("validation|val|valid|test|eval|dev")
 
 
-def goal_of(tag: str) -> str | None:
-    """Tell from a metric's words whether "max" or "min" of it is best; None where they do not say."""
+def goal_of(tag: str) -> Goal | None:
+    """Return which way a tag's metric improves: as Keras knows it, else as its words say; None if they do not."""
+    if known := goal_of_metric(named(tag)):
+        return known
     if _says(tag, _LESS):
-        return "min"
-    return "max" if _says(tag, _MORE) else None
+        return Goal.MIN
+    return Goal.MAX if _says(tag, _MORE) else None
 
 
 def _says(tag: str, pattern: re.Pattern[str]) -> bool:
@@ -38,6 +46,7 @@ def objective_of(runs: Sequence[Run]) -> Objective | None:
     own = {run.objective for run in runs if run.objective}
     if len(own) == 1:
         return own.pop()
+    why = "the sweeps differ" if own else "no sweep says"
     counts = Counter(tag for run in runs for tag in run.scalars)
     goals = {tag: goal for tag in counts if (goal := goal_of(tag)) and not tag.startswith(logdir.best_tag(""))}
 
@@ -46,7 +55,43 @@ def objective_of(runs: Sequence[Run]) -> Objective | None:
         return counts[tag] * 2 <= len(runs), metric, not _says(tag, _HELD_OUT), len(tag), tag
 
     tag = min(goals, key=unusual, default=None)
-    return Objective(named(tag), tag, goals[tag]) if tag else None
+    kind = "accuracy" if tag and _says(tag, _ACCURACY) else "a loss" if tag and _says(tag, _LOSS) else "a known metric"
+    reason = f"{why}; {kind} in {counts[tag or '']} of {len(runs)} runs"
+    return Objective(named(tag), tag, goals[tag], reason) if tag else None
+
+
+def ranked_by(runs: Sequence[Run], metric: str | None, goal: str | None) -> list[Run]:
+    """Return runs that rank by a metric, or the other way, whatever their sweeps say.
+
+    Args:
+        runs: the runs.
+        metric: a tag, or a metric's name as a sweep's objective has it; None for the one they rank by.
+        goal: "min" or "max"; None for what the metric's name says.
+
+    Raises SpecError if no run has the metric, or if its name does not say which way it improves.
+    """
+    if metric is None and goal is None:
+        return list(runs)
+    usual = objective_of(runs)
+    tags = [usual.tag] if usual and metric is None else [tag for run in runs if metric and (tag := tag_of(run, metric))]
+    if not tags:
+        names = dict.fromkeys(named(tag) for run in runs for tag in run.scalars)
+        near = get_close_matches(metric or "", names, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join([*names][:_LISTED])}."
+        raise SpecError([Problem("--objective", "a metric that a run has", repr(metric), hint)])
+    tag = tags[0]
+    own = {run.objective.goal for run in runs if run.objective and run.objective.tag == tag}
+    known = Goal(goal) if goal else own.pop() if len(own) == 1 else goal_of(tag)
+    if known is None:
+        raise SpecError([Problem("--goal", '"min" or "max"', "nothing", f"The name {tag!r} does not say.")])
+    chosen = Objective(named(tag), tag, known, "as you asked")
+    return [run if run.objective == chosen else _ranked_by(run, chosen) for run in runs]
+
+
+def _ranked_by(run: Run, objective: Objective) -> Run:
+    """Give a run another objective: the best epoch in its journal is not the best by this one."""
+    result = run.result and replace(run.result, best={}, best_epoch=None)
+    return replace(run, objective=objective, result=result)
 
 
 def named(tag: str) -> str:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..history import worth
 from ..journal import Record, read_journal
 from ..logdir import JOURNAL
 from ..runs import Objective, Run
@@ -88,7 +87,7 @@ def steps(records: Iterable[Record], objective: Objective) -> tuple[Step, ...]:
         had[record.trial] = result.epochs
         if record.state.is_conclusive:
             value = result.best.get(objective.name, math.nan)
-            better = worth(value, objective.goal) > worth(best, objective.goal)
+            better = objective.goal.better(value, best)
             best = value if better else best
             found.append(Step(record.trial, record.state, result.epochs, spent, value, best, better))
     return tuple(found)

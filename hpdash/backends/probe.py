@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,9 @@ from ..errors import BackendError, HpdashError
 from ..estimate import Size, Work
 from ..functions import load_function
 from ..signals import Signals, held_back, ignore
+from ..spec.known import Inputs
 from ..trial import TrialSpec
+from .builders import Built, Usage, examine
 
 POLL_SECONDS = 0.2
 MOST_MODELS = 16  # that an estimate builds, at some .3 seconds each
@@ -34,20 +36,36 @@ FetchProgress = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What to look at: the distinct [data] tables, users' functions, and the folder they are looked for in."""
+    """What to look at: the distinct [data] tables, users' functions, and the folder they are looked for in.
+
+    `usages` are the builders whose use of the settings is not known yet, each with one of these [data] tables.
+    """
 
     data: Sequence[Mapping[str, Any]]
     functions: Sequence[str]
     folder: Path
+    usages: Sequence[Usage] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was found for each [data] table: the number of classes (None: regression) and how much there is to do."""
+    """What was found for each [data] table, and of the user's functions.
+
+    Attributes:
+        classes: the number of classes of each table's data, None for a regression.
+        sizes: how much each has to train and to validate.
+        inputs: what the inputs of each are.
+        synthetic: whether any data are made up.
+        arrays: the digest of what each data function returned, by its reference.
+        built: what was found of each builder that was asked about, by its reference.
+    """
 
     classes: tuple[int | None, ...]
     sizes: tuple[Size, ...]
+    inputs: tuple[Inputs, ...]
     synthetic: bool
+    arrays: Mapping[str, str] = field(default_factory=dict)
+    built: Mapping[str, Built] = field(default_factory=dict)
 
 
 def fetch(names: Sequence[str], progress: FetchProgress, signals: Signals) -> None:
@@ -97,16 +115,23 @@ def _fetch(names: tuple[str, ...], send: Callable[[Any], None]) -> None:
 def _look(question: Question, _: Callable[[Any], None]) -> Facts:
     for reference in question.functions:
         load_function(reference, question.folder)
-    classes, sizes, synthetic = [], [], False
+    classes, sizes, inputs, built = [], [], [], {}
+    synthetic, arrays = False, {}
     for settings in question.data:
         dataset = data.load(settings, question.folder)
         split = data.split(dataset, settings)
-        data.scaling(dataset, split, settings["scale"])
+        data.scaling(dataset, split, settings)
         classes.append(dataset.classes)
         values = math.prod(dataset.x_train.shape[1:])
         sizes.append(Size(len(split.train), len(split.validation), values, dataset.classes or 1))
+        inputs.append(dataset.inputs)
+        if ":" in settings["name"] and settings["name"] not in arrays:
+            arrays[settings["name"]] = dataset.sha256
         synthetic |= dataset.synthetic
-    return Facts(tuple(classes), tuple(sizes), synthetic)
+        for usage in question.usages:
+            if usage.spec.settings["data"] == settings:
+                built[usage.reference] = examine(usage, question.folder, dataset)
+    return Facts(tuple(classes), tuple(sizes), tuple(inputs), synthetic, arrays, built)
 
 
 def _measure(asked: tuple[Sequence[TrialSpec], Path], _: Callable[[Any], None]) -> list[Work] | str:
@@ -120,7 +145,7 @@ def _measure(asked: tuple[Sequence[TrialSpec], Path], _: Callable[[Any], None]) 
         name = json.dumps(settings["data"], sort_keys=True)
         datasets[name] = datasets.get(name) or data.load(settings["data"], folder)
         try:
-            works[key] = _work(settings, folder, datasets[name])
+            works[key] = _work(graphs[key], folder, datasets[name])
         except Exception as error:  # a user's builder may raise anything
             return f"a model cannot be built: {type(error).__name__}: {error}".splitlines()[0]
         if math.isnan(works[key].operations):
@@ -129,12 +154,12 @@ def _measure(asked: tuple[Sequence[TrialSpec], Path], _: Callable[[Any], None]) 
     return [works.get(spec.graph_key, mean) for spec in specs]
 
 
-def _work(settings: Mapping[str, Any], folder: Path, dataset: Dataset) -> Work:
+def _work(spec: TrialSpec, folder: Path, dataset: Dataset) -> Work:
     """Return the work of a model, not a number where it has a loop."""
     from .. import forward, models, xla  # noqa: PLC0415  TensorFlow, in the child alone
 
-    shape, train = dataset.x_train.shape[1:], settings["train"]
-    model = models.build(settings, folder, shape, dataset.classes, seed=0)
+    shape, train = dataset.x_train.shape[1:], spec.settings["train"]
+    model = models.build(spec.settings, folder, shape, dataset.classes, seed=0, takes=spec.takes)
     graph = forward.trace(model, shape).graph
     is_compiled = xla.expect(train.get("xla") or "auto", graph, train["batch_size"], training=True).xla
     operations = math.nan if forward.has_loop(graph) else forward.floating_operations(graph)

@@ -231,7 +231,8 @@ class RayBackend:
         task, result = worker.task, report.result
         assert task is not None
         self._deaths = 0
-        if result.state is TrialState.INTERRUPTED and result.error and not self._stopping:  # its machine's disk is full
+        disk_is_full = result.state is TrialState.INTERRUPTED and result.error and not result.is_refused
+        if disk_is_full and not self._stopping:
             return self._end(worker, TrialState.KILLED, f"{worker}: {result.error}")
         worker.finish(report)
         if result.state is TrialState.KILLED:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from .group import JSON, console_for, main, print_json
-from .ls import LOGDIR, WHERE, opened
+from .ls import GOAL, LOGDIR, OBJECTIVE, WHERE, opened
 
 
 @main.command()
 @LOGDIR
 @WHERE
+@OBJECTIVE
+@GOAL
 @JSON
-def effects(logdir: Path, where: str | None, as_json: bool) -> None:
+def effects(logdir: Path, where: str | None, objective: str | None, goal: str | None, as_json: bool) -> None:
     """Say which hyperparameters matter in LOGDIR: mean ± std of each value, importance, interaction."""
     from .. import reading  # noqa: PLC0415
 
-    found = reading.effects(opened(logdir), where=where)
+    found = reading.effects(opened(logdir, objective=objective, goal=goal), where=where)
     if as_json:
         print_json(found.to_json())
         return

@@ -8,7 +8,7 @@ import click
 
 from ..errors import Problem, SpecError
 from .group import JSON, main, write
-from .ls import LOGDIR, WHERE, opened
+from .ls import GOAL, LOGDIR, OBJECTIVE, WHERE, opened
 
 FORMATS = ("csv", "json", "parquet")
 WHAT = ("trials", "series")
@@ -17,11 +17,22 @@ WHAT = ("trials", "series")
 @main.command()
 @LOGDIR
 @WHERE
+@OBJECTIVE
+@GOAL
 @click.option("--format", "form", type=click.Choice(FORMATS), help="By default as the output's name ends, else csv.")
 @click.option("--what", type=click.Choice(WHAT), default="trials", show_default=True, help="What a row is.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A file to write; Parquet needs one.")
 @JSON
-def export(logdir: Path, where: str | None, form: str | None, what: str, output: Path | None, as_json: bool) -> None:
+def export(
+    logdir: Path,
+    where: str | None,
+    objective: str | None,
+    goal: str | None,
+    form: str | None,
+    what: str,
+    output: Path | None,
+    as_json: bool,
+) -> None:
     """Export the runs of LOGDIR: a row a trial, or a row a point of every scalar."""
     from .. import reading  # noqa: PLC0415
 
@@ -29,7 +40,7 @@ def export(logdir: Path, where: str | None, form: str | None, what: str, output:
     form = form or ("json" if as_json else ending if ending in FORMATS else "csv")
     if form == "parquet" and output is None:
         raise SpecError([Problem("--format parquet", "a file, which Parquet needs", "none", "Add -o FILE.parquet.")])
-    data = reading.export(opened(logdir), what, where=where).encoded(form)
+    data = reading.export(opened(logdir, objective=objective, goal=goal), what, where=where).encoded(form)
     if output is None:
         write(data)
         return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..goal import Goal
 from .group import JSON, console_for, main, print_json
 
 if TYPE_CHECKING:
@@ -15,11 +16,15 @@ if TYPE_CHECKING:
 
 LOGDIR = click.argument("logdir", default="logs", type=click.Path(path_type=Path))
 WHERE = click.option("--where", metavar="CONDITION", help="Only runs such as 'batchnorm=before and not lr<0.01'.")
+OBJECTIVE = click.option("--objective", metavar="METRIC", help="Rank by this metric instead of the sweep's own.")
+GOAL = click.option("--goal", type=click.Choice(list(Goal)), help="Whether less or more of it is better.")
 
 
 @main.command()
 @LOGDIR
 @WHERE
+@OBJECTIVE
+@GOAL
 @click.option("--sort", metavar="KEY", help="Sort by a column, from small to great; -KEY from great to small.")
 @click.option("--top", type=click.IntRange(1), help="Only so many rows a sweep; by default what fits a terminal.")
 @click.option("--columns", metavar="A,B", help="These instead: hyperparameters, metrics, fields such as seed or error.")
@@ -28,6 +33,8 @@ WHERE = click.option("--where", metavar="CONDITION", help="Only runs such as 'ba
 def ls(
     logdir: Path,
     where: str | None,
+    objective: str | None,
+    goal: str | None,
     sort: str | None,
     top: int | None,
     columns: str | None,
@@ -36,7 +43,7 @@ def ls(
 ) -> None:
     """List the runs of LOGDIR, a table a sweep, best first."""
     names = [name.strip() for name in (columns or "").split(",") if name.strip()]
-    runs = opened(logdir, where=where, sort=sort, columns=names, repeats=repeats)
+    runs = opened(logdir, where=where, sort=sort, columns=names, repeats=repeats, objective=objective, goal=goal)
     if as_json:
         print_json(runs.to_json(top))
         return

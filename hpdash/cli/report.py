@@ -10,7 +10,7 @@ import click
 
 from ..views.text import plain
 from .group import console_for, main
-from .ls import LOGDIR, WHERE, opened
+from .ls import GOAL, LOGDIR, OBJECTIVE, WHERE, opened
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -20,9 +20,19 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("-o", "--output", default="report.html", show_default=True, type=FILE, help="The file to write.")
 @click.option("--by", metavar="NAME", help="Group the curves by this hyperparameter first.")
 @WHERE
-def report(logdir: Path, output: Path, by: str | None, where: str | None) -> None:
+@OBJECTIVE
+@GOAL
+def report(
+    logdir: Path, output: Path, by: str | None, where: str | None, objective: str | None, goal: str | None
+) -> None:
     """Write what LOGDIR holds as one HTML file that opens offline and prints."""
     from .. import reading  # noqa: PLC0415
 
-    made = reading.report(opened(logdir), output, by=by, where=where, command=shlex.join(["hpdash", *sys.argv[1:]]))
+    made = reading.report(
+        opened(logdir, objective=objective, goal=goal),
+        output,
+        by=by,
+        where=where,
+        command=shlex.join(["hpdash", *sys.argv[1:]]),
+    )
     console_for().print(plain(f"{made}: {made.stat().st_size / 1e6:.1f} MB"), soft_wrap=True)

@@ -41,6 +41,7 @@ SET = click.option(
 @click.option("--fail-fast", is_flag=True, help="Stop at the first trial that fails.")
 @click.option("--retry-failed", is_flag=True, help="Run failed and diverged trials again, from the start.")
 @click.option("--extend", is_flag=True, help="Add the trials or values that FILE has now to the sweep there is.")
+@click.option("--accept-changes", is_flag=True, help="Go on although code or data have changed; every table says so.")
 @click.option("--new", is_flag=True, help="Begin the sweep anew, in a folder beside what it has left so far.")
 def sweep(
     file: Path,
@@ -57,6 +58,7 @@ def sweep(
     fail_fast: bool,
     retry_failed: bool,
     extend: bool,
+    accept_changes: bool,
     new: bool,
 ) -> None:
     """Run the sweep of FILE, or what is missing of it."""
@@ -74,14 +76,18 @@ def sweep(
         raise click.UsageError("--address, --cpus and --gpus are of a Ray cluster: give --backend ray too.")
     shares = threads if cpus is None else cpus, gpus or 0.0
     cluster = Cluster(address, *shares) if backend == "ray" else None
-    options = Options(workers, threads, fail_fast, retry_failed, new=new, extend=extend, ray=cluster)
+    options = Options(
+        workers, threads, fail_fast, retry_failed, new=new, extend=extend, accept_changes=accept_changes, ray=cluster
+    )
     if dry_run:
         _dry_run(loaded, options, as_json)
         return
     with LiveView(console_for(stderr=True)) as view:
         outcome = run_sweep(loaded, logdir, options, Watcher.of(view))
     begun = outcome.folder.exists()  # to go on with what --new has begun is to leave it out
-    again = shlex.join(["hpdash", *(word for word in sys.argv[1:] if word != "--new" or not begun)])
+    again = shlex.join(
+        ["hpdash", *(word for word in sys.argv[1:] if word not in ("--new", "--accept-changes") or not begun)]
+    )
     _print_outcome(outcome, logdir, again, as_json)
     sys.exit(outcome.exit_code)
 
@@ -93,10 +99,11 @@ def sweep(
 def check(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Validate the sweep file FILE: every fault at once, or what it would run."""
     from ..search import strategy_for  # noqa: PLC0415
+    from ..settling import foreseen  # noqa: PLC0415
     from ..spec import load_sweep  # noqa: PLC0415
     from ..views.describe import summary  # noqa: PLC0415
 
-    loaded = load_sweep(file, overrides)
+    loaded = foreseen(load_sweep(file, overrides))
     settings = strategy_for(loaded).count
     if as_json:
         print_json({**loaded.to_json(), "settings": settings, "trials": settings * loaded.repeats})
@@ -122,7 +129,6 @@ def _dry_run(loaded: Any, options: Any, as_json: bool) -> None:
 
 
 def _print_outcome(outcome: Any, logdir: Path, again: str, as_json: bool) -> None:
-    from ..trial import caveats  # noqa: PLC0415
     from ..views.leaderboard import (  # noqa: PLC0415
         closing,
         faults,
@@ -134,11 +140,11 @@ def _print_outcome(outcome: Any, logdir: Path, again: str, as_json: bool) -> Non
 
     if as_json:
         end = outcome_json(outcome.sweep.name, outcome.specs, outcome.results, outcome.signal)
-        print_json({**end, "stopped": outcome.stopped, "caveats": caveats(outcome.specs, outcome.synthetic)})
+        print_json({**end, "stopped": outcome.stopped, "caveats": outcome.caveats})
         return
     console = console_for()
-    notes = caveats(outcome.specs, outcome.synthetic)
-    title = f"{outcome.sweep.name} ({', '.join(notes)})" if notes else outcome.sweep.name
+    notes = ", ".join(outcome.caveats)
+    title = f"{outcome.sweep.name} ({notes})" if notes else outcome.sweep.name
     if outcome.results:
         console.print(leaderboard(console, outcome.specs, outcome.results, title))
         if told := told_apart(outcome.specs, outcome.results):

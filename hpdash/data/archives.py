@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from .arrays import NAMES
+from .arrays import MAXIMUM, NAMES
 from .dataset import Dataset, fault
 from .zipped import read_npz
 
-MAXIMUM = 255.0
 CLASSES = 10
 
 

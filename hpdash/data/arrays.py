@@ -13,6 +13,7 @@ from .zipped import aligned
 NAMES = ("x_train", "y_train", "x_test", "y_test")
 _HALVES = {"x": "x_train", "y": "y_train"}
 _MOST_LABELS = 1 << 31
+MAXIMUM = 255.0  # of uint8 inputs
 
 
 def from_arrays(name: str, arrays: Mapping[str, Any]) -> Dataset:
@@ -32,7 +33,7 @@ def from_arrays(name: str, arrays: Mapping[str, Any]) -> Dataset:
     if len(kinds) > 1:
         raise fault(f"{name}: y_test", "labels or targets as y_train has them", str(targets["y_test"].dtype))
     classes = max((int(y.max()) for y in targets.values() if y.size), default=0) + 1 if kinds == {"i"} else None
-    maximum = 255.0 if made["x_train"].dtype == np.uint8 else None
+    maximum = MAXIMUM if made["x_train"].dtype == np.uint8 else None
     test = made.get("x_test"), targets.get("y_test")
     return Dataset(name, made["x_train"], targets["y_train"], *test, maximum=maximum, classes=classes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError, Problem
+from ..spec.known import WHOLE, Inputs
 
 Array = npt.NDArray[Any]
 _BLOCK = 1 << 20  # elements looked at in one go, so that no second copy of the data is ever made
@@ -48,9 +50,25 @@ class Dataset:
             raise fault(f"{self.name}: x_test and y_test", "both or neither", "only one of them")
 
     @property
-    def images(self) -> bool:
-        """Whether an example is a picture (height x width, or that x channels) of bounded values."""
+    def is_images(self) -> bool:
+        """Whether an example is a picture (height x width, or that x channels): uint8 in two or three dimensions."""
         return self.maximum is not None and self.x_train.ndim in (3, 4)
+
+    @property
+    def inputs(self) -> Inputs:
+        """What an example is."""
+        return inputs_of(self.x_train.shape[1:], self.maximum)
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the arrays, with their types and shapes."""
+        digest = hashlib.sha256()
+        for array in (self.x_train, self.y_train, self.x_test, self.y_test):
+            if array is not None:
+                digest.update(f"{array.dtype.str} {array.shape}".encode())
+                for block in _blocks(array):
+                    digest.update(np.ascontiguousarray(block).data)
+        return digest.hexdigest()
 
     def _check(self, part: str, x: Array, y: Array) -> None:
         where = f"{self.name}: x_{part}"
@@ -72,6 +90,17 @@ class Dataset:
             raise fault(where, "int32 labels, one an example", f"{y.dtype} of shape {y.shape}")
         elif y.min() < 0 or y.max() >= self.classes:
             raise fault(where, f"labels from 0 to {self.classes - 1}", f"labels from {y.min()} to {y.max()}")
+
+
+def inputs_of(shape: tuple[int, ...], maximum: float | None) -> Inputs:
+    """Return what an example is by its shape; those with a maximum, in two or three dimensions, are pictures."""
+    size, bound = " x ".join(map(str, shape)), maximum or 0.0
+    if maximum is not None and len(shape) in (2, 3):
+        return Inputs("unit", f"pictures of {size}", "channel" if len(shape) > 2 else "", bound)
+    if len(shape) > 2:
+        return Inputs("none", f"arrays of {size}", "channel", bound)
+    text = f"{shape[-1]:,} features" if len(shape) == 1 else f"series of {shape[0]:,} steps x {shape[-1]:,} features"
+    return Inputs("none", text, "feature", bound)
 
 
 def _check_finite(where: str, values: Array) -> None:
@@ -129,16 +158,17 @@ class Scaling:
     divisor: npt.NDArray[np.float32]
 
 
-def scaling(dataset: Dataset, split: Split, kind: str | None) -> Scaling:
-    """Return the scaling of a kind: "none", "unit", "standard", or None for what suits the data.
+def scaling(dataset: Dataset, split: Split, settings: Mapping[str, Any]) -> Scaling:
+    """Return the scaling that a resolved [data] table asks for: "none", "unit" or "standard".
 
-    "unit" divides by the data set's maximum. "standard" takes mean and standard deviation of `split.train` only:
-    one a channel for height x width x channels, one for height x width, one a feature for vectors.
-    Raise DataError for "unit" on data without a maximum.
+    "unit" divides by the data set's maximum. "standard" takes mean and standard deviation of `split.train` only: one a
+    channel for pictures, one for pictures without channels, one a feature for vectors and series of steps x features.
+    Raises DataError for "unit" on data without a maximum.
     """
-    kind = kind or ("unit" if dataset.images else "none")
+    kind = settings["scale"]
     if kind == "standard":
-        return _standard(dataset.x_train[split.train.start : split.train.stop])
+        x = dataset.x_train[split.train.start : split.train.stop]
+        return _standard(x, is_whole=x.ndim == 3 and (dataset.is_images or bool(settings.get(WHOLE))))
     if kind == "unit" and dataset.maximum is None:
         hint = 'Use "standard" or "none".'
         raise fault(f"{dataset.name}: data.scale", "inputs with a known maximum", "floating-point inputs", hint)
@@ -146,12 +176,13 @@ def scaling(dataset: Dataset, split: Split, kind: str | None) -> Scaling:
     return Scaling(np.zeros((), np.float32), np.asarray(divisor, np.float32))
 
 
-def _standard(x: Array) -> Scaling:
+def _standard(x: Array, is_whole: bool) -> Scaling:
+    """Return the scaling by mean and std of all values if `is_whole`, else of each index of the last axis."""
     moments = _counted_moments if x.dtype == np.uint8 and x.ndim > 2 else _summed_moments
-    mean, std = moments(x, 1 if x.ndim == 3 else x.shape[-1])
+    mean, std = moments(x, 1 if is_whole else x.shape[-1])
     # A constant column of floats has a rounding error for a std; below float32's resolution it is none.
     std = np.where(std > np.finfo(np.float32).eps * np.abs(mean), std, 1.0)
-    shape = () if x.ndim == 3 else mean.shape
+    shape = () if is_whole else mean.shape
     return Scaling(mean.astype(np.float32).reshape(shape), std.astype(np.float32).reshape(shape))
 
 

@@ -38,6 +38,30 @@ def aligned(array: Array) -> Array:
     return copy
 
 
+def names_in(path: Path) -> list[str]:
+    """Return the names of the arrays in a `.npz` file; DataError if it is none."""
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            return [name.removesuffix(".npy") for name in bundle.namelist() if name.endswith(".npy")]
+    except Exception as error:
+        raise _unsound(path, error) from error
+
+
+def headers(path: Path, names: Iterable[str]) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Return shape and dtype of those of the named arrays that a `.npz` file has; DataError if it is none."""
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            found = {}
+            for name in names:
+                if f"{name}.npy" in bundle.namelist():
+                    with bundle.open(f"{name}.npy") as member:
+                        shape, _, dtype = _header(member)
+                        found[name] = shape, dtype
+            return found
+    except Exception as error:
+        raise _unsound(path, error) from error
+
+
 def read_npz(path: Path, names: Iterable[str], accept: Accept) -> dict[str, Array]:
     """Read those of the named arrays that a `.npz` file has, with one copy of each in memory.
 
@@ -52,7 +76,11 @@ def read_npz(path: Path, names: Iterable[str], accept: Accept) -> dict[str, Arra
     except DataError:
         raise
     except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds for damaged bytes
-        raise fault(str(path), "a sound .npz file", f"{type(error).__name__}: {error}") from error
+        raise _unsound(path, error) from error
+
+
+def _unsound(path: Path, error: Exception) -> DataError:
+    return fault(str(path), "a sound .npz file", f"{type(error).__name__}: {error}")
 
 
 def _read(bundle: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, accept: Accept, on_disk: int) -> Array:

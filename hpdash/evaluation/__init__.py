@@ -138,7 +138,7 @@ def _take(case: _Case, again: bool) -> Look:
 
 
 def _entrant(each: Candidate, about: Kept) -> Entrant:
-    spec = spec_of(each.run, about.settings)
+    spec = spec_of(each.run, about)
     if spec is None:
         raise LogdirError(f"{each.run.folder}: expected the settings of the trial, found damage in its event files.")
     assert each.result.kept_sha256 is not None

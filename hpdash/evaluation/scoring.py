@@ -85,7 +85,7 @@ def _load(settings: Mapping[str, Any], folder: Path) -> Loaded:
     if dataset.x_test is None:
         raise fault(dataset.name, "a test set, x_test and y_test", "none")
     split = data.split(dataset, settings)
-    return dataset, split, data.scaling(dataset, split, settings["scale"])
+    return dataset, split, data.scaling(dataset, split, settings)
 
 
 def _kept(entrant: Entrant) -> dict[str, Array]:
@@ -105,7 +105,8 @@ def _ready(entrant: Entrant, folder: Path, loaded: Loaded, kept: Mapping[str, Ar
     from ..engine import Engine  # noqa: PLC0415
 
     settings, dataset = entrant.spec.settings, loaded[0]
-    model = models.build(settings, folder, dataset.x_train.shape[1:], dataset.classes, entrant.spec.seed)
+    shape, spec = dataset.x_train.shape[1:], entrant.spec
+    model = models.build(settings, folder, shape, dataset.classes, spec.seed, spec.takes)
     engine = Engine(
         model, engine_data(loaded), settings["train"]["batch_size"], xla=settings["train"].get("xla") or "auto"
     )

@@ -89,7 +89,7 @@ def _means(candidates: Sequence[Candidate]) -> dict[str | None, float]:
 
 
 def _place(each: Candidate, objective: Objective, means: Mapping[str | None, float]) -> tuple[float, str, float]:
-    return objective.sign * means[each.run.group], each.run.group or "", objective.sign * each.value
+    return objective.goal.sign * means[each.run.group], each.run.group or "", objective.goal.sign * each.value
 
 
 def _obstacle(each: Candidate, about: Kept) -> Problem | None:

@@ -10,10 +10,11 @@ from typing import Any
 
 from ..analysis.folds import sort_key
 from ..analysis.tags import aligned
+from ..reader import names
+from ..reader.attribution import Sessions, hparams_of
 from ..reader.sessions import Session
 from ..trial import Scalar
-from . import names
-from .sessions import Sessions, read_sessions
+from .sessions import Records, read_records
 from .source import HISTOGRAMS, Listing, Source
 
 MOST_RUNS = 10_000  # in the list
@@ -79,31 +80,29 @@ class Catalogue:
 
 def read_catalogue(source: Source) -> Catalogue:
     """Ask TensorBoard what there is."""
-    listing, sessions = source.listing(HISTOGRAMS), read_sessions(source)
+    listing, records = source.listing(HISTOGRAMS), read_records(source)
     ordered = sorted((run for run, tags in listing.items() if tags), key=sort_key)
     found = ordered[:MOST_RUNS]
-    runs, origin = _members(found, sessions)
-    swept = sessions.swept if origin == "sessions" else tuple(dict.fromkeys(key for run in runs for key in run.hparams))
+    runs, origin = _members(found, records.sessions)
+    swept = records.swept if origin == "sessions" else tuple(dict.fromkeys(key for run in runs for key in run.hparams))
     tags: dict[str, dict[int, str]] = {}
     for place, named in enumerate(aligned([listing[run] for run in found])):
         for name, tag in named.items():
             tags.setdefault(name, {})[place] = tag
     kept = {tag: tags[tag] for tag in sorted(tags, key=sort_key)[:MOST_TAGS]}
     left_out = {"runs": len(ordered) - len(found), "tags": len(tags) - len(kept)}
-    return Catalogue(runs, _hparams(runs, swept), origin, kept, _version(listing, sessions), left_out)
+    return Catalogue(runs, _hparams(runs, swept), origin, kept, _version(listing, records), left_out)
 
 
 def _members(runs: Sequence[str], sessions: Sessions) -> tuple[tuple[Member, ...], str]:
     """Make the runs, and say where their hyperparameters are from."""
-    found = [sessions.of(run) for run in runs]
-    named = names.hyperparameters(runs) if runs and not any(found) else None
-    own = [session or Session() for session in found]
-    hparams = named or [dict(session.hparams or {}) for session in own]
+    hparams, origin = hparams_of(runs, sessions)
+    own = [sessions.find(run) or Session() for run in runs]
     members = (
         Member(name, label, session.group, session.status, _plain(pairs))
         for name, label, session, pairs in zip(runs, names.labels(runs), own, hparams, strict=True)
     )
-    return tuple(members), "names" if named else "sessions" if any(found) else "none"
+    return tuple(members), origin
 
 
 def _plain(hparams: Mapping[str, Scalar]) -> dict[str, Scalar | None]:
@@ -121,12 +120,12 @@ def _hparams(runs: Iterable[Member], swept: Sequence[str]) -> tuple[Hyperparamet
     return tuple(sorted(found, key=lambda each: (not each.swept, not each.differs)))
 
 
-def _version(listing: Listing, sessions: Sessions) -> str:
+def _version(listing: Listing, records: Records) -> str:
     """Return a digest of all that tells whether something is new."""
     ends = {
         run: {tag: (s.max_step, s.max_wall_time) for tag, s in sorted(tags.items())} for run, tags in listing.items()
     }
     digest = hashlib.sha256(repr(sorted(ends.items())).encode("utf-8", "backslashreplace"))
-    for content in sessions.contents:
+    for content in records.contents:
         digest.update(content)
     return digest.hexdigest()[:16]

@@ -1,40 +1,26 @@
-"""The HParams sessions that runs logged: whose hyperparameters a run has, and which of them were swept."""
+"""The HParams sessions that TensorBoard knows, and which hyperparameters were swept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .. import logdir
+from ..reader.attribution import Sessions
 from ..reader.sessions import Session, parse_session
 from ..reader.values import MalformedError
 from .source import HPARAMS, Source
 
-_ROOT = "."  # TensorBoard's name for the run of the logdir itself
-
 
 @dataclass(frozen=True, slots=True)
-class Sessions:
-    """The sessions by run, and the swept hyperparameters in the order of the experiment records."""
+class Records:
+    """The sessions by run, the swept hyperparameters in the order of the experiment records, and all their bytes."""
 
-    by_run: Mapping[str, Session]
-    by_parent: Mapping[str, Sequence[Session]]
+    sessions: Sessions
     swept: tuple[str, ...]
     contents: tuple[bytes, ...]
 
-    def of(self, run: str) -> Session | None:
-        """Return the session of a run or of the nearest run above it.
 
-        Where there is none, that of the only run right below it that has one, as PyTorch's `add_hparams` leaves it.
-        """
-        for name in _upwards(run):
-            if name in self.by_run:
-                return self.by_run[name]
-        below = self.by_parent.get(run, ())
-        return below[0] if len(below) == 1 else None
-
-
-def read_sessions(source: Source) -> Sessions:
+def read_records(source: Source) -> Records:
     """Read what every run's HParams records say; a damaged record says nothing."""
     by_run: dict[str, Session] = {}
     swept: dict[str, None] = {}
@@ -49,18 +35,7 @@ def read_sessions(source: Source) -> Sessions:
             by_run[run] = by_run.get(run, Session()).joined(session)
             if session.has_experiment:
                 swept |= dict.fromkeys(_declared(series.plugin_content, run))
-    known = {run: session for run, session in by_run.items() if session.hparams is not None}
-    by_parent: dict[str, list[Session]] = {}
-    for run, session in known.items():
-        by_parent.setdefault(run.rpartition("/")[0], []).append(session)
-    return Sessions(known, by_parent, tuple(swept), tuple(contents))
-
-
-def _upwards(run: str) -> Iterator[str]:
-    while run:
-        yield run
-        run = run.rpartition("/")[0]
-    yield _ROOT
+    return Records(Sessions.of(by_run), tuple(swept), tuple(contents))
 
 
 def _declared(content: bytes, run: str) -> list[str]:

@@ -14,7 +14,8 @@ from ..errors import LogdirError
 from ..logdir import VALIDATION
 from ..runs import Damage, HistogramSeries, Logdir, Run
 from . import cache
-from .assembly import histograms_of, joined, run_of, runs_without_folders
+from .assembly import histograms_of, inherited, joined, run_of, runs_without_folders, take_in
+from .attribution import parent_of
 from .events import Contents, read_file
 from .folders import TRAIN, EventFile, Folder, parts_of_runs, walk
 from .helpers import read_files
@@ -62,22 +63,30 @@ def _held(root: Path, files: Sequence[EventFile], cached: bool) -> dict[str, Con
 
 
 def _runs(folders: Sequence[Folder], sweeps: Mapping[str, Sweep], held: Mapping[str, Contents]) -> list[Run]:
-    parts = parts_of_runs(folders)
+    contents = {
+        name: [(part.role, joined([held[file.path] for file in part.files])) for part in parts]
+        for name, parts in parts_of_runs(folders).items()
+    }
+    foreign = {name for name in contents if _sweep_of(name, sweeps) is None}
+    take_in(contents, foreign)
+    hparams = inherited(contents, foreign & contents.keys())
     runs = []
     for folder in folders:
-        sweep = sweeps.get(".." if folder.name == "." else folder.parent)
-        path = Path(folder.path)
-        if folder.name not in parts and not (sweep and sweep.knows(path.name)):
+        sweep, path = _sweep_of(folder.name, sweeps), Path(folder.path)
+        if folder.name not in contents and not (sweep and sweep.knows(path.name)):
             continue
-        contents = [
-            (part.role, joined([held[file.path] for file in part.files])) for part in parts.get(folder.name, ())
-        ]
-        if run := run_of(folder.name, path, contents, sweep):
+        run = run_of(folder.name, path, contents.get(folder.name, ()), sweep, hparams.get(folder.name))
+        if run:
             runs.append(run)
     for name, sweep in sweeps.items():
         if name != "..":
             runs += runs_without_folders(sweep, "" if name == "." else f"{name}/", runs)
     return sorted(runs, key=lambda run: run.name)
+
+
+def _sweep_of(name: str, sweeps: Mapping[str, Sweep]) -> Sweep | None:
+    """Return the sweep of the folder that a run's folder is in."""
+    return sweeps.get(".." if name == "." else parent_of(name))
 
 
 def read_histograms(run: Run, tags: Collection[str], damage: list[Damage] | None = None) -> dict[str, HistogramSeries]:

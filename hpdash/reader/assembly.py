@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from .. import logdir
 from ..histogram import Histogram
 from ..runs import HistogramSeries, Run, Series
 from ..trial import Scalar
+from .attribution import Sessions, hparams_of, parent_of
 from .events import Contents
 from .folders import merged
 from .sessions import Session
@@ -51,18 +52,53 @@ def _after(before: Series, later: Series) -> Series:
     )
 
 
-def run_of(name: str, folder: Path, parts: Sequence[tuple[str, Contents]], sweep: Sweep | None) -> Run | None:
-    """Make a run of what its parts hold; None where that is nothing but an HParams experiment record."""
+def _session(parts: Sequence[tuple[str, Contents]]) -> Session:
     session = Session()
     for _, contents in parts:
         session = session.joined(contents.session)
+    return session
+
+
+def take_in(contents: dict[str, list[tuple[str, Contents]]], foreign: Collection[str]) -> None:
+    """Put runs that are nothing but the session of the run they are in into that run: what `add_hparams` leaves.
+
+    That is a run with hyperparameters and no histograms, right below a run without any, and the only such one there.
+    """
+    sessions = Sessions.of({name: _session(contents[name]) for name in foreign})
+    for name in sorted(foreign):
+        owner = sessions.whose(name)
+        if owner is None or owner == name or parent_of(owner) != name or name not in contents:
+            continue
+        if not any(part.histograms for _, part in contents[owner]):
+            contents[name] += contents.pop(owner)
+
+
+def inherited(contents: Mapping[str, Sequence[tuple[str, Contents]]], foreign: Collection[str]) -> dict[str, Any]:
+    """Return the hyperparameters of runs that no sweep made: of their session, of one above them, or of their names."""
+    runs = sorted(foreign)
+    hparams, _ = hparams_of(runs, Sessions.of({name: _session(parts) for name, parts in contents.items()}))
+    return dict(zip(runs, hparams, strict=True))
+
+
+def run_of(
+    name: str,
+    folder: Path,
+    parts: Sequence[tuple[str, Contents]],
+    sweep: Sweep | None,
+    inherits: Mapping[str, Scalar] | None = None,
+) -> Run | None:
+    """Make a run of what its parts hold; None where that is nothing but an HParams experiment record.
+
+    `inherits` are the hyperparameters of a run that has no session of its own.
+    """
+    session = _session(parts)
     scalars = merged((role, contents.scalars) for role, contents in parts)
     steps = merged((role, contents.histograms) for role, contents in parts)
     is_bare = session.hparams is None and not scalars and not steps
     if session.has_experiment and is_bare:
         return None
     facts: dict[str, Any] = {"status": session.status, "group": session.group, "started": session.started}
-    hparams = session.hparams
+    hparams = session.hparams if session.hparams is not None else inherits
     if sweep and (parsed := logdir.parse_run_name(folder.name)):
         number, pairs = parsed
         facts |= sweep.facts(number)

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import logdir
 from ..errors import LogdirError
+from ..goal import Goal
 from ..journal import Record, read_journal
 from ..kept import SCHEMA
 from ..looks import Look
@@ -27,6 +28,7 @@ class Settings:
     swept: tuple[str, ...]
     objective: Objective
     schema: int = SCHEMA
+    accepted: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Sweep:
             setting, repeat = divmod(number, self.settings.repeats)
             group, seed = logdir.session_group(self.name, setting), self.settings.seed + repeat
             facts |= {"group": group, "seed": seed, "swept": self.settings.swept, "objective": self.settings.objective}
+            facts["accepted"] = self.settings.accepted
         if record := self.latest.get(number):
             is_orphan = record.state is TrialState.RUNNING and not self.is_live
             facts["status"] = TrialState.INTERRUPTED if is_orphan else record.state
@@ -101,8 +104,10 @@ def read_settings(path: Path) -> Settings:
     metric = name.removeprefix(f"{logdir.VALIDATION}/")
     tag = name.removesuffix(metric) + logdir.epoch_tag(metric)
     swept = tuple(str(column["name"]) for column in known["columns"] if column["swept"])
-    objective = Objective(name, tag, str(given["goal"]))
-    return Settings(max(1, given["repeats"]), int(given["seed"]), swept, objective, int(known.get("schema", SCHEMA)))
+    objective = Objective(name, tag, Goal(given["goal"]))
+    accepted = {str(file): int(count) for file, count in dict(known.get("accepted", {})).items()}
+    schema = int(known.get("schema", SCHEMA))
+    return Settings(max(1, given["repeats"]), int(given["seed"]), swept, objective, schema, accepted)
 
 
 def is_held(lock: Path) -> bool:

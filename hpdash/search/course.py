@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Any, Self
 
 from ..entries import Entry, Proposed, Record, Rung
-from ..history import History, worth
+from ..history import History
 from ..spec import Sweep
 from ..trial import TrialResult, TrialSpec, TrialState
 from .evidence import Evidence
@@ -115,7 +115,7 @@ class Course:
 
         def standing(trial: int) -> tuple[int, float, int]:
             rung = history.rungs.get(stopped[trial], {}).get(trial)
-            return stopped[trial], worth(rung.value, goal) if rung else -math.inf, -trial
+            return stopped[trial], goal.worth(rung.value) if rung else -math.inf, -trial
 
         return max(stopped, key=standing, default=None)
 
@@ -162,7 +162,8 @@ class Course:
         """Return a setting's trial of a number: number = setting * repeats + repeat, seed = the sweep's + repeat."""
         setting, repeat = divmod(number, self.sweep.repeats)
         sweep, settings = self.sweep, self.sweep.settings(point)
-        spec = TrialSpec(number, setting, sweep.seed + repeat, point, settings, sweep.objective, sweep.goal)
+        seed, takes = sweep.seed + repeat, sweep.use(settings).takes
+        spec = TrialSpec(number, setting, seed, point, settings, sweep.objective, sweep.goal, takes=takes)
         if self.pruner is None or sweep.pruning is None or repeat:
             return spec
         return replace(spec, rungs=self.pruner.rungs(setting, settings["train"]["epochs"]), watch=sweep.pruning.watch)
@@ -175,7 +176,7 @@ def evidence(specs: Sequence[TrialSpec], results: Sequence[TrialResult | None]) 
     if len(ended) < len(results):
         return Evidence(point)
     if any(result.state is TrialState.DIVERGED for result in ended):
-        return Evidence(point, -math.inf if goal == "max" else math.inf)
+        return Evidence(point, goal.worst)
     values = [result.best.get(objective, math.nan) for result in ended if result.state is TrialState.FINISHED]
     if values:
         return Evidence(point, statistics.fmean(values))

@@ -9,7 +9,7 @@ from heapq import nlargest
 from typing import Protocol
 
 from ..domains import Choice
-from ..history import History, worth
+from ..history import History
 from ..spec import Sweep
 from ..spec.pruning import Pruning
 
@@ -78,7 +78,7 @@ class Halving:
     def goes_on(self, trial: int, epoch: int, value: float, history: History) -> bool:
         """Let a trial go on that is among the best share of those that came as far, itself counted."""
         bracket = self._bracket(trial // self._repeats)
-        values = self._reached(epoch, history).get(bracket, {}) | {trial: worth(value, self._pruning.goal)}
+        values = self._reached(epoch, history).get(bracket, {}) | {trial: self._pruning.goal.worth(value)}
         return trial in self._best(values)
 
     def promoted(self, history: History) -> int | None:
@@ -95,7 +95,7 @@ class Halving:
         brackets: dict[int, dict[int, float]] = {}
         for trial, rung in history.rungs.get(epoch, {}).items():
             values = brackets.setdefault(self._bracket(trial // self._repeats), {})
-            values[trial] = worth(rung.value, self._pruning.goal)
+            values[trial] = self._pruning.goal.worth(rung.value)
         return brackets
 
     def _best(self, values: Mapping[int, float]) -> list[int]:
@@ -135,8 +135,8 @@ class Median:
     def goes_on(self, trial: int, epoch: int, value: float, history: History) -> bool:
         """Let a trial go on that is no worse than the median of the others at this epoch, once there are enough."""
         goal = self._pruning.goal
-        others = [worth(rung.value, goal) for n, rung in history.rungs.get(epoch, {}).items() if n != trial]
-        return len(others) < self._pruning.startup or worth(value, goal) >= statistics.median(others)
+        others = [goal.worth(rung.value) for n, rung in history.rungs.get(epoch, {}).items() if n != trial]
+        return len(others) < self._pruning.startup or goal.worth(value) >= statistics.median(others)
 
     def promoted(self, _: History) -> int | None:
         """Return None: who is stopped stays so."""

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping
 from heapq import nlargest
 
-from ..history import History, worth
+from ..history import History
 from ..spec import Sweep
 from ..trial import TrialState
 
@@ -48,7 +48,7 @@ def _values(sweep: Sweep, setting: int, history: History, seeds: int | None = No
     first = setting * sweep.repeats
     records = [history.latest.get(trial) for trial in range(first, first + (seeds or sweep.repeats))]
     values = [
-        worth(record.result.best.get(sweep.objective, math.nan), sweep.goal)
+        sweep.goal.worth(record.result.best.get(sweep.objective, math.nan))
         for record in records
         if record and record.result and record.state is TrialState.FINISHED
     ]

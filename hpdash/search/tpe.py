@@ -15,6 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..domains import Choice, Domain, identity
+from ..goal import Goal
 from ..spec import Hyperparameter, Sweep
 from .allowed import first_allowed
 from .evidence import Evidence
@@ -56,7 +57,7 @@ class Tpe:
         import optuna  # noqa: PLC0415  takes a second
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        direction = optuna.study.StudyDirection.MAXIMIZE if self._sweep.goal == "max" else None
+        direction = optuna.study.StudyDirection.MAXIMIZE if self._sweep.goal is Goal.MAX else None
         past = [trial for trial in map(self._frozen, known) if trial is not None]
         for attempt in range(ATTEMPTS):
             seed = random.Random(f"tpe/{self._sweep.seed}/{index}/{attempt}").getrandbits(32)

@@ -16,7 +16,7 @@ DATA_SETS = (*IMAGES, "synthetic")
 MLP = "mlp"
 
 Strategy = Literal["grid", "list", "random", "sobol", "tpe"]
-Goal = Literal["min", "max"]
+Direction = Literal["min", "max"]
 Pruner = Literal["asha", "hyperband", "median"]
 Side = Literal["end", "start"]
 Scale = Literal["none", "unit", "standard"]

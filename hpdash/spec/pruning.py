@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..goal import Goal
+from .faults import Faults
+from .metrics import goal_for
 from .tables import SETTINGS
 
 
@@ -15,19 +18,15 @@ class Pruning:
 
     strategy: str
     watch: str
-    goal: str
+    goal: Goal
     min_epochs: int
     reduction_factor: int
     startup: int
 
     @classmethod
-    def of(cls, given: Mapping[str, Any], objective: str, goal: str) -> Pruning:
+    def of(cls, given: Mapping[str, Any], objective: str, goal: Goal, faults: Faults) -> Pruning:
         """Fill in the defaults of a [prune] table; it watches the sweep's objective unless it says otherwise."""
         values = {name: given.get(name, setting.default) for name, setting in SETTINGS["prune"].items()}
         watch = values["watch"] or objective
-        return cls(**{**values, "watch": watch, "goal": goal if watch == objective else usual_goal(watch)})
-
-
-def usual_goal(metric: str) -> str:
-    """Return whether less or more of a metric is better, as its name tells."""
-    return "min" if metric.endswith("loss") else "max"
+        said = values["goal"] or (goal if watch == objective else None)
+        return cls(**{**values, "watch": watch, "goal": goal_for(watch, said, ("prune", "goal"), faults)})

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..domains import Choice
 from ..errors import Problem, SpecError
+from ..goal import Goal
 from ..trial import DRAWN, TABLES, default_metrics, own_loop
 from . import text
 from .conditions import check_dependent, check_swept, conditions
 from .defaults import resolve
 from .faults import Faults, Key, found, nearest
-from .keys import MLP
-from .pruning import Pruning, usual_goal
+from .idle import check_idle
+from .keys import MLP, is_reference
+from .known import NOTHING, WHOLE, BuilderUse, Known
+from .objective import Ranking, ranking
+from .pruning import Pruning
 from .requirements import Requirement, requirements
 from .space import Hyperparameter, Names, choices, domains, listed, names_of, unknown
 from .tables import SETTINGS, SWEEPABLE, table_of
@@ -35,7 +40,8 @@ class Sweep:
     `given` has what the file sets in [data], [model], [train] and [log]; `hparams` what varies, in the file's order
     (for `[[trial]]` tables, which stand in `listed`: the values they take); `requirements` is what points must meet,
     `pruning` what stops trials early. `source` is the TOML as given, `path` its file, `folder` where modules and files
-    of the user's are looked for. `tried` has the settings from before the sweep was extended.
+    of the user's are looked for. `tried` has the settings from before the sweep was extended, `known` what was found
+    by looking at the data and the user's builders.
     """
 
     name: str
@@ -44,8 +50,7 @@ class Sweep:
     trials: int | None
     repeats: int
     seed: int
-    objective: str
-    goal: str
+    ranking: Ranking
     max_retries: int
     timeout: float | None
     max_consecutive_failures: int
@@ -58,6 +63,17 @@ class Sweep:
     path: Path | None
     folder: Path
     tried: tuple[Mapping[str, Any], ...] = ()
+    known: Known = NOTHING
+
+    @property
+    def objective(self) -> str:
+        """The metric that ranks trials."""
+        return self.ranking.objective
+
+    @property
+    def goal(self) -> Goal:
+        """Which way the objective improves."""
+        return self.ranking.goal
 
     @property
     def fixed(self) -> dict[str, dict[str, Any]]:
@@ -77,7 +93,40 @@ class Sweep:
         tables = {table: dict(values) for table, values in self.given.items()}
         for name, value in point.items():
             tables[table_of(name)][name] = value
-        return resolve(tables)
+        resolved = resolve(tables)
+        resolved["train"] |= dict.fromkeys(self.use(resolved).unused)
+        inputs = self.known.inputs.get(resolved["data"]["name"])
+        if inputs and "scale" not in tables["data"]:
+            resolved["data"]["scale"] = inputs.scale
+        if self.known.is_old and resolved["data"]["scale"] == "standard":
+            resolved["data"][WHOLE] = True
+        return resolved
+
+    @property
+    def values(self) -> dict[str, list[Any]]:
+        """Every value that a setting may take, by its name: what is fixed, unless each trial sets it, and what varies.
+
+        Of a range these are its ends.
+        """
+        return _mentioned(self.given, self.hparams, self.listed)
+
+    @property
+    def functions(self) -> list[str]:
+        """The user's functions that the sweep names: builders, loops, data."""
+        named = (value for name in ("builder", "loop", "name") for value in self.values[name] if value)
+        return list(dict.fromkeys(value for value in named if is_reference(value)))
+
+    def ranked(self, by: Ranking) -> Sweep:
+        """Return the sweep with another objective, which pruning watches too if it watched the old one."""
+        pruning = self.pruning
+        if pruning and pruning.watch == self.objective:
+            pruning = replace(pruning, watch=by.objective, goal=by.goal)
+        return replace(self, ranking=by, pruning=pruning)
+
+    def use(self, settings: Mapping[str, Mapping[str, Any]]) -> BuilderUse:
+        """Return what the builder of a trial's settings does with them; nothing is known of a loop of one's own."""
+        builder = None if own_loop(settings["train"]) else settings["model"]["builder"]
+        return self.known.builders.get(builder or "", BuilderUse())
 
     def allows(self, point: Mapping[str, Any]) -> bool:
         """Say whether a point meets every [[require]]; SpecError where one cannot be computed for it."""
@@ -143,12 +192,17 @@ def _sweep(
     known = {name: value for table in TABLES for name, value in resolve(given)[table].items()}
     required = requirements(document, names, {**known, **{hparam.name: None for hparam in hparams}}, faults)
     _check_strategy(head, hparams, trials, faults)
+    mentioned = _mentioned(given, hparams, trials)
+    chosen = ranking(head["objective"], head["goal"], mentioned, faults)
+    if len(trials) != 1:  # one trial compares nothing, and `hpdash show` gives it with all of its settings
+        check_idle(mentioned, given, {hparam.name for hparam in hparams}, faults)
     stopped = _table("prune", document, names, faults)
-    pruning = Pruning.of(stopped, head["objective"], head["goal"]) if prunes else None
-    _check_required(head, pruning, given, hparams, trials, faults)
+    pruning = Pruning.of(stopped, chosen.objective, chosen.goal, faults) if prunes else None
+    _check_required(chosen.objective, pruning, given, hparams, trials, faults)
     faults.raise_any()
     return Sweep(
-        **head, given=given, hparams=hparams, listed=trials, requirements=required, pruning=pruning,
+        **{name: value for name, value in head.items() if name not in ("objective", "goal")},
+        ranking=chosen, given=given, hparams=hparams, listed=trials, requirements=required, pruning=pruning,
         source=toml, path=path, folder=folder,
     )  # fmt: skip
 
@@ -200,7 +254,6 @@ def _head(values: Mapping[str, Any], stem: str, is_listed: bool, faults: Faults)
         except ValueError as error:
             faults.add(("sweep", "name"), str(error), f"the file's stem {found(stem)}", "Set a name in [sweep].")
     head["strategy"] = head["strategy"] or ("list" if is_listed else "grid")
-    head["goal"] = head["goal"] or usual_goal(head["objective"])
     return head
 
 
@@ -217,6 +270,21 @@ def _space(
         swept = choices(trials)
     hparams = (Hyperparameter(name, table_of(name), domain, whens.get(name, {})) for name, domain in swept.items())
     return tuple(hparams), trials
+
+
+def _mentioned(
+    given: Mapping[str, Mapping[str, Any]], hparams: Sequence[Hyperparameter], trials: Sequence[Mapping[str, Any]]
+) -> dict[str, list[Any]]:
+    """Return by name every value that a setting may take: what is fixed, unless each trial sets it, and what varies."""
+    fixed = {name: value for table in TABLES for name, value in resolve(given)[table].items()}
+    values = {name: [value] for name, value in fixed.items()}
+    for hparam in hparams:
+        always = not hparam.when and all(hparam.name in trial for trial in trials)
+        own = (
+            list(hparam.domain.values) if isinstance(hparam.domain, Choice) else [hparam.domain.min, hparam.domain.max]
+        )
+        values[hparam.name] = own if always else [*values.get(hparam.name, ()), *own]
+    return values
 
 
 def _check_strategy(
@@ -237,7 +305,7 @@ def _check_strategy(
 
 
 def _check_required(
-    head: Mapping[str, Any],
+    objective: str,
     pruning: Pruning | None,
     given: Mapping[str, Mapping[str, Any]],
     hparams: Sequence[Hyperparameter],
@@ -251,7 +319,7 @@ def _check_required(
     fixed = resolve(given)
     own = fixed["model"]["builder"] != MLP or own_loop(fixed["train"]) or swept.keys() & {"builder", "loop", "metrics"}
     known = ["loss", *(fixed["train"]["metrics"] or (*default_metrics(2), *default_metrics(None)))]
-    asked = {("sweep", "objective"): head["objective"]} | ({("prune", "watch"): pruning.watch} if pruning else {})
+    asked = {("sweep", "objective"): objective} | ({("prune", "watch"): pruning.watch} if pruning else {})
     for where, name in asked.items():
         metric = name.removeprefix("validation/")
         if not own and metric not in known and not faults.mention("metrics"):

@@ -28,8 +28,8 @@ from .keys import (
     UNIT,
     Activation,
     Count,
+    Direction,
     Fraction,
-    Goal,
     Norm,
     Optimizer,
     Penalty,
@@ -80,9 +80,13 @@ class SweepTable(Table):
     repeats: Annotated[int, Field(ge=1, le=1000)] = key(1, "an integer from 1 to 1000", "Seeds a setting.")
     seed: Annotated[int, Field(ge=0, lt=2**31)] = key(0, "an integer from 0 to 2147483647", "The first seed.")
     objective: Annotated[str, AfterValidator(metric_name)] = key(
-        "validation/accuracy", 'a metric such as "validation/accuracy" or "loss"', "The metric that ranks trials."
+        None,
+        'a metric such as "validation/accuracy" or "loss"',
+        "The metric that ranks trials; default: validation/accuracy for classes, else validation/loss.",
     )
-    goal: Goal = one_of(None, Goal, 'Whether less or more is better; default "min" for a loss, else "max".')
+    goal: Direction = one_of(
+        None, Direction, "Whether less or more of it is better; default: as Keras says of its metrics."
+    )
     max_retries: Annotated[int, Field(ge=0, le=100)] = key(
         1, "an integer from 0 to 100", "How often a trial whose worker died is tried again."
     )
@@ -211,6 +215,9 @@ class PruneTable(Table):
     )
     watch: Annotated[str, AfterValidator(metric_name)] = key(
         None, 'a metric such as "validation/accuracy" or "loss"', "The metric that decides; default: the objective."
+    )
+    goal: Direction = one_of(
+        None, Direction, "Whether less or more of it is better; default: as Keras says of its metrics."
     )
     min_epochs: Count = key(1, COUNT, "Epochs that every trial trains, after which it is compared first.")
     reduction_factor: Annotated[int, Field(ge=2, le=100)] = key(

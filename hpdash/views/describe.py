@@ -11,6 +11,7 @@ from rich.text import Text
 
 from ..domains import Choice
 from ..spec import Sweep
+from ..spec.known import Inputs
 from ..trial import TrialSpec, shown
 from .text import duration, plain, setting, table
 
@@ -23,7 +24,10 @@ LISTED = 100  # trials of a dry run on a terminal; a pipe gets them all
 def summary(sweep: Sweep, settings: int) -> Text:
     """Say in a few lines what a valid sweep file asks for."""
     repeats = f" x {sweep.repeats} seeds = {settings * sweep.repeats:,} trials" if sweep.repeats > 1 else " trials"
-    lines = [f"{sweep.name}: valid; {sweep.strategy} of {settings:,}{repeats}, {sweep.goal} of {sweep.objective}"]
+    lines = [f"{sweep.name}: valid; {sweep.strategy} of {settings:,}{repeats}"]
+    lines.append(f"  ranked by {sweep.objective}, {sweep.goal}: {sweep.ranking.reason}")
+    for name, inputs in sweep.known.inputs.items():
+        lines.append(f"  {name}: {' | '.join(inputs.scaled(scale) for scale in _scales(sweep, inputs))}")
     for hyperparameter in sweep.hparams:
         when = " and ".join(f"{key} = {_joined(values)}" for key, values in hyperparameter.when.items())
         lines.append(f"  {hyperparameter.name}: {_domain(hyperparameter.domain)}{f' when {when}' if when else ''}")
@@ -32,6 +36,12 @@ def summary(sweep: Sweep, settings: int) -> Text:
         ends = f"from {sweep.pruning.min_epochs} epoch{'s' * (sweep.pruning.min_epochs > 1)} on"
         lines.append(f"  prune by {sweep.pruning.strategy} of {sweep.pruning.watch}, {ends}")
     return Text("\n").join(plain(line) for line in lines)
+
+
+def _scales(sweep: Sweep, inputs: Inputs) -> list[str]:
+    """Return how the inputs of a data set are scaled: as the file says, else as they ask for."""
+    is_given = "scale" in sweep.given["data"] or any(each.name == "scale" for each in sweep.hparams)
+    return sweep.values["scale"] if is_given else [inputs.scale]
 
 
 def _joined(values: Sequence[Any]) -> str:

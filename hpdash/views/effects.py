@@ -147,7 +147,7 @@ def span(marginals: Sequence[Marginal]) -> Axis | None:
 
 
 def _best(stats: Sequence[Stat | None], found: Effects) -> Stat | None:
-    sign = found.objective.sign if found.objective else 1
+    sign = found.objective.goal.sign if found.objective else 1
     return min((stat for stat in stats if stat), key=lambda stat: sign * stat.mean, default=None)
 
 

@@ -20,6 +20,7 @@ from .. import logdir
 from ..analysis.folds import FIELDS, by_sweep, field_of
 from ..analysis.objective import goal_of, objective_of
 from ..errors import Problem, SpecError
+from ..goal import Goal
 from ..runs import Run
 from ..trial import Scalar
 from .text import json_text
@@ -118,7 +119,7 @@ def _result(run: Run) -> dict[str, Scalar | None]:
     return {name: getattr(run.result, name, None) for name in names}
 
 
-def _metrics(run: Run, goals: dict[str, str]) -> Iterator[tuple[str, Scalar]]:
+def _metrics(run: Run, goals: dict[str, Goal]) -> Iterator[tuple[str, Scalar]]:
     for tag in sorted(run.scalars):
         series = run.scalars[tag]
         if not len(series.values):

@@ -51,7 +51,7 @@ def rank(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> list
         if spec.number in results:
             groups.setdefault(spec.setting, []).append(spec)
     rows = [_row(setting, group, results) for setting, group in groups.items()]
-    sign = -1 if specs and specs[0].goal == "max" else 1
+    sign = specs[0].goal.sign if specs else 1
     return sorted(rows, key=lambda row: (not row.values, sign * row.mean if row.values else -row.pruned, row.setting))
 
 

@@ -99,7 +99,8 @@ def title(listing: Listing) -> str:
     if len(epochs) == 1 and None not in epochs:
         end = epochs.pop()
         parts.append(f"last step {end}" if listing.sweep is None else f"{end} epoch{'s' * (end != 1)}")
-    parts += [f"{objective.goal} of {objective.name}"] if objective else []
+    reason = f" ({objective.reason})" if objective and objective.reason else ""
+    parts += [f"{objective.goal} of {objective.name}{reason}"] if objective else []
     return " · ".join([listing.sweep or "no sweep", *parts, *listing.caveats])
 
 

@@ -91,7 +91,7 @@ class Tally:
         value = result.best.get(spec.objective)
         if result.state is not TrialState.FINISHED or value is None:
             return
-        if self.best is None or (value > self.best[1] if spec.goal == "max" else value < self.best[1]):
+        if self.best is None or spec.goal.better(value, self.best[1]):
             self.best = spec, value, result.best_epoch
 
     @property

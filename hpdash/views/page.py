@@ -37,12 +37,15 @@ _STATISTICS = ("mean", "std", "min", *_LEVELS, "max")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A run, the histograms of its tags, a sweep file that trains it again, and its model's layers, where there are."""
+    """A run, the histograms of its tags, a sweep file that trains it again, its model's layers, and what
+    it learns from, as far as these are known.
+    """
 
     run: Run
     histograms: Mapping[str, HistogramSeries]
     recipe: str | None = None
     layers: Sequence[Layer] = ()
+    inputs: str = ""
 
 
 def find(runs: Sequence[Run], name: str) -> Run:
@@ -77,6 +80,8 @@ def draw(page: Page) -> Iterator[RenderableType]:
     yield _lines(run.id, "bold")
     yield _lines(str(run.folder), "dim")
     yield from _facts(run)
+    if page.inputs:
+        yield plain(page.inputs)
     yield from _settings(run)
     if page.layers:
         yield _heading("Layers")
@@ -168,15 +173,15 @@ def _metrics(run: Run) -> Table:
     for tag in sorted(run.scalars, key=lambda tag: (tag.removeprefix(VALIDATION), tag)):
         series = run.scalars[tag]
         if len(series.values) and not tag.startswith(logdir.best_tag("")):
-            found = _best(tag, series)
+            found = _best(run, tag, series)
             at_best = (number(found[0]), str(found[1])) if found else ("", "")
             ends = number(float(series.values[0])), number(series.last)
             table.add_row(plain(tag), sparkline(series.values), *ends, *at_best)
     return table
 
 
-def _best(tag: str, series: Series) -> tuple[float, int] | None:
-    goal = goal_of(tag)
+def _best(run: Run, tag: str, series: Series) -> tuple[float, int] | None:
+    goal = run.objective.goal if run.objective and run.objective.tag == tag else goal_of(tag)
     return series.best(goal) if goal else None
 
 
@@ -268,7 +273,7 @@ def _faults(run: Run) -> Iterator[Text]:
 def to_json(page: Page) -> dict[str, Any]:
     """Return a run as JSON values: its fields, hyperparameters, metrics, weights' statistics, result and recipe."""
     run = page.run
-    metrics = {tag: _metric_json(tag, series) for tag, series in sorted(run.scalars.items()) if len(series.values)}
+    metrics = {tag: _metric_json(run, tag, series) for tag, series in sorted(run.scalars.items()) if len(series.values)}
     weights = {
         tag: [statistics(run, tag, series, at) for at in dict.fromkeys((0, len(series.steps) - 1))]
         for tag, series in sorted(page.histograms.items())
@@ -293,7 +298,7 @@ def to_json(page: Page) -> dict[str, Any]:
     }
 
 
-def _metric_json(tag: str, series: Series) -> dict[str, Any]:
-    found = _best(tag, series)
+def _metric_json(run: Run, tag: str, series: Series) -> dict[str, Any]:
+    found = _best(run, tag, series)
     ends = {"steps": len(series.steps), "first": float(series.values[0]), "last": series.last}
     return ends | ({"best": found[0], "best_step": found[1]} if found else {})

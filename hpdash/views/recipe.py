@@ -3,48 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .. import logdir
 from ..errors import SpecError
+from ..kept import Kept
 from ..runs import Run
 from ..trial import TABLES, TrialSpec, shown
 
 
-def recipe(run: Run, settings: Mapping[str, Any]) -> str | None:
+def recipe(run: Run, about: Kept) -> str | None:
     """Return a sweep file whose only trial has a run's settings and seed, hence its bits; None where it cannot be.
 
-    `settings` are the normalised ones of the run's sweep. The file is parsed before it is given: what it trains is
+    `about` is what its sweep's folder says. The file is parsed before it is given: what it trains is
     what the run's session logged.
     """
-    made = _made(run, settings)
+    made = _made(run, about)
     return made and made[0]
 
 
-def again(run: Run, settings: Mapping[str, Any]) -> TrialSpec | None:
+def again(run: Run, about: Kept) -> TrialSpec | None:
     """Return a run's trial as it was trained, but for its number; None where that cannot be told."""
-    made = _made(run, settings)
+    made = _made(run, about)
     return made and made[1]
 
 
-def _made(run: Run, settings: Mapping[str, Any]) -> tuple[str, TrialSpec] | None:
+def _made(run: Run, about: Kept) -> tuple[str, TrialSpec] | None:
     from ..search import trials  # noqa: PLC0415  the sweep file's checks take a tenth of a second to import
     from ..spec import parse_sweep  # noqa: PLC0415
 
     try:
-        text = _write(run, settings)
-        (spec,) = trials(parse_sweep(text, name="again", folder=Path()))
+        text = _write(run, about)
+        (spec,) = trials(replace(parse_sweep(text, name="again", folder=Path()), known=about.known))
     except (SpecError, LookupError, TypeError, AttributeError, ValueError):
         return None
     return (text, spec) if spec.hparams == dict(run.hparams) and spec.seed == run.seed else None
 
 
-def _write(run: Run, settings: Mapping[str, Any]) -> str:
+def _write(run: Run, about: Kept) -> str:
     from ..spec import SETTINGS  # noqa: PLC0415
     from ..spec.tables import table_of  # noqa: PLC0415
     from ..spec.text import to_toml  # noqa: PLC0415
 
+    settings = about.settings
+    use = about.known.builders.get(str(run.hparams.get("builder")))
+    takes = use.takes if use else ()  # a builder's parameter may have another default
     exact = {name: _exact(name, run.hparams[name], settings) for name in sorted(run.hparams)}
     point = {name: exact[name] for name in run.swept if name in exact}
     head = {"name": logdir.suffixed(str(settings["name"]), f"-{run.number:04d}"), "seed": run.seed}
@@ -54,7 +59,7 @@ def _write(run: Run, settings: Mapping[str, Any]) -> str:
         names = dict.fromkeys((*settings[table], *(name for name in values if table_of(name) == table)))
         defaults = {name: setting.default for name, setting in SETTINGS[table].items()}
         told = (name for name in names if name in values and name not in point)
-        document[table] = {name: values[name] for name in told if values[name] != defaults.get(name)}
+        document[table] = {name: values[name] for name in told if values[name] != defaults.get(name) or name in takes}
     if not point:  # nothing of what is swept applies to this trial, but a [[trial]] sets something
         point = {"epochs": document["train"].pop("epochs", exact["epochs"])}
     toml = to_toml({name: table for name, table in document.items() if table})

@@ -23,12 +23,13 @@ from hpdash.backends.remote import Courier, Errand, Mailbox, Parcel, deliver, pa
 from hpdash.backends.worker import Report
 from hpdash.checkpoint import Keeper
 from hpdash.errors import LogdirError
+from hpdash.goal import Goal
 from hpdash.trial import Notice, Progress, TrialResult, TrialSpec, TrialState
 from hpdash.writer import RunWriter
 
 EPOCHS = 3
 WHEN = ("before", "middle", "after")
-SPEC = TrialSpec(0, 0, 0, {}, {"data": {}, "model": {}, "train": {}, "log": {}}, "validation/accuracy", "max")
+SPEC = TrialSpec(0, 0, 0, {}, {"data": {}, "model": {}, "train": {}, "log": {}}, "validation/accuracy", Goal.MAX)
 LOG = {"checkpoint_epochs": 1, "checkpoint_minutes": 60, "weights": "best"}
 
 

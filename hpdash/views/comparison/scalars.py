@@ -14,6 +14,7 @@ from rich.text import Text
 from ...analysis.curves import Curve, best, curve, last
 from ...analysis.folds import Stat
 from ...analysis.objective import goal_of
+from ...goal import Goal
 from ...runs import Series
 from ..charts import Line, Scale, line_chart
 from ..colours import Group
@@ -38,10 +39,10 @@ class ScalarComparison(Comparison):
         return [run.scalars[tag] for run in group.runs if tag in run.scalars]
 
     @property
-    def goal(self) -> str:
-        """Whether "max" or "min" is best: what the sweep says, else what the tag's words say, else "min"."""
+    def goal(self) -> Goal:
+        """Which way the tag improves: as its sweep says, else as its name says, else "min"."""
         own = {run.objective.goal for run in self.runs if run.objective and run.objective.tag in self.tags}
-        return own.pop() if len(own) == 1 else goal_of(self.tags[-1]) or "min"
+        return own.pop() if len(own) == 1 else goal_of(self.tags[-1]) or Goal.MIN
 
     def render(self, console: Console) -> RenderableType:
         """Draw a line chart and a table that is its legend; without colours, a chart a group."""

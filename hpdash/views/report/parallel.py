@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from ...analysis.effects import MOST_NUMBERS, outcomes_of
 from ...analysis.folds import hparam, sort_key
+from ...goal import Goal
 from ...runs import Objective, Run
 from ...trial import Scalar
 from ..axes import labels, ticks
@@ -39,9 +40,9 @@ def parallel(runs: Sequence[Run], names: Sequence[str], objective: Objective) ->
     A trial without a value goes through the dash under the axis; one that did not finish is grey and dashed.
     """
     outcomes = outcomes_of(runs, objective)
-    ordered = sorted(runs, key=lambda run: -objective.sign * outcomes.get(run.name, objective.sign * math.inf))
+    ordered = sorted(runs, key=lambda run: objective.goal.worth(outcomes.get(run.name, objective.goal.worst)))
     axes = [_hyperparameter(name, ordered) for name in names]
-    axes.append(_continuous(objective.name, outcomes, objective.goal == "min"))
+    axes.append(_continuous(objective.name, outcomes, objective.goal is Goal.MIN))
     gap = max((WIDTH - 2 * MARGIN) / (len(axes) - 1), NARROWEST)
     across = [round(MARGIN + gap * place) for place in range(len(axes))]
     width = across[-1] + MARGIN

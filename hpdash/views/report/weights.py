@@ -23,7 +23,9 @@ MOST = 8  # tags
 def weights(runs: Sequence[Run], objective: Objective) -> list[Block]:
     """Lay the best trial's densities over the worst's, a tag a line, at the first and the last common step."""
     outcomes = outcomes_of(runs, objective)
-    ranked = sorted((run for run in runs if run.name in outcomes), key=lambda run: objective.sign * outcomes[run.name])
+    ranked = sorted(
+        (run for run in runs if run.name in outcomes), key=lambda run: objective.goal.sign * outcomes[run.name]
+    )
     if len(ranked) < 2:
         return []
     best, worst = ranked[0], ranked[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpdash.plugin.names import hyperparameters, labels
+from hpdash.reader.names import hyperparameters, labels
 
 
 @pytest.mark.parametrize(

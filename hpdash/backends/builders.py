@@ -1,0 +1,170 @@
+"""What users' builders do with a sweep's settings: found out in a child process, before the first trial starts."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..data import Dataset
+from ..errors import Problem, SpecError
+from ..functions import load_function
+from ..spec.known import COMPILE_KEYS, OPTIMIZER_KEYS, BuilderUse
+from ..trial import TrialSpec
+
+if TYPE_CHECKING:
+    import keras
+
+BY_DATA = ("input_shape", "classes")  # parameters whose arguments come from the data
+
+Parameters = Mapping[str, inspect.Parameter]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How a sweep uses a builder, "package.module:function".
+
+    Attributes:
+        spec: a trial that uses it.
+        keywords: the keys that no table of hpdash knows, each with where the file has it, such as "hparams.units".
+        given: the settings of [data] and [train] that the file fixes or varies, each with where the file has it.
+        always: the keys of [model] and [hparams] that every trial with this builder has.
+        varied: the settings in `given` that vary, each with a value other than the trial's.
+    """
+
+    reference: str
+    spec: TrialSpec
+    keywords: Mapping[str, str]
+    given: Mapping[str, str]
+    always: Collection[str]
+    varied: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a builder takes, and the metrics of its model by the names that logs have; None if it builds none."""
+
+    use: BuilderUse
+    metrics: tuple[str, ...] | None = None
+
+
+def examine(usage: Usage, folder: Path, dataset: Dataset) -> Built:
+    """Build a trial's model, and look at what its builder takes.
+
+    An error of the builder itself is left to the trials: others may build. Raises SpecError for every setting that the
+    builder does not take, lacks, or takes without any effect.
+    """
+    os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    parameters = inspect.signature(load_function(usage.reference, folder)).parameters
+    _raise([*_not_taken(usage, parameters), *_lacking(usage, parameters)])
+    spec = replace(usage.spec, takes=_taken(usage, parameters))
+    try:
+        model, is_compiled = _build(spec, folder, dataset)
+    except Exception:  # a user's builder may raise anything
+        return Built(BuilderUse(spec.takes))
+    unused = tuple(name for name in COMPILE_KEYS if name not in spec.takes) if is_compiled else ()
+    without_effect = _without_effect(usage, spec, model, folder, dataset) if is_compiled else ()
+    _raise([*_unused(usage, unused), *without_effect])
+    return Built(BuilderUse(spec.takes, unused), _metrics(model, dataset))
+
+
+def _raise(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise SpecError(problems)
+
+
+def _takes_any(parameters: Parameters) -> bool:
+    return any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+
+
+def _named(parameters: Parameters) -> dict[str, inspect.Parameter]:
+    return {name: each for name, each in parameters.items() if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)}
+
+
+def _needed(parameters: Parameters) -> list[str]:
+    return [name for name, each in _named(parameters).items() if each.default is each.empty]
+
+
+def _not_taken(usage: Usage, parameters: Parameters) -> Iterator[Problem]:
+    names = list(_named(parameters))
+    for name, where in usage.keywords.items() if not _takes_any(parameters) else ():
+        if name not in names:
+            near = get_close_matches(name, names, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"Its parameters: {', '.join(names) or 'none'}."
+            yield Problem(where, f"a parameter of {usage.reference}", name, hint)
+
+
+def _lacking(usage: Usage, parameters: Parameters) -> Iterator[Problem]:
+    known = {*usage.always, *BY_DATA, *usage.spec.settings["train"], *usage.spec.settings["data"]}
+    for name in _needed(parameters):
+        if name not in known:
+            hint = "Set it in [model] or [hparams]."
+            yield Problem(usage.reference, f"a value for its parameter {name}", "none in some trial", hint)
+
+
+def _taken(usage: Usage, parameters: Parameters) -> tuple[str, ...]:
+    """Return the settings of [train] and [data] to call the builder with.
+
+    A parameter with a default keeps it, unless the file says otherwise: a builder's own `momentum=0.99` may be that of
+    a batch normalisation. Other keywords, `**`, get what varies.
+    """
+    needed, settings = _needed(parameters), {*usage.spec.settings["train"], *usage.spec.settings["data"]}
+    taken = {name for name in _named(parameters) if name in settings and (name in needed or name in usage.given)}
+    others = set(usage.varied) if _takes_any(parameters) else set()
+    return tuple(sorted((taken | others) - set(BY_DATA)))
+
+
+def _build(spec: TrialSpec, folder: Path, dataset: Dataset) -> tuple[keras.Model, bool]:
+    from .. import models  # noqa: PLC0415  TensorFlow, in the child alone
+
+    shape = dataset.x_train.shape[1:]
+    models.begin(spec.seed)
+    model = models.construct(spec.settings, folder, shape, dataset.classes, spec.takes)
+    is_compiled = bool(model.compiled)
+    models.ensure_compiled(model, spec.settings["train"], dataset.classes)
+    return model, is_compiled
+
+
+def _unused(usage: Usage, unused: Collection[str]) -> Iterator[Problem]:
+    for name, where in usage.given.items():
+        if name in unused:
+            found = f"{usage.reference}, which compiles its model and has no parameter {name}"
+            hint = f"Add the parameter {name} to the builder and use it there, or leave the setting out."
+            yield Problem(where, "a builder that the setting reaches", found, hint)
+
+
+def _without_effect(
+    usage: Usage, spec: TrialSpec, model: keras.Model, folder: Path, dataset: Dataset
+) -> Iterator[Problem]:
+    """Yield the varied settings of an optimizer that a builder takes, and whose two values give the same optimizer."""
+    for name, value in usage.varied.items():
+        if name not in OPTIMIZER_KEYS or name not in spec.takes:
+            continue
+        settings = {**spec.settings, "train": {**spec.settings["train"], name: value}}
+        try:
+            other, _ = _build(replace(spec, settings=settings), folder, dataset)
+        except Exception:
+            continue
+        if _optimizer(other) == _optimizer(model):
+            values = f"the same optimizer for {spec.settings['train'][name]} and {value}"
+            expected = f"a setting that changes the optimizer of {usage.reference}"
+            yield Problem(usage.given[name], expected, values, f"Use {name} in the builder, or leave the setting out.")
+
+
+def _optimizer(model: keras.Model) -> str:
+    return f"{type(model.optimizer).__name__} {model.optimizer.get_config()}"
+
+
+def _metrics(model: keras.Model, dataset: Dataset) -> tuple[str, ...] | None:
+    from ..metric_values import scalars  # noqa: PLC0415
+
+    try:
+        x, y = dataset.x_train[:1].astype("float32"), dataset.y_train[:1]
+        model.compute_metrics(x, y, model(x, training=False))
+        return tuple(name for name, _ in scalars(model.get_metrics_result()))
+    except Exception:  # a model of the user's may raise anything, and its trial will say so
+        return None

@@ -1,0 +1,145 @@
+"""The user's code and data that the results of a sweep rest on: digests of them, and what has changed since."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from . import disk
+
+FOREIGN = ("site-packages", "dist-packages")  # folders of installed packages, which may lie beside a sweep file
+_HOUSE = Path(__file__).resolve().parent
+_BLOCK = 1 << 20  # bytes read at a time
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A file as it was when it was read: its digest, and the size and time (ns) by which it need not be read again."""
+
+    sha256: str
+    size: int
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What a sweep was trained with.
+
+    Attributes:
+        code: the SHA-256 of each module of the user's, by its path from the sweep file's folder.
+        files: each data file, by the name that the sweep file gives it.
+        arrays: the SHA-256 of what each data function returned, by its reference.
+    """
+
+    code: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, DataFile] = field(default_factory=dict)
+    arrays: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the one JSON form."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form back; LookupError, TypeError or AttributeError if it is none."""
+        files = {str(name): DataFile(**each) for name, each in data["files"].items()}
+        return cls(dict(data["code"]), files, dict(data["arrays"]))
+
+    def changed(self, now: Provenance) -> dict[str, str]:
+        """Return the names of what has changed until now, and how. Data known only before or only now do not count."""
+        names = sorted(self.code.keys() | now.code.keys())
+        found = {name: _how(self.code.get(name), now.code.get(name)) for name in names}
+        for name in self.files.keys() & now.files.keys():
+            found[name] = "" if now.files[name].sha256 == self.files[name].sha256 else "has other bytes"
+        for name in self.arrays.keys() & now.arrays.keys():
+            found[name] = "" if now.arrays[name] == self.arrays[name] else "returns other arrays"
+        return {name: how for name, how in found.items() if how}
+
+    def merged(self, now: Provenance) -> Provenance:
+        """Return what is known now, and from before what is not known now."""
+        return Provenance(now.code, {**self.files, **now.files}, {**self.arrays, **now.arrays})
+
+
+def _how(before: str | None, now: str | None) -> str:
+    if before == now:
+        return ""
+    if before is None:
+        return "was not imported before"
+    return "is no longer there, or no longer imported" if now is None else "has been edited"
+
+
+def of(functions: Sequence[str], names: Sequence[str], folder: Path, before: Provenance | None = None) -> Provenance:
+    """Look at the code and the data files as they are now.
+
+    Args:
+        functions: the user's functions, "package.module:function".
+        names: the data sets, of which those that end in ".npz" are files.
+        folder: the sweep file's folder.
+        before: digests from before; a file of their size and time is not read again.
+    """
+    known = before.files if before else {}
+    paths = {name: folder / Path(name).expanduser() for name in names if name.endswith(".npz")}
+    files = {name: _file(path, known.get(name)) for name, path in paths.items() if path.is_file()}
+    return Provenance(code(functions, folder), files)
+
+
+def code(functions: Sequence[str], folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of the modules of functions, and of all that these import from beside the sweep file.
+
+    Imports are read from the sources, wherever they stand in them; nothing is imported.
+    """
+    folder = folder.resolve()
+    waiting = [path for reference in functions for path in _files(reference.partition(":")[0], folder)]
+    found: dict[str, str] = {}
+    while waiting:
+        path = waiting.pop()
+        name = path.relative_to(folder).as_posix()
+        if name in found:
+            continue
+        with disk.guarded(path):
+            source = path.read_bytes()
+        found[name] = hashlib.sha256(source).hexdigest()
+        waiting += [each for module in _imported(source, path, folder) for each in _files(module, folder)]
+    return dict(sorted(found.items()))
+
+
+def _files(module: str, folder: Path) -> Iterator[Path]:
+    """Yield the files of a module beside the sweep file, those of the packages around it first."""
+    parts = module.split(".") if module else []
+    for count in range(1, len(parts) + 1):
+        base = folder.joinpath(*parts[:count])
+        for path in (base.with_suffix(".py"), base / "__init__.py"):
+            if path.is_file() and _HOUSE not in path.resolve().parents and not set(FOREIGN) & set(path.parts):
+                yield path
+
+
+def _imported(source: bytes, path: Path, folder: Path) -> Iterator[str]:
+    """Yield the names of modules that a source may import; some of them may be no modules."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    package = list(path.relative_to(folder).parent.parts)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            base += node.module.split(".") if node.module else []
+            yield from (".".join([*base, alias.name]) for alias in node.names)
+            yield ".".join(base)
+
+
+def _file(path: Path, before: DataFile | None) -> DataFile:
+    stat = path.stat()
+    if before and (before.size, before.time) == (stat.st_size, stat.st_mtime_ns):
+        return before
+    digest = hashlib.sha256()
+    with disk.guarded(path), path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return DataFile(digest.hexdigest(), stat.st_size, stat.st_mtime_ns)

@@ -1,0 +1,73 @@
+"""Settings that change nothing because of what other settings are: an error, whether they are fixed or swept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .faults import Faults
+from .keys import MLP
+from .tables import table_of
+
+Values = Mapping[str, Collection[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """The settings `names` change nothing where `is_idle` holds for every value that other settings may take."""
+
+    names: tuple[str, ...]
+    is_idle: Callable[[Values], bool]
+    reason: str
+
+
+def _never(name: str, *used: Any) -> Callable[[Values], bool]:
+    return lambda values: not any(value in used for value in values[name])
+
+
+def _always(name: str, *unused: Any) -> Callable[[Values], bool]:
+    return lambda values: bool(values[name]) and all(value in unused for value in values[name])
+
+
+def _without_hidden(values: Values) -> bool:
+    return all(builder == MLP for builder in values["builder"]) and _always("hidden", [])(values)
+
+
+_RULES: Sequence[_Rule] = (
+    _Rule(
+        ("activation", "leaky_slope", "batchnorm", "dropout", "l1", "l2"),
+        _without_hidden,
+        "no hidden layer to act on: hidden is []",
+    ),
+    _Rule(
+        ("kernel_initializer", "bias_initializer"),
+        lambda values: _without_hidden(values) and _never("output_initializer", "same")(values),
+        'no hidden layer to act on: hidden is [], and output_initializer is not "same"',
+    ),
+    _Rule(("nesterov",), _always("momentum", 0, None), "no momentum to act on: it is 0"),
+    _Rule(
+        ("min_delta",),
+        lambda values: _always("patience", None)(values) and _never("schedule", "plateau")(values),
+        'neither patience nor schedule = "plateau", which alone read it',
+    ),
+    _Rule(("validation_from",), _always("validation", "test"), 'validation = "test", which is no part to cut off'),
+)
+
+
+def check_idle(values: Values, given: Mapping[str, Mapping[str, Any]], swept: Collection[str], faults: Faults) -> None:
+    """Report settings that a file fixes or sweeps and that change nothing.
+
+    Args:
+        values: every value that a setting may take, by its name.
+        given: what the file fixes, by table.
+        swept: the names of what it varies.
+        faults: what is wrong with the file.
+    """
+    for rule in _RULES:
+        for name in rule.names:
+            table = table_of(name)
+            if name in swept and rule.is_idle(values):
+                faults.add(("hparams", name), "a hyperparameter that changes something", rule.reason, "Leave it out.")
+            elif name in given[table] and name in values and rule.is_idle(values):
+                faults.add((table, name), "a setting that changes something", rule.reason, "Leave it out.")

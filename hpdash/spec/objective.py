@@ -1,0 +1,79 @@
+"""What ranks the trials: the metric that a sweep file names, else one that fits the data; and which way it improves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..goal import Goal
+from ..trial import default_metrics
+from .faults import Faults, found
+from .keys import DATA_SETS, MLP
+from .metrics import goal_for
+
+VALIDATION = "validation/"
+LOSS = "loss"
+_ACCURACY = ("accuracy", "acc")
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The objective, its goal, and why these.
+
+    `is_default` says that the file names no objective; `is_open` that the data or the models, which are not known yet,
+    may ask for another default.
+    """
+
+    objective: str
+    goal: Goal
+    reason: str
+    is_default: bool = True
+    is_open: bool = False
+
+
+def fitting(classes: Iterable[int | None], metrics: Collection[str] | None = None) -> Ranking:
+    """Return the default: the validation accuracy if all data have classes and the models have it, else the loss.
+
+    Args:
+        classes: the number of classes of each data set, None for a regression.
+        metrics: the names of the metrics that every model has, None if they are the default ones.
+    """
+    if None in set(classes):
+        return Ranking(VALIDATION + LOSS, Goal.MIN, "the default for a regression")
+    known = default_metrics(2) if metrics is None else metrics
+    accuracy = next((name for name in _ACCURACY if name in known), None)
+    if accuracy is None:
+        return Ranking(VALIDATION + LOSS, Goal.MIN, "the default for models without the metric accuracy")
+    return Ranking(VALIDATION + accuracy, Goal.MAX, "the default for classes")
+
+
+def ranking(
+    objective: str | None, goal_name: str | None, mentioned: Mapping[str, Collection[Any]], faults: Faults
+) -> Ranking:
+    """Return the ranking of a sweep file; a goal that nobody can know is a fault.
+
+    Args:
+        objective: the metric that the file names.
+        goal_name: "min", "max" or nothing.
+        mentioned: every value that a setting may take, by its name: what is fixed and what is swept.
+        faults: what is wrong with the file.
+    """
+    goal = Goal(goal_name) if goal_name else None
+    if objective is None:
+        default = _default(mentioned)
+        if goal not in (None, default.goal):
+            faults.add(("sweep", "objective"), f"the metric that goal = {found(str(goal))} is for", "nothing")
+        return default
+    reason = "the goal that the file says" if goal else "the goal that Keras gives this metric"
+    return Ranking(objective, goal_for(objective, goal_name, ("sweep", "goal"), faults), reason, is_default=False)
+
+
+def _default(mentioned: Mapping[str, Collection[Any]]) -> Ranking:
+    metrics = [names or default_metrics(2) for names in mentioned["metrics"]]
+    shared = set.intersection(*map(set, metrics)) if metrics else None
+    default = fitting((), shared)
+    own_model = any(builder not in (MLP, None) for builder in mentioned["builder"])
+    is_known = all(name in DATA_SETS for name in mentioned["name"]) and not own_model
+    reason = default.reason if is_known else f"{default.reason}, unless data or model ask for another"
+    return Ranking(default.objective, default.goal, reason, is_open=not is_known)

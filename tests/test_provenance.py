@@ -1,0 +1,151 @@
+"""Truths of the code and the data that results rest on: what counts, when a change stops a sweep, who says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from commands import hpdash, invoke
+
+from hpdash import logdir, provenance
+from hpdash.provenance import Provenance
+
+LOOP = """
+import {helper}
+
+def behave(trial):
+    from later import value
+    for epoch in range(trial.epoch + 1, trial.epochs + 1):
+        trial.report(epoch, loss=value / epoch, validation_accuracy=trial.hparams["x"] / 10)
+"""
+SWEEP = """
+[data]
+name = "{data}"
+[train]
+loop = "own_loop:behave"
+epochs = 1
+[hparams]
+x = {x}
+"""
+DATA = """
+from pathlib import Path
+import numpy as np
+
+def arrays():
+    x = np.loadtxt(Path(__file__).parent / "numbers.csv")
+    return {"x_train": x[:, None], "y_train": np.arange(len(x)) % 2}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Make a sweep of a training loop that imports a module at its top, and another when it runs."""
+    (tmp_path / "own_loop.py").write_text(LOOP.format(helper="helper"))
+    (tmp_path / "helper.py").write_text("import numpy\n")
+    (tmp_path / "later.py").write_text("value = 1\n")
+    (tmp_path / "unrelated.py").write_text("")
+    (tmp_path / "own_data.py").write_text(DATA)
+    (tmp_path / "numbers.csv").write_text("\n".join(map(str, range(40))))
+    np.savez(tmp_path / "classes.npz", x_train=np.arange(40.0)[:, None], y_train=np.arange(40) % 2)
+    return tmp_path
+
+
+def run(folder: Path, *options: str, data: str = "classes.npz", x: str = "[1, 2]") -> Any:
+    """Run the sweep, of these data and values."""
+    (folder / "own.toml").write_text(SWEEP.format(data=data, x=x))
+    shown = hpdash("sweep", "own.toml", "--workers", "1", *options, cwd=folder)
+    assert "Traceback" not in shown.stderr
+    return shown
+
+
+def test_what_a_sweep_imports_from_beside_its_file_counts(folder: Path) -> None:
+    """Modules and packages that its functions import, wherever in the source; not those of the installation."""
+    package = folder / "nets"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "deep.py").write_text("from . import other\nfrom ..helper import nothing\n")
+    (package / "other.py").write_text("import os.path, missing\nthis is no Python\n")
+    assert set(provenance.code(["own_loop:behave"], folder)) == {"helper.py", "later.py", "own_loop.py"}
+    found = provenance.code(["nets.deep:net", "own_loop:behave"], folder)
+    assert {"nets/__init__.py", "nets/deep.py", "nets/other.py"} < set(found)
+    assert provenance.code(["numpy:zeros", "nowhere:net"], folder) == {}
+    (folder / "helper.py").write_text("import own_loop, helper\n")  # in a circle
+    assert set(provenance.code(["own_loop:behave"], folder)) == {"helper.py", "later.py", "own_loop.py"}
+
+
+def test_a_file_of_its_size_and_time_is_not_read_again(folder: Path) -> None:
+    """One with another time is, and may be the same."""
+    first = provenance.of([], ["classes.npz", "digits"], folder)
+    path = folder / "classes.npz"
+    kept = path.read_bytes()
+    stat = path.stat()
+    path.write_bytes(b"x" * len(kept))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert first.changed(provenance.of([], ["classes.npz"], folder, first)) == {}
+    assert list(first.changed(provenance.of([], ["classes.npz"], folder))) == ["classes.npz"]
+    path.write_bytes(kept)
+    assert first.changed(provenance.of([], ["classes.npz"], folder, first)) == {}
+    assert Provenance.from_json(json.loads(json.dumps(first.to_json()))) == first
+
+
+def edits(folder: Path) -> Iterator[tuple[str, str]]:
+    """Edit something, and yield its name and the data that the sweep is on."""
+    (folder / "own_loop.py").write_text(LOOP.format(helper="helper") + "# edited\n")
+    yield "own_loop.py", "classes.npz"
+    (folder / "later.py").write_text("value = 2\n")
+    yield "later.py", "classes.npz"
+    np.savez(folder / "classes.npz", x_train=np.ones((40, 1)), y_train=np.arange(40) % 2)
+    yield "classes.npz", "classes.npz"
+
+
+def test_a_change_of_code_or_data_stops_a_sweep_until_it_is_accepted(folder: Path) -> None:
+    """Also one that has ended, and one that is extended; what was accepted is told ever after, everywhere."""
+    assert run(folder).returncode == 0
+    began = time.perf_counter()
+    assert run(folder).returncode == 0
+    assert time.perf_counter() - began < 60
+    for count, (name, data) in enumerate(edits(folder), start=3):
+        for options, x in (((), "[1, 2]"), (("--extend",), f"[1, 2, {count}]")):
+            shown = run(folder, *options, data=data, x=x)
+            assert (shown.returncode, name in shown.stderr, "--accept-changes" in shown.stderr) == (2, True, True)
+        shown = run(folder, "--extend", "--accept-changes", data=data, x=json.dumps(list(range(1, count + 1))))
+        assert shown.returncode == 0, shown.stderr
+        assert f"2 versions of {name}" in shown.stdout
+        for command in (("ls", "logs"), ("show", f"own/{count - 1}", "--logdir", "logs")):
+            assert f"2 versions of {name}" in " ".join(hpdash(*command, cwd=folder).stdout.split())
+        assert run(folder, data=data, x=json.dumps(list(range(1, count + 1)))).returncode == 0
+    assert run(folder, "--new").returncode == 0
+    recorded = json.loads((folder / "logs" / "own" / logdir.SWEEP_JSON).read_bytes())
+    assert recorded["accepted"] == {"own_loop.py": 1, "later.py": 1, "classes.npz": 1}
+    assert "2 versions of later.py" in recorded["description"]
+
+
+def test_a_function_that_returns_other_arrays_is_a_change(folder: Path) -> None:
+    """Where its code is what it was and a file that it reads is not."""
+    assert run(folder, data="own_data:arrays").returncode == 0
+    (folder / "numbers.csv").write_text("\n".join(map(str, range(1, 41))))
+    shown = run(folder, "--extend", data="own_data:arrays", x="[1, 2, 3]")
+    assert (shown.returncode, "own_data:arrays" in shown.stderr) == (2, True)
+    shown = run(folder, "--extend", "--accept-changes", data="own_data:arrays", x="[1, 2, 3]")
+    assert (shown.returncode, "2 versions of own_data:arrays" in shown.stdout) == (0, True)
+
+
+def test_a_sweep_of_a_version_that_did_not_record_its_code_goes_on(folder: Path) -> None:
+    """With a line that says so; from then on it is recorded."""
+    assert run(folder).returncode == 0
+    path = folder / "logs" / "own" / logdir.SWEEP_JSON
+    known = json.loads(path.read_bytes())
+    for key in ("provenance", "known", "default_objective"):
+        del known[key]
+    path.write_text(json.dumps(known))
+    shown = run(folder, "--extend", x="[1, 2, 3]")
+    assert (shown.returncode, "did not record its code" in shown.stderr) == (0, True)
+    (folder / "later.py").write_text("value = 3\n")
+    assert run(folder, "--extend", x="[1, 2, 3, 4]").returncode == 2
+    assert invoke("ls", str(folder / "logs")).exit_code == 0
