@@ -168,7 +168,7 @@ class Engine:
     def has_constants_of(self, fresh: keras.Model) -> bool:
         """Return whether another model, freshly built by the same builder, has the constants of this one's graph."""
         batch = self.data.scaled(self.data.train, tf.constant([self.data.train.start]))
-        return constants(self.model, *batch) == constants(fresh, *batch)
+        return constants(self.model, *batch, seed=0) == constants(fresh, *batch, seed=1)
 
     def fit(
         self,

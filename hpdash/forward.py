@@ -20,11 +20,12 @@ def trace(model: keras.Model, shape: Sequence[int]) -> Any:
     return forward.get_concrete_function(tf.TensorSpec((1, *shape), tf.float32))
 
 
-def constants(model: keras.Model, x: tf.Tensor, y: tf.Tensor) -> list[bytes]:
+def constants(model: keras.Model, x: tf.Tensor, y: tf.Tensor, seed: int) -> list[bytes]:
     """Return the constants in the graph of a model's loss, and the seeds of its random operations, in sorted order.
 
-    Two models of one graph whose lists differ cannot share it: a number that a builder has drawn is in the graph, not
-    in a variable. The state of NumPy's and Python's random numbers is left as it was.
+    Two models of one graph whose lists differ cannot share it: a number that was drawn is in the graph, not in a
+    variable. `seed` is that of NumPy's and Python's random numbers while a layer may draw some; their state is then put
+    back.
     """
 
     def loss(x: tf.Tensor, y: tf.Tensor) -> Any:
@@ -34,6 +35,8 @@ def constants(model: keras.Model, x: tf.Tensor, y: tf.Tensor) -> list[bytes]:
         return outputs
 
     kept, drawn = np.random.get_state(), random.getstate()  # users' code draws from the global generators
+    np.random.seed(seed)
+    random.seed(seed)
     try:
         graph = tf.function(loss, autograph=False).get_concrete_function(x, y).graph
     finally:

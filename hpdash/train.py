@@ -159,19 +159,25 @@ class Trainer:
 
     def _engine(self, trial: Trial) -> tuple[Engine, bool]:
         """Return an engine with the trial's initial values, and whether it is a kept one of the same graph."""
-        from . import models  # noqa: PLC0415  imports TensorFlow, which own loops need not have
-        from .engine import Engine  # noqa: PLC0415
+        from .engine import Engine  # noqa: PLC0415  imports TensorFlow, which own loops need not have
 
-        shape = trial.dataset.x_train.shape[1:]
-        fresh = models.build(trial.settings, self.folder, shape, trial.classes, trial.seed, trial.spec.takes)
-        trial.describe(fresh)
+        fresh = self._build(trial)
         kept = self._graphs.pop(trial.spec.graph_key, None)
-        if kept is not None and self._is_shared(trial, kept, fresh) and kept.pour(fresh):
+        if kept is not None and not self._is_shared(trial, kept, fresh):
+            kept, fresh = None, self._build(trial)  # anew: looking at its graph has drawn from what is random in it
+        trial.describe(fresh)
+        if kept is not None and kept.pour(fresh):
             kept.notice = trial.host.notice
             return kept, True
         self._tensors = self._tensors or engine_data((trial.dataset, trial.split, trial.scaling))
         train = trial.settings["train"]
         return Engine(fresh, self._tensors, train["batch_size"], trial.host.notice, train.get("xla") or "auto"), False
+
+    def _build(self, trial: Trial) -> keras.Model:
+        from . import models  # noqa: PLC0415  imports TensorFlow, which own loops need not have
+
+        shape = trial.dataset.x_train.shape[1:]
+        return models.build(trial.settings, self.folder, shape, trial.classes, trial.seed, trial.spec.takes)
 
     def _is_shared(self, trial: Trial, kept: Engine, fresh: keras.Model) -> bool:
         """Return whether trials with a kept engine's key may train on its graph; the second of them shows it."""

@@ -98,6 +98,29 @@ def test_lambdas_that_differ_in_a_constant_do_not_share_a_graph(tmp_path: Path) 
     assert results[1].weights_sha256 == results[3].weights_sha256
 
 
+@pytest.mark.parametrize("builder", ["frozen", "jittered"])
+def test_random_constants_keep_trials_from_sharing_a_graph(tmp_path: Path, builder: str) -> None:
+    """Numbers that a builder, or a layer as it is traced, draws and freezes: each trial has its own bits, said once."""
+    trainer, listener = Trainer(HERE), Listener()
+    chosen = specs({"units": [16]}, model={"builder": f"zoo:{builder}"}, sweep={"repeats": 3})
+    together = [run(trainer, spec, tmp_path / "together", listener) for spec in chosen]
+    alone = [run(Trainer(HERE), spec, tmp_path / "alone") for spec in chosen]
+    assert [result.weights_sha256 for result in together] == [result.weights_sha256 for result in alone]
+    assert [result.reused_graph for result in together] == [False] * 3
+    assert [f"zoo:{builder}" in notice for notice in listener.notices] == [True]
+
+
+def test_a_metric_that_is_a_vector_is_a_scalar_a_component(tmp_path: Path) -> None:
+    """It can rank too, by the name of a component."""
+    objective = {"objective": "validation/predicted_3", "goal": "max"}
+    (spec,) = specs({"units": [16]}, model={"builder": "zoo:measured"}, sweep=objective)
+    result = run(Trainer(HERE), spec, tmp_path)
+    assert result.state is TrialState.FINISHED, result.error
+    assert {f"validation/predicted_{index}" for index in range(10)} < set(result.metrics)
+    assert sum(result.metrics[f"predicted_{index}"] for index in range(10)) == pytest.approx(1, abs=1e-5)
+    assert objective["objective"] in result.best
+
+
 def test_the_built_in_mlp_shares_a_graph_over_seeds_initialisers_and_rates(tmp_path: Path) -> None:
     """One compiled graph serves them all, in the bits of graphs of their own."""
     space = {"kernel_initializer": ["he_normal", "zeros"], "learning_rate": [0.1, 0.01]}
@@ -155,7 +178,9 @@ def test_a_trial_stops_at_the_next_compiled_call(tmp_path: Path) -> None:
 
 def test_an_objective_that_nothing_reports_is_named(tmp_path: Path) -> None:
     """The error lists the metrics there are."""
-    (spec,) = specs({"epochs": [1]}, model={"builder": "zoo:compiled"}, sweep={"objective": "validation/f1"})
+    (spec,) = specs(
+        {"epochs": [1]}, model={"builder": "zoo:compiled"}, sweep={"objective": "validation/f1", "goal": "max"}
+    )
     error = run(Trainer(HERE), spec, tmp_path).error
     assert error is not None
     assert "validation/f1" in error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 LAYERS = keras.layers
@@ -212,3 +213,48 @@ class OwnLoss(keras.Sequential):  # type: ignore[misc]
 def own_loss(input_shape: tuple[int, ...], classes: int) -> keras.Model:
     """A model without a loss that can be asked for."""
     return OwnLoss([keras.Input(input_shape), LAYERS.Flatten(), LAYERS.Dense(classes, activation="softmax")])
+
+
+def frozen(input_shape: tuple[int, ...], classes: int, units: int = 16) -> keras.Model:
+    """A model with a random projection that is a constant of its graph."""
+    projection = np.random.normal(size=(input_shape[0] * input_shape[1], units)).astype("float32")
+    inputs = keras.Input(input_shape)
+    projected = LAYERS.Lambda(lambda x: keras.ops.cos(x @ projection))(LAYERS.Flatten()(inputs))
+    return keras.Model(inputs, LAYERS.Dense(classes, activation="softmax")(projected))
+
+
+def jittered(input_shape: tuple[int, ...], classes: int, units: int = 16) -> keras.Model:
+    """A model whose layer draws a constant when it is traced."""
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            LAYERS.Flatten(),
+            LAYERS.Dense(units, activation="relu"),
+            LAYERS.Lambda(lambda x: x * np.random.normal(1.0, 0.1)),
+            LAYERS.Dense(classes, activation="softmax"),
+        ]
+    )
+
+
+class PerClass(keras.metrics.Metric):  # type: ignore[misc]
+    """The share of each class among the predictions: a metric that is a vector."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__(name="predicted")
+        self.counts = self.add_weight(shape=(classes,), initializer="zeros", name="counts")
+
+    def update_state(self, y: Any, outputs: Any, sample_weight: Any = None) -> None:
+        """Count the predictions."""
+        chosen = keras.ops.one_hot(keras.ops.argmax(outputs, -1), self.counts.shape[0])
+        self.counts.assign_add(keras.ops.sum(chosen, axis=0))
+
+    def result(self) -> Any:
+        """Return the shares."""
+        return self.counts / keras.ops.maximum(keras.ops.sum(self.counts), 1.0)
+
+
+def measured(input_shape: tuple[int, ...], classes: int, units: int = 16) -> keras.Model:
+    """A compiled model with a metric that is a vector."""
+    model = convolutional(input_shape, classes)
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy", PerClass(classes)])
+    return model
