@@ -20,6 +20,9 @@ def load_function(reference: str, folder: Path) -> Callable[..., Any]:
     Raise SpecError saying what was looked for and where, or what importing it raised.
     """
     module_name, _, name = reference.partition(":")
+    if module_name == "__main__":
+        hint = f'Save the function in a module beside, such as models.py, and name it "models:{name}".'
+        raise SpecError([Problem(reference, "a module that workers can import", "a notebook or a script", hint)])
     if not all(part.isidentifier() for part in (*module_name.split("."), name)):
         raise SpecError([Problem(repr(reference), '"package.module:function"', "another form")])
     module = _import(reference, module_name, folder)

@@ -58,7 +58,7 @@ def construct(
 def ensure_compiled(model: keras.Model, train: Mapping[str, Any], classes: int | None) -> None:
     """Compile a model as [train] says, unless its builder has compiled it."""
     if not model.compiled:
-        model.compile(optimizer=optimizer(train), loss=_loss(train, classes), metrics=_metrics(train, classes))
+        model.compile(optimizer=optimizer(train), loss=_loss(train, classes, model), metrics=_metrics(train, classes))
 
 
 def begin(seed: int) -> None:
@@ -72,8 +72,20 @@ def begin(seed: int) -> None:
     keras.utils.set_random_seed(seed)
 
 
-def _loss(train: Mapping[str, Any], classes: int | None) -> str:
-    return train.get("loss") or ("mean_squared_error" if classes is None else "sparse_categorical_crossentropy")
+def _loss(train: Mapping[str, Any], classes: int | None, model: keras.Model | None = None) -> str:
+    """Return the loss that [train] names, else the one that fits the data and the model's output."""
+    if train.get("loss"):
+        return str(train["loss"])
+    if classes is None:
+        return "mean_squared_error"
+    return "binary_crossentropy" if classes == 2 and _is_sigmoid(model) else "sparse_categorical_crossentropy"
+
+
+def _is_sigmoid(model: keras.Model | None) -> bool:
+    """Return whether a model ends with one unit and a sigmoid: the probability of the second of two classes."""
+    last = model.layers[-1] if model is not None and model.layers else None
+    function = getattr(last, "activation", None)
+    return getattr(function, "__name__", "") == "sigmoid" and getattr(last, "units", 1) == 1
 
 
 def _metrics(train: Mapping[str, Any], classes: int | None) -> list[str]:

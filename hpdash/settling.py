@@ -6,13 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from . import data
 from .backends.builders import Usage
 from .backends.probe import Facts
 from .errors import Problem, SpecError
 from .spec import Sweep
 from .spec.faults import nearest
-from .spec.keys import MLP
 from .spec.known import Known
 from .spec.objective import LOSS, VALIDATION, fitting
 from .spec.tables import table_of
@@ -64,15 +62,6 @@ def _usage(sweep: Sweep, reference: str, specs: Sequence[TrialSpec], is_shared: 
         if name in given and len(known) > 1
     }
     return Usage(reference, specs[0], keywords, given, always, varied)
-
-
-def foreseen(sweep: Sweep) -> Sweep:
-    """Return a sweep with what can be told of its data without loading them or importing a function."""
-    found = {name: data.kinds(name, sweep.folder) for name in sweep.values["name"] if name is not None}
-    inputs = {name: kind[1] for name, kind in found.items() if kind}
-    if sweep.ranking.is_open and len(inputs) == len(found) and set(sweep.values["builder"]) == {MLP}:
-        sweep = sweep.ranked(fitting([2 if kind[0] else None for kind in found.values() if kind]))
-    return replace(sweep, known=replace(sweep.known, inputs=inputs))
 
 
 def settled(sweep: Sweep, specs: Sequence[TrialSpec], tables: Tables, facts: Facts) -> Sweep:

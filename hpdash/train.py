@@ -25,8 +25,6 @@ from .versions import versions
 from .writer import RunWriter
 
 if TYPE_CHECKING:
-    import keras
-
     from .between_epochs import BetweenEpochs
     from .engine import Engine
     from .feed import EngineData
@@ -151,6 +149,9 @@ class Trainer:
         try:
             for epoch, logs in engine.fit(trial.seed, trial.epochs, callbacks, trial.tick, trial.epoch):
                 begin = _log_epoch(trial, engine, series, epoch, logs, begin)
+        except Exception as error:
+            _explain(error, engine.model, trial.dataset)
+            raise
         finally:
             if trial.epoch:
                 facts["xla"], facts["weights_sha256"] = engine.compilation.xla, engine.digest()
@@ -171,15 +172,20 @@ class Trainer:
             return kept, True
         self._tensors = self._tensors or engine_data((trial.dataset, trial.split, trial.scaling))
         train = trial.settings["train"]
-        return Engine(fresh, self._tensors, train["batch_size"], trial.host.notice, train.get("xla") or "auto"), False
+        xla = train.get("xla") or "auto"
+        try:
+            return Engine(fresh, self._tensors, train["batch_size"], trial.host.notice, xla), False
+        except Exception as error:
+            _explain(error, fresh, trial.dataset)
+            raise
 
-    def _build(self, trial: Trial) -> keras.Model:
+    def _build(self, trial: Trial) -> Any:
         from . import models  # noqa: PLC0415  imports TensorFlow, which own loops need not have
 
         shape = trial.dataset.x_train.shape[1:]
         return models.build(trial.settings, self.folder, shape, trial.classes, trial.seed, trial.spec.takes)
 
-    def _is_shared(self, trial: Trial, kept: Engine, fresh: keras.Model) -> bool:
+    def _is_shared(self, trial: Trial, kept: Engine, fresh: Any) -> bool:
         """Return whether trials with a kept engine's key may train on its graph; the second of them shows it."""
         key, builder = trial.spec.graph_key, trial.settings["model"]["builder"]
         if builder != "mlp" and key not in self._shared:
@@ -221,10 +227,27 @@ def _run_own(loop: Callable[[Trial], object], trial: Trial) -> None:
 
 def _blame(error: Exception) -> tuple[TrialState, str]:
     """Return how a trial ends that raised, and why in words: one out of memory as if the kernel had killed it."""
-    reason = f"{type(error).__name__}: {error}"
+    reason = "\n".join([*getattr(error, "__notes__", ()), f"{type(error).__name__}: {_essence(str(error))}"])
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return TrialState.KILLED, f"{OUT_OF_MEMORY} ({reason})"
     return TrialState.FAILED, reason
+
+
+def _explain(error: Exception, model: Any, dataset: Dataset) -> None:
+    """Add the likely cause to an error that a model's training has raised."""
+    from .diagnosis import likely_cause  # noqa: PLC0415  imports TensorFlow, which own loops need not have
+
+    if cause := likely_cause(error, model, dataset):
+        error.add_note(f"likely cause: {cause}")
+
+
+def _essence(message: str) -> str:
+    """Return what an error says; of TensorFlow's, which give the stack of the graph, only what comes after that."""
+    if not message.startswith("Graph execution error"):
+        return message
+    _, _, after = message.rpartition("\n  File ")
+    lines = [line for line in after.splitlines()[1:] if line.strip() and not line.startswith(("\t", "Stack trace"))]
+    return "\n".join(lines) or message
 
 
 @contextmanager

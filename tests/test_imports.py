@@ -26,7 +26,6 @@ LAYERS = (  # a module imports from the layers before its own, and a package's m
         "trial",
         "histogram",
         "functions",
-        "provenance",
         "hyper",
         "signals",
         "layers",
@@ -34,7 +33,7 @@ LAYERS = (  # a module imports from the layers before its own, and a package's m
         "npz",
         "versions",
     },
-    {"logdir", "entries", "estimate", "distances", "limits", "optimizers", "tracing", "xla"},
+    {"logdir", "entries", "provenance", "provenance", "estimate", "distances", "limits", "optimizers", "tracing", "xla"},
     {"spec", "runs", "weights", "history"},
     {
         "search",
@@ -50,11 +49,11 @@ LAYERS = (  # a module imports from the layers before its own, and a package's m
         "changes",
         "outline",
     },
-    {"engine", "writer", "reader", "markdown", "between_epochs"},
+    {"diagnosis", "engine", "writer", "reader", "markdown", "between_epochs"},
     {"checkpoint", "experiment", "analysis", "extension"},
     {"session"},
     {"series"},
-    {"train", "record", "where"},
+    {"train", "record", "where", "foreseen"},
     {"verification"},
     {"views", "backends", "plugin"},
     {"drive", "settling"},
@@ -69,6 +68,7 @@ HOUSE = Path(hpdash.__file__).parent
 HEAVY = {"tensorflow", "keras"}
 HOMES = {
     "between_epochs",
+    "diagnosis",
     "engine",
     "feed",
     "forward",

@@ -136,6 +136,40 @@ def test_the_built_in_mlp_shares_a_graph_over_seeds_initialisers_and_rates(tmp_p
     assert len({result.weights_sha256 for result in shared}) == 8
 
 
+MISFITS: dict[str, tuple[dict[str, Any], str]] = {
+    "too-few-units": ({}, "10 classes"),
+    "one-unit": ({"activation": "sigmoid"}, "10 classes"),
+    "one-hot-loss": ({"compiled": "categorical_crossentropy"}, "sparse_categorical_crossentropy"),
+    "regression-loss": ({"compiled": "mse"}, '"mse"'),
+    "not-flattened": ({"flat": False}, "8 x 10"),
+    "metric": ({"compiled": "sparse_categorical_crossentropy", "measure": "f1_score"}, "a metric"),
+}
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_what_does_not_fit_is_said_before_tensorflows_error(tmp_path: Path, name: str) -> None:
+    """The likely cause is one line, with the original below it, and without the stack of TensorFlow's graph."""
+    model, cause = MISFITS[name]
+    units = {"too-few-units": 3, "one-unit": 1}.get(name, 10)
+    (spec,) = specs({"units": [units]}, model={"builder": "zoo:shaped", **model}, sweep={"objective": "loss"})
+    result = run(Trainer(HERE), spec, tmp_path)
+    assert (result.state, result.error is not None) == (TrialState.FAILED, True)
+    first, _, rest = str(result.error).partition("\n")
+    assert cause in first
+    assert "Error: " in rest
+    assert "File " not in rest
+
+
+def test_one_unit_with_a_sigmoid_learns_two_classes(tmp_path: Path) -> None:
+    """By binary cross-entropy, which the file need not say; the accuracy is the binary one."""
+    data = {"name": "synthetic", "classes": 2, "examples": 400, "validation": 100}
+    model = {"builder": "zoo:shaped", "activation": "sigmoid"}
+    (spec,) = specs({"units": [1]}, data=data, model=model, train={"epochs": 60})
+    result = run(Trainer(HERE), spec, tmp_path)
+    assert result.state is TrialState.FINISHED, result.error
+    assert result.best["validation/accuracy"] > 0.8
+
+
 def test_a_failing_builder_fails_its_trial_alone(tmp_path: Path) -> None:
     """What a user's builder raises is the trial's error, with its traceback, and the next trial trains."""
     trainer = Trainer(HERE)

@@ -258,3 +258,19 @@ def measured(input_shape: tuple[int, ...], classes: int, units: int = 16) -> ker
     model = convolutional(input_shape, classes)
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy", PerClass(classes)])
     return model
+
+
+def shaped(
+    input_shape: tuple[int, ...],
+    units: int,
+    activation: str = "softmax",
+    flat: bool = True,
+    compiled: str = "",
+    measure: str = "",
+) -> keras.Model:
+    """A model whose output, loss or metric may not fit the labels."""
+    first = [LAYERS.Flatten()] if flat else []
+    model = keras.Sequential([keras.Input(input_shape), *first, LAYERS.Dense(units, activation=activation)])
+    if compiled:
+        model.compile("adam", loss=compiled, metrics=[measure] if measure else [])
+    return model

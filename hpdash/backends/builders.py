@@ -8,16 +8,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..data import Dataset
 from ..errors import Problem, SpecError
 from ..functions import load_function
 from ..spec.known import COMPILE_KEYS, OPTIMIZER_KEYS, BuilderUse
 from ..trial import TrialSpec
-
-if TYPE_CHECKING:
-    import keras
 
 BY_DATA = ("input_shape", "classes")  # parameters whose arguments come from the data
 
@@ -118,7 +115,7 @@ def _taken(usage: Usage, parameters: Parameters) -> tuple[str, ...]:
     return tuple(sorted((taken | others) - set(BY_DATA)))
 
 
-def _build(spec: TrialSpec, folder: Path, dataset: Dataset) -> tuple[keras.Model, bool]:
+def _build(spec: TrialSpec, folder: Path, dataset: Dataset) -> tuple[Any, bool]:
     from .. import models  # noqa: PLC0415  TensorFlow, in the child alone
 
     shape = dataset.x_train.shape[1:]
@@ -137,9 +134,7 @@ def _unused(usage: Usage, unused: Collection[str]) -> Iterator[Problem]:
             yield Problem(where, "a builder that the setting reaches", found, hint)
 
 
-def _without_effect(
-    usage: Usage, spec: TrialSpec, model: keras.Model, folder: Path, dataset: Dataset
-) -> Iterator[Problem]:
+def _without_effect(usage: Usage, spec: TrialSpec, model: Any, folder: Path, dataset: Dataset) -> Iterator[Problem]:
     """Yield the varied settings of an optimizer that a builder takes, and whose two values give the same optimizer."""
     for name, value in usage.varied.items():
         if name not in OPTIMIZER_KEYS or name not in spec.takes:
@@ -155,11 +150,11 @@ def _without_effect(
             yield Problem(usage.given[name], expected, values, f"Use {name} in the builder, or leave the setting out.")
 
 
-def _optimizer(model: keras.Model) -> str:
+def _optimizer(model: Any) -> str:
     return f"{type(model.optimizer).__name__} {model.optimizer.get_config()}"
 
 
-def _metrics(model: keras.Model, dataset: Dataset) -> tuple[str, ...] | None:
+def _metrics(model: Any, dataset: Dataset) -> tuple[str, ...] | None:
     from ..metric_values import scalars  # noqa: PLC0415
 
     try:

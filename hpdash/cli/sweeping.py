@@ -98,8 +98,8 @@ def sweep(
 @JSON
 def check(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Validate the sweep file FILE: every fault at once, or what it would run."""
+    from ..foreseen import foreseen  # noqa: PLC0415
     from ..search import strategy_for  # noqa: PLC0415
-    from ..settling import foreseen  # noqa: PLC0415
     from ..spec import load_sweep  # noqa: PLC0415
     from ..views.describe import summary  # noqa: PLC0415
 

@@ -9,13 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..spec.known import Inputs
 from . import digits, synthetic
 from .archives import ARCHIVES, Archive, data_folder, load_archive
-from .arrays import MAXIMUM
-from .dataset import Dataset, Scaling, Split, fault, inputs_of, scaling, split
+from .dataset import Dataset, Scaling, Split, fault, scaling, split
 from .function import load_from_function
-from .npz import kinds as npz_kinds
 from .npz import load_npz
 
 __all__ = [
@@ -28,7 +25,6 @@ __all__ = [
     "content",
     "data_folder",
     "is_here",
-    "kinds",
     "load",
     "needs_fetch",
     "scaling",
@@ -46,7 +42,6 @@ class Source:
     train: int
     test: int
     shape: tuple[int, ...]
-    maximum: float | None
     load: Callable[[Mapping[str, Any]], Dataset]
 
 
@@ -68,7 +63,7 @@ def _from_archive(archive: Archive) -> Source:
     def load(settings: Mapping[str, Any]) -> Dataset:
         return load_archive(archive.name)
 
-    return Source(archive.description, archive.licence, archive.train, archive.test, archive.shape, MAXIMUM, load)
+    return Source(archive.description, archive.licence, archive.train, archive.test, archive.shape, load)
 
 
 SOURCES = {
@@ -79,7 +74,6 @@ SOURCES = {
         digits.TRAIN,
         digits.TEST,
         digits.SHAPE,
-        digits.MAXIMUM,
         lambda settings: digits.load_digits(),
     ),
     "synthetic": Source(
@@ -88,7 +82,6 @@ SOURCES = {
         synthetic.EXAMPLES - synthetic.EXAMPLES // 5,
         synthetic.EXAMPLES // 5,
         (synthetic.FEATURES,),
-        None,
         synthetic.load_synthetic,
     ),
 }
@@ -108,13 +101,6 @@ def load(settings: Mapping[str, Any], folder: Path) -> Dataset:
     if ":" in name:
         return load_from_function(name, folder)
     raise _unknown(name, 'one of {}, a ".npz" file or "package.module:function"')
-
-
-def kinds(name: str, folder: Path) -> tuple[bool, Inputs] | None:
-    """Return whether a data set has classes, and what its inputs are; None if only loading it could tell."""
-    if name in SOURCES:
-        return True, inputs_of(SOURCES[name].shape, SOURCES[name].maximum)
-    return npz_kinds(name, folder) if name.endswith(".npz") else None
 
 
 def content(settings: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -57,7 +57,13 @@ def _targets(where: str, value: Any) -> Array:
 
 
 def _numbers(where: str, value: Any) -> Array:
-    array = np.asarray(value)
+    try:
+        array = None if isinstance(value, Mapping) else np.asarray(value)
+    except ValueError:  # arrays of different shapes
+        array = None
+    if array is None:
+        hint = "A model has one input here: concatenate them, or write a training loop of your own."
+        raise fault(where, "one array", f"a {type(value).__name__} of {len(value)}", hint)
     if array.dtype.kind not in "biuf":
         raise fault(where, "an array of numbers", f"{array.dtype} of shape {array.shape}")
     return array

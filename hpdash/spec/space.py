@@ -11,6 +11,7 @@ from ..domains import Choice, Domain, FloatRange, IntRange, identity
 from ..trial import NO_LOOP
 from .faults import Faults, Key, found, nearest
 from .keys import MLP
+from .synonyms import meant
 from .tables import SETTINGS, SWEEPABLE, Setting, table_of
 from .text import Document
 
@@ -74,6 +75,8 @@ def unknown(name: str, options: Mapping[str, Any]) -> str:
     tables = [table for table, settings in SETTINGS.items() if name in settings]
     if tables and name not in options:
         return f"It belongs in {' or '.join(f'[{table}]' for table in tables)}."
+    if hint := meant(name):
+        return hint
     return nearest(name, options) or (f"Known: {', '.join(options)}." if len(options) <= _LISTED else "")
 
 

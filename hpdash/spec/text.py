@@ -101,7 +101,9 @@ def plain(value: Any, faults: Faults, key: Key = ()) -> Any:
         return [plain(item, faults, (*key, index)) for index, item in enumerate(value)]
     if isinstance(value, Mapping) and all(isinstance(name, str) and _is_plain(name) for name in value):
         return {name: plain(item, faults, (*key, name)) for name, item in value.items()}
-    faults.add(key, "a string, a boolean, a finite number, a list or a table", _kind(value))
+    hint = 'Save it in a module beside, and name it "module:function".' if callable(value) else ""
+    hint = "Save it with numpy.savez, and name the file." if hasattr(value, "__array__") else hint
+    faults.add(key, "a string, a boolean, a finite number, a list or a table", _kind(value), hint)
     return None
 
 

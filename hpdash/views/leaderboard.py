@@ -18,6 +18,8 @@ from ..trial import TrialResult, TrialSpec, TrialState
 from .markup import html_table
 from .text import duration, number, plain, setting, table
 
+LONGEST = 1000  # characters of an error below the table
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -137,6 +139,8 @@ def faults(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> It
             yield plain(f"{spec.number:04d} {result.state}: as {told[reason]:04d}")
             continue
         told[reason] = spec.number
+        if len(reason) > LONGEST:
+            reason = f"{reason[:LONGEST].rstrip()} … (the rest: hpdash show {spec.number:04d})"
         yield plain(f"{spec.number:04d} {result.state} ({spec.label}): {reason}")
 
 

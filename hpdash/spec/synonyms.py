@@ -1,0 +1,74 @@
+"""What people write by habit, from Keras, PyTorch and other tuners, and what hpdash calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# A key of hpdash with its table, or a sentence where there is none
+_MEANINGS: Mapping[str, tuple[str, ...]] = {
+    "[train] learning_rate": ("lr", "learningrate", "eta", "step_size", "init_lr", "initial_learning_rate"),
+    "[train] schedule": ("lr_schedule", "lr_scheduler", "scheduler", "learning_rate_schedule", "reduce_lr_on_plateau"),
+    "[train] patience": ("early_stopping", "early_stop", "earlystopping", "early_stopping_patience"),
+    "[train] batch_size": ("batch", "bs", "batchsize", "mini_batch", "minibatch_size"),
+    "[train] epochs": ("epoch", "n_epochs", "num_epochs", "nb_epoch", "max_epochs"),
+    "[train] optimizer": ("opt", "optim", "optimiser"),
+    "[train] clipnorm": ("clip_norm", "grad_clip", "gradient_clip", "max_grad_norm", "clip_grad"),
+    "[train] weight_decay": ("wd",),
+    "[train] loss": ("loss_fn", "loss_function", "criterion"),
+    "[train] metrics": ("metric",),
+    "[train] xla": ("jit_compile",),
+    "[data] name": ("dataset", "data_set", "data_path"),
+    "[data] validation": (
+        "validation_split",
+        "val_split",
+        "validation_size",
+        "val_size",
+        "validation_data",
+        "test_size",
+    ),
+    "[data] scale": ("normalize", "normalise", "rescale", "standardize", "standardise", "scaling", "preprocessing"),
+    "[model] builder": ("build_fn", "model_fn", "hypermodel", "build_model", "model"),
+    "[model] hidden": ("layers", "hidden_layers", "hidden_units", "units", "hidden_sizes"),
+    "[model] activation": ("act", "activation_function", "nonlinearity"),
+    "[model] kernel_initializer": ("init", "initializer", "initialiser", "weight_init", "kernel_init"),
+    "[model] bias_initializer": ("bias_init",),
+    "[model] batchnorm": ("bn", "batch_norm", "use_bn", "batch_normalization", "batch_normalisation"),
+    "[model] dropout": ("dropout_rate", "drop_rate", "drop", "p_dropout"),
+    "[model] l2": ("reg", "regularizer", "regulariser", "kernel_regularizer", "l2_reg"),
+    "[model] noise": ("noise_std", "gaussian_noise"),
+    "[sweep] seed": ("random_state", "random_seed"),
+    "[sweep] trials": ("n_trials", "max_trials", "num_trials", "num_samples", "n_iter", "max_evals", "budget"),
+    "[sweep] repeats": ("executions_per_trial", "n_repeats", "replicates", "runs_per_trial"),
+    "[sweep] objective": ("monitor", "target"),
+    "[sweep] goal": ("direction", "mode"),
+    "[sweep] strategy": ("method", "search", "tuner", "sampler", "algorithm"),
+    "[prune] strategy": ("pruner",),
+    "[log] histograms": ("histogram_freq",),
+    "[log] checkpoint_epochs": ("save_freq",),
+}
+_SENTENCES: Mapping[str, str] = {
+    "callbacks": "hpdash takes no callbacks: patience in [train] stops early, schedule changes the learning rate, "
+    "[log] says what is written, and a training loop of your own does the rest.",
+    "class_weight": "hpdash takes no class weights: a builder's loss, or a training loop of your own, can do it.",
+    "sample_weight": "hpdash takes no sample weights: a training loop of your own can weigh examples.",
+    "shuffle": "hpdash shuffles the training part anew every epoch, by the trial's seed.",
+    "verbose": "The live table shows progress; in a pipe there is a line a trial.",
+    "steps_per_epoch": "An epoch is one pass over the training part; train in [data] makes it smaller.",
+    "gpus": "By default one trial runs on each GPU; --workers says how many run at once.",
+    "workers": "Say --workers on the command line.",
+    "logdir": "Say --logdir on the command line.",
+    "log_dir": "Say --logdir on the command line.",
+}
+_BY_HABIT = {habit: meaning for meaning, habits in _MEANINGS.items() for habit in habits}
+
+
+def meant(name: str) -> str:
+    """Say what hpdash calls something that people write by habit; empty for any other name."""
+    habit = name.lower().replace("-", "_")
+    if habit in _SENTENCES:
+        return _SENTENCES[habit]
+    if habit not in _BY_HABIT:
+        return ""
+    table, key = _BY_HABIT[habit].split()
+    swept = "; in [hparams] it varies" if table in ("[data]", "[model]", "[train]") else ""
+    return f"hpdash calls it {key}, in {table}{swept}."
