@@ -100,8 +100,8 @@ def title(listing: Listing) -> str:
         end = epochs.pop()
         parts.append(f"last step {end}" if listing.sweep is None else f"{end} epoch{'s' * (end != 1)}")
     reason = f" ({objective.reason})" if objective and objective.reason else ""
-    parts += [f"{objective.goal} of {objective.name}{reason}"] if objective else []
-    return " · ".join([listing.sweep or "no sweep", *parts, *listing.caveats])
+    parts += [f"{objective.goal} of {objective.name}{reason}" if objective else listing.advice]
+    return " · ".join(filter(None, [listing.sweep or "no sweep", *parts, *listing.caveats]))
 
 
 def _name(row: Fold) -> str:

@@ -39,6 +39,14 @@ class Listing:
         """The runs listed."""
         return [run for row in self.rows for run in row.runs]
 
+    @property
+    def advice(self) -> str:
+        """What to do where no metric's name says which way it improves; empty where there is an objective."""
+        tags = {tag for run in self.runs for tag in run.scalars}
+        if self.objective or not tags:
+            return ""
+        return f"not ranked: none of {len(tags):,} scalars is a known metric; choose one with --objective and --goal"
+
     def value(self, row: Fold, name: str) -> Value:
         """Return what a column holds in a row; the objective's best is the one that ranks."""
         return row.value(name, self.objective)

@@ -30,6 +30,7 @@ from .text import duration, number, plain, setting
 
 BARS = "▁▂▃▄▅▆▇█"
 _CURVE = 20  # characters of a metric's curve
+_LONGEST = 100  # characters of a value
 _LEVELS = {"p1": 0.01, "p50": 0.5, "p99": 0.99}
 _KINDS = {"Weights": "", "Gradients": logdir.GRADIENTS, "Activations": logdir.ACTIVATIONS}
 _STATISTICS = ("mean", "std", "min", *_LEVELS, "max")
@@ -157,10 +158,15 @@ def _settings(run: Run) -> Iterator[RenderableType]:
     yield _heading("Hyperparameters")
     table = Table.grid(padding=(0, 2, 0, 0))
     for name in told:
-        table.add_row(plain(name), plain(setting(run.hparams[name])))
+        table.add_row(plain(name), plain(_cut(setting(run.hparams[name]))))
     yield table
-    rest = (f"{name}={setting(run.hparams[name])}" for name in sorted(run.hparams.keys() - set(told)))
+    rest = (f"{name}={_cut(setting(run.hparams[name]))}" for name in sorted(run.hparams.keys() - set(told)))
     yield _lines("  ".join(rest), "dim")
+
+
+def _cut(text: str) -> str:
+    """Cut a value that would fill the page; `--json` has all of it."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
 
 
 def _metrics(run: Run) -> Table:

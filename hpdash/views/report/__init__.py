@@ -103,6 +103,8 @@ def _introduction(chapter: Listing, where: str | None) -> str:
     record = kept(chapter.runs[0])
     description = str(record.settings.get("description", "")) if record else ""
     notes = f'<p class="caveat">{said(", ".join(chapter.caveats))}</p>' if chapter.caveats else ""
+    if chapter.advice:
+        notes += f'<p class="soft">{said(chapter.advice)}</p>'
     if len(chapter.runs) < chapter.found:
         notes += f'<p class="soft">{len(chapter.runs):,} of {chapter.found:,} trials: {said(where)}</p>'
     return f"<p>{said(description)}</p>{notes}" if description else notes
