@@ -33,7 +33,17 @@ LAYERS = (  # a module imports from the layers before its own, and a package's m
         "npz",
         "versions",
     },
-    {"logdir", "entries", "provenance", "provenance", "estimate", "distances", "limits", "optimizers", "tracing", "xla"},
+    {
+        "logdir",
+        "entries",
+        "provenance",
+        "estimate",
+        "distances",
+        "limits",
+        "optimizers",
+        "tracing",
+        "xla",
+    },
     {"spec", "runs", "weights", "history"},
     {
         "search",

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 LOGDIR = click.argument("logdir", default="logs", type=click.Path(path_type=Path))
 WHERE = click.option("--where", metavar="CONDITION", help="Only runs such as 'batchnorm=before and not lr<0.01'.")
 OBJECTIVE = click.option("--objective", metavar="METRIC", help="Rank by this metric instead of the sweep's own.")
-GOAL = click.option("--goal", type=click.Choice([goal.value for goal in Goal]), help="Whether less or more of it is better.")
+GOAL = click.option(
+    "--goal", type=click.Choice([goal.value for goal in Goal]), help="Whether less or more of it is better."
+)
 
 
 @main.command()

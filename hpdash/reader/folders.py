@@ -76,13 +76,27 @@ def walk(root: Path, warnings: list[str]) -> Iterator[Folder]:
             continue
         yield Folder(path, name, tuple(_event_files(entries)), frozenset(entry.name for entry in entries))
         prefix = "" if name == "." else f"{name}/"
-        pending += [(each.path, prefix + each.name, above | {here}) for each in reversed(entries) if each.is_dir()]
+        pending += [
+            (each.path, prefix + each.name, above | {here}) for each in reversed(entries) if _is_folder(each, warnings)
+        ]
+
+
+def _is_folder(entry: os.DirEntry[str], warnings: list[str]) -> bool:
+    """Return whether an entry is a folder; a link that leads nowhere, or back to itself, is none and is told."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if _EVENTS not in entry.name:  # else who reads it is told why
+            warnings.append(f"{entry.path}: expected a folder of logs, found: {error.strerror}")
+        return False
 
 
 def _event_files(entries: Iterable[os.DirEntry[str]]) -> Iterator[EventFile]:
     for entry in entries:
-        if _EVENTS in entry.name and entry.is_file():
+        if _EVENTS in entry.name:
             try:
+                if not entry.is_file():
+                    continue
                 status = entry.stat()
             except FileNotFoundError:  # moved since it was listed
                 continue

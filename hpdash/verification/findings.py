@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+_SHOWN = 5  # ranges of numbers in a sentence
 
 NOTHING_TO_DO = "Nothing has to be done."
 
@@ -95,14 +97,31 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
-def spans(numbers: Sequence[int], noun: str) -> str:
-    """Say which, from increasing numbers: `step 5`, `steps 2, 7 to 9`."""
-    ranges: list[list[int]] = []
-    for number in numbers:
-        if ranges and number == ranges[-1][-1] + 1:
-            ranges[-1][1:] = [number]
+def spans(numbers: Iterable[int | range], noun: str) -> str:
+    """Say which, from increasing numbers and ranges of them: `step 5`, `steps 2, 7 to 9`.
+
+    A range may hold more numbers than memory does: it is never listed.
+    """
+    found: list[list[int]] = []
+    hidden = 0
+    for part in numbers:
+        each = range(part, part + 1) if isinstance(part, int) else part
+        if each.step == 1:
+            pieces = [(each[0], each[-1])]
         else:
-            ranges.append([number])
-    told = ", ".join(" to ".join(f"{each:,}" for each in found) for found in ranges[:5])
-    more = f" and {len(ranges) - 5} more" if ranges[5:] else ""
-    return f"{noun}{'s' * (len(numbers) > 1)} {told}{more}"
+            pieces = [(number, number) for number in each[:_SHOWN]]
+            hidden += size_of(each) - len(pieces)
+        for low, high in pieces:
+            if found and low == found[-1][1] + 1:
+                found[-1][1] = high
+            else:
+                found.append([low, high])
+    told = ", ".join(f"{low:,}" if low == high else f"{low:,} to {high:,}" for low, high in found[:_SHOWN])
+    hidden += len(found[_SHOWN:])
+    is_plural = len(found) > 1 or hidden or any(low < high for low, high in found)
+    return f"{noun}{'s' if is_plural else ''} {told}{f' and {hidden:,} more' if hidden else ''}"
+
+
+def size_of(numbers: range) -> int:
+    """Return how many numbers an increasing range has, which may be more than `len` can say."""
+    return max(0, -((numbers.start - numbers.stop) // numbers.step))

@@ -90,7 +90,7 @@ def _bad_lines(path: Path, make: Make, lines: Sequence[Line], planned: int | Non
     if unknown:
         effect = "trials of which it told, nobody knows which: each counts as other lines say"
         what = f"{spans([line.number for line in unknown], 'line')}: {unknown[0].reason}"
-        is_done = planned is not None and done.issuperset(range(planned))
+        is_done = planned is not None and all(number in done for number in range(planned))
         yield _hurt(path, make, unknown[0], what if unknown[1:] else unknown[0].reason, "" if is_done else effect)
     if newer := [line.number for line in lines if line.is_newer]:
         what, affected = f"{spans(newer, 'line')}: of a newer hpdash than this one", "nothing: this one leaves them out"
@@ -125,7 +125,7 @@ def _order(path: Path, make: Make, lines: Sequence[Line]) -> Iterator[Finding]:
             if record.seq <= seq:
                 repeats.append(line.number)
             elif record.seq > seq + 1 + bad:
-                gaps.append((line.number, spans(range(seq + 1, record.seq), "record")))
+                gaps.append((line.number, spans([range(seq + 1, record.seq)], "record")))
             seq, bad = max(seq, record.seq), 0
     if gaps:
         missing = "; ".join(text for _, text in gaps[:5])

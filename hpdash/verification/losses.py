@@ -14,18 +14,20 @@ from ..trial import TrialResult
 from .findings import spans
 
 Parts = Sequence[tuple[str, Contents]]  # a run's folders by their roles, each with all that its files hold
-Lost = Mapping[str, list[int]]  # steps by series, those of validation as `validation/<tag>`
+Lost = Mapping[
+    str, list[range]
+]  # steps by series, more of them than memory may hold, those of validation as `validation/<tag>`
 _NAMED = 4  # series in a sentence
 
 
-def cut_short(parts: Parts, result: TrialResult) -> dict[str, list[int]]:
+def cut_short(parts: Parts, result: TrialResult) -> dict[str, list[range]]:
     """Return what the series of a result's metrics lack at the end: all were written at its last epoch."""
     steps = _steps(parts)
     ends = {name: steps.get(name, [0])[-1] for name in _reported(result)}
-    return {name: list(range(end + 1, result.epochs + 1)) for name, end in ends.items() if end < result.epochs}
+    return {name: [range(end + 1, result.epochs + 1)] for name, end in ends.items() if end < result.epochs}
 
 
-def lacking(parts: Parts, result: TrialResult | None, places: int) -> dict[str, list[int]]:
+def lacking(parts: Parts, result: TrialResult | None, places: int) -> dict[str, list[range]]:
     """Return what series lack in a run that is damaged in so many places.
 
     Metrics are written together at each epoch, and so are histograms. A step that all of them lack shows as a gap
@@ -61,27 +63,40 @@ def _is_regular(steps: Mapping[str, Sequence[int]]) -> bool:
     return any(len(own) > 1 for own in steps.values())
 
 
-def _gaps(steps: Mapping[str, Sequence[int]], end: int, places: int) -> dict[str, list[int]]:
-    expected = _expected(sorted({step for own in steps.values() for step in own}), end, places)
-    missing = {name: sorted(expected.difference(own)) for name, own in steps.items()}
-    return {name: lost for name, lost in missing.items() if lost}
+def _gaps(steps: Mapping[str, Sequence[int]], end: int, places: int) -> dict[str, list[range]]:
+    known = {step for own in steps.values() for step in own}
+    gaps = _between(sorted(known), end, places)
+    missing = {name: [*gaps, *(range(step, step + 1) for step in known.difference(own))] for name, own in steps.items()}
+    return {name: _merged(sorted(lost, key=lambda each: each.start)) for name, lost in missing.items() if lost}
 
 
-def _expected(steps: Sequence[int], end: int, places: int) -> set[int]:
-    """Return the steps at which there should be something, from those at which anything is."""
+def _merged(ranges: Iterable[range]) -> list[range]:
+    """Join ranges that follow each other without a gap, so that equal losses are equal lists."""
+    found: list[range] = []
+    for each in ranges:
+        if found and found[-1].step == each.step == 1 and found[-1].stop == each.start:
+            found[-1] = range(found[-1].start, each.stop)
+        else:
+            found.append(each)
+    return found
+
+
+def _between(steps: Sequence[int], end: int, places: int) -> list[range]:
+    """Return the steps at which there should be something and nothing is, from those at which anything is."""
     between = Counter(later - before for before, later in pairwise(steps))
     usual = between.most_common(1)[0][0] if between else 1
     gaps = [(before, later) for before, later in pairwise(steps) if later - before > usual]
     if len(gaps) > places:
         gaps = []
-    if end > max(steps, default=0):
-        gaps.append((max(steps, default=0), end))
-    return {step for before, later in gaps for step in (*range(before + usual, later, usual), later)}.union(steps)
+    found = [range(before + usual, later, usual) for before, later in gaps]
+    if end > (last := max(steps, default=0)):
+        found += [range(last + usual, end, usual), range(end, end + 1)]
+    return [each for each in found if each]
 
 
 def told(lost: Lost) -> str:
     """Say which steps of which series are lost, series that lack the same together; nothing where none are."""
-    together: dict[tuple[int, ...], list[str]] = {}
+    together: dict[tuple[range, ...], list[str]] = {}
     for name, steps in sorted(lost.items()):
         together.setdefault(tuple(steps), []).append(name)
     return "; ".join(f"{spans(steps, 'step')} of {_names(names)}" for steps, names in together.items())

@@ -70,7 +70,7 @@ def _unlisted(warnings: Sequence[str]) -> Iterator[Finding]:
     for warning in warnings:
         path, _, reason = warning.rpartition(": expected a folder of logs, found: ")
         if os.path.lexists(path):  # else moved since it was listed
-            advice = "Make it readable and look again."
+            advice = "Make it readable, or delete it, and look again."
             yield Finding(Path(path), f"cannot be listed: {reason}", "all that is in it: nobody looked", advice)
 
 

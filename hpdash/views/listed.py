@@ -94,7 +94,7 @@ def _is_number(value: Value) -> bool:
 def title(listing: Listing) -> str:
     """Say what a table holds: the sweep, how its trials stand, what they are ranked by, its caveats."""
     objective, states = listing.objective, Counter(str(run.status or "runs") for run in listing.runs)
-    parts = [f"{count:,} {state}" for state, count in states.items()]
+    parts = [f"{count:,} {'run' if (state, count) == ('runs', 1) else state}" for state, count in states.items()]
     epochs = {value_of(run, "trained", objective) for run in listing.runs}
     if len(epochs) == 1 and None not in epochs:
         end = epochs.pop()
