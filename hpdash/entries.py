@@ -15,10 +15,13 @@ from typing import Any, Self
 
 import google_crc32c
 
-from .looks import Look
+from .looks import Look, check_count
 from .trial import TrialResult, TrialState
 
 LOOK, PROPOSAL, RUNG = b'{"look":', b'{"after":', b'{"epoch":'  # what the lines begin with that are no transitions
+_COUNTS = frozenset(("seq", "trial", "attempt", "epoch", "setting", "after"))
+_RESULT_COUNTS = frozenset(("epochs", "best_epoch", "kept_epoch", "parameters", "trainable_parameters"))
+_RESULT_TEXTS = frozenset(("weights_sha256", "kept_sha256", "xla_reason", "error", "traceback"))
 _LINE = re.compile(rb'(\{.*),"crc":"([0-9a-f]{8})"\}', re.DOTALL)
 _BEGIN = rb'\{"(?:after|attempt|epoch|look)":'
 _WITHIN = re.compile(_BEGIN + rb"(?:(?!" + _BEGIN + rb').)*?,"crc":"[0-9a-f]{8}"\}', re.DOTALL)
@@ -51,8 +54,8 @@ class Record:
         """Read a line without its newline; ValueError says what is wrong with it, NewerError where nothing is."""
         body = _body(line)
         try:
-            fields = json.loads(body)
-            result = TrialResult.from_json(_floats(fields.pop("result"))) if "result" in fields else None
+            fields = _fields(body)
+            result = TrialResult.from_json(_result(fields.pop("result"))) if "result" in fields else None
             return cls(**{**fields, "state": TrialState(fields["state"]), "result": result})
         except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise NewerError(f"not a record of this version ({error})") from error
@@ -75,7 +78,7 @@ class Looked:
         """Read a line without its newline; ValueError says what is wrong with it, NewerError where nothing is."""
         body = _body(line)
         try:
-            fields = json.loads(body)
+            fields = _fields(body)
             return cls(**{**fields, "look": Look.from_json(fields["look"])})
         except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise NewerError(f"not a record of this version ({error})") from error
@@ -103,8 +106,8 @@ class Proposed:
         """Read a line without its newline; ValueError says what is wrong with it, NewerError where nothing is."""
         body = _body(line)
         try:
-            proposed = cls(**json.loads(body))
-            return cls(**{**json.loads(body), "setting": int(proposed.setting), "point": dict(proposed.point)})
+            fields = _fields(body)
+            return cls(**{**fields, "point": dict(fields["point"])})
         except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise NewerError(f"not a record of this version ({error})") from error
 
@@ -133,8 +136,8 @@ class Rung:
         """Read a line without its newline; ValueError says what is wrong with it, NewerError where nothing is."""
         body = _body(line)
         try:
-            fields = json.loads(body)
-            return cls(**{**fields, "value": float(fields["value"])})
+            fields = _fields(body)
+            return cls(**{**fields, "value": float(fields["value"]), "goes_on": bool(fields["goes_on"])})
         except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise NewerError(f"not a record of this version ({error})") from error
 
@@ -182,6 +185,23 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _floats(result: Mapping[str, Any]) -> dict[str, Any]:
+def _fields(body: bytes) -> dict[str, Any]:
+    """Read a line's fields, the numbers that every kind of line has checked; ValueError or TypeError else."""
+    fields: dict[str, Any] = json.loads(body)
+    for name in _COUNTS & fields.keys():
+        check_count(name, fields[name])
+    if isinstance(fields["time"], bool) or not isinstance(fields["time"], int | float):
+        raise TypeError("time is no number")
+    return fields
+
+
+def _result(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the values of a trial's result; ValueError or TypeError where one is of another kind."""
+    for name in _RESULT_COUNTS & result.keys():
+        if result[name] is not None:
+            check_count(name, result[name])
+    for name in _RESULT_TEXTS & result.keys():
+        if not isinstance(result[name], str | None):
+            raise TypeError(f"{name} is no text")
     numbers = {key: {name: float(value) for name, value in result[key].items()} for key in ("metrics", "best")}
     return {**result, **numbers, "seconds": float(result["seconds"])}

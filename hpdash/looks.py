@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+LARGEST = 2**63  # of a count
+
 
 @dataclass(frozen=True, slots=True)
 class Score:
@@ -56,12 +58,33 @@ class Look:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form back, numbers that JSON has no numbers for too; LookupError and such where it is none."""
-        scores = tuple(
-            Score(**{**each, "validation": float(each["validation"]), "test": _floats(each["test"])})
-            for each in data["scores"]
-        )
+        for name in ("number", "examples"):
+            check_count(name, data[name])
+        for name in ("data", "objective", "goal"):
+            _check_text(name, data[name])
+        scores = tuple(_score(each) for each in data["scores"])
+        if not scores:
+            raise ValueError("no scores")
         ensemble = data.get("ensemble")
         return cls(**{**data, "scores": scores, "ensemble": _floats(ensemble) if ensemble else None})
+
+
+def _score(each: Mapping[str, Any]) -> Score:
+    for name in ("trial", "epoch"):
+        check_count(name, each[name])
+    _check_text("sha256", each["sha256"])
+    return Score(**{**each, "validation": float(each["validation"]), "test": _floats(each["test"])})
+
+
+def _check_text(name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is no text")
+
+
+def check_count(name: str, value: Any) -> None:
+    """Raise ValueError unless a number that a file gives is one that can count something."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < LARGEST:
+        raise ValueError(f"{name} is no count")
 
 
 def _floats(values: Mapping[str, Any]) -> dict[str, float]:
