@@ -214,6 +214,18 @@ def refresh(root: Path) -> list[str]:
     return warnings
 
 
+def stale(root: Path) -> list[Path]:
+    """Return the sweeps whose records do not know all sweeps under a logs root: one was copied, moved or renamed."""
+    sheets, _ = _sheets(root)
+    every = list(sheets.values())
+    return [sweep for sweep, own in sheets.items() if not logdir.event_files(_folder(sweep, experiment(own, every)))]
+
+
+def _folder(sweep: Path, record: api_pb2.Experiment) -> Path:
+    digest = hashlib.sha256(record.SerializeToString(deterministic=True)).hexdigest()[:12]
+    return logdir.experiment_folder(sweep, digest)
+
+
 def _sheets(root: Path) -> tuple[dict[Path, Sheet], list[str]]:
     sheets, warnings = {}, []
     for path in sorted(root.glob(f"*/{logdir.SWEEP_JSON}")):
@@ -226,8 +238,7 @@ def _sheets(root: Path) -> tuple[dict[Path, Sheet], list[str]]:
 
 def _replace(sweep: Path, record: api_pb2.Experiment) -> None:
     """Write a sweep's record unless it is there, and only then delete those it replaces."""
-    digest = hashlib.sha256(record.SerializeToString(deterministic=True)).hexdigest()[:12]
-    folder = logdir.experiment_folder(sweep, digest)
+    folder = _folder(sweep, record)
     if not logdir.event_files(folder):
         write_experiment(folder, record)
     for old in logdir.experiment_folders(sweep):

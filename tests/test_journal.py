@@ -25,10 +25,10 @@ texts = st.none() | st.text() | st.sampled_from(["NaN", '"', "\n", "\ud800", "In
 results = st.builds(
     TrialResult,
     st.sampled_from(TrialState),
-    epochs=st.integers(0),
+    epochs=st.integers(0, 2**62),
     metrics=metrics,
     best=metrics,
-    best_epoch=st.none() | st.integers(),
+    best_epoch=st.none() | st.integers(0, 2**62),
     seconds=numbers,
     weights_sha256=texts,
     xla=st.none() | st.booleans(),
@@ -37,10 +37,10 @@ results = st.builds(
 )
 records = st.builds(
     Record,
-    st.integers(1),
-    st.integers(0),
+    st.integers(1, 2**62),
+    st.integers(0, 2**62),
     st.sampled_from(TrialState),
-    st.integers(1),
+    st.integers(1, 2**62),
     st.floats(0, 1e10),
     st.none() | results,
 )

@@ -22,14 +22,14 @@ from hypothesis import strategies as st
 from tensorboard.compat.proto import summary_pb2
 
 import hpdash
-from hpdash import logdir
+from hpdash import experiment, logdir
 from hpdash.cli import main
 from hpdash.errors import LogdirError
 from hpdash.journal import Journal, lock
 from hpdash.reader.framing import records
 from hpdash.runner import Options, run_sweep
 from hpdash.trial import TrialResult, TrialState
-from hpdash.verification import Finding
+from hpdash.verification import Finding, verify
 from hpdash.writer import EventFile, RunWriter
 
 SWEEP = """
@@ -691,3 +691,17 @@ def test_the_text_has_what_the_json_has(own: Path) -> None:
         for words in ("what", "affected", "advice"):
             assert any(each[words] in line for line in text)
     assert "damage in 3 places: in 2 of 4 runs and beside the runs in 1 of 1 sweep; 1 note; 4 runs" in text[-1]
+
+
+def test_a_sweep_that_was_copied_is_said_until_its_record_is_written_again(tmp_path: Path) -> None:
+    """TensorBoard's HParams page would show one sweep's values alone: `board` and the next sweep put that right."""
+    kept = Path(__file__).parent / "faults" / "kept" / "schema-1" / "logs"
+    for name in ("own", "digits_mlp"):
+        shutil.copytree(kept / name, tmp_path / "logs" / name)
+    experiment.refresh(tmp_path / "logs")
+    assert [finding for finding in verify(tmp_path / "logs").findings if "copied" in finding.what] == []
+    shutil.copytree(tmp_path / "logs" / "own", tmp_path / "others" / "own")
+    (finding,) = [finding for finding in verify(tmp_path / "others").findings if "copied" in finding.what]
+    assert (finding.sweep, finding.is_damage, "hpdash board" in finding.advice) == ("own", False, True)
+    experiment.refresh(tmp_path / "others")
+    assert [finding for finding in verify(tmp_path / "others").findings if "copied" in finding.what] == []

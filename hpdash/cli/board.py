@@ -19,6 +19,7 @@ def board(logdir: Path, options: tuple[str, ...]) -> None:
     """Start TensorBoard on LOGDIR so that it shows every step; OPTIONS go to TensorBoard (--port 6007)."""
     if not logdir.is_dir():
         raise SpecError([f"{logdir}: expected a logs root, found no such folder. Run a sweep first, or name another."])
+    _refresh(logdir)
     keep_all = "--samples_per_plugin=scalars=1000000,histograms=1000000"  # 0 keeps all, but then shows none of it
     command = [sys.executable, "-m", "tensorboard.main", f"--logdir={logdir}", keep_all, *options]
     if sys.platform == "win32":  # where exec leaves the shell before TensorBoard ends
@@ -26,3 +27,15 @@ def board(logdir: Path, options: tuple[str, ...]) -> None:
 
         sys.exit(subprocess.call(command))
     os.execv(sys.executable, command)  # so that whoever ends this process ends TensorBoard
+
+
+def _refresh(logdir: Path) -> None:
+    """Put TensorBoard's HParams records right, which a sweep's folder that was copied or moved contradicts."""
+    from ..errors import LogdirError  # noqa: PLC0415  what only this command needs
+    from ..experiment import refresh  # noqa: PLC0415
+    from .ls import warn  # noqa: PLC0415
+
+    try:
+        warn(refresh(logdir))
+    except LogdirError as error:
+        warn([f"TensorBoard's HParams page may not show every sweep: {error}"])

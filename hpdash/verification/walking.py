@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .. import logdir
 from ..errors import LogdirError
+from ..experiment import stale
 from ..reader.folders import Folder, Part, parts_of_runs, walk
 from ..reader.layouts import Layouts
 from ..reader.sweeps import MARKS
@@ -46,10 +47,26 @@ def verify(path: Path | str) -> Checked:
         findings += _leftovers(folder, sweeps)
         if folder.name in records:
             findings += _experiment(folder, sweeps[folder.parent], layouts)
+    findings += _stale(root, sweeps)
     files = sum(len(part.files) for run in runs for part in run.parts)
     own = [sweep for name, sweep in sweeps.items() if name != _ABOVE]
     count = len(runs) + sum(len(_without_folder(sweep, runs)) for sweep in own)
     return Checked(root, sorted(findings, key=_order), len(sweeps), count, files, size)
+
+
+def _stale(root: Path, sweeps: Sweeps) -> Iterator[Finding]:
+    """Yield the sweeps that TensorBoard's HParams page shows without the others, or with some that are gone."""
+    by_path = {_absolute(sweep.folder): sweep for name, sweep in sweeps.items() if name not in (".", _ABOVE)}
+    if any(sweep.is_live for sweep in by_path.values()):
+        return  # its driver is about to write the records
+    for folder in stale(root):
+        if sweep := by_path.get(_absolute(folder)):
+            what = (
+                "an HParams experiment record of other sweeps than those here, or none: it was copied, moved or renamed"
+            )
+            affected = "TensorBoard's HParams page: filters and columns of some sweeps"
+            advice = "`hpdash board`, or the next sweep under this logs root, writes it again."
+            yield Finding(folder, what, affected, advice, sweep=sweep.name, severity=Severity.NOTE)
 
 
 def _folders(root: Path, warnings: list[str]) -> list[Folder]:
