@@ -39,11 +39,22 @@ def kept(run: Run) -> Kept | None:
             data = json.loads((folder / logdir.SWEEP_JSON).read_bytes())
             source = (folder / logdir.SWEEP_TOML).read_text(errors="replace")
             known = Known.from_json(data.get("known"))
-            settings = {**data["settings"], "name": data["name"]}
-            return Kept(settings, int(data["trials"]), dict(data["versions"]), source, data.get("folder"), known)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            settings = _checked({**data["settings"], "name": str(data["name"])})
+            versions = {str(name): found and str(found) for name, found in data["versions"].items()}
+            there = data.get("folder")
+            return Kept(settings, int(data["trials"]), versions, source, there and str(there), known)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
             continue
     return None
+
+
+def _checked(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings whose tables and lists are such, and whose repeats count; TypeError else."""
+    kinds = {"data": dict, "model": dict, "train": dict, "log": dict, "hparams": list, "trial": list, "repeats": int}
+    for name, kind in kinds.items():
+        if not isinstance(settings.get(name, kind()), kind):
+            raise TypeError(f"{name} is no {kind.__name__}")
+    return settings
 
 
 def planned(runs: Iterable[Run]) -> dict[str, int]:

@@ -472,7 +472,7 @@ def test_a_function_may_answer_in_any_usual_form(own_module: Path, name: str) ->
 
 @pytest.mark.parametrize(
     ("name", "found"),
-    [("nothing", "found NoneType"), ("broken", "KeyError: 'no such column'"), ("ragged", "ValueError")],
+    [("nothing", "found NoneType"), ("broken", "KeyError: 'no such column'"), ("ragged", "one array")],
 )
 def test_a_function_that_fails_is_named(own_module: Path, name: str, found: str) -> None:
     """A user's function that fails or returns something else ends in a DataError with its name."""
@@ -650,3 +650,10 @@ def test_unit_scaling_needs_a_maximum() -> None:
     """Floating-point inputs have no maximum to divide by, and asking for it says so."""
     with pytest.raises(DataError, match="known maximum"):
         scaling(vectors(10), split(vectors(10), {"validation": 2}), {"scale": "unit"})
+
+
+def test_several_inputs_are_refused_with_a_remedy() -> None:
+    """A dict of arrays as x, or arrays of several shapes."""
+    for x in ({"a": np.zeros((4, 2)), "b": np.zeros((4, 3))}, [np.zeros((4, 2)), np.zeros((3, 3))]):
+        with pytest.raises(DataError, match="concatenate"):
+            from_arrays("own", {"x": x, "y": np.arange(4)})

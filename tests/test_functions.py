@@ -87,3 +87,9 @@ def test_a_bad_reference_is_explained(folder: Path, reference: str, parts: list[
         load_function(reference, folder)
     for part in parts:
         assert part in str(caught.value)
+
+
+def test_a_function_of_a_notebook_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    """No worker can import `__main__`."""
+    with pytest.raises(SpecError, match="models:build"):
+        load_function("__main__:build", tmp_path)

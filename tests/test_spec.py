@@ -9,14 +9,16 @@ import time
 import tomllib
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hpdash.domains import Choice, FloatRange, IntRange
 from hpdash.errors import SpecError
-from hpdash.spec import SETTINGS, load_sweep, parse_sweep
+from hpdash.spec import SETTINGS, load_sweep, parse_sweep, synonyms
 from hpdash.spec.initializers import NAMES
 
 SMALL = '[data]\nname = "digits"\n[hparams]\nhidden = [[8], [4]]\n'
@@ -542,3 +544,48 @@ def test_reading_a_sweep_needs_no_array_library():
     code = "import sys, hpdash.spec, hpdash.search; import json; print(json.dumps(list(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert not {"tensorflow", "keras", "numpy", "sklearn"} & set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize(
+    ("tables", "key"),
+    [
+        ({"train": {"lr": 0.1}}, "learning_rate"),
+        ({"hparams": {"learning-rate-schedule": ["cosine"]}}, "schedule"),
+        ({"train": {"early_stopping": 3}}, "patience"),
+        ({"train": {"callbacks": ["x"]}}, "schedule"),
+        ({"callbacks": {"x": 1}}, "patience"),
+        ({"train": {"class_weight": "balanced"}}, "loop"),
+        ({"data": {"name": "digits", "validation_split": 0.1}}, "validation, in [data]"),
+        ({"hparams": {"dropout_rate": [0.1, 0.2]}}, "dropout, in [model]"),
+        ({"hparams": {"units": [1, 2]}}, "hidden"),
+        ({"sweep": {"max_trials": 3}}, "trials, in [sweep]"),
+        ({"sweep": {"direction": "min"}}, "goal, in [sweep]"),
+        ({"train": {"num_epochs": 3}}, "epochs, in [train]"),
+    ],
+)
+def test_what_people_write_by_habit_is_answered_in_hpdashs_words(tables: dict[str, Any], key: str) -> None:
+    """A key of another tool, anywhere, is an error that says what hpdash calls it."""
+    with pytest.raises(SpecError) as caught:
+        parse({"data": {"name": "digits"}, "hparams": {"l2": [0.0, 0.1]}, **tables})
+    assert key in str(caught.value)
+
+
+def test_every_answer_names_a_key_that_there_is() -> None:
+    """No habit is itself a key, and each meaning is a key of its table."""
+    for meaning, habits in synonyms._MEANINGS.items():
+        table, name = meaning.split()
+        assert name in SETTINGS[table.strip("[]")]
+        assert not any(habit in SETTINGS[table.strip("[]")] for habit in habits), habits
+
+
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [
+        ({"data": {"name": test_dots_are_no_keys}, "hparams": {"l2": [0.0, 0.1]}}, "module:function"),
+        ({"data": {"name": "digits", "x": np.zeros(3)}, "hparams": {"l2": [0.0, 0.1]}}, "numpy.savez"),
+    ],
+)
+def test_what_a_notebook_holds_is_refused_with_a_remedy(content: dict[str, Any], remedy: str) -> None:
+    """A function or an array as a value of the mapping."""
+    with pytest.raises(SpecError, match=remedy):
+        parse(content)

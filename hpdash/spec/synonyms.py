@@ -10,7 +10,7 @@ _MEANINGS: Mapping[str, tuple[str, ...]] = {
     "[train] schedule": ("lr_schedule", "lr_scheduler", "scheduler", "learning_rate_schedule", "reduce_lr_on_plateau"),
     "[train] patience": ("early_stopping", "early_stop", "earlystopping", "early_stopping_patience"),
     "[train] batch_size": ("batch", "bs", "batchsize", "mini_batch", "minibatch_size"),
-    "[train] epochs": ("epoch", "n_epochs", "num_epochs", "nb_epoch", "max_epochs"),
+    "[train] epochs": ("n_epochs", "num_epochs", "nb_epoch", "max_epochs"),
     "[train] optimizer": ("opt", "optim", "optimiser"),
     "[train] clipnorm": ("clip_norm", "grad_clip", "gradient_clip", "max_grad_norm", "clip_grad"),
     "[train] weight_decay": ("wd",),

@@ -47,7 +47,7 @@ def _spelled(settings: Mapping[str, Any]) -> str:
 
 def _seeds(runs: Sequence[Run]) -> str:
     seeds = sorted({run.seed for run in runs if run.seed is not None})
-    if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
         return f"{seeds[0]} to {seeds[-1]}"
     return ", ".join(map(str, seeds[:12])) + (f" and {len(seeds) - 12} more" if len(seeds) > 12 else "")
 
