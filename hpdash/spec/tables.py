@@ -103,7 +103,9 @@ class DataTable(Table):
     )
     validation_from: Side = one_of("end", Side, "Which side of the training set the validation part is cut from.")
     scale: Scale = one_of(
-        None, Scale, 'By 255 (unit), or by mean and std of the training part; default "unit" for images, else "none".'
+        None,
+        Scale,
+        'By the maximum (unit), or by mean and std of each channel or feature; default "unit" for pictures, else "none".',
     )
     train: Count = key(None, COUNT, "Use only so many training examples; default: all.")
     examples: Count = key(None, COUNT, "How many examples of synthetic data.")
@@ -115,7 +117,10 @@ class ModelTable(Table):
     """[model]: the built-in MLP's settings, or the keywords of a builder of one's own."""
 
     builder: Annotated[str, AfterValidator(builder_name)] = key(
-        MLP, f'"mlp", or {FUNCTION}', "What builds the model; one's own gets the other keys as keywords.", [MLP]
+        MLP,
+        f'"mlp", or {FUNCTION}',
+        "What builds the model; one's own gets the other keys, and the settings that it has parameters for.",
+        [MLP],
     )
     hidden: list[Count] = key(
         [64, 64], "a list of integers of at least 1, such as [512, 256]", "Units of the hidden layers; none is allowed."

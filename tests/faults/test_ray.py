@@ -134,7 +134,9 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run the quickstart with Ray's own cluster and without; return the folder of both logs."""
     folder = tmp_path_factory.mktemp("quick")
     for backend in ("local", "ray"):
-        shown = hpdash("sweep", str(QUICKSTART), "--backend", backend, "--logdir", backend, cwd=folder)
+        shown = hpdash(
+            "sweep", str(QUICKSTART), "--set", "train.epochs=4", "--backend", backend, "--logdir", backend, cwd=folder
+        )
         assert (shown.returncode, "Traceback" in shown.stderr) == (0, False), shown.stderr
         assert f"tensorboard --logdir {backend}" in shown.stdout
     return folder
