@@ -105,7 +105,7 @@ class DataTable(Table):
     scale: Scale = one_of(
         None,
         Scale,
-        'By the maximum (unit), or by mean and std of each channel or feature; default "unit" for pictures, else "none".',
+        'By the maximum (unit), or by mean and std (standard); default "unit" for pictures, else "none".',
     )
     train: Count = key(None, COUNT, "Use only so many training examples; default: all.")
     examples: Count = key(None, COUNT, "How many examples of synthetic data.")
