@@ -127,6 +127,7 @@ class Drive:
         self._finished = any(result.state is TrialState.FINISHED for result in plan.results.values())
         self._failures = 0
         self._stopped_by: int | None = None
+        self._told: set[str] = set()
         self._stopped = ""
         self._refused: HpdashError | None = None
 
@@ -237,6 +238,10 @@ class Drive:
     def _note(self, event: Event | None) -> Event | None:
         """Record an event; return what is to be told of it."""
         match event:
+            case Notice(text):
+                if text in self._told:  # by another trial, or another worker
+                    return None
+                self._told.add(text)
             case Started(spec, attempt, _):
                 self._running[spec.number] = event
                 self._journal.append(spec.number, TrialState.RUNNING, attempt)

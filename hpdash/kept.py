@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import logdir
+from .provenance import Provenance
 from .runs import Run
 from .spec.known import OLD, Known
 
@@ -19,7 +20,8 @@ class Kept:
     """A sweep's normalised settings, how many trials it has, what it ran with, and its file as given.
 
     The settings have the name in use, `quickstart-2` where the file's own was taken. `folder` is where the modules and
-    files it names were, None where nobody wrote that down. `known` is what was found of its data and builders.
+    files it names were, None where nobody wrote that down. `known` is what was found of its data and builders,
+    `provenance` the digests of the user's code and data; None where an older version did not record them.
     """
 
     settings: Mapping[str, Any]
@@ -28,6 +30,7 @@ class Kept:
     source: str
     folder: str | None = None
     known: Known = OLD
+    provenance: Provenance | None = None
 
 
 def kept(run: Run) -> Kept | None:
@@ -41,8 +44,9 @@ def kept(run: Run) -> Kept | None:
             known = Known.from_json(data.get("known"))
             settings = _checked({**data["settings"], "name": str(data["name"])})
             versions = {str(name): found and str(found) for name, found in data["versions"].items()}
-            there = data.get("folder")
-            return Kept(settings, int(data["trials"]), versions, source, there and str(there), known)
+            there, origin = data.get("folder"), data.get("provenance")
+            provenance = Provenance.from_json(origin) if origin else None
+            return Kept(settings, int(data["trials"]), versions, source, there and str(there), known, provenance)
         except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
             continue
     return None

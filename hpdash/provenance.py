@@ -107,6 +107,26 @@ def code(functions: Sequence[str], folder: Path) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def changed_files(before: Provenance, folder: Path) -> dict[str, str]:
+    """Return which files that a sweep was trained with have changed in its folder since, and how.
+
+    Where the folder is gone, as on another machine, nothing is known, and nothing returned.
+    """
+    if not folder.is_dir():
+        return {}
+    found = {name: "has been edited" for name, digest in before.code.items() if _digest(folder / name) != digest}
+    for name, file in before.files.items():
+        path = folder / Path(name).expanduser()
+        if not path.is_file() or _file(path, file).sha256 != file.sha256:
+            found[name] = "has other bytes"
+    gone = {name for name in found if not (folder / Path(name).expanduser()).is_file()}
+    return {name: "is no longer there" if name in gone else how for name, how in found.items()}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
 def _files(module: str, folder: Path) -> Iterator[Path]:
     """Yield the files of a module beside the sweep file, those of the packages around it first."""
     parts = module.split(".") if module else []

@@ -226,9 +226,7 @@ def show(run: str, source: Source = "logs") -> RunPage:
     damage: list[Damage] = []
     histograms = reader.read_histograms(chosen, chosen.histograms, damage)
     warnings = dict.fromkeys((*runs.warnings, *map(str, damage)))  # what was damaged at the first look still is
-    inputs = about.known.inputs.get(str(chosen.hparams.get("name"))) if about else None
-    scaled = inputs.scaled(str(chosen.hparams.get("scale"))) if inputs else ""
-    return RunPage(Page(chosen, histograms, again, outline.read(chosen.folder), scaled), tuple(warnings))
+    return RunPage(Page(chosen, histograms, again, outline.read(chosen.folder), about), tuple(warnings))
 
 
 def compare(

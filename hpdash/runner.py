@@ -178,7 +178,7 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
     job = job.with_sweep(settled(sweep, specs, tables, facts))
     if not begun:
         job = _begin(job, stack)
-    folder, sweep, specs = job.folder, job.sweep, job.course.samples()
+    folder, sweep, specs, sizes = job.folder, job.sweep, job.course.samples(), _sizes(tables, facts)
     job.check_locked(folder)
     now = replace(job.provenance, arrays=facts.arrays)
     told = record.check_provenance(folder, now, job.options.accept_changes)
@@ -187,11 +187,18 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
     warnings = experiment.refresh(folder.parent)
     journal = stack.enter_context(Journal.open(folder / logdir.JOURNAL))
     anew = [f"{sweep.name} was begun anew in {folder}"] * (folder.name != sweep.name)
-    job.tell([*anew, *filter(None, [told]), *warnings, *journal.warnings])
+    job.tell(
+        [
+            *anew,
+            *filter(None, [told]),
+            *facts.remarks,
+            *_large_batches(sweep, specs, sizes),
+            *warnings,
+            *journal.warnings,
+        ]
+    )
     course = job.replayed()
     results = job.standing(course, journal.history)
-
-    sizes = _sizes(tables, facts)
 
     def seconds(spec: TrialSpec) -> float:
         size = sizes.get(_cut_of(spec.settings["data"]))
@@ -240,6 +247,17 @@ def _data_tables(specs: Sequence[TrialSpec]) -> list[Mapping[str, Any]]:
 def _sizes(tables: Sequence[Mapping[str, Any]], facts: probe.Facts) -> dict[str, estimate.Size]:
     """Return how much there is to do, by the data set and how it is cut."""
     return {_cut_of(table): size for table, size in zip(tables, facts.sizes, strict=True)}
+
+
+def _large_batches(sweep: Sweep, specs: Sequence[TrialSpec], sizes: Mapping[str, estimate.Size]) -> list[str]:
+    """Say which batch sizes of the file are more than there are training examples, so that a batch has all of them."""
+    found: dict[str, None] = {}
+    for spec in specs:
+        is_given = "batch_size" in sweep.given["train"] or "batch_size" in spec.swept
+        batch, size = spec.settings["train"]["batch_size"], sizes.get(_cut_of(spec.settings["data"]))
+        if is_given and size and batch > size.train and own_loop(spec.settings["train"]) is None:
+            found[f"batch_size {batch:,} is more than the {size.train:,} training examples: one batch has all"] = None
+    return list(found)
 
 
 def _cut_of(table: Mapping[str, Any]) -> str:

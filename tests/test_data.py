@@ -657,3 +657,24 @@ def test_several_inputs_are_refused_with_a_remedy() -> None:
     for x in ({"a": np.zeros((4, 2)), "b": np.zeros((4, 3))}, [np.zeros((4, 2)), np.zeros((3, 3))]):
         with pytest.raises(DataError, match="concatenate"):
             from_arrays("own", {"x": x, "y": np.arange(4)})
+
+
+@pytest.mark.parametrize(
+    ("y", "validation_from", "said"),
+    [
+        pytest.param(np.repeat(np.arange(5), 20), "end", "class 4, of which the training part has no", id="sorted"),
+        pytest.param(np.arange(100) % 5 + 1, "end", "no training example has class 0", id="from-one"),
+        pytest.param((np.arange(100) % 5).astype("float64"), "end", "save integers for classes", id="floats"),
+        pytest.param(np.arange(100) % 5, "end", "", id="fine"),
+        pytest.param(np.linspace(0, 1, 100), "end", "", id="targets"),
+        pytest.param(np.round(np.linspace(0, 99, 100)), "end", "", id="many-whole-targets"),
+    ],
+)
+def test_labels_that_are_often_not_what_was_meant_are_told(
+    y: np.ndarray[Any, Any], validation_from: str, said: str
+) -> None:
+    """Sorted by class, counted from 1, or as floats: each trains, and none is what its author thinks."""
+    dataset = from_arrays("own", {"x": np.zeros((100, 2)), "y": y})
+    parts = split(dataset, {"validation": 0.2, "validation_from": validation_from})
+    told = list(data.remarks(dataset, parts))
+    assert [said in sentence for sentence in told] == ([True] if said else [])

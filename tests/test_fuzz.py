@@ -18,10 +18,14 @@ from hypothesis import strategies as st
 from rich.console import Console
 from tensorboard.compat.proto import event_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
+from weights_logs import opened
 
 from hpdash import logdir, reading
 from hpdash.entries import _line
 from hpdash.errors import HpdashError
+from hpdash.plugin.catalogue import read_catalogue
+from hpdash.plugin.distributions import distributions_impl
+from hpdash.plugin.spread import spread_impl
 from hpdash.views.text import json_text
 
 KEPT = Path(__file__).parent / "faults" / "kept" / "schema-1" / "logs"
@@ -155,6 +159,33 @@ def test_an_event_file_may_say_anything(tmp_path: Path, seed: int) -> None:
             for _ in range(source.randint(0, 6)):
                 writer.write(odd_event(source).SerializeToString())
     read_by_all(root)
+
+
+@EXAMPLES
+@given(seed=st.integers(0, 2**32))
+def test_the_weights_tabs_routes_answer_whatever_event_files_say(tmp_path: Path, seed: int) -> None:
+    """The catalogue, every tag's distributions and spread: JSON without NaN, from files that are odd or damaged."""
+    root, source = copied(tmp_path / "logs"), random.Random(seed)
+    for path in source.sample(sorted(root.rglob("*tfevents*")), 2):
+        path.write_bytes(path.read_bytes()[: source.randint(0, 4000)])
+    for number in range(3):
+        folder = root / f"odd_{number}"
+        folder.mkdir()
+        with (folder / "events.out.tfevents.1.host").open("wb") as file:
+            writer = RecordWriter(file)
+            for _ in range(source.randint(1, 6)):
+                writer.write(odd_event(source).SerializeToString())
+    try:
+        provider = opened(root, "false")
+        logs = provider.__enter__()
+    except Exception:  # TensorBoard's own loader gives up on some events
+        return
+    catalogue = read_catalogue(logs)
+    json.dumps(catalogue.to_json(), allow_nan=False)
+    for tag in list(catalogue.tags)[:4]:
+        json.dumps(distributions_impl(logs, catalogue, tag), allow_nan=False)
+        json.dumps(spread_impl(logs, catalogue, [tag]), allow_nan=False)
+    provider.__exit__(None, None, None)
 
 
 def odd_event(source: random.Random) -> Any:

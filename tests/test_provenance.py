@@ -117,6 +117,13 @@ def test_a_change_of_code_or_data_stops_a_sweep_until_it_is_accepted(folder: Pat
         for command in (("ls", "logs"), ("show", f"own/{count - 1}", "--logdir", "logs")):
             assert f"2 versions of {name}" in " ".join(hpdash(*command, cwd=folder).stdout.split())
         assert run(folder, data=data, x=after).returncode == 0
+        shown = json.loads(hpdash("show", f"own/{count - 1}", "--logdir", "logs", "--json", cwd=folder).stdout)
+        assert set(shown["provenance"]["code"]) == {"helper.py", "later.py", "own_loop.py"}
+    assert "no damage" in hpdash("verify", "logs", cwd=folder).stdout
+    (folder / "helper.py").unlink()
+    verified = hpdash("verify", "logs", cwd=folder)
+    assert (verified.returncode, "helper.py" in verified.stdout) == (0, True)
+    (folder / "helper.py").write_text("import numpy\n")
     assert run(folder, "--new").returncode == 0
     recorded = json.loads((folder / "logs" / "own" / logdir.SWEEP_JSON).read_bytes())
     assert recorded["accepted"] == {"own_loop.py": 1, "later.py": 1, "classes.npz": 1}

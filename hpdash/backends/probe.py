@@ -56,6 +56,7 @@ class Facts:
         sizes: how much each has to train and to validate.
         inputs: what the inputs of each are.
         synthetic: whether any data are made up.
+        remarks: what the user should know of the labels, in sentences.
         arrays: the digest of what each data function returned, by its reference.
         built: what was found of each builder that was asked about, by its reference.
     """
@@ -64,6 +65,7 @@ class Facts:
     sizes: tuple[Size, ...]
     inputs: tuple[Inputs, ...]
     synthetic: bool
+    remarks: tuple[str, ...] = ()
     arrays: Mapping[str, str] = field(default_factory=dict)
     built: Mapping[str, Built] = field(default_factory=dict)
 
@@ -116,7 +118,7 @@ def _look(question: Question, _: Callable[[Any], None]) -> Facts:
     for reference in question.functions:
         load_function(reference, question.folder)
     classes, sizes, inputs, built = [], [], [], {}
-    synthetic, arrays = False, {}
+    synthetic, arrays, remarks = False, {}, dict[str, None]()
     for settings in question.data:
         dataset = data.load(settings, question.folder)
         split = data.split(dataset, settings)
@@ -128,10 +130,12 @@ def _look(question: Question, _: Callable[[Any], None]) -> Facts:
         if ":" in settings["name"] and settings["name"] not in arrays:
             arrays[settings["name"]] = dataset.sha256
         synthetic |= dataset.synthetic
+        if settings["name"] not in data.SOURCES:
+            remarks |= dict.fromkeys(data.remarks(dataset, split))
         for usage in question.usages:
             if usage.spec.settings["data"] == settings:
                 built[usage.reference] = examine(usage, question.folder, dataset)
-    return Facts(tuple(classes), tuple(sizes), tuple(inputs), synthetic, arrays, built)
+    return Facts(tuple(classes), tuple(sizes), tuple(inputs), synthetic, tuple(remarks), arrays, built)
 
 
 def _measure(asked: tuple[Sequence[TrialSpec], Path], _: Callable[[Any], None]) -> list[Work] | str:

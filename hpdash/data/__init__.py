@@ -14,6 +14,7 @@ from .archives import ARCHIVES, Archive, data_folder, load_archive
 from .dataset import Dataset, Scaling, Split, fault, scaling, split
 from .function import load_from_function
 from .npz import load_npz
+from .remarks import remarks
 
 __all__ = [
     "SOURCES",
@@ -27,6 +28,7 @@ __all__ = [
     "is_here",
     "load",
     "needs_fetch",
+    "remarks",
     "scaling",
     "split",
     "status",

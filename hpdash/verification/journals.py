@@ -13,7 +13,7 @@ from ..reader.sweeps import is_held
 from ..trial import TrialState
 from .findings import NOTHING_TO_DO, Finding, Make, Severity, spans
 from .lines import Line, numbered, read_lines
-from .own_files import look_at_record, look_at_source
+from .own_files import look_at_origins, look_at_record, look_at_source
 
 GO_ON = "`hpdash sweep FILE` goes on"
 _KEPT = f"{logdir.JOURNAL}.damaged-"
@@ -54,6 +54,7 @@ def look_at(folder: Path, name: str, names: Iterable[str], has_runs: bool) -> Sw
     if has_begun or logdir.SWEEP_JSON in names:
         planned, findings = look_at_record(folder / logdir.SWEEP_JSON, make)
         findings += look_at_source(folder / logdir.SWEEP_TOML, make)
+        findings += look_at_origins(folder / logdir.SWEEP_JSON, make)
     if trouble or is_lost:
         findings.append(_no_journal(path, make, trouble or ("0 bytes" if logdir.JOURNAL in names else "there is none")))
     findings += _bad_lines(path, make, lines, planned, live)

@@ -7,7 +7,9 @@ import tomllib
 from pathlib import Path
 
 from .. import logdir
+from ..errors import LogdirError
 from ..kept import SCHEMA
+from ..provenance import Provenance, changed_files
 from ..reader.sweeps import read_settings
 from .findings import Finding, Make, Severity
 
@@ -45,6 +47,22 @@ def look_at_record(path: Path, make: Make) -> tuple[int | None, list[Finding]]:
             f" trial has begun, and copy its {path.name} here: of the same file it says the same."
         )
         return None, [make(path, f"not a sweep's record ({said(error)})", affected, advice)]
+
+
+def look_at_origins(path: Path, make: Make) -> list[Finding]:
+    """Return which of the user's modules and data files have changed since a sweep was trained with them."""
+    try:
+        data = json.loads(read_bytes(path))
+        before, folder = Provenance.from_json(data["provenance"]), Path(str(data["folder"]))
+        changed = changed_files(before, folder)
+    except (*_FAULTS, LogdirError):  # of a version that did not record them, or damaged, which is told elsewhere
+        return []
+    advice = "Put back what it was, or go on with --accept-changes."
+    affected = "nothing that is here; the sweep does not go on by itself"
+    return [
+        make(folder / name, f"{how} since the sweep was trained with it", affected, advice, severity=Severity.NOTE)
+        for name, how in changed.items()
+    ]
 
 
 def look_at_source(path: Path, make: Make) -> list[Finding]:

@@ -21,6 +21,7 @@ from ..analysis.folds import FIELDS, caveats, field_of
 from ..analysis.objective import VALIDATION, best, goal_of, last, objective_of, seconds, trained
 from ..errors import Problem, SpecError
 from ..histogram import NEAR_ZERO, Histogram
+from ..kept import Kept
 from ..outline import Layer
 from ..runs import HistogramSeries, Run, Series
 from .layers import layer_table
@@ -39,14 +40,20 @@ _STATISTICS = ("mean", "std", "min", *_LEVELS, "max")
 @dataclass(frozen=True, slots=True)
 class Page:
     """A run, the histograms of its tags, a sweep file that trains it again, its model's layers, and what
-    it learns from, as far as these are known.
+    its sweep says of itself, as far as these are known.
     """
 
     run: Run
     histograms: Mapping[str, HistogramSeries]
     recipe: str | None = None
     layers: Sequence[Layer] = ()
-    inputs: str = ""
+    about: Kept | None = None
+
+    @property
+    def inputs(self) -> str:
+        """What the run learns from, and how it is scaled; empty where that is not known."""
+        inputs = self.about.known.inputs.get(str(self.run.hparams.get("name"))) if self.about else None
+        return inputs.scaled(str(self.run.hparams.get("scale"))) if inputs else ""
 
 
 def find(runs: Sequence[Run], name: str) -> Run:
@@ -81,8 +88,7 @@ def draw(page: Page) -> Iterator[RenderableType]:
     yield _lines(run.id, "bold")
     yield _lines(str(run.folder), "dim")
     yield from _facts(run)
-    if page.inputs:
-        yield plain(page.inputs)
+    yield from _origin(page)
     yield from _settings(run)
     if page.layers:
         yield _heading("Layers")
@@ -142,6 +148,17 @@ def _facts(run: Run) -> Iterator[Text]:
         yield plain(f"weights' sha256 {result.weights_sha256}")
     if result and result.kept_epoch is not None:
         yield plain(f"{logdir.WEIGHTS} has the weights of epoch {result.kept_epoch}")
+
+
+def _origin(page: Page) -> Iterator[Text]:
+    """Yield what a run learns from, and the digests of the user's code and data that its sweep was trained with."""
+    if page.inputs:
+        yield plain(page.inputs)
+    origin = page.about and page.about.provenance
+    if origin:
+        digests = {**origin.code, **{name: file.sha256 for name, file in origin.files.items()}, **origin.arrays}
+        for name, digest in digests.items():
+            yield plain(f"{name} sha256 {digest}")
 
 
 def _begun(started: float) -> str:
@@ -292,6 +309,8 @@ def to_json(page: Page) -> dict[str, Any]:
         "started": run.started,
         "objective": asdict(objective) if objective else None,
         "caveats": caveats([run]),
+        "inputs": page.inputs or None,
+        "provenance": page.about.provenance.to_json() if page.about and page.about.provenance else None,
         "swept": list(run.swept),
         "hparams": dict(sorted(run.hparams.items())),
         "metrics": metrics,

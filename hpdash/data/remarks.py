@@ -1,0 +1,56 @@
+"""What a user should know of arrays that are taken as they are, and that often are not what was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .dataset import Array, Dataset, Split
+
+_FEW = 20  # distinct whole numbers, which are rather classes than targets
+_LISTED = 5  # classes in a sentence
+
+
+def remarks(dataset: Dataset, split: Split) -> Iterator[str]:
+    """Yield sentences on the labels of a user's data, as they are split."""
+    train, validation = dataset.y_train[split.train.start : split.train.stop], _held_out(dataset, split)
+    if dataset.classes is None:
+        if _are_labels(train):
+            yield (
+                f"{dataset.name}: y_train has a few whole numbers in {train.dtype}, which are learned as a regression:"
+                " save integers for classes"
+            )
+        return
+    known = np.unique(train)
+    unknown = np.setdiff1d(np.arange(dataset.classes), known)
+    lost = np.setdiff1d(np.unique(validation), known)
+    if lost.size:
+        yield (
+            f"{dataset.name}: the validation part has {_classes(lost)}, of which the training part has no example:"
+            " shuffle the data, or take another part with validation_from"
+        )
+    elif unknown.size:
+        yield (
+            f"{dataset.name}: no training example has {_classes(unknown)}: labels count from 0,"
+            f" and make {dataset.classes} classes"
+        )
+
+
+def _held_out(dataset: Dataset, split: Split) -> Array:
+    labels = dataset.y_test if split.validation_is_test else dataset.y_train
+    assert labels is not None
+    return labels[split.validation.start : split.validation.stop]
+
+
+def _are_labels(y: Array) -> bool:
+    flat = y.reshape(-1)
+    if y.size != len(y) or not np.array_equal(flat, np.round(flat)) or flat.min() < 0:
+        return False
+    return len(flat) > _FEW and len(np.unique(flat)) <= _FEW
+
+
+def _classes(labels: Array) -> str:
+    listed = ", ".join(map(str, labels[:_LISTED].tolist()))
+    more = f" and {labels.size - _LISTED} more" if labels.size > _LISTED else ""
+    return f"class{'es' if labels.size > 1 else ''} {listed}{more}"
