@@ -18,6 +18,7 @@ from .checkpoint import Keeper
 from .data import Dataset, Scaling, Split
 from .errors import MetricError, Problem, TrialError
 from .histogram import Histogram
+from .reads import Reads
 from .spec.faults import nearest
 from .trial import Progress, Reached, Scalar, TrialSpec
 from .writer import RunWriter
@@ -77,6 +78,7 @@ class Trial:
         self.dataset, self.split, self.scaling = loaded
         self._writer, self._keeper = writer, keeper
         self._save: Callable[[], Mapping[str, Any]] | None = None
+        self._read: set[str] = set()
         kept = keeper.kept
         self.epoch: int = kept.epoch if kept else 0
         self.metrics: Mapping[str, float] = kept.metrics if kept else {}
@@ -96,16 +98,25 @@ class Trial:
     @property
     def hparams(self) -> dict[str, Scalar]:
         """Every resolved setting as TensorBoard shows it; `settings` has lists and tables as the file wrote them."""
-        return self.spec.hparams
+        return Reads(self.spec.hparams, self._read)
 
     @property
     def settings(self) -> Mapping[str, Mapping[str, Any]]:
         """The resolved tables "data", "model", "train" and "log"."""
-        return self.spec.settings
+        return {table: Reads(values, self._read) for table, values in self.spec.settings.items()}
+
+    def unread(self) -> list[str]:
+        """Return what is swept that a training loop of one's own has not read, so that it cannot have changed anything.
+
+        What [data] has changes the data, and the loop's own name chooses the loop.
+        """
+        used = {*self._read, *self.spec.settings["data"], "loop"}
+        return [name for name in self.spec.swept if name not in used]
 
     @property
     def epochs(self) -> int:
         """How many epochs the trial is set to train."""
+        self._read.add("epochs")
         return int(self.spec.settings["train"]["epochs"])
 
     @property

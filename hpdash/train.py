@@ -221,6 +221,8 @@ def _run_own(loop: Callable[[Trial], object], trial: Trial) -> None:
 
         models.begin(trial.seed)
     loop(trial)
+    if unread := trial.unread():
+        trial.host.notice(f"the training loop does not read {', '.join(unread)}, which the sweep varies")
     if trial.should_stop and trial.epoch < trial.epochs:
         raise Interrupted
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -198,3 +200,27 @@ def test_a_trial_stops_when_the_sweep_does() -> None:
     with pytest.raises(Interrupted):
         made.report(1, validation_accuracy=0.5)
     made.report(3, validation_accuracy=0.5)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda made: made.hparams["units"],
+        lambda made: made.hparams.get("units"),
+        lambda made: dict(**made.hparams),
+        lambda made: dict(made.hparams),
+        lambda made: json.dumps(made.hparams),
+        lambda made: list(made.hparams.items()),
+        lambda made: made.settings["model"]["units"],
+        lambda made: {**made.settings["model"]},
+        lambda made: copy.deepcopy(made.hparams),
+    ],
+)
+def test_what_is_swept_and_never_read_is_known(read: Callable[[Trial], object]) -> None:
+    """However a loop reads a hyperparameter; of the epochs, to ask for how many there are is to read them."""
+    made, _, _ = trial()
+    assert made.epochs == 3
+    assert made.hparams["name"] == "digits"
+    assert made.unread() == ["units"]
+    read(made)
+    assert made.unread() == []
