@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, count
@@ -13,18 +12,16 @@ from typing import Any
 from . import disk, extension, logdir
 from .changes import Change, changes, lines
 from .domains import Choice
-from .entries import Rung
 from .errors import LogdirError, SpecError
 from .experiment import Column, Discrete, Interval, Metric, Sheet
 from .goal import Goal
-from .history import History
-from .journal import read_journal
 from .kept import SCHEMA
 from .provenance import Provenance
 from .spec import Sweep
 from .spec.known import NOTHING, Known
 from .spec.objective import Ranking
-from .trial import Scalar, TrialSpec, caveats, shown, versions_of
+from .standing import is_undecided
+from .trial import Scalar, TrialSpec, caveats, shown
 from .versions import versions
 
 BEGINNING = (logdir.LOCK, logdir.SWEEP_TOML, logdir.SWEEP_JSON)  # what is written before a sweep is known by name
@@ -42,7 +39,7 @@ RANKING = frozenset(
     {"sweep.objective", "sweep.goal", "prune.watch", "prune.goal"}
 )  # may change while nothing is ranked
 
-_AND = "; "  # between the parts of what TensorBoard shows beside a sweep
+AND = "; "  # between the parts of what TensorBoard shows beside a sweep
 
 
 def home(root: Path, sweep: Sweep) -> Path:
@@ -52,7 +49,7 @@ def home(root: Path, sweep: Sweep) -> Path:
     Raises LogdirError where a record cannot be read that may be the newest.
     """
     kin = [folder for _, folder in _kin(root, sweep)]
-    same = (folder for folder in kin if not _changed(_read(folder / logdir.SWEEP_JSON), sweep))
+    same = (folder for folder in kin if not _changed(read(folder / logdir.SWEEP_JSON), sweep))
     return next(same, kin[0] if kin else root / sweep.name)
 
 
@@ -88,7 +85,7 @@ def _is_kin(folder: Path, sweep: Sweep) -> bool:
     if not path.is_file():
         return False
     try:
-        known = _read(path)
+        known = read(path)
     except LogdirError:
         return True
     return (known.get("name"), known["settings"].get("name")) == (folder.name, sweep.name)
@@ -109,9 +106,9 @@ def check(folder: Path, sweep: Sweep, extends: bool = False) -> Mapping[str, Any
             f"{folder}: expected a folder that hpdash made, found one without {logdir.SWEEP_JSON}. "
             "Give the sweep another name with --set sweep.name='\"…\"', or use another --logdir."
         )
-    known = _read(path)
+    known = read(path)
     changed = _changed(known, sweep)
-    if changed and not extends and not ({change.key for change in changed} <= RANKING and _is_undecided(folder)):
+    if changed and not extends and not ({change.key for change in changed} <= RANKING and is_undecided(folder)):
         hint = "Undo the change to resume this sweep, start anew with --new, or add trials or values with --extend."
         raise SpecError([f"{folder}: expected the sweep it holds, found a changed one:", *lines(changed), hint])
     return known
@@ -125,7 +122,7 @@ def going_on(folder: Path, sweep: Sweep, extends: bool) -> Sweep:
     path = folder / logdir.SWEEP_JSON
     if not path.is_file():
         return sweep
-    known = _read(path)
+    known = read(path)
     sweep = _adopted(known, sweep)
     changed = _changed(known, sweep) if extends else []
     if not changed:
@@ -137,65 +134,13 @@ def going_on(folder: Path, sweep: Sweep, extends: bool) -> Sweep:
     return extension.extended(old, sweep)
 
 
-def check_provenance(folder: Path, now: Provenance, accepts: bool) -> str:
-    """Make sure that a sweep goes on with the code and the data that it was trained with so far.
-
-    Returns what its user should know. Raises SpecError if something has changed, unless the user `accepts` it.
-    """
-    path = folder / logdir.SWEEP_JSON
-    if not path.is_file():
-        return ""
-    known = _read(path)
-    if "provenance" not in known:
-        return f"{folder.name} was begun by a version of hpdash that did not record its code and data"
-    changed = Provenance.from_json(known["provenance"]).changed(now)
-    if changed and not accepts:
-        width = max(map(len, changed))
-        hint = (
-            "Undo the change, start anew with --new, or go on all the same with --accept-changes: "
-            "every table will then say that the sweep was trained with both versions."
-        )
-        what = f"{folder}: expected the code and the data that the sweep was trained with, found changes:"
-        raise SpecError([what, *(f"  {name:{width}}  {how}" for name, how in changed.items()), hint])
-    return f"goes on with changed {', '.join(changed)}" if changed else ""
-
-
-def provenance_of(folder: Path) -> Provenance | None:
-    """Return what a folder's sweep was trained with so far, None if nothing is known of it."""
-    path = folder / logdir.SWEEP_JSON
-    found = _read(path).get("provenance") if path.is_file() else None
-    return Provenance.from_json(found) if found else None
-
-
-def accepted(known: Mapping[str, Any]) -> dict[str, int]:
-    """Return the code and the data that were changed while a sweep ran, and how often, by what its folder says."""
-    return {str(name): int(count) for name, count in known.get("accepted", {}).items()}
-
-
-def keep_provenance(folder: Path, now: Provenance) -> Mapping[str, Any]:
-    """Keep what a sweep is trained with from now on; what has changed is a version more. Returns what it then says."""
-    path = folder / logdir.SWEEP_JSON
-    known = _read(path)
-    before = Provenance.from_json(known["provenance"]) if "provenance" in known else now
-    changed, merged = before.changed(now), before.merged(now)
-    if "provenance" in known and merged == before:
-        return known
-    earlier = Counter(accepted(known))
-    versions = earlier + Counter(changed.keys())
-    parts = [part for part in known["description"].split(_AND) if part and part not in versions_of(earlier)]
-    description = _AND.join([*parts, *versions_of(versions)])
-    content = {**known, "description": description, "provenance": merged.to_json(), "accepted": dict(versions)}
-    disk.write(path, json.dumps(content, indent=1, ensure_ascii=False).encode())
-    return content
-
-
 def knows_builders(folder: Path, extends: bool) -> bool:
     """Return whether a folder knows what it needs of the user's builders: a sweep that `extends` it may need more.
 
     A sweep that an older version began goes on as it was.
     """
     path = folder / logdir.SWEEP_JSON
-    return path.is_file() and not (extends and "known" in _read(path))
+    return path.is_file() and not (extends and "known" in read(path))
 
 
 def _changed(known: Mapping[str, Any], sweep: Sweep) -> list[Change]:
@@ -212,16 +157,8 @@ def _adopted(known: Mapping[str, Any], sweep: Sweep) -> Sweep:
     return sweep if sweep.known != NOTHING else replace(sweep, known=Known.from_json(known.get("known")))
 
 
-def _is_undecided(folder: Path) -> bool:
-    """Return whether no trial of a folder has finished an epoch, so that nothing rests on what ranks them."""
-    entries = read_journal(folder / logdir.JOURNAL).entries
-    latest = History.of(entries).latest.values()
-    return not any(isinstance(entry, Rung) for entry in entries) and all(
-        record.result is not None and not record.result.epochs and not record.state.is_conclusive for record in latest
-    )
-
-
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """Return what a sweep.json says; LogdirError where it is damaged or of a newer version."""
     with disk.guarded(path):
         text = path.read_bytes()
     try:
@@ -248,10 +185,10 @@ def write(
     `specs` stand for all the trials it may have, `total` at most.
     """
     path = folder / logdir.SWEEP_JSON
-    known: Mapping[str, Any] = _read(path) if path.exists() else {}
+    known: Mapping[str, Any] = read(path) if path.exists() else {}
     if known and not _changed(known, sweep):
         return
-    description = _AND.join(filter(None, [sweep.description, *caveats(specs, synthetic)]))
+    description = AND.join(filter(None, [sweep.description, *caveats(specs, synthetic)]))
     sheet = Sheet(columns(sweep, specs), tuple(table_metrics(sweep.objective, metrics)), description)
     content = {
         "schema": SCHEMA,

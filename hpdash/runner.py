@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import data, disk, estimate, experiment, limits, logdir, provenance, record
+from . import changed_code, data, disk, estimate, experiment, limits, logdir, provenance, record
+from .amounts import cut_of, data_tables, large_batches, sizes_of
 from .backends import probe
 from .backends.base import Backend
 from .backends.cluster import Cluster
@@ -26,7 +26,6 @@ from .search import Course
 from .settling import settled, usages
 from .signals import Signals, Stopped
 from .spec import Sweep, load_sweep, parse_sweep
-from .spec.known import WHOLE
 from .trial import Notice, TrialResult, TrialSpec, TrialState, default_metrics, own_loop
 from .views.notebook import NotebookView, in_notebook
 
@@ -83,7 +82,7 @@ def run_sweep(
         raise SpecError(['a Ray cluster needs ray, found none: pip install "hpdash[ray]"'])
     folder = next(record.fresh(Path(logs), sweep)) if options.new else record.home(Path(logs), sweep)
     sweep = record.going_on(folder, sweep, options.extend)
-    now = provenance.of(sweep.functions, sweep.values["name"], sweep.folder, record.provenance_of(folder))
+    now = provenance.of(sweep.functions, sweep.values["name"], sweep.folder, changed_code.provenance_of(folder))
     job = _Job(sweep, Course(sweep), folder, options, watcher or Watcher(), now)
     before = _before(job)
     if len(before.results) == before.total:
@@ -150,7 +149,7 @@ def _before(job: _Job) -> Outcome:
         if not job.folder.exists():
             return Outcome(job.named, job.folder, job.course.specs, job.course.total, {})
     known = record.check(job.folder, job.sweep, job.options.extend)
-    record.check_provenance(job.folder, job.provenance, job.options.accept_changes)
+    changed_code.check_provenance(job.folder, job.provenance, job.options.accept_changes)
     replay = read_journal(job.folder / logdir.JOURNAL)
     course, history = job.replayed(), History.of(replay.entries)
     results = job.standing(course, history)
@@ -158,14 +157,14 @@ def _before(job: _Job) -> Outcome:
     if len(results) == total:
         job.tell(replay.warnings)
     synthetic = known.get("synthetic", False)
-    facts = {"synthetic": synthetic, "accepted": record.accepted(known)}
+    facts = {"synthetic": synthetic, "accepted": changed_code.accepted(known)}
     return Outcome(job.named, job.folder, course.specs, total, results, **facts)
 
 
 def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
     """Take the lock, start the workers, look at what trials need, open the journal; all of it ends with the stack."""
     sweep, specs, watcher = job.sweep, job.course.samples(), job.watcher
-    tables, begun = _data_tables(specs), job.folder.exists() and not job.options.new
+    tables, begun = data_tables(specs), job.folder.exists() and not job.options.new
     limits.check_folder(job.folder if begun else job.folder.parent)
     limits.check_files(0 if job.options.ray else min(job.options.workers or limits.cores(), job.course.total))
     if begun:
@@ -178,12 +177,12 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
     job = job.with_sweep(settled(sweep, specs, tables, facts))
     if not begun:
         job = _begin(job, stack)
-    folder, sweep, specs, sizes = job.folder, job.sweep, job.course.samples(), _sizes(tables, facts)
+    folder, sweep, specs, sizes = job.folder, job.sweep, job.course.samples(), sizes_of(tables, facts)
     job.check_locked(folder)
     now = replace(job.provenance, arrays=facts.arrays)
-    told = record.check_provenance(folder, now, job.options.accept_changes)
+    told = changed_code.check_provenance(folder, now, job.options.accept_changes)
     record.write(folder, sweep, specs, job.course.total, _metrics(specs, facts), facts.synthetic)
-    known = record.keep_provenance(folder, now)
+    known = changed_code.keep_provenance(folder, now)
     warnings = experiment.refresh(folder.parent)
     journal = stack.enter_context(Journal.open(folder / logdir.JOURNAL))
     anew = [f"{sweep.name} was begun anew in {folder}"] * (folder.name != sweep.name)
@@ -192,7 +191,7 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
             *anew,
             *filter(None, [told]),
             *facts.remarks,
-            *_large_batches(sweep, specs, sizes),
+            *large_batches(sweep, specs, sizes),
             *warnings,
             *journal.warnings,
         ]
@@ -201,10 +200,10 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
     results = job.standing(course, journal.history)
 
     def seconds(spec: TrialSpec) -> float:
-        size = sizes.get(_cut_of(spec.settings["data"]))
+        size = sizes.get(cut_of(spec.settings["data"]))
         return 0.0 if size is None else estimate.trial_seconds(spec, size, estimate.mlp_work(spec, size))
 
-    plan = Plan(job.named, folder, course, results, workers, facts.synthetic, record.accepted(known), seconds)
+    plan = Plan(job.named, folder, course, results, workers, facts.synthetic, changed_code.accepted(known), seconds)
     watcher.plan(plan)
     return Drive(plan, journal, backend, watcher, job.options.fail_fast)
 
@@ -234,35 +233,6 @@ def _made(folder: Path) -> AbstractContextManager[None]:
         folder.mkdir(parents=True, exist_ok=True)  # another driver may just have made it: the lock decides
         disk.sync(folder.parent)
     return lock(folder)
-
-
-def _data_tables(specs: Sequence[TrialSpec]) -> list[Mapping[str, Any]]:
-    tables: list[Mapping[str, Any]] = []
-    for spec in specs:
-        if spec.settings["data"] not in tables:
-            tables.append(spec.settings["data"])
-    return tables
-
-
-def _sizes(tables: Sequence[Mapping[str, Any]], facts: probe.Facts) -> dict[str, estimate.Size]:
-    """Return how much there is to do, by the data set and how it is cut."""
-    return {_cut_of(table): size for table, size in zip(tables, facts.sizes, strict=True)}
-
-
-def _large_batches(sweep: Sweep, specs: Sequence[TrialSpec], sizes: Mapping[str, estimate.Size]) -> list[str]:
-    """Say which batch sizes of the file are more than there are training examples, so that a batch has all of them."""
-    found: dict[str, None] = {}
-    for spec in specs:
-        is_given = "batch_size" in sweep.given["train"] or "batch_size" in spec.swept
-        batch, size = spec.settings["train"]["batch_size"], sizes.get(_cut_of(spec.settings["data"]))
-        if is_given and size and batch > size.train and own_loop(spec.settings["train"]) is None:
-            found[f"batch_size {batch:,} is more than the {size.train:,} training examples: one batch has all"] = None
-    return list(found)
-
-
-def _cut_of(table: Mapping[str, Any]) -> str:
-    """Name what a [data] table loads and how it cuts it; the scale changes neither."""
-    return json.dumps({key: value for key, value in table.items() if key not in ("scale", WHOLE)}, sort_keys=True)
 
 
 def _functions(specs: Sequence[TrialSpec]) -> list[str]:
@@ -303,40 +273,3 @@ def _start(job: _Job, specs: Sequence[TrialSpec], signals: Signals) -> tuple[Bac
     gpus = probe.count_gpus(signals)
     workers = min(options.workers or gpus or max(1, limits.cores() // options.threads), job.course.total)
     return LocalBackend(setup, workers, gpus, sweep.timeout), workers
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """What a sweep would run: the certain trials, how many at most, and their seconds or why these are unknown."""
-
-    specs: Sequence[TrialSpec]
-    total: int
-    seconds: float | str
-
-
-def dry_run(sweep: Sweep, options: Options | None = None) -> Forecast:
-    """Return what a sweep would run; trains and writes nothing, reads the data where they are here."""
-    limits.check_files(0)
-    options, course = options or Options(), Course(sweep)
-    return Forecast(course.certain(), course.total, _forecast(sweep, options, course))
-
-
-def _forecast(sweep: Sweep, options: Options, course: Course) -> float | str:
-    samples = course.samples()
-    tables = _data_tables(samples)
-    if any(own_loop(spec.settings["train"]) for spec in samples):
-        return "the work of a loop of one's own is not known before it runs"
-    if any(data.needs_fetch(table) for table in tables):
-        return "the data are not here"
-    signals = Signals()
-    facts = probe.look(probe.Question(tables, (), sweep.folder, usages(sweep, samples)), signals)
-    samples = Course(settled(sweep, samples, tables, facts)).samples()
-    by_cut = _sizes(tables, facts)
-    sizes = [by_cut[_cut_of(spec.settings["data"])] for spec in samples]
-    works: Sequence[estimate.Work] | str = list(map(estimate.mlp_work, samples, sizes))
-    if any(spec.settings["model"]["builder"] != "mlp" for spec in samples):
-        works = probe.measure(samples, sweep.folder, signals)
-    if isinstance(works, str):
-        return works
-    workers = min(options.workers or max(1, limits.cores() // options.threads), course.total)
-    return estimate.seconds(samples, sizes, works, workers, course.total / len(samples))

@@ -153,3 +153,15 @@ def test_a_sweep_of_a_version_that_did_not_record_its_code_goes_on(folder: Path)
     (folder / "later.py").write_text("value = 3\n")
     assert run(folder, "--extend", x="[1, 2, 3, 4]").returncode == 2
     assert invoke("ls", str(folder / "logs")).exit_code == 0
+
+
+def test_code_that_no_result_rests_on_is_corrected_freely(folder: Path) -> None:
+    """A loop that raises in every trial is mended and run again: nothing has to be accepted, and nothing is told."""
+    (folder / "later.py").write_text("value = 1 / 0\n")
+    assert run(folder).returncode == 1
+    (folder / "later.py").write_text("value = 1\n")
+    shown = run(folder, "--retry-failed")
+    assert (shown.returncode, "no result rests" in shown.stderr) == (0, True)
+    assert "versions of" not in shown.stdout
+    (folder / "later.py").write_text("value = 2\n")
+    assert run(folder).returncode == 2

@@ -80,7 +80,7 @@ def sweep(
         workers, threads, fail_fast, retry_failed, new=new, extend=extend, accept_changes=accept_changes, ray=cluster
     )
     if dry_run:
-        _dry_run(loaded, options, as_json)
+        _dry_run(loaded, workers, threads, as_json)
         return
     with LiveView(console_for(stderr=True)) as view:
         outcome = run_sweep(loaded, logdir, options, Watcher.of(view))
@@ -111,11 +111,11 @@ def check(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     console_for().print(summary(loaded, settings), soft_wrap=True)
 
 
-def _dry_run(loaded: Any, options: Any, as_json: bool) -> None:
-    from ..runner import dry_run  # noqa: PLC0415
+def _dry_run(loaded: Any, workers: int | None, threads: int, as_json: bool) -> None:
+    from ..forecast import dry_run  # noqa: PLC0415
     from ..views.describe import trial_list  # noqa: PLC0415
 
-    forecast = dry_run(loaded, options)
+    forecast = dry_run(loaded, workers, threads)
     specs, total, seconds = forecast.specs, forecast.total, forecast.seconds
     if as_json:
         trials = [{"number": s.number, "seed": s.seed, "swept": s.swept, "settings": s.settings} for s in specs]

@@ -1,0 +1,72 @@
+"""Whether a sweep goes on after its user has changed code or data, and what its folder says of that ever after."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from . import disk, logdir, record
+from .errors import SpecError
+from .provenance import Provenance
+from .standing import rests_on_nothing
+from .trial import versions_of
+
+
+def check_provenance(folder: Path, now: Provenance, accepts: bool) -> str:
+    """Make sure that a sweep goes on with the code and the data that it was trained with so far.
+
+    Returns what its user should know. Raises SpecError if something has changed, unless the user `accepts` it.
+    """
+    path = folder / logdir.SWEEP_JSON
+    if not path.is_file():
+        return ""
+    known = record.read(path)
+    if "provenance" not in known:
+        return f"{folder.name} was begun by a version of hpdash that did not record its code and data"
+    changed = Provenance.from_json(known["provenance"]).changed(now)
+    if changed and rests_on_nothing(folder):
+        return f"{', '.join(changed)} changed; no result rests on what it was"
+    if changed and not accepts:
+        width = max(map(len, changed))
+        hint = (
+            "Undo the change, start anew with --new, or go on all the same with --accept-changes: "
+            "every table will then say that the sweep was trained with both versions."
+        )
+        what = f"{folder}: expected the code and the data that the sweep was trained with, found changes:"
+        raise SpecError([what, *(f"  {name:{width}}  {how}" for name, how in changed.items()), hint])
+    return f"goes on with changed {', '.join(changed)}" if changed else ""
+
+
+def provenance_of(folder: Path) -> Provenance | None:
+    """Return what a folder's sweep was trained with so far, None if nothing is known of it."""
+    path = folder / logdir.SWEEP_JSON
+    found = record.read(path).get("provenance") if path.is_file() else None
+    return Provenance.from_json(found) if found else None
+
+
+def accepted(known: Mapping[str, Any]) -> dict[str, int]:
+    """Return the code and the data that were changed while a sweep ran, and how often, by what its folder says."""
+    return {str(name): int(count) for name, count in known.get("accepted", {}).items()}
+
+
+def keep_provenance(folder: Path, now: Provenance) -> Mapping[str, Any]:
+    """Keep what a sweep is trained with from now on, and return what its folder then says.
+
+    What has changed counts as another version, unless no result rests on the one before.
+    """
+    path = folder / logdir.SWEEP_JSON
+    known = record.read(path)
+    before = Provenance.from_json(known["provenance"]) if "provenance" in known else now
+    changed, merged = before.changed(now), before.merged(now)
+    if "provenance" in known and merged == before:
+        return known
+    earlier = Counter(accepted(known))
+    versions = earlier if rests_on_nothing(folder) else earlier + Counter(changed.keys())
+    parts = [part for part in known["description"].split(record.AND) if part and part not in versions_of(earlier)]
+    description = record.AND.join([*parts, *versions_of(versions)])
+    content = {**known, "description": description, "provenance": merged.to_json(), "accepted": dict(versions)}
+    disk.write(path, json.dumps(content, indent=1, ensure_ascii=False).encode())
+    return content

@@ -1,0 +1,53 @@
+"""`hpdash sweep --dry-run`: what a sweep would run, and about how long it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from . import data, estimate, limits
+from .amounts import cut_of, data_tables, sizes_of
+from .backends import probe
+from .search import Course
+from .settling import settled, usages
+from .signals import Signals
+from .spec import Sweep
+from .trial import TrialSpec, own_loop
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a sweep would run: the certain trials, how many at most, and their seconds or why these are unknown."""
+
+    specs: Sequence[TrialSpec]
+    total: int
+    seconds: float | str
+
+
+def dry_run(sweep: Sweep, workers: int | None = None, threads: int = 1) -> Forecast:
+    """Return what a sweep would run; trains and writes nothing, reads the data where they are here."""
+    limits.check_files(0)
+    course = Course(sweep)
+    return Forecast(
+        course.certain(), course.total, _forecast(sweep, course, workers or max(1, limits.cores() // threads))
+    )
+
+
+def _forecast(sweep: Sweep, course: Course, workers: int) -> float | str:
+    samples = course.samples()
+    tables = data_tables(samples)
+    if any(own_loop(spec.settings["train"]) for spec in samples):
+        return "the work of a loop of one's own is not known before it runs"
+    if any(data.needs_fetch(table) for table in tables):
+        return "the data are not here"
+    signals = Signals()
+    facts = probe.look(probe.Question(tables, (), sweep.folder, usages(sweep, samples)), signals)
+    samples = Course(settled(sweep, samples, tables, facts)).samples()
+    by_cut = sizes_of(tables, facts)
+    sizes = [by_cut[cut_of(spec.settings["data"])] for spec in samples]
+    works: Sequence[estimate.Work] | str = list(map(estimate.mlp_work, samples, sizes))
+    if any(spec.settings["model"]["builder"] != "mlp" for spec in samples):
+        works = probe.measure(samples, sweep.folder, signals)
+    if isinstance(works, str):
+        return works
+    return estimate.seconds(samples, sizes, works, min(workers, course.total), course.total / len(samples))
