@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -11,7 +10,6 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -20,21 +18,18 @@ from .. import logdir
 from ..analysis.folds import FIELDS, caveats, field_of
 from ..analysis.objective import VALIDATION, best, goal_of, last, objective_of, seconds, trained
 from ..errors import Problem, SpecError
-from ..histogram import NEAR_ZERO, Histogram
+from ..histogram import NEAR_ZERO
 from ..kept import Kept
 from ..outline import Layer
 from ..runs import HistogramSeries, Run, Series
 from .layers import layer_table
 from .listed import progress
 from .looked import of_run
+from .statistics import STATISTICS, sparkline, statistics
 from .text import duration, number, plain, setting
 
-BARS = "▁▂▃▄▅▆▇█"
-_CURVE = 20  # characters of a metric's curve
 _LONGEST = 100  # characters of a value
-_LEVELS = {"p1": 0.01, "p50": 0.5, "p99": 0.99}
 _KINDS = {"Weights": "", "Gradients": logdir.GRADIENTS, "Activations": logdir.ACTIVATIONS}
-_STATISTICS = ("mean", "std", "min", *_LEVELS, "max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,46 +203,6 @@ def _best(run: Run, tag: str, series: Series) -> tuple[float, int] | None:
     return series.best(goal) if goal else None
 
 
-def sparkline(values: NDArray[np.float64], width: int = _CURVE) -> str:
-    """Draw values in at most `width` characters, from the least finite to the greatest; others are blank.
-
-    Where there are more values, a character stands for the mean of its share of them.
-    """
-    parts = np.array_split(values, min(width, len(values)))
-    means = np.array([np.mean(part[np.isfinite(part)]) if np.isfinite(part).any() else math.nan for part in parts])
-    finite = means[np.isfinite(means)]
-    if not finite.size:
-        return " " * len(means)
-    spread = np.ptp(finite) or 1.0
-    places = np.nan_to_num((means - finite.min()) / spread * (len(BARS) - 1))
-    return "".join(
-        BARS[round(place)] if math.isfinite(mean) else " " for mean, place in zip(means, places, strict=True)
-    )
-
-
-def statistics(run: Run, tag: str, series: HistogramSeries, at: int) -> dict[str, float]:
-    """Return a histogram's statistics at a place of its series: `near_0` and `nonfinite` are shares of the values."""
-    histogram, step = series.histograms[at], int(series.steps[at])
-    quantiles = histogram.quantiles(list(_LEVELS.values()))
-    values = {"mean": histogram.mean, "std": histogram.std, "min": histogram.min, "max": histogram.max}
-    return {
-        "step": step,
-        "values": histogram.total,
-        **values,
-        **dict(zip(_LEVELS, map(float, quantiles), strict=True)),
-        "near_0": histogram.share_near_zero(),
-        "nonfinite": _nonfinite(run, tag, histogram, step),
-    }
-
-
-def _nonfinite(run: Run, tag: str, histogram: Histogram, step: int) -> float:
-    """Return the share of values that were NaN or infinite, which hpdash logs beside a histogram."""
-    logged = run.scalars.get(logdir.nonfinite_tag(tag))
-    if logged is not None and step in logged.steps:
-        return float(logged.values[logged.steps == step][0])
-    return histogram.nonfinite / max(histogram.total + histogram.nonfinite, 1)
-
-
 def _by_kind(histograms: Mapping[str, HistogramSeries]) -> dict[str, dict[str, HistogramSeries]]:
     """Part histograms in those of weights, of gradients and of activations, each in the order of tags."""
     parts: dict[str, dict[str, HistogramSeries]] = {}
@@ -259,7 +214,7 @@ def _by_kind(histograms: Mapping[str, HistogramSeries]) -> dict[str, dict[str, H
 
 
 def _distributions(run: Run, histograms: Mapping[str, HistogramSeries]) -> Iterator[Text]:
-    names = "".join(f"{name:>9}" for name in _STATISTICS)
+    names = "".join(f"{name:>9}" for name in STATISTICS)
     yield Text(f"{'step':>6}{names} |w|≤{NEAR_ZERO:g}", style="dim")
     for tag, series in histograms.items():
         places = dict.fromkeys((0, len(series.steps) - 1)) if len(series.steps) else {}
@@ -268,7 +223,7 @@ def _distributions(run: Run, histograms: Mapping[str, HistogramSeries]) -> Itera
             if not at:
                 yield plain(f"{tag} ({found['values']:,.0f})")
             lost = f"  {found['nonfinite']:.2%} not finite" if found["nonfinite"] else ""
-            numbers = "".join(f"{_short_number(found[name]):>9}" for name in _STATISTICS)
+            numbers = "".join(f"{_short_number(found[name]):>9}" for name in STATISTICS)
             varies = _varies(found) or np.count_nonzero(series.histograms[at].counts) > 1  # as tiny gradients do
             told = f"{numbers}{found['near_0']:>10.1%}" if varies else f"  all {found['mean']:.3g}"
             yield Text(f"{found['step']:>6}{told}{lost}")
