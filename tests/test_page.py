@@ -26,8 +26,9 @@ from hpdash.search import trials
 from hpdash.spec import Sweep, parse_sweep
 from hpdash.spec.known import NOTHING
 from hpdash.trial import TrialSpec, TrialState
-from hpdash.views.page import BARS, Page, draw, find, sparkline, statistics, to_json
+from hpdash.views.page import Page, draw, find, to_json
 from hpdash.views.recipe import recipe
+from hpdash.views.statistics import BARS, sparkline, statistics
 from hpdash.views.text import json_text
 
 HOSTILE = "[/b]\x1b[31m<img>"

@@ -329,7 +329,7 @@ def test_the_head_of_the_cluster_goes(tmp_path: Path) -> None:
     assert "the head of the cluster does not answer any more" in err.splitlines()[-1]
     assert states(sweep)[0] is TrialState.FINISHED
     path.with_name("loops.py").write_text(LOOPS.replace('== "wait"', '== "nothing"'))
-    assert [event.spec.number for event in run(path)[1] if isinstance(event, Started)] == [1]
+    assert [event.spec.number for event in run(path, accept_changes=True)[1] if isinstance(event, Started)] == [1]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 1.5, float("nan"), float("inf")])
