@@ -178,24 +178,13 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
     if not begun:
         job = _begin(job, stack)
     folder, sweep, specs, sizes = job.folder, job.sweep, job.course.samples(), sizes_of(tables, facts)
-    job.check_locked(folder)
     now = replace(job.provenance, arrays=facts.arrays)
-    told = changed_code.check_provenance(folder, now, job.options.accept_changes)
-    record.write(folder, sweep, specs, job.course.total, _metrics(specs, facts), facts.synthetic)
-    known = changed_code.keep_provenance(folder, now)
+    told = _write_record(job, now, facts)
     warnings = experiment.refresh(folder.parent)
     journal = stack.enter_context(Journal.open(folder / logdir.JOURNAL))
-    anew = [f"{sweep.name} was begun anew in {folder}"] * (folder.name != sweep.name)
-    job.tell(
-        [
-            *anew,
-            *filter(None, [told]),
-            *facts.remarks,
-            *large_batches(sweep, specs, sizes),
-            *warnings,
-            *journal.warnings,
-        ]
-    )
+    known = changed_code.keep_provenance(folder, now)  # only of a sweep whose journal can be read
+    remarks = [*facts.remarks, *large_batches(sweep, specs, sizes)]
+    job.tell([*told, *remarks, *warnings, *journal.warnings])
     course = job.replayed()
     results = job.standing(course, journal.history)
 
@@ -206,6 +195,16 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
     plan = Plan(job.named, folder, course, results, workers, facts.synthetic, changed_code.accepted(known), seconds)
     watcher.plan(plan)
     return Drive(plan, journal, backend, watcher, job.options.fail_fast)
+
+
+def _write_record(job: _Job, now: Provenance, facts: probe.Facts) -> list[str]:
+    """Write what the sweep's folder says of it, unless it does; return what the user should know, in sentences."""
+    folder, sweep, specs = job.folder, job.sweep, job.course.samples()
+    job.check_locked(folder)
+    changed = changed_code.check_provenance(folder, now, job.options.accept_changes)
+    record.write(folder, sweep, specs, job.course.total, _metrics(specs, facts), facts.synthetic)
+    anew = f"{sweep.name} was begun anew in {folder}" if folder.name != sweep.name else ""
+    return [sentence for sentence in (anew, changed) if sentence]
 
 
 def _begin(job: _Job, stack: ExitStack) -> _Job:

@@ -80,7 +80,9 @@ def test_check_says_what_would_run(folder: Path) -> None:
     before = sorted(folder.iterdir())
     shown = invoke("check", "mlp.toml")
     assert shown.exit_code == 0
-    assert "mlp: valid; grid of 2 trials, max of validation/accuracy" in shown.output
+    assert "mlp: valid; grid of 2 trials" in shown.output
+    assert "ranked by validation/accuracy, max: the default for classes" in shown.output
+    assert "digits: pictures of 8 x 8, divided by 16" in shown.output
     assert "dropout: 0.1 | 0.2" in shown.output
     assert sorted(folder.iterdir()) == before
 
