@@ -8,8 +8,8 @@ from typing import Any
 
 from . import estimate
 from .backends import probe
+from .known import WHOLE
 from .spec import Sweep
-from .spec.known import WHOLE
 from .trial import TrialSpec, own_loop
 
 

@@ -77,13 +77,29 @@ class Column:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form back; KeyError, TypeError or ValueError where it is none."""
-        return cls(data["name"], data["swept"], _domain(data["domain"]), data["everywhere"])
+        name, flags = data["name"], (data["swept"], data["everywhere"])
+        if not isinstance(name, str) or not all(isinstance(flag, bool) for flag in flags):
+            raise TypeError("a column's name is no text, or a flag of it no boolean")
+        return cls(name, flags[0], _domain(data["domain"]), flags[1])
 
 
 def _domain(data: Mapping[str, Any] | None) -> Discrete | Interval | None:
     if data is None:
         return None
-    return Discrete(tuple(data["values"])) if data["type"] == "discrete" else Interval(data["min"], data["max"])
+    if data["type"] != "discrete":
+        return Interval(_number(data["min"]), _number(data["max"]))
+    values = tuple(data["values"])
+    if not all(isinstance(value, bool | int | float | str) for value in values):
+        raise TypeError("a domain's values are no scalars")
+    return Discrete(tuple(value if isinstance(value, bool | str) else _number(value) for value in values))
+
+
+def _number(value: Any) -> int | float:
+    """Return a number that a record's float64 can hold; TypeError or OverflowError else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no number")
+    float(value)
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +135,9 @@ class Sheet:
         """Read the JSON form back; KeyError, TypeError or ValueError where it is none."""
         columns = tuple(Column.from_json(column) for column in data["columns"])
         metrics = tuple(Metric(metric["tag"], metric["group"]) for metric in data["metrics"])
+        texts = [data["description"], *(text for metric in metrics for text in (metric.tag, metric.group))]
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("a metric's tag or group, or the description, is no text")
         return cls(columns, metrics, data["description"])
 
 

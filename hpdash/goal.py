@@ -1,8 +1,14 @@
-"""Whether less or more of a metric is better: what all that ranks, picks or prunes compares by."""
+"""Whether less or more of a metric is better: what all that ranks, picks or prunes compares by.
+
+Source of the tables: `keras.metrics.Metric._direction` ("up" or "down") of every metric that Keras has, and the losses,
+of which less is better. A test compares them with the installed Keras. The losses `dice` and `tversky` are left out: an
+index of that name, of which more is better, is usual too.
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from enum import StrEnum
 
 
@@ -29,3 +35,42 @@ class Goal(StrEnum):
     def better(self, value: float, other: float) -> bool:
         """Return whether a value is better than another; NaN is worse than every number."""
         return self.worth(value) > self.worth(other)
+
+
+_SHARED = (  # losses that are metrics too, by every name that `compile` takes
+    "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy", "bce",
+    "hinge", "squared_hinge", "categorical_hinge", "kl_divergence", "kld", "poisson",
+    "mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_logarithmic_error",
+    "mse", "mae", "mape", "msle",
+)  # fmt: skip
+LESS = frozenset((
+    *_SHARED, "loss", "root_mean_squared_error", "logcosh", "log_cosh", "log_cosh_error", "huber",
+    "binary_focal_crossentropy", "categorical_focal_crossentropy", "ctc", "circle",
+    "categorical_generalized_cross_entropy",
+    "false_positives", "false_negatives",
+))  # fmt: skip
+MORE = frozenset((
+    "accuracy", "acc", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy",
+    "top_k_categorical_accuracy", "sparse_top_k_categorical_accuracy", "auc", "precision", "recall", "f1_score",
+    "fbeta_score", "f_beta_score", "r2_score", "cosine_similarity", "pearson_correlation", "concordance_correlation",
+    "io_u", "binary_io_u", "mean_io_u", "one_hot_io_u", "one_hot_mean_io_u",
+    "precision_at_recall", "recall_at_precision", "sensitivity_at_specificity", "specificity_at_sensitivity",
+    "true_positives", "true_negatives",
+))  # fmt: skip
+_NUMBERED = re.compile(r"_\d+$")  # the second AUC of a model is called auc_1
+_WORD, _CAPITAL = re.compile(r"(.)([A-Z][a-z]+)"), re.compile(r"([a-z])([A-Z])")  # as Keras splits a class's name
+
+
+def goal_of_metric(metric: str) -> Goal | None:
+    """Return which way a metric of Keras improves, None for one that Keras does not have.
+
+    `metric` is a name as Keras' logs and a sweep's objective have it: `validation/auc_1`, `RootMeanSquaredError`, or
+    with the name of an output before it, `price_mean_absolute_error`.
+    """
+    name = _CAPITAL.sub(r"\1_\2", _WORD.sub(r"\1_\2", metric.rpartition("/")[2])).lower()
+    parts = _NUMBERED.sub("", name).split("_")
+    for start in range(len(parts)):  # the longest name first: false_positives, not positives
+        known = "_".join(parts[start:])
+        if known in LESS or known in MORE:
+            return Goal.MIN if known in LESS else Goal.MAX
+    return None

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import logdir
+from .known import OLD, Known
 from .provenance import Provenance
 from .runs import Run
-from .spec.known import OLD, Known
 
 SCHEMA = 1  # of `sweep.json` and the journal beside it
 

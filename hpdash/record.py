@@ -16,9 +16,9 @@ from .errors import LogdirError, SpecError
 from .experiment import Column, Discrete, Interval, Metric, Sheet
 from .goal import Goal
 from .kept import SCHEMA
+from .known import NOTHING, Known
 from .provenance import Provenance
 from .spec import Sweep
-from .spec.known import NOTHING, Known
 from .spec.objective import Ranking
 from .standing import is_undecided
 from .trial import Scalar, TrialSpec, caveats, shown

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -19,7 +20,6 @@ from .data import Dataset, Scaling, Split
 from .errors import MetricError, Problem, TrialError
 from .histogram import Histogram
 from .reads import Reads
-from .spec.faults import nearest
 from .trial import Progress, Reached, Scalar, TrialSpec
 from .writer import RunWriter
 
@@ -271,7 +271,9 @@ class Trial:
         asked = {"sweep.objective": self.spec.objective} | ({"prune.watch": self.spec.watch} if self.spec.rungs else {})
         for key, metric in asked.items():
             if metric not in metrics:
-                raise MetricError(str(Problem(key, f"one of {', '.join(metrics)}", metric, nearest(metric, metrics))))
+                near = get_close_matches(metric, metrics, n=1)
+                hint = f"Did you mean {near[0]!r}?" if near else ""
+                raise MetricError(str(Problem(key, f"one of {', '.join(metrics)}", metric, hint)))
 
     def write_best(self) -> None:
         """Write the best epoch and its metrics once, because the HParams table shows last values only."""

@@ -9,12 +9,12 @@ from typing import Any
 from .backends.builders import Usage
 from .backends.probe import Facts
 from .errors import Problem, SpecError
+from .known import Known
 from .spec import Sweep
 from .spec.faults import nearest
-from .spec.known import Known
 from .spec.objective import LOSS, VALIDATION, fitting
 from .spec.tables import table_of
-from .trial import TrialSpec, default_metrics, own_loop
+from .trial import TABLES, TrialSpec, default_metrics, own_loop
 
 KEYWORDS = "model"  # the table whose keys a builder of one's own is called with
 _LISTED = 20  # metrics in an error
@@ -46,7 +46,7 @@ def _usage(sweep: Sweep, reference: str, specs: Sequence[TrialSpec], is_shared: 
         for name, value in spec.swept.items():
             if value not in (known := values.setdefault(name, [])) and len(known) < 2:
                 known.append(value)
-    fixed = {name: f"{table}.{name}" for table in sweep.given for name in sweep.given[table]}
+    fixed = {name: f"{table}.{name}" for table in TABLES for name in sweep.given[table]}
     where = {name: f"{sweep.where}: {key}" for name, key in fixed.items()}
     where |= {name: f"{sweep.where}: {'trial' if sweep.listed else 'hparams'}.{name}" for name in values}
     keywords = {name: key for name, key in where.items() if table_of(name) == KEYWORDS and name != "builder"}

@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpdash.errors import SpecError
-from hpdash.goal import Goal
+from hpdash.goal import Goal, goal_of_metric
 from hpdash.spec import Sweep, parse_sweep
-from hpdash.spec.metrics import goal_of_metric
 
 ARGUMENTS: tuple[dict[str, Any], ...] = (  # with one of which every metric of Keras can be made
     {}, {"num_classes": 2}, {"num_classes": 2, "target_class_ids": [0]}, {"recall": 0.5}, {"precision": 0.5},

@@ -20,11 +20,11 @@ from hpdash import logdir
 from hpdash.errors import SpecError
 from hpdash.histogram import Histogram
 from hpdash.kept import Kept, kept
+from hpdash.known import NOTHING
 from hpdash.outline import Layer
 from hpdash.runs import Damage, HistogramSeries, Run
 from hpdash.search import trials
 from hpdash.spec import Sweep, parse_sweep
-from hpdash.spec.known import NOTHING
 from hpdash.trial import TrialSpec, TrialState
 from hpdash.views.page import Page, draw, find, to_json
 from hpdash.views.recipe import recipe

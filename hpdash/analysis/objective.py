@@ -11,9 +11,8 @@ from difflib import get_close_matches
 
 from .. import logdir
 from ..errors import Problem, SpecError
-from ..goal import Goal
+from ..goal import Goal, goal_of_metric
 from ..runs import Objective, Run
-from ..spec.metrics import goal_of_metric
 
 _LISTED = 20  # metrics in an error
 VALIDATION = f"{logdir.VALIDATION}/"

@@ -13,7 +13,7 @@ from typing import Any
 from ..data import Dataset
 from ..errors import Problem, SpecError
 from ..functions import load_function
-from ..spec.known import COMPILE_KEYS, OPTIMIZER_KEYS, BuilderUse
+from ..known import COMPILE_KEYS, OPTIMIZER_KEYS, BuilderUse
 from ..trial import TrialSpec
 
 BY_DATA = ("input_shape", "classes")  # parameters whose arguments come from the data

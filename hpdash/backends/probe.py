@@ -23,8 +23,8 @@ from ..data.fetch import fetch as fetch_data
 from ..errors import BackendError, HpdashError
 from ..estimate import Size, Work
 from ..functions import load_function
+from ..known import Inputs
 from ..signals import Signals, held_back, ignore
-from ..spec.known import Inputs
 from ..trial import TrialSpec
 from .builders import Built, Usage, examine
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError, Problem
-from ..spec.known import WHOLE, Inputs
+from ..known import WHOLE, Inputs
 
 Array = npt.NDArray[Any]
 _BLOCK = 1 << 20  # elements looked at in one go, so that no second copy of the data is ever made

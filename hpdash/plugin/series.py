@@ -97,7 +97,8 @@ def read_histograms(source: Source, catalogue: Catalogue, tag: str, places: Sequ
             continue
         tables = _tables(name, data, found)
         count += len(tables)
-        width = -(-max((len(table) for table in tables.values()), default=0) // _WIDTH or 1) * _WIDTH
+        longest = max((len(table) for table in tables.values()), default=0)
+        width = max(1, -(-longest // _WIDTH)) * _WIDTH
         waiting = pending.setdefault(width, [])
         waiting += ((place, step, tables[step]) for step in sorted(tables))
         if len(waiting) * width >= _BLOCK:

@@ -9,8 +9,8 @@ from typing import Any
 from ..goal import Goal
 from ..trial import default_metrics
 from .faults import Faults, found
+from .goals import goal_for
 from .keys import DATA_SETS, MLP
-from .metrics import goal_for
 
 VALIDATION = "validation/"
 LOSS = "loss"

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..goal import Goal
 from .faults import Faults
-from .metrics import goal_for
+from .goals import goal_for
 from .tables import SETTINGS
 
 

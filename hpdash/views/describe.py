@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..domains import Choice
+from ..known import Inputs
 from ..spec import Sweep
-from ..spec.known import Inputs
 from ..trial import TrialSpec, shown
 from .text import duration, plain, setting, table
 

@@ -15,8 +15,8 @@ from hpdash.backends import probe
 from hpdash.backends.base import Queue
 from hpdash.backends.builders import Built
 from hpdash.backends.worker import Setup
+from hpdash.known import BuilderUse
 from hpdash.session import Trial
-from hpdash.spec.known import BuilderUse
 from hpdash.train import Trainer
 from hpdash.trial import Ended, Event, Progress, Reached, Started, TrialResult, TrialState
 
