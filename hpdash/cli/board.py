@@ -31,11 +31,11 @@ def board(logdir: Path, options: tuple[str, ...]) -> None:
 
 def _refresh(logdir: Path) -> None:
     """Put TensorBoard's HParams records right, which a sweep's folder that was copied or moved contradicts."""
-    from ..errors import LogdirError  # noqa: PLC0415  what only this command needs
-    from ..experiment import refresh  # noqa: PLC0415
-    from .ls import warn  # noqa: PLC0415
+    from .ls import warn  # noqa: PLC0415  what only this command needs
 
     try:
-        warn(refresh(logdir))
-    except LogdirError as error:
+        from ..experiment import refresh, stale  # noqa: PLC0415
+
+        warn(refresh(logdir) if stale(logdir) else [])  # nothing is written where all is right, or nothing is ours
+    except Exception as error:  # TensorBoard starts all the same, on a disk that is read-only too
         warn([f"TensorBoard's HParams page may not show every sweep: {error}"])
