@@ -247,6 +247,7 @@ def estimated(folder: Path, model: str = "", loop: str = "", filters: str = "[4]
     return told
 
 
+@pytest.mark.slow
 def test_a_dry_run_estimates_convolutions(folder: Path) -> None:
     """A net with sixteen times the filters takes about so much longer, start and compilation apart."""
     once = START_SECONDS + COMPILE_SECONDS
@@ -258,7 +259,7 @@ def test_a_dry_run_estimates_convolutions(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("places", "reason"),
     [
-        pytest.param({"model": "nets:recurrent"}, "recurrent", id="recurrent"),
+        pytest.param({"model": "nets:recurrent"}, "recurrent", id="recurrent", marks=pytest.mark.slow),
         pytest.param({"model": "nets:broken"}, "4 filters are too many", id="broken"),
         pytest.param({"loop": "nets:loop"}, "loop", id="own-loop"),
     ],

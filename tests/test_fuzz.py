@@ -30,7 +30,7 @@ from hpdash.views.text import json_text
 
 KEPT = Path(__file__).parent / "faults" / "kept" / "schema-1" / "logs"
 EXAMPLES = settings(
-    max_examples=int(os.environ.get("HPDASH_FUZZ", "20")),  # more of them by hand
+    max_examples=int(os.environ.get("HPDASH_FUZZ", "8")),  # more of them by hand
     deadline=None, database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip

@@ -102,11 +102,11 @@ def test_lambdas_that_differ_in_a_constant_do_not_share_a_graph(tmp_path: Path) 
 def test_random_constants_keep_trials_from_sharing_a_graph(tmp_path: Path, builder: str) -> None:
     """Numbers that a builder, or a layer as it is traced, draws and freezes: each trial has its own bits, said once."""
     trainer, listener = Trainer(HERE), Listener()
-    chosen = specs({"units": [16]}, model={"builder": f"zoo:{builder}"}, sweep={"repeats": 3})
+    chosen = specs({"units": [16]}, model={"builder": f"zoo:{builder}"}, sweep={"repeats": 2}, train={"epochs": 1})
     together = [run(trainer, spec, tmp_path / "together", listener) for spec in chosen]
     alone = [run(Trainer(HERE), spec, tmp_path / "alone") for spec in chosen]
     assert [result.weights_sha256 for result in together] == [result.weights_sha256 for result in alone]
-    assert [result.reused_graph for result in together] == [False] * 3
+    assert [result.reused_graph for result in together] == [False] * 2
     assert [f"zoo:{builder}" in notice for notice in listener.notices] == [True]
 
 
