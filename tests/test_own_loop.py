@@ -232,7 +232,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "levels.toml"
     path.write_text(LEVELS)
     with driving(path, "--workers", "1") as driver:
-        until(lambda: worker_pids(folder), 60)
+        until(lambda: worker_pids(folder), 120)
         assert children(driver.pid) == worker_pids(folder)
         os.kill(*worker_pids(folder), signal.SIGKILL)
         (folder / "go").touch()

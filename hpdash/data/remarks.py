@@ -9,6 +9,7 @@ import numpy as np
 from .dataset import Array, Dataset, Split
 
 _FEW = 20  # distinct whole numbers, which are rather classes than targets
+_ENOUGH = 10  # validation examples a class, of which chance leaves no class out
 _LISTED = 5  # classes in a sentence
 
 
@@ -24,10 +25,16 @@ def remarks(dataset: Dataset, split: Split) -> Iterator[str]:
         return
     known = np.unique(train)
     unknown = np.setdiff1d(np.arange(dataset.classes), known)
-    lost = np.setdiff1d(np.unique(validation), known)
+    there = np.unique(validation)
+    lost = np.setdiff1d(there, known)
     if lost.size:
         yield (
             f"{dataset.name}: the validation part has {_classes(lost)}, of which the training part has no example:"
+            " shuffle the data, or take another part with validation_from"
+        )
+    elif len(there) < len(known) and len(validation) >= _ENOUGH * len(known):
+        yield (
+            f"{dataset.name}: the validation part has only {_classes(there)} of {len(known)}, as where labels are sorted:"
             " shuffle the data, or take another part with validation_from"
         )
     elif unknown.size:
