@@ -663,9 +663,7 @@ def test_several_inputs_are_refused_with_a_remedy() -> None:
     ("y", "validation_from", "said"),
     [
         pytest.param(np.repeat(np.arange(5), 20), "end", "class 4, of which the training part has no", id="sorted"),
-        pytest.param(
-            np.repeat(np.arange(2), [60, 40]), "end", "only class 1 of 2, as where labels are sorted", id="in-part"
-        ),
+        pytest.param(np.repeat(np.arange(2), [60, 40]), "end", "only class 1 of 2", id="in-part"),
         pytest.param(np.arange(100) % 5 + 1, "end", "no training example has class 0", id="from-one"),
         pytest.param((np.arange(100) % 5).astype("float64"), "end", "save integers for classes", id="floats"),
         pytest.param(np.arange(100) % 5, "end", "", id="fine"),

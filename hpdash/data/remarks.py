@@ -34,8 +34,8 @@ def remarks(dataset: Dataset, split: Split) -> Iterator[str]:
         )
     elif len(there) < len(known) and len(validation) >= _ENOUGH * len(known):
         yield (
-            f"{dataset.name}: the validation part has only {_classes(there)} of {len(known)}, as where labels are sorted:"
-            " shuffle the data, or take another part with validation_from"
+            f"{dataset.name}: the validation part has only {_classes(there)} of {len(known)}; are the labels sorted?"
+            " Shuffle the data, or take another part with validation_from."
         )
     elif unknown.size:
         yield (
