@@ -78,7 +78,11 @@ def same(one: TrialResult, other: TrialResult) -> bool:
     return all(getattr(one, name) == getattr(other, name) for name in kept)
 
 
-LIKE_OTHERS = {"convolutional", "subclassed"}  # whose checkpoints hold nothing that the others' do not
+LIKE_OTHERS = {
+    "convolutional",
+    "subclassed",
+    "refused-by-xla",
+}  # whose checkpoints hold nothing that the others' do not
 
 
 @pytest.mark.parametrize(

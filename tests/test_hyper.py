@@ -38,7 +38,10 @@ def pair(name: str) -> tuple[TrialSpec, TrialSpec]:
 
 every_run = pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=pytest.mark.slow) if name in ("nesterov", "rmsprop") else name for name in NUMBERS],
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in ("nesterov", "rmsprop", "adam") else name
+        for name in NUMBERS
+    ],
 )
 
 

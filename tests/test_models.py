@@ -224,7 +224,11 @@ def test_a_seed_gives_its_weights() -> None:
 
 
 @pytest.mark.parametrize("hidden", [[300, 100], [50, 50, 50]], ids=str)
-@pytest.mark.parametrize("where", [{"batchnorm": "before"}, {"batchnorm_input": True}, {"batchnorm": "after"}], ids=str)
+@pytest.mark.parametrize(
+    "where",
+    [{"batchnorm": "before"}, {"batchnorm_input": True}, pytest.param({"batchnorm": "after"}, marks=pytest.mark.slow)],
+    ids=str,
+)
 def test_batch_normalisation_learns_what_keras_own_layer_learns(
     where: dict[str, Any], hidden: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,12 +88,13 @@ def decisions(path: Path) -> list[Any]:
 
 CASES = {
     "random and hyperband": ("random", "hyperband", 1, [0.6]),
-    "sobol and median": ("sobol", "median", 1, [0.4]),
     "tpe and asha, three seeds": ("tpe", "asha", 3, [0.3, 0.7]),
 }
+SOBOL = pytest.param("sobol", "median", 1, [0.4], id="sobol and median", marks=pytest.mark.slow)
+KILLED = [*(pytest.param(*case, id=name) for name, case in CASES.items()), SOBOL]
 
 
-@pytest.mark.parametrize(("strategy", "pruner", "repeats", "kills"), CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize(("strategy", "pruner", "repeats", "kills"), KILLED)
 def test_killed_and_gone_on_with(tmp_path: Path, strategy: str, pruner: str, repeats: int, kills: list[float]) -> None:
     """A search that prunes makes the same decisions whether its driver is killed, and killed again, or not."""
     alone = written(tmp_path / "alone", strategy, pruner, repeats)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 from simulated import best_after, reaches, simulate
 
 from hpdash.spec import Sweep, parse_sweep
@@ -37,6 +38,7 @@ def sweep(strategy: str, seed: int, trials: int, **tables: Any) -> Sweep:
     return parse_sweep(document | tables, name="x.toml", folder=Path())
 
 
+@pytest.mark.slow
 def test_tpe_and_asha_reach_what_random_does_in_a_third() -> None:
     """Over five seeds, tpe with asha comes to random's best with a third of its epochs; tpe alone ends above it."""
     budget, shares, tpe, drawn = EPOCHS * TRIALS, [], [], []

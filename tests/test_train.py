@@ -125,7 +125,7 @@ def test_the_built_in_mlp_shares_a_graph_over_seeds_initialisers_and_rates(tmp_p
     """One compiled graph serves them all, in the bits of graphs of their own."""
     space = {"kernel_initializer": ["he_normal", "zeros"], "learning_rate": [0.1, 0.01]}
     model = {"hidden": [16], "batchnorm": "before", "dropout": 0.1}
-    chosen = specs(space, model=model, sweep={"repeats": 2})
+    chosen = specs(space, model=model, sweep={"repeats": 2}, train={"epochs": 2})
     assert len({spec.graph_key for spec in chosen}) == 1
     trainer = Trainer(HERE)
     shared = [run(trainer, spec, tmp_path / "shared") for spec in chosen]

@@ -139,7 +139,7 @@ def test_spread_says_what_the_command_says(opened: Open, boards: Callable[..., B
     tab.frame.get_by_text(sentence).wait_for()
 
 
-@pytest.mark.parametrize("load_fast", ["true", "false"])
+@pytest.mark.parametrize("load_fast", ["true", pytest.param("false", marks=pytest.mark.slow)])
 def test_five_hundred_runs_are_drawn(opened: Open, boards: Callable[..., Board], load_fast: str) -> None:
     """Five hundred runs are all drawn, in every view."""
     tab = opened(boards("many", load_fast))
