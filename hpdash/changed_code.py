@@ -25,7 +25,7 @@ def check_provenance(folder: Path, now: Provenance, accepts: bool) -> str:
         return ""
     known = record.read(path)
     if "provenance" not in known:
-        return f"{folder.name} was begun by a version of hpdash that did not record its code and data"
+        return f"{folder.name} was started by a version of hpdash that did not record its code and data"
     changed = Provenance.from_json(known["provenance"]).changed(now)
     if changed and rests_on_nothing(folder):
         return f"{', '.join(changed)} changed; no result rests on what it was"

@@ -31,7 +31,7 @@ class Checkpoint:
 
     `metrics` are that epoch's and `best` the best epoch's; `seconds` it has trained; `marks` are the bytes of each
     event file, by its path in the run folder, that were written by then; `weights` the fields of `Kept` where weights
-    are kept beside it. `arrays` are all that training changes.
+    are kept beside it. `arrays` are the values of everything that training changes.
     """
 
     epoch: int
@@ -158,7 +158,7 @@ def prepare(run: Path, attempt: int, resume: bool) -> tuple[int, str]:
 
 
 def _cut(run: Path, marks: Mapping[str, int], attempt: int) -> None:
-    """Cut a run's event files at their marks, and set aside those that were begun later."""
+    """Cut a run's event files at their marks, and set aside the files that were started later."""
     sizes = logdir.event_sizes(run)
     for name, mark in marks.items():
         if sizes.get(name, -1) < mark:

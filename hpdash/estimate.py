@@ -37,7 +37,7 @@ class Size:
 class Work:
     """The work of one example's forward pass: floating point operations, values that operations return without XLA.
 
-    `step` is what a training step costs beside it, in seconds.
+    `step` is the overhead of one training step, in seconds.
     """
 
     operations: float
@@ -72,7 +72,7 @@ def trial_seconds(spec: TrialSpec, size: Size, work: Work, rate: float = CORE_RA
 def mlp_work(spec: TrialSpec, size: Size) -> Work:
     """Return the work of the built-in MLP.
 
-    A model of one's own counts as one without hidden layers: enough to see that more epochs take longer.
+    A user's model counts as one without hidden layers: enough to see that more epochs take longer.
     """
     model = spec.settings["model"]
     hidden = model["hidden"] if model["builder"] == "mlp" else []

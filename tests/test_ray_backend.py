@@ -215,7 +215,8 @@ def test_one_unfit_machine_stops_no_sweep(stage: Callable[..., Stage]) -> None:
     made = stage(actor([Progress(0, 0, 1, 0.0)], *[[]] * 20, [FINISHED]), *unfit, tasks=2, workers=2)
     events = made.run()
     (notice,) = [event.text for event in events if isinstance(event, Notice)]
-    assert notice == "worker 3 died: no module named hpdash; no more are begun for 60 s"
+    assert notice.startswith("worker 3 died: no module named hpdash; ")
+    assert "60 s" in notice
     assert FINISHED.result in results(events)
 
 

@@ -56,7 +56,7 @@ class RayBackend:
         self._datasets: dict[tuple[Any, ...], Any] = {}
         self._workers: dict[int, RayWorker] = {}
         self._begun = self._deaths = 0
-        self._pause = 0.0  # until when none is begun
+        self._pause = 0.0  # no worker is started before this time
         self._looked = -LOOK_SECONDS
         self._silences = 0  # looks in a row at which nobody answered
         self._alone = time.monotonic()  # since when there has been no worker that is ready; infinity once told
@@ -114,7 +114,7 @@ class RayBackend:
                 return
             awaited = {worker.awaited: worker for worker in self._workers.values() if worker.awaited is not None}
             ready = self._first(list(awaited))
-            yield None  # whoever waits for a signal's moment has it, however many have nothing to say
+            yield None  # lets the driver look for signals, also while no worker reports
             yield from self._impatience()
             before, now = now, time.monotonic()
             for reference in ready:
@@ -254,7 +254,7 @@ class RayBackend:
             if not any(each.spoke for each in self._workers.values()):
                 raise BackendError(f"workers die before they can train: {reason}")
             self._deaths, self._pause = 0, time.monotonic() + PAUSE_SECONDS  # a machine may be unfit: others go on
-            yield Notice(f"{reason}; no more are begun for {PAUSE_SECONDS:.0f} s")
+            yield Notice(f"{reason}; no other worker is started for {PAUSE_SECONDS:.0f} s")
 
     def _end(self, worker: RayWorker, state: TrialState, reason: str, lost_machine: bool = False) -> Ended:
         """End a worker's attempt for it, and the worker."""

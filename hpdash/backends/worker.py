@@ -83,7 +83,7 @@ class LinkHost:
     def stopping(self) -> bool:
         """Whether the sweep stops: while a trial runs, the driver sends nothing else that nobody has asked for.
 
-        Not a flag that processes share: who is killed while he looks at one keeps its lock for ever.
+        It reads the connection, not a shared flag: a worker killed while reading a flag would hold its lock forever.
         """
         return self._stopped or self._link.poll()
 

@@ -26,7 +26,7 @@ def board(logdir: Path, options: tuple[str, ...]) -> None:
         import subprocess  # noqa: PLC0415  every command imports this module, and only Windows needs it
 
         sys.exit(subprocess.call(command))
-    os.execv(sys.executable, command)  # so that whoever ends this process ends TensorBoard
+    os.execv(sys.executable, command)  # in this process, so that ending it ends TensorBoard
 
 
 def _refresh(logdir: Path) -> None:

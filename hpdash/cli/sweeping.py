@@ -84,10 +84,8 @@ def sweep(
         return
     with LiveView(console_for(stderr=True)) as view:
         outcome = run_sweep(loaded, logdir, options, Watcher.of(view))
-    begun = outcome.folder.exists()  # to go on with what --new has begun is to leave it out
-    again = shlex.join(
-        ["hpdash", *(word for word in sys.argv[1:] if word not in ("--new", "--accept-changes") or not begun)]
-    )
+    once = ("--new", "--accept-changes") if outcome.folder.exists() else ()  # a resumed sweep does not need them again
+    again = shlex.join(["hpdash", *(word for word in sys.argv[1:] if word not in once)])
     _print_outcome(outcome, logdir, again, as_json)
     sys.exit(outcome.exit_code)
 
