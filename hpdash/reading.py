@@ -8,14 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.jupyter import JupyterMixin
+from rich.console import Console, RenderableType
 
 from . import disk, kept, outline, reader
 from .analysis.folds import by_sweep
 from .analysis.objective import ranked_by
 from .errors import SpecError
 from .runs import Damage, HistogramSeries, Logdir, Run
+from .shown import RunPage, SweepEffects, Verified
 from .views.listed import cells, draw, title
 from .views.listing import Listing, listings, to_json
 from .views.markup import html_table
@@ -24,11 +24,8 @@ from .where import select
 if TYPE_CHECKING:  # what takes time to import is imported by those who use it
     import pandas
 
-    from .analysis.effects import Effects
-    from .verification import Checked
     from .views.comparison import Comparison
     from .views.export import Export
-    from .views.page import Page
 
 Source: TypeAlias = "Path | str | Runs"
 
@@ -111,80 +108,6 @@ class Runs(Sequence[Run]):
 def _table(table: Listing) -> str:
     header, numbers, rows = cells(table, table.columns)
     return html_table(header, rows, numbers, title(table))
-
-
-class Shown(JupyterMixin):
-    """What a command draws, in a notebook too; subclasses say what `render` draws."""
-
-    def render(self, console: Console) -> Iterator[RenderableType]:
-        """Draw it part by part."""
-        raise NotImplementedError
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        return self.render(console)
-
-
-@dataclass(frozen=True, eq=False)
-class RunPage(Shown):
-    """One run whole: settings, metrics, weights' statistics, its error, and how to train it again."""
-
-    page: Page
-    warnings: tuple[str, ...]
-
-    def render(self, console: Console) -> Iterator[RenderableType]:
-        """Draw it part by part."""
-        from .views.page import draw  # noqa: PLC0415
-
-        return draw(self.page)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        from .views.page import to_json  # noqa: PLC0415
-
-        return to_json(self.page)
-
-
-@dataclass(frozen=True, eq=False)
-class SweepEffects(Shown):
-    """Which hyperparameters matter, sweep by sweep."""
-
-    sweeps: tuple[Effects, ...]
-    warnings: tuple[str, ...]
-
-    def render(self, console: Console) -> Iterator[RenderableType]:
-        """Draw the marginal means, the importance and the interaction of each sweep."""
-        from .views.effects import render  # noqa: PLC0415
-
-        for each in self.sweeps:
-            yield from render(console, each)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return them as JSON values."""
-        from .views.effects import to_json  # noqa: PLC0415
-
-        return {"sweeps": [to_json(each) for each in self.sweeps], "warnings": list(self.warnings)}
-
-
-@dataclass(frozen=True, eq=False)
-class Verified(Shown):
-    """What is damaged in a logdir, what is affected by it and what to do."""
-
-    checked: Checked
-
-    @property
-    def is_damaged(self) -> bool:
-        """Whether anything was found that is more than a note."""
-        return bool(self.checked.damage)
-
-    def render(self, console: Console) -> Iterator[RenderableType]:
-        """Draw the findings sweep by sweep and run by run, and the sum of it in a line."""
-        from .views.verified import draw  # noqa: PLC0415
-
-        return draw(console, self.checked)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        return self.checked.to_json()
 
 
 def read_runs(

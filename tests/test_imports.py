@@ -68,7 +68,7 @@ LAYERS = (  # a module imports from the layers before its own, and a package's m
     {"changed_code"},
     {"verification"},
     {"views", "backends", "plugin"},
-    {"drive", "settling", "amounts"},
+    {"drive", "settling", "amounts", "shown"},
     {"forecast"},
     {"runner", "reading"},
     {"evaluation"},

@@ -16,8 +16,9 @@ from ..errors import LogdirError, Problem, SpecError
 from ..journal import Journal, lock
 from ..kept import Kept, kept
 from ..looks import Look, Score
-from ..reading import Shown, read_runs
+from ..reading import read_runs
 from ..runs import Run
+from ..shown import Shown
 from ..signals import Signals
 from ..views import looked
 from ..views.recipe import again as spec_of
