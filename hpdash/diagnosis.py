@@ -1,13 +1,20 @@
-"""The likely cause of an error that comes from TensorFlow: what of model, loss and labels does not fit."""
+"""What an error that ends a trial says to its user: which state it is, in which words, with the likely cause.
+
+It imports no TensorFlow: a trial whose training loop is the user's own may do without.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Any
-
-import keras
+from typing import TYPE_CHECKING, Any
 
 from .data import Dataset
+from .trial import TrialState
+
+if TYPE_CHECKING:
+    import keras
+
+OUT_OF_MEMORY = "out of memory; fewer --workers or a smaller batch_size need less"
 
 _FROM_SHAPES = re.compile(
     r"shape|rank|incompatible|broadcast|label value|logits|dimension|out of range|outside the valid range|segment_ids",
@@ -15,11 +22,34 @@ _FROM_SHAPES = re.compile(
 )
 
 
+def blame(error: Exception) -> tuple[TrialState, str]:
+    """Return how a trial ends that raised, and why in words: one out of memory as if the kernel had killed it."""
+    reason = "\n".join([*getattr(error, "__notes__", ()), f"{type(error).__name__}: {_essence(str(error))}"])
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return TrialState.KILLED, f"{OUT_OF_MEMORY} ({reason})"
+    return TrialState.FAILED, reason
+
+
+def _essence(message: str) -> str:
+    """Return what an error says; of TensorFlow's, which give the stack of the graph, only what comes after that."""
+    if not message.startswith("Graph execution error"):
+        return message
+    _, _, after = message.rpartition("\n  File ")
+    lines = [line for line in after.splitlines()[1:] if line.strip() and not line.startswith(("\t", "Stack trace"))]
+    return "\n".join(lines) or message
+
+
+def explain(error: Exception, model: keras.Model, dataset: Dataset) -> None:
+    """Add the likely cause to an error that a model's training has raised."""
+    if cause := likely_cause(error, model, dataset):
+        error.add_note(f"likely cause: {cause}")
+
+
 def likely_cause(error: Exception, model: keras.Model, dataset: Dataset) -> str:
     """Say in a line what does not fit; empty if the error is of another kind or everything seems to fit."""
     if not _FROM_SHAPES.search(str(error)):
         return ""
-    output, loss = _output(model), _loss(model)
+    output, loss = _output(model), loss_name(model)
     if output is None:
         return ""
     classes, targets = dataset.classes, dataset.y_train.shape[1:]
@@ -55,7 +85,8 @@ def _output(model: keras.Model) -> tuple[Any, ...] | None:
     return tuple(shape[1:]) if single else None
 
 
-def _loss(model: keras.Model) -> str:
+def loss_name(model: keras.Model) -> str:
+    """Return the name of the loss that a model was compiled with; empty if it has none or several."""
     loss = model.loss
     return loss if isinstance(loss, str) else str(getattr(loss, "name", getattr(loss, "__name__", "")))
 

@@ -277,7 +277,7 @@ class Drive:
         elif result.state is not TrialState.INTERRUPTED and not self._may_go_on(result):
             checkpoint.remove(self._folder(spec))
         if result.state is TrialState.INTERRUPTED and result.error and self._stopped_by is None:
-            error = SpecError([f"{self.plan.sweep.where}: {result.error}"]) if result.is_refused else None
+            error = SpecError([f"{self.plan.sweep.where}: {result.error}"]) if result.stops_sweep else None
             self._refused = self._refused or error or LogdirError(result.error)
         self._count_failures(result)
         if self._refused or self._stopped:

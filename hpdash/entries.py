@@ -21,7 +21,7 @@ from .trial import TrialResult, TrialState
 LOOK, PROPOSAL, RUNG = b'{"look":', b'{"after":', b'{"epoch":'  # what the lines begin with that are no transitions
 _COUNTS = frozenset(("seq", "trial", "attempt", "epoch", "setting", "after"))
 _RESULT_COUNTS = frozenset(("epochs", "best_epoch", "kept_epoch", "parameters", "trainable_parameters"))
-_RESULT_TEXTS = frozenset(("weights_sha256", "kept_sha256", "xla_reason", "error", "traceback"))
+_RESULT_TEXTS = frozenset(("weights_sha256", "kept_sha256", "loss_function", "xla_reason", "error", "traceback"))
 _LINE = re.compile(rb'(\{.*),"crc":"([0-9a-f]{8})"\}', re.DOTALL)
 _BEGIN = rb'\{"(?:after|attempt|epoch|look)":'
 _WITHIN = re.compile(_BEGIN + rb"(?:(?!" + _BEGIN + rb').)*?,"crc":"[0-9a-f]{8}"\}', re.DOTALL)

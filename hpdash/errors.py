@@ -8,6 +8,7 @@ HpdashError            1
   BackendError         4   workers cannot be started or kept alive
   TrialError           1   one trial cannot be trained as it was set
     MetricError        1   it has not the metric that ranks or prunes, so that the sweep may be what is wrong
+  ChangedError         2   the user's code or data changed while the sweep was running
 """
 
 from __future__ import annotations
@@ -79,3 +80,9 @@ class TrialError(HpdashError):
 
 class MetricError(TrialError):
     """Say that a trial has not the metric that ranks or prunes; before any trial has finished, its sweep is wrong."""
+
+
+class ChangedError(HpdashError):
+    """Say which code or data of the user's changed while the sweep was running."""
+
+    exit_code = 2

@@ -262,7 +262,8 @@ def _start(job: _Job, specs: Sequence[TrialSpec], signals: Signals) -> tuple[Bac
     sweep, options = job.sweep, job.options
     keras = any(own_loop(spec.settings["train"]) is None for spec in specs)
     own_code = bool(_functions(specs)) or any(":" in spec.settings["data"]["name"] for spec in specs)
-    setup = Setup(sweep.folder.resolve(), options.threads, keras, own_code)
+    rests_on = sweep.functions, sweep.values["name"], job.provenance
+    setup = Setup(sweep.folder.resolve(), options.threads, keras, own_code, *rests_on)
     if options.ray is not None:
         from .backends.ray import RayBackend  # noqa: PLC0415  an extra
 

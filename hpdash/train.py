@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from . import checkpoint, data, disk, logdir, markdown, weights
 from .checkpoint import Keeper
 from .data import Dataset
-from .errors import HpdashError, LogdirError, MetricError, TrialError
+from .diagnosis import blame, explain, loss_name
+from .errors import ChangedError, HpdashError, LogdirError, MetricError, TrialError
 from .functions import load_function
 from .series import Series
 from .session import Diverged, Host, Interrupted, Loaded, Pruned, Trial
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .feed import EngineData
 
-OUT_OF_MEMORY = "out of memory; fewer --workers or a smaller batch_size need less"
+CHANGED = "code or data changed while the sweep was running: {}. Run the same command again, which says how to go on"
 UNUSED = ("scipy", "sklearn", "pandas", "matplotlib", "IPython")  # by Keras, but in its wrappers, pictures, notebooks
 GRAPHS_KEPT = 4  # compiled graphs a process keeps; each holds a model and its optimiser's state
 
@@ -38,10 +39,17 @@ class Trainer:
     """Train trials of one sweep; `folder` is where users' modules and files are looked for.
 
     `load` returns the data set of a [data] table; by default it is loaded from where it is kept on this machine.
+    `changed` returns which of the user's code and data files changed since the sweep started, and how. It is asked
+    before data are loaded, which is also before any code of the user's is imported.
     """
 
-    def __init__(self, folder: Path, load: Callable[[Mapping[str, Any]], Dataset] | None = None) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        load: Callable[[Mapping[str, Any]], Dataset] | None = None,
+        changed: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        self.folder, self._changed = folder, changed
         self._read = load or (lambda settings: data.load(settings, folder))
         self._graphs: OrderedDict[str, Engine] = OrderedDict()
         self._shared: dict[str, bool] = {}  # by graph key, whether a second model had the first one's constants
@@ -97,11 +105,13 @@ class Trainer:
             raise
         except MetricError as error:
             state, facts["error"], facts["is_refused"] = TrialState.INTERRUPTED, str(error), True
+        except ChangedError as error:
+            state, facts["error"], facts["is_stale"] = TrialState.INTERRUPTED, str(error), True
         except HpdashError as error:
             state, facts["error"] = TrialState.FAILED, str(error)
         except Exception as error:  # a user's model may raise anything; the sweep goes on
             traceback.clear_frames(error.__traceback__)  # what they hold may be all the memory there is
-            state, facts["error"] = _blame(error)
+            state, facts["error"] = blame(error)
             facts["traceback"] = traceback.format_exc()
         if trial is not None and state.is_result:
             trial.write_best()
@@ -118,6 +128,8 @@ class Trainer:
     def _load(self, settings: Mapping[str, Any]) -> Loaded:
         key = json.dumps(settings, sort_keys=True)
         if self._data is None or self._data[0] != key:
+            if changed := self._changed():
+                raise ChangedError(CHANGED.format(", ".join(f"{name} {how}" for name, how in changed.items())))
             self._data = self._tensors = None  # never two data sets at once
             self._graphs.clear()  # the old one's graphs hold it
             dataset = self._read(settings)
@@ -134,6 +146,7 @@ class Trainer:
         trial.tick(0.0, "training" if key in self._graphs else "compiling")
         engine, facts["reused_graph"] = self._engine(trial)
         facts["parameters"], facts["trainable_parameters"] = engine.parameters
+        facts["loss_function"] = loss_name(engine.model) or None
         if not trial.epoch:
             trial.require([*engine.metrics, *(logdir.VALIDATION + "/" + name for name in engine.metrics)])
         series, between = Series(trial, engine), _between_epochs(trial, engine)
@@ -150,7 +163,7 @@ class Trainer:
             for epoch, logs in engine.fit(trial.seed, trial.epochs, callbacks, trial.tick, trial.epoch):
                 begin = _log_epoch(trial, engine, series, epoch, logs, begin)
         except Exception as error:
-            _explain(error, engine.model, trial.dataset)
+            explain(error, engine.model, trial.dataset)
             raise
         finally:
             if trial.epoch:
@@ -176,7 +189,7 @@ class Trainer:
         try:
             return Engine(fresh, self._tensors, train["batch_size"], trial.host.notice, xla), False
         except Exception as error:
-            _explain(error, fresh, trial.dataset)
+            explain(error, fresh, trial.dataset)
             raise
 
     def _build(self, trial: Trial) -> Any:
@@ -225,31 +238,6 @@ def _run_own(loop: Callable[[Trial], object], trial: Trial) -> None:
         trial.host.notice(f"the training loop does not read {', '.join(unread)}, which the sweep varies")
     if trial.should_stop and trial.epoch < trial.epochs:
         raise Interrupted
-
-
-def _blame(error: Exception) -> tuple[TrialState, str]:
-    """Return how a trial ends that raised, and why in words: one out of memory as if the kernel had killed it."""
-    reason = "\n".join([*getattr(error, "__notes__", ()), f"{type(error).__name__}: {_essence(str(error))}"])
-    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-        return TrialState.KILLED, f"{OUT_OF_MEMORY} ({reason})"
-    return TrialState.FAILED, reason
-
-
-def _explain(error: Exception, model: Any, dataset: Dataset) -> None:
-    """Add the likely cause to an error that a model's training has raised."""
-    from .diagnosis import likely_cause  # noqa: PLC0415  imports TensorFlow, which own loops need not have
-
-    if cause := likely_cause(error, model, dataset):
-        error.add_note(f"likely cause: {cause}")
-
-
-def _essence(message: str) -> str:
-    """Return what an error says; of TensorFlow's, which give the stack of the graph, only what comes after that."""
-    if not message.startswith("Graph execution error"):
-        return message
-    _, _, after = message.rpartition("\n  File ")
-    lines = [line for line in after.splitlines()[1:] if line.strip() and not line.startswith(("\t", "Stack trace"))]
-    return "\n".join(lines) or message
 
 
 @contextmanager

@@ -173,9 +173,11 @@ class TrialResult:
 
     `metrics` are the last epoch's and `best` the best epoch's, named `loss`, `accuracy`, `validation/accuracy`.
     `seconds` is the training time on the worker's monotonic clock; `weights_sha256` the digest of the final weights,
-    `kept_sha256` that of the weights that were kept, after `kept_epoch`. `xla` says whether XLA compiled the training
-    loop, `xla_reason` why it did not. `is_refused` says that the trial has not the metric that ranks
-    or prunes: until a trial has finished, it is the sweep that has to change.
+    `kept_sha256` that of the weights that were kept, after `kept_epoch`. `loss_function` names the loss that the
+    model was compiled with. `xla` says whether XLA compiled the training loop, `xla_reason` why it did not.
+    `is_refused` says that the trial does not have the metric that ranks or prunes: until a trial has finished, it is
+    the sweep that has to change. `is_stale` says that the user's code or data changed while the sweep was running, so
+    that the trial was not trained.
     """
 
     state: TrialState
@@ -189,12 +191,19 @@ class TrialResult:
     kept_epoch: int | None = None
     parameters: int | None = None
     trainable_parameters: int | None = None
+    loss_function: str | None = None
     xla: bool | None = None
     xla_reason: str | None = None
     reused_graph: bool | None = None
     is_refused: bool | None = None
+    is_stale: bool | None = None
     error: str | None = None
     traceback: str | None = None
+
+    @property
+    def stops_sweep(self) -> bool:
+        """Whether the sweep has to change, or its code or data, before trials can train."""
+        return bool(self.is_refused or self.is_stale)
 
     def to_json(self) -> dict[str, Any]:
         """Return the one JSON form, without what is not set."""

@@ -20,6 +20,7 @@ from hpdash.trial import Progress, Reached, TrialResult, TrialSpec, TrialState
 DIGITS = """
 [sweep]
 name = "digits"
+objective = "{objective}"
 [data]
 name = "digits"
 train = 300
@@ -65,9 +66,10 @@ class Host:
         return True
 
 
-def spec(train: str) -> TrialSpec:
+def spec(train: str, objective: str = "validation/accuracy") -> TrialSpec:
     """Return the sweep's only trial."""
-    return trials(parse_sweep(DIGITS.format(train=train), name="digits.toml", folder=Path()))[0]
+    content = DIGITS.format(train=train, objective=objective)
+    return trials(parse_sweep(content, name="digits.toml", folder=Path()))[0]
 
 
 def rates(folder: Path) -> list[float]:
@@ -99,6 +101,19 @@ def test_patience(trainer: Trainer, tmp_path: Path) -> None:
     assert (result.state, result.epochs < 8) == (TrialState.FINISHED, True)
     whole = train(trainer, tmp_path / "whole", "")
     assert (whole.state, whole.epochs) == (TrialState.FINISHED, 8)
+
+
+@pytest.mark.parametrize("settings", ["patience = 1", PLATEAU.replace("0.3", "0")])
+def test_an_error_that_falls_improves(trainer: Trainer, tmp_path: Path, settings: str) -> None:
+    """Neither early stopping nor a plateau takes an error that falls in every epoch for one that stands."""
+    name = "sparse_categorical_crossentropy"
+    run = tmp_path / "run"
+    falling = f'{settings}\nmetrics = ["{name}"]'
+    result = trainer.run(spec(falling, f"validation/{name}"), run, "digits/0000", Host())
+    found = {step: value for (_, tag, step), value in series(tmp_path).items() if tag == f"epoch_{name}"}
+    assert found, series(tmp_path).keys()
+    assert (result.state, result.epochs) == (TrialState.FINISHED, 8)
+    assert rates(tmp_path) == pytest.approx([0.01] * 8)
 
 
 def test_a_plateau(trainer: Trainer, tmp_path: Path) -> None:

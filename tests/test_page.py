@@ -84,7 +84,7 @@ TOLD = trial(
     status=TrialState.FAILED,
     attempt=2,
     result={
-        "parameters": 44860, "trainable_parameters": 44800, "xla": True, "reused_graph": False,
+        "parameters": 44860, "trainable_parameters": 44800, "loss_function": "mse", "xla": True, "reused_graph": False,
         "weights_sha256": "ab" * 32, "error": "ValueError: [/b] no",
         "traceback": "Traceback (most recent call last):\n\tFile x\nValueError: [/b] no",
     },
@@ -102,6 +102,7 @@ def test_a_page_tells_all_of_a_run() -> None:
         "failed · attempt 2 · 3/4 epochs · 5.0s · seed 0",
         "validation/accuracy: 0.9000 at epoch 2, 0.7000 at the end",
         "44,860 parameters, 44,800 of them trainable",
+        "loss function mse",
         "compiled with XLA, on a graph of its own",
         "ab" * 32,
         "x  3\ny  a",

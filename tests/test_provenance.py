@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import hpdash, invoke
+from driven import states
 
 from hpdash import logdir, provenance
 from hpdash.provenance import Provenance
+from hpdash.trial import TrialState
 
 LOOP = """
 import {helper}
@@ -31,6 +33,21 @@ loop = "own_loop:behave"
 epochs = 1
 [hparams]
 x = {x}
+"""
+EDITED = """
+import os, signal
+from pathlib import Path
+import numpy as np
+import helper
+
+HERE = Path(__file__).parent
+
+def behave(trial):
+    if trial.hparams["x"] == 2 and not (HERE / "edited").exists():
+        (HERE / "edited").touch()
+        {edit}
+        os.kill(os.getpid(), signal.SIGKILL)
+    trial.report(1, loss=1.0, validation_accuracy=0.5)
 """
 DATA = """
 from pathlib import Path
@@ -165,3 +182,27 @@ def test_code_that_no_result_rests_on_is_corrected_freely(folder: Path) -> None:
     assert "versions of" not in shown.stdout
     (folder / "later.py").write_text("value = 2\n")
     assert run(folder).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "edit"),
+    [
+        ("helper.py", '(HERE / "helper.py").write_text("import numpy, json\\n")'),
+        ("classes.npz", 'np.savez(HERE / "classes.npz", x_train=np.ones((40, 1)), y_train=np.arange(40) % 2)'),
+    ],
+)
+def test_a_change_while_the_sweep_runs_stops_it(folder: Path, name: str, edit: str) -> None:
+    """A worker that starts after the change would train something else: no trial does, and undoing it goes on."""
+    (folder / "own_loop.py").write_text(EDITED.format(edit=edit))
+    before = (folder / name).read_bytes()
+    for _ in range(2):  # while it runs, and when it is run again
+        shown = run(folder, x="[1, 2, 3]")
+        assert (shown.returncode, name in shown.stderr) == (2, True), shown.stderr
+    assert states(folder / "logs" / "own") == {
+        0: TrialState.FINISHED,
+        1: TrialState.KILLED,
+        2: TrialState.INTERRUPTED,
+    }
+    (folder / name).write_bytes(before)
+    shown = run(folder, x="[1, 2, 3]")
+    assert (shown.returncode, "versions" in shown.stdout) == (0, False), shown.stderr

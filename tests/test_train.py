@@ -168,6 +168,7 @@ def test_one_unit_with_a_sigmoid_learns_two_classes(tmp_path: Path) -> None:
     result = run(Trainer(HERE), spec, tmp_path)
     assert result.state is TrialState.FINISHED, result.error
     assert result.best["validation/accuracy"] > 0.8
+    assert result.loss_function == "binary_crossentropy"
 
 
 def test_a_failing_builder_fails_its_trial_alone(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ class Actor:
 
     def _train(self, setup: Setup, folder: Path) -> None:
         try:
-            trainer = Trainer(folder, self._load)
+            trainer = Trainer(folder, self._load, lambda: setup.changed(folder))
             if setup.keras:
                 trainer.warm_up(setup.own_code)
             serve(self._mailbox, trainer)

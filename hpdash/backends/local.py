@@ -14,9 +14,9 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from ..diagnosis import OUT_OF_MEMORY
 from ..errors import BackendError
 from ..signals import held_back
-from ..train import OUT_OF_MEMORY
 from ..trial import Ended, Event, Notice, Progress, Reached, Started, TrialResult, TrialState
 from .base import Queue, Task
 from .scratch import Scratch

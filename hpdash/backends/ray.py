@@ -231,7 +231,7 @@ class RayBackend:
         task, result = worker.task, report.result
         assert task is not None
         self._deaths = 0
-        disk_is_full = result.state is TrialState.INTERRUPTED and result.error and not result.is_refused
+        disk_is_full = result.state is TrialState.INTERRUPTED and result.error and not result.stops_sweep
         if disk_is_full and not self._stopping:
             return self._end(worker, TrialState.KILLED, f"{worker}: {result.error}")
         worker.finish(report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..train import OUT_OF_MEMORY
+from ..diagnosis import OUT_OF_MEMORY
 from .remote import Order
 from .supervised import Supervised
 

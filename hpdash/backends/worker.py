@@ -10,11 +10,14 @@ import os
 import resource
 import sys
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .. import provenance
+from ..provenance import Provenance
 from ..signals import ignore
 from ..trial import Notice, Progress, Reached, TrialResult
 from .base import Task
@@ -27,13 +30,21 @@ if TYPE_CHECKING:
 class Setup:
     """How a worker starts: with how many threads, where users' files are, whether trials need TensorFlow.
 
-    `own_code` says whether functions of a user's own will be called.
+    `own_code` says whether functions of a user's own will be called. `provenance` is the code and the data files that
+    the sweep started with, those of `functions` and of the data sets `names`.
     """
 
     folder: Path
     threads: int = 1
     keras: bool = True
     own_code: bool = True
+    functions: Sequence[str] = ()
+    names: Sequence[str] = ()
+    provenance: Provenance = field(default_factory=Provenance)
+
+    def changed(self, folder: Path) -> dict[str, str]:
+        """Return which of the user's code and data files are now different in a folder, and how."""
+        return self.provenance.changed(provenance.of(self.functions, self.names, folder, self.provenance))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -112,7 +123,7 @@ def main(pipe: Connection, setup: Setup, output: Path, gpu: str | None) -> None:
 
     from ..train import Trainer  # noqa: PLC0415  numpy and TensorFlow read the environment when imported
 
-    trainer = Trainer(setup.folder)
+    trainer = Trainer(setup.folder, changed=lambda: setup.changed(setup.folder))
     if setup.keras:
         trainer.warm_up(setup.own_code)
     serve(pipe, trainer)

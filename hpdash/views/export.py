@@ -115,7 +115,8 @@ def _trials(runs: Sequence[Run]) -> Export:
 
 
 def _result(run: Run) -> dict[str, Scalar | None]:
-    names = ("weights_sha256", "parameters", "trainable_parameters", "xla", "xla_reason", "reused_graph", "traceback")
+    names = ("weights_sha256", "parameters", "trainable_parameters", "loss_function")
+    names += ("xla", "xla_reason", "reused_graph", "traceback")
     return {name: getattr(run.result, name, None) for name in names}
 
 

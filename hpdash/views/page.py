@@ -134,6 +134,8 @@ def _facts(run: Run) -> Iterator[Text]:
         yield plain(f"{objective.name}: {number(found[0])} at {unit} {found[1]}, {number(end)} at the end")
     if result and result.parameters is not None:
         yield plain(f"{result.parameters:,} parameters, {result.trainable_parameters or 0:,} of them trainable")
+    if result and result.loss_function:
+        yield plain(f"loss function {result.loss_function}")
     if result and result.xla is not None:
         graph = "an earlier trial's graph" if result.reused_graph else "a graph of its own"
         reason = f" ({result.xla_reason})" if result.xla_reason else ""
