@@ -1,4 +1,4 @@
-"""hpdash: hyperparameter sweeps of Keras models, many times faster than `model.fit`, understood in TensorBoard."""
+"""hpdash: hyperparameter sweeps of Keras models, many times faster than `model.fit`, shown in TensorBoard."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .backends.cluster import Cluster
-    from .drive import Outcome, Watcher
     from .errors import HpdashError
     from .evaluation import evaluate
+    from .plan import Outcome, Watcher
     from .reading import Runs, compare, effects, export, read_runs, report, show, verify
     from .runner import Options, run_sweep
     from .runs import Run
@@ -43,12 +43,12 @@ _HOMES = {
     "Cluster": "backends.cluster",
     "HpdashError": "errors",
     "Options": "runner",
-    "Outcome": "drive",
+    "Outcome": "plan",
     "Run": "runs",
     "Runs": "reading",
     "Sweep": "spec",
     "Trial": "session",
-    "Watcher": "drive",
+    "Watcher": "plan",
     "compare": "reading",
     "effects": "reading",
     "evaluate": "evaluation",

@@ -1,12 +1,13 @@
-"""`hpdash`, also as `python -m hpdash`."""
+"""The `hpdash` command, also run by `python -m hpdash`."""
 
 import gc
 
 
 def main() -> None:
-    """Run the command line, imported only now: every process that is spawned imports this module first.
+    """Run the command line.
 
-    Commands that soon end do without collections of garbage: up to a tenth of their time, for next to nothing found.
+    It is imported here and not at the top, because every spawned process imports this module first.
+    Garbage collection is off: in short commands it takes up to a tenth of the time and frees next to nothing.
     """
     gc.disable()
     from .cli import main as group  # noqa: PLC0415

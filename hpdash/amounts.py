@@ -1,4 +1,4 @@
-"""How much a sweep has to train: its data sets, their sizes, batches that are larger, and the time of it all."""
+"""How much a sweep has to train: its data sets, their sizes, and batch sizes that exceed the training set."""
 
 from __future__ import annotations
 
@@ -23,21 +23,25 @@ def data_tables(specs: Sequence[TrialSpec]) -> list[Mapping[str, Any]]:
 
 
 def sizes_of(tables: Sequence[Mapping[str, Any]], facts: probe.Facts) -> dict[str, estimate.Size]:
-    """Return how much there is to do, by the data set and how it is cut."""
+    """Return the size of the data of each table, keyed by `cut_of`; `facts` must be those of the same tables."""
     return {cut_of(table): size for table, size in zip(tables, facts.sizes, strict=True)}
 
 
 def large_batches(sweep: Sweep, specs: Sequence[TrialSpec], sizes: Mapping[str, estimate.Size]) -> list[str]:
-    """Say which batch sizes of the file are more than there are training examples, so that a batch has all of them."""
+    """Return a message for each batch size that exceeds the training examples, so that one batch holds all of them.
+
+    Only batch sizes that the sweep file sets count. Trials with a training loop of the user's own are left out.
+    """
     found: dict[str, None] = {}
     for spec in specs:
         is_given = "batch_size" in sweep.given["train"] or "batch_size" in spec.swept
         batch, size = spec.settings["train"]["batch_size"], sizes.get(cut_of(spec.settings["data"]))
         if is_given and size and batch > size.train and own_loop(spec.settings["train"]) is None:
-            found[f"batch_size {batch:,} is more than the {size.train:,} training examples: one batch has all"] = None
+            text = f"batch_size {batch:,} exceeds the {size.train:,} training examples: each epoch is a single batch"
+            found[text] = None
     return list(found)
 
 
 def cut_of(table: Mapping[str, Any]) -> str:
-    """Name what a [data] table loads and how it cuts it; the scale changes neither."""
+    """Return a key for what a [data] table loads and how it splits it; the scale changes neither."""
     return json.dumps({key: value for key, value in table.items() if key not in ("scale", WHOLE)}, sort_keys=True)

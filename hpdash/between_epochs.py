@@ -1,6 +1,6 @@
-"""What happens between a Keras trial's epochs: early stopping and learning rate schedules, by Keras' own callbacks.
+"""Early stopping and learning rate schedules of a Keras trial, by Keras' own callbacks, between epochs.
 
-Their state goes into checkpoints, so that a trial that goes on stops and decays where it would have.
+Their state is saved in checkpoints, so that a resumed trial stops and decays as it would have without interruption.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class BetweenEpochs:
-    """One trial's callbacks, by its resolved [train] table; `rate` is the learning rate that training begins with."""
+    """The callbacks of one trial, from its resolved [train] table; `rate` is the initial learning rate."""
 
     def __init__(self, train: Mapping[str, Any], objective: str, goal: Goal, rate: float) -> None:
         self._callbacks = callbacks_for(train, objective, goal, rate)
 
     def state(self) -> dict[str, Array]:
-        """Return the numbers the callbacks go by, for a checkpoint; NaN is what has no value yet."""
+        """Return the state of the callbacks for a checkpoint, numbers by name; NaN stands for None."""
         return {
             f"{BETWEEN}{place}/{name}": np.array(math.nan if (value := getattr(each, name)) is None else value, float)
             for place, each in enumerate(self._callbacks)
@@ -36,13 +36,13 @@ class BetweenEpochs:
         }
 
     def callbacks(self, kept: Mapping[str, Array]) -> list[keras.callbacks.Callback]:
-        """Return the callbacks to train with, which go on from what a checkpoint has kept of them."""
+        """Return the callbacks to train with; `kept` are the arrays of a checkpoint, whose state they go on from."""
         state = {name: value for name, value in kept.items() if name.startswith(BETWEEN)}
         return [*self._callbacks, Resumed(self._callbacks, state)] if state else self._callbacks
 
 
 def callbacks_for(train: Mapping[str, Any], objective: str, goal: Goal, rate: float) -> list[keras.callbacks.Callback]:
-    """Return the callbacks a resolved [train] table asks for; `rate` is the learning rate training begins with."""
+    """Return the callbacks that a resolved [train] table asks for; `rate` is the initial learning rate."""
     head, _, metric = objective.rpartition("/")
     watched: dict[str, Any] = {"monitor": f"val_{metric}" if head else metric, "mode": str(goal)}
     watched["min_delta"] = train["min_delta"] or 0.0
@@ -58,7 +58,11 @@ def callbacks_for(train: Mapping[str, Any], objective: str, goal: Goal, rate: fl
 
 
 def schedule(train: Mapping[str, Any], rate: float) -> Callable[[int], float]:
-    """Return the learning rate by epoch, from 0: r d^e, r d^(e div n), or half a cosine from r to its least."""
+    """Return a function from the epoch e, from 0, to the learning rate.
+
+    With r the initial rate, d `decay` and n `decay_epochs`: r d^e ("exponential"), r d^(e div n) ("step"), or half a
+    cosine from r to `min_learning_rate` ("cosine").
+    """
     decay, epochs, least = train["decay"], train["epochs"], train["min_learning_rate"]
     if train["schedule"] == "exponential":
         return lambda epoch: float(rate * decay**epoch)
@@ -68,14 +72,14 @@ def schedule(train: Mapping[str, Any], rate: float) -> Callable[[int], float]:
 
 
 class Resumed(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
-    """Puts the state of callbacks before it in the list back when training begins, which has just reset it."""
+    """Restore the state of the callbacks before this one in the list, which they reset when training begins."""
 
     def __init__(self, callbacks: Sequence[keras.callbacks.Callback], state: Mapping[str, Array]) -> None:
         super().__init__()
         self._callbacks, self._state = callbacks, state
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Put it back; a trial that had been stopped early trains no more."""
+        """Restore the state; a trial that had already stopped early does not train again."""
         for name, value in self._state.items():
             place, attribute = name.removeprefix(BETWEEN).split("/")
             number = None if np.isnan(value) else float(value) if attribute == "best" else int(value)

@@ -1,4 +1,4 @@
-"""Values into counts: an array's extent, and how many values lie in each of equal buckets, without copying it."""
+"""Count an array's values in equal buckets, and find its extent, without copying the whole array."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_BLOCK = 32_768  # values binned at once: 256 KiB of float64 stay in a core's cache
+_BLOCK = 32_768  # values binned at a time: 256 KiB of float64 stay in a core's cache
 
 
 def extent(flat: NDArray[Any]) -> tuple[float, float, int]:
-    """Return the least and the greatest finite value, 0 where there is none, and how many are finite."""
+    """Return the least and the greatest finite value, 0 if there is none, and how many values are finite."""
     if flat.size:
         low, high = float(flat.min()), float(flat.max())
-        if math.isfinite(low) and math.isfinite(high):  # a NaN would be both
+        if math.isfinite(low) and math.isfinite(high):  # with a NaN, both would be NaN
             return low, high, flat.size
     extents = [(float(block.min()), float(block.max()), block.size) for block in _blocks(flat) if block.size]
     lows, highs, sizes = zip(*extents, strict=True) if extents else ((0.0,), (0.0,), (0,))
@@ -25,12 +25,14 @@ def extent(flat: NDArray[Any]) -> tuple[float, float, int]:
 
 
 def count(flat: NDArray[Any], low: float, high: float, buckets: int, *, all_finite: bool) -> NDArray[np.float64]:
-    """Count the finite values of an array [n] in equal buckets from low to high, between which all of them lie.
+    """Count the finite values of an array [n] in equal buckets from `low` to `high`; return float64 [buckets].
 
-    In a large block two at a time, by the pair of their bucket numbers: each count waits for the one before it, so
-    that half as many take half the time.
+    All finite values must lie from `low` to `high`. `all_finite` says that there are no others.
+
+    In a large block, values are counted two at a time, by the pair of their bucket numbers: each count waits for the
+    one before it, so that half as many counts take half the time.
     """
-    bins = buckets + 1  # the last one is the greatest value's
+    bins = buckets + 1  # the last one is for the value `high` itself
     scale = buckets / (high - low)
     counts = np.zeros(bins)
     pairs = np.zeros((bins, bins) if 2 * bins**2 <= _BLOCK else 0, np.intp)
@@ -39,7 +41,7 @@ def count(flat: NDArray[Any], low: float, high: float, buckets: int, *, all_fini
         np.copyto(here, block, casting="unsafe")
         here -= low
         here *= scale
-        np.copyto(there, here, casting="unsafe")  # cut to a whole bucket number
+        np.copyto(there, here, casting="unsafe")  # truncated to the bucket number
         half = block.size // 2
         if 0 < pairs.size <= half:
             first, second, there = there[:half], there[half : 2 * half], there[2 * half :]
@@ -55,9 +57,9 @@ def count(flat: NDArray[Any], low: float, high: float, buckets: int, *, all_fini
 
 
 class _Scratch(threading.local):
-    """A thread's memory for a block: as values of any type, as places among the buckets, as bucket numbers.
+    """A thread's buffers for a block: `near` its values, `place` their positions in buckets, `index` bucket numbers.
 
-    It is kept, as the system takes longer to hand it out than a block takes to be counted.
+    They are kept, because allocating them takes longer than counting a block.
     """
 
     def __init__(self) -> None:
@@ -76,7 +78,7 @@ def _blocks(flat: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
 
 def _slices(flat: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Yield the values block by block, each copied into the same memory, which stays in a core's cache."""
+    """Yield the values block by block, each copied into the same buffer, which stays in a core's cache."""
     near = _scratch.near[: _BLOCK * flat.itemsize].view(flat.dtype)
     for start in range(0, flat.size, _BLOCK):
         block = near[: flat.size - start]

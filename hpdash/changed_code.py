@@ -1,4 +1,4 @@
-"""Whether a sweep goes on after its user has changed code or data, and what its folder says of that ever after."""
+"""Whether a sweep goes on after the user has changed code or data, and how its folder records that."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from .trial import versions_of
 def check_provenance(folder: Path, now: Provenance, accepts: bool) -> str:
     """Make sure that a sweep goes on with the code and the data that it was trained with so far.
 
-    Returns what its user should know. Raises SpecError if something has changed, unless the user `accepts` it.
+    Returns a message for the user, "" if there is nothing to tell. Raises SpecError if something has changed, unless
+    the user `accepts` it or no result depends on the version before.
     """
     path = folder / logdir.SWEEP_JSON
     if not path.is_file():
@@ -28,34 +29,34 @@ def check_provenance(folder: Path, now: Provenance, accepts: bool) -> str:
         return f"{folder.name} was started by a version of hpdash that did not record its code and data"
     changed = Provenance.from_json(known["provenance"]).changed(now)
     if changed and rests_on_nothing(folder):
-        return f"{', '.join(changed)} changed; no result rests on what it was"
+        return f"{', '.join(changed)} changed; no result depends on the old version"
     if changed and not accepts:
         width = max(map(len, changed))
         hint = (
-            "Undo the change, start anew with --new, or go on all the same with --accept-changes: "
+            "Undo the change, start anew with --new, or continue anyway with --accept-changes: "
             "every table will then say that the sweep was trained with both versions."
         )
         what = f"{folder}: expected the code and the data that the sweep was trained with, found changes:"
         raise SpecError([what, *(f"  {name:{width}}  {how}" for name, how in changed.items()), hint])
-    return f"goes on with changed {', '.join(changed)}" if changed else ""
+    return f"the sweep goes on although {', '.join(changed)} changed (--accept-changes)" if changed else ""
 
 
 def provenance_of(folder: Path) -> Provenance | None:
-    """Return what a folder's sweep was trained with so far, None if nothing is known of it."""
+    """Return the code and the data that a folder's sweep was trained with so far, None if they are unknown."""
     path = folder / logdir.SWEEP_JSON
     found = record.read(path).get("provenance") if path.is_file() else None
     return Provenance.from_json(found) if found else None
 
 
 def accepted(known: Mapping[str, Any]) -> dict[str, int]:
-    """Return the code and the data that were changed while a sweep ran, and how often, by what its folder says."""
+    """Return how often each file or data function changed while a sweep ran; `known` is what its sweep.json says."""
     return {str(name): int(count) for name, count in known.get("accepted", {}).items()}
 
 
 def keep_provenance(folder: Path, now: Provenance) -> Mapping[str, Any]:
-    """Keep what a sweep is trained with from now on, and return what its folder then says.
+    """Record what a sweep is trained with from now on, and return what its sweep.json then says.
 
-    What has changed counts as another version, unless no result rests on the one before.
+    Each thing that has changed counts as another version, unless no result depends on the version before.
     """
     path = folder / logdir.SWEEP_JSON
     known = record.read(path)

@@ -1,4 +1,4 @@
-"""What changed between two records of a sweep's settings: key by key, as a sweep file names and spells it."""
+"""The differences between two records of a sweep's settings, key by key, spelled as in a sweep file."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .spec.tables import SETTINGS, table_of
 from .spec.text import spelled
 from .trial import TABLES
 
-WIDTH = 40  # characters of a value
+WIDTH = 40  # characters shown of a value
 MOST = 30  # changes that are shown
 _ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A key whose value is not what it was; `note` says what the two values do not show at a glance."""
+    """A key whose value has changed; `note` says what the two values do not show at a glance."""
 
     key: str
     before: str
@@ -30,10 +30,10 @@ class Change:
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
-    """Compare the normalised settings of two sweeps, of any version of hpdash that wrote them.
+    """Compare the normalised settings of two sweeps, written by any version of hpdash.
 
-    A setting that a version did not know yet did what is its default today.
-    Raises LookupError, TypeError, ValueError or AttributeError where they are no such settings.
+    A setting that a record lacks, because its version did not know it yet, counts as today's default.
+    Raises LookupError, TypeError, ValueError or AttributeError if an argument is not such settings.
     """
     old, new = dict(_flat(before)), dict(_flat(now))
     keys = (key for key in {**old, **new} if not _follows(key, old, new))
@@ -44,7 +44,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
 
 
 def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield each setting as a sweep file names it; what [[trial]] tables list is not swept beside."""
+    """Yield each setting as a sweep file names it; without [hparams] if [[trial]] tables list the values."""
     for name, value in settings.items():
         if name == "hparams":
             yield from _swept(value) if not settings.get("trial") else ()
@@ -59,14 +59,17 @@ def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _usual(key: str) -> Any:
-    """Return what holds where a record says nothing of a key: the default of one that every sweep has."""
+    """Return the value of a key that a record lacks: its default if every sweep has the key, else `_ABSENT`."""
     table, _, name = key.partition(".")
     setting = SETTINGS.get(table, {}).get(name) if table in (*TABLES, "log", "sweep") else None
     return setting.default if setting else _ABSENT
 
 
 def _follows(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Say whether a key has the default that another, which changed, decides: an optimiser's learning rate."""
+    """Return whether a key has, before and now, the default that follows from another key, which has changed.
+
+    An example is the learning rate, whose default depends on the optimiser.
+    """
     table, _, name = key.partition(".")
     if name not in DEPENDENT or table != table_of(name):
         return False
@@ -99,16 +102,16 @@ def _change(key: str, before: Any, now: Any) -> Change | None:
         return None
     note = ""
     if before is _ABSENT or now is _ABSENT:
-        note = "added" if before is _ABSENT else "taken away"
+        note = "added" if before is _ABSENT else "removed"
     elif key.startswith("hparams") and isinstance(before, list) and isinstance(now, list):
         note = _moved(before, now)
     return Change(key, *_cut(_text(before), _text(now)), note)
 
 
 def _moved(before: Sequence[Any], now: Sequence[Any]) -> str:
-    """Say which values of a list came and went."""
+    """Return in words which values of a list were added and removed."""
     parts = []
-    for word, some, others in (("added", now, before), ("taken away", before, now)):
+    for word, some, others in (("added", now, before), ("removed", before, now)):
         known = {_json(value) for value in others}
         if values := [spelled(value) for value in some if _json(value) not in known]:
             parts.append(f"{word} {_window(', '.join(values), 0)}")
@@ -116,7 +119,7 @@ def _moved(before: Sequence[Any], now: Sequence[Any]) -> str:
 
 
 def _reordered(before: Mapping[str, Any], now: Mapping[str, Any]) -> Change | None:
-    """Compare the order of the swept names, which numbers the trials."""
+    """Return the change of the order of the swept names, by which trials are numbered; None if it is the same."""
     old, new = ([each["name"] for each in settings["hparams"]] for settings in (before, now))
     if [name for name in old if name in new] == [name for name in new if name in old]:
         return None
@@ -124,7 +127,7 @@ def _reordered(before: Mapping[str, Any], now: Mapping[str, Any]) -> Change | No
 
 
 def _same(before: Any, now: Any) -> bool:
-    return _json(before) == _json(now)  # where true is not 1
+    return _json(before) == _json(now)  # in JSON, true is not 1
 
 
 def _json(value: Any) -> str:
@@ -136,7 +139,7 @@ def _text(value: Any) -> str:
 
 
 def _cut(before: str, now: str) -> tuple[str, str]:
-    """Cut long texts to where they begin to differ."""
+    """Shorten long texts to the part around their first difference."""
     start = 0
     if max(len(before), len(now)) > WIDTH:
         same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, now, strict=False)))
@@ -150,7 +153,7 @@ def _window(text: str, start: int) -> str:
 
 
 def lines(found: Sequence[Change]) -> Iterator[str]:
-    """Yield changes as the aligned lines of a table, under its heads."""
+    """Yield the lines of an aligned table of changes, the header first; at most `MOST` changes are shown."""
     shown = [Change("", "before", "now"), *found[:MOST]]
     key, before, now = (max(len(getattr(each, name)) for each in shown) for name in ("key", "before", "now"))
     for each in shown:

@@ -1,7 +1,7 @@
-"""A trial's state on the disk, one file that is there whole or as it was before; and its event files, cut to fit it.
+"""Save a trial's state in one file that is replaced atomically, and cut the trial's event files to match it.
 
-The file is an .npz: the arrays of the trial's state, numbered, and `about`, JSON in UTF-8, which has their names.
-Nothing in it is unpickled.
+The file is an .npz: the arrays of the trial's state, numbered, and `about`, JSON in UTF-8 with their names and the
+other fields of `Checkpoint`. Nothing in it is pickled.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ SCHEMA = 2
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Where a trial stood after an epoch.
+    """The state of a trial after an epoch.
 
-    `metrics` are that epoch's and `best` the best epoch's; `seconds` it has trained; `marks` are the bytes of each
-    event file, by its path in the run folder, that were written by then; `weights` the fields of `Kept` where weights
-    are kept beside it. `arrays` are the values of everything that training changes.
+    `metrics` are that epoch's and `best` the best epoch's. `seconds` is the training time. `marks` are the bytes that
+    each event file had by then, by its path in the run folder. `weights` has the fields of `Kept` if weights are kept
+    beside the checkpoint. `arrays` are the values of everything that training changes.
     """
 
     epoch: int
@@ -45,9 +45,10 @@ class Checkpoint:
 
 
 class Keeper:
-    """Keep one attempt's checkpoints: it knows when they are due, and what an earlier attempt has kept.
+    """Write the checkpoints of one attempt when they are due.
 
-    `log` is the trial's [log] table; `begin` is when the attempt began, on the monotonic clock.
+    `log` is the trial's [log] table; `kept` is the checkpoint that the attempt goes on from, None if it starts anew;
+    `begin` is the start of the attempt by the monotonic clock.
     """
 
     def __init__(self, writer: RunWriter, log: Mapping[str, Any], kept: Checkpoint | None, begin: float) -> None:
@@ -58,16 +59,16 @@ class Keeper:
 
     @property
     def seconds(self) -> float:
-        """How long the trial has trained, before the checkpoint too."""
+        """The seconds that the trial has trained, including those before the checkpoint that it goes on from."""
         return time.monotonic() - self._begin + (self.kept.seconds if self.kept else 0.0)
 
     def keep_weights(self, source: Callable[[], Named]) -> None:
-        """Keep weights too, as [log] weights says, going on with those that the checkpoint tells of."""
+        """Also keep weights, as `weights` in [log] says, going on from those that the checkpoint records."""
         kept = self.kept and self.kept.weights
         self.weights = Weights(self._writer.folder, self._log["weights"], source, Kept(**kept) if kept else None)
 
     def due(self, epoch: int) -> bool:
-        """Say whether a checkpoint is to follow that epoch: every so many of them, or so many minutes."""
+        """Return whether a checkpoint is due after an epoch: every so many epochs, or so many minutes."""
         every, now = self._log["checkpoint_epochs"], time.monotonic()
         return bool(every and epoch % every == 0) or now - self._last >= 60 * self._log["checkpoint_minutes"]
 
@@ -79,7 +80,10 @@ class Keeper:
         best_epoch: int | None,
         state: Mapping[str, Any],
     ) -> None:
-        """Put all written so far and a checkpoint on the disk; TrialError where the state is no arrays and numbers."""
+        """Sync all that is written so far, and write a checkpoint.
+
+        Raises TrialError if `state` has anything but arrays and numbers, LogdirError if the disk refuses.
+        """
         self._last = time.monotonic()
         arrays = {name: _array(name, value) for name, value in state.items()}
         marks, kept = self._writer.sync(), self.weights and self.weights.sync()
@@ -91,13 +95,13 @@ class Keeper:
 
 def _array(name: str, value: Any) -> Array:
     array = np.asarray(value)
-    if array.dtype.hasobject:  # it would be pickled
+    if array.dtype.hasobject:  # NumPy would pickle it
         raise TrialError(f"checkpoint: expected arrays and numbers by name, found {type(value).__name__} at {name!r}")
     return array
 
 
 def write(run: Path, checkpoint: Checkpoint) -> None:
-    """Put a checkpoint on the disk in place of the one before; LogdirError where the disk refuses it."""
+    """Replace a run's checkpoint on the disk, atomically; raises LogdirError if the disk refuses."""
     path = run / logdir.CHECKPOINT
     about = {key.name: getattr(checkpoint, key.name) for key in fields(checkpoint) if key.name != "arrays"}
     text = json.dumps({"schema": SCHEMA, "names": list(checkpoint.arrays), **about}).encode()
@@ -110,12 +114,15 @@ def write(run: Path, checkpoint: Checkpoint) -> None:
 
 
 def read(path: Path) -> Checkpoint:
-    """Read a checkpoint, every byte of it checked; ValueError says what is wrong with it."""
+    """Read a checkpoint, and check every byte of it.
+
+    Raises FileNotFoundError if there is none, ValueError if it is damaged or of another version.
+    """
     try:
         arrays = npz.read(path)
         about = json.loads(arrays.pop("about").tobytes())
         if about.pop("schema") != SCHEMA:
-            raise ValueError("it is of another version of hpdash")
+            raise ValueError("another version of hpdash wrote it")
         names = about.pop("names")
         if len(names) != len(arrays):
             raise ValueError("arrays are missing")
@@ -127,18 +134,18 @@ def read(path: Path) -> Checkpoint:
 
 
 def remove(run: Path) -> None:
-    """Delete a run's checkpoint, which a trial that is done needs no more."""
+    """Delete a run's checkpoint, if there is one: a trial that is done no longer needs it."""
     with disk.guarded(run):
-        for name in (logdir.CHECKPOINT, f"{logdir.CHECKPOINT}.part"):  # a death may have left the second
+        for name in (logdir.CHECKPOINT, f"{logdir.CHECKPOINT}.part"):  # a killed process may have left the second
             (run / name).unlink(missing_ok=True)
 
 
 def prepare(run: Path, attempt: int, resume: bool) -> tuple[int, str]:
-    """Make a run folder ready for the attempt after `attempt`; return the epoch it goes on from, and any trouble.
+    """Prepare a run folder for the attempt after `attempt`; return the epoch it goes on from, and any trouble in words.
 
-    From a checkpoint its event files are cut to what had been written by then. Without one, or where `resume` is
-    false, or where the checkpoint or the event files are damaged, it is epoch 0: all of them are set aside.
-    Interrupted, it can be called again.
+    With a checkpoint, the event files are cut to what had been written by then. The epoch is 0, and all event files are
+    set aside, if there is no checkpoint, if `resume` is false, or if the checkpoint or the event files are damaged. If
+    a call is interrupted, it can be repeated.
     """
     trouble = ""
     if not run.is_dir():
@@ -151,18 +158,21 @@ def prepare(run: Path, attempt: int, resume: bool) -> tuple[int, str]:
         except FileNotFoundError:
             pass
         except ValueError as error:
-            trouble = f"{error}; it starts over"
+            trouble = f"{error}; the trial starts over"
     remove(run)
     set_aside(run, attempt)
     return 0, trouble
 
 
 def _cut(run: Path, marks: Mapping[str, int], attempt: int) -> None:
-    """Cut a run's event files at their marks, and set aside the files that were started later."""
+    """Cut a run's event files at their marks, and set aside the files that were started later.
+
+    Raises ValueError, before anything is changed, if a file is shorter than its mark.
+    """
     sizes = logdir.event_sizes(run)
     for name, mark in marks.items():
         if sizes.get(name, -1) < mark:
-            raise ValueError(f"{run / name}: expected {mark} bytes, as when the checkpoint was written")
+            raise ValueError(f"{run / name}: missing, or shorter than when the checkpoint was written ({mark:,} bytes)")
     for name, mark in marks.items():
         if sizes[name] > mark:
             with disk.guarded(run / name):

@@ -1,6 +1,6 @@
-"""What an error that ends a trial says to its user: which state it is, in which words, with the likely cause.
+"""Turn an error that ends a trial into the trial's state and a message for the user, with the likely cause.
 
-It imports no TensorFlow: a trial whose training loop is the user's own may do without.
+This module does not import TensorFlow, which a user's own training loop may not need.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ _FROM_SHAPES = re.compile(
 
 
 def blame(error: Exception) -> tuple[TrialState, str]:
-    """Return how a trial ends that raised, and why in words: one out of memory as if the kernel had killed it."""
+    """Return the state of a trial that raised an error, and the reason in words.
+
+    Out of memory gives KILLED, as if the kernel had killed the worker, so that the trial is tried again.
+    """
     reason = "\n".join([*getattr(error, "__notes__", ()), f"{type(error).__name__}: {_essence(str(error))}"])
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return TrialState.KILLED, f"{OUT_OF_MEMORY} ({reason})"
@@ -31,7 +34,7 @@ def blame(error: Exception) -> tuple[TrialState, str]:
 
 
 def _essence(message: str) -> str:
-    """Return what an error says; of TensorFlow's, which give the stack of the graph, only what comes after that."""
+    """Return an error's message; of TensorFlow's graph execution errors, only what follows the graph's stack trace."""
     if not message.startswith("Graph execution error"):
         return message
     _, _, after = message.rpartition("\n  File ")
@@ -40,13 +43,13 @@ def _essence(message: str) -> str:
 
 
 def explain(error: Exception, model: keras.Model, dataset: Dataset) -> None:
-    """Add the likely cause to an error that a model's training has raised."""
+    """Add the likely cause, as a note, to an error that a model's training has raised."""
     if cause := likely_cause(error, model, dataset):
         error.add_note(f"likely cause: {cause}")
 
 
 def likely_cause(error: Exception, model: keras.Model, dataset: Dataset) -> str:
-    """Say in a line what does not fit; empty if the error is of another kind or everything seems to fit."""
+    """Return in one line which shapes do not fit; empty if the error is not about shapes, or if all seem to fit."""
     if not _FROM_SHAPES.search(str(error)):
         return ""
     output, loss = _output(model), loss_name(model)

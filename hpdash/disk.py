@@ -1,6 +1,7 @@
-"""What a file system may refuse, as one clear error; and what must be on the disk before work goes on.
+"""Write files so that they survive a crash, and turn the errors of a file system into one clear error.
 
-Whatever changes the disk is a call of `os` (pathlib's are), one at a time, so that tests can die at each.
+Every change of the disk is one call of a function of `os`, directly or by pathlib, so that tests can simulate a crash
+at each of them.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ def guarded(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        found = f"{path}: expected to read and write here, found: {error.strerror or error}"
+        found = f"Cannot read or write {path}: {error.strerror or error}"
         if isinstance(error, FileNotFoundError):
             raise LogdirError(
-                f"{found}. It was moved or deleted: put it back to go on from there, "
-                "or run the same command again to begin anew."
+                f"{found}. If it was moved or deleted, put it back, then run the same command again "
+                "to resume. Otherwise the same command starts over."
             ) from error
         raise LogdirError(
             f"{found} ({_free(path)} bytes free). "
-            "Make room or give another --logdir, then run the same command again: what is finished is kept."
+            "Make room and run the same command again (finished trials are kept), or give another --logdir."
         ) from error
 
 
@@ -41,9 +42,9 @@ def _free(path: Path) -> str:
 
 
 def sync(path: Path) -> None:
-    """Put a file's bytes on the disk, or a folder's entries, so that what was made in it survives a power cut."""
+    """Flush a file's bytes, or a folder's entries, to the disk, so that they survive a power cut."""
     if os.name == "nt":
-        return  # Windows, where logs are only read, opens no folders
+        return  # Windows cannot open folders; logs are only read there
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -52,46 +53,49 @@ def sync(path: Path) -> None:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write bytes to a file's descriptor, in as many calls as it takes; where it fails, a part may be there."""
+    """Write bytes to a file descriptor, in as many calls as needed; if this fails, a part may have been written."""
     left = memoryview(data)
-    while left:  # once, unless the disk is full
+    while left:  # one call writes all, unless the disk is full
         left = left[os.write(descriptor, left) :]
 
 
 def append(descriptor: int, data: bytes, sync: bool = False) -> None:
-    """Add bytes to a file's end, with `sync` onto the disk; where it fails, none of them is there."""
+    """Append bytes to a file, with `sync` flushed to the disk; if this fails, remove what was written."""
     end = os.lseek(descriptor, 0, os.SEEK_END)
     try:
         write_all(descriptor, data)
         if sync:
             os.fsync(descriptor)
     except OSError:
-        with suppress(OSError):  # what cannot be cut now is a torn tail for the next reader
+        with suppress(OSError):  # if this fails too, the next reader finds a torn end
             os.ftruncate(descriptor, end)
         raise
 
 
 def check_at(path: Path, descriptor: int) -> None:
-    """Make sure that a path still leads to an open file; FileNotFoundError where it was moved, deleted or replaced."""
+    """Raise FileNotFoundError if an open file is no longer at its path: it was moved, deleted or replaced."""
     if not os.path.samestat(path.stat(), os.fstat(descriptor)):
-        raise FileNotFoundError(errno.ENOENT, "another file")
+        raise FileNotFoundError(errno.ENOENT, "replaced by another file")
 
 
 def write_new(path: Path, data: bytes, mode: str = "xb") -> None:
-    """Write a file and put its bytes on the disk; only its folder's entry is not yet there."""
+    """Write a file and flush its bytes to the disk, but not its folder's entry; by default the file must be new."""
     with path.open(mode, buffering=0) as file:
         write_all(file.fileno(), data)
         os.fsync(file.fileno())
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file so that, whatever dies, it is there whole or as it was before."""
+    """Write a file atomically: after a crash it is either complete or as it was before.
+
+    Raises LogdirError if the file system refuses.
+    """
     part = path.with_name(f"{path.name}.part")
     with guarded(path):
         try:
-            write_new(part, data, mode="wb")  # over what a death in here has left
+            write_new(part, data, mode="wb")  # overwrite a part that a crash has left
         except OSError:
-            part.unlink(missing_ok=True)  # others need the room that is left
+            part.unlink(missing_ok=True)  # other files need the space
             raise
         part.replace(path)
         sync(path.parent)

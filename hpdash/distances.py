@@ -1,4 +1,4 @@
-"""How far apart distributions are: exact for histograms read as densities that are uniform inside each bucket."""
+"""Distances between distributions: exact for histograms read as densities that are uniform inside each bucket."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from numpy.typing import NDArray
 
 from .histogram import Histogram, union
 
-_EXACT = 16  # members up to which every pair is measured: 120 distances, a few milliseconds
-_LEVELS = 1024  # quantiles that a larger group is compared at
-_TINY = 5e-324  # the least positive float64: keeps 0 / 0 at 0
+_EXACT = 16  # up to this many histograms, every pair is measured: 120 distances, a few milliseconds
+_LEVELS = 1024  # quantiles at which a larger group is compared
+_TINY = 5e-324  # the smallest positive float64: makes 0 / 0 give 0
 
 
 def wasserstein(a: Histogram, b: Histogram) -> float:
-    """Return the Wasserstein-1 (earth mover's) distance, in the unit of the values; NaN where one has no value.
+    """Return the Wasserstein-1 (earth mover's) distance, in the unit of the values; NaN if one has no values.
 
-    The integral of |F - G| over the cumulated distributions (Ramdas, Garcia and Cuturi 2017, "On Wasserstein Two
-    Sample Testing", proposition 1), line by line between the edges of both.
-    Infinite where float64 ends.
+    The integral of |F - G| over the cumulative distributions F and G (Ramdas, Garcia and Cuturi 2017, "On Wasserstein
+    Two Sample Testing", proposition 1), which are linear between the edges of the two histograms.
+    Infinite if the distance exceeds float64.
     """
     points = union([a, b])
     return float(_area(_shares(a, points) - _shares(b, points), points))
 
 
 def mean_wasserstein(histograms: Sequence[Histogram]) -> float:
-    """Return the mean Wasserstein-1 distance over all pairs; NaN below two histograms that have values.
+    """Return the mean Wasserstein-1 distance over all pairs; NaN for fewer than two histograms with values.
 
-    Exact up to 16 members. Beyond, pairs are too many: the same mean is the integral over p of Gini's mean difference
-    of the members' quantiles Q(p), 2 / (n (n - 1)) sum((2 k - n - 1) Q_(k)) with Q_(k) the k-th smallest (David 1968,
-    "Gini's mean difference rediscovered"), here from 1,024 levels p, in n log n.
+    Exact up to 16 histograms. More have too many pairs, but the same mean is the integral over p of Gini's mean
+    difference of their quantiles Q(p), 2 / (n (n - 1)) sum((2 k - n - 1) Q_(k)) with Q_(k) the k-th smallest (David
+    1968, "Gini's mean difference rediscovered"). It is computed from 1,024 levels p, in O(n log n).
     """
     filled = [histogram for histogram in histograms if histogram.total]
     n = len(filled)
@@ -47,11 +47,11 @@ def mean_wasserstein(histograms: Sequence[Histogram]) -> float:
 
 
 def jensen_shannon(a: Histogram, b: Histogram) -> float:
-    """Return the Jensen-Shannon distance, from 0 (equal) to 1 (nothing in common); NaN where one has no value.
+    """Return the Jensen-Shannon distance, from 0 (equal) to 1 (disjoint); NaN if one has no values.
 
     sqrt(D(a | m) / 2 + D(b | m) / 2) with m = (a + b) / 2 and D the Kullback-Leibler divergence in bits (Lin 1991; a
-    metric: Endres and Schindelin 2003), summed where both densities are flat, between the edges of both. A point mass
-    has nothing in common with a density, nor with a point mass elsewhere.
+    metric: Endres and Schindelin 2003). It is summed over the intervals between the edges of both histograms, in which
+    both densities are constant. A point mass is disjoint from a density, and from a point mass elsewhere.
     """
     if not a.total or not b.total:
         return math.nan
@@ -67,7 +67,7 @@ def _shares(histogram: Histogram, points: NDArray[np.float64]) -> NDArray[np.flo
 
 
 def _area(line: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Integrate the absolute value of polylines [..., k] over their k points: two triangles where one crosses 0."""
+    """Integrate the absolute value of polylines [..., k] over their k points; lines that cross 0 are two triangles."""
     left, right = line[..., :-1], line[..., 1:]
     both = np.abs(left) + np.abs(right)
     crossing = np.minimum(left * right, 0) / np.maximum(both, _TINY)

@@ -1,4 +1,4 @@
-"""What a hyperparameter may be: a list of values or a range, how many there are, and how one is drawn."""
+"""The domain of a hyperparameter: a list of values or a range, its size, and how values are drawn from it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Scale = Literal["linear", "log"]
 
 
 def identity(value: Any) -> Any:
-    """Return a hashable that is equal for equal JSON values, and keeps true apart from 1."""
+    """Return a hashable key that is equal for equal JSON values, but different for true and 1."""
     if isinstance(value, Mapping):
         return frozenset((key, identity(item)) for key, item in value.items())
     if isinstance(value, list | tuple):
@@ -25,7 +25,7 @@ def identity(value: Any) -> Any:
 class Choice:
     """A list of JSON values, none of them twice.
 
-    Raises ValueError, which says what was expected.
+    Raises ValueError if it is empty or has a value twice; the message says what was expected.
     """
 
     values: tuple[Any, ...]
@@ -49,19 +49,19 @@ class Choice:
         return self.values[index]
 
     def index(self, value: Any) -> int:
-        """Return a value's index; ValueError where it is none of them."""
+        """Return a value's index; raise ValueError if it is not in the list."""
         return [identity(each) for each in self.values].index(identity(value))
 
     def sample(self, rng: random.Random) -> Any:
-        """Draw a value, each as likely as another."""
+        """Draw a value; all values are equally likely."""
         return self.values[rng.randrange(self.size)]
 
     def at(self, share: float) -> Any:
-        """Return the value at a share of the list, from 0 to below 1."""
+        """Return the value at a share of the list; `share` is at least 0 and below 1."""
         return self.values[int(share * self.size)]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the one JSON form."""
+        """Return the JSON form, which `from_json` reads."""
         return {"type": "discrete", "values": list(self.values)}
 
 
@@ -69,7 +69,8 @@ class Choice:
 class FloatRange:
     """The floats from `min` to `max`, both included; with `step` only min, min + step and so on.
 
-    A log scale draws all orders of magnitude alike. Raises ValueError, which says what was expected.
+    On a log scale, all orders of magnitude are equally likely. Raises ValueError if the range is invalid; the message
+    says what was expected.
     """
 
     min: float
@@ -82,19 +83,19 @@ class FloatRange:
 
     @property
     def size(self) -> int | None:
-        """How many values there are, None for infinitely many; exact in decimals: 0 to 0.3 by 0.1 has 4."""
+        """How many values there are, None without a step; counted in exact decimals: 0 to 0.3 by 0.1 has 4."""
         if self.step is None:
             return None
         return int((_exact(self.max) - _exact(self.min)) // _exact(self.step)) + 1
 
     def value(self, index: int) -> float:
-        """Return the value at an index from 0 to size - 1; a range without a step has none."""
+        """Return the value at an index from 0 to size - 1; raise ValueError if the range has no step."""
         if self.step is None:
             raise ValueError("a range with a step")
         return float(_exact(self.min) + index * _exact(self.step))
 
     def index(self, value: float) -> int:
-        """Return the index of one of its values; ValueError where it is none, or where there is no step."""
+        """Return a value's index; raise ValueError if the range does not have the value, or has no step."""
         return _index(self, value)
 
     def sample(self, rng: random.Random) -> float:
@@ -102,7 +103,7 @@ class FloatRange:
         return self.at(rng.random()) if self.size is None else self.value(rng.randrange(self.size))
 
     def at(self, share: float) -> float:
-        """Return the value at a share of the range, from 0 to below 1, on its scale."""
+        """Return the value at a share of the range, on its scale; `share` is at least 0 and below 1."""
         if self.size is not None:
             return self.value(int(share * self.size))
         if self.scale == "log":
@@ -112,7 +113,7 @@ class FloatRange:
         return min(max(drawn, self.min), self.max)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the one JSON form."""
+        """Return the JSON form, which `from_json` reads."""
         return {"type": "interval", "kind": "float", **asdict(self)}
 
 
@@ -120,8 +121,8 @@ class FloatRange:
 class IntRange:
     """The integers from `min` to `max`, both included; with `step` only min, min + step and so on.
 
-    On a log scale k is drawn as often as log((k + 1) / k) says, and there is no index.
-    Raises ValueError, which says what was expected.
+    On a log scale, k is drawn with a probability proportional to log((k + 1) / k), and values have no index.
+    Raises ValueError if the range is invalid; the message says what was expected.
     """
 
     min: int
@@ -138,13 +139,13 @@ class IntRange:
         return None if self.scale == "log" else (self.max - self.min) // (self.step or 1) + 1
 
     def value(self, index: int) -> int:
-        """Return the value at an index from 0 to size - 1; a log scale has none."""
+        """Return the value at an index from 0 to size - 1; raise ValueError on a log scale."""
         if self.scale == "log":
             raise ValueError("a range on a linear scale")
         return self.min + index * (self.step or 1)
 
     def index(self, value: int) -> int:
-        """Return the index of one of its values; ValueError where it is none, or where the scale has none."""
+        """Return a value's index; raise ValueError if the range does not have the value, or on a log scale."""
         return _index(self, value)
 
     def sample(self, rng: random.Random) -> int:
@@ -152,14 +153,14 @@ class IntRange:
         return self.at(rng.random()) if self.size is None else self.value(rng.randrange(self.size))
 
     def at(self, share: float) -> int:
-        """Return the value at a share of the range, from 0 to below 1, on its scale."""
+        """Return the value at a share of the range, on its scale; `share` is at least 0 and below 1."""
         if self.size is not None:
             return self.value(int(share * self.size))
         drawn = math.exp(math.log(self.min) * (1 - share) + math.log(self.max + 1) * share)
         return min(max(int(drawn), self.min), self.max)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the one JSON form."""
+        """Return the JSON form, which `from_json` reads."""
         return {"type": "interval", "kind": "int", **asdict(self)}
 
 
@@ -167,7 +168,7 @@ Domain = Choice | FloatRange | IntRange
 
 
 def from_json(data: Mapping[str, Any]) -> Domain:
-    """Read a domain's JSON form back."""
+    """Return the domain that a JSON form describes."""
     if data["type"] == "discrete":
         return Choice(tuple(data["values"]))
     kind = IntRange if data["kind"] == "int" else FloatRange
@@ -182,7 +183,7 @@ def _index(domain: FloatRange | IntRange, value: float) -> int:
 
 
 def _exact(value: float) -> Fraction:
-    return Fraction(repr(value))  # the decimal as it was written, so that 3 * 0.1 is 0.3
+    return Fraction(repr(value))  # the decimal as written, so that 3 * 0.1 is exactly 0.3
 
 
 def _check_range(domain: FloatRange | IntRange) -> None:

@@ -1,119 +1,31 @@
-"""One driver's run over a sweep's missing trials: tasks out, results into the journal, signals obeyed."""
+"""Run the missing trials of a sweep: hand out tasks, record results in the journal, obey signals."""
 
 from __future__ import annotations
 
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, Self
 
 from . import checkpoint, logdir
 from .backends.base import Backend, Queue, Task
-from .backends.probe import FetchProgress
 from .errors import HpdashError, LogdirError, SpecError
 from .journal import Journal
-from .search import Course
+from .plan import Outcome, Plan, Watcher
 from .signals import Signals
-from .spec import Sweep
-from .trial import Ended, Event, Notice, Reached, Started, TrialResult, TrialSpec, TrialState, caveats
-from .views.leaderboard import leaderboard_html
+from .trial import Ended, Event, Notice, Reached, Started, TrialResult, TrialSpec, TrialState
 from .writer import end_session
 
-MACHINES_LOST = 3  # that are not held against a trial: it may be what they die of
-GRACE_SECONDS = 10.0  # how long trials may take to stop after SIGTERM or SIGHUP, before they are killed
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is about to run: the sweep's course so far, the results that stand, on how many workers.
-
-    `seconds` says about how long a trial may train: right in proportion, not in size.
-    """
-
-    sweep: Sweep
-    folder: Path
-    course: Course
-    results: Mapping[int, TrialResult]
-    workers: int
-    synthetic: bool = False
-    accepted: Mapping[str, int] = field(default_factory=dict)
-    seconds: Callable[[TrialSpec], float] = lambda _: 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a sweep stands when its driver ends: each trial's last result, and what stopped it: a signal, or why.
-
-    `total` is how many trials it will have at most, of which `specs` are those known by now. `accepted` has the code
-    and the data that were changed while it ran, and how often.
-    """
-
-    sweep: Sweep
-    folder: Path
-    specs: Sequence[TrialSpec]
-    total: int
-    results: Mapping[int, TrialResult]
-    signal: int | None = None
-    synthetic: bool = False
-    stopped: str = ""
-    accepted: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def caveats(self) -> list[str]:
-        """What has to stand beside the results wherever they are shown."""
-        return caveats(self.specs, self.synthetic, self.accepted)
-
-    @property
-    def exit_code(self) -> int:
-        """Return 0 when all is well, 1 where a trial failed, 128 + n for signal n."""
-        if self.signal is not None:
-            return 128 + self.signal
-        return int(any(result.state.is_fault for result in self.results.values()))
-
-    def _repr_html_(self) -> str:
-        """Show the leaderboard in a notebook."""
-        title = ", ".join([self.sweep.name, *self.caveats])
-        return leaderboard_html(self.specs, self.results, title)
-
-
-class View(Protocol):
-    """What shows a sweep while it runs."""
-
-    def plan(self, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int, total: int) -> None:
-        """Begin: the trials known by now, the results that stand, how many workers, and trials at least."""
-
-    def event(self, event: Event | None) -> None:
-        """Show what happened."""
-
-    def fetch(self, name: str, done: int, total: int | None) -> None:
-        """Show how much of a data set has arrived."""
-
-
-@dataclass(frozen=True, slots=True)
-class Watcher:
-    """Who is told what happens: the plan, every event (None when nothing did for a while), bytes of a fetch."""
-
-    plan: Callable[[Plan], None] = field(default=lambda _: None)
-    event: Callable[[Event | None], None] = field(default=lambda _: None)
-    fetch: FetchProgress = field(default=lambda *_: None)
-
-    @classmethod
-    def of(cls, view: View) -> Self:
-        """Tell a view."""
-        return cls(
-            lambda plan: view.plan(plan.course.specs, plan.results, plan.workers, plan.course.least),
-            view.event,
-            view.fetch,
-        )
+MACHINES_LOST = 3  # losses of a machine that do not count as a trial's retries; if it loses more, it may be the cause
+GRACE_SECONDS = 10.0  # how long trials may take to stop after SIGTERM or SIGHUP before they are killed
 
 
 class Drive:
-    """Run the tasks of a plan on a backend and keep the journal; `fail_fast` stops at the first fault.
+    """Run the tasks of a plan on a backend and keep the journal.
 
-    A trial whose worker died is tried again, as often as the sweep says.
+    With `fail_fast`, stop at the first trial that fails, is killed or times out. A trial whose worker died is tried
+    again, up to the sweep's `max_retries` times.
     """
 
     def __init__(self, plan: Plan, journal: Journal, backend: Backend, watcher: Watcher, fail_fast: bool) -> None:
@@ -132,12 +44,17 @@ class Drive:
         self._refused: HpdashError | None = None
 
     def run(self, signals: Signals, newest_first: bool = False) -> Outcome:
-        """Run the missing trials until all have ended or something stops them."""
+        """Run the missing trials until all have ended or something stops them, and return how the sweep stands.
+
+        `newest_first` reverses the order of the trials that are known at the start. Raises SpecError if a trial shows
+        that the sweep file is wrong, or that the user's code or data changed; LogdirError if a trial cannot use its
+        run folder.
+        """
         waiting = self.plan.course.waiting(self._journal.history)
         missing = [spec for spec in waiting if spec.number not in self._results]
         for spec in waiting:
             if spec.number in self._results and not self._may_go_on(self._results[spec.number]):
-                checkpoint.remove(self._folder(spec))  # left there by a driver that died just before
+                checkpoint.remove(self._folder(spec))  # a driver died before it could remove it
         for spec in reversed(missing) if newest_first else missing:
             self._queue.put(self._task(spec))
         deadline, heard = float("inf"), 0
@@ -156,10 +73,10 @@ class Drive:
         return self._outcome()
 
     def _outcome(self) -> Outcome:
-        """Return how the sweep stands; when all of it is done, no checkpoint is left."""
+        """Return how the sweep stands; if all of it is done, remove the checkpoints of pruned trials."""
         plan, results = self.plan, self._results
         total = plan.course.extent(self._journal.history, results)
-        if total == len(results):  # extended, a pruned trial that is promoted starts over
+        if total == len(results):  # if it is extended later, promoted trials start over
             paused = (spec for spec in plan.course.specs if self._may_go_on(results.get(spec.number)))
             for spec in paused:
                 checkpoint.remove(self._folder(spec))
@@ -168,16 +85,16 @@ class Drive:
         return Outcome(plan.sweep, plan.folder, specs, total, results, stopped_by, *facts)
 
     def _may_go_on(self, result: TrialResult | None) -> bool:
-        """Say whether a trial's result is one that promotion may yet change."""
+        """Return whether a trial is pruned and may still be promoted."""
         pruner = self.plan.course.pruner
         return bool(result and result.state is TrialState.PRUNED and pruner and pruner.promotes)
 
     def _more(self) -> None:
-        """Put in line what is to run now, where results decide on it: a known trial, or those of a new setting."""
+        """Queue the trials that results have now decided on: a known trial, or those of a newly proposed setting."""
         course, history = self.plan.course, self._journal.history
         spec = course.next(history, alone=not self._running)
         if spec is not None:
-            self._first[spec.number] = self._journal.attempts(spec.number) + 1  # promoted, it has its retries again
+            self._first[spec.number] = self._journal.attempts(spec.number) + 1  # a promoted trial gets new retries
             self._queue.put(self._task(spec))
             return
         try:
@@ -192,7 +109,10 @@ class Drive:
                 self._queue.put(self._task(spec))
 
     def _decide(self, reached: Reached) -> None:
-        """Say whether a trial goes on after a rung, as the journal has it, or decide; not once the sweep stops."""
+        """Tell a trial that has reached a rung whether it goes on.
+
+        Repeat the decision that the journal has; without one, decide and record it. Once the sweep stops, do nothing.
+        """
         course, history = self.plan.course, self._journal.history
         if course.pruner is None or self._stopping:
             return
@@ -211,7 +131,11 @@ class Drive:
         return self.plan.folder / logdir.run_name(spec.number, spec.swept, seed)
 
     def _task(self, spec: TrialSpec) -> Task:
-        """Return a trial's next attempt, its folder made ready: from its checkpoint, or all of it set aside."""
+        """Return the task of a trial's next attempt, and prepare its run folder for it.
+
+        The attempt goes on from the checkpoint. If there is no checkpoint, or the last attempt failed or diverged, it
+        starts at epoch 0, and the earlier files are set aside.
+        """
         run, last = self._folder(spec), self._journal.history.latest.get(spec.number)
         attempt = last.attempt if last else 0
         resume = last is None or last.state not in (TrialState.FAILED, TrialState.DIVERGED)
@@ -222,9 +146,10 @@ class Drive:
         return Task(spec, attempt + 1, run, group, self.plan.seconds(spec), epoch)
 
     def _stop(self, number: int, again: bool) -> float:
-        """Ask the workers to stop; return when to stop waiting for them: at once at a second Ctrl-C.
+        """Ask the workers to stop; return the monotonic time at which to stop waiting for them.
 
-        Other signals may come more than once without meaning more: a terminal that closes sends several SIGHUPs.
+        A second Ctrl-C ends the wait at once. Other signals do not, because they may come several times for one event:
+        a terminal that closes sends several SIGHUPs.
         """
         self._stopped_by = self._stopped_by or number
         self._backend.interrupt()
@@ -232,14 +157,14 @@ class Drive:
             return time.monotonic() + GRACE_SECONDS
         if again:
             return 0.0
-        self._watcher.event(Notice("stopping: running trials end their epoch; Ctrl-C again stops them now"))
+        self._watcher.event(Notice("stopping after the current epoch of each trial; Ctrl-C again stops at once"))
         return float("inf")
 
     def _note(self, event: Event | None) -> Event | None:
-        """Record an event; return what is to be told of it."""
+        """Record an event and act on it; return the event that the watcher gets, None if it gets none."""
         match event:
             case Notice(text):
-                if text in self._told:  # by another trial, or another worker
+                if text in self._told:  # another trial or worker has sent the same notice
                     return None
                 self._told.add(text)
             case Started(spec, attempt, _):
@@ -249,7 +174,7 @@ class Drive:
                 self._decide(event)
             case Ended(spec, attempt, result):
                 self._running.pop(spec.number, None)
-                if result.is_refused and self._finished:  # other trials have the metric
+                if result.is_refused and self._finished:  # other trials have the metric, so this trial is at fault
                     result = replace(result, state=TrialState.FAILED)
                     event = replace(event, result=result)
                 self._journal.append(spec.number, result.state, attempt, result)
@@ -269,7 +194,7 @@ class Drive:
         return result.state is TrialState.KILLED and tried < self.plan.sweep.max_retries and not self._stopping
 
     def _conclude(self, spec: TrialSpec, result: TrialResult) -> None:
-        """Take a trial's last result of this run, and stop where it says so."""
+        """Keep the result of a trial that is not tried again, and stop the sweep if the result requires it."""
         self._results[spec.number] = result
         was_open = result.is_refused and result.state is TrialState.FAILED
         if was_open or result.state in (TrialState.KILLED, TrialState.TIMED_OUT):
@@ -287,6 +212,6 @@ class Drive:
         self._finished |= result.state is TrialState.FINISHED
         self._failures += result.state is TrialState.FAILED
         if self._fail_fast and result.state.is_fault:
-            self._stopped = "stopped at the first fault, as --fail-fast asks"
+            self._stopped = "stopped at the first failed trial, because of --fail-fast"
         elif not self._finished and self._failures >= self.plan.sweep.max_consecutive_failures:
             self._stopped = f"stopped: {self._failures} trials have failed and none has finished"

@@ -1,12 +1,12 @@
-"""One compiled epoch for any compiled Keras model; what it knows is how to spend no time outside the arithmetic.
+"""Train any compiled Keras model with a compiled loop, so that almost all time goes into arithmetic.
 
-`model.fit` dispatches every batch from Python. Here an epoch is a few calls of one XLA-compiled loop, which gathers
-each batch from the data held as one tensor, scales it, and calls the model's own `train_step`.
+`model.fit` dispatches every batch from Python. Here an epoch is a few calls of one XLA-compiled loop. The loop gathers
+each batch from the data, which are held as one tensor, scales the batch, and calls the model's own `train_step`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from . import weights
-from .feed import EngineData, Part, epoch_order, view
-from .forward import constants, floating_operations, trace
+from .feed import EngineData, Part, epoch_order, fill, view
+from .forward import constants, floating_operations, forward_pass
 from .hyper import hypers
 from .layers import natural
 from .metric_values import scalars
@@ -24,12 +24,12 @@ from .passes import OnCall, Pass
 from .probing import EXAMPLES, Probe, place
 from .xla import REFUSALS, Compilation, choose, expect, first_line, is_compile_error
 
-CALL_SECONDS = 2.0  # about how long one compiled call runs: progress, Ctrl-C and time limits wait that long
-CORE_FLOPS = 50e9  # a modest core's float32 rate in a matrix product; only the calls' length depends on it
-CORE_BYTES = 8e9  # and its memory bandwidth, for the optimiser's pass over the weights
-STEP_SECONDS = 1e-4  # what a step costs beside arithmetic
-XLA_PAYS = 0.2  # seconds of a validation from which compiling it with XLA, which takes about 0.7, is worth it
-FEWEST_ROWS = 2  # XLA compiles a single row to other code, and so to other bits
+CALL_SECONDS = 2.0  # about how long a compiled call runs; progress, Ctrl-C and time limits wait for its end
+CORE_FLOPS = 50e9  # a modest core's float32 matrix product; sets a call's length, and whether validation uses XLA
+CORE_BYTES = 8e9  # bytes a second from its memory, for the optimiser's pass over the weights
+STEP_SECONDS = 1e-4  # what a step costs besides arithmetic
+XLA_PAYS = 0.2  # seconds of a validation above which compiling it with XLA pays; compiling takes about 0.7
+FEWEST_ROWS = 2  # batches a call at least: XLA compiles a loop over one batch to other code, and so to other bits
 EVALUATION_BATCH = 512
 STATEFUL_RANDOM = {
     "RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal",
@@ -40,10 +40,11 @@ Logs = dict[str, float]
 
 
 class Engine:
-    """Drive a compiled Keras model over data, epoch by epoch, and trial by trial of the same graph.
+    """Train and validate a compiled Keras model epoch by epoch; trials with the same graph can share an engine.
 
-    `notice` is told once what a user should know: that XLA refused the model, that it draws stateful random numbers.
-    `xla` is [train] xla: "auto", "always" or "never".
+    `notice` is called once for each thing that a user should know, such as that XLA refused the model, or that the
+    model draws stateful random numbers. `xla` is the key `xla` of the [train] table: "auto", "always" or "never".
+    `flops` is the number of floating-point operations of one example's forward pass.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Engine:
         self._examined: set[Pass] = set()
         batch = min(batch_size, len(data.train))
         model.optimizer.build(model.trainable_variables)
-        self._forward = _forward_pass(model, data)
+        self._forward = forward_pass(model, data)
         self.flops = floating_operations(self._forward)
         self._train = self._pass(data.train, model.train_step, batch, training=True)
         size = _even_batch(len(data.validation))
@@ -68,7 +69,7 @@ class Engine:
 
     @cached_property
     def probe(self) -> Probe:
-        """The model's probe: its batch is the first examples of the training part, as they are stored."""
+        """The model's probe; its batch is the first examples of the training part, at most 256, in stored order."""
         part = self.data.train
         batch = self.data.scaled(part, tf.range(part.start, min(part.stop, part.start + EXAMPLES)))
         return Probe(self.model, *batch, lambda text: self._tell(text, text))
@@ -77,7 +78,7 @@ class Engine:
         steps = max(1, len(part) // batch)
         weights = sum(variable.value.shape.num_elements() * 4 for variable in self.model.weights)
         seconds = batch * self.flops / CORE_FLOPS + STEP_SECONDS
-        if training:  # backward takes twice the forward's arithmetic, and the weights pass through memory
+        if training:  # the backward pass takes twice the arithmetic, and the optimiser reads and writes the weights
             seconds += 2 * batch * self.flops / CORE_FLOPS + 6 * weights / CORE_BYTES
         calls = -(-steps // max(FEWEST_ROWS, int(CALL_SECONDS / seconds)))
         pays = training or self._xla == "always" or steps * seconds > XLA_PAYS
@@ -100,17 +101,21 @@ class Engine:
 
     @property
     def metrics(self) -> list[str]:
-        """The names of what an epoch's logs have for the training part."""
+        """The names of the training metrics in an epoch's logs."""
         return [name for name, _ in scalars(self.model.get_metrics_result())]
 
     @property
     def compilation(self) -> Compilation:
-        """Whether XLA compiles the training loop, known once it has been traced."""
+        """Whether XLA compiles the training loop; before the first epoch, only a guess."""
         return self._compilations.get(self._train, Compilation(self._train.jit))
 
     @property
     def reusable(self) -> bool:
-        """Whether another trial may be poured in: the graphs hold no state, and no number, that pouring would miss."""
+        """Whether `pour` can prepare this engine for another trial.
+
+        That holds if the graphs capture no tensors but the data and the known variables, and read every `Hyper` from
+        its variable: then `pour` reaches all values that differ between trials.
+        """
         known = {id(held) for part in (self.data.train, self.data.validation) for held in (part.x, part.y)}
         known |= self._handles()
         held = {id(each) for concrete in self._traced() for each in concrete.captured_inputs}
@@ -127,33 +132,36 @@ class Engine:
         return (*self._train.traced(), *self._validate.traced())
 
     def _variables(self) -> list[tf.Variable]:
-        """Return all that training changes: the state, and what the graphs hold beyond it."""
+        """Return all variables that training changes: the model's, the optimiser's, and others that the graphs use."""
         known = self._handles()
         held = {id(v.handle): v for concrete in self._traced() for v in concrete.graph.variables}
         others = [variable for handle, variable in held.items() if handle not in known]
         return [*(variable.value for variable in self._state()), *others]
 
     def state(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Return the values of all that training changes, to be restored into an engine of the same graph.
+        """Return the values of all that training changes, for `restore` in an engine of the same graph.
 
-        Their names are their places: a model may have two variables of one path.
-        They may be views of memory in use: look at them before training goes on.
+        The names are indices, because a model may have two variables with the same path. The values may be views of
+        memory in use: read or copy them before training goes on.
         """
         return {str(place): view(variable) for place, variable in enumerate(self._variables())}
 
     def restore(self, state: Mapping[str, np.ndarray[Any, Any]]) -> bool:
-        """Go on from a state; False, and nothing changed, where it does not fit this graph."""
+        """Assign a `state` to the variables; return False, and change nothing, if it does not fit this graph."""
         variables = self._variables()
-        return _fill(variables, state.values())
+        return fill(variables, state.values())
 
     def take(self, kept: Mapping[str, np.ndarray[Any, Any]]) -> bool:
-        """Give the model kept weights, the names they have included; False, and nothing changed, where they differ."""
+        """Set the model's weights to kept ones; return False, and change nothing, if names, shapes or sizes differ."""
         names = [name for name, _ in weights.named(self.weights())]
         held = self.model.weights
-        return names == list(kept) and _fill([v.value for v in held], list(map(natural, held, kept.values())))
+        return names == list(kept) and fill([v.value for v in held], list(map(natural, held, kept.values())))
 
     def pour(self, fresh: keras.Model) -> bool:
-        """Give this model the values of a freshly built one, its optimiser's too; False where they do not fit."""
+        """Set this model to the values of a freshly built one: variables, the optimiser's variables and every `Hyper`.
+
+        Return False, and change nothing, if the two models do not have the same ones.
+        """
         fresh.optimizer.build(fresh.trainable_variables)
         held, values = self._state(), [*fresh.variables, *fresh.optimizer.variables]
         numbers, others = hypers(self.model), hypers(fresh)
@@ -166,7 +174,10 @@ class Engine:
         return True
 
     def has_constants_of(self, fresh: keras.Model) -> bool:
-        """Return whether another model, freshly built by the same builder, has the constants of this one's graph."""
+        """Return whether a model that was freshly built by the same builder has the same constants in its graph.
+
+        If not, the builder draws random numbers that become constants, and the models cannot share a graph.
+        """
         batch = self.data.scaled(self.data.train, tf.constant([self.data.train.start]))
         return constants(self.model, *batch, seed=0) == constants(fresh, *batch, seed=1)
 
@@ -180,8 +191,9 @@ class Engine:
     ) -> Iterator[tuple[int, Logs]]:
         """Train, yielding (epochs finished, logs) with Keras' names: `loss`, `accuracy`, `val_loss`, `val_accuracy`.
 
-        The order of epoch e depends on (seed, e) alone; a restored state goes on from `initial_epoch`.
-        Callbacks get their train and epoch hooks, not batch hooks.
+        The order of the examples in epoch e depends on (seed, e) alone. After `restore`, give the number of epochs
+        finished as `initial_epoch`. The train and epoch hooks of callbacks are called, but not the batch hooks.
+        `on_call` is called after each compiled call, with the share of the training epoch that is done.
         """
         hooks = keras.callbacks.CallbackList(list(callbacks), model=self.model)
         self.model.stop_training = False
@@ -198,7 +210,7 @@ class Engine:
         hooks.on_train_end(logs)
 
     def train_epoch(self, seed: int, epoch: int, on_call: OnCall) -> Logs:
-        """Train one epoch in the order that (seed, epoch) gives; return the metrics over it."""
+        """Train one epoch in the order of examples that (seed, epoch) gives; return the metrics over it."""
         return self._run(self._train, epoch_order(self.data.train, seed, epoch), on_call)
 
     def validate(self, on_call: OnCall = lambda _: None) -> Logs:
@@ -245,44 +257,24 @@ class Engine:
             self.notice(text)
 
     def weights(self, trainable: bool = False) -> Iterator[tuple[str, str, np.ndarray[Any, Any]]]:
-        """Yield (layer path, variable name, values) of every weight with the moving statistics, or of those that train.
+        """Yield (layer path, variable name, values) of all weights, moving statistics included, or of the trainable.
 
-        The values may be a view of the weight's own memory: look at them before training goes on.
+        The values may be a view of the weight's own memory: read or copy them before training goes on.
         """
         for variable in self.model.trainable_variables if trainable else self.model.weights:
             yield *place(self.model, variable), natural(variable, view(variable.value))
 
     def digest(self) -> str:
-        """Return the SHA-256 of all weights, with their names, types and shapes."""
+        """Return the SHA-256 of all weights, with their names, types and shapes, in hexadecimal."""
         return weights.digest(weights.named(self.weights()))
 
 
-def _fill(variables: Sequence[tf.Variable], values: Collection[np.ndarray[Any, Any]]) -> bool:
-    """Assign values to variables; False, and nothing changed, where they are not of their shapes and sizes."""
-    types = [(tuple(v.shape), v.dtype.as_numpy_dtype) for v in variables]
-    fits = [value.shape == shape and value.itemsize == np.dtype(kind).itemsize
-            for value, (shape, kind) in zip(values, types, strict=False)]  # fmt: skip
-    if len(values) != len(variables) or not all(fits):
-        return False
-    for variable, value, (_, kind) in zip(variables, values, types, strict=True):
-        variable.assign(value.view(kind))  # a file knows bfloat16 as bytes
-    return True
-
-
-def _forward_pass(model: keras.Model, data: EngineData) -> Any:
-    """Return the graph of one example's forward pass.
-
-    The metrics create their variables here; otherwise the training loop would have to be traced twice.
-    """
-    x, y = data.scaled(data.train, tf.constant([data.train.start]))
-    concrete = trace(model, x.shape[1:])
-    outputs = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), concrete.structured_outputs)
-    model.compute_metrics(x, y, outputs)
-    return concrete.graph
-
-
 def _even_batch(count: int) -> int:
-    """Return the largest batch that divides the count, if a sensible one does: it spares compiling a remainder."""
+    """Return the batch size for evaluating `count` examples, at most `EVALUATION_BATCH`.
+
+    It is the largest size that divides the count, because a remainder would need a graph of its own. If that size is
+    below a quarter of `EVALUATION_BATCH`, it is the largest size allowed.
+    """
     best = max(size for size in range(1, min(count, EVALUATION_BATCH) + 1) if count % size == 0)
     return best if best >= EVALUATION_BATCH // 4 else min(count, EVALUATION_BATCH)
 

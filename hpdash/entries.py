@@ -1,6 +1,6 @@
-"""The journal's lines: trials' transitions and rungs, proposed settings, looks at the test set; all with a checksum.
+"""The lines of the journal: trials' changes of state, their rungs, proposed settings, evaluations on the test set.
 
-A line is `{…,"crc":"8 hex digits"}` in JSON with sorted keys; the CRC-32C is of the same line without "crc".
+A line is `{…,"crc":"8 hex digits"}` in JSON with sorted keys. The CRC-32C is computed from the same line without "crc".
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import google_crc32c
 from .looks import Look, check_count
 from .trial import TrialResult, TrialState
 
-LOOK, PROPOSAL, RUNG = b'{"look":', b'{"after":', b'{"epoch":'  # what the lines begin with that are no transitions
+LOOK, PROPOSAL, RUNG = b'{"look":', b'{"after":', b'{"epoch":'  # how lines begin that are no `Record`
 _COUNTS = frozenset(("seq", "trial", "attempt", "epoch", "setting", "after"))
 _RESULT_COUNTS = frozenset(("epochs", "best_epoch", "kept_epoch", "parameters", "trainable_parameters"))
 _RESULT_TEXTS = frozenset(("weights_sha256", "kept_sha256", "loss_function", "xla_reason", "error", "traceback"))
@@ -28,12 +28,15 @@ _WITHIN = re.compile(_BEGIN + rb"(?:(?!" + _BEGIN + rb').)*?,"crc":"[0-9a-f]{8}"
 
 
 class NewerError(ValueError):
-    """Say that a record is whole and its checksum right, but this version of hpdash cannot read it."""
+    """Say that a line is complete and its checksum right, but this version of hpdash cannot read it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One transition: the `seq`-th of its sweep, from 1; `attempt` counts from 1; `time` is in unix seconds."""
+    """A change of a trial's state.
+
+    `seq` numbers the lines of a sweep's journal, from 1. `attempt` counts from 1. `time` is in unix seconds.
+    """
 
     seq: int
     trial: int
@@ -51,7 +54,7 @@ class Record:
 
     @classmethod
     def from_line(cls, line: bytes) -> Self:
-        """Read a line without its newline; ValueError says what is wrong with it, NewerError where nothing is."""
+        """Read a line without its newline; raise ValueError if it is damaged, NewerError if its version is newer."""
         body = _body(line)
         try:
             fields = _fields(body)
@@ -63,19 +66,19 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A look at the test set: the `seq`-th line of its sweep; `time` is in unix seconds."""
+    """An evaluation on the test set; `seq` numbers the journal's lines from 1, `time` is in unix seconds."""
 
     seq: int
     time: float
     look: Look
 
     def to_line(self) -> bytes:
-        """Return the journal's line for this look, with its newline."""
+        """Return the journal's line for this evaluation, with its newline."""
         return _line({"seq": self.seq, "time": self.time, "look": _finite(self.look.to_json())})
 
     @classmethod
     def from_line(cls, line: bytes) -> Self:
-        """Read a line without its newline; ValueError says what is wrong with it, NewerError where nothing is."""
+        """Read a line without its newline; raise ValueError if it is damaged, NewerError if its version is newer."""
         body = _body(line)
         try:
             fields = _fields(body)
@@ -86,9 +89,10 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """A setting that a search proposed: the `seq`-th line of its sweep; `time` is in unix seconds.
+    """A setting that a search proposed; `seq` numbers the journal's lines from 1, `time` is in unix seconds.
 
-    `after` is the last line before it, up to which the journal had the results that the proposal rests on.
+    `setting` is its index in the sweep, `point` its hyperparameters. `after` is the `seq` of the last line before it:
+    the proposal is based on the results up to that line.
     """
 
     seq: int
@@ -103,7 +107,7 @@ class Proposed:
 
     @classmethod
     def from_line(cls, line: bytes) -> Self:
-        """Read a line without its newline; ValueError says what is wrong with it, NewerError where nothing is."""
+        """Read a line without its newline; raise ValueError if it is damaged, NewerError if its version is newer."""
         body = _body(line)
         try:
             fields = _fields(body)
@@ -114,10 +118,10 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """An epoch after which a trial was compared: the `seq`-th line of its sweep; `time` is in unix seconds.
+    """A decision on a trial after an epoch; `seq` numbers the journal's lines from 1, `time` is in unix seconds.
 
-    `value` is the metric that pruning watches; `goes_on` says whether it went on at once. One that did not is pruned,
-    and may be promoted later.
+    `value` is the trial's value of the metric that pruning watches. `goes_on` is False if the trial was pruned;
+    a pruned trial may be promoted later.
     """
 
     seq: int
@@ -133,7 +137,7 @@ class Rung:
 
     @classmethod
     def from_line(cls, line: bytes) -> Self:
-        """Read a line without its newline; ValueError says what is wrong with it, NewerError where nothing is."""
+        """Read a line without its newline; raise ValueError if it is damaged, NewerError if its version is newer."""
         body = _body(line)
         try:
             fields = _fields(body)
@@ -147,13 +151,13 @@ _KINDS: Mapping[bytes, type[Entry]] = {LOOK: Looked, PROPOSAL: Proposed, RUNG: R
 
 
 def read_line(line: bytes) -> Entry:
-    """Read a line without its newline; ValueError says what is wrong with it, NewerError where nothing is."""
+    """Read a line without its newline; raise ValueError if it is damaged, NewerError if its version is newer."""
     kind = next((kind for begin, kind in _KINDS.items() if line.startswith(begin)), Record)
     return kind.from_line(line)
 
 
 def read_within(line: bytes) -> Iterator[Entry]:
-    """Yield the whole records in a bad line: two, where what is damaged is the end of the line between them."""
+    """Yield the intact records inside a damaged line: both, if only the newline between two lines is damaged."""
     for match in _WITHIN.finditer(line):
         with suppress(ValueError):
             yield read_line(match[0])
@@ -175,7 +179,7 @@ def _body(line: bytes) -> bytes:
 
 
 def _finite(value: Any) -> Any:
-    """Spell NaN and the infinities as strings, which JSON has no numbers for."""
+    """Replace NaN and the infinities by strings, at any depth, because JSON has no numbers for them."""
     if isinstance(value, Mapping):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -186,22 +190,22 @@ def _finite(value: Any) -> Any:
 
 
 def _fields(body: bytes) -> dict[str, Any]:
-    """Read a line's fields, the numbers that every kind of line has checked; ValueError or TypeError else."""
+    """Return a line's fields, with counts and time checked; raise ValueError, TypeError or KeyError if one is wrong."""
     fields: dict[str, Any] = json.loads(body)
     for name in _COUNTS & fields.keys():
         check_count(name, fields[name])
     if isinstance(fields["time"], bool) or not isinstance(fields["time"], int | float):
-        raise TypeError("time is no number")
+        raise TypeError("time is not a number")
     return fields
 
 
 def _result(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the values of a trial's result; ValueError or TypeError where one is of another kind."""
+    """Return a trial's result with its values checked; raise ValueError or TypeError if one is of a wrong type."""
     for name in _RESULT_COUNTS & result.keys():
         if result[name] is not None:
             check_count(name, result[name])
     for name in _RESULT_TEXTS & result.keys():
         if not isinstance(result[name], str | None):
-            raise TypeError(f"{name} is no text")
+            raise TypeError(f"{name} is not a string")
     numbers = {key: {name: float(value) for name, value in result[key].items()} for key in ("metrics", "best")}
     return {**result, **numbers, "seconds": float(result["seconds"])}

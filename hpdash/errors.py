@@ -1,4 +1,4 @@
-"""The error tree: what a user can cause, and the exit code it ends with.
+"""The errors that a user can cause, as a tree of classes, each with the exit code of the command.
 
 HpdashError            1
   SpecError            2   the sweep file, an option or a user's function is wrong
@@ -6,8 +6,8 @@ HpdashError            1
   LogdirError          4   the logs root cannot be used
     LockedError        3   another driver holds the sweep
   BackendError         4   workers cannot be started or kept alive
-  TrialError           1   one trial cannot be trained as it was set
-    MetricError        1   it has not the metric that ranks or prunes, so that the sweep may be what is wrong
+  TrialError           1   one trial cannot be trained with its settings
+    MetricError        1   the trial lacks the metric that ranks or prunes; the sweep file may be wrong
   ChangedError         2   the user's code or data changed while the sweep was running
 """
 
@@ -44,7 +44,7 @@ class SpecError(HpdashError):
 
     def __init__(self, problems: Sequence[Problem | str]) -> None:
         self.problems = tuple(problems)
-        super().__init__(self.problems)  # what pickle builds it from again, in the driver of a child
+        super().__init__(self.problems)  # pickle rebuilds it from these, when a child process sends it
 
     def __str__(self) -> str:
         return "\n".join(str(problem) for problem in self.problems)
@@ -75,14 +75,17 @@ class BackendError(HpdashError):
 
 
 class TrialError(HpdashError):
-    """Say why one trial cannot be trained as it was set."""
+    """Say why one trial cannot be trained with its settings."""
 
 
 class MetricError(TrialError):
-    """Say that a trial has not the metric that ranks or prunes; before any trial has finished, its sweep is wrong."""
+    """Say that a trial lacks the metric that ranks or prunes.
+
+    Until a trial of the sweep has finished, the fault is taken to be in the sweep file; after that, in the trial.
+    """
 
 
 class ChangedError(HpdashError):
-    """Say which code or data of the user's changed while the sweep was running."""
+    """Say which of the user's code or data changed while the sweep was running."""
 
     exit_code = 2

@@ -1,4 +1,4 @@
-"""How long a sweep may take on this machine, from its models' arithmetic and a matrix product timed just now."""
+"""Estimate how long a sweep takes on this machine, from its models' arithmetic and a timed matrix product."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import numpy as np
 from .trial import TrialSpec
 
 START_SECONDS = 5.0  # a worker imports TensorFlow and reads the data
-COMPILE_SECONDS = 2.0  # a graph's two passes
-STEP_SECONDS = 1e-4  # a step's cost beside arithmetic
-NORM_SECONDS = 1e-5  # what batch normalisation of a layer adds to a step
-CORE_RATE = 5e10  # a modest core's, where only the comparison of trials counts
-EFFICIENCY = 0.9  # of that product's rate over a whole step, as the shipped sweeps ran
+COMPILE_SECONDS = 2.0  # of a graph's two loops, training and validation
+STEP_SECONDS = 1e-4  # what a step costs besides arithmetic
+NORM_SECONDS = 1e-5  # what one layer of batch normalisation adds to a step
+CORE_RATE = 5e10  # a modest core's operations a second, for when only the ratios between trials matter
+EFFICIENCY = 0.9  # rate of a whole step over that of the matrix product, as measured in the shipped sweeps
 TIMED_PRODUCTS = 50
-PLAIN_EFFICIENCY = 0.75  # the same without XLA, where convolutions are most of a step
-VALUE_SECONDS = 2e-9  # of a step without XLA, for each value of the forward pass: .9 to 5.2 in 11 nets, median 2
-TRAINING = 3  # times the forward pass: backward takes twice as long
+PLAIN_EFFICIENCY = 0.75  # the same without XLA; such steps are mostly convolutions
+VALUE_SECONDS = 2e-9  # a step without XLA, for each value of the forward pass: .9e-9 to 5.2e-9 in 11 nets, median 2e-9
+TRAINING = 3  # times as long as the forward pass: the backward pass takes twice as long
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much data there is: training and validation examples, values an example, outputs."""
+    """How much data there is: the training and validation examples, the values of one example, the model's outputs."""
 
     train: int
     validation: int
@@ -35,9 +35,9 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The work of one example's forward pass: floating point operations, values that operations return without XLA.
+    """The work of one example's forward pass: its floating-point operations, and the values that its graph computes.
 
-    `step` is the overhead of one training step, in seconds.
+    `values` is 0 if XLA compiles the model. `step` is the overhead of one training step, in seconds.
     """
 
     operations: float
@@ -48,9 +48,9 @@ class Work:
 def seconds(
     specs: Sequence[TrialSpec], sizes: Sequence[Size], works: Sequence[Work], workers: int, times: float = 1.0
 ) -> float:
-    """Estimate the seconds that trials take on so many one-thread workers.
+    """Estimate the seconds that trials take on `workers` workers of one thread each.
 
-    `times` is how many trials there are for each of these, where they stand for others.
+    If the given trials are a sample, `times` is the number of trials that each of them stands for.
     """
     rate = matrix_rate() / workers
     graphs = min(len({spec.graph_key for spec in specs}), max(1.0, len(specs) * times))
@@ -60,7 +60,7 @@ def seconds(
 
 
 def trial_seconds(spec: TrialSpec, size: Size, work: Work, rate: float = CORE_RATE) -> float:
-    """Estimate a trial's training time in seconds; `rate` is a matrix product's, in operations a second."""
+    """Estimate a trial's training time in seconds; `rate` is that of a matrix product, in operations a second."""
     train = spec.settings["train"]
     steps = -(-size.train // train["batch_size"])
     passes = TRAINING * size.train + size.validation
@@ -72,7 +72,7 @@ def trial_seconds(spec: TrialSpec, size: Size, work: Work, rate: float = CORE_RA
 def mlp_work(spec: TrialSpec, size: Size) -> Work:
     """Return the work of the built-in MLP.
 
-    A user's model counts as one without hidden layers: enough to see that more epochs take longer.
+    A user's model counts as an MLP without hidden layers: enough to see that more epochs take longer.
     """
     model = spec.settings["model"]
     hidden = model["hidden"] if model["builder"] == "mlp" else []
@@ -82,7 +82,7 @@ def mlp_work(spec: TrialSpec, size: Size) -> Work:
 
 
 def matrix_rate() -> float:
-    """Time a float32 matrix product of a typical layer on all cores; return operations a second, at its best."""
+    """Time the float32 matrix product of a typical layer on all cores; return the best operations a second."""
     a, b = np.ones((64, 1024), np.float32), np.ones((1024, 1024), np.float32)
     best = float("inf")
     for _ in range(TIMED_PRODUCTS):

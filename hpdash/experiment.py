@@ -1,6 +1,7 @@
-"""The HParams experiment record: TensorBoard keeps one a logs root, so each sweep's is the union over all of them.
+"""The HParams experiment record of each sweep, for TensorBoard's HParams page.
 
-A running TensorBoard sees a record only in a folder that is new to it, hence a folder named after the content.
+TensorBoard uses one record for a whole logs root, so the record of each sweep covers all sweeps of the root. A running
+TensorBoard reads a record only from a folder that is new to it, so the folder is named after a digest of the record.
 """
 
 from __future__ import annotations
@@ -22,12 +23,15 @@ from . import disk, logdir
 from .trial import Scalar
 from .writer import write_experiment
 
-_PATIENCE = 60.0  # seconds to wait for another driver that updates the same root; it takes milliseconds
+_PATIENCE = 60.0  # seconds to wait for another driver that updates the same root; an update takes milliseconds
 
 
 @dataclass(frozen=True, slots=True)
 class Discrete:
-    """The values a hyperparameter takes, as the sessions log them: bools, finite numbers or strings, at least one."""
+    """The values that a hyperparameter takes, as the sessions log them: bools, finite numbers or strings, at least one.
+
+    Raises ValueError for any other values.
+    """
 
     values: tuple[Scalar, ...]
 
@@ -36,13 +40,16 @@ class Discrete:
             raise ValueError(f"expected bools, finite numbers or strings, found {self.values}")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the one JSON form."""
+        """Return the JSON form."""
         return {"type": "discrete", "values": list(self.values)}
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A range of numbers; of integers where both ends are."""
+    """A range of numbers from `min` to `max`; a range of integers if both ends are integers.
+
+    Raises ValueError if an end is not finite, or if min > max.
+    """
 
     min: float
     max: float
@@ -52,16 +59,17 @@ class Interval:
             raise ValueError(f"expected finite numbers min <= max, found {self.min} and {self.max}")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the one JSON form."""
+        """Return the JSON form."""
         whole = isinstance(self.min, int) and isinstance(self.max, int)
         return {"type": "interval", "min": self.min, "max": self.max, "kind": "int" if whole else "float"}
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A hyperparameter in TensorBoard's table; no domain where sweeps disagree beyond a common one.
+    """A hyperparameter in TensorBoard's table.
 
-    `everywhere` says that no trial lacks it, as one does whose optimiser has no momentum.
+    `domain` is None if the domains of several sweeps have no union. `everywhere` says that every trial has the
+    hyperparameter; a trial whose optimiser has no momentum, for example, lacks `momentum`.
     """
 
     name: str
@@ -70,16 +78,16 @@ class Column:
     everywhere: bool = True
 
     def to_json(self) -> dict[str, Any]:
-        """Return the one JSON form."""
+        """Return the JSON form."""
         domain = self.domain and self.domain.to_json()
         return {"name": self.name, "swept": self.swept, "domain": domain, "everywhere": self.everywhere}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read the JSON form back; KeyError, TypeError or ValueError where it is none."""
+        """Read the JSON form; raises KeyError, TypeError, ValueError or OverflowError if it is invalid."""
         name, flags = data["name"], (data["swept"], data["everywhere"])
         if not isinstance(name, str) or not all(isinstance(flag, bool) for flag in flags):
-            raise TypeError("a column's name is no text, or a flag of it no boolean")
+            raise TypeError("the name of a column must be a string, and its flags must be booleans")
         return cls(name, flags[0], _domain(data["domain"]), flags[1])
 
 
@@ -90,40 +98,40 @@ def _domain(data: Mapping[str, Any] | None) -> Discrete | Interval | None:
         return Interval(_number(data["min"]), _number(data["max"]))
     values = tuple(data["values"])
     if not all(isinstance(value, bool | int | float | str) for value in values):
-        raise TypeError("a domain's values are no scalars")
+        raise TypeError("the values of a domain must be booleans, numbers or strings")
     return Discrete(tuple(value if isinstance(value, bool | str) else _number(value) for value in values))
 
 
 def _number(value: Any) -> int | float:
-    """Return a number that a record's float64 can hold; TypeError or OverflowError else."""
+    """Return a number that a float64 of the record can hold; raises TypeError or OverflowError otherwise."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is no number")
+        raise TypeError(f"{value!r} is not a number")
     float(value)
     return value
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A scalar in TensorBoard's table: its tag and the sub-run it is in, "" or "validation"."""
+    """A scalar in TensorBoard's table: its tag, and as `group` the sub-run that has it, "" or "validation"."""
 
     tag: str
     group: str = ""
 
     def to_json(self) -> dict[str, str]:
-        """Return the one JSON form."""
+        """Return the JSON form."""
         return {"tag": self.tag, "group": self.group}
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What one sweep brings to TensorBoard's table; its JSON form stands in `sweep.json`."""
+    """The columns and metrics that one sweep adds to TensorBoard's table; `sweep.json` contains the JSON form."""
 
     columns: tuple[Column, ...]
     metrics: tuple[Metric, ...]
     description: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the one JSON form: the keys "columns", "metrics" and "description"."""
+        """Return the JSON form: the keys "columns", "metrics" and "description"."""
         return {
             "columns": [column.to_json() for column in self.columns],
             "metrics": [metric.to_json() for metric in self.metrics],
@@ -132,12 +140,12 @@ class Sheet:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read the JSON form back; KeyError, TypeError or ValueError where it is none."""
+        """Read the JSON form; raises KeyError, TypeError, ValueError or OverflowError if it is invalid."""
         columns = tuple(Column.from_json(column) for column in data["columns"])
         metrics = tuple(Metric(metric["tag"], metric["group"]) for metric in data["metrics"])
         texts = [data["description"], *(text for metric in metrics for text in (metric.tag, metric.group))]
         if not all(isinstance(text, str) for text in texts):
-            raise TypeError("a metric's tag or group, or the description, is no text")
+            raise TypeError("the tag and group of each metric and the description must be strings")
         return cls(columns, metrics, data["description"])
 
 
@@ -159,7 +167,10 @@ def merge(sheets: Sequence[Sequence[Column]]) -> tuple[Column, ...]:
 
 
 def _union(domains: Sequence[Discrete | Interval | None]) -> Discrete | Interval | None:
-    """Unite domains: values with values, an interval with numbers; None for an interval with anything else."""
+    """Return the union of domains: values with values, an interval with numbers.
+
+    None if a domain is None, or if there is an interval and any string or bool.
+    """
     known = [domain for domain in domains if domain is not None]
     if len(known) < len(domains):
         return None
@@ -175,11 +186,11 @@ def _union(domains: Sequence[Discrete | Interval | None]) -> Discrete | Interval
 
 
 def experiment(own: Sheet, sheets: Sequence[Sheet]) -> api_pb2.Experiment:
-    """Build a sweep's record: the union of all sheets, with `own` swept names marked as differing, and first.
+    """Build a sweep's record from all sheets; the swept names of `own` come first and are marked as differing.
 
-    TensorBoard shows five columns, the differing ones and then by name, and its Parallel Coordinates leave out every
-    trial that lacks one of them. So a name that some own trials lack is not marked, and one that is fixed in every
-    sweep is listed only where no trial lacks it.
+    TensorBoard shows five columns: those marked as differing, then the others by name. Its Parallel Coordinates view
+    leaves out every trial that lacks one of the five. So a name that some trials of `own` lack is not marked, and a
+    name that no sweep varies is listed only if every trial has it.
     """
     swept = [column.name for column in own.columns if column.swept and column.everywhere]
     merged = merge([sheet.columns for sheet in sheets])
@@ -197,7 +208,7 @@ def _hparam_info(column: Column, differs: bool) -> api_pb2.HParamInfo:
     info = api_pb2.HParamInfo(name=column.name, type=_data_type(column.domain), differs=differs)
     match column.domain:
         case Discrete(values):
-            # of clashing types too as they are: TensorBoard's filters compare with what the sessions logged
+            # unchanged, even if their types differ: TensorBoard's filters compare them with what the sessions logged
             info.domain_discrete.extend(values)
         case Interval(low, high):
             info.domain_interval.min_value, info.domain_interval.max_value = low, high
@@ -221,9 +232,10 @@ def _metric_info(metric: Metric) -> api_pb2.MetricInfo:
 
 
 def refresh(root: Path) -> list[str]:
-    """Bring the record of every sweep under a logs root up to date; return a warning for each unreadable one.
+    """Update the record of every sweep under a logs root; return a warning for each unreadable `sweep.json`.
 
-    Does nothing where nothing changed. Safe in several processes at once, and wherever one is interrupted.
+    Writes nothing if nothing changed. Several processes may do this at once, and it may be interrupted at any point.
+    Raises LogdirError if the disk refuses it, or if another process updates the same root for more than a minute.
     """
     lock = root / logdir.ROOT_LOCK
     with disk.guarded(lock), FileLock(lock, timeout=_PATIENCE):
@@ -234,7 +246,7 @@ def refresh(root: Path) -> list[str]:
 
 
 def stale(root: Path) -> list[Path]:
-    """Return the sweeps whose records do not know all sweeps under a logs root: one was copied, moved or renamed."""
+    """Return the folders of the sweeps whose record is not up to date: a sweep was copied, moved or renamed."""
     sheets, _ = _sheets(root)
     every = list(sheets.values())
     return [sweep for sweep, own in sheets.items() if not logdir.event_files(_folder(sweep, experiment(own, every)))]
@@ -251,12 +263,13 @@ def _sheets(root: Path) -> tuple[dict[Path, Sheet], list[str]]:
         try:
             sheets[path.parent] = Sheet.from_json(json.loads(path.read_bytes()))
         except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
-            warnings.append(f"{path}: left out of TensorBoard's HParams record: {type(error).__name__}: {error}")
+            missing = "so TensorBoard's HParams record does not cover this sweep"
+            warnings.append(f"{path} cannot be read, {missing}: {type(error).__name__}: {error}")
     return sheets, warnings
 
 
 def _replace(sweep: Path, record: api_pb2.Experiment) -> None:
-    """Write a sweep's record unless it is there, and only then delete those it replaces."""
+    """Write a sweep's record unless it exists; only then delete the records that it replaces."""
     folder = _folder(sweep, record)
     if not logdir.event_files(folder):
         write_experiment(folder, record)

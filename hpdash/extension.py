@@ -1,4 +1,7 @@
-"""What `--extend` may add to a sweep, more trials or more values; what was tried keeps its place and its number."""
+"""What `--extend` may add to a sweep: more trials or more values.
+
+The settings that were tried keep their index, and their trials keep their number.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from .spec import Sweep
 
 
 def before(settings: Mapping[str, Any], tried: Sequence[Mapping[str, Any]], sweep: Sweep) -> Sweep:
-    """Return a sweep as it was when its normalised settings were these and it had been extended by `tried`."""
+    """Return a sweep as its folder recorded it, before the extension that is asked for now.
+
+    `settings` are the recorded normalised settings. `tried` are the settings from before an earlier extension, if any.
+    """
     domains = {each["name"]: from_json(each["domain"]) for each in settings["hparams"]}
     hparams = tuple(replace(hparam, domain=domains.get(hparam.name, hparam.domain)) for hparam in sweep.hparams)
     listed = tuple(settings["trial"])
@@ -21,9 +27,9 @@ def before(settings: Mapping[str, Any], tried: Sequence[Mapping[str, Any]], swee
 
 
 def extended(old: Sweep, sweep: Sweep) -> Sweep:
-    """Return a sweep that goes on from another: the settings of that one come first, as they came there.
+    """Return a sweep that continues an old one: the settings of the old sweep come first, in their old order.
 
-    A search that learns has its settings in the journal.
+    An adaptive search is returned unchanged, because the journal has its settings.
     """
     course = Course(old)
     if course.is_adaptive:
@@ -32,9 +38,9 @@ def extended(old: Sweep, sweep: Sweep) -> Sweep:
 
 
 def refused(found: Sequence[Change], settings: Mapping[str, Any], old: Sweep, sweep: Sweep) -> list[Change]:
-    """Return the changes that take something away, or change more than how much is tried.
+    """Return the changes that `--extend` does not allow: all but more trials, more values and more [[trial]] tables.
 
-    `found` are all since the sweep had these normalised settings, and was `old`.
+    `found` are all changes since the sweep had the normalised `settings` and was `old`.
     """
     domains = {each["name"]: from_json(each["domain"]) for each in settings["hparams"]}
     shared = (hparam for hparam in sweep.hparams if hparam.name in domains)
@@ -47,7 +53,7 @@ def refused(found: Sequence[Change], settings: Mapping[str, Any], old: Sweep, sw
 
 
 def _holds(domain: Domain, other: Domain) -> bool:
-    """Say whether a domain has all that another has."""
+    """Return whether a domain contains all values of another."""
     if isinstance(domain, Choice) or isinstance(other, Choice):
         both = isinstance(domain, Choice) and isinstance(other, Choice)
         return both and {identity(v) for v in other.values} <= {identity(v) for v in domain.values}  # type: ignore[union-attr]

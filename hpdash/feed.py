@@ -1,7 +1,8 @@
-"""Data and weights between NumPy and TensorFlow without a copy, and the order in which an epoch takes its examples."""
+"""Pass data and weights between NumPy and TensorFlow without a copy, and order the examples of an epoch."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from .layers import on_gpu
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Examples start..stop of a pair of tensors: x [n, ...] in its stored type, y [n]."""
+    """The examples from `start` to `stop` (excluded) of two tensors: x [n, ...] in its stored type, y [n]."""
 
     x: tf.Tensor
     y: tf.Tensor
@@ -26,7 +27,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class EngineData:
-    """What an engine trains and validates on; x' = (x - offset) / divisor happens inside the graph."""
+    """The data on which an engine trains and validates; the graph scales x to (x - offset) / divisor."""
 
     train: Part
     validation: Part
@@ -34,15 +35,15 @@ class EngineData:
     divisor: np.ndarray[Any, np.dtype[np.float32]]
 
     def scaled(self, part: Part, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the batch (x float32 [b, ...], y [b]) at those indices."""
+        """Return the batch (x float32 [b, ...], y [b]) at the given indices [b], x scaled."""
         return self.prepared(self.taken(part, index)), tf.gather(part.y, index)
 
     def taken(self, part: Part, index: tf.Tensor) -> tf.Tensor:
-        """Return the examples at those indices as they are stored, one a row (x [b, n])."""
+        """Return the examples at the given indices [b] in their stored type, each flattened into a row: x [b, n]."""
         return tf.gather(tf.reshape(part.x, (len(part.x), -1)), index)
 
     def prepared(self, rows: tf.Tensor) -> tf.Tensor:
-        """Return stored examples as the model gets them (x float32 [b, ...])."""
+        """Return stored examples [b, n] as inputs of the model: scaled, x float32 [b, ...]."""
         x = tf.reshape(tf.cast(rows, tf.float32), (-1, *self.train.x.shape[1:]))
         if np.any(self.offset):
             x -= self.offset
@@ -52,25 +53,26 @@ class EngineData:
 
 
 def epoch_order(part: Part, seed: int, epoch: int) -> np.ndarray[Any, np.dtype[np.int32]]:
-    """Return a part's indices, int32 [n], in the order that (seed, epoch) gives."""
+    """Return the indices of a part, int32 [n], in a random order that depends only on (seed, epoch)."""
     order = np.random.default_rng((seed, epoch)).permutation(len(part)).astype(np.int32)
     order += np.int32(part.start)
     return order
 
 
 def tensor(array: np.ndarray[Any, Any]) -> tf.Tensor:
-    """Hold an array as a tensor, without a copy where the device is the CPU and the memory aligned.
+    """Return an array as a tensor, without a copy if the device is the CPU and the memory is aligned to 64 bytes.
 
-    The memory may be mapped and not to be written to: no operation writes to a tensor.
+    The array must be contiguous for that, too. Its memory may be read-only (a mapped file), because no operation writes
+    to a tensor.
     """
     if on_gpu() or array.ctypes.data % 64 or not array.flags.c_contiguous:
         return tf.constant(array)
-    writable = array if array.flags.writeable else np.asarray(_Unlocked(array))  # DLPack exports no others
+    writable = array if array.flags.writeable else np.asarray(_Unlocked(array))  # DLPack exports only writable arrays
     return tf.experimental.dlpack.from_dlpack(writable.__dlpack__())
 
 
 class _Unlocked:
-    """A read-only array, which it holds, under an interface that does not say so."""
+    """A read-only array that presents itself as writable; it keeps a reference to the array."""
 
     def __init__(self, array: np.ndarray[Any, Any]) -> None:
         self.array = array
@@ -78,6 +80,21 @@ class _Unlocked:
 
 
 def view(variable: tf.Variable) -> np.ndarray[Any, Any]:
-    """Return a variable's values without a copy where NumPy knows their type: a large layer's copy takes memory."""
+    """Return a variable's values, without a copy if they are float32 or float64.
+
+    A copy of a large layer would take memory.
+    """
     value = variable.read_value()
     return np.asarray(memoryview(value)) if value.dtype in (tf.float32, tf.float64) else value.numpy()
+
+
+def fill(variables: Sequence[tf.Variable], values: Collection[np.ndarray[Any, Any]]) -> bool:
+    """Assign values to variables; return False, and change nothing, if their number, shapes or item sizes differ."""
+    types = [(tuple(v.shape), v.dtype.as_numpy_dtype) for v in variables]
+    fits = [value.shape == shape and value.itemsize == np.dtype(kind).itemsize
+            for value, (shape, kind) in zip(values, types, strict=False)]  # fmt: skip
+    if len(values) != len(variables) or not all(fits):
+        return False
+    for variable, value, (_, kind) in zip(variables, values, types, strict=True):
+        variable.assign(value.view(kind))  # a file holds bfloat16 as raw bytes
+    return True

@@ -1,4 +1,4 @@
-"""`hpdash sweep --dry-run`: what a sweep would run, and about how long it takes."""
+"""The forecast of `hpdash sweep --dry-run`: which trials a sweep would run, and about how long that takes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from .trial import TrialSpec, own_loop
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a sweep would run: the certain trials, how many at most, and their seconds or why these are unknown."""
+    """What a sweep would run.
+
+    `specs` are the trials that run whatever the results are, `total` is the greatest possible number of trials, and
+    `seconds` the estimated duration or the reason why it is unknown.
+    """
 
     specs: Sequence[TrialSpec]
     total: int
@@ -25,7 +29,10 @@ class Forecast:
 
 
 def dry_run(sweep: Sweep, workers: int | None = None, threads: int = 1) -> Forecast:
-    """Return what a sweep would run; trains and writes nothing, reads the data where they are here."""
+    """Return what a sweep would run, without training or writing anything; read the data if they are on this machine.
+
+    `workers` defaults to the number of processors divided by `threads`, at least 1.
+    """
     limits.check_files(0)
     course = Course(sweep)
     return Forecast(
@@ -37,9 +44,9 @@ def _forecast(sweep: Sweep, course: Course, workers: int) -> float | str:
     samples = course.samples()
     tables = data_tables(samples)
     if any(own_loop(spec.settings["train"]) for spec in samples):
-        return "the work of a loop of one's own is not known before it runs"
+        return "the duration of a custom training loop is unknown before it runs"
     if any(data.needs_fetch(table) for table in tables):
-        return "the data are not here"
+        return "the data are not on this machine yet"
     signals = Signals()
     facts = probe.look(probe.Question(tables, (), sweep.folder, usages(sweep, samples)), signals)
     samples = Course(settled(sweep, samples, tables, facts)).samples()

@@ -1,4 +1,4 @@
-"""What can be told of a sweep's data without loading them or importing a function: for `hpdash check`."""
+"""What `hpdash check` can tell of a sweep's data without loading them or importing a function."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INPUTS: Mapping[str, Inputs] = {  # a test compares them with the data
 
 
 def foreseen(sweep: Sweep) -> Sweep:
-    """Return a sweep with what its inputs are, and with the objective that fits its data, as far as that is known."""
+    """Return a sweep with the inputs of its data sets and the objective that fits them, as far as they are known."""
     names = [name for name in sweep.values["name"] if name is not None]
     files = {name: _kinds(name, sweep) for name in names if name.endswith(".npz")}
     inputs = {name: INPUTS[name] for name in names if name in INPUTS} | {

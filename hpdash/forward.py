@@ -1,4 +1,4 @@
-"""The forward pass of a model, traced for one example: what is known of a graph before anything trains."""
+"""The forward pass of a model as a graph: what can be known of the model before it trains."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from .feed import EngineData
 from .xla import FREE, operations_of, size
 
 
@@ -20,21 +21,33 @@ def trace(model: keras.Model, shape: Sequence[int]) -> Any:
     return forward.get_concrete_function(tf.TensorSpec((1, *shape), tf.float32))
 
 
-def constants(model: keras.Model, x: tf.Tensor, y: tf.Tensor, seed: int) -> list[bytes]:
-    """Return the constants in the graph of a model's loss, and the seeds of its random operations, in sorted order.
+def forward_pass(model: keras.Model, data: EngineData) -> Any:
+    """Return the graph of one example's forward pass.
 
-    Two models of one graph whose lists differ cannot share it: a number that was drawn is in the graph, not in a
-    variable. `seed` is that of NumPy's and Python's random numbers while a layer may draw some; their state is then put
-    back.
+    The metrics create their variables here; otherwise the training loop would have to be traced twice.
+    """
+    x, y = data.scaled(data.train, tf.constant([data.train.start]))
+    concrete = trace(model, x.shape[1:])
+    outputs = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), concrete.structured_outputs)
+    model.compute_metrics(x, y, outputs)
+    return concrete.graph
+
+
+def constants(model: keras.Model, x: tf.Tensor, y: tf.Tensor, seed: int) -> list[bytes]:
+    """Return the constants in the graph of a model's loss, and the seeds of its random operations, sorted.
+
+    If the lists of two models from one builder differ, the models cannot share a compiled graph: a random number became
+    a constant of the graph instead of a variable. `seed` seeds the global generators of NumPy and Python during the
+    trace, because a layer may draw from them; their state is restored afterwards.
     """
 
     def loss(x: tf.Tensor, y: tf.Tensor) -> Any:
         outputs = model(x, training=True)
-        with suppress(Exception):  # a model with a `train_step` of its own may have no loss
+        with suppress(Exception):  # a model with a custom `train_step` may have no loss
             return outputs, model.compute_loss(x, y, outputs, None, training=True)
         return outputs
 
-    kept, drawn = np.random.get_state(), random.getstate()  # users' code draws from the global generators
+    kept, drawn = np.random.get_state(), random.getstate()  # users' code may draw from the global generators
     np.random.seed(seed)
     random.seed(seed)
     try:
@@ -52,7 +65,7 @@ def constants(model: keras.Model, x: tf.Tensor, y: tf.Tensor, seed: int) -> list
 def floating_operations(graph: Any) -> float:
     """Count a graph's floating point operations, as TensorFlow's profiler registers them.
 
-    A loop's body counts as nothing, and so do operations without a registered count.
+    The body of a loop is not counted, nor are operations without a registered count.
     """
     profiler = tf.compat.v1.profiler
     options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation()).with_empty_output().build()
@@ -66,5 +79,5 @@ def values(graph: Any) -> float:
 
 
 def has_loop(graph: Any) -> bool:
-    """Return whether a graph repeats a part of it, as recurrent layers do."""
+    """Return whether a graph contains a loop, as recurrent layers do."""
     return any(each.type in ("While", "StatelessWhile") for each in operations_of(graph))

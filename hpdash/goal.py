@@ -1,8 +1,8 @@
-"""Whether less or more of a metric is better: what all that ranks, picks or prunes compares by.
+"""Whether a lower or a higher value of a metric is better, for all code that ranks, selects or prunes.
 
-Source of the tables: `keras.metrics.Metric._direction` ("up" or "down") of every metric that Keras has, and the losses,
-of which less is better. A test compares them with the installed Keras. The losses `dice` and `tversky` are left out: an
-index of that name, of which more is better, is usual too.
+Source of the tables: `keras.metrics.Metric._direction` ("up" or "down") of every Keras metric, and the Keras losses,
+for which lower is better. A test compares the tables with the installed Keras. The losses `dice` and `tversky` are left
+out, because metrics of the same names (the Dice and Tversky indices), for which higher is better, are common too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 
 class Goal(StrEnum):
-    """The direction in which a metric improves, spelled as a sweep file spells it."""
+    """The direction in which a metric improves, spelled as in a sweep file."""
 
     MIN = "min"
     MAX = "max"
@@ -25,7 +25,7 @@ class Goal(StrEnum):
 
     @property
     def worst(self) -> float:
-        """The infinity that every value is better than."""
+        """The worst value: inf for "min", -inf for "max"."""
         return self.sign * math.inf
 
     def worth(self, value: float) -> float:
@@ -33,11 +33,11 @@ class Goal(StrEnum):
         return -math.inf if math.isnan(value) else -self.sign * value
 
     def better(self, value: float, other: float) -> bool:
-        """Return whether a value is better than another; NaN is worse than every number."""
+        """Return whether a value is better than another; NaN counts as the worst value."""
         return self.worth(value) > self.worth(other)
 
 
-_SHARED = (  # losses that are metrics too, by every name that `compile` takes
+_SHARED = (  # losses that are also metrics, under every name that `compile` takes
     "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy", "bce",
     "hinge", "squared_hinge", "categorical_hinge", "kl_divergence", "kld", "poisson",
     "mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_logarithmic_error",
@@ -58,14 +58,14 @@ MORE = frozenset((
     "true_positives", "true_negatives",
 ))  # fmt: skip
 _NUMBERED = re.compile(r"_\d+$")  # the second AUC of a model is called auc_1
-_WORD, _CAPITAL = re.compile(r"(.)([A-Z][a-z]+)"), re.compile(r"([a-z])([A-Z])")  # as Keras splits a class's name
+_WORD, _CAPITAL = re.compile(r"(.)([A-Z][a-z]+)"), re.compile(r"([a-z])([A-Z])")  # to snake case, as Keras does
 
 
 def goal_of_metric(metric: str) -> Goal | None:
-    """Return which way a metric of Keras improves, None for one that Keras does not have.
+    """Return the direction in which a Keras metric improves, None if Keras has no such metric.
 
-    `metric` is a name as Keras' logs and a sweep's objective have it: `validation/auc_1`, `RootMeanSquaredError`, or
-    with the name of an output before it, `price_mean_absolute_error`.
+    `metric` is a name as in Keras' logs or in a sweep's objective: `validation/auc_1`, `RootMeanSquaredError`, or after
+    the name of an output, `price_mean_absolute_error`.
     """
     name = _CAPITAL.sub(r"\1_\2", _WORD.sub(r"\1_\2", metric.rpartition("/")[2])).lower()
     parts = _NUMBERED.sub("", name).split("_")

@@ -1,7 +1,7 @@
-"""The Histogram value: what is kept of an array's distribution.
+"""A histogram: the form in which an array's distribution is stored, and the statistics of that form.
 
-A histogram is read as a density that is uniform inside each bucket; a bucket of width 0 is a point mass. All that is
-computed here is exact for that reading, so the only error is the binning's own: a bucket's width at most.
+A histogram is read as a density that is uniform inside each bucket; a bucket of width 0 is a point mass. All results
+are exact for that reading, so the only error is that of the binning: at most the width of a bucket.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import binning
 
-NEAR_ZERO = 1e-3  # fixed, to ask the same of every run; one in standard deviations would move with what it measures
+NEAR_ZERO = 1e-3  # fixed, to mean the same in every run; a multiple of the standard deviation would move with the data
 
-_SINGLE_WIDTH = 1e-6  # of the one bucket of values that are all alike
-_NARROWEST = 1e-300  # a range below this has no bucket width that float64 can divide by
-_WIDEST = 1e308  # a range from here on, or a margin around such a value, can leave float64
+_SINGLE_WIDTH = 1e-6  # width of the single bucket of values that are all alike
+_NARROWEST = 1e-300  # a narrower range has buckets too narrow to divide by in float64
+_WIDEST = 1e308  # a wider range, or a margin around such a value, can overflow float64
 _TINY = 5e-324  # the least positive float64
 
 
@@ -29,8 +29,9 @@ _TINY = 5e-324  # the least positive float64
 class Histogram:
     """Counts between edges: `edges` float64 [k+1], finite and not decreasing; `counts` float64 [k], none negative.
 
-    `nonfinite` is the number of values that are in no bucket because they were NaN or infinite. `cumulated` [k+1] is
-    how many are left of each edge.
+    `nonfinite` is the number of NaN and infinite values, which are in no bucket. `cumulated` [k+1] is the number of
+    values left of each edge.
+    Raises ValueError for other arrays.
     """
 
     edges: NDArray[np.float64]
@@ -50,7 +51,8 @@ class Histogram:
         with np.errstate(over="ignore", invalid="ignore"):
             cumulated = np.concatenate([[0.0], np.cumsum(self.counts)])
         if not (self.counts >= 0).all() or not np.isfinite(cumulated[-1]) or self.nonfinite < 0:
-            raise ValueError(f"expected counts of at least 0, found {self.counts} and {self.nonfinite} non-finite")
+            found = f"{self.counts} and nonfinite = {self.nonfinite}"
+            raise ValueError(f"expected finite counts of at least 0 and nonfinite of at least 0, found {found}")
         cumulated.setflags(write=False)
         object.__setattr__(self, "cumulated", cumulated)
 
@@ -58,11 +60,12 @@ class Histogram:
     def of(cls, values: NDArray[Any], buckets: int = 64) -> Histogram:
         """Count an array of any shape and real type in equal buckets from its least to its greatest finite value.
 
-        Values too alike to be told apart, or none at all, get one bucket, a millionth wide (of the value, from 1 on)
-        around them or around 0: wide enough to be drawn, too narrow to look like a spread.
-        Takes time in proportion to the values and 1 MiB of memory, however many there are.
+        If the values are too close to be distinguished, or if there are none, one bucket lies around them or around 0.
+        Its width is a millionth, or a millionth of the absolute value if that is above 1: wide enough to be drawn, too
+        narrow to look like a spread.
+        Takes time in proportion to the number of values, and 1 MiB of memory for any number of values.
         """
-        flat = np.asarray(values).ravel(order="K")  # the order in memory: no copy of a transposed array
+        flat = np.asarray(values).ravel(order="K")  # in memory order, so that a transposed array is not copied
         low, high, finite = binning.extent(flat)
         if _NARROWEST < high - low < _WIDEST:
             counts = binning.count(flat, low, high, buckets, all_finite=finite == flat.size)
@@ -79,22 +82,22 @@ class Histogram:
 
     @property
     def min(self) -> float:
-        """The left edge of the first bucket that holds something, NaN where none does."""
+        """The left edge of the first bucket that is not empty, NaN if all are empty."""
         return float(self.edges[np.flatnonzero(self.counts)[0]]) if self.total else math.nan
 
     @property
     def max(self) -> float:
-        """The right edge of the last bucket that holds something, NaN where none does."""
+        """The right edge of the last bucket that is not empty, NaN if all are empty."""
         return float(self.edges[np.flatnonzero(self.counts)[-1] + 1]) if self.total else math.nan
 
     @property
     def mean(self) -> float:
-        """The mean, sum(s m) over shares s and bucket middles m; NaN where there is no value."""
+        """The mean, sum(s m) over shares s and bucket midpoints m; NaN if there are no values."""
         return float(self._shares @ (self.edges[:-1] / 2 + self.edges[1:] / 2)) if self.total else math.nan
 
     @property
     def std(self) -> float:
-        """The standard deviation, sqrt(sum(s ((m - mean)^2 + w^2 / 12))); NaN where there is no value.
+        """The standard deviation, sqrt(sum(s ((m - mean)^2 + w^2 / 12))); NaN if there are no values.
 
         w^2 / 12 is the variance inside a bucket of width w. Divides by n, as np.std does.
         """
@@ -108,20 +111,24 @@ class Histogram:
         return reach * (2 * math.sqrt(self._shares @ (away**2 + (np.diff(halves) / reach) ** 2 / 12)))
 
     def share(self, low: float, high: float) -> float:
-        """Return the share of the values from low to high, both included; NaN where there is no value."""
+        """Return the share of the values from `low` to `high`, both included; NaN if there are no values.
+
+        Raises ValueError if low > high.
+        """
         if not low <= high:
             raise ValueError(f"expected low <= high, found {low} and {high}")
         below = self.below(np.array([low, high, high]))
         return float((below[-1] - below[0]) / self.total) if self.total else math.nan
 
     def share_near_zero(self, width: float = NEAR_ZERO) -> float:
-        """Return the share of the values at most `width` away from 0; finer than a bucket it is an interpolation."""
+        """Return the share of the values within `width` of 0; interpolated if `width` is smaller than a bucket."""
         return self.share(-width, width)
 
     def quantiles(self, levels: ArrayLike) -> NDArray[np.float64]:
-        """Return for each level p in [0, 1] the least x that p of the values do not exceed, from `min` to `max`.
+        """Return for each level p in [0, 1] the least x such that a share p of the values does not exceed x.
 
-        The inverse of the cumulated distribution, linear inside a bucket; NaN where there is no value.
+        This is the inverse of the cumulated distribution, linear inside a bucket, from `min` to `max`; NaN if there are
+        no values. Raises ValueError if a level is not in [0, 1].
         """
         p = np.asarray(levels, np.float64)
         if not ((p >= 0) & (p <= 1)).all():
@@ -137,26 +144,28 @@ class Histogram:
         return found
 
     def quantile(self, level: float) -> float:
-        """Return one of the `quantiles`."""
+        """Return the quantile of a single level, as `quantiles` does."""
         return float(self.quantiles(level))
 
     def rebin(self, edges: ArrayLike) -> Histogram:
-        """Return the same values counted between other edges; none is lost.
+        """Return the same values counted between other edges; no value is lost.
 
-        A bucket's count is split by length, a point mass goes whole into the bin [left, right) that it lies in, or
-        into a bin of width 0 at its place. What lies outside the edges goes into the first or the last bin.
+        The count of a bucket is split in proportion to length. A point mass goes as a whole into the bin [left, right)
+        that contains it, or into a bin of width 0 at its position. Values outside the edges go into the first or the
+        last bin.
         """
         below = self.below(np.asarray(edges, np.float64))
         below[:1], below[-1:] = 0, self.total
         return Histogram(np.asarray(edges), np.diff(below), self.nonfinite)
 
     def density(self, edges: ArrayLike) -> NDArray[np.float64]:
-        """Return the share of all values a unit of width in each bin between increasing edges, the last one closed.
+        """Return the share of all values per unit of width, in each bin between increasing edges.
 
-        Counts over total over width, to be drawn: what lies outside the edges is in no bin. 0 where there is no value.
+        The last bin is closed. The density is meant for drawing: values outside the edges are in no bin. All densities
+        are 0 if there are no values. Raises ValueError if the edges do not increase.
         """
         bins = np.asarray(edges, np.float64)
-        halves = np.diff(bins / 2)  # which cannot overflow
+        halves = np.diff(bins / 2)  # the difference of two halves cannot overflow
         if not (halves > 0).all():
             raise ValueError(f"expected edges that increase, found {bins}")
         below = self.below(np.append(bins, bins[-1:]))
@@ -164,10 +173,11 @@ class Histogram:
         return counts / (self.total or 1.0) / halves / 2
 
     def below(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Count the values below each of the sorted points; at a repeated one, from its second time on, up to it.
+        """Count the values below each of the sorted points.
 
-        So point masses are steps between two equal points, and over the `union` of their edges two distributions
-        are polylines through the values given here.
+        If a point is repeated, its second and later occurrences count the values up to and including the point. So a
+        point mass is a step between two equal points, and two distributions are polylines through these counts over the
+        `union` of their edges.
         """
         index = self.edges.searchsorted(points)
         again = (points[1:] == points[:-1]).nonzero()[0] + 1
@@ -186,10 +196,12 @@ class Histogram:
 
 
 def shared_edges(histograms: Sequence[Histogram], bins: int = 60, clip: float = 0.999) -> NDArray[np.float64]:
-    """Return equal bins on one axis that holds at least `clip` of the histograms' values, each weighing the same.
+    """Return the edges of `bins` equal bins that hold at least the share `clip` of the histograms' values.
 
-    Half of what may be left out is cut from either side, bucket by bucket, so that an outlier does not ruin the axis;
-    1.0 keeps all. Values too alike to be told apart get bins a millionth wide together, and none at all bins around 0.
+    All histograms have the same weight. Half of the rest is cut off at either end, bucket by bucket, so that an outlier
+    does not ruin the axis; with clip = 1.0 nothing is cut off. If the values are too close to be distinguished, all
+    bins together are a millionth wide; if there are none, the bins lie around 0.
+    Raises ValueError if `bins` or `clip` is out of range.
     """
     if bins < 1 or not 0 < clip <= 1:
         raise ValueError(f"expected at least 1 bin and 0 < clip <= 1, found {bins} and {clip}")
@@ -205,7 +217,7 @@ def shared_edges(histograms: Sequence[Histogram], bins: int = 60, clip: float = 
 
 
 def _outermost(places: NDArray[np.float64], shares: NDArray[np.float64], cut: float) -> float:
-    """Return the greatest place once at most `cut` of the shares, from the greatest down, is left out."""
+    """Return the greatest position left after cutting at most `cut` of the shares from above, 0 if there is none."""
     places, shares = places[shares > 0], shares[shares > 0]
     if not places.size:
         return 0.0
@@ -215,10 +227,11 @@ def _outermost(places: NDArray[np.float64], shares: NDArray[np.float64], cut: fl
 
 
 def mixture(histograms: Sequence[Histogram], edges: ArrayLike | None = None) -> Histogram:
-    """Return the mean distribution of a group, each member weighing the same whatever its total.
+    """Return the mean distribution of a group; all members have the same weight, whatever their totals.
 
-    On the given edges, else on all of the members': exact, but as slow as their number squared. The total is the
-    members' mean; those without a value are left out. ValueError where there is no histogram.
+    It has the given edges, by default those of all members: exact, but the time grows with the square of their number.
+    Its total is the mean of the members' totals. Members without values are left out. Raises ValueError if there is no
+    histogram.
     """
     if not histograms:
         raise ValueError("expected at least one histogram, found none")
@@ -233,7 +246,7 @@ def mixture(histograms: Sequence[Histogram], edges: ArrayLike | None = None) -> 
 def band(histograms: Sequence[Histogram], edges: ArrayLike) -> NDArray[np.float64]:
     """Return the mean, the least and the greatest density of a group in each bin: [3, bins].
 
-    Those without a value are left out; where nobody has one all is 0.
+    Histograms without values are left out; all is 0 if none has values.
     """
     densities = [histogram.density(edges) for histogram in histograms if histogram.total]
     stack = np.array(densities or [np.zeros(np.size(edges) - 1)])
@@ -241,5 +254,5 @@ def band(histograms: Sequence[Histogram], edges: ArrayLike) -> NDArray[np.float6
 
 
 def union(histograms: Sequence[Histogram]) -> NDArray[np.float64]:
-    """Return all edges of some histograms in order, as often as they have them: between two all densities are flat."""
+    """Return the edges of all histograms, sorted, with repetitions: between two of them every density is constant."""
     return np.sort(np.concatenate([histogram.edges for histogram in histograms]))

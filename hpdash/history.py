@@ -1,4 +1,4 @@
-"""What a journal's lines add up to: how each trial stands, what it has reached, where it was pruned and promoted."""
+"""The state of a sweep, computed from its journal's lines: how each trial stands, its rungs and its promotions."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .trial import TrialResult, TrialState
 
 
 class History:
-    """The state that a sweep's decisions are made from; the same lines always add up to the same.
+    """The state on which a sweep's decisions are based; the same lines always give the same state.
 
-    `latest` has each trial's last transition; `rungs` by epoch the trials that were compared after it; `promoted` the
-    epochs after which a trial was pruned and went on all the same.
+    `latest` has each trial's last transition. `rungs` has, by epoch, the trials that were compared after it. `promoted`
+    has, by trial, the epochs after which it was pruned and went on later.
     """
 
     def __init__(self) -> None:
@@ -23,14 +23,14 @@ class History:
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> Self:
-        """Add up lines in their order."""
+        """Build the state from journal lines in their order."""
         history = cls()
         for entry in entries:
             history.add(entry)
         return history
 
     def add(self, entry: Entry) -> None:
-        """Take one more line in."""
+        """Add one more line to the state."""
         if isinstance(entry, Rung):
             self.rungs.setdefault(entry.epoch, {})[entry.trial] = entry
         elif isinstance(entry, Record):
@@ -40,16 +40,16 @@ class History:
             self.latest[entry.trial] = entry
 
     def pruned_after(self, trial: int) -> int | None:
-        """Return the epoch after which a trial stopped that stands as pruned, None where it does not."""
+        """Return the epoch after which a trial was pruned, None if the trial is not pruned now."""
         record = self.latest.get(trial)
         return record.result.epochs if record and record.state is TrialState.PRUNED and record.result else None
 
     def went_on(self, trial: int, epoch: int) -> bool | None:
-        """Say whether a trial goes on after an epoch, None where that was not decided."""
+        """Return whether a trial goes on after an epoch, None if that has not been decided."""
         rung = self.rungs.get(epoch, {}).get(trial)
         return None if rung is None else rung.goes_on or epoch in self.promoted.get(trial, ())
 
     @property
     def results(self) -> dict[int, TrialResult]:
-        """The results a search learns from: who was killed or interrupted has none yet."""
+        """The results that a search learns from; a trial that was killed, timed out or was interrupted has none yet."""
         return {n: record.result for n, record in self.latest.items() if record.result and record.state.is_conclusive}

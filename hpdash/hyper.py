@@ -1,7 +1,8 @@
-"""Hyperparameters that a compiled graph reads from variables, so that trials which differ in them share the graph.
+"""Hyperparameters that a compiled graph reads from variables, so that trials with different values share the graph.
 
-Keras keeps a dropout rate, a penalty or a momentum as a Python number, which becomes a constant of the graph; Keras 2
-kept its optimisers' as variables (`OptimizerV2._set_hyper`), and the learning rate is one still.
+Keras keeps a dropout rate, a penalty or a momentum as a Python number, which becomes a constant of the graph. Keras 2
+kept the hyperparameters of its optimisers in variables (`OptimizerV2._set_hyper`), and the learning rate is still in
+one.
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ import tensorflow as tf
 
 
 class Hyper(float):
-    """A number that Python takes for a float, and a graph that TensorFlow traces for the value of a variable.
+    """A number that is a float to Python, and that TensorFlow traces into a graph as the value of a variable.
 
-    So Keras checks it, compares it and asks whether it is 0 by the value it had first. What Keras computes from it and
-    plain numbers, such as 1 - momentum, is a Hyper of the same variable: in double precision and rounded last, as the
-    constant would be.
+    So Keras checks it, compares it and tests whether it is 0 by its first value. The result of arithmetic with plain
+    numbers, such as 1 - momentum, is a Hyper of the same variable. The graph computes it in double precision and rounds
+    it last, as a constant would be.
     """
 
-    dtype = float  # Keras asks a number for it, or else for its class, to see what type a result has
+    dtype = float  # Keras reads this, or else takes a number's class, to find the type of a result
     variable: tf.Variable
     _read: Callable[[], tf.Tensor]
 
     @classmethod
     def of(cls, value: float) -> Self:
-        """Return a number with a variable of its own."""
+        """Return a number with a new variable that holds it."""
         variable = tf.Variable(value, dtype=tf.float64, trainable=False)
         return cls._reading(value, variable, variable.read_value)
 
@@ -38,14 +39,14 @@ class Hyper(float):
         return number
 
     def __tf_tensor__(self, dtype: tf.DType | None = None, name: str | None = None) -> tf.Tensor:
-        """Return a scalar of a floating type, by default that of Keras."""
+        """Return the variable's value as a scalar of a floating type, by default Keras' `floatx`."""
         return tf.cast(self._read(), dtype or keras.config.floatx(), name)
 
 
 def _arithmetic(method: str) -> Callable[[Hyper, Any], Any]:
     def computed(self: Hyper, other: Any) -> Any:
         if type(other) not in (int, float):
-            return NotImplemented  # a tensor knows how
+            return NotImplemented  # a tensor implements the operation itself
         value = getattr(float, method)(self, float(other))
         return self._reading(value, self.variable, lambda: getattr(self._read(), method)(float(other)))
 
@@ -57,14 +58,20 @@ for _method in ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruedi
 
 
 def hold(owner: object, names: Iterable[str]) -> None:
-    """Make those attributes hypers that are numbers other than 0: with 0, Keras builds another graph."""
+    """Replace the named attributes of an object by Hypers, if they are numbers other than 0.
+
+    A 0 stays, because Keras builds a different graph for it. Attributes that are missing or None stay, too.
+    """
     for name in names:
         if value := getattr(owner, name, None):
             setattr(owner, name, Hyper.of(value))
 
 
 def hypers(model: keras.Model) -> list[Hyper]:
-    """Return a compiled model's: its optimiser's, which another may scale the loss for, its layers' and penalties'."""
+    """Return every Hyper of a compiled model: those of its optimiser, of its layers and of their kernel regularizers.
+
+    An optimiser that scales the loss is unwrapped first.
+    """
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     penalties = [getattr(layer, "kernel_regularizer", None) for layer in model.layers]
     owners = (optimizer, *model.layers, *filter(None, penalties))

@@ -1,6 +1,7 @@
-"""The only place that records trial states: one checked line a transition, on the disk before anything else happens.
+"""The journal: the only record of trial states, with one line and a checksum for each transition.
 
-Proposed settings and looks at the test set have lines of their own, which change no state.
+A line is on the disk before anything else happens. Rungs, proposed settings and evaluations on the test set have lines
+of their own, which change no state.
 """
 
 from __future__ import annotations
@@ -37,15 +38,15 @@ __all__ = [
     "read_line",
 ]
 
-_ATTEMPTS, _PAUSE = 20, 0.01  # at the lock, seconds
+_ATTEMPTS, _PAUSE = 20, 0.01  # attempts to take the lock, seconds between them
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
     """What a journal's bytes say: the good lines in order, a warning for each bad one, and where a tear begins.
 
-    `whole` counts the bytes before a torn last line: all of them where nothing is torn. `newer` is the number of the
-    first line that only a newer version can read.
+    `whole` is the number of bytes before a torn last line, or of all bytes if none is torn. `newer` is the number of
+    the first line that only a newer version of hpdash can read.
     """
 
     entries: tuple[Entry, ...]
@@ -55,7 +56,10 @@ class Replay:
 
     @classmethod
     def of(cls, data: bytes, name: str) -> Self:
-        """Read a journal's bytes; a bad line costs only itself, and not the whole records in it."""
+        """Parse a journal's bytes; of a bad line, only the complete records inside it are kept.
+
+        `name` is the file's name in the warnings.
+        """
         entries: list[Entry] = []
         warnings, whole, newer = [], len(data), None
         *lines, tail = data.split(b"\n")
@@ -65,7 +69,7 @@ class Replay:
             except ValueError as error:
                 within = list(read_within(line)) if number <= len(lines) else []
                 entries += within
-                cost = f"left out but for {len(within)} records in it" if within else "left out"
+                cost = f"left out, except for {len(within)} complete records inside it" if within else "left out"
                 warnings.append(f"{name}, line {number}: {error}; {cost}")
                 if isinstance(error, NewerError):
                     newer = newer or number
@@ -80,7 +84,7 @@ class Replay:
 
     @property
     def looks(self) -> tuple[Looked, ...]:
-        """The looks at the test set."""
+        """The evaluations on the test set."""
         return tuple(entry for entry in self.entries if isinstance(entry, Looked))
 
     @property
@@ -90,7 +94,10 @@ class Replay:
 
 
 def read_journal(path: Path) -> Replay:
-    """Read a journal without a lock and without writing; one that does not exist has no records."""
+    """Read a journal without a lock and without writing; a missing file has no records.
+
+    Raises LogdirError if the file cannot be read.
+    """
     with disk.guarded(path):
         try:
             data = path.read_bytes()
@@ -100,18 +107,18 @@ def read_journal(path: Path) -> Replay:
 
 
 def _replay(path: Path, data: bytes) -> Replay:
-    """Read a journal's bytes, all of which may be lost."""
+    """Parse a journal's bytes; warn that the trial states are lost if there are run folders but no bytes."""
     runs = 0 if data else sum(logdir.parse_run_name(each.name) is not None for each in path.parent.glob("[0-9]*"))
     if not runs:
         return Replay.of(data, path.name)
-    lost = f"expected the states of {runs} trials that have left folders, found none; `hpdash sweep` runs them again"
+    lost = f"missing or empty; the states of {runs} trials are lost, and `hpdash sweep` runs these trials again"
     return Replay((), (f"{path.name}: {lost}",), 0)
 
 
 class Journal:
     """An open journal, for the one driver that holds the sweep's lock.
 
-    `history` is what its lines add up to, `warnings` what was found damaged.
+    `history` is the state that the lines add up to, `warnings` says what was damaged.
     """
 
     def __init__(self, path: Path, file: FileIO, replay: Replay, warnings: list[str]) -> None:
@@ -123,9 +130,9 @@ class Journal:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open or create a journal; a torn last line is cut off, the damaged original kept beside.
+        """Open or create a journal; cut off a torn last line after saving a copy of the damaged file.
 
-        LogdirError where a newer version has written in it.
+        Raises LogdirError if a newer version of hpdash has written to the journal, or if the disk refuses it.
         """
         with disk.guarded(path):
             file = FileIO(path, "a+")
@@ -134,26 +141,31 @@ class Journal:
             replay = _replay(path, data)
             if replay.newer:
                 file.close()
-                raise LogdirError(f"{path}, line {replay.newer}: of a newer hpdash. Update hpdash to go on with it.")
+                by = f"{path}, line {replay.newer} was written by a newer hpdash"
+                raise LogdirError(f"{by}. Update hpdash to continue the sweep.")
             warnings = list(replay.warnings)
             if replay.whole < len(data):
                 kept = _keep(path, data)
                 os.ftruncate(file.fileno(), replay.whole)
-                warnings.append(f"{path.name}: cut off at byte {replay.whole}, where it is torn; kept as {kept.name}")
+                cut = f"the damaged last line was cut off at byte {replay.whole}"
+                warnings.append(f"{path.name}: {cut}; the original file was saved as {kept.name}")
             elif data and not data.endswith(b"\n"):
-                disk.write_all(file.fileno(), b"\n")  # whole but for its newline
+                disk.write_all(file.fileno(), b"\n")  # only the newline is missing
             os.fsync(file.fileno())
             disk.sync(path.parent)
         return cls(path, file, replay, warnings)
 
     def append(self, trial: int, state: TrialState, attempt: int, result: TrialResult | None = None) -> Record:
-        """Record a transition; when this returns, it is on the disk, and when it raises, it is not in the journal."""
+        """Record a transition and return it; when this returns, the line is on the disk.
+
+        Raises LogdirError if the disk refuses it. The line is then not in the journal.
+        """
         record = Record(self._seq + 1, trial, state, attempt, time.time(), result)
         self._add(record)
         return record
 
     def append_rung(self, trial: int, epoch: int, value: float, goes_on: bool) -> Rung:
-        """Record what was decided of a trial at a rung, as a transition is recorded."""
+        """Record the decision about a trial at a rung, with the guarantee of `append`."""
         rung = Rung(self._seq + 1, time.time(), trial, epoch, value, goes_on)
         self._add(rung)
         return rung
@@ -164,27 +176,27 @@ class Journal:
         return self.history.latest
 
     def append_proposal(self, setting: int, point: Mapping[str, Any]) -> Proposed:
-        """Record a setting that is proposed in the light of all results before, as a transition is recorded."""
+        """Record a setting that was proposed from all results so far, with the guarantee of `append`."""
         proposed = Proposed(self._seq + 1, time.time(), setting, point, self._seq)
         self._add(proposed)
         return proposed
 
     def append_look(self, look: Look) -> Looked:
-        """Record a look at the test set as a transition is recorded; no trial's state changes."""
+        """Record an evaluation on the test set, with the guarantee of `append`; no trial's state changes."""
         looked = Looked(self._seq + 1, time.time(), look)
         self._add(looked)
         return looked
 
     def _add(self, entry: Entry) -> None:
         with disk.guarded(self.path):
-            disk.check_at(self.path, self._file.fileno())  # what is added to a deleted file is lost with it
+            disk.check_at(self.path, self._file.fileno())  # a line added to a deleted file would be lost
             disk.append(self._file.fileno(), entry.to_line(), sync=True)
             disk.check_at(self.path, self._file.fileno())
         self._seq = entry.seq
         self.history.add(entry)
 
     def attempts(self, trial: int) -> int:
-        """Return how many attempts at a trial have begun."""
+        """Return how many attempts at a trial have started."""
         latest = self.history.latest
         return latest[trial].attempt if trial in latest else 0
 
@@ -200,7 +212,7 @@ class Journal:
 
 
 def _keep(path: Path, data: bytes) -> Path:
-    """Write a damaged journal's bytes beside it, under the first free name."""
+    """Save a damaged journal's bytes next to the journal, under the first free name; return the path."""
     number = 1
     while (kept := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1
@@ -210,20 +222,23 @@ def _keep(path: Path, data: bytes) -> Path:
 
 @contextmanager
 def lock(folder: Path) -> Iterator[None]:
-    """Hold a sweep's lock, which the kernel frees when its owner dies; LockedError names the holder at once."""
+    """Hold a sweep's lock; the kernel frees it when its owner dies.
+
+    Raises LockedError, which names the holder, if another driver holds the lock; it does not wait for the driver.
+    """
     import fcntl  # noqa: PLC0415 - Windows has none; logs are only read there
 
     path = folder / logdir.LOCK
     with disk.guarded(path):
-        file = FileIO(path, "a+")  # never truncated by one who does not hold it: it names the holder
+        file = FileIO(path, "a+")  # not truncated before the lock is held: it names the holder
     with file:
         with disk.guarded(path):
             try:
                 _take(partial(fcntl.flock, file, fcntl.LOCK_EX | fcntl.LOCK_NB))
             except BlockingIOError:
                 raise LockedError(
-                    f"{folder}: another driver runs this sweep ({path.read_text() or 'it has just begun'}). "
-                    "Wait for it, or end it and run the same command again."
+                    f"{folder}: another process is using this sweep ({path.read_text() or 'just started'}). "
+                    "Wait until it ends, or stop it, then run the same command again."
                 ) from None
             os.ftruncate(file.fileno(), 0)
             disk.write_all(file.fileno(), _holder().encode())
@@ -231,7 +246,10 @@ def lock(folder: Path) -> Iterator[None]:
 
 
 def _take(attempt: Callable[[], None]) -> None:
-    """Take a lock; BlockingIOError where a driver has it. One who reads logs has it for microseconds, to ask if any."""
+    """Take a lock; raises BlockingIOError if a driver holds it.
+
+    It is tried several times, because a reader that tests for a driver holds the lock for microseconds.
+    """
     for _ in range(_ATTEMPTS - 1):
         with suppress(BlockingIOError):
             return attempt()

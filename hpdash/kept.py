@@ -1,4 +1,4 @@
-"""What a sweep's folder says of itself, for those who only read: never an error, at worst nothing."""
+"""What a sweep's folder says about the sweep, for code that only reads: damage gives None, never an error."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from .known import OLD, Known
 from .provenance import Provenance
 from .runs import Run
 
-SCHEMA = 1  # of `sweep.json` and the journal beside it
+SCHEMA = 1  # of `sweep.json` and the journal
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A sweep's normalised settings, how many trials it has, what it ran with, and its file as given.
+    """A sweep's normalised settings, how many trials it has at most, the versions it ran with, and its file as given.
 
-    The settings have the name in use, `quickstart-2` where the file's own was taken. `folder` is where the modules and
-    files it names were, None where nobody wrote that down. `known` is what was found of its data and builders,
-    `provenance` the digests of the user's code and data; None where an older version did not record them.
+    `settings` has the name in use: `quickstart-2` if the name in the file was taken. `folder` is where the modules and
+    files named in the sweep file were, None if that was not recorded. `known` is what was found of its data and
+    builders. `provenance` has the digests of the user's code and data, None if an older version did not record them.
     """
 
     settings: Mapping[str, Any]
@@ -34,10 +34,10 @@ class Kept:
 
 
 def kept(run: Run) -> Kept | None:
-    """Return what the folder of a run's sweep says, None where the run has no sweep or its record is damaged."""
+    """Return the record of a run's sweep, None if the run has no sweep or if the record is damaged."""
     if run.sweep is None:
         return None
-    for folder in (run.folder.parent, run.folder):  # a trial that never began has none of its own
+    for folder in (run.folder.parent, run.folder):  # of a trial without a folder, `run.folder` is the sweep's
         try:
             data = json.loads((folder / logdir.SWEEP_JSON).read_bytes())
             source = (folder / logdir.SWEEP_TOML).read_text(errors="replace")
@@ -53,7 +53,7 @@ def kept(run: Run) -> Kept | None:
 
 
 def _checked(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings whose tables and lists are such, and whose repeats count; TypeError else."""
+    """Return settings unchanged; raises TypeError if a table, a list or `repeats` is not of its type."""
     kinds = {"data": dict, "model": dict, "train": dict, "log": dict, "hparams": list, "trial": list, "repeats": int}
     for name, kind in kinds.items():
         if not isinstance(settings.get(name, kind()), kind):
@@ -62,7 +62,10 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def planned(runs: Iterable[Run]) -> dict[str, int]:
-    """Return how many trials each sweep of these runs has, begun or not; at least, where replicates are left out."""
+    """Return how many trials each sweep of these runs has, started or not.
+
+    For a sweep that prunes this is the least number, because it may leave out replicates. Damaged sweeps are left out.
+    """
     one_each = {run.sweep: run for run in runs if run.sweep is not None}
     return {sweep: _at_least(about) for sweep, run in one_each.items() if (about := kept(run))}
 

@@ -1,4 +1,4 @@
-"""What is known of a sweep's data and builders once they have been looked at; the sweep's folder keeps it."""
+"""What is known of a sweep's data and builders after they have been examined; `sweep.json` stores it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ OPTIMIZER_KEYS = (
     "optimizer", "learning_rate", "momentum", "nesterov", "rho", "beta_1", "beta_2", "epsilon", "weight_decay",
     "clipnorm",
 )  # fmt: skip
-COMPILE_KEYS = (*OPTIMIZER_KEYS, "loss", "metrics")  # what reaches a model by being compiled
-WHOLE = "_whole"  # of a [data] table: "standard" takes one mean and std of all features of a series
+COMPILE_KEYS = (*OPTIMIZER_KEYS, "loss", "metrics")  # settings that reach a model when it is compiled
+WHOLE = "_whole"  # key of a [data] table: "standard" uses one mean and std for all features of a series
 
 
 @dataclass(frozen=True, slots=True)
 class BuilderUse:
-    """The settings that a builder takes as parameters, and those that reach nothing because it compiles its model."""
+    """How a user's builder uses the settings.
+
+    `takes` are the settings that it has as parameters. `unused` have no effect, because it compiles its model itself.
+    """
 
     takes: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
@@ -27,10 +30,10 @@ class Inputs:
     """What the inputs of a data set are.
 
     Attributes:
-        scale: the scale for a file that names none.
+        scale: the default, for a sweep file that names no scale.
         text: an example in words, such as "pictures of 12 x 12 x 3".
-        group: what has a mean and a std of its own under scale = "standard": "channel", "feature", or "" for nothing.
-        maximum: what scale = "unit" divides by, 0 for inputs that have no bound.
+        group: what has its own mean and std under scale = "standard": "channel", "feature", or "" for all values.
+        maximum: the divisor of scale = "unit", 0 for inputs that have no bound.
     """
 
     scale: str
@@ -39,7 +42,7 @@ class Inputs:
     maximum: float = 0.0
 
     def scaled(self, scale: str) -> str:
-        """Say what a scale does to the inputs."""
+        """Return a description of the inputs under a scale, such as "pictures of 28 x 28, divided by 255"."""
         if scale == "standard":
             return f"{self.text}, scaled by mean and std of {f'each {self.group}' if self.group else 'all values'}"
         return f"{self.text}, divided by {self.maximum:g}" if scale == "unit" else f"{self.text}, not scaled"
@@ -49,7 +52,8 @@ class Inputs:
 class Known:
     """What builders take, by reference, and what inputs are, by the name of their data set.
 
-    `is_old` says that a version of hpdash began the sweep that did not look: the sweep goes on as that version had it.
+    `is_old` says that an older version of hpdash, which examined neither, started the sweep. The sweep then goes on as
+    that version would run it.
     """
 
     builders: Mapping[str, BuilderUse] = field(default_factory=dict)
@@ -57,7 +61,7 @@ class Known:
     is_old: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Return the one JSON form."""
+        """Return the JSON form."""
         return {
             "builders": {name: {"takes": use.takes, "unused": use.unused} for name, use in self.builders.items()},
             "inputs": {name: asdict(each) for name, each in self.inputs.items()},
@@ -65,7 +69,10 @@ class Known:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> Self:
-        """Read the JSON form back, None from a version that had none; KeyError, TypeError or AttributeError else."""
+        """Read the JSON form; None stands for a version that wrote none, and gives `is_old`.
+
+        Raises KeyError, TypeError, ValueError or AttributeError if the form is invalid.
+        """
         if data is None:
             return cls(is_old=True)
         uses = {name: BuilderUse(tuple(use["takes"]), tuple(use["unused"])) for name, use in data["builders"].items()}

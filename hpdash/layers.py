@@ -1,4 +1,4 @@
-"""Layers of the built-in MLP that Keras does not have, or that XLA would run at half a core's speed."""
+"""Layers of the built-in MLP that Keras does not have, or that XLA would run at half the speed a core can reach."""
 
 from __future__ import annotations
 
@@ -11,28 +11,30 @@ import numpy as np
 import tensorflow as tf
 
 MAXOUT_PIECES = 2
-TURNED = 2**20  # values of the largest kernel that is held turned over
-FOLDS, FOLDED = 4, 1024  # a sum is taken of so many parts side by side, until so many numbers are left
+TURNED = 2**20  # values of the largest kernel that is stored transposed
+FOLDS, FOLDED = 4, 1024  # a sum adds FOLDS parts elementwise, until at most FOLDED numbers are left
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def on_gpu() -> bool:
-    """Say whether models run on a GPU, where Keras' own parts are the fast ones."""
+    """Return whether models run on a GPU, where Keras' own layers are the fast ones."""
     return bool(tf.config.list_logical_devices("GPU"))
 
 
 class Dense(keras.layers.Dense):  # type: ignore[misc]  # Keras ships no types
-    """Keras' dense layer, its products arranged so that XLA runs them at full speed on a CPU.
+    """Keras' dense layer, with its products arranged so that XLA runs them at full speed on a CPU.
 
-    XLA's CPU product of x [b, n] and a kernel [n, m] is slow for a batch much smaller than the layer, and for few
-    columns m or some that fill no vector. So a kernel of up to `TURNED` values is held as [m, n]: the forward product
-    runs along the batch, the kernel's gradient along the inputs. Held so, a larger one would make the gradient of its
-    inputs slow; it stays [n, m], unless `is_first`: nothing below it trains, or only `norm`, the batch normalisation of
-    the model's inputs, which is then the layer before. Where the gradient of the inputs is
-    needed, the kernel's waits for it: else XLA copies the whole kernel a step, to read it while it is changed.
-    Measured, whole steps on one core, as Keras writes them and so: 784-50-50-50-10 at 33 and 53 GFLOPS,
-    3072-2000-4000-10 at 49 and 80.
+    On a CPU, XLA multiplies x [b, n] by a kernel [n, m] slowly if the batch is much smaller than the layer, if there
+    are few columns m, or if the columns do not fill vectors. So a kernel of up to `TURNED` values is stored transposed,
+    as [m, n]: the forward product then runs along the batch, and the kernel's gradient along the inputs.
+    For a larger transposed kernel, the gradient of the layer's inputs would be slow. So a larger kernel stays [n, m],
+    unless `is_first` says that this gradient is not needed: nothing below the layer trains, or only `norm`, the batch
+    normalisation of the model's inputs directly before the layer.
+    If the gradient of the inputs is needed, the kernel's gradient waits for it. Otherwise XLA copies the whole kernel
+    in every step, to read it while it is changed.
+    Measured, whole steps on one core, Keras' layer and this one: 784-50-50-50-10 at 33 and 53 GFLOPS, 3072-2000-4000-10
+    at 49 and 80.
     """
 
     def __init__(
@@ -40,10 +42,10 @@ class Dense(keras.layers.Dense):  # type: ignore[misc]  # Keras ships no types
     ) -> None:
         super().__init__(units, **arguments)
         self.is_first = is_first or norm is not None
-        object.__setattr__(self, "_input_norm", norm)  # past Keras, which would take it for a part of this layer
+        object.__setattr__(self, "_input_norm", norm)  # bypasses Keras, which would track it as a part of this layer
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create kernel and bias for inputs [..., n]; `natural` tells the kernel's values as Keras would."""
+        """Create kernel and bias for inputs [..., n]; `natural` gives the kernel's values in Keras' shape."""
         inputs = input_shape[-1] or 0
         turned = self.is_first or inputs * self.units <= TURNED
         draw = self.kernel_initializer
@@ -70,12 +72,15 @@ class Dense(keras.layers.Dense):  # type: ignore[misc]  # Keras ships no types
 
 
 def natural(variable: keras.Variable, values: Array) -> Array:
-    """Return a variable's values as Keras' own layers shape them, or those as the variable holds them."""
+    """Turn a variable's values from its stored shape into the shape of Keras' own layers, or back.
+
+    The values of a transposed kernel are transposed; all others are returned as they are.
+    """
     return values.T if getattr(variable, "is_turned", False) else values
 
 
 def _turned_product(x: tf.Tensor, kernel: tf.Tensor, is_first: bool) -> tf.Tensor:
-    """Return x [b, n] @ kernel^T, the kernel being [m, n], with its gradients."""
+    """Return x [b, n] @ kernel^T for a kernel [m, n], with its gradients."""
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def product(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Any]:
@@ -91,7 +96,7 @@ def _turned_product(x: tf.Tensor, kernel: tf.Tensor, is_first: bool) -> tf.Tenso
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def _product(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Any]:
-    """Return x [b, n] @ kernel [n, m], and its gradients."""
+    """Return x [b, n] @ kernel [n, m], with its gradients."""
     turned = _turn(x)
 
     def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -107,19 +112,20 @@ def _turn(x: tf.Tensor) -> tf.Tensor:
 
 
 def _held(x: tf.Tensor) -> tf.Tensor:
-    """Return a matrix times such a one: else it folds transposes into products, which slows them."""
+    """Return a matrix times `one`, because XLA otherwise folds transposes into products, which slows them."""
     return x * one(x)
 
 
 def one(x: tf.Tensor) -> tf.Tensor:
-    """Return one, which XLA does not know, and only once x, of any shape, has been computed."""
+    """Return 1.0 in a form that XLA cannot fold, and that depends on x, of any shape."""
     return 1.0 + 0.0 * x[(0,) * len(x.shape)]
 
 
 class Penalty(keras.regularizers.L1L2):  # type: ignore[misc]  # Keras ships no types
-    """Keras' penalty l1 sum |w| + l2 sum w^2, its sums computed along vectors: XLA adds one number after the other.
+    """Keras' penalty l1 sum |w| + l2 sum w^2, with vectorised sums, because XLA adds one number after the other.
 
-    Measured, an epoch with l2: 123 and 77 ms at 784-50-50-50-10, 1.28 and .75 s at 784-512-256-10.
+    Measured, an epoch with l2, Keras' penalty and this one: 123 and 77 ms at 784-50-50-50-10, 1.28 and .75 s at
+    784-512-256-10.
     """
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
@@ -134,7 +140,10 @@ class Penalty(keras.regularizers.L1L2):  # type: ignore[misc]  # Keras ships no 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def _sum(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
-    """Return the sum of all values, and its gradient, which waits for it: else XLA copies weights that both read."""
+    """Return the sum of all values, with a gradient that waits for the sum.
+
+    Otherwise XLA copies the weights, because the sum and the gradient both read them.
+    """
     values = tf.reshape(x, [-1])
     while (count := values.shape[0]) > FOLDED:
         rest = count % FOLDS
@@ -147,13 +156,17 @@ def _sum(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
 class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]  # Keras ships no types
     """Keras' batch normalisation, with the gradients in closed form: fewer sums over the batch, which XLA runs slowly.
 
-    In training `normalized` has what the last call returned and was computed from, for a layer that needs no more.
+    In training, `normalized` has the outputs of the last call and the tensors that they were computed from, for a
+    `Dense` layer that computes its product and gradients from those.
     """
 
     normalized: Normalized | None = None
 
     def call(self, inputs: tf.Tensor, training: bool = False, mask: Any = None) -> tf.Tensor:
-        """Return gamma (x - mean) / sqrt(variance + epsilon) + beta, with the batch's moments in training."""
+        """Return gamma (x - mean) / sqrt(variance + epsilon) + beta, with the batch's moments in training.
+
+        Keras' own implementation is used in inference, and for inputs other than float32 [b, n].
+        """
         if not (training and self.trainable) or inputs.shape.rank != 2 or inputs.dtype != tf.float32:
             return super().call(inputs, training=training, mask=mask)
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
@@ -166,7 +179,7 @@ class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Normalized:
-    """`outputs` [b, n] of batch normalisation, which are gamma [n] times `standard` [b, n], plus beta [n]."""
+    """Outputs of batch normalisation: `outputs` [b, n] are gamma [n] times `standard` [b, n], plus beta [n]."""
 
     outputs: tf.Tensor
     standard: tf.Tensor
@@ -176,9 +189,10 @@ class Normalized:
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def _normalize(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tuple[Any, Any]:
-    """Normalise x [b, n] over the batch; return the outputs, them before gamma and beta, and the moments [n].
+    """Normalise x [b, n] over the batch; return outputs, the values before gamma and beta, mean and variance.
 
-    The gradients of the outputs are those of Ioffe and Szegedy (2015), section 3; nothing passes back from the others.
+    Mean and variance are [n]. The gradients of the outputs are those of Ioffe and Szegedy (2015), section 3; the other
+    results pass no gradient back.
     """
     mean = tf.reduce_mean(x, axis=0)
     centered = x - mean
@@ -195,11 +209,12 @@ def _normalize(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) 
 
 
 def _normalized_product(normalized: Normalized, kernel: tf.Tensor) -> tf.Tensor:
-    """Return the product of normalised inputs of the model and the kernel [m, n], transposed, with its gradients.
+    """Return the normalised inputs of the model [b, n] times the transposed kernel [m, n], with the gradients.
 
-    With G = upstream^T standard, the kernel's gradient is G gamma + sum(upstream) beta, gamma's is the sum of kernel G
-    over m, and beta's is sum(upstream) kernel. So the gradient of the product's inputs [b, n] is never computed, which
-    would take as long as the product. The kernel's gradient waits for the others: else XLA copies the kernel a step.
+    With G = upstream^T standard, the gradient of the kernel is G gamma + sum(upstream) beta, that of gamma is the sum
+    of kernel G over m, and that of beta is sum(upstream) kernel. So the gradient of the product's inputs [b, n], which
+    would take as long as the product, is never computed. The kernel's gradient waits for the others: otherwise XLA
+    copies the kernel in every step.
     """
     standard = normalized.standard
 
@@ -219,9 +234,9 @@ def _normalized_product(normalized: Normalized, kernel: tf.Tensor) -> tf.Tensor:
 
 
 class Noise(keras.layers.GaussianNoise):  # type: ignore[misc]  # Keras ships no types
-    """Keras' Gaussian noise, drawn as sqrt(2) erfinv(u) of uniform u in (-1, 1), which is the normal distribution's.
+    """Keras' Gaussian noise, drawn as sqrt(2) erfinv(u) with uniform u in (-1, 1), which is normally distributed.
 
-    XLA's own normal numbers take 9.7 nanoseconds each on a CPU (Box and Muller's logarithm, sine and cosine), these 4.
+    On a CPU, XLA's own normal numbers (Box and Muller's logarithm, sine and cosine) take 9.7 nanoseconds each, these 4.
     """
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -242,5 +257,5 @@ class Maxout(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
         return keras.ops.max(keras.ops.reshape(inputs, (*shape[:-1], -1, MAXOUT_PIECES)), axis=-1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return the shape with so many times fewer units."""
+        """Return the shape with the number of units divided by `MAXOUT_PIECES`."""
         return (*input_shape[:-1], (input_shape[-1] or 0) // MAXOUT_PIECES)

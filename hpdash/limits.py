@@ -1,4 +1,4 @@
-"""What the operating system grants this process: processors, a place to write to, enough open files."""
+"""What the operating system grants this process: processors, a writable folder, enough open files."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from . import disk
 from .errors import BackendError
 
-FILES = 64  # that a process opens by itself, TensorFlow and all
-FILES_A_WORKER = 4  # that its driver opens for each
+FILES = 64  # files that a process itself opens, including TensorFlow's
+FILES_A_WORKER = 4  # files that the driver opens for each worker
 
 
 def cores() -> int:
@@ -21,7 +21,7 @@ def cores() -> int:
 
 
 def check_folder(folder: Path) -> None:
-    """Make sure that a folder can be made or written to; LogdirError says why not. Nothing is written."""
+    """Check that a folder can be created or written to, without writing; raises LogdirError with the reason if not."""
     with disk.guarded(folder):
         nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
         if not nearest.is_dir():
@@ -32,11 +32,14 @@ def check_folder(folder: Path) -> None:
 
 
 def check_files(workers: int) -> None:
-    """Make sure that this process may open the files that so many workers need; BackendError says what to type."""
+    """Check that this process may open the files that so many workers need.
+
+    Raises BackendError if not; it names the command that raises the limit.
+    """
     import resource  # noqa: PLC0415 - Windows has none; logs are only read there
 
     needed, (allowed, _) = FILES + FILES_A_WORKER * workers, resource.getrlimit(resource.RLIMIT_NOFILE)
     if resource.RLIM_INFINITY != allowed < needed:
         raise BackendError(
-            f"expected room for {needed} open files, found a limit of {allowed}. Type ulimit -n {needed} first."
+            f"hpdash needs to open {needed} files, but the limit is {allowed}. Run `ulimit -n {needed}` first."
         )

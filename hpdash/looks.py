@@ -1,4 +1,4 @@
-"""A look at a test set, as the journal keeps it: which trials were selected on validation, and how they did."""
+"""An evaluation on the test set, as the journal stores it: the trials selected on validation, and their results."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-LARGEST = 2**63  # of a count
+LARGEST = 2**63  # counts are below it
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One trial's kept weights on the test set.
+    """The results of one trial's kept weights.
 
-    `epoch` is the one they were kept after, `sha256` their digest, `validation` the sweep's objective with them;
-    `test` has `loss` and the metrics on the test set.
+    `epoch` is the epoch after which they were kept, `sha256` their digest, and `validation` the sweep's objective with
+    them. `test` has `loss` and the metrics on the test set.
     """
 
     trial: int
@@ -26,10 +26,11 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One opening of a sweep's test set: the `number`-th that another selection asked for, from 1.
+    """One evaluation of selected trials on a sweep's test set.
 
-    `data` is the data set's name, of whose test set `examples` were looked at. `scores` are the selected trials, the
-    best on validation first; `ensemble` what the mean of their outputs scores, where there is more than one.
+    `number` counts the selections that were evaluated on this test set, from 1. `data` is the name of the data set,
+    `examples` the number of test examples. `scores` are the selected trials, the best on validation first. `ensemble`
+    has the metrics of the mean of their outputs, None for a single trial.
     """
 
     number: int
@@ -42,29 +43,32 @@ class Look:
 
     @property
     def selection(self) -> tuple[tuple[int, str], ...]:
-        """What was selected: each trial with its weights' digest."""
+        """The selected trials, each with the digest of its weights."""
         return tuple((score.trial, score.sha256) for score in self.scores)
 
     @property
     def gain(self) -> dict[str, float]:
-        """By how much the ensemble's metrics exceed those of the trial that is best on validation."""
+        """The ensemble's metrics minus those of the trial that is best on validation; empty without an ensemble."""
         alone = self.scores[0].test
         return {name: value - alone[name] for name, value in (self.ensemble or {}).items() if name in alone}
 
     def to_json(self) -> dict[str, Any]:
-        """Return the one JSON form."""
+        """Return the JSON form."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read the JSON form back, numbers that JSON has no numbers for too; LookupError and such where it is none."""
+        """Read the JSON form, in which NaN and the infinities may be strings.
+
+        Raises LookupError, TypeError, ValueError or AttributeError if the form is invalid.
+        """
         for name in ("number", "examples"):
             check_count(name, data[name])
         for name in ("data", "objective", "goal"):
             _check_text(name, data[name])
         scores = tuple(_score(each) for each in data["scores"])
         if not scores:
-            raise ValueError("no scores")
+            raise ValueError("scores must not be empty")
         ensemble = data.get("ensemble")
         return cls(**{**data, "scores": scores, "ensemble": _floats(ensemble) if ensemble else None})
 
@@ -78,13 +82,13 @@ def _score(each: Mapping[str, Any]) -> Score:
 
 def _check_text(name: str, value: Any) -> None:
     if not isinstance(value, str):
-        raise TypeError(f"{name} is no text")
+        raise TypeError(f"{name} must be a string")
 
 
 def check_count(name: str, value: Any) -> None:
-    """Raise ValueError unless a number that a file gives is one that can count something."""
+    """Raise ValueError unless a value read from a file is an integer from 0 to `LARGEST` - 1."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < LARGEST:
-        raise ValueError(f"{name} is no count")
+        raise ValueError(f"{name} must be an integer from 0 to 2**63 - 1")
 
 
 def _floats(values: Mapping[str, Any]) -> dict[str, float]:

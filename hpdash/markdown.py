@@ -1,4 +1,4 @@
-"""What TensorBoard's Text tab shows of a trial, as Markdown in which every name and value stands literally."""
+"""A trial's settings and model as Markdown for TensorBoard's Text tab, with all names and values escaped."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from html import escape
 from .outline import Layer, total
 from .trial import TABLES, TrialSpec, shown, visible
 
-_SYNTAX = re.compile(r"[\\`*_{}\[\]()#+\-.!|]")  # what Python-Markdown takes a backslash before, and `|` of tables
+_SYNTAX = re.compile(r"[\\`*_{}\[\]()#+\-.!|]")  # what a backslash escapes in Python-Markdown, and `|` of tables
 
 
 def settings(spec: TrialSpec, versions: Mapping[str, str | None]) -> str:
-    """Tabulate a trial's settings: the swept ones first and bold, then the others, its seed, and versions."""
+    """Return a table of a trial's settings: the swept ones first and bold, then the others, its seed and versions."""
     told = dict(_settings(spec))
     swept = [key for key in told if key.partition(".")[2] in spec.swept]
     rows = [(f"**{_literal(key)}**", _literal(told[key])) for key in swept]
@@ -28,7 +28,7 @@ def _settings(spec: TrialSpec) -> Iterator[tuple[str, object]]:
 
 
 def model(layers: Sequence[Layer]) -> str:
-    """Tabulate a model's layers with the parameters of each, and those of all in bold."""
+    """Return a table of a model's layers with the parameters of each, and their totals in bold."""
     rows = [(*map(_literal, (each.name, each.kind, each.shape)), *_counts(each)) for each in layers]
     rows.append(("**all**", "", "", *(f"**{count}**" for count in _counts(total(layers)))))
     return _table(

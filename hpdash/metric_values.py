@@ -1,4 +1,4 @@
-"""Keras' metrics as logs have them: a number a name."""
+"""Keras' metrics in the form that logs need: one number for each name."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 
 
 def scalars(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    """Yield the name and the value of every number in what `Model.get_metrics_result` returns.
+    """Yield the name and the value of every number in a result of `Model.get_metrics_result`.
 
-    A metric that is an array gives a number a component, `f1_score_0`, `f1_score_1`, or `confusion_0_1`; one that is a
-    dict a number a key, joined by an underscore.
+    An array gives one number for each component: `f1_score_0`, `f1_score_1`, or `confusion_0_1`. A dict gives one
+    number for each key, joined to the name by an underscore.
     """
     for name, value in metrics.items():
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The built-in MLP, and models from users' own builders: settings in, a compiled Keras model out."""
+"""Build compiled Keras models from settings: the built-in MLP, or models of users' own builders."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def build(
     seed: int,
     takes: Collection[str] = (),
 ) -> keras.Model:
-    """Build and compile a trial's model, its random numbers drawn from the seed.
+    """Build and compile a trial's model; its random numbers are drawn from `seed`.
 
-    A builder's model is compiled from [train] unless it comes compiled. `takes` are the settings of [train] and [data]
+    A model that its builder has not compiled is compiled from [train]. `takes` are the settings of [train] and [data]
     that the builder is called with. Raises TrialError if the builder returns no model.
     """
     begin(seed)
@@ -45,7 +45,7 @@ def construct(
     classes: int | None,
     takes: Collection[str] = (),
 ) -> keras.Model:
-    """Build a trial's model, with its weights; a builder may also have compiled it."""
+    """Build a trial's model with its weights; a user's builder may have compiled the model, too."""
     if settings["model"]["builder"] == "mlp":
         model = mlp(settings["model"], input_shape, classes)
     else:
@@ -56,15 +56,15 @@ def construct(
 
 
 def ensure_compiled(model: keras.Model, train: Mapping[str, Any], classes: int | None) -> None:
-    """Compile a model as [train] says, unless its builder has compiled it."""
+    """Compile a model from the [train] table unless its builder has compiled it."""
     if not model.compiled:
         model.compile(optimizer=optimizer(train), loss=_loss(train, classes, model), metrics=_metrics(train, classes))
 
 
 def begin(seed: int) -> None:
-    """Let automatic names start anew and random numbers follow the seed, whatever the process has done before.
+    """Restart Keras' automatic names and seed all random generators, whatever the process has done before.
 
-    The dtype policy that a user's module has set stays.
+    A dtype policy that a user's module has set is kept.
     """
     policy = keras.config.dtype_policy()
     keras.utils.clear_session(free_memory=False)
@@ -82,7 +82,7 @@ def _loss(train: Mapping[str, Any], classes: int | None, model: keras.Model | No
 
 
 def _is_sigmoid(model: keras.Model | None) -> bool:
-    """Return whether a model ends with one unit and a sigmoid: the probability of the second of two classes."""
+    """Return whether a model ends with a single sigmoid unit: the probability of the second of two classes."""
     last = model.layers[-1] if model is not None and model.layers else None
     function = getattr(last, "activation", None)
     return getattr(function, "__name__", "") == "sigmoid" and getattr(last, "units", 1) == 1
@@ -143,11 +143,11 @@ def mlp(settings: Mapping[str, Any], input_shape: tuple[int, ...], classes: int 
     for layer in layers:
         hold(layer, ("rate", "stddev"))
         hold(getattr(layer, "kernel_regularizer", None), ("l1", "l2"))
-    return keras.Sequential([*layers, output], name="mlp")  # all at once: with each added one it is built anew
+    return keras.Sequential([*layers, output], name="mlp")  # all at once: each added layer would rebuild the model
 
 
 def _dense(**place: Any) -> Callable[..., keras.layers.Dense]:
-    """Return what makes a dense layer at a place that `layers.Dense` describes."""
+    """Return a function that makes dense layers; `place` are the keywords of `layers.Dense` about its position."""
     return keras.layers.Dense if on_gpu() else partial(Dense, **place)
 
 
@@ -192,7 +192,7 @@ def _activation(settings: Mapping[str, Any], name: str) -> keras.layers.Layer:
 
 
 def initializer(value: str | Mapping[str, Any]) -> keras.initializers.Initializer:
-    """Return the Keras initialiser of a name or of a table with `name` and its arguments."""
+    """Return the Keras initialiser for a name, or for a table with `name` and its arguments."""
     if isinstance(value, str):
         return keras.initializers.get(value)
     arguments = {key: item for key, item in value.items() if key != "name"}
@@ -205,7 +205,7 @@ def _bias_initializer(settings: Mapping[str, Any]) -> keras.initializers.Initial
 
 
 def _output_initializers(settings: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return the output layer's (kernel, bias) initialisers: those of the hidden layers where it says "same"."""
+    """Return the output layer's (kernel, bias) initialisers; "same" stands for those of the hidden layers."""
     if settings["output_initializer"] == "same":
         return initializer(settings["kernel_initializer"]), _bias_initializer(settings)
     return initializer(settings["output_initializer"]), initializer("zeros")

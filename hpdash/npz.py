@@ -1,4 +1,4 @@
-"""Named arrays in one file that NumPy reads everywhere; nothing in it is pickled, every byte of it is checked."""
+"""Named arrays in one file that NumPy reads everywhere; nothing in it is pickled, and every byte is checked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-DAMAGE = (  # what NumPy, zip files and JSON raise on bytes that are not theirs
+DAMAGE = (  # what NumPy, zipfile and JSON raise for invalid bytes
     OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, MemoryError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
@@ -20,22 +20,28 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def write(path: Path, arrays: Mapping[str, Array], sync: bool = True) -> None:
-    """Write arrays as they are, with `sync` onto the disk; OSError, and no file, where it refuses them."""
+    """Write arrays to a file; with `sync`, wait until they are on the disk.
+
+    Raises OSError if the disk refuses them. The file is then removed.
+    """
     try:
-        with path.open("wb") as file:  # as it is written: a copy in memory could be too much
-            np.savez(file, **arrays)  # type: ignore[arg-type]  # a name is no option of savez
+        with path.open("wb") as file:  # without a copy in memory, which could be too large
+            np.savez(file, **arrays)  # type: ignore[arg-type]  # the names are not options of savez
             file.flush()
             if sync:
                 os.fsync(file.fileno())
     except OSError:
-        path.unlink(missing_ok=True)  # the journal needs the room that is left
+        path.unlink(missing_ok=True)  # the journal needs the space that is left
         raise
 
 
 def read(path: Path) -> dict[str, Array]:
-    """Read all arrays, in the order in which they were written; one of `DAMAGE` where it is cut off or no such file."""
-    if not zipfile.is_zipfile(path):  # NumPy would speak of pickles
+    """Read all arrays, in the order in which they were written.
+
+    Raises one of `DAMAGE` if the file is missing, cut off or damaged.
+    """
+    if not zipfile.is_zipfile(path):  # NumPy's error would be about pickles
         path.stat()
-        raise ValueError("it is cut off or holds no arrays")
+        raise ValueError("the file is incomplete or not in npz format")
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}

@@ -1,4 +1,4 @@
-"""A model in outline: its layers, kept beside a run's logs for `hpdash show`, and the graph that TensorBoard draws."""
+"""A model in outline: its layers, stored with a run's logs for `hpdash show`, and the graph that TensorBoard draws."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from . import disk, logdir
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer: its class, the shape it gives out as Keras spells it (empty where Keras knows none), its parameters.
+    """One layer: its class, its output shape as Keras spells it (empty if Keras knows none), and its parameters.
 
-    `fixed` are the parameters that do not train, such as moving statistics.
+    `trainable` and `fixed` are the numbers of parameters that train and that do not, such as moving statistics.
     """
 
     name: str
@@ -27,9 +27,10 @@ class Layer:
 
 
 def layers_of(model: Any) -> tuple[Layer, ...]:
-    """Describe the layers of a built Keras model in its order; a model among them is one.
+    """Describe the layers of a built Keras model in its order; a nested model counts as one layer.
 
-    Each weight counts once, for the first layer that has it; the model is a last layer where it has some of its own.
+    Each weight counts once, for the first layer that has it. If the model has weights outside its layers, it is itself
+    the last entry.
     """
     trains = {id(weight) for weight in model.trainable_weights}
     counted: set[int] = set()
@@ -47,22 +48,22 @@ def layers_of(model: Any) -> tuple[Layer, ...]:
 def _shape(layer: Any) -> str:
     try:
         return str(layer.output.shape)
-    except (AttributeError, ValueError):  # of a subclassed model's layers, and of those with several outputs
+    except (AttributeError, ValueError):  # layers of a subclassed model, and layers with several outputs
         return ""
 
 
 def total(layers: Collection[Layer]) -> Layer:
-    """Return layers as if they were one, named "all"."""
+    """Return the sum of layers as one layer, named "all"."""
     return Layer("all", "", "", sum(layer.trainable for layer in layers), sum(layer.fixed for layer in layers))
 
 
 def graph_of(model: Any) -> bytes | None:
-    """Return the graph of a Keras model's layers, a serialized GraphDef; None where it has no configuration of them.
+    """Return the graph of a Keras model's layers as a serialized GraphDef, None if the model does not describe them.
 
-    It is TensorBoard's own conceptual graph, made what a run's graph is: as a Keras model's, under a tag, the Graphs
-    tab would open it with an error, and fold it into one node.
+    This is TensorBoard's own conceptual graph, turned into the form of a run's graph. If it were logged as a Keras
+    model under a tag, the Graphs tab would open it with an error, and would fold it into one node.
     """
-    from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def  # noqa: PLC0415  own loops need it not
+    from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def  # noqa: PLC0415  custom loops need none
 
     try:
         content = json.loads(model.to_json())
@@ -77,12 +78,12 @@ def graph_of(model: Any) -> bytes | None:
 
 
 def write(run: Path, layers: Collection[Layer]) -> None:
-    """Keep the layers of a run's model in its folder; LogdirError where the disk refuses it."""
+    """Store the layers of a run's model in its folder; raises LogdirError if the disk refuses it."""
     disk.write(run / logdir.MODEL, json.dumps([asdict(layer) for layer in layers]).encode())
 
 
 def read(run: Path) -> Sequence[Layer]:
-    """Return the layers of a run's model; nothing where none are kept or the file is damaged."""
+    """Return the layers of a run's model; empty if none are stored or if the file is damaged."""
     try:
         return tuple(_layer(**layer) for layer in json.loads((run / logdir.MODEL).read_bytes()))
     except (OSError, ValueError, TypeError, OverflowError, RecursionError):

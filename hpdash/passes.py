@@ -1,4 +1,4 @@
-"""One pass over examples in a few calls of one compiled loop, which is where no time goes into Python."""
+"""One pass over examples in a few calls of one compiled loop, so that Python adds almost no overhead."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ OnCall = Callable[[float], None]
 
 
 class Pass:
-    """One step after another over rows of indices, in compiled calls of a fixed length and a remainder.
+    """Run a step for one batch after another, in compiled calls of a fixed length and one call for the remainder.
 
-    `take` returns a row's examples as they are stored, `step` works on them and on the row. The next row's examples are
-    taken beside each step, as a mere copy: a core then waits for several places in memory at once, where in one loop
-    with what `step` does to them it would wait for one after the other.
-    `rows` is the length: as many batches as a call may take. A shorter last call uses the same executable,
-    since the number of rows to run is a tensor; the remainder batch runs as a graph of its own size, without XLA,
-    because compiling it takes longer than it saves.
+    `count` is the number of examples, `batch` the number of examples in a batch, and `rows` the length of a call: the
+    greatest number of batches. A row has the indices of one batch. `take` returns a row's examples as they are stored;
+    `step` gets these examples and the row. `jit` says whether XLA compiles the loop.
+    While a step runs, the next row's examples are taken by a mere copy: a core then waits for several memory reads at
+    once. In one loop with the arithmetic of `step`, it would wait for one read after the other.
+    A shorter last call uses the same executable, because the number of rows to run is a tensor. The remainder batch
+    runs as a graph of its own size, without XLA, because compiling it takes longer than it saves.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Pass:
         self._rest = tf.function(rest, input_signature=[remainder], autograph=False)
 
     def use_xla(self, jit: bool) -> None:
-        """Trace the loop for XLA, or for TensorFlow's own executor; do nothing if it is traced so already."""
+        """Trace the loop for XLA or for TensorFlow's own executor; do nothing if it is traced for that already."""
         if jit != self.jit:
             self.jit = jit
             self._compile()
@@ -68,7 +69,7 @@ class Pass:
         return self._loop.get_concrete_function().graph
 
     def run(self, order: np.ndarray[Any, np.dtype[np.int32]], on_call: OnCall) -> None:
-        """Take every index of `order` in turn, telling `on_call` the share done after each compiled call."""
+        """Process every index of `order` in turn; call `on_call` with the share done after each call of the loop."""
         full, size = len(order) // self.batch, self.rows * self.batch
         for first in range(0, full, self.rows):
             rows = min(self.rows, full - first)

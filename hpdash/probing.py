@@ -1,7 +1,7 @@
-"""What a model does with a fixed batch: the gradients of its loss, and what its layers with an activation return.
+"""Gradients of a model's loss, and outputs of its layers with an activation, for a fixed probe batch.
 
-The probe batch is the same at every look and in every trial of the same data, so that what differs is the model.
-A look leaves nothing behind: no weight, statistic, metric or random state is other than it was.
+The batch is the same every time and in every trial on the same data, so that differences come from the model.
+Probing changes nothing: weights, statistics, metrics and random states are the same afterwards.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from .layers import Maxout, natural
 
-EXAMPLES = 256  # of a probe batch: gradients of one batch are noisy, and more examples say little more
+EXAMPLES = 256  # in a probe batch: gradients of a single training batch are noisy, and more examples add little
 _LAYERS = keras.layers
 _WITHOUT_NAME = (_LAYERS.LeakyReLU, _LAYERS.PReLU, _LAYERS.ELU, _LAYERS.Softmax, Maxout, _LAYERS.RNN)
 
@@ -26,7 +26,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """What a layer returned: `outputs` float32 [n, units], a row an example (and place), and by which function."""
+    """The outputs of a layer, and the name of its activation function.
+
+    `outputs` is float32 [n, units], with one row per example (and position, for outputs that have positions).
+    """
 
     layer: str
     function: str
@@ -34,10 +37,11 @@ class Activation:
 
 
 class Probe:
-    """Look at a compiled model through the batch x [b, ...], y [b], traced once a kind of look.
+    """Compute the gradients and the activations of a compiled model for the batch x [b, ...], y [b].
 
-    XLA runs a look no faster and takes seconds to compile it (measured, from 784-50-50-50-10 to 3072-2000-4000-10),
-    so the graphs are plain. `notice` is told once what cannot be had of this model.
+    Each of the two is traced once, without XLA, which runs it no faster and takes seconds to compile it (measured, from
+    784-50-50-50-10 to 3072-2000-4000-10). `notice` is called once for each thing that cannot be computed for this
+    model.
     """
 
     def __init__(self, model: keras.Model, x: tf.Tensor, y: tf.Tensor, notice: Callable[[str], None]) -> None:
@@ -46,17 +50,18 @@ class Probe:
         self._traced: dict[str, Any] = {}
 
     def gradients(self) -> Iterator[tuple[str, str, Array]]:
-        """Yield (layer, variable, dL/dw) of every trainable variable: float32 of its shape, 0 where L ignores it.
+        """Yield (layer, variable, dL/dw) for every trainable variable w: float32 of its shape, 0 if L ignores w.
 
-        L is the loss the model was compiled with, penalties included, of the whole batch in inference mode: without
-        dropout, and with the moving statistics of batch normalisation.
+        L is the loss that the model was compiled with, including penalties, of the whole batch in inference mode:
+        without dropout, and with the moving statistics of batch normalisation. Yields nothing if the gradients cannot
+        be computed.
         """
         found = self._look("gradients", self._backward)
         for variable, value in zip(self._model.trainable_variables, found or (), strict=False):
             yield *place(self._model, variable), natural(variable, value.numpy())
 
     def activations(self) -> Iterator[Activation]:
-        """Yield what each layer with an activation returns in inference mode; every call of a shared layer counts."""
+        """Yield the outputs of each layer with an activation, in inference mode; a shared layer's calls all count."""
         for name, value in (self._look("activations", self._forward) or {}).items():
             yield Activation(name, *self._layers[name][1:], value.numpy())
 
@@ -68,7 +73,7 @@ class Probe:
             return None
         trained = {id(variable.value.handle) for variable in self._model.trainable_variables}
         others = [variable for variable in look.graph.variables if id(variable.handle) not in trained]
-        kept = [variable.numpy() for variable in others]  # copies: a layer may draw or count in inference mode too
+        kept = [variable.numpy() for variable in others]  # copies: even in inference mode a layer may change its state
         try:
             return look(*self._batch)
         finally:
@@ -76,12 +81,12 @@ class Probe:
                 variable.assign(value)
 
     def _trace(self, what: str, function: Callable[[Any, Any], Any]) -> Any:
-        """Return a look as a graph, None where the model, which may do anything, does not allow it."""
+        """Return a function as a graph; None if tracing raises, because a user's model may do anything."""
         try:
             return tf.function(function, autograph=False).get_concrete_function(*self._batch)
         except Exception as error:
             reason = (str(error).strip().splitlines() or [""])[0][:200]
-            self._notice(f"no {what} of this model can be logged: {type(error).__name__}: {reason}")
+            self._notice(f"the {what} of this model cannot be logged: {type(error).__name__}: {reason}")
             return None
 
     def _backward(self, x: tf.Tensor, y: tf.Tensor) -> list[tf.Tensor]:
@@ -90,7 +95,7 @@ class Probe:
         with tf.GradientTape() as tape:
             loss = scaled(model.compute_loss(x, y, model(x, training=False), None, training=False))
         found = tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        scale = tf.cast(scaled(tf.ones(())), tf.float32)  # of mixed precision, where small gradients would be 0
+        scale = tf.cast(scaled(tf.ones(())), tf.float32)  # mixed precision: unscaled, small gradients would be 0
         return [tf.cast(tf.convert_to_tensor(value), tf.float32) / scale for value in found]
 
     def _forward(self, x: tf.Tensor, y: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -99,24 +104,28 @@ class Probe:
         here = tf.compat.v1.get_default_graph()
         rows = {name: [_rows(each) for each in found if each.graph is here] for name, found in returned.items()}
         if lost := [name for name in self._layers if not rows.get(name)]:
-            self._notice(f"no activations of {', '.join(lost)} can be logged: called in a graph of its own, or never")
+            why = "the model calls the layer only inside a nested graph, or never"
+            self._notice(f"the activations of {', '.join(lost)} cannot be logged: {why}")
         if not self._layers:
-            self._notice("no activations of this model can be logged: none of its layers has an activation")
+            self._notice("no activations can be logged: no layer of this model has a nonlinear activation function")
         return {name: tf.concat(found, 0) for name, found in rows.items() if found}
 
 
 def place(model: keras.Model, variable: keras.Variable) -> tuple[str, str]:
-    """Return a variable's layer and its name there: ("hidden_1", "kernel"), never with the model's own name."""
+    """Return a variable's layer and its name in that layer, without the model's own name: ("hidden_1", "kernel").
+
+    If the variable belongs to no layer, the model's name is returned as the layer.
+    """
     layer, _, name = variable.path.removeprefix(f"{model.name}/").rpartition("/")
     return layer or model.name, name
 
 
 def named_activations(model: keras.Model) -> dict[str, tuple[keras.layers.Layer, str]]:
-    """Return the layers with an activation other than linear, and its name, those of models in the model too.
+    """Return {name: (layer, activation)} of the layers whose activation is not linear, including nested models.
 
-    A layer of its own for the activation bears the name of the layer with a kernel that it follows, as its gradients
-    and weights do: the output of `activation_1` is what `hidden_1` is known by. Where it follows no single one, or
-    that has an activation of its own, its name is its own.
+    A separate activation layer gets the name of the layer with a kernel that it follows, as the tags of gradients and
+    weights do: the output of `activation_1` is listed as `hidden_1`. It keeps its own name if it does not follow
+    exactly one such layer, or if that layer has an activation of its own.
     """
     found: dict[str, tuple[keras.layers.Layer, str]] = {}
     for layer in _leaves(model):
@@ -137,7 +146,7 @@ def _leaves(model: keras.Model) -> Iterator[keras.layers.Layer]:
 
 
 def _function(layer: keras.layers.Layer) -> str:
-    """Name a layer's activation as Keras does, a class where it has no other name; empty where it is linear."""
+    """Return Keras' name of a layer's activation, or the class if it has no other name; empty if it is linear."""
     if isinstance(layer, _LAYERS.ReLU):
         return "leaky_relu" if layer.negative_slope or layer.threshold else "relu"
     if isinstance(layer, _WITHOUT_NAME):
@@ -150,12 +159,12 @@ def _function(layer: keras.layers.Layer) -> str:
 
 
 def _owner(layer: keras.layers.Layer) -> keras.layers.Layer | None:
-    """Return the layer with a kernel whose values a layer takes, by way of layers without an activation; or None."""
+    """Return the layer with a kernel that feeds a layer, directly or through layers without an activation; or None."""
     if hasattr(layer, "kernel"):
         return layer
     try:
         before = layer.input._keras_history.operation
-    except (AttributeError, ValueError):  # several inputs, several uses, or no part of a graph
+    except (AttributeError, ValueError):  # several inputs, several uses, or not part of a graph
         return None
     if _function(before) or before is layer:
         return None
@@ -164,7 +173,7 @@ def _owner(layer: keras.layers.Layer) -> keras.layers.Layer | None:
 
 @contextmanager
 def _recorded(layers: Mapping[str, keras.layers.Layer]) -> Iterator[dict[str, list[tf.Tensor]]]:
-    """Collect what layers return while the model is called, in whatever way it calls them."""
+    """Collect what layers return, by name, while the model is called, in whatever way it calls them."""
     found: dict[str, list[tf.Tensor]] = {name: [] for name in layers}
 
     def recording(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -176,7 +185,7 @@ def _recorded(layers: Mapping[str, keras.layers.Layer]) -> Iterator[dict[str, li
         return recorded
 
     for name, layer in layers.items():
-        vars(layer)["call"] = recording(name, layer.call)  # past Keras, which would track what it is given
+        vars(layer)["call"] = recording(name, layer.call)  # bypasses Keras, which would track the function
     try:
         yield found
     finally:

@@ -1,4 +1,4 @@
-"""The user's code and data that the results of a sweep rest on: digests of them, and what has changed since."""
+"""Digests of the user's code and data that a sweep's results depend on, and what has changed since."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from typing import Any, Self
 
 from . import disk
 
-FOREIGN = ("site-packages", "dist-packages")  # folders of installed packages, which may lie beside a sweep file
+FOREIGN = ("site-packages", "dist-packages")  # folders of installed packages, which may be in a sweep file's folder
 _HOUSE = Path(__file__).resolve().parent
 _BLOCK = 1 << 20  # bytes read at a time
 
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A file as it was when it was read: its digest, and the size and time (ns) by which it need not be read again."""
+    """The digest of a data file, with its size (bytes) and modification time (ns) when it was read.
+
+    While both are the same, the file need not be read again.
+    """
 
     sha256: str
     size: int
@@ -27,12 +30,12 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What a sweep was trained with.
+    """The user's code and data that a sweep was trained with.
 
     Attributes:
-        code: the SHA-256 of each module of the user's, by its path from the sweep file's folder.
-        files: each data file, by the name that the sweep file gives it.
-        arrays: the SHA-256 of what each data function returned, by its reference.
+        code: the SHA-256 of each of the user's modules, by its path relative to the sweep file's folder.
+        files: each data file, by its name in the sweep file.
+        arrays: the SHA-256 of what each data function returned, by the function's reference.
     """
 
     code: Mapping[str, str] = field(default_factory=dict)
@@ -40,27 +43,27 @@ class Provenance:
     arrays: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the one JSON form."""
+        """Return the digests as JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read the JSON form back; LookupError, TypeError or AttributeError if it is none."""
+        """Return the digests from JSON values. Raises LookupError, TypeError or AttributeError if they are invalid."""
         files = {str(name): DataFile(**each) for name, each in data["files"].items()}
         return cls(dict(data["code"]), files, dict(data["arrays"]))
 
     def changed(self, now: Provenance) -> dict[str, str]:
-        """Return the names of what has changed until now, and how. Data known only before or only now do not count."""
+        """Return {name: how} of what differs in `now`. Data that only one of the two has are ignored, code is not."""
         names = sorted(self.code.keys() | now.code.keys())
         found = {name: _how(self.code.get(name), now.code.get(name)) for name in names}
         for name in self.files.keys() & now.files.keys():
-            found[name] = "" if now.files[name].sha256 == self.files[name].sha256 else "has other bytes"
+            found[name] = "" if now.files[name].sha256 == self.files[name].sha256 else "has been changed"
         for name in self.arrays.keys() & now.arrays.keys():
-            found[name] = "" if now.arrays[name] == self.arrays[name] else "returns other arrays"
+            found[name] = "" if now.arrays[name] == self.arrays[name] else "returns different arrays"
         return {name: how for name, how in found.items() if how}
 
     def merged(self, now: Provenance) -> Provenance:
-        """Return what is known now, and from before what is not known now."""
+        """Return `now`, with the data that only the earlier digests have; the code is that of `now`."""
         return Provenance(now.code, {**self.files, **now.files}, {**self.arrays, **now.arrays})
 
 
@@ -69,17 +72,17 @@ def _how(before: str | None, now: str | None) -> str:
         return ""
     if before is None:
         return "was not imported before"
-    return "is no longer there, or no longer imported" if now is None else "has been edited"
+    return "was deleted or moved, or is no longer imported" if now is None else "has been edited"
 
 
 def of(functions: Sequence[str], names: Sequence[str], folder: Path, before: Provenance | None = None) -> Provenance:
-    """Look at the code and the data files as they are now.
+    """Return the digests of the code and the data files as they are now.
 
     Args:
-        functions: the user's functions, "package.module:function".
-        names: the data sets, of which those that end in ".npz" are files.
+        functions: the user's functions, as "package.module:function".
+        names: the names of the data sets; those that end in ".npz" are files.
         folder: the sweep file's folder.
-        before: digests from before; a file of their size and time is not read again.
+        before: earlier digests; a file with the same size and time is not read again.
     """
     known = before.files if before else {}
     paths = {name: folder / Path(name).expanduser() for name in names if name.endswith(".npz")}
@@ -88,9 +91,10 @@ def of(functions: Sequence[str], names: Sequence[str], folder: Path, before: Pro
 
 
 def code(functions: Sequence[str], folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of the modules of functions, and of all that these import from beside the sweep file.
+    """Return the SHA-256 of the modules of functions, and of all modules these import from the sweep file's folder.
 
-    Imports are read from the sources, wherever they stand in them; nothing is imported.
+    The keys are paths relative to that folder. Imports are found by parsing the sources, also inside functions; nothing
+    is imported.
     """
     folder = folder.resolve()
     waiting = [path for reference in functions for path in _files(reference.partition(":")[0], folder)]
@@ -108,9 +112,9 @@ def code(functions: Sequence[str], folder: Path) -> dict[str, str]:
 
 
 def changed_files(before: Provenance, folder: Path) -> dict[str, str]:
-    """Return which files that a sweep was trained with have changed in its folder since, and how.
+    """Return {name: how} of the files in a folder that have changed since a sweep was trained with them.
 
-    Where the folder is gone, as on another machine, nothing is known, and nothing returned.
+    If the folder does not exist, as on another machine, nothing is known and the result is empty.
     """
     if not folder.is_dir():
         return {}
@@ -118,9 +122,9 @@ def changed_files(before: Provenance, folder: Path) -> dict[str, str]:
     for name, file in before.files.items():
         path = folder / Path(name).expanduser()
         if not path.is_file() or _file(path, file).sha256 != file.sha256:
-            found[name] = "has other bytes"
+            found[name] = "has been changed"
     gone = {name for name in found if not (folder / Path(name).expanduser()).is_file()}
-    return {name: "is no longer there" if name in gone else how for name, how in found.items()}
+    return {name: "was deleted or moved" if name in gone else how for name, how in found.items()}
 
 
 def _digest(path: Path) -> str:
@@ -128,7 +132,10 @@ def _digest(path: Path) -> str:
 
 
 def _files(module: str, folder: Path) -> Iterator[Path]:
-    """Yield the files of a module beside the sweep file, those of the packages around it first."""
+    """Yield the files of a module in the sweep file's folder, those of its parent packages first.
+
+    Files of hpdash and of installed packages are left out.
+    """
     parts = module.split(".") if module else []
     for count in range(1, len(parts) + 1):
         base = folder.joinpath(*parts[:count])
@@ -138,7 +145,7 @@ def _files(module: str, folder: Path) -> Iterator[Path]:
 
 
 def _imported(source: bytes, path: Path, folder: Path) -> Iterator[str]:
-    """Yield the names of modules that a source may import; some of them may be no modules."""
+    """Yield the names that a source may import as modules. A source that cannot be parsed yields nothing."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):

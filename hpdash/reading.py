@@ -1,4 +1,4 @@
-"""The reading commands as functions: a logdir in; out come values that a notebook displays and a command prints."""
+"""The reading commands as functions: each reads a logdir and returns what a notebook displays and a command prints."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .views.listing import Listing, listings, to_json
 from .views.markup import html_table
 from .where import select
 
-if TYPE_CHECKING:  # what takes time to import is imported by those who use it
+if TYPE_CHECKING:  # slow to import; imported by the functions that use them
     import pandas
 
     from .views.comparison import Comparison
@@ -32,9 +32,9 @@ Source: TypeAlias = "Path | str | Runs"
 
 @dataclass(frozen=True, eq=False)
 class Runs(Sequence[Run]):
-    """Runs of a logdir, in the order of their names; a notebook shows them as ranked tables, one a sweep.
+    """Runs of a logdir, sorted by name; a notebook shows them as ranked tables, one per sweep.
 
-    `condition` says which of the logdir's runs they are, `options` of `read_runs` how they are shown.
+    `found` is the whole logdir, of which `condition` selects the runs. `options` are those of `read_runs` for tables.
     """
 
     found: Logdir
@@ -43,7 +43,7 @@ class Runs(Sequence[Run]):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was damaged or left out, in sentences."""
+        """Messages about what was damaged or left out."""
         return self.found.warnings
 
     @cached_property
@@ -53,7 +53,7 @@ class Runs(Sequence[Run]):
 
     @cached_property
     def tables(self) -> list[Listing]:
-        """The runs ranked, a table a sweep."""
+        """The ranked tables, one per sweep."""
         every = self.found.runs
         return listings(every, where=self.condition, planned=kept.planned(every), **self.options)
 
@@ -68,37 +68,40 @@ class Runs(Sequence[Run]):
         return len(self.runs)
 
     def where(self, condition: str) -> Self:
-        """Return those that a condition holds for: `"batchnorm=before and not learning_rate<0.01"`."""
+        """Return the runs that meet a condition such as `"batchnorm=before and not learning_rate<0.01"`.
+
+        Raises SpecError if the condition is invalid, or if one of its names is in no run.
+        """
         both = f"({self.condition}) and ({condition})" if self.condition else condition
         return type(self)(self.found, both, self.options)._checked()
 
     def _checked(self) -> Self:
-        """Return itself where every name in its condition and options is one that a run has; else SpecError."""
+        """Return itself; raises SpecError if a name in its condition or options is in no run."""
         if self.condition or any(self.options.values()):
-            self.tables  # noqa: B018
+            self.tables  # noqa: B018  making them checks the names
         return self
 
     def histograms(self, run: Run, *tags: str) -> dict[str, HistogramSeries]:
-        """Read histograms of a run, all that it has where no tags are named."""
+        """Return histograms of a run by tag: of these tags, or all if no tags are given."""
         return reader.read_histograms(run, tags or run.histograms)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """Return a row a run with everything `hpdash export` gives: ids, hyperparameters, last and best metrics.
+        """Return one row per run, with the columns of `hpdash export`: ids, hyperparameters, last and best metrics.
 
-        Raises SpecError where pandas is absent.
+        Raises SpecError if pandas is not installed.
         """
         try:
-            import pandas  # noqa: PLC0415  not a dependency: for those who have it
+            import pandas  # noqa: PLC0415  not a dependency
         except ImportError:
             raise SpecError(["to_pandas() needs pandas: pip install pandas"]) from None
         return pandas.DataFrame(export(self).to_json())
 
     def to_json(self, top: int | None = None) -> dict[str, Any]:
-        """Return the tables as JSON values, of each only so many rows."""
+        """Return the tables as JSON values, each with its first `top` rows; None for all."""
         return {"sweeps": to_json(self.tables, top), "warnings": list(self.warnings)}
 
     def render(self, console: Console, top: int | None = None) -> Iterator[RenderableType]:
-        """Draw the tables, of each only so many rows."""
+        """Draw the tables, each with its first `top` rows; None for all."""
         return draw(console, self.tables, top)
 
     def _repr_html_(self) -> str:
@@ -120,12 +123,18 @@ def read_runs(
     objective: str | None = None,
     goal: str | None = None,
 ) -> Runs:
-    """Read a logdir: hpdash's, or any that TensorBoard can show; LogdirError where there is none.
+    """Read a logdir of hpdash, or any that TensorBoard can show.
 
-    `objective` is the metric to rank by instead of the sweeps' own, `goal` whether "min" or "max" of it is best.
-    `where` is a condition such as `"batchnorm=before and learning_rate<0.01"`. Of the tables, `sort` names a column
-    (`"-time"`: from great to small), `columns` replace those that are shown, `repeats` unfolds replicates.
-    Raises SpecError where a name is in none of the runs.
+    Args:
+        logdir: a logs root, the folder of a sweep, or the folder of a run.
+        where: a condition for the runs, such as `"batchnorm=before and learning_rate<0.01"`.
+        sort: the column to sort tables by; with a leading `-`, as in `"-time"`, in descending order.
+        columns: the columns of tables, instead of the default ones.
+        repeats: whether each replicate gets a row of its own.
+        objective: the metric to rank by, instead of the sweeps' own.
+        goal: "min" or "max", which of the objective is best.
+
+    Raises LogdirError if the folder does not exist, and SpecError if a name is in no run.
     """
     options = {"sort": sort, "columns": columns, "repeats": repeats}
     found = reader.read(Path(logdir))
@@ -134,9 +143,9 @@ def read_runs(
 
 
 def show(run: str, source: Source = "logs") -> RunPage:
-    """Show one run whole: by its folder, its name, its id (`quickstart/0003`), or its number where only one has it.
+    """Return everything about one run, given by its folder, name, id (`quickstart/0003`) or number.
 
-    Raises SpecError, with the nearest names, where there is none or more than one.
+    Raises SpecError, which suggests similar names, if no run or more than one is so named.
     """
     from .views.page import Page, find  # noqa: PLC0415
     from .views.recipe import recipe  # noqa: PLC0415
@@ -148,7 +157,7 @@ def show(run: str, source: Source = "logs") -> RunPage:
     again = recipe(chosen, about) if about else None
     damage: list[Damage] = []
     histograms = reader.read_histograms(chosen, chosen.histograms, damage)
-    warnings = dict.fromkeys((*runs.warnings, *map(str, damage)))  # what was damaged at the first look still is
+    warnings = dict.fromkeys((*runs.warnings, *map(str, damage)))  # both reads report the same damage
     return RunPage(Page(chosen, histograms, again, outline.read(chosen.folder), about), tuple(warnings))
 
 
@@ -163,8 +172,9 @@ def compare(
 ) -> Comparison:
     """Compare one tag across runs, grouped by a hyperparameter: curves of a scalar, distributions of a histogram.
 
-    `step` asks for another than the last; `over_steps` draws histograms with a row a step. The result is shown by a
-    notebook, and saved with `.save("x.html")` (or .png, .svg, .csv).
+    `step` is the step to compare at, instead of the last; `over_steps` draws histograms with one row per step. A
+    notebook shows the result; `.save("x.html")` (or .png, .svg, .csv) saves it. Raises SpecError if no run has the tag
+    or the name `by`, or if the runs do not have the step in common.
     """
     from .views import comparison  # noqa: PLC0415
 
@@ -173,9 +183,9 @@ def compare(
 
 
 def effects(source: Source = "logs", *, where: str | None = None) -> SweepEffects:
-    """Say which hyperparameters matter for the best objective: marginal means, importance, interaction.
+    """Return which hyperparameters matter for the best objective: marginal means, importance, interaction.
 
-    Of a sweep that draws its settings, or prunes, also how the search went.
+    For a sweep that samples its settings, or prunes, the result also says how the search went.
     """
     from .analysis.effects import effects as of  # noqa: PLC0415
     from .views.progress import searched  # noqa: PLC0415
@@ -186,7 +196,7 @@ def effects(source: Source = "logs", *, where: str | None = None) -> SweepEffect
 
 
 def export(source: Source = "logs", what: str = "trials", *, where: str | None = None) -> Export:
-    """Return rows for other programs: one a run ("trials") or one a point of a scalar ("series")."""
+    """Return rows for other programs: one per run ("trials"), or one per point of each scalar ("series")."""
     from .views.export import export as of  # noqa: PLC0415
 
     return of(_opened(source, where).runs, what)
@@ -200,9 +210,10 @@ def report(
     where: str | None = None,
     command: str = "",
 ) -> Path:
-    """Write one HTML file about a logdir, which opens offline and prints; return its path.
+    """Write a report about a logdir as one HTML file that opens offline and can be printed; return its path.
 
-    `by` is the hyperparameter that curves are grouped by at first, `command` what the page says made it.
+    `by` is the hyperparameter that curves are grouped by at first. `command` is the command that the page says it was
+    made with.
     """
     from .views.report import report as of  # noqa: PLC0415
 
@@ -212,9 +223,10 @@ def report(
 
 
 def verify(logdir: Path | str = "logs") -> Verified:
-    """Look for damage under a logs root, in a sweep's folder or in a run's; LogdirError where there is no folder.
+    """Find what is damaged in a logs root, in the folder of a sweep, or in the folder of a run.
 
-    Every byte of the event files is read and checked, whatever was read before.
+    Every byte of the event files is read and checked; the cache is not used. Raises LogdirError if the folder does not
+    exist.
     """
     from .verification import verify as of  # noqa: PLC0415
 

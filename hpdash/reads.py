@@ -1,4 +1,4 @@
-"""Settings that remember which of them were read: what is swept and never read changes nothing."""
+"""Settings that record which of them are read: a setting that is swept but never read has no effect."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from typing import Any
 
 
 class Reads(dict[str, Any]):
-    """A dict that adds to `read` each name that is looked up, and every name where all are gone through."""
+    """A dict that adds each name that is looked up to the set `read`; iterating over it adds all names."""
 
     def __init__(self, values: Mapping[str, Any], read: set[str]) -> None:
         super().__init__(values)
         self._read = read
 
     def __getitem__(self, name: str) -> Any:
-        """Look a name up."""
+        """Return a value and record its name."""
         self._read.add(name)
         return super().__getitem__(name)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Look a name up, which may be absent."""
+        """Return a value, or the default if it is absent, and record its name."""
         self._read.add(name)
         return super().get(name, default)
 
     def __iter__(self) -> Iterator[str]:
-        """Go through all names; also what makes `**` and `dict()` do so."""
+        """Iterate over all names and record them. Because it is overridden, `**` and `dict()` record them too."""
         self._read.update(super().keys())
         return super().__iter__()
 
     def keys(self) -> Any:
-        """Return all names."""
+        """Return all names and record them."""
         self._read.update(super().keys())
         return super().keys()
 
     def values(self) -> Any:
-        """Return all values."""
+        """Return all values and record all names."""
         self._read.update(super().keys())
         return super().values()
 
     def items(self) -> Any:
-        """Return all pairs."""
+        """Return all pairs and record all names."""
         self._read.update(super().keys())
         return super().items()

@@ -1,4 +1,4 @@
-"""`sweep.toml` and `sweep.json`: what a folder says of its sweep, and in which folder a sweep goes on or begins."""
+"""Read and write `sweep.toml` and `sweep.json`, and find the folder in which a sweep resumes or starts."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from .standing import is_undecided
 from .trial import Scalar, TrialSpec, caveats, shown
 from .versions import versions
 
-BEGINNING = (logdir.LOCK, logdir.SWEEP_TOML, logdir.SWEEP_JSON)  # what is written before a sweep is known by name
-HARMLESS = (  # what may change between runs of one sweep
+BEGINNING = (logdir.LOCK, logdir.SWEEP_TOML, logdir.SWEEP_JSON)  # the only files of a start that was interrupted
+HARMLESS = (  # keys that may change when a sweep is resumed
     "sweep.description",
     "sweep.max_retries",
     "sweep.timeout",
@@ -37,16 +37,17 @@ HARMLESS = (  # what may change between runs of one sweep
 
 RANKING = frozenset(
     {"sweep.objective", "sweep.goal", "prune.watch", "prune.goal"}
-)  # may change while nothing is ranked
+)  # keys that may change while no trial has finished an epoch
 
-AND = "; "  # between the parts of what TensorBoard shows beside a sweep
+AND = "; "  # separates the parts of the description that TensorBoard shows for a sweep
 
 
 def home(root: Path, sweep: Sweep) -> Path:
-    """Return the folder to go on in: the newest that holds this very sweep, else the newest of its name.
+    """Return the folder in which to resume: the newest with an unchanged sweep, else the newest with the sweep's name.
 
-    One that --new made has a name of its own, and the sweep's in its record: `quickstart-2` may be a sweep so named.
-    Raises LogdirError where a record cannot be read that may be the newest.
+    If there is none, return the folder in which to start. A folder that --new made, such as `quickstart-2`, is
+    recognised by the sweep's name in its record, because `quickstart-2` may also be the name of another sweep.
+    Raises LogdirError if a record that may be the newest cannot be read.
     """
     kin = [folder for _, folder in _kin(root, sweep)]
     same = (folder for folder in kin if not _changed(read(folder / logdir.SWEEP_JSON), sweep))
@@ -54,14 +55,14 @@ def home(root: Path, sweep: Sweep) -> Path:
 
 
 def fresh(root: Path, sweep: Sweep) -> Iterator[Path]:
-    """Yield folders in which the sweep can begin anew: free ones, each newer than all that hold it."""
+    """Yield folders in which the sweep can start anew: free ones, numbered above all folders that hold it."""
     newest = next((number for number, _ in _kin(root, sweep)), 0)
     folders = (root / logdir.generation_name(sweep.name, number) for number in count(newest + 1))
     return (folder for folder in folders if is_free(folder))
 
 
 def is_free(folder: Path) -> bool:
-    """Say whether nothing has begun in a folder, which may be there or not."""
+    """Return whether no sweep has started in a folder, which need not exist."""
     if (folder / logdir.SWEEP_JSON).exists():
         return False
     with disk.guarded(folder):
@@ -73,7 +74,7 @@ def _is_cut_off(folder: Path) -> bool:
 
 
 def _kin(root: Path, sweep: Sweep) -> list[tuple[int, Path]]:
-    """List the folders in which a sweep of this name has begun, the newest first, and those of which none can tell."""
+    """Return (number, folder) of each start of a sweep with this name, newest first, also if its record is damaged."""
     with disk.guarded(root):
         folders = list(root.iterdir()) if root.exists() else []
     numbered = ((logdir.parse_generation(folder.name, sweep.name), folder) for folder in folders)
@@ -92,10 +93,11 @@ def _is_kin(folder: Path, sweep: Sweep) -> bool:
 
 
 def check(folder: Path, sweep: Sweep, extends: bool = False) -> Mapping[str, Any]:
-    """Make sure that an existing folder is this sweep's, or what is left of a start that was cut off.
+    """Check that an existing folder holds this sweep, or the rest of a start that was interrupted.
 
-    Returns what it says of itself, nothing for such a start. Raises LogdirError where it holds something else or a
-    newer schema, SpecError where the sweep has changed and nothing `extends` it.
+    Returns the content of its `sweep.json`, or nothing for such a start. Raises LogdirError if the folder holds
+    something else, a damaged record or a newer schema. Raises SpecError if the sweep has changed, unless it `extends`
+    the one in the folder. The ranking may change while no trial has finished an epoch.
     """
     path = folder / logdir.SWEEP_JSON
     if not path.is_file():
@@ -103,21 +105,22 @@ def check(folder: Path, sweep: Sweep, extends: bool = False) -> Mapping[str, Any
             if _is_cut_off(folder):
                 return {}
         raise LogdirError(
-            f"{folder}: expected a folder that hpdash made, found one without {logdir.SWEEP_JSON}. "
+            f"{folder}: this folder has no {logdir.SWEEP_JSON}, so it is not the folder of a sweep. "
             "Give the sweep another name with --set sweep.name='\"…\"', or use another --logdir."
         )
     known = read(path)
     changed = _changed(known, sweep)
     if changed and not extends and not ({change.key for change in changed} <= RANKING and is_undecided(folder)):
         hint = "Undo the change to resume this sweep, start anew with --new, or add trials or values with --extend."
-        raise SpecError([f"{folder}: expected the sweep it holds, found a changed one:", *lines(changed), hint])
+        raise SpecError([f"{folder}: the sweep differs from the one in this folder:", *lines(changed), hint])
     return known
 
 
 def going_on(folder: Path, sweep: Sweep, extends: bool) -> Sweep:
-    """Return a sweep that knows the settings its folder had before it was extended, or before it is now.
+    """Return a sweep with what its folder knows: its objective, data and builders, and the settings already `tried`.
 
-    Raises SpecError where one that `extends` what is there does more than add to it.
+    These are the settings from before the sweep was extended, or from before it is extended now. Raises SpecError if a
+    sweep that `extends` the folder's does more than add trials or values.
     """
     path = folder / logdir.SWEEP_JSON
     if not path.is_file():
@@ -129,15 +132,16 @@ def going_on(folder: Path, sweep: Sweep, extends: bool) -> Sweep:
         return replace(sweep, tried=tuple(known.get("tried", ())))
     old = extension.before(known["settings"], known.get("tried", ()), sweep)
     if refused := extension.refused(changed, known["settings"], old, sweep):
-        hint = "Undo the rest, or begin anew beside it with --new."
-        raise SpecError([f"{folder}: --extend takes more trials and more values; found:", *lines(refused), hint])
+        hint = "Undo these changes, or start anew in a new folder with --new."
+        raise SpecError([f"{folder}: --extend can only add trials or values; other changes:", *lines(refused), hint])
     return extension.extended(old, sweep)
 
 
 def knows_builders(folder: Path, extends: bool) -> bool:
-    """Return whether a folder knows what it needs of the user's builders: a sweep that `extends` it may need more.
+    """Return whether the user's builders need not be examined, because the folder already knows what they take.
 
-    A sweep that an older version began goes on as it was.
+    A sweep that `extends` the folder's may need more. A sweep that an older version of hpdash started, without such
+    knowledge, is resumed as it was.
     """
     path = folder / logdir.SWEEP_JSON
     return path.is_file() and not (extends and "known" in read(path))
@@ -149,16 +153,16 @@ def _changed(known: Mapping[str, Any], sweep: Sweep) -> list[Change]:
 
 
 def _adopted(known: Mapping[str, Any], sweep: Sweep) -> Sweep:
-    """Return a sweep with what its folder knows of its data and its builders, where the file leaves that open."""
+    """Return a sweep with the objective, data and builders that its folder knows, if it leaves these open."""
     if sweep.ranking.is_open and known.get("default_objective", True):
         settings = known["settings"]
-        reason = "the default when the sweep began"
+        reason = "the default when the sweep was started"
         sweep = sweep.ranked(Ranking(str(settings["objective"]), Goal(settings["goal"]), reason))
     return sweep if sweep.known != NOTHING else replace(sweep, known=Known.from_json(known.get("known")))
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return what a sweep.json says; LogdirError where it is damaged or of a newer version."""
+    """Return the content of a `sweep.json`; raises LogdirError if it cannot be read or has a newer schema."""
     with disk.guarded(path):
         text = path.read_bytes()
     try:
@@ -170,19 +174,21 @@ def read(path: Path) -> dict[str, Any]:
             if "provenance" in known:
                 Provenance.from_json(known["provenance"])
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        hint = "Move the folder away, or begin anew beside it with --new."
-        raise LogdirError(f"{path}: expected a sweep's record, found damage ({error}). {hint}") from None
+        hint = "Move the folder away, or start anew in a new folder with --new."
+        raise LogdirError(f"{path}: damaged ({error}). {hint}") from None
     if newer:
-        raise LogdirError(f"{path}: expected schema {SCHEMA}, found {known['schema']}. Update hpdash to go on with it.")
+        schemas = f"schema {known['schema']}, this version reads up to {SCHEMA}"
+        raise LogdirError(f"{path}: written by a newer hpdash ({schemas}). Update hpdash.")
     return known  # type: ignore[no-any-return]
 
 
 def write(
     folder: Path, sweep: Sweep, specs: Sequence[TrialSpec], total: int, metrics: Sequence[str], synthetic: bool
 ) -> None:
-    """Write the sweep as given, and its normalised settings, versions and columns: at its first run, or extended.
+    """Write the sweep as given to `sweep.toml`, and its normalised settings, versions and columns to `sweep.json`.
 
-    `specs` stand for all the trials it may have, `total` at most.
+    Nothing is written if the folder already has this sweep. `specs` represent all trials that it may have, `total` is
+    their maximum number. `metrics` are the names of metrics for TensorBoard's table.
     """
     path = folder / logdir.SWEEP_JSON
     known: Mapping[str, Any] = read(path) if path.exists() else {}
@@ -192,7 +198,7 @@ def write(
     sheet = Sheet(columns(sweep, specs), tuple(table_metrics(sweep.objective, metrics)), description)
     content = {
         "schema": SCHEMA,
-        "name": folder.name,  # in use; the settings have the name as given
+        "name": folder.name,  # the name in use; the settings have the name as given
         "settings": sweep.to_json(),
         "folder": str(sweep.folder.absolute()),
         "trials": total,
@@ -209,7 +215,7 @@ def write(
 
 
 def columns(sweep: Sweep, specs: Sequence[TrialSpec]) -> tuple[Column, ...]:
-    """Return a column for every setting a session logs, the swept ones with the domain the file gives."""
+    """Return a column for every setting that a trial logs; the domains of swept ones are those of the file."""
     ranges = {
         hyperparameter.name: Interval(hyperparameter.domain.min, hyperparameter.domain.max)
         for hyperparameter in sweep.hparams
@@ -240,7 +246,7 @@ def columns(sweep: Sweep, specs: Sequence[TrialSpec]) -> tuple[Column, ...]:
 
 
 def table_metrics(objective: str, metrics: Sequence[str]) -> Iterator[Metric]:
-    """Yield the metrics of TensorBoard's table: the objective's best first, then last values, then losses."""
+    """Yield the metrics of TensorBoard's table: the best objective and its epoch, then last values, then losses."""
     base = objective.removeprefix(f"{logdir.VALIDATION}/")
     names = dict.fromkeys((base, *metrics, "loss"))
     yield Metric(logdir.best_tag(base))

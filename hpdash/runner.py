@@ -1,4 +1,4 @@
-"""`run_sweep`: the only place where the stages meet. A sweep file in; trained trials, a journal and logs out."""
+"""Run a sweep: from a sweep file to trained trials, a journal and logs. The stages meet only here."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from .backends.cluster import Cluster
 from .backends.local import LocalBackend
 from .backends.worker import Setup
 from .data import Dataset
-from .drive import Drive, Outcome, Plan, Watcher
+from .drive import Drive
 from .errors import LockedError, SpecError
 from .history import History
 from .journal import Journal, lock, read_journal
+from .plan import Outcome, Plan, Watcher
 from .provenance import Provenance
 from .search import Course
 from .settling import settled, usages
@@ -29,17 +30,24 @@ from .spec import Sweep, load_sweep, parse_sweep
 from .trial import Notice, TrialResult, TrialSpec, TrialState, default_metrics, own_loop
 from .views.notebook import NotebookView, in_notebook
 
-ONLY_WHEN_ASKED = (TrialState.FAILED, TrialState.DIVERGED)  # states that --retry-failed runs again
+ONLY_WHEN_ASKED = (TrialState.FAILED, TrialState.DIVERGED)  # trials in these states run again only with --retry-failed
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to run a sweep, apart from what is in its file.
 
-    `workers` None is one a core, or one a GPU. `newest_first` reverses the order in which trials start. `new` begins
-    the sweep anew in a folder beside those that hold it; `extend` adds trials or values to the one there is. With
-    `accept_changes` it goes on although the user's code or data have changed since. `ray` is
-    the cluster to run on instead of this machine's processes; workers None is then as many as it has room for.
+    Attributes:
+        workers: how many workers; None for one per GPU, else as many as the cores allow. With `ray`, None is as many as
+            the cluster has room for.
+        threads: how many threads each worker has.
+        fail_fast: whether to stop at the first fault.
+        retry_failed: whether to run failed and diverged trials again.
+        newest_first: whether to reverse the order in which trials start.
+        new: whether to start the sweep anew, in a new folder.
+        extend: whether to add trials or values to the sweep that is there.
+        accept_changes: whether to go on although the user's code or data have changed since.
+        ray: the cluster to run on, instead of processes of this machine.
     """
 
     workers: int | None = None
@@ -54,7 +62,7 @@ class Options:
 
 
 def as_sweep(source: Path | str | Mapping[str, Any] | Sweep) -> Sweep:
-    """Return the sweep of a file, of a mapping, or itself."""
+    """Return the sweep of a file or a mapping; return a Sweep as it is."""
     if isinstance(source, Sweep):
         return source
     if isinstance(source, Mapping):
@@ -68,18 +76,19 @@ def run_sweep(
     options: Options | None = None,
     watcher: Watcher | None = None,
 ) -> Outcome:
-    """Run what is missing of a sweep, of the newest where it was begun anew, and return how it stands.
+    """Run the missing trials of a sweep and return its outcome.
 
-    `source` is a sweep file, its content as a mapping, or a loaded Sweep. Raises HpdashError before anything is
-    written where the file, the data or the logs root are not right; a trial's failure is a result, not an error.
-    In a notebook it shows its progress, unless a watcher is given.
+    `source` is a sweep file, its content as a mapping, or a loaded Sweep. If the sweep was started more than once, with
+    --new, the newest one is resumed. Raises HpdashError, before anything is written, if the file, the data or the logs
+    root is invalid. A trial that fails is a result, not an error. In a notebook the progress is shown, unless a watcher
+    is given.
     """
     if watcher is None and in_notebook():
         with NotebookView() as view:
             return run_sweep(source, logs, options, Watcher.of(view))
     sweep, options = as_sweep(source), options or Options()
     if options.ray and importlib.util.find_spec("ray") is None:
-        raise SpecError(['a Ray cluster needs ray, found none: pip install "hpdash[ray]"'])
+        raise SpecError(['running on a Ray cluster needs ray, which is not installed: pip install "hpdash[ray]"'])
     folder = next(record.fresh(Path(logs), sweep)) if options.new else record.home(Path(logs), sweep)
     sweep = record.going_on(folder, sweep, options.extend)
     now = provenance.of(sweep.functions, sweep.values["name"], sweep.folder, changed_code.provenance_of(folder))
@@ -107,44 +116,44 @@ class _Job:
 
     @property
     def named(self) -> Sweep:
-        """The sweep under the name in use, its folder's."""
+        """The sweep with the name in use, which is that of its folder."""
         return replace(self.sweep, name=self.folder.name)
 
     def with_sweep(self, sweep: Sweep) -> _Job:
-        """Return the job with a sweep that more is known of."""
+        """Return the job with a sweep about which more is known, and with its schedule."""
         return self if sweep == self.sweep else replace(self, sweep=sweep, course=Course(sweep))
 
     def replayed(self) -> Course:
-        """Return how far the sweep has come, by its journal where results decide on that."""
+        """Return the schedule as far as it is known; if it depends on results, it is rebuilt from the journal."""
         if not self.course.is_adaptive:
             return self.course
         return Course.replayed(self.sweep, read_journal(self.folder / logdir.JOURNAL).entries)
 
     def standing(self, course: Course, history: History) -> dict[int, TrialResult]:
-        """Return the results that stand: what is done, and what failed unless it is to be tried again."""
+        """Return the results that count, by trial number; with --retry-failed, failed and diverged ones do not."""
         again = ONLY_WHEN_ASKED if self.options.retry_failed else ()
         results = history.results
         told = ((spec.number, results.get(spec.number)) for spec in course.specs)
         return {number: result for number, result in told if result and result.state not in again}
 
     def check_locked(self, folder: Path) -> None:
-        """Make sure that the folder, now locked, still holds what this job began from."""
+        """Check the folder again, now that it is locked; raises LockedError if another driver extended the sweep."""
         record.check(folder, self.sweep, self.options.extend)
         if record.going_on(folder, replace(self.sweep, tried=()), self.options.extend) != self.sweep:
             raise LockedError(f"{folder}: another driver has just extended this sweep. Run the same command again.")
 
     def load(self, settings: Mapping[str, Any]) -> Dataset:
-        """Load a data set in a child process, which may import what its function likes."""
+        """Load a data set in a child process, because its function may import anything."""
         return probe.load(settings, self.sweep.folder, Signals())
 
     def tell(self, warnings: Sequence[str]) -> None:
-        """Pass what was found damaged on to the user."""
+        """Pass warnings on to the user."""
         for warning in warnings:
             self.watcher.event(Notice(warning))
 
 
 def _before(job: _Job) -> Outcome:
-    """Return how the sweep stands; writes nothing, needs no lock."""
+    """Return the outcome of the sweep so far. Writes nothing and needs no lock."""
     with disk.guarded(job.folder):
         if not job.folder.exists():
             return Outcome(job.named, job.folder, job.course.specs, job.course.total, {})
@@ -162,7 +171,7 @@ def _before(job: _Job) -> Outcome:
 
 
 def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
-    """Take the lock, start the workers, look at what trials need, open the journal; all of it ends with the stack."""
+    """Take the lock, start the workers, examine what trials need, open the journal; `stack` ends all of this."""
     sweep, specs, watcher = job.sweep, job.course.samples(), job.watcher
     tables, begun = data_tables(specs), job.folder.exists() and not job.options.new
     limits.check_folder(job.folder if begun else job.folder.parent)
@@ -182,7 +191,7 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
     told = _write_record(job, now, facts)
     warnings = experiment.refresh(folder.parent)
     journal = stack.enter_context(Journal.open(folder / logdir.JOURNAL))
-    known = changed_code.keep_provenance(folder, now)  # only of a sweep whose journal can be read
+    known = changed_code.keep_provenance(folder, now)  # only now that the journal could be read
     remarks = [*facts.remarks, *large_batches(sweep, specs, sizes)]
     job.tell([*told, *remarks, *warnings, *journal.warnings])
     course = job.replayed()
@@ -198,17 +207,17 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
 
 
 def _write_record(job: _Job, now: Provenance, facts: probe.Facts) -> list[str]:
-    """Write what the sweep's folder says of it, unless it does; return what the user should know, in sentences."""
+    """Write the sweep's files if they are missing or outdated; return messages for the user."""
     folder, sweep, specs = job.folder, job.sweep, job.course.samples()
     job.check_locked(folder)
     changed = changed_code.check_provenance(folder, now, job.options.accept_changes)
     record.write(folder, sweep, specs, job.course.total, _metrics(specs, facts), facts.synthetic)
-    anew = f"{sweep.name} was begun anew in {folder}" if folder.name != sweep.name else ""
+    anew = f"{sweep.name} was started anew in {folder}" if folder.name != sweep.name else ""
     return [sentence for sentence in (anew, changed) if sentence]
 
 
 def _begin(job: _Job, stack: ExitStack) -> _Job:
-    """Make and lock the sweep's folder; with --new the first that no other driver takes, which the job then has."""
+    """Make and lock the sweep's folder; with --new, the first that no other driver takes. Return the job with it."""
     if job.options.new:
         free = record.fresh(job.folder.parent, job.sweep)
         return replace(job, folder=next(folder for folder in free if _took(folder, stack)))
@@ -222,20 +231,20 @@ def _took(folder: Path, stack: ExitStack) -> bool:
             held.enter_context(_made(folder))
         except LockedError:
             return False
-        if free := record.is_free(folder):  # still: another driver may have begun and ended there
+        if free := record.is_free(folder):  # again: another driver may have started and ended there
             stack.push(held.pop_all())
         return free
 
 
 def _made(folder: Path) -> AbstractContextManager[None]:
     with disk.guarded(folder):
-        folder.mkdir(parents=True, exist_ok=True)  # another driver may just have made it: the lock decides
+        folder.mkdir(parents=True, exist_ok=True)  # another driver may just have made it; the lock decides
         disk.sync(folder.parent)
     return lock(folder)
 
 
 def _functions(specs: Sequence[TrialSpec]) -> list[str]:
-    """List the users' functions that trials call, builders only where no loop of one's own takes their place."""
+    """Return the user's functions that trials call: training loops, and builders of trials without one."""
     named: dict[str, None] = {}
     for spec in specs:
         model, train = spec.settings["model"], spec.settings["train"]
@@ -258,7 +267,7 @@ def _fetch_missing(tables: Sequence[Mapping[str, Any]], watcher: Watcher, signal
 
 
 def _start(job: _Job, specs: Sequence[TrialSpec], signals: Signals) -> tuple[Backend, int]:
-    """Start the workers, which warm up while the rest is looked at."""
+    """Start the workers, which warm up during the rest of the preparation; return the backend and their number."""
     sweep, options = job.sweep, job.options
     keras = any(own_loop(spec.settings["train"]) is None for spec in specs)
     own_code = bool(_functions(specs)) or any(":" in spec.settings["data"]["name"] for spec in specs)

@@ -1,4 +1,4 @@
-"""What a logdir holds, as the read half passes it on: runs with their hyperparameters, series, status and damage."""
+"""The runs of a logdir as the reader returns them, with their hyperparameters, series, status and damage."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Series:
 
     @property
     def last(self) -> float:
-        """The value at the last step, NaN where there is none."""
+        """The value at the last step, NaN if there is none."""
         return float(self.values[-1]) if len(self.values) else math.nan
 
     def best(self, goal: Goal) -> tuple[float, int] | None:
-        """Return the best finite value and the step it was first reached at."""
+        """Return the best finite value and the first step with it; None if no value is finite."""
         finite = np.flatnonzero(np.isfinite(self.values))
         if not finite.size:
             return None
@@ -40,7 +40,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HistogramSeries:
-    """A distribution over steps: `steps` int64 [n], increasing, and a histogram a step."""
+    """A distribution over steps: `steps` int64 [n], increasing, and one histogram per step."""
 
     steps: NDArray[np.int64]
     histograms: tuple[Histogram, ...]
@@ -48,7 +48,7 @@ class HistogramSeries:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """What could not be read: the file, the byte it begins at, and why."""
+    """What could not be read: the file, the offset in bytes at which it begins, and the reason."""
 
     file: Path
     offset: int
@@ -60,9 +60,9 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What runs are ranked by: a scalar's tag (`validation/epoch_accuracy`) and which way it improves.
+    """What runs are ranked by: a scalar's tag (`validation/epoch_accuracy`) and the direction in which it improves.
 
-    `name` is what people call it, `validation/accuracy`; `reason` says who chose it where no sweep did.
+    `name` is its short name, `validation/accuracy`. `reason` says why it was chosen, if no sweep set it.
     """
 
     name: str
@@ -73,14 +73,14 @@ class Objective:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run: a folder of event files and, folded into it, its training and validation sub-runs.
+    """One run: a folder of event files, including its training and validation sub-runs.
 
-    `name` is its path below the logdir, with slashes; `scalars` has the training tags as they are and those of the
-    validation sub-run as `validation/<tag>`; `histograms` the tags that `reader.read_histograms` can read, with how
-    many steps each has. `hparams` is everything its session logged, `swept` the names its sweep varies (of a run that
-    hpdash did not make: none). Runs of one `group` are replicates. `looks` are those of its sweep at the test set,
-    `accepted` the code and the data that were changed while its sweep ran, and how often. What
-    nobody wrote down is None.
+    `name` is its path below the logdir, with slashes. `hparams` is everything that its session logged. `scalars` has
+    the training tags as they are, and those of the validation sub-run as `validation/<tag>`. `histograms` has the tags
+    that `reader.read_histograms` can read, each with its number of steps. `swept` are the names that its sweep varies;
+    a run that hpdash did not make has none. Runs with the same `group` are replicates. `started` is in unix seconds.
+    `looks` are the evaluations of its sweep on the test set. `accepted` has the code and the data that were changed
+    while its sweep ran, and how often. What was not recorded is None.
     """
 
     name: str
@@ -110,7 +110,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Logdir:
-    """A logdir's runs in the order of their names, and what was damaged or left out, as sentences for the user."""
+    """A logdir's runs, sorted by name, and messages for the user about what was damaged or left out."""
 
     path: Path
     runs: tuple[Run, ...]

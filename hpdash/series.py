@@ -1,16 +1,16 @@
-"""What `[log] series` asks for: histograms and per-layer scalars of a Keras trial, at the epochs that are due.
+"""Write what `[log] series` asks for: histograms and per-layer scalars of a Keras trial, at the epochs that are due.
 
-Where "gradients" is among the series, with L the loss of the probe batch (probing.py) and w a variable:
+If "gradients" is among the series, with L the loss of the probe batch and w a variable:
     gradients/<layer>/<variable>     the values of dL/dw
     gradient_norm/<layer>            the L2 norm of dL/dw over all of the layer's trainable variables
     gradient_norm/all                the same over all layers
-    update_ratio/<layer>/<variable>  |w_e - w_(e-1)| / |w_(e-1)| over the last epoch, L2 norms; none where |w_(e-1)| = 0
-The last is an epoch's: Karpathy's notes for CS231n ("Ratio of weights:updates") call 0.001 healthy for a single step.
+    update_ratio/<layer>/<variable>  |w_e - w_(e-1)| / |w_(e-1)| over the last epoch, L2 norms; none if |w_(e-1)| = 0
+The ratio is of a whole epoch: Karpathy's notes for CS231n ("Ratio of weights:updates") call 0.001 healthy for one step.
 
-Where "activations" is among them, of the layers that have one, over the probe batch:
+If "activations" is among the series, for each layer with an activation, over the probe batch:
     activations/<layer>              the outputs
-    dead_units/<layer>               of a relu, the share of units that are 0 for every example
-    saturated_units/<layer>          of a sigmoid or tanh, the share of outputs near the ends of its range
+    dead_units/<layer>               for relu, the share of units that are 0 for every example
+    saturated_units/<layer>          for sigmoid or tanh, the share of outputs near the ends of its range
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .session import Trial
 
-NEAR_END = 0.05  # of a bounded activation's range: what lies so near to an end is saturated
+NEAR_END = 0.05  # share of a bounded activation's range: outputs this near to an end are saturated
 RECTIFIERS = ("relu", "relu6")
 RANGES = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "hard_tanh": (-1.0, 1.0)}
 
@@ -34,7 +34,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Series:
-    """Write a trial's series; its engine's weights are those of the epoch that is written."""
+    """Write a trial's series; the engine must hold the weights of the epoch that is written."""
 
     def __init__(self, trial: Trial, engine: Engine) -> None:
         log = trial.settings["log"]
@@ -43,7 +43,7 @@ class Series:
         self._before: dict[str, Array] = {}
 
     def write(self, epoch: int) -> None:
-        """Write what is due after so many epochs: all of it each `histograms` epochs and at the end, 0 included."""
+        """Write the series that are due after `epoch` epochs: every `histograms` epochs from 0, and after the last."""
         if self._is_due(epoch, "weights"):
             for layer, variable, values in self._engine.weights():
                 self._trial.histogram(logdir.weight_tag(layer, variable), values, epoch)
@@ -54,7 +54,7 @@ class Series:
             self._write_activations(epoch)
 
     def begin(self, epoch: int) -> None:
-        """Keep a copy of the weights that the next epoch, after so many, starts from, where its update is due."""
+        """Copy the trainable weights after `epoch` epochs, if the update ratio of the next epoch is due."""
         due = epoch < self._trial.epochs and self._is_due(epoch + 1, "gradients")
         trained = self._engine.weights(trainable=True) if due else ()
         self._before = {logdir.update_ratio_tag(layer, name): values.copy() for layer, name, values in trained}
@@ -93,24 +93,24 @@ class Series:
 
 def norm(values: Array) -> float:
     """Return the L2 norm of an array of any shape, sqrt(sum(v^2)), in float64."""
-    return math.sqrt(np.sum(np.square(values, dtype=np.float64)))  # a BLAS product's bits depend on its threads
+    return math.sqrt(np.sum(np.square(values, dtype=np.float64)))  # the bits of a BLAS product depend on its threads
 
 
 def dead_units(outputs: Array) -> float:
-    """Return the share of units that are 0 for every example, of rectified outputs [n, units].
+    """Return the share of units whose rectified outputs [n, units] are 0 for every example.
 
-    Such a unit passes no gradient for any of them, so the batch cannot revive it ("dying ReLU"; Lu, Shin, Su and
-    Karniadakis 2019, https://arxiv.org/abs/1903.06733). Of a convolution a unit is a channel, at every place.
+    Such a unit passes no gradient for any of the examples, so the batch cannot revive it ("dying ReLU"; Lu, Shin, Su
+    and Karniadakis 2019, https://arxiv.org/abs/1903.06733). In a convolution, a unit is a channel over all positions.
     """
     return float(np.mean(np.all(outputs == 0, axis=0)))
 
 
 def saturated_units(outputs: Array, low: float, high: float) -> float:
-    """Return the share of outputs [n, units] within 5 % of the range's width of one of its ends, both included.
+    """Return the share of outputs [n, units] near `low` or `high`, the ends of the activation's range.
 
-    There the slope, and with it the gradient that passes, is small: at most 0.19 of its greatest for a sigmoid or
-    tanh. Outputs at the ends of the range are what Rakitianskaia and Engelbrecht, "Measuring saturation in neural
-    networks" (2015), measure, and Glorot and Bengio (2010) watched.
+    Near means at most 5 % of the range's width away. There the activation's slope is small, and so is the gradient that
+    passes: at most 0.19 of its maximum for sigmoid and tanh. Rakitianskaia and Engelbrecht, "Measuring saturation in
+    neural networks" (2015), measure outputs at the ends of the range; Glorot and Bengio (2010) observed them.
     """
     margin = NEAR_END * (high - low)
     return float(np.mean((outputs <= low + margin) | (outputs >= high - margin)))

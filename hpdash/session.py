@@ -1,6 +1,6 @@
-"""`hpdash.Trial`, the handle a training loop gets: its settings and data, and where it reports to.
+"""`hpdash.Trial`, the handle that a training loop gets: it gives settings and data, and takes metrics and checkpoints.
 
-What it knows: which metrics were last and which best, and when a trial has to stop.
+It keeps the last and the best metrics, and ends the trial when it has to stop.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from .checkpoint import Keeper
 from .data import Dataset, Scaling, Split
 from .errors import MetricError, Problem, TrialError
 from .histogram import Histogram
+from .host import Diverged, Host, Interrupted, Pruned
 from .reads import Reads
 from .trial import Progress, Reached, Scalar, TrialSpec
 from .writer import RunWriter
@@ -28,38 +29,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Loaded = tuple[Dataset, Split, Scaling]
 
 
-class Interrupted(Exception):
-    """End a trial because the sweep stops; not an error."""
-
-
-class Pruned(Exception):
-    """End a trial early because others do better; not an error. It may go on later from its checkpoint."""
-
-
-class Diverged(Exception):
-    """End a trial because its loss is no longer finite; not an error."""
-
-
-class Host(Protocol):
-    """What a trial can ask of the process it runs in."""
-
-    @property
-    def stopping(self) -> bool:
-        """Whether the trial is to stop as soon as it can."""
-
-    def progress(self, progress: Progress) -> None:
-        """Pass on how far the trial is."""
-
-    def notice(self, text: str) -> None:
-        """Pass on a sentence for the user."""
-
-    def goes_on(self, reached: Reached) -> bool:
-        """Ask whether a trial goes on after a rung; where the sweep stops meanwhile, it does for as long as that."""
-
-
 @dataclass(frozen=True, slots=True)
 class TrialData:
-    """The data of a training loop of one's own, scaled: x float32 [n, ...], y int32 (classes) or float32 [n]."""
+    """The scaled data of a custom training loop: x float32 [n, ...], y int32 (classes) or float32 [n]."""
 
     x_train: Array
     y_train: Array
@@ -70,7 +42,7 @@ class TrialData:
 class Trial:
     """One trial as its training loop sees it: `hparams`, `seed`, `data`; `scalar`, `histogram`, `report`.
 
-    `epoch` is the number of epochs finished: more than 0 at the start where it goes on from a `checkpoint`.
+    `epoch` is the number of finished epochs. At the start it is above 0 only if the trial resumes from a checkpoint.
     """
 
     def __init__(self, spec: TrialSpec, loaded: Loaded, writer: RunWriter, host: Host, keeper: Keeper) -> None:
@@ -97,7 +69,7 @@ class Trial:
 
     @property
     def hparams(self) -> dict[str, Scalar]:
-        """Every resolved setting as TensorBoard shows it; `settings` has lists and tables as the file wrote them."""
+        """Every resolved setting as TensorBoard shows it; `settings` has lists and tables as in the file."""
         return Reads(self.spec.hparams, self._read)
 
     @property
@@ -106,9 +78,9 @@ class Trial:
         return {table: Reads(values, self._read) for table, values in self.spec.settings.items()}
 
     def unread(self) -> list[str]:
-        """Return what is swept that a training loop of one's own has not read, so that it cannot have changed anything.
+        """Return the swept settings that a custom training loop has not read, which therefore changed nothing.
 
-        What [data] has changes the data, and the loop's own name chooses the loop.
+        Settings of [data] count as read because they change the data, and `loop` because it chooses the loop.
         """
         used = {*self._read, *self.spec.settings["data"], "loop"}
         return [name for name in self.spec.swept if name not in used]
@@ -121,12 +93,12 @@ class Trial:
 
     @property
     def classes(self) -> int | None:
-        """The number of classes, or None where the data are for a regression."""
+        """The number of classes, or None for a regression."""
         return self.dataset.classes
 
     @cached_property
     def data(self) -> TrialData:
-        """The training and the validation part, scaled as [data] says; made at the first use."""
+        """The training and the validation part, scaled as [data] says; created at the first access."""
         dataset, split, scaling = self.dataset, self.split, self.scaling
         held_out = (dataset.x_test, dataset.y_test) if split.validation_is_test else (dataset.x_train, dataset.y_train)
         assert held_out[0] is not None
@@ -135,7 +107,7 @@ class Trial:
 
         def scaled(x: Array) -> Array:
             values = x.astype(np.float32)
-            values -= scaling.offset  # in place: large data are there once
+            values -= scaling.offset  # in place: no second copy of large data
             values /= scaling.divisor
             return values
 
@@ -145,14 +117,17 @@ class Trial:
         )  # fmt: skip
 
     def scalar(self, tag: str, value: float, step: int) -> None:
-        """Write one point of a series; `step` is the number of epochs finished."""
+        """Write one point of a series; `step` is the number of epochs finished.
+
+        A tag that starts with "validation/" is written without this prefix, to the `validation` folder of the run.
+        """
         name = tag.removeprefix(VALIDATION)
         self._writer.scalar(name, float(value), step, validation=name != tag)
 
     def histogram(self, tag: str, values: Array, step: int) -> None:
         """Write the distribution of an array of any shape; step 0 is before training.
 
-        Values that are NaN or infinite are in no bucket; their share is written as a scalar of its own.
+        Values that are NaN or infinite are in no bucket; if there are any, their share is written as a scalar.
         """
         histogram = Histogram.of(np.asarray(values))
         self._writer.histogram(tag, histogram, step)
@@ -161,36 +136,41 @@ class Trial:
 
     @property
     def should_stop(self) -> bool:
-        """Whether the sweep stops. `tick` and `report` see to that; a loop that returns then is to be run again."""
+        """Whether the sweep stops.
+
+        A loop need not ask, because `tick` and `report` end the trial. A loop that returns early when the sweep stops
+        counts as interrupted, and runs again later.
+        """
         return self.host.stopping
 
     def checkpoint(self, save: Callable[[], Mapping[str, Any]]) -> Mapping[str, Array] | None:
-        """Let the trial go on where it stopped, or was killed; return what it goes on from, None where it begins.
+        """Make the trial resumable; return the state to resume from, or None if the trial starts from the beginning.
 
-        `save` returns all that training changes, arrays and numbers by name. It is called by `report`, where [log]
-        checkpoint_epochs or checkpoint_minutes say so and where the sweep stops, and what it returned is what a later
-        attempt gets here, as NumPy arrays, with the number of epochs finished by then in `epoch`:
+        `save` returns everything that training changes: arrays and numbers by name. `report` calls it if a checkpoint
+        is due by [log] checkpoint_epochs or checkpoint_minutes, if the sweep stops, and if the trial is pruned. A later
+        attempt gets the last saved state here, as NumPy arrays; `epoch` is the number of epochs finished by then:
 
             kept = trial.checkpoint(lambda: {v.path: v.numpy() for v in variables})
             for variable in variables if kept else ():
                 variable.assign(kept[variable.path])
             for epoch in range(trial.epoch + 1, trial.epochs + 1): ...
 
-        For Keras, `variables` are `model.variables + optimizer.variables`, the optimiser built. Nothing is pickled:
-        other objects are to be made arrays, bytes by `np.frombuffer(content, np.uint8)`. A type that NumPy does not
-        know, such as bfloat16, comes back as bytes to `view`. The same bits follow where everything is in it that the
-        next epoch depends on: draw random numbers from (seed, epoch), or save the generator's state.
+        For Keras, `variables` are `model.variables + optimizer.variables`, once the optimiser is built. Nothing is
+        pickled: convert other objects to arrays, and bytes with `np.frombuffer(content, np.uint8)`. A dtype that NumPy
+        does not know, such as bfloat16, comes back as bytes; restore it with `view`. A resumed trial computes the same
+        bits if the state has everything that the next epoch depends on: draw random numbers from (seed, epoch), or save
+        the generator's state.
         """
         self._save = save
-        if self._is_pruned():  # where a death came between the checkpoint and the end
+        if self._is_pruned():  # the worker may have died after the checkpoint and before the trial ended
             raise Pruned
         return self._keeper.kept.arrays if self._keeper.kept else None
 
     def describe(self, model: Any) -> None:
         """Show a built Keras model: its layers in `hpdash show` and TensorBoard's Text tab, and its graph in Graphs.
 
-        Once, before training: TensorBoard gets each at step 0, the graph where it can draw the model. A trial that goes
-        on from a checkpoint has shown it.
+        Call this once, before training. The graph is left out if TensorBoard cannot draw the model. A trial that
+        resumes from a checkpoint writes nothing, because its first attempt did.
         """
         if self.epoch:
             return
@@ -201,13 +181,13 @@ class Trial:
             self._writer.graph(graph)
 
     def keep_weights(self, source: Callable[[], Iterable[tuple[str, Array]]]) -> None:
-        """Keep weights in the run folder as [log] weights says: `source` returns them by `<layer>/<variable>`."""
+        """Keep weights in the run folder as [log] weights says; `source` returns pairs of layer/variable and values."""
         self._keeper.keep_weights(source)
 
     def tick(self, fraction: float, phase: str = "training") -> None:
-        """Say that a share of the running epoch is done; raises Interrupted where the trial has to stop.
+        """Report that a share (0 to 1) of the current epoch is done. Raises Interrupted if the sweep stops.
 
-        One that has a `checkpoint` ends its epoch first.
+        A trial with a `checkpoint` finishes its epoch first: then `report` raises.
         """
         self._tell(fraction, phase)
         if self.host.stopping and not self._save:
@@ -219,12 +199,12 @@ class Trial:
     def report(self, epoch: int, **metrics: float) -> None:
         """Finish an epoch (from 1) with its metrics: `loss=…, accuracy=…`, validation as `validation_accuracy=…`.
 
-        Writes them as `epoch_<metric>`, keeps the last and the best, and ends the trial where it has to stop, where
-        others do better, or where a loss is no longer finite. Raises MetricError if the sweep's objective is not
-        among them, TrialError if the epoch has been reported before.
+        Writes the metrics as `epoch_<metric>`, and keeps the last and the best. Ends the trial by raising Interrupted
+        if the sweep stops, Pruned if other trials do better, Diverged if a loss is no longer finite. Raises MetricError
+        if the objective or the metric that pruning watches is missing, TrialError if the epoch was reported before.
         """
         if epoch <= self.epoch:
-            hint = "A loop begins at trial.epoch + 1; one that has lost what it goes on from, with --retry-failed."
+            hint = "Start the loop at trial.epoch + 1. If the trial's state is lost, --retry-failed starts it over."
             raise TrialError(f"report: expected an epoch after {self.epoch}, found {epoch}. {hint}")
         named = {_metric_name(name): float(value) for name, value in metrics.items()}
         self.require(named)
@@ -240,7 +220,7 @@ class Trial:
             self._between_epochs(epoch)
 
     def _between_epochs(self, epoch: int) -> None:
-        """Keep a checkpoint where one is due, and end the trial where it is stopped or pruned."""
+        """Keep a checkpoint if one is due or the trial has to stop; raise Pruned or Interrupted if it has to stop."""
         pruned = self._is_pruned()
         stopping = self.host.stopping
         if self._save and (pruned or stopping or self._keeper.due(epoch)):
@@ -252,7 +232,7 @@ class Trial:
             raise Interrupted
 
     def _is_pruned(self) -> bool:
-        """Ask whether the trial goes on, where it has come to a rung."""
+        """Return whether the trial is pruned now; at a rung, ask the driver and wait for its answer."""
         if self.epoch not in self.spec.rungs:
             return False
         return not self.host.goes_on(Reached(self.number, self.epoch, self.metrics[self.spec.watch]))
@@ -267,7 +247,7 @@ class Trial:
                 self._keeper.weights.after_best(self.epoch)
 
     def require(self, metrics: Collection[str]) -> None:
-        """Raise MetricError unless the metrics of an epoch have the one that ranks and the one that prunes."""
+        """Raise MetricError unless `metrics` has the objective and, if the trial has rungs, the watched metric."""
         asked = {"sweep.objective": self.spec.objective} | ({"prune.watch": self.spec.watch} if self.spec.rungs else {})
         for key, metric in asked.items():
             if metric not in metrics:
@@ -276,7 +256,7 @@ class Trial:
                 raise MetricError(str(Problem(key, f"one of {', '.join(metrics)}", metric, hint)))
 
     def write_best(self) -> None:
-        """Write the best epoch and its metrics once, because the HParams table shows last values only."""
+        """Write the best epoch and its metrics once, because the HParams table shows only last values."""
         if self.best_epoch is None:
             return
         prefix = VALIDATION if self.spec.objective.startswith(VALIDATION) else ""

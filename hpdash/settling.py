@@ -1,4 +1,4 @@
-"""What the data and the users' builders decide of a sweep before it starts, and what is refused because of them."""
+"""Complete a sweep with what its data and custom builders decide, and reject it if it does not fit them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .spec.objective import LOSS, VALIDATION, fitting
 from .spec.tables import table_of
 from .trial import TABLES, TrialSpec, default_metrics, own_loop
 
-KEYWORDS = "model"  # the table whose keys a builder of one's own is called with
-_LISTED = 20  # metrics in an error
+KEYWORDS = "model"  # the table whose keys are a custom builder's keyword arguments
+_LISTED = 20  # most metrics listed in an error
 
 Tables = Sequence[Mapping[str, Any]]
 
 
 def usages(sweep: Sweep, specs: Sequence[TrialSpec]) -> list[Usage]:
-    """Return how the trials of a sweep use each builder of the user's."""
+    """Return how the trials of a sweep use each custom builder."""
     by_builder: dict[str, list[TrialSpec]] = {}
     for spec in specs:
         if reference := _own_builder(spec):
@@ -38,7 +38,10 @@ def _own_builder(spec: TrialSpec) -> str | None:
 
 
 def _usage(sweep: Sweep, reference: str, specs: Sequence[TrialSpec], is_shared: bool) -> Usage:
-    """`is_shared` says that other trials use other builders, so that what is fixed may be meant for those."""
+    """Return how trials use one custom builder.
+
+    `is_shared` says that other trials use other builders. Settings that the file fixes may be meant for those.
+    """
     values: dict[str, list[Any]] = {}
     always = {name for name, value in specs[0].settings[KEYWORDS].items() if value is not None}
     for spec in specs:
@@ -65,10 +68,10 @@ def _usage(sweep: Sweep, reference: str, specs: Sequence[TrialSpec], is_shared: 
 
 
 def settled(sweep: Sweep, specs: Sequence[TrialSpec], tables: Tables, facts: Facts) -> Sweep:
-    """Return a sweep with an objective that fits its data and models, and with what its builders take.
+    """Return the sweep with an objective that fits its data and models, and with what is known of builders and inputs.
 
-    `tables` are the distinct [data] tables of its trials, in the order of the facts. Raises SpecError if a model does
-    not have the metric that ranks or prunes.
+    `tables` are the distinct [data] tables of the trials, in the order of `facts`. Raises SpecError if a model does not
+    have the objective or the metric that pruning watches.
     """
     known = _metrics(specs, tables, facts)
     if sweep.ranking.is_open:
@@ -85,7 +88,7 @@ def settled(sweep: Sweep, specs: Sequence[TrialSpec], tables: Tables, facts: Fac
 
 
 def _metrics(specs: Sequence[TrialSpec], tables: Tables, facts: Facts) -> list[tuple[str, tuple[str, ...]]]:
-    """Return whose metrics are known, and their names: those of the built-in MLP and of the models that were built."""
+    """Return (owner, metrics) of each model whose metrics are known: the built-in MLP, and models that were built."""
     found: dict[tuple[str, tuple[str, ...]], None] = {}
     for spec in specs:
         if own_loop(spec.settings["train"]):

@@ -1,4 +1,4 @@
-"""What the reading commands answer, as values that a terminal and a notebook draw and that become JSON."""
+"""Results of the reading commands: values that a terminal or a notebook displays and that convert to JSON."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.jupyter import JupyterMixin
 
-if TYPE_CHECKING:  # what takes time to import is imported by those who use it
+if TYPE_CHECKING:  # slow to import: imported only where used
     from .analysis.effects import Effects
     from .verification import Checked
     from .views.page import Page
 
 
 class Shown(JupyterMixin):
-    """What a command draws, in a notebook too; subclasses say what `render` draws."""
+    """A result that Rich displays in a terminal or a notebook; subclasses implement `render`."""
 
     def render(self, console: Console) -> Iterator[RenderableType]:
-        """Draw it part by part."""
+        """Draw the result part by part."""
         raise NotImplementedError
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
@@ -28,19 +28,19 @@ class Shown(JupyterMixin):
 
 @dataclass(frozen=True, eq=False)
 class RunPage(Shown):
-    """One run whole: settings, metrics, weights' statistics, its error, and how to train it again."""
+    """All about one run: its settings, metrics, weight statistics and error, and how to train it again."""
 
     page: Page
     warnings: tuple[str, ...]
 
     def render(self, console: Console) -> Iterator[RenderableType]:
-        """Draw it part by part."""
+        """Draw the run part by part."""
         from .views.page import draw  # noqa: PLC0415
 
         return draw(self.page)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as JSON values."""
+        """Return the run as JSON values."""
         from .views.page import to_json  # noqa: PLC0415
 
         return to_json(self.page)
@@ -61,7 +61,7 @@ class SweepEffects(Shown):
             yield from render(console, each)
 
     def to_json(self) -> dict[str, Any]:
-        """Return them as JSON values."""
+        """Return the effects and the warnings as JSON values."""
         from .views.effects import to_json  # noqa: PLC0415
 
         return {"sweeps": [to_json(each) for each in self.sweeps], "warnings": list(self.warnings)}
@@ -69,7 +69,7 @@ class SweepEffects(Shown):
 
 @dataclass(frozen=True, eq=False)
 class Verified(Shown):
-    """What is damaged in a logdir, what is affected by it and what to do."""
+    """What is damaged in a logdir, what the damage affects and what to do about it."""
 
     checked: Checked
 
@@ -79,11 +79,11 @@ class Verified(Shown):
         return bool(self.checked.damage)
 
     def render(self, console: Console) -> Iterator[RenderableType]:
-        """Draw the findings sweep by sweep and run by run, and the sum of it in a line."""
+        """Draw the findings sweep by sweep and run by run, then a line that sums them up."""
         from .views.verified import draw  # noqa: PLC0415
 
         return draw(console, self.checked)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as JSON values."""
+        """Return the findings as JSON values."""
         return self.checked.to_json()

@@ -1,4 +1,4 @@
-"""Signals as a driver sees them: counted, never raised, so that nothing is left half done."""
+"""Signal handling of a driver: signals are counted and raise nothing, so that no work is left half done."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Stopped(Exception):
 
 
 class Signals:
-    """Count SIGINT, SIGTERM and SIGHUP while entered; elsewhere than in the main thread, count none.
+    """Count SIGINT, SIGTERM and SIGHUP inside a `with` block; outside the main thread, count nothing.
 
-    What is ignored already stays so: `nohup` and a shell's background jobs ask for that.
+    A signal that is already ignored stays ignored, because `nohup` and a shell's background jobs ask for that.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Signals:
         self._before: dict[signal.Signals, Any] = {}
 
     def check(self) -> None:
-        """Raise Stopped if a signal has come."""
+        """Raise Stopped if a signal has arrived."""
         if self.count:
             raise Stopped
 
@@ -50,11 +50,11 @@ class Signals:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Hold signals back while a process starts, which inherits that until it calls `ignore`.
+    """Block signals while a child process starts; the child inherits the block until it calls `ignore`.
 
-    A terminal signals the whole group, and a process that still imports would answer with a traceback.
+    A terminal signals the whole process group, and a child that is still importing would print a traceback.
     """
-    resource_tracker.ensure_running()  # starting it lets signals through again
+    resource_tracker.ensure_running()  # before signals are blocked, because starting it unblocks them
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     try:
         yield
@@ -63,7 +63,7 @@ def held_back() -> Iterator[None]:
 
 
 def ignore() -> None:
-    """Ignore the signals, also those held back: a child obeys its driver alone."""
+    """Ignore the signals in a child process, also those that arrived while blocked: only its driver stops it."""
     for number in WATCHED:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)

@@ -1,4 +1,4 @@
-"""What of a sweep's folder has been decided yet, by its journal: as long as nothing has, more may change."""
+"""Whether anything in a sweep's folder depends on its objective, code or data yet; if not, they may still change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .trial import TrialState
 
 
 def is_undecided(folder: Path) -> bool:
-    """Return whether no trial of a folder has finished an epoch, so that nothing rests on what ranks them."""
+    """Return whether no trial of a folder has finished an epoch or failed, so that nothing depends on the objective."""
     entries = read_journal(folder / logdir.JOURNAL).entries
     latest = History.of(entries).latest.values()
     return not any(isinstance(entry, Rung) for entry in entries) and all(
@@ -21,9 +21,9 @@ def is_undecided(folder: Path) -> bool:
 
 
 def rests_on_nothing(folder: Path) -> bool:
-    """Return whether a folder has no result, and no checkpoint, of the code and the data that it was begun with.
+    """Return whether a folder has no result and no checkpoint that depends on the code and data it was started with.
 
-    A trial that failed begins anew, if it is run again.
+    Failed trials do not count, because they start from the beginning if they run again.
     """
     entries = read_journal(folder / logdir.JOURNAL).entries
     latest = History.of(entries).latest.values()

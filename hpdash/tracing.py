@@ -1,4 +1,4 @@
-"""Operations of TensorFlow and Keras that are replaced by faster ones while a graph is traced for a CPU."""
+"""Replace operations of TensorFlow and Keras by faster ones while a graph is traced for a CPU."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from .layers import on_gpu
 
-try:  # where the algorithm of all stateless random operations is chosen; it may move, which costs time only
+try:  # chooses the algorithm of stateless random operations; private: without it, training is only slower
     from tensorflow.python.ops import random_ops_util
 except ImportError:
     random_ops_util = None
@@ -21,7 +21,7 @@ PICTURES = 4  # dimensions of a batch of pictures
 
 
 def fast_operations(xla: bool) -> AbstractContextManager[None]:
-    """Trace with the operations that are fast on a CPU, compiled by XLA or not; on a GPU nothing is replaced."""
+    """Trace with operations that are fast on a CPU with XLA, or without it; on a GPU nothing is replaced."""
     if on_gpu():
         return nullcontext()
     return threefry() if xla else fused_batch_normalization()
@@ -29,10 +29,10 @@ def fast_operations(xla: bool) -> AbstractContextManager[None]:
 
 @contextmanager
 def threefry() -> Iterator[None]:
-    """Trace stateless random operations that name no algorithm, as Keras' dropout does, with ThreeFry.
+    """Trace stateless random operations that name no algorithm, such as those of Keras' dropout, with ThreeFry.
 
-    Left to choose at run time, XLA takes some 700 nanoseconds a number on a CPU, with ThreeFry 4. Without XLA, which
-    knows no ThreeFry there, TensorFlow's own choice is as good.
+    If the choice is left to run time, XLA takes some 700 nanoseconds a number on a CPU; with ThreeFry it takes 4.
+    Without XLA, TensorFlow has no ThreeFry on a CPU, and its own choice is as good.
     """
     usual = getattr(random_ops_util, "get_key_counter_alg", None)
     if usual is None:
@@ -49,10 +49,10 @@ def threefry() -> Iterator[None]:
 
 @contextmanager
 def fused_batch_normalization() -> Iterator[None]:
-    """Trace Keras' batch normalisation of pictures, in training, as one operation for each direction.
+    """Trace Keras' batch normalisation of pictures, in training, as one operation forward and one backward.
 
     Keras writes it as a dozen operations, each of which passes over the whole batch. Measured on one core, forward and
-    backward, 64 pictures of 32 x 32 x 32: 16.8 ms, fused 7.2.
+    backward, for 64 pictures of 32 x 32 x 32: 16.8 ms as Keras writes it, 7.2 ms fused.
     """
     layer = keras.layers.BatchNormalization
     usual = layer.call
@@ -83,7 +83,7 @@ def _fused(layer: Any, inputs: tf.Tensor) -> tf.Tensor:
         x=inputs, scale=gamma, offset=beta, mean=tf.zeros([0]), variance=tf.zeros([0]), epsilon=layer.epsilon
     )
     count = tf.cast(tf.size(inputs) // size[0], tf.float32)
-    variance = found.batch_variance * ((count - 1.0) / count)  # it is divided by count - 1, Keras' by count
+    variance = found.batch_variance * ((count - 1.0) / count)  # the operation divides by count - 1, Keras by count
     for moving, value in ((layer.moving_mean, found.batch_mean), (layer.moving_variance, variance)):
         moving.assign(moving * layer.momentum + value * (1.0 - layer.momentum))
     return found.y

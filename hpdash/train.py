@@ -1,4 +1,4 @@
-"""Trials trained one after another in one process, which keeps what the next one can use: data and compiled graphs."""
+"""Train the trials of a sweep one after another in one process, which reuses loaded data and compiled graphs."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from .data import Dataset
 from .diagnosis import blame, explain, loss_name
 from .errors import ChangedError, HpdashError, LogdirError, MetricError, TrialError
 from .functions import load_function
+from .host import Diverged, Host, Interrupted, Pruned
 from .series import Series
-from .session import Diverged, Host, Interrupted, Loaded, Pruned, Trial
+from .session import Loaded, Trial
 from .trial import BETWEEN, TrialResult, TrialSpec, TrialState, own_loop
 from .versions import versions
 from .writer import RunWriter
@@ -30,17 +31,17 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .feed import EngineData
 
-CHANGED = "code or data changed while the sweep was running: {}. Run the same command again, which says how to go on"
-UNUSED = ("scipy", "sklearn", "pandas", "matplotlib", "IPython")  # by Keras, but in its wrappers, pictures, notebooks
-GRAPHS_KEPT = 4  # compiled graphs a process keeps; each holds a model and its optimiser's state
+CHANGED = "code or data changed while the sweep was running: {}. Run the same command again; it says how to continue"
+UNUSED = ("scipy", "sklearn", "pandas", "matplotlib", "IPython")  # Keras needs them only for wrappers, plots, notebooks
+GRAPHS_KEPT = 4  # compiled graphs that a process keeps; each holds a model and its optimiser's state
 
 
 class Trainer:
-    """Train trials of one sweep; `folder` is where users' modules and files are looked for.
+    """Train trials of one sweep; `folder` is the folder with the user's modules and files.
 
-    `load` returns the data set of a [data] table; by default it is loaded from where it is kept on this machine.
-    `changed` returns which of the user's code and data files changed since the sweep started, and how. It is asked
-    before data are loaded, which is also before any code of the user's is imported.
+    `load` returns the data set of a [data] table; by default the data set is loaded from this machine.
+    `changed` returns the user's code and data files that have changed since the sweep started, each with a text that
+    says how. It is called before data are loaded, and so before any user code is imported.
     """
 
     def __init__(
@@ -52,32 +53,32 @@ class Trainer:
         self.folder, self._changed = folder, changed
         self._read = load or (lambda settings: data.load(settings, folder))
         self._graphs: OrderedDict[str, Engine] = OrderedDict()
-        self._shared: dict[str, bool] = {}  # by graph key, whether a second model had the first one's constants
+        self._shared: dict[str, bool] = {}  # by graph key: whether a second model had the constants of the first
         self._data: tuple[str, Loaded] | None = None
         self._tensors: EngineData | None = None
 
     def warm_up(self, own_code: bool) -> None:
-        """Import what a Keras trial needs, which takes seconds and which a process pays once.
+        """Import everything that a Keras trial needs. This takes seconds, once per process.
 
-        Where no function of a user's own will run, Keras does without packages that may be installed beside it, whose
-        import takes half as long as that of all else, and 160 MB.
+        `own_code` says whether functions of the user will run. If not, the imports of optional packages (`UNUSED`) fail
+        here, and Keras runs without them. Importing them takes half as long as all other imports, and 160 MB.
         """
-        gc.disable()  # a collection finds nothing to free among what is imported
+        gc.disable()  # imports leave no garbage, so collections would find nothing to free
         with _hidden(() if own_code else UNUSED):
-            from . import engine, models  # noqa: F401, PLC0415  TensorFlow's import, paid here
+            from . import engine, models  # noqa: F401, PLC0415  imports TensorFlow
         gc.freeze()
         gc.enable()
 
     def run(self, spec: TrialSpec, run: Path, group: str, host: Host, epoch: int = 0) -> TrialResult:
-        """Train one trial into its run folder, from its checkpoint where `epoch` is not 0; never raises.
+        """Train one trial into its run folder, from its checkpoint if `epoch` is not 0; never raises.
 
-        Whatever goes wrong in it becomes its result. Where the disk refuses to be written to, which is not the trial's
-        fault, it is interrupted, with the reason.
+        Any error of the trial becomes its result. If the run folder cannot be written or the checkpoint cannot be read,
+        which is not the trial's fault, the result is `INTERRUPTED`, with the reason in `error`.
         """
         begin = time.monotonic()
         try:
             with disk.guarded(run):
-                run.mkdir(exist_ok=True)  # but not its sweep's folder, which may have been moved away meanwhile
+                run.mkdir(exist_ok=True)  # not its parents: a missing sweep's folder was moved away
             kept = checkpoint.read(run / logdir.CHECKPOINT) if epoch else None
             with RunWriter(run) as writer:
                 if kept is None:
@@ -110,16 +111,16 @@ class Trainer:
         except HpdashError as error:
             state, facts["error"] = TrialState.FAILED, str(error)
         except Exception as error:  # a user's model may raise anything; the sweep goes on
-            traceback.clear_frames(error.__traceback__)  # what they hold may be all the memory there is
+            traceback.clear_frames(error.__traceback__)  # their local variables may hold most of the memory
             state, facts["error"] = blame(error)
             facts["traceback"] = traceback.format_exc()
         if trial is not None and state.is_result:
             trial.write_best()
-            if keeper.weights and state is not TrialState.PRUNED:  # which may yet go on
+            if keeper.weights and state is not TrialState.PRUNED:  # a pruned trial may go on later
                 facts |= keeper.weights.end(trial.epoch, trial.best_epoch)
-        if state.is_conclusive:  # others may be tried again
+        if state.is_conclusive:  # in any other state, the trial may be tried again
             writer.end(success=state in (TrialState.FINISHED, TrialState.PRUNED))
-            writer.sync()  # before the journal says that it is done
+            writer.sync()  # before the journal records the result
         if trial is not None:
             facts |= {"epochs": trial.epoch, "metrics": dict(trial.metrics)}
             facts |= {"best": dict(trial.best), "best_epoch": trial.best_epoch}
@@ -130,8 +131,8 @@ class Trainer:
         if self._data is None or self._data[0] != key:
             if changed := self._changed():
                 raise ChangedError(CHANGED.format(", ".join(f"{name} {how}" for name, how in changed.items())))
-            self._data = self._tensors = None  # never two data sets at once
-            self._graphs.clear()  # the old one's graphs hold it
+            self._data = self._tensors = None  # release the old data first: never hold two data sets at once
+            self._graphs.clear()  # compiled graphs hold the old data
             dataset = self._read(settings)
             split = data.split(dataset, settings)
             self._data = key, (dataset, split, data.scaling(dataset, split, settings))
@@ -155,7 +156,7 @@ class Trainer:
         if kept is None:
             series.write(0)
         elif not engine.restore({name: value for name, value in kept.items() if not name.startswith(BETWEEN)}):
-            raise TrialError("the checkpoint does not fit the model; --retry-failed starts over")
+            raise TrialError("the checkpoint does not match the model. --retry-failed trains the trial from the start")
         trial.keep_weights(lambda: weights.named(engine.weights()))
         series.begin(trial.epoch)
         begin = time.monotonic()
@@ -172,13 +173,13 @@ class Trainer:
                 self._keep(key, engine)
 
     def _engine(self, trial: Trial) -> tuple[Engine, bool]:
-        """Return an engine with the trial's initial values, and whether it is a kept one of the same graph."""
-        from .engine import Engine  # noqa: PLC0415  imports TensorFlow, which own loops need not have
+        """Return an engine with the trial's initial values, and whether it reuses a compiled graph."""
+        from .engine import Engine  # noqa: PLC0415  imports TensorFlow, which a user's loop may not need
 
         fresh = self._build(trial)
         kept = self._graphs.pop(trial.spec.graph_key, None)
         if kept is not None and not self._is_shared(trial, kept, fresh):
-            kept, fresh = None, self._build(trial)  # anew: looking at its graph has drawn from what is random in it
+            kept, fresh = None, self._build(trial)  # again: the comparison has drawn from its random generators
         trial.describe(fresh)
         if kept is not None and kept.pour(fresh):
             kept.notice = trial.host.notice
@@ -193,20 +194,24 @@ class Trainer:
             raise
 
     def _build(self, trial: Trial) -> Any:
-        from . import models  # noqa: PLC0415  imports TensorFlow, which own loops need not have
+        from . import models  # noqa: PLC0415  imports TensorFlow, which a user's loop may not need
 
         shape = trial.dataset.x_train.shape[1:]
         return models.build(trial.settings, self.folder, shape, trial.classes, trial.seed, trial.spec.takes)
 
     def _is_shared(self, trial: Trial, kept: Engine, fresh: Any) -> bool:
-        """Return whether trials with a kept engine's key may train on its graph; the second of them shows it."""
+        """Return whether trials with the graph key of a kept engine may share its graph.
+
+        The built-in MLP always shares. For another builder, the second model of a key decides: if its graph has other
+        constants than the kept one, the builder draws random numbers into the graph, and the user is notified.
+        """
         key, builder = trial.spec.graph_key, trial.settings["model"]["builder"]
         if builder != "mlp" and key not in self._shared:
             self._shared[key] = kept.has_constants_of(fresh)
             if not self._shared[key]:
                 trial.host.notice(
-                    f"{builder} draws random numbers that become constants of the graph: each trial needs one of its"
-                    " own, which takes longer. Keep them in variables, such as those of add_weight"
+                    f"{builder} puts random numbers into the graph as constants, so each trial needs its own graph,"
+                    " which takes longer. Keep random numbers in variables, for example with add_weight"
                 )
         return self._shared.get(key, True)
 
@@ -218,7 +223,7 @@ class Trainer:
 
 
 def _between_epochs(trial: Trial, engine: Engine) -> BetweenEpochs | None:
-    """Return what happens between a trial's epochs, None where nothing was asked for."""
+    """Return the callbacks that run between a trial's epochs, None if it has no schedule and no early stopping."""
     train, spec = trial.settings["train"], trial.spec
     if not (train["schedule"] or train["patience"]):
         return None
@@ -228,9 +233,12 @@ def _between_epochs(trial: Trial, engine: Engine) -> BetweenEpochs | None:
 
 
 def _run_own(loop: Callable[[Trial], object], trial: Trial) -> None:
-    """Run a training loop of one's own; where it uses Keras, that is as new, as it is for a model."""
+    """Run a user's training loop; raise Interrupted if it returns early because the sweep stops.
+
+    If Keras has been imported, its automatic names and its seeds are reset first, as before a model is built.
+    """
     if "keras" in sys.modules:
-        from . import models  # noqa: PLC0415  imports TensorFlow, which own loops need not have
+        from . import models  # noqa: PLC0415  imports TensorFlow, which a user's loop may not need
 
         models.begin(trial.seed)
     loop(trial)
@@ -242,9 +250,12 @@ def _run_own(loop: Callable[[Trial], object], trial: Trial) -> None:
 
 @contextmanager
 def _hidden(packages: tuple[str, ...]) -> Iterator[None]:
-    """Let optional imports of packages that are not yet imported fail inside, as if they were not installed."""
+    """Make imports of these packages fail inside this context, as if they were not installed.
+
+    A package that has already been imported stays available.
+    """
     hidden = [name for name in packages if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None is Python's way to say so
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes the import fail
     try:
         yield
     finally:
@@ -253,7 +264,7 @@ def _hidden(packages: tuple[str, ...]) -> Iterator[None]:
 
 
 def engine_data(loaded: Loaded) -> EngineData:
-    """Return what an engine trains and validates on; imports TensorFlow."""
+    """Return the training and validation data of an engine, as tensors; imports TensorFlow."""
     from .feed import EngineData, Part, tensor  # noqa: PLC0415
 
     dataset, split, scaling = loaded
@@ -273,6 +284,6 @@ def _log_epoch(
     trial.scalar(logdir.time_tag("epoch"), now - begin, epoch)
     series.write(epoch)
     series.begin(epoch)
-    rate = logs.get(logdir.LEARNING_RATE, float(engine.model.optimizer.learning_rate))  # before it decays
+    rate = logs.get(logdir.LEARNING_RATE, float(engine.model.optimizer.learning_rate))  # before a callback lowers it
     trial.report(epoch, **{**logs, logdir.LEARNING_RATE: rate})
     return now

@@ -1,4 +1,4 @@
-"""The records every stage passes on: what a trial is, how it stands, how it ended."""
+"""Records that all stages share: a trial's specification, its state, its result, and events while it runs."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 from .goal import Goal
 
 Scalar = bool | int | float | str
-TABLES = ("data", "model", "train")  # whose settings are hyperparameters; [log] only says what is written
-DRAWN = ("random", "sobol", "tpe")  # strategies that are told how many settings, in an order that means something
-NO_LOOP = "none"  # as the loop of trials that train a Keras model, beside others that have one of their own
-BETWEEN = "between_epochs/"  # of names in a checkpoint: what the callbacks between epochs go by
+TABLES = ("data", "model", "train")  # tables whose settings are hyperparameters; [log] only selects what is written
+DRAWN = ("random", "sobol", "tpe")  # strategies that draw `trials` settings, one after another
+NO_LOOP = "none"  # train.loop of trials that train a Keras model, in a sweep in which others have a user's loop
+BETWEEN = "between_epochs/"  # prefix of checkpoint names: the state of the callbacks between epochs
 BETWEEN_EPOCHS = ("schedule", "decay", "decay_epochs", "min_learning_rate", "patience", "min_delta")
 INITIALIZERS = ("kernel_initializer", "bias_initializer", "output_initializer")
-MODEL_HYPERS = ("dropout", "l1", "l2", "noise")  # numbers of which a graph has to know only whether they are 0
-OPTIMIZER_HYPERS = ("momentum", "rho", "beta_1", "beta_2", "epsilon", "weight_decay", "clipnorm")  # or not set
+MODEL_HYPERS = ("dropout", "l1", "l2", "noise")  # a graph depends only on which of these numbers are 0
+OPTIMIZER_HYPERS = ("momentum", "rho", "beta_1", "beta_2", "epsilon", "weight_decay", "clipnorm")  # or None
 
 
 class TrialState(StrEnum):
-    """How a trial stands; every state but `RUNNING` ends an attempt."""
+    """The state of a trial; every state except `RUNNING` ends an attempt."""
 
     RUNNING = "running"
     FINISHED = "finished"
@@ -36,17 +36,17 @@ class TrialState(StrEnum):
 
     @property
     def is_result(self) -> bool:
-        """Whether the trial is done for good: its outcome answers the question that was asked."""
+        """Whether the state counts as a result of the sweep: the trial finished, was pruned or diverged."""
         return self in (TrialState.FINISHED, TrialState.PRUNED, TrialState.DIVERGED)
 
     @property
     def is_conclusive(self) -> bool:
-        """Whether the trial came to it by itself: nothing but --retry-failed, or a promotion, runs it again."""
+        """Whether the trial itself led to this state; only --retry-failed, or a promotion, then runs it again."""
         return self.is_result or self is TrialState.FAILED
 
     @property
     def is_fault(self) -> bool:
-        """Whether a sweep that ends so exits with 1."""
+        """Whether the state of a trial makes the sweep's command exit with 1."""
         return self in (TrialState.FAILED, TrialState.KILLED, TrialState.TIMED_OUT)
 
 
@@ -72,32 +72,37 @@ def _plain(value: object) -> str:
 
 
 def own_loop(train: Mapping[str, Any]) -> str | None:
-    """Return the training loop of one's own that a [train] table names, None where a Keras model is trained."""
+    """Return the user's training loop that a [train] table names, `module:function`; None for a Keras model."""
     loop: str | None = train.get("loop")
     return None if loop == NO_LOOP else loop
 
 
 def visible(text: str, besides: str = "") -> str:
-    """Spell what a terminal would obey or not show, such as escapes and marks of direction, but for `besides`."""
+    """Escape characters that a terminal would interpret or not show, such as control and direction characters.
+
+    Characters in `besides` stay as they are.
+    """
     return "".join(
         char if char.isprintable() or char in besides else char.encode("unicode_escape").decode() for char in text
     )
 
 
 def default_metrics(classes: int | None) -> tuple[str, ...]:
-    """Return the metrics of a model whose [train] table names none; `classes` is None for a regression."""
+    """Return the metrics of a model if its [train] table names none; `classes` is None for a regression."""
     return ("mean_absolute_error",) if classes is None else ("accuracy",)
 
 
 @dataclass(frozen=True, slots=True)
 class TrialSpec:
-    """One point of a sweep's space with a seed, resolved: all that a worker needs to train it.
+    """One trial: a setting of a sweep and a seed, with everything that a worker needs to train it.
 
-    `settings` has the tables "data", "model", "train" and "log" with every key resolved to JSON values.
-    `swept` has the hyperparameters in the file's order; one whose `when` does not hold is absent.
-    `takes` are the settings of [train] and [data] that a builder of one's own is called with.
-    Replicates share `setting` and differ in `seed`. After each epoch in `rungs` the trial asks whether it goes on, with
-    the value of the metric `watch`.
+    `number` and `setting` count from 0; replicates share `setting` and differ in `seed`.
+    `swept` has the values of the swept hyperparameters, in the order of the sweep file; a hyperparameter whose `when`
+    does not hold is absent.
+    `settings` has the tables "data", "model", "train" and "log", with every key resolved to a JSON value.
+    `objective` names the metric that ranks trials, such as `validation/accuracy`.
+    After each epoch in `rungs`, the trial reports the value of the metric `watch` and asks whether to go on.
+    `takes` are the settings of [train] and [data] that a user's builder is called with.
     """
 
     number: int
@@ -113,18 +118,22 @@ class TrialSpec:
 
     @property
     def hparams(self) -> dict[str, Scalar]:
-        """Every resolved setting that is a number, a string or a boolean, as TensorBoard gets it."""
+        """Every resolved setting that is not None, as a number, a string or a boolean for TensorBoard.
+
+        Settings whose names begin with `_` are left out.
+        """
         settings = (pair for table in TABLES for pair in self.settings[table].items())
         pairs = {key: shown(value) for key, value in settings if not key.startswith("_")}
         return {key: value for key, value in pairs.items() if value is not None}
 
     @property
     def graph_key(self) -> str:
-        """Name the compiled graph this trial runs on: trials of one key differ only in values that are poured in.
+        """The key of the compiled graph for this trial: trials with equal keys differ only in values of variables.
 
-        For the built-in MLP that is all but seed, initialisers, learning rate, what happens between epochs, and the
-        values of other hyperparameters that are numbers; for a builder of one's own, which may do anything with its
-        keywords and its optimiser, initialisers and numbers count too.
+        For the built-in MLP the key leaves out the seed, the initialisers, the learning rate, the number of epochs,
+        the settings of callbacks between epochs, and the values of other numeric hyperparameters unless they are 0 or
+        None. For a user's builder the initialisers and these values are part of the key, because the builder may do
+        anything with its arguments and its optimiser.
         """
         model, train = dict(self.settings["model"]), dict(self.settings["train"])
         for key in ("learning_rate", "epochs", *BETWEEN_EPOCHS):
@@ -138,14 +147,14 @@ class TrialSpec:
 
     @property
     def label(self) -> str:
-        """The swept hyperparameters in one line, `activation=elu batchnorm=before`."""
+        """The swept hyperparameters in one line: `activation=elu batchnorm=before`."""
         return " ".join(f"{key}={_plain(value)}" for key, value in self.swept.items())
 
 
 def caveats(
     specs: Sequence[TrialSpec], synthetic: bool, accepted: Mapping[str, int] = MappingProxyType({})
 ) -> list[str]:
-    """Say what has to stand beside the results of these trials wherever they are shown."""
+    """Return the caveats that must be shown with the results of these trials; see `caveats_of`."""
     on_test = any(spec.settings["data"]["validation"] == "test" for spec in specs)
     return caveats_of(synthetic, on_test, accepted=accepted)
 
@@ -153,17 +162,21 @@ def caveats(
 def caveats_of(
     synthetic: bool, on_test: bool, looks: int = 0, accepted: Mapping[str, int] = MappingProxyType({})
 ) -> list[str]:
-    """Say what has to stand beside results on synthetic data, validated on the test set, or selected with its help.
+    """Return the caveats of results that are on synthetic data, validated on the test set, or selected with its help.
 
-    `looks` is how many selections have been evaluated: the second was made by people who had seen what the first gave.
-    `accepted` has the files and functions that were changed while the sweep ran, and how often.
+    `looks` is the number of selections that have been evaluated on the test set. More than one is a caveat, because
+    the first result may have influenced the second selection. `accepted` has the files and functions that were changed
+    while the sweep ran, each with the number of changes.
     """
-    again = [f"{looks} looks at the test set"] if looks > 1 else []
+    again = [f"{looks} evaluations on the test set"] if looks > 1 else []
     return ["synthetic data"] * synthetic + ["validated on the test set"] * on_test + again + versions_of(accepted)
 
 
 def versions_of(accepted: Mapping[str, int]) -> list[str]:
-    """Say of files that were changed while a sweep ran, each so many times, that its results rest on all versions."""
+    """Return a caveat for each file that was changed while a sweep ran; `accepted` has the number of changes.
+
+    The results of such a sweep come from different versions of the file.
+    """
     return [f"trained with {count + 1} versions of {name}" for name, count in sorted(accepted.items())]
 
 
@@ -171,13 +184,14 @@ def versions_of(accepted: Mapping[str, int]) -> list[str]:
 class TrialResult:
     """How one attempt at a trial ended.
 
-    `metrics` are the last epoch's and `best` the best epoch's, named `loss`, `accuracy`, `validation/accuracy`.
-    `seconds` is the training time on the worker's monotonic clock; `weights_sha256` the digest of the final weights,
-    `kept_sha256` that of the weights that were kept, after `kept_epoch`. `loss_function` names the loss that the
-    model was compiled with. `xla` says whether XLA compiled the training loop, `xla_reason` why it did not.
-    `is_refused` says that the trial does not have the metric that ranks or prunes: until a trial has finished, it is
-    the sweep that has to change. `is_stale` says that the user's code or data changed while the sweep was running, so
-    that the trial was not trained.
+    `metrics` are the metrics of the last epoch and `best` those of the best epoch, by names such as `loss`, `accuracy`
+    and `validation/accuracy`. `seconds` is the training time on the worker's monotonic clock. `weights_sha256` is the
+    digest of the final weights, `kept_sha256` that of the kept weights, which are those after `kept_epoch`.
+    `loss_function` names the loss that the model was compiled with. `xla` says whether XLA compiled the training loop,
+    `xla_reason` why it did not.
+    `is_refused` says that the trial does not report the metric that ranks or prunes. If no trial has finished yet, the
+    sweep file must be corrected; otherwise the trial counts as failed. `is_stale` says that the trial was not trained,
+    because the user's code or data changed while the sweep was running.
     """
 
     state: TrialState
@@ -206,19 +220,19 @@ class TrialResult:
         return bool(self.is_refused or self.is_stale)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the one JSON form, without what is not set."""
+        """Return the result as JSON values, without fields that are None."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TrialResult:
-        """Read the JSON form back, leaving out keys of a newer version."""
+        """Return the result from its JSON values; keys of a newer version are ignored."""
         known = {key: value for key, value in data.items() if key in cls.__dataclass_fields__}
         return cls(**{**known, "state": TrialState(known["state"])})
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a running trial is: epochs finished, the share of the current one, the last metrics."""
+    """How far a running trial is: `epoch` of `epochs` finished, `fraction` (0 to 1) of the next, the last metrics."""
 
     number: int
     epoch: int
@@ -230,7 +244,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A worker has begun an attempt (from 1) at a trial, which goes on from `epoch`."""
+    """A worker has started an attempt (from 1) at a trial, which goes on after `epoch` finished epochs."""
 
     spec: TrialSpec
     attempt: int
@@ -240,7 +254,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An attempt has ended; `lost_machine` where a machine left the cluster, which is not held against the trial."""
+    """An attempt has ended; `lost_machine` says that a machine left the cluster, which is not the trial's fault."""
 
     spec: TrialSpec
     attempt: int
@@ -258,7 +272,10 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A trial has come to an epoch after which it may be stopped, and waits to be told."""
+    """A trial has reached an epoch after which it may be pruned, and waits for the decision.
+
+    `value` is that of the metric which pruning watches.
+    """
 
     number: int
     epoch: int

@@ -1,4 +1,4 @@
-"""Which versions a sweep runs with, asked of the installed packages without importing them."""
+"""The versions that a sweep runs with, read from the installed packages without importing them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACKAGES = ("hpdash", "tensorflow", "keras", "tensorboard", "numpy")
 
 @cache
 def versions() -> Mapping[str, str | None]:
-    """Return the versions of Python and of what results depend on, by name; None of what is not installed."""
+    """Return the versions of Python and of the packages that results depend on, by name; None if not installed."""
     return MappingProxyType({"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}})
 
 

@@ -1,7 +1,8 @@
-"""The weights a trial keeps: `weights.npz` in its run folder, arrays by `<layer>/<variable>`, without TensorFlow.
+"""The weights that a trial keeps: `weights.npz` in its run folder, arrays by `<layer>/<variable>`, without TensorFlow.
 
-What it knows: a checkpoint and the file beside it tell of the same epoch, wherever the trial was killed. New weights
-wait under a name of their own until a checkpoint that tells of them is on the disk, and only then take the file's.
+Wherever a trial is killed, its checkpoint and its kept weights can be brought to the same epoch. New weights are first
+written to a waiting file with another name. It replaces `weights.npz` only after a checkpoint that names its epoch and
+digest is on the disk.
 """
 
 from __future__ import annotations
@@ -23,14 +24,17 @@ Named = Iterable[tuple[str, Array]]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Which weights a file holds: those after `epoch`, and their digest."""
+    """Which weights a file holds: the epoch after which they were kept, and their digest."""
 
     epoch: int
     sha256: str
 
 
 def named(weights: Iterable[tuple[str, str, Array]]) -> Iterator[tuple[str, Array]]:
-    """Name weights, given as (layer, variable, values), by their tags; a second of one name has its place added."""
+    """Yield (tag, values) for weights given as (layer, variable, values).
+
+    If a tag was already used, the weight's index is appended: `<tag>#<index>`.
+    """
     seen: set[str] = set()
     for place, (layer, variable, values) in enumerate(weights):
         name = logdir.weight_tag(layer, variable)
@@ -39,17 +43,20 @@ def named(weights: Iterable[tuple[str, str, Array]]) -> Iterator[tuple[str, Arra
 
 
 def digest(weights: Named) -> str:
-    """Return the SHA-256 of weights in their order, with their names, types and shapes."""
+    """Return the SHA-256, in hexadecimal, of weights in their order, with their names, types and shapes."""
     total = hashlib.sha256()
     for name, values in weights:
-        kind = "bfloat16" if values.dtype == "V2" else values.dtype  # as a file knows it
+        kind = "bfloat16" if values.dtype == "V2" else values.dtype  # .npz files store bfloat16 as V2
         total.update(f"{name} {kind} {values.shape}\n".encode())
         total.update(np.ascontiguousarray(values).view(np.uint8).data)
     return total.hexdigest()
 
 
 def read(path: Path) -> dict[str, Array]:
-    """Read kept weights in their order; ValueError says what is wrong with the file, FileNotFoundError if none is."""
+    """Read kept weights in the order in which they were written.
+
+    Raises FileNotFoundError if there is no file, ValueError if it is damaged.
+    """
     try:
         return npz.read(path)
     except FileNotFoundError:
@@ -59,7 +66,11 @@ def read(path: Path) -> dict[str, Array]:
 
 
 def settled(run: Path, kept: Kept | None) -> Kept | None:
-    """Leave in a run folder the weights that its checkpoint says are kept, and no others; return them, None if gone."""
+    """Bring a run folder's weights in line with its checkpoint, in which `kept` is recorded; return what is kept.
+
+    The waiting file of that epoch, if there is one, replaces the kept file; other waiting files are deleted. If the
+    kept file does not have the digest in `kept`, or if `kept` is None, delete it too and return None.
+    """
     path = run / logdir.WEIGHTS
     if kept is not None and logdir.new_weights(run, kept.epoch).exists():
         _promote(run, kept.epoch)
@@ -84,9 +95,10 @@ def _found(path: Path) -> str | None:
 
 
 class Weights:
-    """Keep one attempt's weights: after its best epoch or its last, as `mode` says; "none" keeps none.
+    """Keep one attempt's weights, after its "best" epoch or its "last", as `mode` says; "none" keeps none.
 
-    `source` gives the weights as they are; `kept` is what the checkpoint that it goes on from says is kept.
+    `source` returns the current weights. `kept` is what the checkpoint that the attempt resumes from records as kept,
+    or None.
     """
 
     def __init__(self, run: Path, mode: str, source: Callable[[], Named], kept: Kept | None) -> None:
@@ -97,12 +109,15 @@ class Weights:
             self._kept = settled(run, kept)
 
     def after_best(self, epoch: int) -> None:
-        """Keep the weights after an epoch that is the best so far."""
+        """Write the weights to a waiting file if `mode` is "best"; `epoch` is the best so far."""
         if self._mode == BEST:
             self._put(epoch)
 
     def _put(self, epoch: int) -> None:
-        """Write the weights to wait; the bytes need not be on the disk before somebody counts on them."""
+        """Write the weights to a waiting file, in place of an earlier one.
+
+        The bytes are not synced to the disk here: `sync` does it before a checkpoint refers to them.
+        """
         weights = dict(self._source())
         path = logdir.new_weights(self._run, epoch)
         with disk.guarded(path):
@@ -112,7 +127,7 @@ class Weights:
         self._waiting = Kept(epoch, digest(weights.items()))
 
     def sync(self) -> Kept | None:
-        """Put what waits on the disk; return what will be kept, for a checkpoint to tell of."""
+        """Sync the waiting file to the disk; return what will be kept, to be recorded in the next checkpoint."""
         if self._waiting is None:
             return self._kept
         path = logdir.new_weights(self._run, self._waiting.epoch)
@@ -122,7 +137,7 @@ class Weights:
         return self._waiting
 
     def settle(self) -> Kept | None:
-        """Let what waits, and is on the disk, take the file's place; return what is kept."""
+        """Replace the kept file with the waiting one, which must be synced; return what is kept."""
         if self._waiting is not None:
             with disk.guarded(self._path):
                 _promote(self._run, self._waiting.epoch)
@@ -130,10 +145,13 @@ class Weights:
         return self._kept
 
     def end(self, epoch: int, best_epoch: int | None) -> Mapping[str, Any]:
-        """Keep what is to be kept of a trial that is done after so many epochs; return it as fields of its result."""
+        """Keep the final weights of a trial that is done after `epoch` epochs.
+
+        Return the fields `kept_epoch` and `kept_sha256` of its result, or none if no such weights are kept.
+        """
         if self._mode == LAST and epoch:
             self._put(epoch)
         self.sync()
         kept, wanted = self.settle(), {BEST: best_epoch, LAST: epoch}.get(self._mode)
-        is_it = kept is not None and kept.epoch == wanted  # not where the mode has changed on the way
+        is_it = kept is not None and kept.epoch == wanted  # false if the mode was changed between attempts
         return {"kept_epoch": kept.epoch, "kept_sha256": kept.sha256} if kept and is_it else {}

@@ -1,10 +1,10 @@
-"""The small language of `--where`: `batchnorm=before and not (learning_rate < 0.01 or status in (failed, killed))`.
+"""The language of `--where`: `batchnorm=before and not (learning_rate < 0.01 or status in (failed, killed))`.
 
-A comparison is a name, one of `= == != < <= > >=` and a value, or `in` or `not in` and values in parentheses; `and`,
-`or`, `not` in any case, and parentheses join them. Names and values that are odd stand in `"…"`, `'…'` or backticks.
-A name is what `analysis.folds.value_of` knows: a hyperparameter, a field of every run, a metric (its last value).
-A comparison with something that a run does not have is false, `!=` and `not in` too; `not x = 1` is then true.
-Nothing is evaluated as code.
+A comparison is a name, one of `= == != < <= > >=` and a value; or a name, `in` or `not in`, and values in parentheses.
+Comparisons are combined with `and`, `or`, `not` (in any case) and parentheses. Names and values with spaces or special
+characters are quoted with `"…"`, `'…'` or backticks. A name is what `value_of` accepts: a hyperparameter, a field of
+every run, or a metric (its last value). If a run has no value of that name, the comparison is false, also with `!=` and
+`not in`; `not x = 1` is then true. Nothing is evaluated as code.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from .errors import Problem, SpecError
 from .runs import Run
 from .trial import Scalar
 
-DEEPEST = 100  # parentheses and nots in each other
-_SHOWN = 60  # characters of a long condition that an error shows around its place
+DEEPEST = 100  # levels of nested parentheses and nots
+_SHOWN = 60  # characters of a long condition that an error shows on each side of the fault
 _TOKEN = re.compile(
     r"""\s*(?: (?P<quoted>"[^"]*"|'[^']*'|`[^`]*`) | (?P<operator>==|!=|<=|>=|[=<>]) | (?P<mark>[(),])
     | (?P<word>[^\s"'`=!<>(),]+) | (?P<end>\Z) )""",
@@ -46,21 +46,25 @@ class _Token:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A value as it was written; in quotes it is a text, whatever it looks like."""
+    """A value as written in a condition; a quoted value is text, even if it looks like a number."""
 
     text: str
     quoted: bool
 
     @property
     def number(self) -> float | None:
-        """The number it spells, None where it spells none."""
+        """The value as a number; None if it is quoted or not a number."""
         try:
             return None if self.quoted else float(self.text)
         except ValueError:
             return None
 
     def equals(self, value: Scalar) -> bool:
-        """Compare as a number with numbers, as true or false with booleans, else by the text that tables show."""
+        """Return whether a run's value equals this one.
+
+        A string is compared as text, a boolean with "true" and "false" in any case. A number is compared as a number,
+        or with the text that tables show for it (six significant digits).
+        """
         if isinstance(value, bool):
             return self.text.lower() == str(value).lower()
         if isinstance(value, str):
@@ -70,7 +74,11 @@ class Literal:
         return same or self.text == (f"{value:.6g}" if isinstance(value, float) else str(value))
 
     def compares(self, value: Scalar, order: Callable[[Any, Any], bool]) -> bool:
-        """Order numbers by size and texts by their characters; nothing else has an order."""
+        """Return whether `order` holds between a run's value and this one.
+
+        Strings are ordered by their characters, numbers by size. The result is false for a boolean, and for a number if
+        this value is not a number.
+        """
         if isinstance(value, str):
             return order(value, self.text)
         return not isinstance(value, bool) and self.number is not None and order(value, self.number)
@@ -78,7 +86,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A name against values; `at` is where the name stands in the text."""
+    """A comparison of a name with values; `at` is the index of the name in the condition's text."""
 
     name: str
     operator: str
@@ -86,7 +94,7 @@ class Comparison:
     at: int
 
     def matches(self, run: Run) -> bool:
-        """Say whether it holds for a run."""
+        """Return whether the comparison holds for a run."""
         value = value_of(run, self.name)
         if value is None:
             return False
@@ -101,42 +109,45 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Parts joined by "and" or "or", or the one part that "not" turns round."""
+    """Parts combined by "and" or "or", or one part negated by "not"; `word` says which."""
 
     word: str
     parts: tuple[Comparison | Joined, ...]
 
     def matches(self, run: Run) -> bool:
-        """Say whether it holds for a run."""
+        """Return whether the combination holds for a run."""
         holds = (part.matches(run) for part in self.parts)
         return any(holds) if self.word == "or" else all(holds) != (self.word == "not")
 
     def comparisons(self) -> Iterator[Comparison]:
-        """Yield every comparison inside."""
+        """Yield every comparison in the parts."""
         for part in self.parts:
             yield from part.comparisons()
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition on runs, and the text it was written as."""
+    """A condition on runs, parsed, and its text."""
 
     text: str
     tree: Comparison | Joined
 
     def matches(self, run: Run) -> bool:
-        """Say whether it holds for a run."""
+        """Return whether the condition holds for a run."""
         return self.tree.matches(run)
 
     def check(self, runs: Sequence[Run]) -> None:
-        """Raise SpecError where it names something that none of the runs has, with the nearest name."""
+        """Raise SpecError, with the nearest name, if the condition has a name that none of the runs has."""
         for comparison in self.tree.comparisons():
             if runs and not known(comparison.name, runs):
                 _fail(self.text, comparison.at, *unknown(comparison.name, runs))
 
 
 def select(runs: Sequence[Run], text: str | None) -> list[Run]:
-    """Return the runs that a condition holds for, all of them without one; raise SpecError where it is none."""
+    """Return the runs for which a condition holds, or all of them if `text` is None.
+
+    Raises SpecError if the condition is invalid, or has a name that none of the runs has.
+    """
     if text is None:
         return list(runs)
     condition = parse(text)
@@ -145,12 +156,15 @@ def select(runs: Sequence[Run], text: str | None) -> list[Run]:
 
 
 def known(name: str, runs: Sequence[Run]) -> bool:
-    """Say whether a name means something for some run."""
+    """Return whether a name is a field of every run, or a hyperparameter or a metric of any of the runs."""
     return name in FIELDS or any(hparam(run, name) is not None or tag_of(run, name) for run in runs)
 
 
 def unknown(name: str, runs: Sequence[Run]) -> tuple[str, str, str]:
-    """Return what is expected instead of a name that no run has, what was found, and the nearest name."""
+    """Return the parts of an error about a name that no run has: what was expected, what was found, and a hint.
+
+    The hint is the nearest name, or the list of fields if no name is near.
+    """
     short = (nickname for nickname in NICKNAMES if known(nickname, runs))
     names = dict.fromkeys((*FIELDS, *short, *(name for run in runs for name in (*run.hparams, *run.scalars))))
     options = {option.lower(): option for option in (*names, *map(named, names)) if option != name}
@@ -160,11 +174,11 @@ def unknown(name: str, runs: Sequence[Run]) -> tuple[str, str, str]:
 
 
 def parse(text: str) -> Condition:
-    """Read a condition; raise SpecError with the place where it stops being one."""
+    """Parse a condition. Raises SpecError, with the position of the fault, if it is invalid."""
     parser = _Parser(text)
     tree = parser.either(0)
     if parser.token.kind != "end":
-        parser.fail("`and`, `or` or the end", "Put odd names and values in quotes.")
+        parser.fail("`and`, `or` or the end", "Quote names and values that contain spaces or special characters.")
     return Condition(text, tree)
 
 
@@ -193,7 +207,7 @@ class _Parser:
 
     def _part(self, depth: int) -> Comparison | Joined:
         if depth > DEEPEST:
-            self.fail(f"parentheses and nots at most {DEEPEST} deep")
+            self.fail(f"at most {DEEPEST} levels of parentheses and `not`")
         if self.token.says("not"):
             self._take()
             return Joined("not", (self._part(depth + 1),))
@@ -224,7 +238,7 @@ class _Parser:
         if negated:
             self._take()
         if not self.token.says("in"):
-            self.fail("`in`" if negated else f"an operator, {_OPERATORS}")
+            self.fail("`in`" if negated else f"an operator ({_OPERATORS})")
         self._take()
         return "not in" if negated else "in"
 
@@ -253,7 +267,7 @@ def _tokens(text: str) -> Iterator[_Token]:
         match = _TOKEN.match(text, at)
         if match is None or match.lastgroup is None:
             at += len(text[at:]) - len(text[at:].lstrip())
-            hint = "A quote needs its second one." if text[at] in "\"'`" else ""
+            hint = "The quote is not closed." if text[at] in "\"'`" else ""
             _fail(text, at, "a name, a value or an operator", repr(text[at]), hint)
         kind, at = match.lastgroup, match.end()
         found = match[kind]
@@ -263,7 +277,7 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 def _fail(text: str, at: int, expected: str, found: str, hint: str = "") -> NoReturn:
-    """Raise SpecError with a line of the condition and a caret under the place."""
+    """Raise SpecError with an excerpt of the condition and a caret below the character at index `at`."""
     first = max(0, at - _SHOWN)
     line = "".join(char if char.isprintable() else " " for char in text[first : at + _SHOWN])
     raise SpecError([Problem("--where", expected, found, hint), f"  {line}\n  {' ' * (at - first)}^"])

@@ -1,6 +1,6 @@
-"""The only place that writes event files: records, scalars, histograms, HParams sessions, in TensorBoard's protos.
+"""Write event files: records, scalars, histograms, texts, graphs and HParams sessions, as TensorBoard's protos.
 
-Nothing here imports TensorFlow. The protos' use follows TensorBoard's `plugins/{scalar,histogram,hparams}`.
+Nothing here imports TensorFlow. The protos are used as in TensorBoard's `plugins/{scalar,histogram,hparams}`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from . import disk, logdir
 from .histogram import Histogram
 from .trial import Scalar
 
-_MOST_WAITING = 2**20  # bytes that wait in memory for a flush
+_MOST_WAITING = 2**20  # bytes in memory; with more of them the file is flushed
 
 _SCALAR = scalar_metadata.create_summary_metadata(display_name="", description="")
 _HISTOGRAM = histogram_metadata.create_summary_metadata(display_name="", description="")
@@ -36,14 +36,15 @@ _TEXT = text_metadata.create_summary_metadata(display_name="", description="")
 
 
 class EventFile:
-    """One new event file in a folder, sorted after those that are there; errors of the disk are LogdirErrors.
+    """One new event file in a folder, whose name sorts after those of the existing ones.
 
-    What the disk refuses is dropped, so that the file ends with a whole record: readers see nothing behind a torn one.
+    If a write fails, its bytes are dropped and removed from the file, so that it ends with a whole record: readers see
+    nothing after an incomplete one. Methods raise LogdirError on errors of the disk.
     """
 
     def __init__(self, folder: Path) -> None:
         with disk.guarded(folder):
-            folder.mkdir(exist_ok=True)  # but not its run's or sweep's: moved away meanwhile, they are not made anew
+            folder.mkdir(exist_ok=True)  # no parents: a run or sweep that was moved away is not recreated
             self.path = _next_path(folder)
             self._file = self.path.open("xb", buffering=0)
         self._waiting = bytearray(_record(_version()))
@@ -51,7 +52,7 @@ class EventFile:
 
     @property
     def offset(self) -> int:
-        """The bytes added so far; all of them are in the file after a flush."""
+        """The number of bytes added so far; all of them are in the file after a flush."""
         return self._written + len(self._waiting)
 
     def add(self, value: summary_pb2.Summary.Value, step: int) -> None:
@@ -65,14 +66,14 @@ class EventFile:
             self.flush()
 
     def flush(self) -> None:
-        """Hand everything added to the operating system, where readers see it."""
+        """Pass everything added to the operating system, so that readers see it."""
         waiting, self._waiting = bytes(self._waiting), bytearray()
         with disk.guarded(self.path):
             disk.append(self._file.fileno(), waiting)
         self._written += len(waiting)
 
     def sync(self) -> None:
-        """Flush, and put the file on the disk."""
+        """Flush, and sync the file to the disk."""
         self.flush()
         with disk.guarded(self.path):
             os.fsync(self._file.fileno())
@@ -86,24 +87,27 @@ class EventFile:
 
 
 class RunWriter:
-    """A run and, from its first value on, its `validation` sub-run; the one writer of that folder."""
+    """Write the event files of a run and, from its first value on, of its `validation` sub-run.
+
+    A run folder may have only one writer at a time.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         with disk.guarded(folder):
             folder.mkdir(parents=True, exist_ok=True)
         self._training = EventFile(folder)
-        self._training.flush()  # a file of no bytes would look damaged
+        self._training.flush()  # an empty file would look damaged
         self._validation: EventFile | None = None
         self._ended = False
 
     def scalar(self, tag: str, value: float, step: int, validation: bool = False) -> None:
-        """Add a number as `tf.summary.scalar` does, in float32."""
+        """Add a number as `tf.summary.scalar` does, in float32; `validation` adds it to the sub-run."""
         file = self._validation_file() if validation else self._training
         file.add(_scalar(tag, value), step)
 
     def histogram(self, tag: str, histogram: Histogram, step: int) -> None:
-        """Add a histogram as `tf.summary.histogram` does: float64 [k, 3] of left edge, right edge, count."""
+        """Add a histogram as `tf.summary.histogram` does: float64 [k, 3] of left edge, right edge and count."""
         table = np.column_stack((histogram.edges[:-1], histogram.edges[1:], histogram.counts))
         tensor = _tensor(table.astype("<f8"), types_pb2.DT_DOUBLE)
         self._training.add(summary_pb2.Summary.Value(tag=tag, metadata=_HISTOGRAM, tensor=tensor), step)
@@ -117,7 +121,10 @@ class RunWriter:
         self._training.add_event(event_pb2.Event(wall_time=time.time(), graph_def=definition))
 
     def start(self, hparams: Mapping[str, Scalar], group: str) -> None:
-        """Open the run's HParams session in a session group, at once visible, so that running trials show."""
+        """Start the run's HParams session in the session group `group`, and flush, so that running trials are shown.
+
+        Raises TypeError if a hyperparameter is not a boolean, a number or a string.
+        """
         info = plugin_data_pb2.SessionStartInfo(group_name=group, start_time_secs=time.time())
         for name, value in hparams.items():
             match value:
@@ -133,7 +140,10 @@ class RunWriter:
         self.flush()
 
     def end(self, success: bool) -> None:
-        """End the session; once, because TensorBoard keeps the first end it sees: a second call is a RuntimeError."""
+        """End the HParams session, and flush.
+
+        Raises RuntimeError at a second call, because TensorBoard keeps the first end that it reads.
+        """
         if self._ended:
             raise RuntimeError(f"{self.folder}: the session has ended already")
         self._ended = True
@@ -146,7 +156,10 @@ class RunWriter:
             file.flush()
 
     def sync(self) -> dict[str, int]:
-        """Put everything added on the disk; return the bytes of the run's event files, earlier ones' too, by name."""
+        """Sync everything added to the disk.
+
+        Return the size in bytes of each of the run's event files, earlier ones included, by its path in the run folder.
+        """
         for file in self._files():
             file.sync()
         for folder in (self.folder.parent, *(file.path.parent for file in self._files())):
@@ -154,7 +167,7 @@ class RunWriter:
         return logdir.event_sizes(self.folder)
 
     def close(self) -> None:
-        """Flush and close; the session stays open where `end` was not called."""
+        """Flush and close; the session stays open if `end` was not called."""
         for file in self._files():
             file.close()
 
@@ -174,13 +187,16 @@ class RunWriter:
 
 
 def end_session(folder: Path, success: bool) -> None:
-    """End the session of a run whose own writer is dead, in a new file: its last record may be torn."""
+    """End the session of a run whose own writer is dead.
+
+    The end is in a new file, because the last record of the writer's file may be incomplete.
+    """
     with closing(EventFile(folder)) as file:
         file.add(_session_end(success), 0)
 
 
 def add_scalars(folder: Path, values: Mapping[str, float], step: int) -> None:
-    """Add numbers to a run that is done, in a new file that is on the disk when this returns."""
+    """Add numbers to a run that is done, in a new file that is synced to the disk."""
     with closing(EventFile(folder)) as file:
         for tag, value in values.items():
             file.add(_scalar(tag, value), step)
@@ -190,7 +206,7 @@ def add_scalars(folder: Path, values: Mapping[str, float], step: int) -> None:
 
 
 def write_experiment(folder: Path, experiment: api_pb2.Experiment) -> None:
-    """Write an HParams experiment record into a folder so that readers find all of it or nothing."""
+    """Write an HParams experiment record into a folder, so that readers find either all of it or nothing."""
     value = _hparams(hparams_metadata.EXPERIMENT_TAG, experiment=experiment)
     with disk.guarded(folder):
         folder.mkdir(exist_ok=True)
@@ -201,9 +217,10 @@ def write_experiment(folder: Path, experiment: api_pb2.Experiment) -> None:
 
 
 def set_aside(run: Path, attempt: int, keep: Iterable[str] = ()) -> None:
-    """Move an attempt's event files, but those to keep, to `attempts/<attempt>` under names TensorBoard does not read.
+    """Move an attempt's event files to `attempts/<attempt>`, under names that TensorBoard does not read.
 
-    Interrupted, it can be called again. Files that hpdash did not name stay where they are.
+    Files in `keep`, given by their paths in the run folder, and files that hpdash did not name stay in place. If the
+    call was interrupted, it can be repeated.
     """
     with disk.guarded(run):
         names = logdir.event_sizes(run).keys() - set(keep)
@@ -215,9 +232,10 @@ def set_aside(run: Path, attempt: int, keep: Iterable[str] = ()) -> None:
 
 
 def _next_path(folder: Path) -> Path:
-    """Name an event file that sorts after all others of a folder, though the clock may have been set back.
+    """Return a path for an event file that sorts after all others in its folder, even if the clock was set back.
 
-    TensorBoard reads a folder's files in the order of their names and drops what comes late.
+    TensorBoard reads a folder's files in the order of their names, and ignores a new file that sorts before one that it
+    has read.
     """
     files = logdir.event_files(folder)
     stamps = [int(match[1]) for file in files if (match := re.match(rf"{logdir.EVENT_FILE}\.(\d+)\.", file.name))]
@@ -234,7 +252,7 @@ def _event(value: summary_pb2.Summary.Value, step: int) -> event_pb2.Event:
 
 
 def _record(event: event_pb2.Event) -> bytes:
-    """Frame an event as a TFRecord: length, its checksum, data, their checksum."""
+    """Return an event as a TFRecord: length, checksum of the length, data, checksum of the data."""
     data: bytes = event.SerializeToString()
     length = struct.pack("<Q", len(data))
     return length + _masked_crc(length) + data + _masked_crc(data)
@@ -253,14 +271,14 @@ def _tensor(array: np.ndarray[Any, Any], dtype: int) -> tensor_pb2.TensorProto:
 
 
 def _string(text: str) -> tensor_pb2.TensorProto:
-    content = text.encode(errors="replace")  # half a character, which JSON can name, has no UTF-8
+    content = text.encode(errors="replace")  # a lone surrogate, which JSON allows, has no UTF-8
     return tensor_pb2.TensorProto(
         dtype=types_pb2.DT_STRING, tensor_shape=tensor_shape_pb2.TensorShapeProto(), string_val=[content]
     )
 
 
 def _scalar(tag: str, value: float) -> summary_pb2.Summary.Value:
-    with np.errstate(over="ignore"):  # too great for float32 is shown as infinite
+    with np.errstate(over="ignore"):  # values too large for float32 become infinite
         tensor = _tensor(np.asarray(value, "<f4"), types_pb2.DT_FLOAT)
     return summary_pb2.Summary.Value(tag=tag, metadata=_SCALAR, tensor=tensor)
 

@@ -1,7 +1,7 @@
-"""Whether XLA compiles a graph: decided by the operations in it and their shapes.
+"""Decide whether XLA compiles a graph, from the operations in it and their shapes.
 
-No clock decides, because XLA rounds differently from TensorFlow's own kernels: a trial's weights are a function of its
-settings and its seed only if the same model always takes the same way.
+Measured times must not decide. XLA rounds differently from TensorFlow's own kernels, so a trial's weights are a
+function of its settings and its seed only if the decision for a model is always the same.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ import tensorflow as tf
 
 from .layers import on_gpu
 
-NODE_SECONDS = 1.5e-6  # TensorFlow's executor starts a kernel for each node: measured .3 to 3.4 microseconds
-BACKWARD_NODES = 3  # nodes of a training step for each node of the forward pass, about
+NODE_SECONDS = 1.5e-6  # for TensorFlow's executor to start a node's kernel: measured .3 to 3.4 microseconds
+BACKWARD_NODES = 3  # nodes of a training step per node of the forward pass, roughly
 FREE = {"Const", "Placeholder", "Identity", "NoOp", "While", "StatelessWhile"}  # nodes that start no kernel
 
 REFUSALS = (
     tf.errors.InvalidArgumentError,
     tf.errors.UnimplementedError,
     tf.errors.NotFoundError,
-)  # by XLA
+)  # errors by which XLA refuses a graph
 
 
 @dataclass(frozen=True, slots=True)
 class Compilation:
-    """Whether XLA compiles a graph, and if it does not, why."""
+    """Whether XLA compiles a graph, and if not, the reason."""
 
     xla: bool
     reason: str = ""
@@ -36,9 +36,10 @@ class Compilation:
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """Operations that XLA runs slower on a CPU than TensorFlow's own kernels do, by `nanoseconds` a unit of `work`.
+    """Operations that XLA runs more slowly on a CPU than TensorFlow's own kernels do.
 
-    `gradient_of` is the operation of a forward pass that brings two of these into a training step.
+    XLA loses `nanoseconds` per unit of work; `work` returns the units of an operation. `gradient_of` is the type of
+    forward operation for which `expect` counts two of these operations in a training step.
     """
 
     name: str
@@ -49,19 +50,21 @@ class Slow:
 
 
 def choose(setting: str, graphs: Iterable[Any]) -> Compilation:
-    """Decide by a traced pass, the inner graphs of its loops included; `setting` is [train] xla.
+    """Decide whether XLA compiles a pass, from its traced graphs and those of the loops in them.
 
-    With "auto", XLA compiles the graph unless it would lose more time in slow operations than it saves by starting no
-    kernel for each node. On a GPU nothing is known to be slow.
+    `setting` is [train] xla: "auto", "always" or "never". With "auto", XLA compiles the graph unless it would lose more
+    time in slow operations than it saves by not starting a kernel for each node. On a GPU, no operation is known to be
+    slow.
     """
     operations = [each for graph in graphs for each in operations_of(graph)]
     return _decide(setting, _lost(operations), sum(each.type not in FREE for each in operations))
 
 
 def expect(setting: str, forward: Any, batch: int, training: bool) -> Compilation:
-    """Guess what `choose` will decide, by the traced forward pass of one example.
+    """Predict what `choose` will decide, from the traced forward pass of one example.
 
-    Random numbers are drawn in another way for XLA, so a wrong guess costs a second trace.
+    `batch` is the number of examples in a step; `training` adds the backward pass. A pass is traced for XLA or without
+    it, because random numbers are drawn differently for XLA. So a wrong prediction costs a second trace.
     """
     operations = list(operations_of(forward))
     lost = _lost(operations)
@@ -75,7 +78,7 @@ def expect(setting: str, forward: Any, batch: int, training: bool) -> Compilatio
 
 
 def operations_of(graph: Any, seen: set[str] | None = None) -> Iterator[Any]:
-    """Yield the operations of a graph and of the functions that it calls, those in `seen` left out."""
+    """Yield the operations of a graph and of the functions that it calls, except functions whose name is in `seen`."""
     seen = set() if seen is None else seen
     yield from graph.get_operations()
     for name, function in graph._functions.items():
@@ -86,7 +89,7 @@ def operations_of(graph: Any, seen: set[str] | None = None) -> Iterator[Any]:
 
 
 def size(tensor: Any) -> float:
-    """Return a tensor's number of values, a dimension that the graph does not know counted as one."""
+    """Return the number of values of a tensor, with each unknown dimension counted as 1; 1.0 if the rank is unknown."""
     return float(math.prod(length or 1 for length in tensor.shape)) if tensor.shape.rank is not None else 1.0
 
 
@@ -110,7 +113,7 @@ def _decide(setting: str, lost: dict[str, float], nodes: int) -> Compilation:
 
 
 def _lost(operations: Iterable[Any]) -> dict[str, float]:
-    """Return the nanoseconds a step loses under XLA to each kind of slow operation."""
+    """Return the nanoseconds that XLA loses in each kind of slow operation, by its name."""
     lost: dict[str, float] = {}
     for operation in operations:
         slow = _BY_OPERATION.get(operation.type)
@@ -120,7 +123,10 @@ def _lost(operations: Iterable[Any]) -> dict[str, float]:
 
 
 def _is_used(operation: Any) -> bool:
-    """Return whether any node reads the operation's outputs: the gradient of the inputs, for one, is not needed."""
+    """Return whether a node reads one of the operation's outputs, or the graph returns it.
+
+    An unused operation costs no time. An example is the gradient with respect to the model's inputs.
+    """
     returned = {id(each) for each in getattr(operation.graph, "outputs", ())}
     return any(each.consumers() or id(each) in returned for each in operation.outputs)
 
@@ -162,17 +168,19 @@ def _outputs(operation: Any) -> float:
 
 
 def _cubes(operation: Any) -> float:
-    """Count values times columns of matrices [..., n, n]."""
+    """Return the number of values times the number of columns of matrices [..., n, n]."""
     matrix = operation.inputs[0]
     return size(matrix) * (matrix.shape[-1] or 1)
 
 
-# What one core took under XLA and in TensorFlow's kernels (oneDNN switched on), in ms, batch 64 where none is named.
-# XLA lost between a quarter of the nanoseconds given and five times as much, depending on the shape.
+# The comments give times measured on one core, in ms: first under XLA, then in TensorFlow's kernels (oneDNN switched
+# on). The batch is 64 unless they name another. Depending on the shape, XLA lost between a quarter of the nanoseconds
+# given here and five times as many.
 SLOW = (
     # 14x14x6 to 16 filters of 5x5: 4.1 and 1.2; 32x32x3 to 32 of 3x3: 8.7 and 2.4; 32x32x32 to 32: 23 and 15
     Slow("convolutions", ("Conv2D",), _convolution_products, 0.05),
-    # the same: 67 and 4.0; 400 and 8.9; 6,104 and 64; a 1x1 filter at 16x16x64: 450 and 17; Conv1D of 100x32: 174 and 8
+    # the same shapes: 67 and 4.0; 400 and 8.9; 6,104 and 64; a 1x1 filter at 16x16x64: 450 and 17;
+    # Conv1D of 100x32: 174 and 8
     Slow(
         "the gradients of convolutions",
         ("Conv2DBackpropInput", "Conv2DBackpropFilter"),

@@ -18,8 +18,8 @@ from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.hparams import metadata
 
 from hpdash import logdir
-from hpdash.drive import Outcome, Watcher
 from hpdash.journal import read_journal
+from hpdash.plan import Outcome, Watcher
 from hpdash.runner import Options, run_sweep
 from hpdash.trial import Event, Started, TrialState
 

@@ -59,7 +59,7 @@ def listed(*rates: float) -> dict[str, Any]:
         pytest.param(
             settings({"x": [1]}, **OWN, model={"width": 3}),
             settings({"x": [1]}, **OWN, model={"depth": "a"}),
-            [("model.width", "3", "(none)", "taken away"), ("model.depth", "(none)", '"a"', "added")],
+            [("model.width", "3", "(none)", "removed"), ("model.depth", "(none)", '"a"', "added")],
             id="keywords-of-ones-own",
         ),
         pytest.param(
@@ -70,7 +70,7 @@ def listed(*rates: float) -> dict[str, Any]:
                     "hparams.activation",
                     '["relu", "tanh"]',
                     '["elu", "relu", "selu"]',
-                    'added "elu", "selu"; taken away "tanh"',
+                    'added "elu", "selu"; removed "tanh"',
                 )
             ],
             id="swept-values",
@@ -84,7 +84,7 @@ def listed(*rates: float) -> dict[str, Any]:
         pytest.param(
             settings({"x": [1]}, **OWN),
             settings({"x": [True]}, **OWN),
-            [("hparams.x", "[1]", "[true]", "added true; taken away 1")],
+            [("hparams.x", "[1]", "[true]", "added true; removed 1")],
             id="true-is-not-one",
         ),
         pytest.param(
@@ -109,7 +109,7 @@ def listed(*rates: float) -> dict[str, Any]:
             settings(SGD),
             settings(RMSPROP),
             [
-                ("hparams.optimizer", '["sgd", "adam"]', '["rmsprop", "adam"]', 'added "rmsprop"; taken away "sgd"'),
+                ("hparams.optimizer", '["sgd", "adam"]', '["rmsprop", "adam"]', 'added "rmsprop"; removed "sgd"'),
                 ("hparams.momentum.when", '{ optimizer = ["sgd"] }', '{ optimizer = ["rmsprop"] }', ""),
             ],
             id="condition",
@@ -141,7 +141,7 @@ def test_a_long_value_is_cut_to_where_it_changed() -> None:
         "….47, 0.48, 0.49, 0.51, 0.52, 0.53, 0.5…",
     )
     assert len(change.before) == WIDTH
-    assert change.note == "taken away 0.5"
+    assert change.note == "removed 0.5"
 
 
 def test_lines_are_aligned() -> None:

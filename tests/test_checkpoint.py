@@ -253,7 +253,7 @@ def test_what_cannot_be_gone_on_from_starts_over(tmp_path: Path, hurt: str) -> N
             (tmp_path / name).unlink()
     epoch, trouble = checkpoint.prepare(tmp_path, 1, resume=True)
     assert epoch == 0
-    assert trouble.endswith("it starts over")
+    assert trouble.endswith("the trial starts over")
     assert logdir.event_sizes(tmp_path) == {}
     assert not (tmp_path / logdir.CHECKPOINT).exists()
 

@@ -147,7 +147,8 @@ def test_verify_tells_of_a_lost_proposal(tmp_path: Path, undisturbed: Path) -> N
     at = next(number for number, line in enumerate(lines) if line.startswith(PROPOSAL) and b'"setting":11' in line)
     path.write_bytes(b"".join([*lines[:at], lines[at].replace(b"setting", b"setTing"), *lines[at + 1 :]]))
     (found,) = verify(tmp_path / "logs").checked.findings
-    assert (found.line, found.affected) == (at + 1, "a setting that was proposed: it is worked out again")
+    assert found.line == at + 1
+    assert "a proposed setting" in found.affected
 
 
 def test_what_is_done_is_not_run_again(tmp_path: Path, undisturbed: Path) -> None:

@@ -169,7 +169,7 @@ def test_a_flipped_newline_costs_nothing(path: Path) -> None:
         path.write_bytes(data[:at] + b"\x0b" + data[at + 1 :])
         replay = read_journal(path)
         assert replay.records == tuple(done)
-        assert "2 records in it" in replay.warnings[0]
+        assert "2 complete records" in replay.warnings[0]
 
 
 @given(st.binary(max_size=200))

@@ -74,7 +74,9 @@ def test_each_sweep_has_a_table_with_its_own_columns() -> None:
     tables = listings(runs)
     assert [(table.sweep, table.columns[0]) for table in tables] == [("a", "y"), ("b", "x"), (None, "units")]
     lines = shown(runs)
-    assert any(line.startswith("no sweep · 2 runs · last step 1 · min of loss (no sweep says") for line in lines)
+    (title,) = (line for line in lines if line.startswith("no sweep · "))
+    assert title.startswith("no sweep · 2 runs · last step 1 · min of loss (no sweep ")
+    assert "a loss in 2 of 2 runs)" in title
     assert lines[-2].split() == ["1", "f/one", "3", "1.0000", "1", "1.0000", "1", "0.0s"]
 
 
@@ -180,7 +182,7 @@ def test_what_is_missing_is_told() -> None:
     """Trials that have not begun and runs that a condition left out are counted."""
     assert shown(SIX[:2], planned={"s": 8}, where="x=1")[-2:] == [
         "s: 1 of 2 match --where",
-        "s: 6 of 8 trials have not begun",
+        "s: 6 of 8 trials have not started",
     ]
     assert shown(SIX[:2], where="x=9") == ["s: 0 of 2 match --where"]
     assert shown([]) == []

@@ -79,7 +79,7 @@ def test_ls_options(logs: Path) -> None:
         pytest.param(["ls", "nowhere"], 4, "nowhere: expected a folder", id="no-logdir"),
         pytest.param(["show", "own/7"], 2, "RUN: expected a run's name, folder or id, found 'own/7'", id="show"),
         pytest.param(["show", "logs/own"], 2, "found 'logs/own'", id="show-sweep"),
-        pytest.param(["export", "--format", "parquet"], 2, "--format parquet: expected a file", id="parquet"),
+        pytest.param(["export", "--format", "parquet"], 2, "-o FILE.parquet", id="parquet"),
         pytest.param(["export", "-o", "nowhere/x.csv"], 2, "-o: expected a file that can be written", id="output"),
     ],
 )

@@ -300,7 +300,7 @@ def test_ctrl_c_in_an_epoch(tmp_path: Path) -> None:
         out, err = driver.communicate(timeout=60)
     folder = tmp_path / "logs" / "own"
     assert (driver.returncode, states(folder)) == (130, {0: TrialState.INTERRUPTED})
-    assert "To go on: hpdash sweep" in out
+    assert "To continue: hpdash sweep" in out
     assert "Traceback" not in out + err
     outcome, told = run(path, workers=1)
     assert [event.epoch for event in told if isinstance(event, Started)] == [1]

@@ -57,10 +57,10 @@ def test_a_run_is_found_by_what_names_it_alone(name: str, expected: str) -> None
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        pytest.param("3", "one run, found 2 of the name '3'. Say a/0003 or b/0003.", id="ambiguous"),
+        pytest.param("3", "one run, found 2 that match '3'. Use a/0003 or b/0003.", id="ambiguous"),
         pytest.param("a/0033", "found 'a/0033'. Did you mean a/0003", id="near"),
-        pytest.param("", "found ''. There is a/0000.", id="empty"),
-        pytest.param("../../etc", "found '../../etc'. There is a/0000.", id="path"),
+        pytest.param("", "found ''. For example: a/0000.", id="empty"),
+        pytest.param("../../etc", "found '../../etc'. For example: a/0000.", id="path"),
     ],
 )
 def test_a_name_of_none_or_many_is_an_error_with_the_nearest(name: str, expected: str) -> None:
@@ -103,7 +103,7 @@ def test_a_page_tells_all_of_a_run() -> None:
         "validation/accuracy: 0.9000 at epoch 2, 0.7000 at the end",
         "44,860 parameters, 44,800 of them trainable",
         "loss function mse",
-        "compiled with XLA, on a graph of its own",
+        "compiled with XLA; new graph",
         "ab" * 32,
         "x  3\ny  a",
         "epochs=4",

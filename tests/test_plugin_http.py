@@ -93,8 +93,8 @@ def test_the_module_and_what_it_imports_are_served(board: Board) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "found"),
     [
-        pytest.param("overview?x=1", 400, "'x'", id="unknown-argument"),
-        pytest.param("distributions", 400, "tag: expected a value", id="no-tag"),
+        pytest.param("overview?x=1", 400, "argument 'x'", id="unknown-argument"),
+        pytest.param("distributions", 400, "argument tag is missing", id="no-tag"),
         pytest.param("distributions?tag=a&tag=b", 400, "found 2", id="two-tags"),
         pytest.param("distributions?tag=nowhere", 404, "'nowhere'", id="no-such-tag"),
         pytest.param("distributions?tag=" + "x" * 20_000, 404, "20,002 characters", id="a-huge-tag"),
@@ -104,7 +104,7 @@ def test_the_module_and_what_it_imports_are_served(board: Board) -> None:
         pytest.param("distributions?tag=long&bins=" + "9" * 5000, 400, "characters", id="a-huge-number"),
         pytest.param("distributions?tag=long&clip=nan", 400, "'nan'", id="clip-nan"),
         pytest.param("distributions?tag=long&clip=2", 400, "'2'", id="clip-over-1"),
-        pytest.param("spread?by=batchnorm", 400, "tag: expected a value", id="spread-of-nothing"),
+        pytest.param("spread?by=batchnorm", 400, "argument tag is missing", id="spread-of-nothing"),
         pytest.param("spread?tag=long&by=nothing", 400, "'nothing'", id="no-such-hyperparameter"),
         pytest.param("spread?tag=nowhere", 404, "'nowhere'", id="spread-of-no-such-tag"),
         pytest.param("spread?" + "&".join(f"tag={n}" for n in range(99)), 400, "at most 64", id="too-many-tags"),
@@ -114,24 +114,24 @@ def test_the_module_and_what_it_imports_are_served(board: Board) -> None:
         pytest.param('spread?tag=long&keep={"flag":1}', 400, "keep: expected", id="keep-no-list"),
         pytest.param('spread?tag=long&keep={"flag":[[]]}', 400, "expected values", id="keep-no-values"),
         pytest.param('spread?tag=long&keep={"x":[]}', 400, "'x'", id="keep-no-such-name"),
-        pytest.param("spread?tag=long&runs=1-", 400, "places", id="runs-no-places"),
-        pytest.param("spread?tag=long&runs=0-999999999", 400, "places", id="runs-beyond"),
+        pytest.param("spread?tag=long&runs=1-", 400, "runs: expected indices", id="runs-no-places"),
+        pytest.param("spread?tag=long&runs=0-999999999", 400, "runs: expected indices", id="runs-beyond"),
         pytest.param("spread?tag=long&by=batchnorm&reference=7", 400, "reference: expected", id="no-such-reference"),
         pytest.param("spread?tag=long&reference={}", 400, "reference: expected", id="reference-no-value"),
         pytest.param("nowhere", 404, "'nowhere'", id="no-such-route"),
-        pytest.param("..%2f..%2fplugin.py", 404, "expected a route", id="a-path"),
-        pytest.param("..%2fplugin.py", 404, "expected a route", id="the-folder-above"),
-        pytest.param("static/index.js", 404, "expected a route", id="the-folder-itself"),
-        pytest.param("index.js%00", 404, "expected a route", id="nul"),
+        pytest.param("..%2f..%2fplugin.py", 404, "no file or route", id="a-path"),
+        pytest.param("..%2fplugin.py", 404, "no file or route", id="the-folder-above"),
+        pytest.param("static/index.js", 404, "no file or route", id="the-folder-itself"),
+        pytest.param("index.js%00", 404, "no file or route", id="nul"),
     ],
 )
 def test_bad_requests(board: Board, path: str, status: int, found: str) -> None:
-    """What is wrong is refused in a short sentence that says what was expected and found; nothing is a file."""
+    """A bad request is refused in a short sentence that says what is wrong; nothing is a file."""
     answered, headers, body = http(board, path.replace('"', "%22").replace("{", "%7B").replace("[", "%5B"))
     assert answered == status
     assert headers["Content-Type"] == "application/json"
     [(key, sentence)] = json.loads(body).items()
-    assert key == "error" and found in sentence and "expected" in sentence and len(sentence) < 400
+    assert key == "error" and found in sentence and sentence.endswith(".") and len(sentence) < 400
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD"])
@@ -169,7 +169,7 @@ def test_a_missing_piece_leaves_the_tab_out(monkeypatch: pytest.MonkeyPatch, cap
     monkeypatch.setitem(sys.modules, "hpdash.plugin.plugin", None)
     assert Loader().load(base_plugin.TBContext()) is None
     [line] = caplog.records
-    assert line.getMessage().startswith("hpdash: no Weights tab: ModuleNotFoundError: ")
+    assert line.getMessage().startswith("hpdash: the Weights tab cannot be loaded: ModuleNotFoundError: ")
 
 
 def test_tensorboard_starts_with_a_broken_piece(logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -204,7 +204,7 @@ def test_data_that_do_not_load_fail_their_trial(stage: Callable[..., Stage]) -> 
 def test_workers_that_die_before_they_can_train(stage: Callable[..., Stage], reason: str) -> None:
     """After three in a row it is given up, with the reason, which is no want of memory unless Ray says so."""
     made = stage(*(actor(arrives=RayError(reason)) for _ in range(3)))
-    with pytest.raises(BackendError, match="workers die before they can train: worker 2 died: ") as error:
+    with pytest.raises(BackendError, match=r"3 workers .*: worker 2 died: ") as error:
         made.run()
     assert "fewer --workers" not in str(error.value)
 
@@ -249,5 +249,5 @@ def test_an_error_of_rays_is_one_of_ours(stage: Callable[..., Stage], monkeypatc
         raise RayError("the object store is full")
 
     monkeypatch.setattr(FakeRay, "put", lambda _, value: refuse(value))
-    with pytest.raises(HpdashError, match="the cluster cannot go on: the object store is full"):
+    with pytest.raises(HpdashError, match=r"Ray cluster .*: the object store is full"):
         made.run()

@@ -268,10 +268,10 @@ def test_a_trial_that_left_no_files_is_a_run(own: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "change", "warning"),
     [
-        pytest.param("sweep.json", lambda data: data[:100], "damage", id="settings-cut"),
-        pytest.param("sweep.json", lambda data: b"[]", "damage", id="settings-of-another-kind"),
-        pytest.param("sweep.json", lambda data: b"[" * 9999, "damage", id="settings-nested"),
-        pytest.param("sweep.json", lambda data: None, "found none", id="settings-gone"),
+        pytest.param("sweep.json", lambda data: data[:100], "sweep.json: cannot be read", id="settings-cut"),
+        pytest.param("sweep.json", lambda data: b"[]", "sweep.json: cannot be read", id="settings-of-another-kind"),
+        pytest.param("sweep.json", lambda data: b"[" * 9999, "sweep.json: cannot be read", id="settings-nested"),
+        pytest.param("sweep.json", lambda data: None, "sweep.json: missing", id="settings-gone"),
         pytest.param("journal.jsonl", lambda data: data.replace(b"finished", b"fin1shed", 1), "line", id="journal"),
     ],
 )
@@ -355,7 +355,8 @@ def test_a_file_cut_at_any_byte_gives_all_whole_records(tmp_path: Path) -> None:
         assert steps_of(found) == list(range(1, whole + 1))
         torn = size not in ENDS
         assert [(each.file, each.offset) for each in found.runs[0].damage] == [(file, ENDS[whole - 1])] * torn
-        assert all("truncated" in each.reason and "still being written" in each.reason for each in found.runs[0].damage)
+        reasons = [each.reason for each in found.runs[0].damage]
+        assert all("incomplete" in reason and "still being written" in reason for reason in reasons)
         assert found.warnings == tuple(str(each) for each in found.runs[0].damage)
 
 
@@ -369,7 +370,7 @@ def test_a_flipped_byte_costs_one_record(tmp_path: Path, place: int) -> None:
     assert steps_of(found) == [1, 2, 3, 5, 6, 7]
     (damage,) = found.runs[0].damage
     assert (damage.file, damage.offset) == (file, ENDS[2])
-    assert f"{len(RECORDS[3])} bytes left out" in damage.reason
+    assert f"{len(RECORDS[3])} bytes skipped" in damage.reason
 
 
 BIG = struct.pack("<Q", 2**62)
@@ -380,19 +381,19 @@ GOOD = b"".join(RECORDS)
 @pytest.mark.parametrize(
     ("data", "steps", "offset", "reason"),
     [
-        pytest.param(b"", [], 0, "0 bytes", id="empty"),
-        pytest.param(GOOD[:5], [], 0, "truncated", id="cut-in-the-first-header"),
+        pytest.param(b"", [], 0, "the file is empty", id="empty"),
+        pytest.param(GOOD[:5], [], 0, "incomplete", id="cut-in-the-first-header"),
         pytest.param(b"These are my notes on tfevents.\n" * 99, [], 0, "not an event file", id="foreign"),
         pytest.param(bytes(5_000_000), [], 0, "not an event file", id="zeros"),
         pytest.param(GOOD + bytes(5_000_000), list(range(1, 8)), len(GOOD), "5,000,000 bytes", id="zeros-at-the-end"),
         pytest.param(RECORDS[0] + bytes(999) + RECORDS[1], [1, 2], ENDS[0], "999 bytes", id="zeros-in-the-middle"),
         pytest.param(
-            RECORDS[0] + RECORDS[1][:-9] + RECORDS[2], [1, 3], ENDS[0], "left out", id="written-behind-a-torn"
+            RECORDS[0] + RECORDS[1][:-9] + RECORDS[2], [1, 3], ENDS[0], "bytes skipped", id="written-behind-a-torn"
         ),
         pytest.param(RECORDS[0] + ABSURD + RECORDS[1], [1, 2], ENDS[0], "12 bytes", id="absurd-length"),
-        pytest.param(RECORDS[0] + ABSURD, [1], ENDS[0], "truncated", id="absurd-length-at-the-end"),
+        pytest.param(RECORDS[0] + ABSURD, [1], ENDS[0], "incomplete", id="absurd-length-at-the-end"),
         pytest.param(RECORDS[0] + b"\xff" * 3_000_000 + RECORDS[1], [1, 2], ENDS[0], "3,000,000", id="far-behind"),
-        pytest.param(RECORDS[0] + record(b"\xff\xff") + RECORDS[1], [1, 2], ENDS[0], "no event", id="not-an-event"),
+        pytest.param(RECORDS[0] + record(b"\xff\xff") + RECORDS[1], [1, 2], ENDS[0], "valid event", id="not-an-event"),
     ],
 )
 def test_damage_is_named_and_the_rest_is_read(
@@ -437,8 +438,8 @@ def edges(*rows: tuple[float, float, float]) -> np.ndarray[Any, Any]:
         pytest.param(tensor("x", "scalars", np.zeros(0)), "one number", id="no-number"),
         pytest.param(tensor("h", "histograms", np.ones((2, 2))), "[buckets, 3]", id="two-columns"),
         pytest.param(tensor("h", "histograms", 3.0), "[buckets, 3]", id="a-number"),
-        pytest.param(tensor("h", "histograms", edges((0, 1, 1), (2, 3, 1))), "join", id="a-gap"),
-        pytest.param(tensor("h", "histograms", edges((0, 2, 1), (1, 3, 1))), "join", id="an-overlap"),
+        pytest.param(tensor("h", "histograms", edges((0, 1, 1), (2, 3, 1))), "adjacent", id="a-gap"),
+        pytest.param(tensor("h", "histograms", edges((0, 2, 1), (1, 3, 1))), "adjacent", id="an-overlap"),
         pytest.param(tensor("h", "histograms", edges((1, 0, 1))), "do not decrease", id="backwards"),
         pytest.param(tensor("h", "histograms", edges((np.nan, np.nan, 1))), "finite", id="nan-edges"),
         pytest.param(tensor("h", "histograms", edges((0, np.inf, 1))), "finite", id="infinite-edge"),

@@ -143,8 +143,9 @@ def test_a_changed_sweep_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "small", sweep())
     with pytest.raises(SpecError) as caught:
         record.check(path.parent, sweep(train={"epochs": 3}, sweep={"description": "new words"}))
-    assert str(caught.value).splitlines() == [
-        f"{path.parent}: expected the sweep it holds, found a changed one:",
+    first, *rest = str(caught.value).splitlines()
+    assert first.startswith(f"{path.parent}: ") and "differs" in first
+    assert rest == [
         "                before  now",
         "  train.epochs  10      3",
         "Undo the change to resume this sweep, start anew with --new, or add trials or values with --extend.",
@@ -233,27 +234,30 @@ def test_the_newest_record_must_be_readable(tmp_path: Path) -> None:
     for name in ("x", "x-2"):
         begun(tmp_path, name, named("x"))
     (tmp_path / "x-2" / logdir.SWEEP_JSON).write_text("{")
-    with pytest.raises(LogdirError, match=r"x-2.*begin anew beside it with --new"):
+    with pytest.raises(LogdirError, match=r"x-2.*damaged.*Move the folder away.*--new"):
         record.home(tmp_path, named("x"))
     assert next(record.fresh(tmp_path, named("x"))).name == "x-3"
     begun(tmp_path, "x-3", named("x"))
     assert record.home(tmp_path, named("x")).name == "x-3"
 
 
+DAMAGED = r"sweep\.json: damaged.*--new"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        pytest.param('{"schema": 2}', "expected schema 1, found 2. Update hpdash", id="newer-schema"),
+        pytest.param('{"schema": 2}', r"newer hpdash.*schema 2\b.* 1\b.*Update hpdash", id="newer-schema"),
         pytest.param('{"schema": 99, "settings": {"hparams": 5}}', "Update hpdash", id="newer-and-unreadable"),
-        pytest.param("", "found damage", id="empty"),
-        pytest.param("{", "found damage", id="cut-off"),
-        pytest.param("[]", "found damage", id="list"),
-        pytest.param("{}", "found damage", id="no-settings"),
-        pytest.param('{"schema": "1", "settings": {}}', "found damage", id="schema-a-string"),
-        pytest.param('{"schema": 1, "settings": {"hparams": 5}}', "found damage", id="hparams-a-number"),
-        pytest.param('{"schema": 1, "settings": {"hparams": [{}]}}', "found damage", id="hparams-without-names"),
-        pytest.param("\xff", "found damage", id="no-utf-8"),
-        pytest.param("[" * 100_000, "found damage", id="nested-deep"),
+        pytest.param("", DAMAGED, id="empty"),
+        pytest.param("{", DAMAGED, id="cut-off"),
+        pytest.param("[]", DAMAGED, id="list"),
+        pytest.param("{}", DAMAGED, id="no-settings"),
+        pytest.param('{"schema": "1", "settings": {}}', DAMAGED, id="schema-a-string"),
+        pytest.param('{"schema": 1, "settings": {"hparams": 5}}', DAMAGED, id="hparams-a-number"),
+        pytest.param('{"schema": 1, "settings": {"hparams": [{}]}}', DAMAGED, id="hparams-without-names"),
+        pytest.param("\xff", DAMAGED, id="no-utf-8"),
+        pytest.param("[" * 100_000, DAMAGED, id="nested-deep"),
     ],
 )
 def test_a_record_that_cannot_be_read_is_refused(tmp_path: Path, content: str, message: str) -> None:
@@ -288,7 +292,7 @@ def test_a_start_that_was_cut_off_is_accepted(tmp_path: Path, names: list[str]) 
 def test_a_foreign_folder_is_refused(tmp_path: Path, name: str) -> None:
     """A folder with anything else in it is not ours, and nothing in it is touched."""
     (tmp_path / name).write_text("mine")
-    with pytest.raises(LogdirError, match="expected a folder that hpdash made"):
+    with pytest.raises(LogdirError, match=r"has no sweep\.json.*--set sweep\.name.*--logdir"):
         record.check(tmp_path, sweep())
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
 

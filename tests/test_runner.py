@@ -26,9 +26,9 @@ from tensorboard.plugins.hparams import api_pb2
 
 from hpdash import logdir
 from hpdash.backends.base import Queue
-from hpdash.drive import Outcome, Plan, Watcher
 from hpdash.errors import LogdirError, SpecError
 from hpdash.journal import Record, read_journal
+from hpdash.plan import Outcome, Plan, Watcher
 from hpdash.runner import Options, run_sweep
 from hpdash.spec import load_sweep
 from hpdash.trial import Ended, Event, Notice, Started, TrialResult, TrialState

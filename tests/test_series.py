@@ -76,9 +76,15 @@ TROUBLE: dict[str, tuple[dict[str, Any], str]] = {
     "mixed-precision": ({"builder": "zoo:mixed"}, ""),
     "refused-by-xla": ({"builder": "zoo:refused"}, ""),
     "draws-and-counts": ({"builder": "zoo:drawing"}, ""),
-    "graph-of-its-own": ({"builder": "zoo:enclosed"}, "no activations of dense can be logged: called in a graph of"),
-    "linear": ({"builder": "zoo:linear"}, "no activations of this model can be logged: none of its layers has"),
-    "loss-of-its-own": ({"builder": "zoo:own_loss"}, "no gradients of this model can be logged: NotImplementedError"),
+    "graph-of-its-own": (
+        {"builder": "zoo:enclosed"},
+        "the activations of dense cannot be logged: the model calls the layer only inside a nested graph",
+    ),
+    "linear": ({"builder": "zoo:linear"}, "no activations can be logged: no layer"),
+    "loss-of-its-own": (
+        {"builder": "zoo:own_loss"},
+        "the gradients of this model cannot be logged: NotImplementedError",
+    ),
 }
 
 

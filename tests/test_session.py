@@ -17,8 +17,9 @@ from hpdash import data
 from hpdash.checkpoint import Checkpoint, Keeper
 from hpdash.errors import TrialError
 from hpdash.histogram import Histogram
+from hpdash.host import Diverged, Interrupted
 from hpdash.search import trials
-from hpdash.session import Diverged, Interrupted, Trial
+from hpdash.session import Trial
 from hpdash.spec import parse_sweep
 from hpdash.trial import Progress
 

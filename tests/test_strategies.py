@@ -130,7 +130,7 @@ def test_a_finite_space_has_no_setting_twice(strategy):
     known = course(sweep(strategy, hparams))
     assert len(set(points(known))) == COUNT
     if strategy not in ("grid", "list"):
-        with pytest.raises(SpecError, match=r"x: sweep\.trials: expected at most 24, for there are no more settings"):
+        with pytest.raises(SpecError, match=r'x: sweep\.trials: expected at most 24, .*"grid"'):
             strategy_for(sweep(strategy, hparams, trials=COUNT + 1))
 
 

@@ -98,8 +98,8 @@ def test_fewer_common_steps_are_told() -> None:
 @pytest.mark.parametrize(
     ("spread", "reason"),
     [
-        pytest.param(measure({}), "there is no group by batchnorm", id="none"),
-        pytest.param(measure({"a": group(1, 1)}), "there is 1 group by batchnorm", id="one-group"),
+        pytest.param(measure({}), "there are no runs", id="none"),
+        pytest.param(measure({"a": group(1, 1)}), "batchnorm has only one value", id="one-group"),
         pytest.param(
             measure({"a": [series(1)], "b": [series(1, first=2)]}),
             "no step after 0 is common to all 2 runs",
@@ -110,9 +110,7 @@ def test_fewer_common_steps_are_told() -> None:
             "no step after 0 is common",
             id="step-0-alone",
         ),
-        pytest.param(
-            measure({"a": [series(1)], "b": [series(1)]}), "it takes two runs a group or two steps", id="one-each"
-        ),
+        pytest.param(measure({"a": [series(1)], "b": [series(1)]}), "two runs in each group", id="one-each"),
     ],
 )
 def test_where_nothing_can_be_compared_it_says_why(spread: Spread, reason: str) -> None:

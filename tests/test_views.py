@@ -130,7 +130,7 @@ def test_faults_say_a_reason_once() -> None:
     }  # fmt: skip
     assert [line.plain for line in faults(specs(4), found)] == [
         "0000 failed (x=0): odd",
-        "0001 failed: as 0000",
+        "0001 failed: same reason as 0000",
         "0002 diverged (x=2): the loss is no longer finite",
     ]
 
@@ -139,20 +139,20 @@ def test_faults_say_a_reason_once() -> None:
     ("found", "stopped", "expected"),
     [
         pytest.param(results(0.1, 0.2), False, [], id="all-well"),
-        pytest.param(results(0.1), True, ["Stopped; 1 of 2 trials are not finished. To go on: again"], id="stopped"),
+        pytest.param(results(0.1), True, ["Stopped; 1 of 2 trials have no result. To continue: again"], id="stopped"),
         pytest.param(
             {0: result(state=TrialState.FAILED), 1: result(state=TrialState.FAILED)},
             True,
-            ["Stopped; 2 of 2 trials are not finished. To go on: again --retry-failed"],
+            ["Stopped; 2 of 2 trials have no result. To continue: again --retry-failed"],
             id="all-failed",
         ),
         pytest.param(
             {0: result(state=TrialState.FAILED)},
             False,
-            ["Done; 2 of 2 trials are not finished. To go on: again (with --retry-failed for the 1 that failed)"],
+            ["Done; 2 of 2 trials have no result. To continue: again (with --retry-failed for the 1 that failed)"],
             id="one-failed",
         ),
-        pytest.param({}, True, ["Stopped; 2 of 2 trials are not finished. To go on: again"], id="none-yet"),
+        pytest.param({}, True, ["Stopped; 2 of 2 trials have no result. To continue: again"], id="none-yet"),
     ],
 )
 def test_what_to_type_next(found: dict[int, TrialResult], stopped: bool, expected: list[str]) -> None:
@@ -261,7 +261,7 @@ def test_time_left_of_a_trial_that_goes_on() -> None:
 def test_silence_is_shown() -> None:
     """A trial that has not been heard of for over a minute says so instead of the time left."""
     running = Running(specs(1)[0], 0.0, progress=Progress(0, 1, 4, 0.5), heard=10.0)
-    assert [time_left(running, now) for now in (69.0, 135.0)] == ["1:55 left", "silent for 2:05"]
+    assert [time_left(running, now) for now in (69.0, 135.0)] == ["1:55 left", "no message for 2:05"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.floats(0, 1)), max_size=8))

@@ -98,7 +98,7 @@ def test_any_name_and_text_can_be_quoted(value: str, name: str) -> None:
 
 BAD = [
     pytest.param("", "a name, found the end", 0, id="empty"),
-    pytest.param("batchnorm", "an operator, =, !=, <, <=, >, >=, in or not in, found the end", 9, id="name-alone"),
+    pytest.param("batchnorm", "an operator (=, !=, <, <=, >, >=, in or not in), found the end", 9, id="name-alone"),
     pytest.param("lr <", "a value, found the end", 4, id="no-value"),
     pytest.param("< 3", "a name, found '<'", 0, id="no-name"),
     pytest.param("lr < 3 )", "`and`, `or` or the end, found ')'", 7, id="too-many-parentheses"),
@@ -111,9 +111,9 @@ BAD = [
     pytest.param("lr not 3", "`in`, found '3'", 7, id="not-alone"),
     pytest.param("lr = and", "a value, found 'and'", 5, id="keyword-as-value"),
     pytest.param("lr ! 3", "a name, a value or an operator, found '!'", 3, id="odd-character"),
-    pytest.param("lr = 'x", 'a name, a value or an operator, found "\'". A quote needs', 5, id="open-quote"),
-    pytest.param("(" * 5000 + "lr=1" + ")" * 5000, f"at most {DEEPEST} deep", 60, id="5000-parentheses"),
-    pytest.param("not " * 5000 + "lr=1", f"at most {DEEPEST} deep", 60, id="5000-nots"),
+    pytest.param("lr = 'x", 'a name, a value or an operator, found "\'". The quote is not closed', 5, id="open-quote"),
+    pytest.param("(" * 5000 + "lr=1" + ")" * 5000, f"at most {DEEPEST} levels", 60, id="5000-parentheses"),
+    pytest.param("not " * 5000 + "lr=1", f"at most {DEEPEST} levels", 60, id="5000-nots"),
 ]
 
 

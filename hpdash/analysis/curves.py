@@ -1,4 +1,4 @@
-"""A scalar over steps across runs: what a group's runs have in common, and how far they lie apart."""
+"""A scalar over steps across runs: the mean of a group of runs, and how much they differ."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """A group's mean over steps: `steps` int64 [n], increasing, and as many values of each statistic.
+    """Statistics of a group of runs at each step: `steps` int64 [n], increasing, and n values of each statistic.
 
-    `low` and `high` are the least and the greatest run, `std` the sample standard deviation over runs (NaN where there
-    is one), `count` the runs that have a value at the step.
+    `low` and `high` are the least and the greatest value of any run. `std` is the sample standard deviation over runs,
+    NaN if only one run has a value. `count` is the number of runs that have a value at the step.
     """
 
     steps: NDArray[np.int64]
@@ -32,10 +32,11 @@ class Curve:
 
 
 def curve(series: Sequence[Series]) -> Curve:
-    """Average runs over all the steps that any of them has, from the first to the last step of each.
+    """Average runs at every step that any of them has.
 
-    Between two of its own steps a run counts with the straight line between them, so that runs logged at different
-    steps do not make their mean jump; at its own steps its values are exact. Values that are not finite are left out.
+    A run counts from its own first to its own last step. Between two of its steps its value is interpolated linearly,
+    so that the mean does not jump if runs are logged at different steps. At its own steps its values are exact. Values
+    that are not finite are left out.
     """
     finite = [(each.steps[keep], each.values[keep]) for each in series if (keep := np.isfinite(each.values)).any()]
     steps = np.unique(np.concatenate([own for own, _ in finite])) if finite else np.empty(0, np.int64)
@@ -44,7 +45,7 @@ def curve(series: Sequence[Series]) -> Curve:
         inside = (steps >= own[0]) & (steps <= own[-1])
         row[inside] = np.interp(steps[inside], own, values)
     count = np.sum(~np.isnan(table), axis=0)
-    with np.errstate(over="ignore", invalid="ignore"):  # a loss on its way to infinity
+    with np.errstate(over="ignore", invalid="ignore"):  # a diverging loss may overflow
         mean = np.nan_to_num(table).sum(axis=0) / np.maximum(count, 1)
         squares = np.where(np.isnan(table), 0.0, table - mean) ** 2
         spread = np.sqrt(squares.sum(axis=0) / np.maximum(count - 1, 1))
@@ -54,14 +55,17 @@ def curve(series: Sequence[Series]) -> Curve:
 
 
 def last(series: Sequence[Series], step: int | None = None) -> Stat | None:
-    """Fold the runs' last values, or those at a step, into mean ± std (n); None where no run has a finite one."""
+    """Return mean ± std (n) of the runs' last values, or of those at `step`; None if no run has a finite one."""
     if step is None:
         return Stat.of(each.last for each in series)
     return Stat.of(float(value) for each in series for value in each.values[each.steps == step])
 
 
 def best(series: Sequence[Series], goal: Goal) -> tuple[Stat, int, int] | None:
-    """Fold the runs' best values into mean ± std (n), with the earliest and the latest step a run reached it at."""
+    """Return mean ± std (n) of the runs' best values, and the earliest and the latest of their steps.
+
+    None if no run has a finite value.
+    """
     found = [pair for each in series if (pair := each.best(goal)) is not None]
     stat = Stat.of(value for value, _ in found)
     return (stat, min(step for _, step in found), max(step for _, step in found)) if stat else None

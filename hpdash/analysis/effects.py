@@ -1,4 +1,4 @@
-"""Which hyperparameters matter: the best objective by value, the importance, and how the two foremost interact."""
+"""Which hyperparameters matter: the best objective by value, the importance, the interaction of the top two."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from .forest import Importance, importance
 from .objective import best, objective_of
 from .progress import Progress
 
-MOST_NUMBERS = 8  # the most numbers that are shown one by one; more are grouped into bins
+MOST_NUMBERS = 8  # distinct numbers that are shown one by one; more are grouped into bins
 BINS = 4
 
-Outcomes = Mapping[str, float]  # a run's name to its best objective, of the finished ones alone
+Outcomes = Mapping[str, float]  # best objective by run name, only of the runs that count
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A value of a hyperparameter, or its numbers from `low` to `high`; None in the `trials` that it is absent from.
+    """A value of a hyperparameter, or its numbers from `low` to `high`; both are None for trials without it.
 
-    `best` is over the best objectives of those that finished, None where none did.
+    `trials` is the number of trials at this level. `best` is the mean over the best objectives of those that finished,
+    None if none did.
     """
 
     low: Scalar | None
@@ -35,7 +36,7 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Marginal:
-    """A hyperparameter's levels, and which share of the trials' variance lies between them (eta squared, 0 to 1)."""
+    """A hyperparameter's levels; `explained` is the share of the variance between them (eta squared, 0 to 1)."""
 
     name: str
     levels: tuple[Level, ...]
@@ -44,10 +45,10 @@ class Marginal:
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """Two hyperparameters together: `cells[row][column]` over the trials that have both levels, None without any.
+    """Two hyperparameters together: `cells[row][column]` is over the trials with both levels, None if there are none.
 
-    `share` is the part of the variance between the cells' means that no sum of a row's and a column's effect gives;
-    chance adds to it where cells have few trials. None where too few cells are filled to tell.
+    `share` is the part of the variance between the cells' means that is not the sum of a row effect and a column
+    effect. Noise adds to it if cells have few trials. None if too few cells are filled, or if all means are equal.
     """
 
     rows: Marginal
@@ -58,9 +59,10 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What the `finished` of one sweep's `trials` tell of its hyperparameters, the foremost first.
+    """What the trials of one sweep show about its hyperparameters, the most important first.
 
-    `progress` is how its search went, None where nothing was searched.
+    `trials` is the number of trials, `finished` the number of those that finished with a finite objective. `progress`
+    is how the search went, None if nothing was searched.
     """
 
     sweep: str | None
@@ -75,7 +77,7 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The runs that have a value of a hyperparameter, or one from `low` to `high`; None for those without it."""
+    """The runs with one value of a hyperparameter, or with values from `low` to `high`; None for runs without it."""
 
     low: Scalar | None
     high: Scalar | None
@@ -83,7 +85,7 @@ class Part:
 
 
 def effects(runs: Sequence[Run]) -> Effects:
-    """Return the effects of the hyperparameters that differ among the runs of one sweep; replicates count as trials."""
+    """Return the effects of the hyperparameters that differ among the runs of one sweep; each replicate is a trial."""
     objective = objective_of(runs)
     outcomes = outcomes_of(runs, objective)
     names = varied(runs)
@@ -100,22 +102,23 @@ def effects(runs: Sequence[Run]) -> Effects:
 
 
 def outcomes_of(runs: Sequence[Run], objective: Objective | None) -> dict[str, float]:
-    """Return the best objective of each run that counts and has a finite one, in the runs' order."""
+    """Return the best objective by run name, in the runs' order, if the run counts (`RANKED`) and has a finite one."""
     found = {run.name: best(run, objective) for run in runs if run.status in RANKED}
     return {name: pair[0] for name, pair in found.items() if pair is not None}
 
 
 def varied(runs: Sequence[Run]) -> list[str]:
-    """Return the hyperparameters that differ: those the sweep varies, or all of them where none says so."""
+    """Return the hyperparameters that differ: those that a sweep varies, or all of them if no sweep varies any."""
     swept = {name for run in runs for name in run.swept}
     names = differing(runs)
     return [name for name in names if name in swept] or names
 
 
 def parts(runs: Sequence[Run], name: str) -> list[Part]:
-    """Part runs by a hyperparameter's values; many different numbers into bins of as many runs each.
+    """Group runs by a hyperparameter's values, or by bins if all values are numbers and more than `MOST_NUMBERS`.
 
-    Bins by quantiles are the same on a linear and on a logarithmic scale.
+    The bins are cut at quantiles, with about as many runs in each. So they are the same on a linear and on a
+    logarithmic scale. Runs without the hyperparameter are a group of their own, the last.
     """
     groups: dict[Scalar | None, list[Run]] = {}
     for run in runs:
@@ -159,7 +162,8 @@ def _interaction(
 def _not_additive(cells: Sequence[Sequence[Stat | None]]) -> float | None:
     """Return 1 - R² of the least squares fit of row + column effects to the means of the filled cells.
 
-    Each cell counts the same, however many trials it has (Yates 1934, the analysis of unweighted means).
+    Each cell has the same weight, however many trials it has (Yates 1934, the analysis of unweighted means). None if
+    all means are equal, or if there are no more filled cells than effects, so that the fit is always exact.
     """
     filled = [(at, to, cell.mean) for at, row in enumerate(cells) for to, cell in enumerate(row) if cell]
     at, to, means = (np.array(column) for column in zip(*filled, strict=True))

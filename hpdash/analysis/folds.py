@@ -1,4 +1,4 @@
-"""What a name means for a run, how runs compare by the objective, and how replicates fold into one row."""
+"""What a name means for a run, how runs compare by the objective, and how replicates are grouped into one row."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ..runs import Objective, Run
 from ..trial import Scalar, TrialState, caveats_of
 from .objective import best, last, objective_of, seconds, tag_of, trained
 
-RANKED = (TrialState.FINISHED, None)  # None: nobody wrote down how the run ended, as is usual in foreign logs
-NICKNAMES: Mapping[str, str] = {"lr": "learning_rate"}  # what everybody types
-MEASURED = ("best", "epoch", "last", "trained", "time")  # of the objective; the epochs (steps) and seconds trained
+RANKED = (TrialState.FINISHED, None)  # None: the log does not say how the run ended, as is usual in foreign logs
+NICKNAMES: Mapping[str, str] = {"lr": "learning_rate"}  # abbreviations that users type
+MEASURED = ("best", "epoch", "last", "trained", "time")  # of the objective; epochs (steps) trained; seconds trained
 FIELDS = ("run", "id", "sweep", "trial", "group", "seed", "status", "attempt", "error", *MEASURED)
 
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """The mean of `n` numbers and their sample standard deviation, None below two."""
+    """The mean of `n` numbers and their sample standard deviation, which is None for a single number."""
 
     mean: float
     std: float | None
@@ -29,7 +29,7 @@ class Stat:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Stat | None:
-        """Fold numbers, those that are not finite left out; None where none is."""
+        """Return the statistics of the finite values; None if no value is finite."""
         finite = [value for value in values if math.isfinite(value)]
         if not finite:
             return None
@@ -38,7 +38,11 @@ class Stat:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One row of a ranking: the replicates of a setting, or one run; `best` is over those that count."""
+    """One row of a ranking: the replicates of a setting, or one run.
+
+    `best` is over the runs that count (`ranked`), None if none of them has a finite best value. `place` is the rank,
+    from 1, None without a `best`.
+    """
 
     runs: tuple[Run, ...]
     best: Stat | None
@@ -46,13 +50,15 @@ class Fold:
 
     @property
     def ranked(self) -> tuple[Run, ...]:
-        """The runs that count: finished ones, and those of which nobody wrote how they ended."""
+        """The runs that count: those that finished, and those whose log does not say how they ended."""
         return tuple(run for run in self.runs if run.status in RANKED)
 
     def value(self, name: str, objective: Objective | None = None) -> Scalar | Stat | None:
-        """Return what a name means here: of one run its value, of several what they share or a list of what they have.
+        """Return what a name means for this row: the value of a single run, or that of several runs together.
 
-        What was measured is the mean over those that count, or over all of them where none does.
+        Of several runs, a measured value is the mean over those that count, or over all of them if none counts. Any
+        other value is the one that they share, or their different values in one text, separated by commas. None if no
+        run has a value.
         """
         values = [value_of(run, name, objective) for run in self.runs]
         if len(values) == 1:
@@ -71,7 +77,7 @@ def _is_measured(name: str, runs: Sequence[Run]) -> bool:
 
 
 def hparam(run: Run, name: str) -> Scalar | None:
-    """Return a hyperparameter of a run, None where it has none of that name; `lr` is learning_rate."""
+    """Return a hyperparameter of a run, None if the run does not have it; `lr` stands for learning_rate."""
     value = run.hparams.get(name)
     return run.hparams.get(NICKNAMES[name]) if value is None and name in NICKNAMES else value
 
@@ -79,8 +85,8 @@ def hparam(run: Run, name: str) -> Scalar | None:
 def value_of(run: Run, name: str, objective: Objective | None = None) -> Scalar | None:
     """Return what a name means for a run: a hyperparameter, else one of `FIELDS`, else a metric's last value.
 
-    A metric is named by its tag or as a sweep's objective is: `validation/accuracy` for `validation/epoch_accuracy`.
-    The fields about the objective are by default about the run's own. None where the run has nothing of that name.
+    A metric is named by its tag, or as in a sweep's objective: `validation/accuracy` for `validation/epoch_accuracy`.
+    The fields about the objective are by default about the run's own. None if the run has nothing of that name.
     """
     value = hparam(run, name)
     if value is not None:
@@ -92,7 +98,7 @@ def value_of(run: Run, name: str, objective: Objective | None = None) -> Scalar 
 
 
 def field_of(run: Run, name: str, objective: Objective | None = None) -> Scalar | None:
-    """Return one of a run's `FIELDS`, about the run's own objective by default; None where it has no such value."""
+    """Return one of a run's `FIELDS`, by default about the run's own objective; None if the run has no such value."""
     if objective is None and name in MEASURED:
         objective = objective_of([run])
     match name:
@@ -116,7 +122,7 @@ def field_of(run: Run, name: str, objective: Objective | None = None) -> Scalar 
 
 
 def caveats(runs: Iterable[Run]) -> list[str]:
-    """Say what has to stand beside the results of these runs wherever they are shown."""
+    """Return the caveats that must be shown with the results of these runs."""
     runs = list(runs)
     ours = [run.hparams for run in runs if run.sweep is not None]
     synthetic = any(hparams.get("name") == "synthetic" for hparams in ours)
@@ -127,9 +133,9 @@ def caveats(runs: Iterable[Run]) -> list[str]:
 
 
 def differing(runs: Sequence[Run]) -> list[str]:
-    """Return the hyperparameters that differ between runs or that some lack.
+    """Return the hyperparameters that differ between runs or that some runs do not have.
 
-    Those that are swept come first, as their file orders them, then the others by name.
+    Those that are swept come first, in the order of the sweep file, then the others by name.
     """
     swept = dict.fromkeys(name for run in runs for name in run.swept)
     names = dict.fromkeys([*swept, *sorted({name for run in runs for name in run.hparams})])
@@ -137,11 +143,11 @@ def differing(runs: Sequence[Run]) -> list[str]:
 
 
 def _distinct(value: Scalar | None) -> tuple[bool, Scalar | None]:
-    return isinstance(value, bool), value  # True == 1
+    return isinstance(value, bool), value  # True == 1, but they are different values
 
 
 def by_sweep(runs: Iterable[Run]) -> dict[str | None, list[Run]]:
-    """Part runs by sweep, what is ranked together: sweeps by name, runs of none last."""
+    """Group runs by sweep, because runs are ranked within a sweep: sweeps by name, runs without a sweep last."""
     sweeps: dict[str | None, list[Run]] = {}
     for run in runs:
         sweeps.setdefault(run.sweep, []).append(run)
@@ -149,16 +155,16 @@ def by_sweep(runs: Iterable[Run]) -> dict[str | None, list[Run]]:
 
 
 def grouped(runs: Iterable[Run], by: str) -> dict[Scalar | None, list[Run]]:
-    """Group runs by the value of a name, in a stable order: booleans, numbers by size, words, and None last."""
+    """Group runs by the value of a name, in the order of `sort_key`: booleans, numbers by size, NaN, text, None."""
     groups: dict[Scalar | None, list[Run]] = {}
     for run in runs:
         value = value_of(run, by)
-        groups.setdefault(math.nan if value != value else value, []).append(run)  # noqa: PLR0124  every NaN is one
+        groups.setdefault(math.nan if value != value else value, []).append(run)  # noqa: PLR0124  all NaN are one group
     return {value: groups[value] for value in sorted(groups, key=sort_key)}
 
 
 def sort_key(value: Scalar | Stat | None) -> tuple[int, float, tuple[object, ...]]:
-    """Order values of any kind: booleans, numbers by size, then NaN, words with the numbers in them by size, None."""
+    """Return a sort key for values of any kind: booleans, numbers by size, NaN, text with its numbers by size, None."""
     match value:
         case None:
             return 4, 0.0, ()
@@ -173,9 +179,9 @@ def sort_key(value: Scalar | Stat | None) -> tuple[int, float, tuple[object, ...
 
 
 def rank(runs: Sequence[Run], objective: Objective | None, repeats: bool = False) -> list[Fold]:
-    """Fold replicates, unless `repeats` asks for each run, and sort: best first, then those that do not count.
+    """Group replicates into rows, unless `repeats` asks for a row per run; sort the best first, rows without one last.
 
-    Only a fold with a finite best value of a run that counts has a place.
+    Only a row with a finite best value of a run that counts has a `place`.
     """
     groups: dict[tuple[str, str | None], list[Run]] = {}
     for run in sorted(runs, key=lambda run: (sort_key(run.sweep), sort_key(run.number), sort_key(run.name))):

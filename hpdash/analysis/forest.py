@@ -1,4 +1,4 @@
-"""How much each hyperparameter matters, told by a random forest from trials it has not seen."""
+"""How much each hyperparameter matters, estimated by a random forest on trials that its trees have not seen."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ..trial import Scalar
 
-FEWEST, FEWEST_EACH = 12, 4  # trials: at all, and for each hyperparameter
+FEWEST, FEWEST_EACH = 12, 4  # trials that are needed: in total, and for each hyperparameter
 TREES = 100
-SAMPLES, LEFT_OUT = 12, 5  # forests for the standard errors, each without a fifth of the trials
+SAMPLES, LEFT_OUT = 12, 5  # forests for the standard errors, each fitted without a fifth of the trials
 
 Floats = NDArray[np.float64]
 Settings = Mapping[str, Sequence[Scalar | None]]
@@ -22,7 +22,7 @@ Settings = Mapping[str, Sequence[Scalar | None]]
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A hyperparameter's part of all importance, from 0 to 1, and its standard error."""
+    """A hyperparameter's share of the total importance, from 0 to 1, and its standard error."""
 
     name: str
     share: float
@@ -33,7 +33,7 @@ class Share:
 class Importance:
     """The shares, greatest first; `r2` says how much of unseen trials the forest explains (1: all, 0: nothing).
 
-    `refused` says why there are no shares, where there are none.
+    If there are no shares, `refused` says why.
     """
 
     shares: tuple[Share, ...] = ()
@@ -42,15 +42,18 @@ class Importance:
 
 
 def importance(settings: Settings, values: Sequence[float]) -> Importance:
-    """Share out what the hyperparameters' values explain of the trials' finite `values`; always the same for the same.
+    """Return the share of each hyperparameter in what the settings explain of the trials' `values`; deterministic.
 
-    Measure: by how much the squared error on a tree's out-of-bag trials grows when a hyperparameter's values are
-    permuted among them (Breiman 2001, "Random Forests", section 10), its part in interactions included; what is below
-    zero counts as zero, and the shares add up to one. `r2` is 1 - error / variance of the out-of-bag predictions.
-    Standard error: the delete-d jackknife over forests on random four fifths of the trials (Shao & Wu 1989), because
-    bootstraps, which repeat trials, mislead here (Ishwaran & Lu 2019, "Standard errors and confidence intervals for
-    variable importance in random forest regression"). Hyperparameters that change together, such as one that only
-    applies with another's value, divide their share.
+    `settings` has the values of each hyperparameter, one per trial. `values` are the trials' objectives, all finite.
+
+    The importance of a hyperparameter is the growth of the squared error on a tree's out-of-bag trials when the
+    hyperparameter's values are permuted among them (Breiman 2001, "Random Forests", section 10). It includes the
+    hyperparameter's part in interactions. A negative importance counts as 0, and the shares add up to 1. `r2` is
+    1 - error / variance of the out-of-bag predictions. The standard error is from the delete-d jackknife over forests
+    on random four fifths of the trials (Shao & Wu 1989). Bootstrap samples would be misleading here, because they
+    repeat trials (Ishwaran & Lu 2019, "Standard errors and confidence intervals for variable importance in random
+    forest regression"). Hyperparameters that change together, such as one that only applies with another's value,
+    divide their share.
     """
     target = np.asarray(values, np.float64)
     if refused := _too_little(settings, target):
@@ -59,7 +62,8 @@ def importance(settings: Settings, values: Sequence[float]) -> Importance:
     predicted, growth = _forest(columns, owners, target, 0)
     r2 = 1 - float(((target - predicted) ** 2).sum() / ((target - target.mean()) ** 2).sum())
     if r2 <= 0 or not growth.any():
-        return Importance(r2=r2, refused=f"the forest explains nothing of trials it has not seen (R² {r2:.2f})")
+        why = f"the random forest cannot predict trials that it was not trained on (R² {r2:.2f})"
+        return Importance(r2=r2, refused=why)
     parts = zip(settings, growth / growth.sum(), _errors(columns, owners, target), strict=True)
     shares = [Share(name, float(share), float(std)) for name, share, std in parts]
     return Importance(tuple(sorted(shares, key=lambda each: -each.share)), r2)
@@ -71,15 +75,15 @@ def _too_little(settings: Settings, target: Floats) -> str | None:
         return "no hyperparameter differs"
     if len(target) < needed:
         each = f"{FEWEST_EACH} for each of {len(settings)} hyperparameters, at least {FEWEST}"
-        return f"{len(target)} finished trials are too few; it takes {needed} ({each})"
+        return f"{len(target)} finished trials are too few; {needed} are needed ({each})"
     return "all finished trials have the same value" if np.ptp(target) == 0 else None
 
 
 def _columns(settings: Settings) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """Spell the values as float32 [trials, columns], and the number of the hyperparameter each column belongs to.
+    """Encode the settings as float32 [trials, columns]; also return the index of each column's hyperparameter.
 
-    Numbers become their ranks, which a tree cuts as it would cut them or their logarithms, absent ones below all;
-    anything else a column for each value.
+    Numbers become their ranks, which a tree splits as it would split the numbers or their logarithms; an absent value
+    ranks below all. Other values, and their absence, get a column each (one-hot).
     """
     columns, owners = [], []
     for owner, values in enumerate(settings.values()):
@@ -119,7 +123,7 @@ def _forest(columns: NDArray[np.float32], owners: NDArray[np.intp], target: Floa
 def _with_each_permuted(
     tree: Any, rows: NDArray[np.float32], owners: NDArray[np.intp], random: np.random.Generator
 ) -> Floats:
-    """Predict float64 [1 + hyperparameters, rows]: as they are, then with each hyperparameter permuted."""
+    """Return predictions float64 [1 + hyperparameters, rows]: as they are, then with each hyperparameter permuted."""
     variants = np.repeat(rows[None], owners[-1] + 2, axis=0)
     for owner in range(owners[-1] + 1):
         own = owners == owner

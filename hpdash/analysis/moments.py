@@ -1,4 +1,4 @@
-"""When the distributions of runs can be compared: at the steps they have in common, or each at its own ends."""
+"""The steps at which the distributions of runs can be compared: common ones, or the first and last of each run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..runs import HistogramSeries
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moment:
-    """The distributions of runs, by their names, at one `step`; None where every run is at a step of its own."""
+    """The histograms of runs, by run name, at one `step`; `step` is None if each run is at a step of its own."""
 
     label: str
     step: int | None
@@ -24,7 +24,8 @@ class Moment:
 def moments(series: Mapping[str, HistogramSeries]) -> tuple[Moment, ...]:
     """Return a moment for each step that all runs have, in order.
 
-    Runs without a common step are compared where each begins and where it ends. Runs without any step are left out.
+    Runs without a common step get two moments: the first step of each run, and the last step of each run. Runs without
+    any step are left out.
     """
     series = {name: each for name, each in series.items() if len(each.steps)}
     if not series:

@@ -1,4 +1,4 @@
-"""What runs are ranked by, which of it is best, and what a run reached: from its journal, else from its series."""
+"""The objective that runs are ranked by, and the results of a run: from its journal, else from its series."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import Problem, SpecError
 from ..goal import Goal, goal_of_metric
 from ..runs import Objective, Run
 
-_LISTED = 20  # metrics in an error
+_LISTED = 20  # metrics that an error message lists
 VALIDATION = f"{logdir.VALIDATION}/"
 _LESS = re.compile("loss|error|err|mse|mae|rmse|mape|msle|hinge|perplexity|divergence|crossentropy|nll")
 _MORE = re.compile("accuracy|acc|auc|precision|recall|f1|score|r2|map|iou|dice|bleu|reward|similarity")
@@ -23,7 +23,7 @@ _HELD_OUT = re.compile("validation|val|valid|test|eval|dev")
 
 
 def goal_of(tag: str) -> Goal | None:
-    """Return which way a tag's metric improves: as Keras knows it, else as its words say; None if they do not."""
+    """Return which way a tag's metric improves: by Keras' metrics, else by the words in the tag; None if unknown."""
     if known := goal_of_metric(named(tag)):
         return known
     if _says(tag, _LESS):
@@ -37,15 +37,16 @@ def _says(tag: str, pattern: re.Pattern[str]) -> bool:
 
 
 def objective_of(runs: Sequence[Run]) -> Objective | None:
-    """Return what runs are ranked by: what their sweeps say where these agree, else the metric that is usual.
+    """Return what runs are ranked by: the objective of their sweeps if these agree, else the usual metric.
 
-    That is accuracy, else a loss, else any metric whose words say what is better; of the validation before the
-    training, of most runs before of few, the shortest tag. None where there is none.
+    The usual metric is one that more than half of the runs have, if there is any such. Among these, accuracy comes
+    before a loss, and a loss before any other metric with a known goal; then validation before training; then the
+    shortest tag. None if no metric has a known goal.
     """
     own = {run.objective for run in runs if run.objective}
     if len(own) == 1:
         return own.pop()
-    why = "the sweeps differ" if own else "no sweep says"
+    why = "the sweeps have different objectives" if own else "no sweep sets an objective"
     counts = Counter(tag for run in runs for tag in run.scalars)
     goals = {tag: goal for tag in counts if (goal := goal_of(tag)) and not tag.startswith(logdir.best_tag(""))}
 
@@ -60,12 +61,12 @@ def objective_of(runs: Sequence[Run]) -> Objective | None:
 
 
 def ranked_by(runs: Sequence[Run], metric: str | None, goal: str | None) -> list[Run]:
-    """Return runs that rank by a metric, or the other way, whatever their sweeps say.
+    """Return the runs with the objective that the user asks for, whatever their sweeps say.
 
     Args:
-        runs: the runs.
-        metric: a tag, or a metric's name as a sweep's objective has it; None for the one they rank by.
-        goal: "min" or "max"; None for what the metric's name says.
+        runs: the runs, returned unchanged if neither a metric nor a goal is given.
+        metric: a tag, or a metric's name as in a sweep's objective; None for the metric that the runs rank by.
+        goal: "min" or "max"; None for the goal of the sweeps that rank by the metric, else what its name says.
 
     Raises SpecError if no run has the metric, or if its name does not say which way it improves.
     """
@@ -82,34 +83,35 @@ def ranked_by(runs: Sequence[Run], metric: str | None, goal: str | None) -> list
     own = {run.objective.goal for run in runs if run.objective and run.objective.tag == tag}
     known = Goal(goal) if goal else own.pop() if len(own) == 1 else goal_of(tag)
     if known is None:
-        raise SpecError([Problem("--goal", '"min" or "max"', "nothing", f"The name {tag!r} does not say.")])
+        hint = f"The name {tag!r} does not show whether lower or higher is better."
+        raise SpecError([Problem("--goal", '"min" or "max"', "nothing", hint)])
     chosen = Objective(named(tag), tag, known, "as you asked")
     return [run if run.objective == chosen else _ranked_by(run, chosen) for run in runs]
 
 
 def _ranked_by(run: Run, objective: Objective) -> Run:
-    """Give a run another objective: the best epoch in its journal is not the best by this one."""
+    """Return a run with another objective, without its journal's best epoch, which is not the best by this one."""
     result = run.result and replace(run.result, best={}, best_epoch=None)
     return replace(run, objective=objective, result=result)
 
 
 def named(tag: str) -> str:
-    """Return what people call the metric of a tag, as a sweep's objective does: `validation/accuracy`."""
+    """Return the name of a tag's metric as in a sweep's objective: `validation/accuracy`."""
     base = tag.removeprefix(VALIDATION)
     return tag[: len(tag) - len(base)] + base.removeprefix(logdir.epoch_tag(""))
 
 
 def tag_of(run: Run, metric: str) -> str | None:
-    """Return the tag of a metric in a run, None where it has none."""
+    """Return the tag of a metric in a run, None if the run does not have the metric."""
     base = metric.removeprefix(VALIDATION)
     as_keras = metric[: len(metric) - len(base)] + logdir.epoch_tag(base)
     return next((tag for tag in (metric, as_keras) if tag in run.scalars), None)
 
 
 def best(run: Run, objective: Objective | None) -> tuple[float, int] | None:
-    """Return the best value of a run and its epoch (step): what its journal says, else what its series shows.
+    """Return the best value of a run and its epoch (step): from its journal, else from its series.
 
-    Equal to TensorBoard's `best/…` and `best/epoch` where hpdash wrote them. None where no value is finite.
+    Equal to TensorBoard's `best/…` and `best/epoch` if hpdash wrote them. None if no value is finite.
     """
     if objective is None:
         return None
@@ -121,7 +123,7 @@ def best(run: Run, objective: Objective | None) -> tuple[float, int] | None:
 
 
 def last(run: Run, objective: Objective | None) -> float | None:
-    """Return the objective's last value, NaN where that is what it was, None where the run has none."""
+    """Return the objective's last value, which may be NaN; None if the run has none."""
     if objective is None:
         return None
     if run.result and run.objective == objective and objective.name in run.result.metrics:
@@ -131,7 +133,7 @@ def last(run: Run, objective: Objective | None) -> float | None:
 
 
 def trained(run: Run, objective: Objective | None) -> int | None:
-    """Return the epochs a run has finished: what its journal says, else the objective's last step."""
+    """Return how many epochs a run has finished: from its journal, else the objective's last step; None if unknown."""
     if run.result and run.result.epochs:
         return run.result.epochs
     series = run.scalars.get(objective.tag) if objective else None
@@ -139,7 +141,7 @@ def trained(run: Run, objective: Objective | None) -> int | None:
 
 
 def seconds(run: Run) -> float | None:
-    """Return the seconds a run has trained: what its journal says, else from its first logged value to its last."""
+    """Return the seconds a run has trained: from its journal, else from its first to its last logged value."""
     if run.result and run.result.seconds:
         return run.result.seconds
     ends = [

@@ -1,4 +1,4 @@
-"""How a search went: the best so far over its trials and over the epochs they trained, and what was stopped when."""
+"""How a search went: the best objective so far, by trials and by epochs trained, and which trials were stopped when."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from ..trial import TrialState
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A trial's end: after `epochs` of its own and `spent` epochs of all trials by then; `best` is the best so far.
+    """The end of a trial, after `epochs` epochs of its own and `spent` epochs of all trials.
 
-    `value` is the best objective the trial has come to, NaN where it has none. One that was pruned and promoted has a
-    step each time.
+    `value` is the best objective of the trial, NaN if it has none. `best` is the best value of all trials so far, and
+    `is_better` says that this step improved it. A trial that is pruned, promoted and ends again has a step for each
+    end.
     """
 
     trial: int
@@ -31,9 +32,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The steps of a search in the order in which they happened, what they are measured by, and what all would cost.
+    """The steps of a search in chronological order, and the objective that they are measured by.
 
-    `whole` is how many epochs the same trials train where none is stopped.
+    `whole` is the number of epochs that the same trials would train if none was stopped.
     """
 
     objective: Objective
@@ -42,24 +43,27 @@ class Progress:
 
     @property
     def spent(self) -> int:
-        """The epochs that all trials have trained."""
+        """The number of epochs that all trials together have trained."""
         return self.steps[-1].spent
 
     @property
     def improvements(self) -> list[Step]:
-        """The steps at which the best so far became better."""
+        """The steps that improved the best value so far."""
         return [step for step in self.steps if step.is_better]
 
     @property
     def pruned(self) -> dict[int, int]:
-        """How many trials stand as pruned, by the epoch after which they were."""
+        """The number of trials whose last state is pruned, by the epoch after which they were pruned."""
         last = {step.trial: step for step in self.steps}
         stopped = sorted(step.epochs for step in last.values() if step.state is TrialState.PRUNED)
         return {epoch: stopped.count(epoch) for epoch in stopped}
 
 
 def progress(runs: Sequence[Run]) -> Progress | None:
-    """Return how a sweep's trials ended one after another, None where its folder or its objective is not there."""
+    """Return how the trials of one sweep ended, one after another.
+
+    None if the runs have no objective, if they do not share one sweep folder with a journal, or if no trial has ended.
+    """
     by_number = {run.number: run for run in runs if run.number is not None}
     if not by_number or runs[0].objective is None:
         return None
@@ -74,7 +78,7 @@ def progress(runs: Sequence[Run]) -> Progress | None:
 
 
 def steps(records: Iterable[Record], objective: Objective) -> tuple[Step, ...]:
-    """Return a step for each end that a journal tells of; what was trained twice counts twice."""
+    """Return a step for each end of a trial in a journal; epochs that were trained twice count twice."""
     had: dict[int, int] = {}
     found: list[Step] = []
     spent, best = 0, math.nan

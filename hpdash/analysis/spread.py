@@ -1,9 +1,9 @@
-"""How far apart the runs of a group are and how fast each moves, over the steps of one histogram tag.
+"""How much the runs of a group differ and how fast each one changes, over the steps of one histogram tag.
 
 Every distance is a Wasserstein-1 distance, given twice: in weight units, and divided by the pooled standard deviation
-of the distributions compared, sqrt(mean of their variances). The two can disagree: runs with larger weights are
-further apart in weight units for no other reason. Step 0 holds the initial weights, before any training: it is shown
-separately and is in no mean (of `keras.callbacks.TensorBoard`, which counts from 0, it is the end of the first epoch).
+of the distributions compared, sqrt(mean of their variances). The two can disagree: in weight units, runs with larger
+weights are further apart for this reason alone. Step 0 holds the initial weights, before any training. It is shown
+separately and is in no mean. (`keras.callbacks.TensorBoard` counts from 0: its step 0 is the end of the first epoch.)
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _BASELINES = (None, False, "none", "default")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A distance, or the ratio of two: in weight units, and divided by a pooled standard deviation.
+    """A distance, or the ratio of two: `raw` in weight units, `scaled` divided by a pooled standard deviation.
 
-    NaN where there is nothing to measure, and `scaled` where all weights are alike.
+    Both are NaN if there is nothing to measure; `scaled` also if all weights are equal.
     """
 
     raw: float
@@ -35,9 +35,9 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A distance over steps, in both units: `initial` is that of (or from) step 0, `mean` over all others.
+    """A distance over steps, in both units: `initial` is the distance at (or from) step 0, `mean` that over all others.
 
-    None where there is no such step or nothing to measure at it.
+    Each of the two is None if there is no such step or nothing to measure at it.
     """
 
     steps: tuple[int, ...]
@@ -51,10 +51,10 @@ class Trace:
 class Group:
     """The runs that share a value, at the steps common to all runs of all groups.
 
-    `spread` is the mean distance over all pairs of runs, which takes two. `change` is the mean over the runs of the
-    distance from one common step to the next, over the gap between them, at the later one. `drift` is the mean over
-    the runs of the distance from the first common step. A run is left out of the steps at which it has no finite
-    weight.
+    `spread` is the mean distance over all pairs of runs; it takes two runs. `change` is the mean over the runs of the
+    distance between consecutive common steps, divided by the difference of the steps, and given at the later step.
+    `drift` is the mean over the runs of the distance from the first common step. A run is left out at steps where it
+    has no finite weight.
     """
 
     value: Scalar | None
@@ -66,9 +66,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """One tag's groups at `steps`, those common to all runs; every `drift` is since the first of them, `start`.
+    """The groups of one tag at `steps`, which are common to all runs.
 
-    `logged` is how many different steps after 0 there are in any run.
+    `start` is the first of these steps, from which every `drift` is measured; None if there are no common steps.
+    `logged` is the number of different steps after 0 in any of the runs.
     """
 
     steps: tuple[int, ...]
@@ -79,7 +80,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """A group's mean over the reference's, with both; below 1 the group's is smaller."""
+    """A group's mean divided by the reference group's, with both means; below 1 the group's is smaller."""
 
     own: Pair
     reference: Pair
@@ -88,7 +89,7 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """How one group's mean spread and change compare with another's; None where either has none."""
+    """How a group's mean spread and mean change compare with those of a reference group; None if either has none."""
 
     value: Scalar | None
     reference: Scalar | None
@@ -97,7 +98,7 @@ class Contrast:
 
 
 def measure(groups: Mapping[Scalar | None, Sequence[HistogramSeries]]) -> Spread:
-    """Measure one tag: for each value of a hyperparameter the runs that have it, one series a run."""
+    """Measure one tag; `groups` has, for each value of a hyperparameter, one series per run with that value."""
     logged = [set(series.steps.tolist()) for members in groups.values() for series in members]
     steps = sorted(set.intersection(*logged)) if logged else []
     found = (_group(value, [_at(series, steps) for series in members], steps) for value, members in groups.items())
@@ -111,12 +112,12 @@ def contrast(group: Group, reference: Group) -> Contrast:
 
 
 def baseline(groups: Sequence[Group]) -> Group:
-    """Return the group that others are read against: the one where a thing is off or unset, else the first."""
+    """Return the group to compare the others with: the first whose value means "off" or "unset", else the first."""
     return next((group for group in groups if group.value in _BASELINES), groups[0])
 
 
 class _Point(NamedTuple):
-    """A run at a step."""
+    """The histogram of a run at a step, and its standard deviation."""
 
     histogram: Histogram
     std: float
@@ -151,7 +152,10 @@ def _pair(distance: float, compared: Sequence[_Point]) -> Pair:
 
 
 def _trace(steps: Sequence[int], since: Sequence[int], pairs: Sequence[Pair]) -> Trace:
-    """Make a trace of a pair a step, each measured since the step that says whether it is of the training."""
+    """Return a trace from one pair per step.
+
+    `since` has the step from which each pair is measured: pairs since step 0 are `initial`, all others in the `mean`.
+    """
     initial = _mean(pair for step, pair in zip(since, pairs, strict=True) if step == 0)
     mean = _mean(pair for step, pair in zip(since, pairs, strict=True) if step > 0)
     raw, scaled = tuple(pair.raw for pair in pairs), tuple(pair.scaled for pair in pairs)

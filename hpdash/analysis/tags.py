@@ -1,11 +1,11 @@
-"""Tags that line up: Keras numbers unnamed models and layers through a process, so that no two runs name them alike."""
+"""Match the tags of runs: Keras numbers unnamed models and layers per process, so their names differ between runs."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
 
-# what Keras calls a model or a layer with weights that nobody has named, before its number
+# Keras' default names of models, and of layers with weights, before the number
 _AUTOMATIC = re.compile(
     r"(?P<base>sequential|functional|model|dense|einsum_dense|embedding|p_re_lu|(?:batch|layer|group|unit)_normalization"
     r"|(?:depthwise_|separable_)?conv[123]d(?:_transpose)?|(?:conv_)?lstm(?:[123]d)?|gru|simple_rnn|bidirectional"
@@ -14,10 +14,10 @@ _AUTOMATIC = re.compile(
 
 
 def aligned(tags: Sequence[Collection[str]]) -> list[dict[str, str]]:
-    """Return for each run's tags the names they are compared under, and the tag that each stands for.
+    """Return for each run a mapping from the name under which a tag is compared to the tag itself.
 
-    Where that makes runs share more, automatic names count anew in every run: `sequential_3/dense_7/kernel` is
-    `sequential/dense/kernel`, as in the first model of a process. Elsewhere a tag's name is the tag.
+    If it makes runs share more tags, default names are numbered anew in every run: `sequential_3/dense_7/kernel`
+    becomes `sequential/dense/kernel`, as in the first model of a process. Otherwise every name is the tag itself.
     """
     anew = [_counted_anew(own) for own in tags]
     shared = {name for own in anew for name in own}
@@ -27,7 +27,7 @@ def aligned(tags: Sequence[Collection[str]]) -> list[dict[str, str]]:
 
 
 def _counted_anew(tags: Collection[str]) -> dict[str, str]:
-    numbers: dict[tuple[str, str], set[int]] = {}  # by what is before and the name without its number
+    numbers: dict[tuple[str, str], set[int]] = {}  # by the path before a name and the name without its number
     for tag in tags:
         for place in _places(tag):
             numbers.setdefault(place[:2], set()).add(place[2])

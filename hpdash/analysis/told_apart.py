@@ -1,4 +1,4 @@
-"""Whether two settings differ by more than their seeds do."""
+"""Whether two settings differ significantly: by more than replicates with different seeds do."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ ALIKE = 0.05  # two settings whose p-value is at least this do not differ signif
 
 
 def welch(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Return the two-sided p-value of Welch's t-test (1947) that two samples have one mean.
+    """Return the two-sided p-value of Welch's t-test (1947) that two samples have the same mean.
 
-    None where either has fewer than two values; 0 or 1 where neither varies.
+    None if either sample has fewer than two values. If neither varies, 1 if they are equal, else 0.
     """
     if len(first) < 2 or len(second) < 2:
         return None

@@ -1,4 +1,4 @@
-"""What a `Spread` answers, in a sentence: are a group's runs more alike, and does training move them less."""
+"""What a `Spread` shows, in sentences: whether a group's runs are more alike, and whether they change less."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ import math
 from ..trial import Scalar
 from .spread import Contrast, Group, Ratio, Spread, baseline, contrast
 
-TIE = 0.05  # a ratio this close to 1 is no difference: a distance of 64 buckets is within 3 % mostly
+TIE = 0.05  # a ratio this close to 1 is no difference: with 64 buckets, a distance is mostly exact to 3 %
 _ALIKE = ("more alike", "about as alike", "less alike")
 _MOVE = ("less", "about as much", "more")
 
 
 def verdicts(spread: Spread, tag: str, by: str, reference: Group | None = None) -> list[str]:
-    """Return a sentence for each group against one of them, by default the `baseline`, on both distances in both units.
+    """Return a sentence for each group that compares its spread and change with those of `reference`, in both units.
 
-    Where nothing can be compared, one sentence that says why.
+    `reference` is one of the groups, by default the `baseline`. If nothing can be compared, return one sentence that
+    says why.
     """
     training = sum(step > 0 for step in spread.steps)
     if len(spread.groups) < 2:
-        return [f"{tag}: nothing to compare, there is {len(spread.groups) or 'no'} group by {by}"]
+        why = f"{by} has only one value" if spread.groups else "there are no runs"
+        return [f"{tag}: nothing to compare: {why}"]
     if not training:
         runs = sum(group.runs for group in spread.groups)
-        return [f"{tag}: nothing to compare, no step after 0 is common to all {runs} runs"]
+        return [f"{tag}: nothing to compare: no step after 0 is common to all {runs} runs"]
     against = baseline(spread.groups) if reference is None else reference
     return [
         f"{tag}, {by}={_spelled(group.value)} against {_spelled(against.value)}: {_answer(contrast(group, against))}; "
@@ -38,7 +40,8 @@ def _answer(found: Contrast) -> str:
         said.append("are " + _clause(found.spread, _ALIKE, "spread"))
     if found.change:
         said.append("change " + _clause(found.change, _MOVE, "per step"))
-    return f"the runs {' and '.join(said)}" if said else "nothing to compare, it takes two runs a group or two steps"
+    too_little = "too little to compare: two runs in each group, or two common steps after step 0, are needed"
+    return f"the runs {' and '.join(said)}" if said else too_little
 
 
 def _clause(found: Ratio, words: tuple[str, str, str], what: str) -> str:

@@ -1,4 +1,4 @@
-"""The worker's side of the Ray backend: an actor with a mailbox, and a thread that trains what is ordered there."""
+"""The worker's side of the Ray backend: an actor with a mailbox, and a thread that trains the tasks that arrive."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .remote import Mailbox, Order
 from .scratch import Scratch
 from .worker import Setup, serve
 
-NEWS_SECONDS = 1.0  # to wait for news before the answer that there is none
+NEWS_SECONDS = 1.0  # a request for messages waits at most so long for the first one
 
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What an actor says when it is ready: the machine it is on, and the versions there."""
+    """What an actor sends when it is ready: its Ray node and host, and the package versions there."""
 
     node: str
     host: str
@@ -31,7 +31,10 @@ class Arrived:
 
 
 class Actor:
-    """The worker's side: Ray calls `order` and `news`, each one call at a time, while a thread trains."""
+    """A worker of the Ray backend: Ray calls `order` and `news`, each one call at a time, while a thread trains.
+
+    `is_sent` says that Ray has copied the folder of the user's code here, as the working directory.
+    """
 
     def __init__(self, setup: Setup, is_sent: bool) -> None:
         folder = Path.cwd() if is_sent else setup.folder
@@ -47,7 +50,7 @@ class Actor:
                 trainer.warm_up(setup.own_code)
             serve(self._mailbox, trainer)
         except BaseException as error:
-            self._mailbox.send(BackendError(f"{type(error).__name__}: {error}"))  # who asks for news ends this actor
+            self._mailbox.send(BackendError(f"{type(error).__name__}: {error}"))  # the driver then ends this actor
             raise
 
     def _load(self, settings: Mapping[str, Any]) -> Dataset:
@@ -57,20 +60,20 @@ class Actor:
         return dataset
 
     def arrived(self) -> Arrived:
-        """Say where this is."""
+        """Return the machine this actor is on, and the versions there."""
         import ray  # noqa: PLC0415
 
         return Arrived(ray.get_runtime_context().get_node_id(), os.uname().nodename, dict(versions()))
 
     def order(self, number: int, order: Order, datasets: Mapping[tuple[Any, ...], Any]) -> None:
-        """Take an order, and references to data sets that it needs."""
+        """Put an order, numbered from 1, into the mailbox; `datasets` are references to the data sets that it needs."""
         self._data |= datasets
         self._mailbox.order(number, order)
 
     def news(self, seen: int) -> tuple[int, list[Any]]:
-        """Return what is new."""
+        """Return the number of the batch after `seen`, and its messages."""
         return self._mailbox.news(seen, NEWS_SECONDS)
 
     def leave(self) -> None:
-        """Delete what is left on this machine."""
+        """Delete this actor's temporary folder on its machine."""
         self._scratch.delete()

@@ -1,4 +1,4 @@
-"""What a backend is: a place where trials run, which asks a queue for the next one and says what happens."""
+"""The interface of a backend: it takes trials from a queue, runs them and yields what happens."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..trial import Event, TrialSpec
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One attempt at a trial: what to train, into which run folder, in which session group, about how long.
+    """One attempt at a trial: what to train, the run folder, the session group, and the estimated seconds.
 
-    It goes on from the run's checkpoint where `epoch`, the epochs finished by then, is not 0.
+    If `epoch` is not 0, the attempt goes on from the run's checkpoint, after that many finished epochs.
     """
 
     spec: TrialSpec
@@ -32,13 +32,13 @@ class Backend(Protocol):
     """A place where trials run."""
 
     def run(self, queue: Queue) -> Iterator[Event | None]:
-        """Run the queue's tasks until none is left, yielding what happens, and None when nothing did for a while."""
+        """Run the queue's tasks until none is left; yield each event, and None if nothing has happened for a while."""
 
     def answer(self, number: int, goes_on: bool) -> None:
-        """Tell a running trial that has Reached a rung whether it goes on."""
+        """Tell the running trial `number`, which waits at a rung (`Reached`), whether it goes on."""
 
     def interrupt(self) -> None:
-        """Start nothing more; running trials stop as soon as they can and end as interrupted."""
+        """Start no more trials; running ones stop as soon as they can and end as interrupted."""
 
     def close(self) -> None:
         """End every worker now."""
@@ -46,7 +46,7 @@ class Backend(Protocol):
 
 @dataclass(slots=True)
 class _Graph:
-    """The waiting tasks of one graph, each with its place in line, and how much work they are in whole microseconds."""
+    """The waiting tasks of one graph, each with its index in the queue, and their total work in whole microseconds."""
 
     tasks: deque[tuple[int, Task]] = field(default_factory=deque)
     work: int = 0
@@ -54,20 +54,20 @@ class _Graph:
 
     @property
     def rank(self) -> tuple[bool, int, int]:
-        """What sorts graphs: those no worker has first, then those with the most work left, then by place in line."""
+        """The sort key of graphs: first those that no worker has, then those with the most work left, then by index."""
         return self.claimed, -self.work, self.tasks[0][0]
 
 
 class Queue:
     """The tasks still to run, handed out so that trials of one graph go to the worker that has compiled it.
 
-    If no trial is waiting, call `more`, which may add trials that depend on the results so far.
+    If no task is waiting, `has_next` calls `more`, which may put tasks that depend on the results so far.
     """
 
     def __init__(self, tasks: Iterable[Task], more: Callable[[], None] = lambda: None) -> None:
         self._more = more
         self._graphs: dict[str, _Graph] = {}
-        self._ranks: list[tuple[tuple[bool, int, int], str]] = []  # a heap; a rank that has changed stays till its turn
+        self._ranks: list[tuple[tuple[bool, int, int], str]] = []  # a heap; outdated ranks stay until they are on top
         self._places = count()
         self._waiting = 0
         for task in tasks:
@@ -77,13 +77,13 @@ class Queue:
         return self._waiting
 
     def has_next(self) -> bool:
-        """Say whether there is a task to take now, after all that can be put has been."""
+        """Return whether there is a task to take now; if none is waiting, call `more` first."""
         if not self._waiting:
             self._more()
         return self._waiting > 0
 
     def put(self, task: Task) -> None:
-        """Add a task at the end of the line."""
+        """Add a task at the end of the queue."""
         graph = self._graphs.setdefault(task.spec.graph_key, _Graph())
         graph.tasks.append((next(self._places), task))
         graph.work += _work(task)
@@ -91,9 +91,10 @@ class Queue:
         heappush(self._ranks, (graph.rank, task.spec.graph_key))
 
     def take(self, compiled: Collection[str]) -> Task | None:
-        """Hand out a task: of a graph the worker has, else of one no worker has, else of any.
+        """Remove and return a task: of a graph in `compiled`, else of one that no worker has, else of any.
 
-        Among graphs, the one with the most work left goes first, so that workers end at about the same time.
+        Among graphs, the one with the most work left goes first, so that workers end at about the same time. Returns
+        None if no task is waiting.
         """
         known = [(self._graphs[key].rank, key) for key in compiled if key in self._graphs]
         key = min(known)[1] if known else self._first()
@@ -120,4 +121,4 @@ class Queue:
 
 
 def _work(task: Task) -> int:
-    return round(task.seconds * 1e6)  # whole numbers, whose sums do not depend on their order
+    return round(task.seconds * 1e6)  # integers, whose sums do not depend on their order

@@ -1,4 +1,4 @@
-"""What users' builders do with a sweep's settings: found out in a child process, before the first trial starts."""
+"""Find out what users' builders do with a sweep's settings, in a child process, before the first trial starts."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ Parameters = Mapping[str, inspect.Parameter]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How a sweep uses a builder, "package.module:function".
+    """How a sweep uses a user's builder.
 
     Attributes:
+        reference: the builder, "package.module:function".
         spec: a trial that uses it.
-        keywords: the keys that no table of hpdash knows, each with where the file has it, such as "hparams.units".
-        given: the settings of [data] and [train] that the file fixes or varies, each with where the file has it.
+        keywords: the keys that hpdash does not know, each with its location in the sweep file, such as "hparams.units".
+        given: the settings of [data] and [train] that the sweep file fixes or varies, each with its location in it.
         always: the keys of [model] and [hparams] that every trial with this builder has.
-        varied: the settings in `given` that vary, each with a value other than the trial's.
+        varied: the settings in `given` that vary, each with a value other than that of `spec`.
     """
 
     reference: str
@@ -43,17 +44,17 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a builder takes, and the metrics of its model by the names that logs have; None if it builds none."""
+    """What a builder takes, and its model's metrics by their names in logs; None if they are not known."""
 
     use: BuilderUse
     metrics: tuple[str, ...] | None = None
 
 
 def examine(usage: Usage, folder: Path, dataset: Dataset) -> Built:
-    """Build a trial's model, and look at what its builder takes.
+    """Build a trial's model, and return what its builder takes.
 
-    An error of the builder itself is left to the trials: others may build. Raises SpecError for every setting that the
-    builder does not take, lacks, or takes without any effect.
+    An error that the builder itself raises is left to the trials, because other trials may build. Raises SpecError
+    that lists every setting that the builder does not take, that it lacks, or that has no effect.
     """
     os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     parameters = inspect.signature(load_function(usage.reference, folder)).parameters
@@ -99,15 +100,16 @@ def _lacking(usage: Usage, parameters: Parameters) -> Iterator[Problem]:
     known = {*usage.always, *BY_DATA, *usage.spec.settings["train"], *usage.spec.settings["data"]}
     for name in _needed(parameters):
         if name not in known:
-            hint = "Set it in [model] or [hparams]."
-            yield Problem(usage.reference, f"a value for its parameter {name}", "none in some trial", hint)
+            expected = f"a value for the parameter {name}, which has no default"
+            hint = f"Set {name} in [model] or [hparams]."
+            yield Problem(usage.reference, expected, "none in some trials", hint)
 
 
 def _taken(usage: Usage, parameters: Parameters) -> tuple[str, ...]:
     """Return the settings of [train] and [data] to call the builder with.
 
-    A parameter with a default keeps it, unless the file says otherwise: a builder's own `momentum=0.99` may be that of
-    a batch normalisation. Other keywords, `**`, get what varies.
+    A parameter with a default keeps it, unless the sweep file sets the setting: a builder's own `momentum=0.99` may be
+    that of a batch normalisation. A builder with `**` keywords also gets the settings that vary.
     """
     needed, settings = _needed(parameters), {*usage.spec.settings["train"], *usage.spec.settings["data"]}
     taken = {name for name in _named(parameters) if name in settings and (name in needed or name in usage.given)}
@@ -116,7 +118,7 @@ def _taken(usage: Usage, parameters: Parameters) -> tuple[str, ...]:
 
 
 def _build(spec: TrialSpec, folder: Path, dataset: Dataset) -> tuple[Any, bool]:
-    from .. import models  # noqa: PLC0415  TensorFlow, in the child alone
+    from .. import models  # noqa: PLC0415  imports TensorFlow, only in the child
 
     shape = dataset.x_train.shape[1:]
     models.begin(spec.seed)
@@ -129,13 +131,13 @@ def _build(spec: TrialSpec, folder: Path, dataset: Dataset) -> tuple[Any, bool]:
 def _unused(usage: Usage, unused: Collection[str]) -> Iterator[Problem]:
     for name, where in usage.given.items():
         if name in unused:
-            found = f"{usage.reference}, which compiles its model and has no parameter {name}"
+            found = f"{usage.reference}, which compiles its model itself and has no parameter {name}"
             hint = f"Add the parameter {name} to the builder and use it there, or leave the setting out."
-            yield Problem(where, "a builder that the setting reaches", found, hint)
+            yield Problem(where, f"a builder that uses {name}", found, hint)
 
 
 def _without_effect(usage: Usage, spec: TrialSpec, model: Any, folder: Path, dataset: Dataset) -> Iterator[Problem]:
-    """Yield the varied settings of an optimizer that a builder takes, and whose two values give the same optimizer."""
+    """Yield a problem for each optimizer setting that a builder takes and whose two values give the same optimizer."""
     for name, value in usage.varied.items():
         if name not in OPTIMIZER_KEYS or name not in spec.takes:
             continue
@@ -161,5 +163,5 @@ def _metrics(model: Any, dataset: Dataset) -> tuple[str, ...] | None:
         x, y = dataset.x_train[:1].astype("float32"), dataset.y_train[:1]
         model.compute_metrics(x, y, model(x, training=False))
         return tuple(name for name, _ in scalars(model.get_metrics_result()))
-    except Exception:  # a model of the user's may raise anything, and its trial will say so
+    except Exception:  # a user's model may raise anything; its trial will report it
         return None

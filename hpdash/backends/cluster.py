@@ -1,4 +1,4 @@
-"""Which Ray cluster a sweep runs on, and how its driver gets there."""
+"""Which Ray cluster a sweep runs on, and how its driver connects to it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ..errors import BackendError, Problem, SpecError
 from ..signals import WATCHED
 from .worker import Setup
 
-OF_OUR_OWN = {  # the environment in which Ray begins a cluster
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # all that it starts listens to this machine alone
-    "RAY_AUTH_MODE": "token",  # and, of this machine's users, to this one
-    "RAY_USAGE_STATS_ENABLED": "0",  # and tells nobody else
+OF_OUR_OWN = {  # the environment variables for a cluster that hpdash starts
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # its processes listen on this machine only
+    "RAY_AUTH_MODE": "token",  # of this machine's users, only this one can connect
+    "RAY_USAGE_STATS_ENABLED": "0",  # no usage statistics are sent
 }
 LOOPBACK = "127.0.0.1"
 CONNECT_SECONDS = 10.0
@@ -27,16 +27,19 @@ ANSWER_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A Ray cluster by its address, None for one of our own on this machine; the CPUs and GPUs a worker takes of it."""
+    """The address of a Ray cluster, and the CPUs and GPUs that each worker takes of it.
+
+    `address` is None for a cluster that hpdash starts on this machine.
+    """
 
     address: str | None = None
     cpus: float = 1.0
     gpus: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what Ray cannot share out."""
+        """Raise SpecError if Ray cannot allocate these amounts."""
         bad = [
-            Problem(name, "a share of at least 0.01, or a whole number", f"{value:g}")
+            Problem(name, f"{'' if least else '0, '}a fraction from 0.01 to 1, or a larger whole number", f"{value:g}")
             for name, value, least in (("--cpus", self.cpus, 0.01), ("--gpus", self.gpus, 0.0))
             if not (0.01 <= value <= 1 or (value >= least and float(value).is_integer()))
         ]
@@ -45,25 +48,28 @@ class Cluster:
 
     @property
     def is_own(self) -> bool:
-        """Whether it is one that hpdash begins and ends."""
+        """Whether hpdash starts and ends the cluster."""
         return self.address in (None, "", "local")
 
     @property
     def needs(self) -> str:
-        """What a worker takes, in words."""
+        """The CPUs and GPUs that a worker takes, as text."""
         return f"{self.cpus:g} CPUs and {self.gpus:g} GPUs"
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Ray, connected; whether we did that, and whether workers got the folder of the user's code."""
+    """A connection to a Ray cluster.
+
+    `ours` says that hpdash made the connection, `is_sent` that Ray copies the folder of the user's code to the workers.
+    """
 
     ray: Any
     ours: bool
     is_sent: bool
 
     def answers(self) -> bool:
-        """Say whether the cluster's head is there: without it, Ray ends this process after a minute, with no word."""
+        """Return whether the cluster's head answers: without it, Ray ends this process after a minute, silently."""
         host, _, port = self.ray.get_runtime_context().gcs_address.rpartition(":")
         try:
             socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
@@ -73,18 +79,18 @@ class Connection:
 
 
 def connect(cluster: Cluster, workers: int | None, setup: Setup, logs: Path) -> Connection:
-    """Connect to a cluster, or begin one of our own; BackendError where that cannot be.
+    """Connect to a cluster, or start one on this machine; raises BackendError if that fails.
 
-    A cluster of our own listens to this machine alone and has no dashboard. On another, workers may have no such folder
-    as that of the sweep file: it travels there, but for the logs. Where this process is connected already, as in a
-    notebook, it stays with that.
+    A cluster that hpdash starts listens on this machine only and has no dashboard. On another cluster, workers may not
+    have the folder of the sweep file: if they need the user's code, Ray copies the folder there, without the logs. If
+    this process is connected already, as in a notebook, it keeps that connection.
     """
     if cluster.is_own:
         os.environ |= {name: os.environ.get(name, value) for name, value in OF_OUR_OWN.items()}
     elif cluster.address != "auto":
         _check(str(cluster.address))
     handlers = {number: signal.getsignal(number) for number in WATCHED}
-    import ray  # noqa: PLC0415  it reads the environment when imported
+    import ray  # noqa: PLC0415  Ray reads the environment variables when it is imported
 
     if ray.is_initialized():
         return Connection(ray, ours=False, is_sent=False)
@@ -93,23 +99,23 @@ def connect(cluster: Cluster, workers: int | None, setup: Setup, logs: Path) -> 
     in_main = threading.current_thread() is threading.main_thread()
     try:
         if in_main:
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what begins now is to outlive a terminal that closes
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the cluster must survive a terminal that closes
         address, options = _asked(cluster, workers)
         ray.init(address, runtime_env=environment, log_to_driver=False, logging_level="error", **options)
-    except Exception as error:  # Ray raises of all kinds
+    except Exception as error:  # Ray raises exceptions of many kinds
         raise _no_cluster(cluster.address, f"{type(error).__name__}: {error}") from None
     finally:
         for number, handler in handlers.items() if in_main else ():
-            signal.signal(number, handler)  # Ray takes SIGTERM for itself
+            signal.signal(number, handler)  # Ray installs its own handler of SIGTERM
     if cluster.is_own and ray.util.get_node_ip_address() != LOOPBACK:
         ray.shutdown()
-        hint = "Call hpdash first, or ray.init() yourself."
-        raise BackendError(f"Ray was imported before it could be told to listen to this machine alone. {hint}")
+        hint = "Call hpdash before you import ray, or call ray.init() yourself before you call hpdash."
+        raise BackendError(f"Ray was imported too early to restrict it to this machine. {hint}")
     return Connection(ray, ours=True, is_sent=is_sent)
 
 
 def _asked(cluster: Cluster, workers: int | None) -> tuple[str | None, dict[str, Any]]:
-    """Return what Ray is asked for: an address, and how to begin where that is our own cluster."""
+    """Return the address for `ray.init`, and its options if it starts a cluster."""
     if not cluster.is_own:
         return cluster.address, {}
     room = {} if workers is None else {"num_cpus": math.ceil(workers * cluster.cpus)}
@@ -117,10 +123,11 @@ def _asked(cluster: Cluster, workers: int | None) -> tuple[str | None, dict[str,
 
 
 def _check(address: str) -> None:
-    """Make sure that somebody listens at HOST:PORT: Ray would try for minutes."""
+    """Raise BackendError if nothing listens at HOST:PORT, because Ray would try for minutes."""
     host, _, port = address.rpartition(":")
     if "://" in address:
-        raise _no_cluster(address, "an address for Ray Client. Type the command on a machine of the cluster")
+        found = "an address for Ray Client, which hpdash does not support. Run the command on a machine of the cluster"
+        raise _no_cluster(address, found)
     if host and port.isdigit():
         try:
             socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
@@ -129,7 +136,7 @@ def _check(address: str) -> None:
 
 
 def _no_cluster(address: str | None, found: str) -> BackendError:
-    hint = "`ray start --head` begins one; without --address, hpdash begins its own on this machine."
+    hint = "Start a cluster with `ray start --head`, or leave out --address: hpdash then starts one on this machine."
     return BackendError(f"--address {address}: expected a Ray cluster, found: {found}. {hint}")
 
 

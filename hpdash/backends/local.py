@@ -1,6 +1,6 @@
-"""Trials in warm worker processes of this machine, each supervised by its own handle.
+"""Trials in long-lived worker processes of this machine, each supervised by its own handle.
 
-What it knows: how to start a worker so that it uses one core (or one GPU), and how to tell why one died.
+This module starts workers so that each uses one core (or one GPU), and finds out why a worker has died.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from .supervised import DEATHS_AT_START, LONGEST_TICK, OUTGROWN, Supervised
 from .worker import Report, Setup, main
 
 POLL_SECONDS = 0.2
-MEMORY_SIGNS = ("MemoryError", "bad_alloc")  # what Python and C++ print when they end for want of memory
-LAST_WORDS = 2000  # characters of a dead worker's output that are kept
+MEMORY_SIGNS = ("MemoryError", "bad_alloc")  # what Python and C++ print when they run out of memory
+LAST_WORDS = 2000  # bytes from the end of a dead worker's output that are reported
 
 
 class LocalBackend:
     """Run trials in `workers` processes; with GPUs, worker i gets GPU i modulo `gpus`.
 
-    An attempt that takes more than `timeout` seconds is ended; they are counted so that a machine's sleep adds none.
+    An attempt that takes more than `timeout` seconds is ended. Time during which the machine sleeps does not count.
     """
 
     def __init__(self, setup: Setup, workers: int, gpus: int = 0, timeout: float | None = None) -> None:
@@ -55,7 +55,7 @@ class LocalBackend:
         return _Worker(number, process, ours, output)
 
     def run(self, queue: Queue) -> Iterator[Event | None]:
-        """Run the queue's tasks until none is left, yielding what happens, and None when nothing did for a while."""
+        """Run the queue's tasks until none is left; yield each event, and None if nothing has happened for a while."""
         now = time.monotonic()
         while True:
             yield from self._hand_out(queue)
@@ -86,7 +86,7 @@ class LocalBackend:
             worker = self._workers[number]
             task = queue.take(worker.compiled)
             if task is not None:
-                yield Started(task.spec, task.attempt, number, task.epoch)  # recorded before anything happens
+                yield Started(task.spec, task.attempt, number, task.epoch)  # recorded before the worker starts
                 worker.send(task)
 
     def _replace(self, worker: _Worker) -> None:
@@ -94,7 +94,7 @@ class LocalBackend:
         self._workers[worker.number] = self._start(worker.number)
 
     def _listen(self, worker: _Worker) -> Iterator[Event]:
-        """Yield what a worker has sent; its death, once it has nothing more to say."""
+        """Yield what a worker has sent; once all of that is read, the end of its attempt if it has died."""
         task = worker.task
         assert task is not None
         try:
@@ -104,7 +104,7 @@ class LocalBackend:
                     self._deaths = 0
                     worker.finish(message)
                     if message.result.state is TrialState.KILLED:
-                        self._replace(worker)  # its memory ran out
+                        self._replace(worker)  # it ran out of memory
                     yield Ended(task.spec, task.attempt, message.result)
                     return
                 worker.heard(message)
@@ -119,24 +119,25 @@ class LocalBackend:
         reason = worker.cause_of_death()
         self._deaths = 0 if worker.spoke else self._deaths + 1
         if self._deaths >= DEATHS_AT_START:
-            raise BackendError(f"workers die before they can train: {reason}\n{worker.last_words()}")
+            what = f"{DEATHS_AT_START} workers in a row died before they could train"
+            raise BackendError(f"{what}: {reason}\n{worker.last_words()}")
         return self._end(worker, TrialState.KILLED, reason)
 
     def _end(self, worker: _Worker, state: TrialState, reason: str) -> Ended:
-        """End a worker's attempt for it, and the worker."""
+        """End the worker, start another in its place, and return the end of its attempt."""
         task, words = worker.task, worker.last_words()
         assert task is not None
         self._replace(worker)
         return Ended(task.spec, task.attempt, TrialResult(state=state, error=reason, traceback=words or None))
 
     def answer(self, number: int, goes_on: bool) -> None:
-        """Tell a running trial that has Reached a rung whether it goes on."""
+        """Tell the running trial `number`, which waits at a rung (`Reached`), whether it goes on."""
         for worker in self._workers:
             if worker.task is not None and worker.task.spec.number == number:
                 worker.answer(goes_on)
 
     def interrupt(self) -> None:
-        """Start nothing more; running trials that keep a checkpoint end their epoch, others stop at their next tick."""
+        """Start no more trials; running ones with a checkpoint finish their epoch, others stop at their next tick."""
         self._stopping = True
         for worker in self._workers:
             worker.stop()
@@ -144,7 +145,7 @@ class LocalBackend:
     def close(self) -> None:
         """End every worker now."""
         for worker in self._workers:
-            worker.process.kill()  # all of them first: taking one's memory back takes a while
+            worker.process.kill()  # kill all before waiting for any: freeing a worker's memory takes a while
         for worker in self._workers:
             worker.close()
         self._scratch.delete()
@@ -170,19 +171,19 @@ class _Worker(Supervised):
         self._tell(task)
 
     def stop(self) -> None:
-        """Ask it to stop its trial and to end."""
+        """Ask the worker to stop its trial and to end."""
         self._tell(None)
 
     def answer(self, goes_on: bool) -> None:
-        """Answer its question."""
+        """Tell the worker whether its trial goes on."""
         self._tell(goes_on)
 
     def _tell(self, message: Task | bool | None) -> None:
-        with suppress(OSError):  # it has died: its sentinel says so
+        with suppress(OSError):  # the worker has died, which its sentinel reports
             self.pipe.send(message)
 
     def cause_of_death(self) -> str:
-        """Say in words why it died."""
+        """Return in words why the worker died."""
         code = self.process.exitcode or 0
         killed = code == -signal.SIGKILL
         sure = any(sign in self.last_words() for sign in MEMORY_SIGNS) or (
@@ -195,7 +196,7 @@ class _Worker(Supervised):
         return f"the worker was killed by signal {-code} ({', '.join(filter(None, [name, memory]))})"
 
     def last_words(self) -> str:
-        """Return the end of what it printed."""
+        """Return the end of the worker's output."""
         if not self.output.exists():
             return ""
         return self.output.read_bytes()[-LAST_WORDS:].decode(errors="replace").strip()
@@ -208,7 +209,7 @@ class _Worker(Supervised):
 
 
 def out_of_memory_kills() -> int:
-    """Return how many processes Linux has killed since its start because memory ran out; 0 where nobody counts them."""
+    """Return how many processes Linux has killed since boot because memory ran out; 0 if the system does not say."""
     try:
         counts = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
     except OSError:
@@ -217,6 +218,6 @@ def out_of_memory_kills() -> int:
 
 
 def _visible_gpu(index: int) -> str:
-    """Return the GPU's name for CUDA, respecting a selection the user has made."""
+    """Return the GPU's identifier for CUDA_VISIBLE_DEVICES, from the user's own selection if there is one."""
     chosen = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     return chosen[index] if index < len(chosen) else str(index)

@@ -1,6 +1,6 @@
-"""What has to be known before the first trial and needs a process of its own: users' functions, data, GPUs.
+"""Checks before the first trial that need a process of their own: of users' functions, data, GPUs.
 
-A short-lived child does it, so that the driver never imports TensorFlow or a user's module.
+They run in a short-lived child process, so that the driver never imports TensorFlow or a user's module.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ from ..trial import TrialSpec
 from .builders import Built, Usage, examine
 
 POLL_SECONDS = 0.2
-MOST_MODELS = 16  # that an estimate builds, at some .3 seconds each
+MOST_MODELS = 16  # models that an estimate builds, in about 0.3 seconds each
 
 FetchProgress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What to look at: the distinct [data] tables, users' functions, and the folder they are looked for in.
+    """What to examine: the distinct [data] tables, users' functions, and the folder of users' modules and files.
 
-    `usages` are the builders whose use of the settings is not known yet, each with one of these [data] tables.
+    `usages` are the builders whose use of the settings is not known yet; the trial of each has one of these [data]
+    tables.
     """
 
     data: Sequence[Mapping[str, Any]]
@@ -49,16 +50,16 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was found for each [data] table, and of the user's functions.
+    """What was found out about the [data] tables and the user's functions.
 
     Attributes:
-        classes: the number of classes of each table's data, None for a regression.
-        sizes: how much each has to train and to validate.
-        inputs: what the inputs of each are.
-        synthetic: whether any data are made up.
-        remarks: what the user should know of the labels, in sentences.
+        classes: for each table, the number of classes, None for a regression.
+        sizes: for each table, the amount of data to train and to validate on.
+        inputs: for each table, what its inputs are.
+        synthetic: whether any data are synthetic.
+        remarks: sentences for the user on the labels of the user's own data.
         arrays: the digest of what each data function returned, by its reference.
-        built: what was found of each builder that was asked about, by its reference.
+        built: what each builder in `usages` takes and builds, by its reference.
     """
 
     classes: tuple[int | None, ...]
@@ -71,33 +72,37 @@ class Facts:
 
 
 def fetch(names: Sequence[str], progress: FetchProgress, signals: Signals) -> None:
-    """Fetch data sets that are not here, in a child process; raises DataError as the child did, Stopped at a signal."""
+    """Fetch data sets that are not on this machine, in a child process.
+
+    `progress` gets a data set's name, the bytes that have arrived, and all its bytes (None if unknown). Raises
+    DataError if a data set cannot be fetched, Stopped at a signal.
+    """
     in_child(_fetch, tuple(names), signals, lambda message: progress(*message))
 
 
 def look(question: Question, signals: Signals) -> Facts:
-    """Load every function and every data set once; raises what a worker would have raised, Stopped at a signal."""
+    """Load every function and data set once; raises the HpdashError that a worker would raise, Stopped at a signal."""
     facts: Facts = in_child(_look, question, signals)
     return facts
 
 
 def measure(specs: Sequence[TrialSpec], folder: Path, signals: Signals) -> list[Work] | str:
-    """Build the model of each graph; return the work of each trial, or why it is not known.
+    """Build the model of each graph; return the work of each trial, or a sentence why it is not known.
 
-    Of more than `MOST_MODELS` graphs only so many are built, and the other trials get the mean of their work.
+    At most `MOST_MODELS` graphs are built; the trials of the others get the mean work of these.
     """
     found: list[Work] | str = in_child(_measure, (tuple(specs), folder), signals)
     return found
 
 
 def load(settings: Mapping[str, Any], folder: Path, signals: Signals) -> Dataset:
-    """Load the data set of a [data] table; raises what loading it raised, Stopped at a signal."""
+    """Load the data set of a [data] table; raises HpdashError if loading fails, Stopped at a signal."""
     dataset: Dataset = in_child(_load, (settings, folder), signals)
     return dataset
 
 
 def count_gpus(signals: Signals) -> int:
-    """Count the GPUs TensorFlow can use, asking it (in a child) only where the machine has any."""
+    """Return how many GPUs TensorFlow can use; a child process imports it only if the machine has any GPU."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return 0
@@ -153,14 +158,14 @@ def _measure(asked: tuple[Sequence[TrialSpec], Path], _: Callable[[Any], None]) 
         except Exception as error:  # a user's builder may raise anything
             return f"a model cannot be built: {type(error).__name__}: {error}".splitlines()[0]
         if math.isnan(works[key].operations):
-            return "the work of recurrent layers is not known before they run"
+            return "the time of recurrent layers cannot be estimated before they run"
     mean = Work(*(sum(numbers) / len(works) for numbers in zip(*map(astuple, works.values()), strict=True)))
     return [works.get(spec.graph_key, mean) for spec in specs]
 
 
 def _work(spec: TrialSpec, folder: Path, dataset: Dataset) -> Work:
-    """Return the work of a model, not a number where it has a loop."""
-    from .. import forward, models, xla  # noqa: PLC0415  TensorFlow, in the child alone
+    """Return the work of a trial's model; `operations` is NaN if its graph has a loop."""
+    from .. import forward, models, xla  # noqa: PLC0415  imports TensorFlow, only in the child
 
     shape, train = dataset.x_train.shape[1:], spec.settings["train"]
     model = models.build(spec.settings, folder, shape, dataset.classes, seed=0, takes=spec.takes)
@@ -176,7 +181,7 @@ def _load(asked: tuple[Mapping[str, Any], Path], _: Callable[[Any], None]) -> Da
 
 def _count_gpus(_: None, __: Callable[[Any], None]) -> int:
     os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3")
-    import tensorflow as tf  # noqa: PLC0415  in the child alone
+    import tensorflow as tf  # noqa: PLC0415  only in the child
 
     return len(tf.config.list_physical_devices("GPU"))
 
@@ -184,7 +189,10 @@ def _count_gpus(_: None, __: Callable[[Any], None]) -> int:
 def in_child(
     work: Callable[..., Any], argument: Any, signals: Signals, on_message: Callable[[Any], None] = lambda _: None
 ) -> Any:
-    """Run `work(argument, send)` in a spawned process; return its value, raise its HpdashError."""
+    """Run `work(argument, send)` in a spawned process; return its value, or raise its HpdashError.
+
+    `on_message` gets what `work` passes to `send`. Raises BackendError if the process dies, Stopped at a signal.
+    """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_child, args=(theirs, work, argument), daemon=True)
@@ -204,7 +212,8 @@ def in_child(
                 return value
     except EOFError:
         process.join()
-        raise BackendError(f"the process that looks at data and functions ended with {process.exitcode}") from None
+        what = "the child process that loads data and your code ended early"
+        raise BackendError(f"{what}, with exit code {process.exitcode}") from None
     finally:
         process.kill()
         process.join()
@@ -212,7 +221,7 @@ def in_child(
 
 def _child(pipe: Connection, work: Callable[..., Any], argument: Any) -> None:
     ignore()
-    with open(os.devnull, "w") as quiet:  # noqa: PTH123  os.devnull is no place
+    with open(os.devnull, "w") as quiet:  # noqa: PTH123  os.devnull is a device
         os.dup2(quiet.fileno(), 1)
         os.dup2(quiet.fileno(), 2)
     try:

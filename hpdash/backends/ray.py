@@ -1,6 +1,6 @@
-"""Trials in warm actors of a Ray cluster.
+"""Trials in long-lived actors of a Ray cluster.
 
-The driver requests the next message of each busy actor and waits for the first answer. Only the data sets are shared,
+The driver requests the next messages of each busy actor and waits for the first answer. Only the data sets are shared,
 in Ray's object store. What a trial writes is sent with its messages.
 """
 
@@ -15,29 +15,29 @@ from .. import data
 from ..data import Dataset
 from ..errors import BackendError, HpdashError, LogdirError
 from ..trial import Ended, Event, Notice, Started, TrialResult, TrialState
-from ..versions import versions
 from .actor import Actor, Arrived
 from .base import Queue, Task
 from .cluster import Cluster, connect
-from .ray_worker import RayWorker, cause_of_death
+from .ray_worker import RayWorker, cause_of_death, different_versions
 from .remote import Parcel, deliver, pack
 from .supervised import DEATHS_AT_START, LONGEST_TICK, OUTGROWN
 from .worker import Report, Setup
 
 POLL_SECONDS = 0.2
-LOOK_SECONDS = 5.0  # between two looks at the cluster
-MOST_SILENCES = 3  # of its head, until it is given up
-PATIENCE_SECONDS = 15.0  # without any worker, after which the user is told what is waited for
-PAUSE_SECONDS = 60.0  # without new workers, after several have died at once where others work
-LEAVE_SECONDS = 2.0  # for workers to tidy up before they are ended
+LOOK_SECONDS = 5.0  # between two checks of the cluster
+MOST_SILENCES = 3  # checks in a row without an answer of the head, until the cluster is given up
+PATIENCE_SECONDS = 15.0  # without a ready worker, after which the user is told what the sweep waits for
+PAUSE_SECONDS = 60.0  # without new workers, after several died at their start while others work
+LEAVE_SECONDS = 2.0  # for workers to clean up before they are killed
 Load = Callable[[Mapping[str, Any]], Dataset]
 
 
 class RayBackend:
-    """Run trials in actors, at most `workers` of them, by default as many as the cluster has room for as it changes.
+    """Run trials in actors, at most `workers` of them; by default as many as the cluster has room for at the time.
 
-    `setup` is what workers are told, `load` loads a data set here, once. An attempt that takes more than `timeout`
-    seconds is ended. Raises BackendError where there is no such cluster, or no room in it for a worker.
+    `setup` says how workers start. `load` loads a data set in the driver; it is called once per data set. An attempt
+    that takes more than `timeout` seconds is ended. Raises BackendError if the cluster cannot be reached, or has no
+    room for a worker.
     """
 
     def __init__(
@@ -58,15 +58,15 @@ class RayBackend:
         self._begun = self._deaths = 0
         self._pause = 0.0  # no worker is started before this time
         self._looked = -LOOK_SECONDS
-        self._silences = 0  # looks in a row at which nobody answered
-        self._alone = time.monotonic()  # since when there has been no worker that is ready; infinity once told
+        self._silences = 0  # checks in a row without an answer
+        self._alone = time.monotonic()  # since when no worker has been ready; infinity once the user is notified
         self._stopping = self._closed = False
         self.room = workers or 0
         self._look()
         if not self.room:
             self.close()
-            hint = "Ask for less with --cpus or --gpus; where a cluster grows when asked, say how far with --workers."
-            raise BackendError(f"expected room for a worker in the cluster, found none of {cluster.needs}. {hint}")
+            hint = "Use lower --cpus or --gpus. If the cluster scales up on demand, give a number of --workers."
+            raise BackendError(f"the cluster has no room for a worker, which needs {cluster.needs}. {hint}")
         self._actor = self._actor_class()
 
     def _actor_class(self) -> Any:
@@ -79,18 +79,19 @@ class RayBackend:
         )(Actor)  # fmt: skip
 
     def _look(self) -> None:
-        """Look every so often whether the cluster is there, and how many workers there may be.
+        """Check every `LOOK_SECONDS` whether the cluster answers, and update how many workers it has room for.
 
-        Those that were asked for, else as many as fit, others' work apart.
+        If no number of workers was given, that is how many fit, regardless of the work of others on the cluster. Raises
+        BackendError after `MOST_SILENCES` checks without an answer.
         """
         if time.monotonic() - self._looked < LOOK_SECONDS:
             return
         self._looked = time.monotonic()
         self._silences = 0 if self._connection.answers() else self._silences + 1
         if self._silences >= MOST_SILENCES:
-            self._closed = True  # nobody is there to be told
-            hint = "Run the same command again when it is back: what is finished is kept."
-            raise BackendError(f"the head of the cluster does not answer any more. {hint}")
+            self._closed = True  # `close` could not reach the cluster
+            hint = "Run the same command again when it is back: finished trials are kept."
+            raise BackendError(f"the head of the Ray cluster no longer answers. {hint}")
         if self._most is None and not self._silences:
             wanted = (("CPU", self._cluster.cpus), ("GPU", self._cluster.gpus))
             needs = {kind: amount for kind, amount in wanted if amount}
@@ -98,11 +99,11 @@ class RayBackend:
             self.room = sum(min(int(node.get(kind, 0) / amount) for kind, amount in needs.items()) for node in nodes)
 
     def run(self, queue: Queue) -> Iterator[Event | None]:
-        """Run the queue's tasks until none is left, yielding what happens, and None at each look."""
+        """Run the queue's tasks until none is left; yield each event, and None every time answers were waited for."""
         try:
             yield from self._run(queue)
         except self._ray.exceptions.RayError as error:
-            raise BackendError(f"the cluster cannot go on: {error}") from None
+            raise BackendError(f"the Ray cluster failed: {error}") from None
 
     def _run(self, queue: Queue) -> Iterator[Event | None]:
         now = time.monotonic()
@@ -114,7 +115,7 @@ class RayBackend:
                 return
             awaited = {worker.awaited: worker for worker in self._workers.values() if worker.awaited is not None}
             ready = self._first(list(awaited))
-            yield None  # lets the driver look for signals, also while no worker reports
+            yield None  # lets the driver check for signals, also while no worker reports
             yield from self._impatience()
             before, now = now, time.monotonic()
             for reference in ready:
@@ -124,7 +125,7 @@ class RayBackend:
                     yield self._end(worker, TrialState.TIMED_OUT, worker.lateness(self._timeout))
 
     def _first(self, references: list[Any]) -> list[Any]:
-        """Wait a while for the first answer, and return all that are there by then."""
+        """Wait up to `POLL_SECONDS` for the first answer, and return all references that are ready by then."""
         if not references:
             time.sleep(POLL_SECONDS)
             return []
@@ -133,17 +134,20 @@ class RayBackend:
         return ready
 
     def _impatience(self) -> Iterator[Notice]:
-        """Say what is waited for where no worker comes."""
+        """Notify the user once of what the sweep waits for, if no worker has been ready for `PATIENCE_SECONDS`."""
         if any(worker.node for worker in self._workers.values()):
             self._alone = time.monotonic()
         elif time.monotonic() - self._alone > PATIENCE_SECONDS:
             self._alone = float("inf")
             free = self._ray.available_resources()
             found = f"{free.get('CPU', 0):g} CPUs and {free.get('GPU', 0):g} GPUs"
-            yield Notice(f"waiting for the cluster: a worker takes {self._cluster.needs}; {found} are free")
+            yield Notice(f"waiting for the cluster: a worker needs {self._cluster.needs}; {found} are free")
 
     def _begin_workers(self, queue: Queue) -> None:
-        """Begin as many workers as there is room and work for; of a search that proposes one by one, ever more."""
+        """Start as many workers as there is room and work for.
+
+        A search that proposes trials one by one never has many waiting, so there may also be two workers per busy one.
+        """
         self._look()
         busy = sum(worker.task is not None for worker in self._workers.values())
         if self._stopping or len(self._workers) >= self.room or not queue.has_next() or time.monotonic() < self._pause:
@@ -163,7 +167,7 @@ class RayBackend:
                 continue
             task = queue.take(worker.compiled)
             if task is not None:
-                yield Started(task.spec, task.attempt, worker.number, task.epoch)  # recorded before anything happens
+                yield Started(task.spec, task.attempt, worker.number, task.epoch)  # recorded before the worker starts
                 worker.begin(task)
                 yield from self._send(worker, task)
 
@@ -179,14 +183,14 @@ class RayBackend:
             worker.ask()
 
     def _dataset(self, settings: Mapping[str, Any]) -> dict[tuple[Any, ...], Any]:
-        """Return a reference to a data set in the object store, where the first to ask puts it."""
+        """Return a reference to a data set in the object store, by its key; the first call puts the data set there."""
         key = data.content(settings)
         if key not in self._datasets:
             self._datasets[key] = self._ray.put(self._load(settings))
         return {key: self._datasets[key]}
 
     def _listen(self, worker: RayWorker) -> Iterator[Event]:
-        """Yield what a worker has sent, or its death."""
+        """Yield what a worker has sent, or the end of its attempt if it has died."""
         if worker.number not in self._workers:
             return
         try:
@@ -206,7 +210,7 @@ class RayBackend:
                 assert worker.task is not None
                 try:
                     deliver(worker.task.run, message)
-                except LogdirError as error:  # the disk is full: its driver stops
+                except LogdirError as error:  # the driver's disk is full: the sweep stops
                     yield self._end(worker, TrialState.INTERRUPTED, str(error))
                     return
             elif isinstance(message, Report):
@@ -218,14 +222,8 @@ class RayBackend:
 
     def _welcome(self, worker: RayWorker, arrived: Arrived) -> Iterator[Notice]:
         worker.node, worker.host, worker.awaited = arrived.node, arrived.host, None
-        ours = versions()
-        apart = [
-            f"{name} {there} instead of {ours.get(name)}"
-            for name, there in arrived.versions.items()
-            if there != ours.get(name)
-        ]
-        if apart:
-            yield Notice(f"{worker} has {', '.join(apart)}: its bits may be others")
+        if different := different_versions(arrived.versions):
+            yield Notice(f"{worker} has {', '.join(different)}: its results may differ in the last bits")
 
     def _finished(self, worker: RayWorker, report: Report) -> Ended:
         task, result = worker.task, report.result
@@ -236,11 +234,15 @@ class RayBackend:
             return self._end(worker, TrialState.KILLED, f"{worker}: {result.error}")
         worker.finish(report)
         if result.state is TrialState.KILLED:
-            self._drop(worker)  # its memory ran out
+            self._drop(worker)  # it ran out of memory
         return Ended(task.spec, task.attempt, result)
 
     def _bury(self, worker: RayWorker, error: BaseException) -> Iterator[Event]:
-        """End the attempt of a worker that has died, if it made one; BackendError where workers die before they can."""
+        """End the attempt of a worker that has died, if it had one.
+
+        If several workers in a row die before they are ready, no more are started for a while. Raises BackendError if
+        none of the others has become ready either.
+        """
         alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
         lost = worker.node not in alive if worker.node else "node has died" in str(error)
         reason = f"{worker} died: {'its machine has left the cluster' if lost else cause_of_death(error)}"
@@ -252,12 +254,12 @@ class RayBackend:
             self._drop(worker)
         if self._deaths >= DEATHS_AT_START:
             if not any(each.spoke for each in self._workers.values()):
-                raise BackendError(f"workers die before they can train: {reason}")
-            self._deaths, self._pause = 0, time.monotonic() + PAUSE_SECONDS  # a machine may be unfit: others go on
+                raise BackendError(f"{DEATHS_AT_START} workers in a row died before they could train: {reason}")
+            self._deaths, self._pause = 0, time.monotonic() + PAUSE_SECONDS  # one machine may be unfit: others go on
             yield Notice(f"{reason}; no other worker is started for {PAUSE_SECONDS:.0f} s")
 
     def _end(self, worker: RayWorker, state: TrialState, reason: str, lost_machine: bool = False) -> Ended:
-        """End a worker's attempt for it, and the worker."""
+        """End the worker, and return the end of its attempt."""
         task = worker.task
         assert task is not None
         self._drop(worker)
@@ -269,20 +271,20 @@ class RayBackend:
         del self._workers[worker.number]
 
     def answer(self, number: int, goes_on: bool) -> None:
-        """Tell a running trial that has Reached a rung whether it goes on."""
+        """Tell the running trial `number`, which waits at a rung (`Reached`), whether it goes on."""
         for worker in self._workers.values():
             if worker.task is not None and worker.task.spec.number == number:
                 worker.order(goes_on)
 
     def interrupt(self) -> None:
-        """Start nothing more; running trials that keep a checkpoint end their epoch, others stop at their next tick."""
+        """Start no more trials; running ones with a checkpoint finish their epoch, others stop at their next tick."""
         self._stopping = True
         for worker in self._workers.values():
             if worker.task is not None:
                 worker.order(None)
 
     def close(self) -> None:
-        """End every worker now, and our own cluster."""
+        """End every worker now, then the connection, and the cluster if hpdash started it."""
         if self._closed:
             return
         self._closed = True

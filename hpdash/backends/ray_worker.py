@@ -1,4 +1,4 @@
-"""An actor as its driver sees it, and why it died."""
+"""The driver's handle of an actor, and why an actor died."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..diagnosis import OUT_OF_MEMORY
+from ..versions import versions
 from .remote import Order
 from .supervised import Supervised
 
 
 class RayWorker(Supervised):
-    """An actor; `awaited` is what it has been asked for, `node` empty until it is ready."""
+    """The driver's handle of an actor; `awaited` is its pending answer, `node` is empty until it is ready."""
 
     def __init__(self, number: int, actor: Any) -> None:
         super().__init__(number)
@@ -25,21 +26,21 @@ class RayWorker(Supervised):
 
     @property
     def is_idle(self) -> bool:
-        """Whether it can be given a task."""
+        """Whether the actor is ready and has no task."""
         return bool(self.node) and self.task is None
 
     def order(self, order: Order, datasets: Mapping[tuple[Any, ...], Any] | None = None) -> None:
-        """Send it an order, and references to data sets that it needs."""
+        """Send the actor an order, with references to the data sets that it needs."""
         self._orders += 1
         self.actor.order.remote(self._orders, order, datasets or {})
 
     def ask(self) -> None:
-        """Ask it for its news, as long as it has a task."""
+        """Request the actor's next messages, if it has a task."""
         self.awaited = self.actor.news.remote(self.seen) if self.task is not None else None
 
 
 def cause_of_death(error: BaseException) -> str:
-    """Say in words why a worker died, of which Ray gives a long account."""
+    """Return in words why a worker died, from the long message of Ray's error."""
     text = str(error)
     if type(error).__name__ == "OutOfMemoryError" or "running low on memory" in text:
         return OUT_OF_MEMORY
@@ -47,3 +48,9 @@ def cause_of_death(error: BaseException) -> str:
         return "its process was killed or has crashed, perhaps out of memory"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return ([line for line in lines if ":" in line] or lines or ["nobody knows why"])[-1].rstrip(".")
+
+
+def different_versions(theirs: Mapping[str, str | None]) -> list[str]:
+    """Return which packages of a worker have another version than the driver's, as text."""
+    ours = versions()
+    return [f"{name} {there} instead of {ours.get(name)}" for name, there in theirs.items() if there != ours.get(name)]

@@ -1,8 +1,8 @@
-"""A worker on another machine: what travels between it and its driver, so that neither opens the other's disk.
+"""What a worker on another machine and its driver exchange, so that neither needs access to the other's disk.
 
-The worker trains into a folder of its own. What it writes there travels with its news, and the driver puts it into the
-run folder: a run has one writer, whatever becomes of a machine that nobody hears of any more. Nothing here knows how
-messages get from one to the other.
+The worker trains into a folder of its own. What it writes there is sent with its messages, and the driver writes it
+into the run folder. So a run folder has only one writer, even if a machine that is no longer connected goes on
+training. This module does not know how messages are transported.
 """
 
 from __future__ import annotations
@@ -23,15 +23,18 @@ from ..trial import Notice, Progress, Reached
 from .base import Task
 from .worker import Report
 
-WHOLE = (logdir.MODEL, logdir.WEIGHTS, logdir.CHECKPOINT)  # files that travel whole, event files by what was added
-LEAST_SECONDS = 0.2  # between parcels that are not due
-LINGER_SECONDS = 0.03  # to wait for more news after some, of a trial that may be short
-MOST_NEWS = 100  # at once
+WHOLE = (logdir.MODEL, logdir.WEIGHTS, logdir.CHECKPOINT)  # files that are sent whole; of event files, what was added
+LEAST_SECONDS = 0.2  # at least between two parcels, unless a checkpoint or the end makes one due
+LINGER_SECONDS = 0.03  # to wait for further messages after the first: a short trial sends them at once
+MOST_NEWS = 100  # messages in a batch
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """A task and what it goes on from: the bytes of each event file of its run, by path in it, and whole files."""
+    """A task and what it goes on from.
+
+    `sizes` are the bytes of each event file, by its path in the run folder; `files` the contents of whole files.
+    """
 
     task: Task
     sizes: Mapping[str, int] = field(default_factory=dict)
@@ -40,9 +43,11 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What a worker has written since its last one: what follows in each event file from an offset, and whole files.
+    """What a worker has written since its last parcel.
 
-    `kept_epoch` is that of the weights which a checkpoint in it tells of; `is_last` says that the attempt has ended.
+    `events` has, for each event file, an offset and the bytes that follow; `files` the contents of whole files. If the
+    parcel has new weights and a checkpoint that records them, `kept_epoch` is the epoch of the weights. `is_last` says
+    that the attempt has ended.
     """
 
     events: Mapping[str, tuple[int, bytes]]
@@ -52,9 +57,10 @@ class Parcel:
 
 
 def pack(task: Task) -> Errand:
-    """Return a task with all that an attempt elsewhere needs of its run folder, which a death may have left half-way.
+    """Return a task with everything from its run folder that an attempt on another machine needs.
 
-    Raises LogdirError where the disk refuses.
+    First settle the kept weights, which a killed process may have left half replaced. Raises LogdirError if the disk
+    refuses.
     """
     run = task.run
     if not run.is_dir():
@@ -68,10 +74,13 @@ def pack(task: Task) -> Errand:
 
 
 def deliver(run: Path, parcel: Parcel) -> None:
-    """Put what a parcel holds into a run folder, in an order that a death may cut anywhere; LogdirError if refused."""
+    """Write a parcel into a run folder; raises LogdirError if the disk refuses.
+
+    The order of the steps leaves a consistent run folder if this process is killed between any two of them.
+    """
     settles = parcel.is_last or logdir.CHECKPOINT in parcel.files
     with disk.guarded(run):
-        run.mkdir(exist_ok=True)  # but not its sweep's folder, which may have been moved away meanwhile
+        run.mkdir(exist_ok=True)  # not parents: the sweep's folder may have been moved away
     for name, (offset, data) in parcel.events.items():
         _append(run / name, offset, data)
     if settles:
@@ -79,7 +88,7 @@ def deliver(run: Path, parcel: Parcel) -> None:
     files = dict(parcel.files)
     waiting = logdir.new_weights(run, parcel.kept_epoch) if parcel.kept_epoch is not None else None
     if waiting and (kept := files.pop(logdir.WEIGHTS, None)):
-        disk.write(waiting, kept)  # until the checkpoint that tells of them is there
+        disk.write(waiting, kept)  # until the checkpoint that records them is written
     for name in [name for name in WHOLE if name in files]:
         disk.write(run / name, files[name])
     if waiting and waiting.exists():
@@ -101,7 +110,7 @@ def _append(path: Path, offset: int, data: bytes) -> None:
 
 
 def _sync(run: Path) -> None:
-    """Put a run's event files on the disk, also what earlier parcels brought."""
+    """Sync a run's event files and folders to the disk, including what earlier parcels added."""
     with disk.guarded(run):
         files = [run / name for name in logdir.event_sizes(run)]
         for path in (*files, *{run.parent, run, *(path.parent for path in files)}):
@@ -109,7 +118,7 @@ def _sync(run: Path) -> None:
 
 
 class Courier:
-    """The worker's half: a folder of its own for each attempt, and what was written there since it last asked."""
+    """The worker's side: it makes a folder for each attempt, and collects what is written there."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -119,7 +128,7 @@ class Courier:
         self._last = 0.0
 
     def unpack(self, errand: Errand) -> Task:
-        """Make a run folder as far as an attempt can tell: event files of the right sizes, but empty of content."""
+        """Make a run folder for an attempt and return its task; event files have the right sizes, but hold zeros."""
         run = self._run = self._folder / errand.task.run.name
         shutil.rmtree(run, ignore_errors=True)
         run.mkdir(parents=True)
@@ -134,7 +143,10 @@ class Courier:
         return replace(errand.task, run=run)
 
     def collect(self, is_last: bool = False) -> Parcel | None:
-        """Return what is new in the run folder: at the end, with a new checkpoint, or a while after the last parcel."""
+        """Return what is new in the run folder, or None if no parcel is due.
+
+        One is due at the end, with a new checkpoint, or `LEAST_SECONDS` after the last parcel.
+        """
         run, now = self._run, time.monotonic()
         assert run is not None
         states = {name: _state(run / name) for name in WHOLE}
@@ -155,7 +167,7 @@ class Courier:
         return [(name, self._sent.get(name, 0)) for name, size in sizes if size > self._sent.get(name, 0)]
 
     def clear(self) -> None:
-        """Delete the run folder, of which all has travelled."""
+        """Delete the run folder, once all of it has been sent."""
         if self._run:
             shutil.rmtree(self._run, ignore_errors=True)
 
@@ -178,22 +190,25 @@ Order = Errand | bool | None
 
 
 class Mailbox:
-    """A worker's link to a driver on another machine: orders wait in it for the worker, its news for the driver.
+    """A worker's link to a driver on another machine: it holds orders for the worker, and messages for the driver.
 
-    Both are numbered, so that what a network makes a driver say or ask twice counts once.
+    Both are numbered, so that an order or a request that the network repeats counts once.
     """
 
     def __init__(self, folder: Path) -> None:
         self._courier = Courier(folder)
         self._orders: SimpleQueue[Order] = SimpleQueue()
         self._news: SimpleQueue[Any] = SimpleQueue()
-        self._waiting = False  # whether there is a parcel among the news
+        self._waiting = False  # whether a parcel waits among the messages
         self._ordered = 0
         self._lock = threading.Lock()
         self._batch: tuple[int, list[Any]] = (0, [])
 
     def send(self, message: Any) -> None:
-        """Send a message to the driver, and before it what has been written, unless earlier parcels still wait."""
+        """Send a message to the driver, and before it what has been written, unless an earlier parcel still waits.
+
+        A Report ends an attempt: all that is left is sent with it, and the attempt's folder is deleted.
+        """
         is_last = isinstance(message, Report)
         if is_last or (isinstance(message, Progress | Reached) and not self._waiting):
             parcel = self._courier.collect(is_last)
@@ -205,25 +220,26 @@ class Mailbox:
         self._news.put(message)
 
     def recv(self) -> Task | bool | None:
-        """Wait for the driver's next order; a task's run folder is the worker's own."""
+        """Wait for the driver's next order and return it; a task gets a run folder on this machine."""
         order = self._orders.get()
         return self._courier.unpack(order) if isinstance(order, Errand) else order
 
     def poll(self) -> bool:
-        """Say whether an order waits."""
+        """Return whether an order is waiting."""
         return not self._orders.empty()
 
     def order(self, number: int, order: Order) -> None:
-        """Take the driver's order of that number, from 1 on, once."""
+        """Accept the driver's order with this number, from 1; ignore it if it was accepted before."""
         with self._lock:
             if number > self._ordered:
                 self._ordered = number
                 self._orders.put(order)
 
     def news(self, seen: int, seconds: float) -> tuple[int, list[Any]]:
-        """Return what is new after the batch `seen`, with its number, waiting so long for it; again where asked again.
+        """Return the number of the batch after `seen`, and its messages; wait up to `seconds` for the first message.
 
-        Of several messages of progress in a row only the last counts.
+        If the driver asks for the same batch again, it gets the same messages. Of several Progress messages in a row,
+        only the last is returned.
         """
         with self._lock:
             if self._batch[0] > seen:
@@ -237,7 +253,7 @@ class Mailbox:
                 found.append(message)
                 self._waiting &= not isinstance(message, Parcel)
                 if not isinstance(message, Progress | Parcel | Notice) or len(found) == MOST_NEWS:
-                    break  # the driver is waited for
+                    break  # the worker waits for the driver
         with self._lock:
             self._batch = (seen + 1, found)
             return self._batch

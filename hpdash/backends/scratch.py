@@ -1,4 +1,4 @@
-"""A folder for what a process needs as long as it lives, deleted by the next one where it was killed."""
+"""A temporary folder of one process; if the process is killed, the next one deletes it."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from contextlib import suppress
 from pathlib import Path
 
 PREFIX = "hpdash-scratch-"
-MARK = ".hpdash-scratch"  # the file whose lock says that the process lives; nothing but a scratch folder has one
+MARK = ".hpdash-scratch"  # a file that is locked while the process lives; only a scratch folder has one
 
 
 class Scratch:
-    """A folder among the system's temporary ones; those of processes that are no more are deleted."""
+    """A folder in the system's temporary folder; making one deletes those of processes that no longer exist."""
 
     def __init__(self) -> None:
         for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-            with suppress(OSError):  # another user's, in use, or gone meanwhile
+            with suppress(OSError):  # of another user, in use, or deleted meanwhile
                 _delete_left(left)
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         partial = self.folder / f"{MARK}~"
         self._lock = partial.open("wb")
-        with suppress(OSError):  # where nothing can be locked, nobody deletes what is left
+        with suppress(OSError):  # without locks there is no mark, so that nothing deletes the folder
             fcntl.flock(self._lock, fcntl.LOCK_EX)
-            partial.rename(self.folder / MARK)  # locked before anyone can find it
+            partial.rename(self.folder / MARK)  # locked before another process can find it
 
     def delete(self) -> None:
-        """Delete the folder; again, nothing happens."""
+        """Delete the folder; further calls do nothing."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.close()
 

@@ -1,4 +1,4 @@
-"""A worker as its driver sees it, wherever it runs: what it has compiled, and how its attempt at a trial goes."""
+"""The driver's view of a worker on any machine: what it has compiled, and how its attempt at a trial goes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from .base import Task
 from .worker import Report
 
 GROWTH = 3 * 2**30  # bytes a worker's memory may grow after its first trial before it is replaced
-LONGEST_TICK = 2.0  # seconds that count at most between two looks: the machine may have slept
+LONGEST_TICK = 2.0  # seconds that count at most between two checks: the machine may have slept
 LONGEST_START = 120.0  # seconds a worker may take to import what it needs, before an attempt's time begins
-HUNG_SECONDS = 10.0  # of silence, from which an attempt that timed out is said to hang
-DEATHS_AT_START = 3  # workers that may die in a row before they are ready to train
-OUTGROWN = f"its memory had grown by more than {GROWTH / 2**30:.0f} GiB"
+HUNG_SECONDS = 10.0  # without a message, after which a timed-out attempt is said to hang
+DEATHS_AT_START = 3  # workers in a row that die before they are ready to train, at which no more are started
+OUTGROWN = f"its memory use grew by more than {GROWTH / 2**30:.0f} GiB"
 
 
 class Supervised:
-    """One worker, and the attempt it makes: `task` is None while it waits for one."""
+    """One worker, and its attempt at a trial.
+
+    `task` is None while the worker has none. `compiled` has the keys of the graphs that it keeps, the most recently
+    used last. `spoke` says that it has ever sent a message.
+    """
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -26,43 +30,46 @@ class Supervised:
         self.compiled: deque[str] = deque(maxlen=GRAPHS_KEPT)
         self.spoke = False
         self._last: Progress | None = None
-        self._elapsed = self._silent = 0.0  # seconds of this attempt, and since it was last heard of
+        self._elapsed = self._silent = 0.0  # seconds of this attempt, and since its last message
         self._first_peak: int | None = None
         self._peak = 0
 
     @property
     def outgrown(self) -> bool:
-        """Whether its memory has grown so much that it is better replaced."""
+        """Whether the worker's memory has grown so much that it should be replaced."""
         return self._first_peak is not None and self._peak - self._first_peak > GROWTH
 
     def begin(self, task: Task) -> None:
-        """Note that it has been given a task."""
+        """Record that the worker has been given a task."""
         self.task = task
         if task.spec.graph_key in self.compiled:
-            self.compiled.remove(task.spec.graph_key)  # the worker, too, drops the one used longest ago
+            self.compiled.remove(task.spec.graph_key)  # the worker, too, drops the least recently used one
         self.compiled.append(task.spec.graph_key)
         self._last, self._elapsed, self._silent = None, 0.0, 0.0
 
     def heard(self, message: Progress | Reached | Notice) -> None:
-        """Note that it has been heard of."""
+        """Record a message from the worker."""
         self.spoke, self._silent = True, 0.0
         if isinstance(message, Progress):
-            self._elapsed = self._elapsed if self._last else 0.0  # what came before was its start
+            self._elapsed = self._elapsed if self._last else 0.0  # the time before was the worker's start
             self._last = message
 
     def finish(self, report: Report) -> None:
-        """Note that its attempt has ended."""
+        """Record that the worker's attempt has ended, and its peak memory."""
         self.task, self._peak = None, report.peak_memory
         self._first_peak = self._first_peak or report.peak_memory
 
     def overdue(self, tick: float, timeout: float) -> bool:
-        """Count the seconds of a tick; say whether the attempt has taken more than it may, its worker's start apart."""
+        """Add `tick` seconds to the attempt, and return whether it has taken more than `timeout` seconds.
+
+        Until the first progress, the worker's start gets `LONGEST_START` seconds more.
+        """
         self._elapsed += tick
         self._silent += tick
         return self._elapsed > (timeout if self._last else timeout + LONGEST_START)
 
     def lateness(self, timeout: float) -> str:
-        """Say in words how far an attempt got that took too long."""
+        """Return in words how far an attempt that timed out had got."""
         progress, silent = self._last, f"and was last heard of {self._silent:.0f} s before: it hangs"
         at = f"in epoch {progress.epoch + 1} of {progress.epochs}" if progress else "before its first epoch"
         hangs = self._silent > max(HUNG_SECONDS, timeout / 2)

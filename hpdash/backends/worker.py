@@ -1,6 +1,6 @@
-"""The worker's side: it trains the tasks that come over a link; `main` is that of a process of the local backend.
+"""The worker's side: it trains the tasks that come over a link; `main` is run by a process of the local backend.
 
-It imports nothing heavy before its environment is set: thread counts are read when TensorFlow is imported.
+Nothing heavy is imported before the environment is set, because thread counts are read when TensorFlow is imported.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How a worker starts: with how many threads, where users' files are, whether trials need TensorFlow.
+    """How a worker starts: the folder of users' files, the number of threads, and whether trials need TensorFlow.
 
-    `own_code` says whether functions of a user's own will be called. `provenance` is the code and the data files that
-    the sweep started with, those of `functions` and of the data sets `names`.
+    `own_code` says whether users' functions will be called. `provenance` is the code and the data files that the sweep
+    started with: those of the users' `functions` and of the data sets `names`.
     """
 
     folder: Path
@@ -43,15 +43,15 @@ class Setup:
     provenance: Provenance = field(default_factory=Provenance)
 
     def changed(self, folder: Path) -> dict[str, str]:
-        """Return which of the user's code and data files are now different in a folder, and how."""
+        """Return which of the user's code and data files in a folder changed since the sweep started, and how."""
         return self.provenance.changed(provenance.of(self.functions, self.names, folder, self.provenance))
 
     @property
     def environment(self) -> dict[str, str]:
-        """What has to be set before anything heavy is imported."""
+        """The environment variables to set before anything heavy is imported."""
         threads = str(self.threads)
         return {
-            "KERAS_BACKEND": "tensorflow",  # a user's shell may say otherwise
+            "KERAS_BACKEND": "tensorflow",  # the user's shell may name another backend
             "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
             # oneDNN runs convolutions up to 5 times faster; TensorFlow leaves it off on processors without AVX-512
             "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
@@ -70,20 +70,20 @@ class Report:
 
 
 class Link(Protocol):
-    """What a worker and its driver talk over: a pipe between processes, or what stands for one between machines."""
+    """The connection of a worker and its driver: a pipe between processes, or a `Mailbox` between machines."""
 
     def send(self, message: Any, /) -> None:
         """Send a message to the driver."""
 
     def recv(self) -> Any:
-        """Wait for the driver's next message; EOFError where there will be none."""
+        """Wait for the driver's next message; raises EOFError if there will be none."""
 
     def poll(self) -> bool:
-        """Say whether a message waits."""
+        """Return whether a message is waiting."""
 
 
 class LinkHost:
-    """Passes a trial's news on over the worker's link, on which the driver says when to stop."""
+    """Send a trial's messages over the worker's link, and see from the link when the driver wants the trial to stop."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -92,21 +92,25 @@ class LinkHost:
 
     @property
     def stopping(self) -> bool:
-        """Whether the sweep stops: while a trial runs, the driver sends nothing else that nobody has asked for.
+        """Whether the sweep stops.
 
-        It reads the connection, not a shared flag: a worker killed while reading a flag would hold its lock forever.
+        While a trial runs, the driver sends only one message without being asked: the one to stop. This reads the
+        connection, not a shared flag: a worker killed while reading a flag would hold its lock forever.
         """
         return self._stopped or self._link.poll()
 
     def goes_on(self, reached: Reached) -> bool:
-        """Ask the driver whether the trial goes on after a rung; one that is told to stop goes on until it has."""
+        """Ask the driver whether the trial goes on after a rung.
+
+        If the answer is that the sweep stops, return True: the trial then stops because `stopping` is true.
+        """
         self._link.send(reached)
         verdict: bool | None = self._link.recv()
         self._stopped |= verdict is None
         return verdict is not False
 
     def progress(self, progress: Progress) -> None:
-        """Send how far the trial is."""
+        """Send the progress of the trial."""
         self._link.send(progress)
 
     def notice(self, text: str) -> None:
@@ -115,7 +119,10 @@ class LinkHost:
 
 
 def main(pipe: Connection, setup: Setup, output: Path, gpu: str | None) -> None:
-    """Train tasks from the pipe until it closes, or None comes, which stops the one that runs; on one GPU or none."""
+    """Train the tasks from the pipe until it closes or None arrives, which also stops a running trial.
+
+    Output of the process goes to the file `output`. `gpu` is the value for CUDA_VISIBLE_DEVICES, None to leave it.
+    """
     ignore()
     threading.Thread(target=_die_with_driver, daemon=True).start()
     _redirect_output(output)
@@ -130,14 +137,14 @@ def main(pipe: Connection, setup: Setup, output: Path, gpu: str | None) -> None:
 
 
 def serve(link: Link, trainer: Trainer) -> None:
-    """Train the tasks that come over a link until it closes, or None comes, which stops the one that runs."""
+    """Train the tasks that come over a link until it closes or None arrives, which also stops a running trial."""
     host = LinkHost(link)
     while True:
         try:
             task: Task | bool | None = link.recv()
         except EOFError:
             return
-        if not isinstance(task, Task):  # no more of them, or an answer that came too late
+        if not isinstance(task, Task):  # None, or an answer that came too late
             return
         host.number = task.spec.number
         host.progress(Progress(host.number, task.epoch, task.spec.settings["train"]["epochs"], 0.0, phase="starting"))
@@ -153,7 +160,7 @@ def _die_with_driver() -> None:
 
 
 def _redirect_output(path: Path) -> None:
-    """Send what TensorFlow, or a user's model, prints to a file, whose end is shown if the worker dies."""
+    """Redirect what TensorFlow, or a user's model, prints to a file; its end is shown if the worker dies."""
     sys.stdout.flush()
     sys.stderr.flush()
     with path.open("ab", buffering=0) as file:

@@ -1,4 +1,4 @@
-"""`hpdash board`: TensorBoard, so that it shows every step."""
+"""`hpdash board`: start TensorBoard so that it shows every step."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from .group import main
 @click.argument("logdir", default="logs", type=click.Path(path_type=Path))
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def board(logdir: Path, options: tuple[str, ...]) -> None:
-    """Start TensorBoard on LOGDIR so that it shows every step; OPTIONS go to TensorBoard (--port 6007)."""
+    """Start TensorBoard on LOGDIR so that it shows every step; OPTIONS, such as --port 6007, go to TensorBoard."""
     if not logdir.is_dir():
-        raise SpecError([f"{logdir}: expected a logs root, found no such folder. Run a sweep first, or name another."])
+        raise SpecError([f"{logdir}: no such folder. Run a sweep first, or give another LOGDIR."])
     _refresh(logdir)
-    keep_all = "--samples_per_plugin=scalars=1000000,histograms=1000000"  # 0 keeps all, but then shows none of it
+    keep_all = "--samples_per_plugin=scalars=1000000,histograms=1000000"  # with 0, TensorBoard keeps all but shows none
     command = [sys.executable, "-m", "tensorboard.main", f"--logdir={logdir}", keep_all, *options]
-    if sys.platform == "win32":  # where exec leaves the shell before TensorBoard ends
+    if sys.platform == "win32":  # there, exec returns to the shell before TensorBoard ends
         import subprocess  # noqa: PLC0415  every command imports this module, and only Windows needs it
 
         sys.exit(subprocess.call(command))
-    os.execv(sys.executable, command)  # in this process, so that ending it ends TensorBoard
+    os.execv(sys.executable, command)  # replace this process, so that ending it ends TensorBoard
 
 
 def _refresh(logdir: Path) -> None:
-    """Put TensorBoard's HParams records right, which a sweep's folder that was copied or moved contradicts."""
-    from .ls import warn  # noqa: PLC0415  what only this command needs
+    """Update TensorBoard's HParams records, which are out of date if a sweep's folder was copied or moved."""
+    from .ls import warn  # noqa: PLC0415  only this command needs it
 
     try:
         from ..experiment import refresh, stale  # noqa: PLC0415
 
-        warn(refresh(logdir) if stale(logdir) else [])  # nothing is written where all is right, or nothing is ours
-    except Exception as error:  # TensorBoard starts all the same, on a disk that is read-only too
+        warn(refresh(logdir) if stale(logdir) else [])  # write only if a record is out of date
+    except Exception as error:  # TensorBoard starts anyway, for example on a read-only disk
         warn([f"TensorBoard's HParams page may not show every sweep: {error}"])

@@ -1,4 +1,4 @@
-"""`hpdash compare`: one tag across runs, in the terminal or as a file."""
+"""`hpdash compare`: compare one tag across runs, in the terminal or in a file."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from .ls import LOGDIR, WHERE, opened, warn
 @main.command()
 @LOGDIR
 @click.option("--tag", required=True, help="A scalar (epoch_accuracy, or accuracy) or a histogram (hidden_2/kernel).")
-@click.option("--by", help="Group runs by this hyperparameter; without it, every run is by itself.")
+@click.option("--by", help="Group runs by this hyperparameter; by default, each run is shown separately.")
 @WHERE
-@click.option("--step", type=int, help="This step instead of the last (and, of histograms, the first).")
-@click.option("--over-steps", is_flag=True, help="Histograms: one row a step.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write x.html, x.png, x.svg or x.csv instead.")
+@click.option("--step", type=int, help="Compare at this step; by default at the last (histograms: first and last).")
+@click.option("--over-steps", is_flag=True, help="Histograms: show one row per step.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write to this file instead; its ending gives the format: .html, .png, .svg or .csv.",
+)
 @JSON
 def compare(
     logdir: Path, tag: str, by: str | None, where: str | None, step: int | None, over_steps: bool,

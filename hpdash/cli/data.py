@@ -1,4 +1,4 @@
-"""`hpdash data`: the data sets that have a name, and fetching them."""
+"""`hpdash data`: list the named data sets, and fetch them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .group import JSON, Commands, console_for, main, print_json
 @JSON
 @click.pass_context
 def data(ctx: click.Context, as_json: bool) -> None:
-    """List the data sets that have a name, and whether they are here."""
+    """List the named data sets, and whether each is on this machine."""
     if ctx.invoked_subcommand is not None:
         return
     from ..data import SOURCES, status  # noqa: PLC0415
@@ -31,7 +31,7 @@ def data(ctx: click.Context, as_json: bool) -> None:
 @data.command()
 @click.argument("name")
 def get(name: str) -> None:
-    """Fetch the data set NAME, once, and keep it."""
+    """Download the data set NAME, unless it is already on this machine."""
     from ..backends import probe  # noqa: PLC0415
     from ..data import status  # noqa: PLC0415
     from ..signals import Signals  # noqa: PLC0415
@@ -41,7 +41,7 @@ def get(name: str) -> None:
         with LiveView(console_for(stderr=True)) as view:
             probe.fetch([name], view.fetch, Signals())
     where = status(name).where
-    console_for().print(plain(f"{name}: {where}" if where else f"{name}: always here"), soft_wrap=True)
+    console_for().print(plain(f"{name}: {where}" if where else f"{name}: needs no download"), soft_wrap=True)
 
 
 def _fields(record: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`hpdash effects`: which hyperparameters matter."""
+"""`hpdash effects`: show which hyperparameters matter."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .ls import GOAL, LOGDIR, OBJECTIVE, WHERE, opened
 @GOAL
 @JSON
 def effects(logdir: Path, where: str | None, objective: str | None, goal: str | None, as_json: bool) -> None:
-    """Say which hyperparameters matter in LOGDIR: mean ± std of each value, importance, interaction."""
+    """Show which hyperparameters matter in LOGDIR: mean ± std for each value, importance, interaction."""
     from .. import reading  # noqa: PLC0415
 
     found = reading.effects(opened(logdir, objective=objective, goal=goal), where=where)

@@ -1,4 +1,4 @@
-"""`hpdash evaluate`: the selected trial on the test set, once."""
+"""`hpdash evaluate`: evaluate the selected trial on the test set, once."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from .ls import LOGDIR, warn
 
 @main.command()
 @LOGDIR
-@click.option("--sweep", metavar="NAME", help="Which sweep, where LOGDIR holds several.")
-@click.option("--top", type=click.IntRange(1), default=1, show_default=True, help="So many, and their ensemble.")
-@click.option("--again", is_flag=True, help="Open the test set for another selection; every table will say so.")
+@click.option("--sweep", metavar="NAME", help="The sweep to evaluate, if LOGDIR has several.")
+@click.option(
+    "--top", type=click.IntRange(1), default=1, show_default=True, help="Evaluate this many trials, and their ensemble."
+)
+@click.option("--again", is_flag=True, help="Evaluate another selection on the same test set; every table will say so.")
 @JSON
 def evaluate(logdir: Path, sweep: str | None, top: int, again: bool, as_json: bool) -> None:
-    """Open the test set for the trial of LOGDIR that is best on validation, once, and record what it shows."""
+    """Evaluate the best trial of LOGDIR (by validation) on the test set, once, and record the result."""
     from ..evaluation import evaluate as of  # noqa: PLC0415
 
     found = of(logdir, sweep=sweep, top=top, again=again)

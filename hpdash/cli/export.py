@@ -1,4 +1,4 @@
-"""`hpdash export`: trials or series for other programs."""
+"""`hpdash export`: export trials or series for other programs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,22 @@ WHAT = ("trials", "series")
 @WHERE
 @OBJECTIVE
 @GOAL
-@click.option("--format", "form", type=click.Choice(FORMATS), help="By default as the output's name ends, else csv.")
-@click.option("--what", type=click.Choice(WHAT), default="trials", show_default=True, help="What a row is.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="A file to write; Parquet needs one.")
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), help="By default from the ending of the output file, else csv."
+)
+@click.option(
+    "--what",
+    type=click.Choice(WHAT),
+    default="trials",
+    show_default=True,
+    help="Write one row per trial, or one row per point of every scalar.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The file to write instead of standard output; Parquet needs one.",
+)
 @JSON
 def export(
     logdir: Path,
@@ -33,13 +46,13 @@ def export(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Export the runs of LOGDIR: a row a trial, or a row a point of every scalar."""
+    """Export the runs of LOGDIR: one row per trial, or one row per point of every scalar."""
     from .. import reading  # noqa: PLC0415
 
     ending = output.suffix.removeprefix(".") if output else ""
     form = form or ("json" if as_json else ending if ending in FORMATS else "csv")
     if form == "parquet" and output is None:
-        raise SpecError([Problem("--format parquet", "a file, which Parquet needs", "none", "Add -o FILE.parquet.")])
+        raise SpecError(["--format parquet needs a file: add -o FILE.parquet."])
     data = reading.export(opened(logdir, objective=objective, goal=goal), what, where=where).encoded(form)
     if output is None:
         write(data)

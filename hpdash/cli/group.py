@@ -20,14 +20,14 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 class Screen(Console):
-    """A console that shows texts literally, and goes on in silence when its reader has left."""
+    """A console that shows text literally, and discards its output once nobody can read it."""
 
     def on_broken_pipe(self) -> None:
-        """Go on in silence: a sweep runs on, and a command ends as it would have."""
+        """Discard further output, so that a sweep runs on and a command ends with its usual exit code."""
         _silence(2 if self.stderr else 1)
 
     def _check_buffer(self) -> None:
-        """Take a terminal that is gone for a reader that has left, which is all that rich knows of."""
+        """Treat a closed terminal (EIO) like a broken pipe, because rich handles only broken pipes."""
         try:
             super()._check_buffer()
         except OSError as error:
@@ -37,14 +37,14 @@ class Screen(Console):
 
 
 class Commands(click.Group):
-    """A group whose commands end with an error's exit code and its text, never a traceback."""
+    """A group whose commands print the message of an HpdashError and exit with its code, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command."""
+        """Run a command, and turn errors into exit codes."""
         _open_standard_files()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):
-                stream.reconfigure(errors="backslashreplace")  # a name may have what the terminal's encoding has not
+                stream.reconfigure(errors="backslashreplace")  # names may have characters that the encoding lacks
         try:
             return super().invoke(ctx)
         except HpdashError as error:
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def console_for(stderr: bool = False) -> Console:
-    """Return a console on standard output or error, wide where no eye has to see all of it."""
+    """Return a console on standard output or error; if that is no terminal, it is wide enough to cut nothing."""
     console = Screen(stderr=stderr, markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = PIPE_WIDTH
@@ -79,7 +79,7 @@ def print_json(value: Any) -> None:
 
 
 def write(data: bytes) -> None:
-    """Write bytes to standard output as they are; to a terminal, what it would obey as its escapes."""
+    """Write bytes (UTF-8) to standard output; for a terminal, show control characters as escape sequences."""
     try:
         click.echo(visible(data.decode(), besides="\n") if sys.stdout and sys.stdout.isatty() else data, nl=False)
     except BrokenPipeError:
@@ -93,12 +93,15 @@ def _say_error(error: HpdashError) -> None:
 
 
 def _silence(descriptor: int) -> None:
-    """Let what is still to be written go nowhere, as with any command in a pipe."""
+    """Redirect a file descriptor to the null device, so that further output is discarded without an error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def _open_standard_files() -> None:
-    """Open input, output and errors where they are closed, so that no file of a sweep is taken for one of them."""
+    """Open standard input, output and error on the null device if they are closed.
+
+    Otherwise a file of the sweep could get one of their descriptors, and output would be written into it.
+    """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(descriptor, True)  # by workers
+        os.set_inheritable(descriptor, True)  # workers inherit it
     os.close(descriptor)

@@ -1,4 +1,4 @@
-"""`hpdash ls`: the runs of a logdir as ranked tables."""
+"""`hpdash ls`: list the runs of a logdir as ranked tables."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ if TYPE_CHECKING:
     from ..reading import Runs
 
 LOGDIR = click.argument("logdir", default="logs", type=click.Path(path_type=Path))
-WHERE = click.option("--where", metavar="CONDITION", help="Only runs such as 'batchnorm=before and not lr<0.01'.")
+WHERE = click.option(
+    "--where",
+    metavar="CONDITION",
+    help="Use only runs that meet this condition, such as 'batchnorm=before and not lr<0.01'.",
+)
 OBJECTIVE = click.option("--objective", metavar="METRIC", help="Rank by this metric instead of the sweep's own.")
 GOAL = click.option(
-    "--goal", type=click.Choice([goal.value for goal in Goal]), help="Whether less or more of it is better."
+    "--goal",
+    type=click.Choice([goal.value for goal in Goal]),
+    help="Whether a smaller or a larger value of the metric is better.",
 )
 
 
@@ -27,10 +33,18 @@ GOAL = click.option(
 @WHERE
 @OBJECTIVE
 @GOAL
-@click.option("--sort", metavar="KEY", help="Sort by a column, from small to great; -KEY from great to small.")
-@click.option("--top", type=click.IntRange(1), help="Only so many rows a sweep; by default what fits a terminal.")
-@click.option("--columns", metavar="A,B", help="These instead: hyperparameters, metrics, fields such as seed or error.")
-@click.option("--repeats", is_flag=True, help="A row for each replicate instead of mean ± std (n).")
+@click.option("--sort", metavar="KEY", help="Sort by this column, ascending; -KEY sorts descending.")
+@click.option(
+    "--top",
+    type=click.IntRange(1),
+    help="Show at most this many rows per sweep; by default 40 on a terminal, and all otherwise.",
+)
+@click.option(
+    "--columns",
+    metavar="A,B",
+    help="Show these columns instead: hyperparameters, metrics, or fields such as seed or error.",
+)
+@click.option("--repeats", is_flag=True, help="Show one row per replicate instead of mean ± std (n).")
 @JSON
 def ls(
     logdir: Path,
@@ -43,7 +57,7 @@ def ls(
     repeats: bool,
     as_json: bool,
 ) -> None:
-    """List the runs of LOGDIR, a table a sweep, best first."""
+    """List the runs of LOGDIR, one table per sweep, best first."""
     names = [name.strip() for name in (columns or "").split(",") if name.strip()]
     runs = opened(logdir, where=where, sort=sort, columns=names, repeats=repeats, objective=objective, goal=goal)
     if as_json:
@@ -55,17 +69,17 @@ def ls(
 
 
 def opened(logdir: Path, **options: Any) -> Runs:
-    """Read a logdir, and tell on standard error what was damaged or that nothing was found."""
+    """Read a logdir; print on standard error what is damaged, or that there are no runs."""
     from ..reading import read_runs  # noqa: PLC0415
 
     runs = read_runs(logdir, **options)
-    nothing = f"{logdir}: no runs. `hpdash sweep FILE` makes some; so does any training that logs for TensorBoard."
+    nothing = f"{logdir}: no runs. Run `hpdash sweep FILE`, or any training that logs for TensorBoard, first."
     warn(runs.warnings if runs.found.runs else [*runs.warnings, nothing])
     return runs
 
 
 def warn(warnings: Iterable[str]) -> None:
-    """Tell warnings on standard error."""
+    """Print warnings on standard error."""
     from ..views.text import plain  # noqa: PLC0415
 
     console = console_for(stderr=True)

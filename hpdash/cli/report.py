@@ -1,4 +1,4 @@
-"""`hpdash report`: a logdir as one HTML file."""
+"""`hpdash report`: write a logdir as one HTML file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @main.command()
 @LOGDIR
 @click.option("-o", "--output", default="report.html", show_default=True, type=FILE, help="The file to write.")
-@click.option("--by", metavar="NAME", help="Group the curves by this hyperparameter first.")
+@click.option("--by", metavar="NAME", help="Group the curves by this hyperparameter when the report is opened.")
 @WHERE
 @OBJECTIVE
 @GOAL
 def report(
     logdir: Path, output: Path, by: str | None, where: str | None, objective: str | None, goal: str | None
 ) -> None:
-    """Write what LOGDIR holds as one HTML file that opens offline and prints."""
+    """Write the contents of LOGDIR as one HTML file, which can be opened offline and printed."""
     from .. import reading  # noqa: PLC0415
 
     made = reading.report(

@@ -1,4 +1,4 @@
-"""`hpdash show`: one run whole."""
+"""`hpdash show`: show everything about one run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .ls import warn
 @click.option("--logdir", default="logs", show_default=True, type=click.Path(path_type=Path), help="The logs root.")
 @JSON
 def show(run: str, logdir: Path, as_json: bool) -> None:
-    """Show one RUN whole: its folder, its name, its id (quickstart/0003) or, where only one has it, its number."""
+    """Show everything about one RUN, given by folder, name, id (quickstart/0003), or number if it is unique."""
     from .. import reading  # noqa: PLC0415
 
     found = reading.show(run, logdir)

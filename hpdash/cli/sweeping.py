@@ -1,4 +1,4 @@
-"""`hpdash sweep` and `hpdash check`: a sweep file in, its outcome out."""
+"""`hpdash sweep` and `hpdash check`: run a sweep file, or validate it."""
 
 from __future__ import annotations
 
@@ -26,23 +26,27 @@ SET = click.option(
 @click.option(
     "--workers",
     type=click.IntRange(1),
-    help="How many; by default one a core or GPU, or what the cluster holds.",
+    help="Number of workers; by default one per core or GPU, or as many as the cluster has room for.",
 )
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads a worker.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads per worker.")
 @click.option(
     "--backend", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Where trials run."
 )
 @click.option(
-    "--address", metavar="HOST:PORT", help="The Ray cluster, or auto; by default one of its own on this machine."
+    "--address",
+    metavar="HOST:PORT",
+    help="Address of the Ray cluster, or auto to find it; by default, hpdash starts one on this machine.",
 )
-@click.option("--cpus", type=float, help="CPUs of the Ray cluster a worker; by default as --threads.")
-@click.option("--gpus", type=float, help="GPUs of the Ray cluster a worker, perhaps a fraction; by default none.")
-@click.option("--dry-run", is_flag=True, help="List the trials and an estimate; train and write nothing.")
+@click.option("--cpus", type=float, help="CPUs of the Ray cluster per worker; by default as many as --threads.")
+@click.option("--gpus", type=float, help="GPUs of the Ray cluster per worker, may be a fraction; by default none.")
+@click.option("--dry-run", is_flag=True, help="List the trials and estimate the time; train and write nothing.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first trial that fails.")
 @click.option("--retry-failed", is_flag=True, help="Run failed and diverged trials again, from the start.")
-@click.option("--extend", is_flag=True, help="Add the trials or values that FILE has now to the sweep there is.")
-@click.option("--accept-changes", is_flag=True, help="Go on although code or data have changed; every table says so.")
-@click.option("--new", is_flag=True, help="Begin the sweep anew, in a folder beside what it has left so far.")
+@click.option("--extend", is_flag=True, help="Add the trials or values that are new in FILE to the existing sweep.")
+@click.option(
+    "--accept-changes", is_flag=True, help="Continue although code or data have changed; every table will say so."
+)
+@click.option("--new", is_flag=True, help="Start the sweep again in a new folder; the old one is kept.")
 def sweep(
     file: Path,
     overrides: tuple[str, ...],
@@ -61,19 +65,19 @@ def sweep(
     accept_changes: bool,
     new: bool,
 ) -> None:
-    """Run the sweep of FILE, or what is missing of it."""
-    from ..backends.cluster import Cluster  # noqa: PLC0415  what only this command needs
-    from ..drive import Watcher  # noqa: PLC0415
+    """Run the sweep in FILE; if it was started before, run the trials that are missing."""
+    from ..backends.cluster import Cluster  # noqa: PLC0415  only this command needs it
+    from ..plan import Watcher  # noqa: PLC0415
     from ..runner import Options, run_sweep  # noqa: PLC0415
     from ..spec import load_sweep  # noqa: PLC0415
     from ..views.live import LiveView  # noqa: PLC0415
 
-    gc.enable()  # a sweep may take days
+    gc.enable()  # off since the start of the program, but a sweep may take days
     loaded = load_sweep(file, overrides)
     if extend and new:
-        raise click.UsageError("--extend goes on with the sweep there is, --new begins another: give one of them.")
+        raise click.UsageError("--extend continues the existing sweep, --new starts another: give only one of them.")
     if backend != "ray" and (address, cpus, gpus) != (None, None, None):
-        raise click.UsageError("--address, --cpus and --gpus are of a Ray cluster: give --backend ray too.")
+        raise click.UsageError("--address, --cpus and --gpus need --backend ray.")
     shares = threads if cpus is None else cpus, gpus or 0.0
     cluster = Cluster(address, *shares) if backend == "ray" else None
     options = Options(
@@ -95,7 +99,7 @@ def sweep(
 @SET
 @JSON
 def check(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Validate the sweep file FILE: every fault at once, or what it would run."""
+    """Validate the sweep file FILE; show all its errors at once, or what it would run."""
     from ..foreseen import foreseen  # noqa: PLC0415
     from ..search import strategy_for  # noqa: PLC0415
     from ..spec import load_sweep  # noqa: PLC0415

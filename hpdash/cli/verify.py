@@ -1,4 +1,4 @@
-"""`hpdash verify`: what is damaged."""
+"""`hpdash verify`: find damage in a logdir."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .ls import LOGDIR
 @JSON
 @click.pass_context
 def verify(context: click.Context, logdir: Path, as_json: bool) -> None:
-    """Look for damage in LOGDIR, a logs root, a sweep's folder or a run's: what is affected, and what to do.
+    """Find damage in LOGDIR (a logs root, or the folder of a sweep or run), and say what is affected and what to do.
 
-    Ends with 1 where anything is damaged. Nothing is written, and a sweep may go on meanwhile.
+    Exits with 1 if anything is damaged. It writes nothing, and can run while a sweep is running.
     """
     from .. import reading  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""A name to training and test arrays: the table of sources, one file each."""
+"""Load training and test arrays by the name of a data set; `SOURCES` has the data sets that ship with a name."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A data set with a name of its own: examples of one shape, whose they are, and what loads them."""
+    """A named data set.
+
+    `train` and `test` are numbers of examples, `shape` is the shape of one example. `load` takes a [data] table.
+    """
 
     description: str
     licence: str
@@ -49,7 +52,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What `hpdash data` says of a data set; `where` is its file, None where none is needed."""
+    """What `hpdash data` shows of a data set; `where` is its file, None if it needs none."""
 
     name: str
     description: str
@@ -79,7 +82,7 @@ SOURCES = {
         lambda settings: digits.load_digits(),
     ),
     "synthetic": Source(
-        "made-up Gaussian blobs (by default so many)",
+        "made-up Gaussian blobs (default sizes)",
         "made by hpdash",
         synthetic.EXAMPLES - synthetic.EXAMPLES // 5,
         synthetic.EXAMPLES // 5,
@@ -90,10 +93,10 @@ SOURCES = {
 
 
 def load(settings: Mapping[str, Any], folder: Path) -> Dataset:
-    """Load the data set that a resolved [data] table names; a user's files are looked for from `folder`.
+    """Load the data set that a resolved [data] table names; `folder` is searched for users' files and modules.
 
-    Nothing is fetched. Raise DataError where the data are missing, damaged or of the wrong shape, SpecError where a
-    user's function cannot be found.
+    Nothing is fetched. Raises DataError if the data are missing, damaged or of the wrong shape, SpecError if a user's
+    function cannot be found.
     """
     name = settings["name"]
     if name in SOURCES:
@@ -106,12 +109,12 @@ def load(settings: Mapping[str, Any], folder: Path) -> Dataset:
 
 
 def content(settings: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what tells apart the data sets that [data] tables load: tables of equal content load the same one."""
+    """Return the settings of a [data] table that decide what is loaded: tables with equal ones load the same data."""
     return tuple(settings.get(key) for key in ("name", *synthetic.SETTINGS))
 
 
 def status(name: str) -> Status:
-    """Say what a named data set is, where it is kept and whether it is here; DataError for no such name."""
+    """Return the status of a named data set; raise DataError if there is no data set of that name."""
     if name not in SOURCES:
         raise _unknown(name, "one of {}")
     source = SOURCES[name]
@@ -121,12 +124,12 @@ def status(name: str) -> Status:
 
 
 def is_here(name: str) -> bool:
-    """Say whether a data set needs no fetching: it has no archive, or its archive is in the data folder."""
+    """Return whether a data set needs no fetching: it has no archive, or its archive is in the data folder."""
     return name not in ARCHIVES or ARCHIVES[name].path(data_folder()).exists()
 
 
 def needs_fetch(settings: Mapping[str, Any]) -> bool:
-    """Say whether the data set that a resolved [data] table names has to be fetched first."""
+    """Return whether the data set that a resolved [data] table names has to be fetched first."""
     return not is_here(settings["name"])
 
 

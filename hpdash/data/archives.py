@@ -1,4 +1,4 @@
-"""The published data sets kept as `<data folder>/<name>.npz`: their shapes, digests and licences."""
+"""The published data sets that are stored as `<data folder>/<name>.npz`: their shapes, digests and licences."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ CLASSES = 10
 class Archive:
     """A published data set of uint8 images in ten classes.
 
-    `download` is the bytes that keras.datasets fetches; `sha256` the digest of the bytes of x_train, y_train, x_test
-    and y_test, one after the other.
+    `train` and `test` are numbers of examples, `shape` is the shape of one image. `download` is the number of bytes
+    that keras.datasets fetches. `sha256` is the digest of the bytes of x_train, y_train, x_test and y_test, one after
+    the other.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Archive:
         return dict(zip(NAMES, [shape for n in lengths for shape in ((n, *self.shape), (n,))], strict=True))
 
     def path(self, folder: Path) -> Path:
-        """Return where the archive lies in a data folder."""
+        """Return the path of the archive in a data folder."""
         return folder / f"{self.name}.npz"
 
 
@@ -83,22 +84,23 @@ ARCHIVES = {
 
 
 def data_folder() -> Path:
-    """Return the folder that archives are kept in: $HPDASH_DATA, or `.cache/hpdash/data` at home."""
+    """Return the folder that archives are stored in: $HPDASH_DATA, or `~/.cache/hpdash/data`."""
     return Path(os.environ.get("HPDASH_DATA") or "~/.cache/hpdash/data").expanduser()
 
 
 def load_archive(name: str) -> Dataset:
-    """Load a published data set from the data folder; raise DataError where it is missing or damaged."""
+    """Load a published data set from the data folder; raise DataError if it is missing or damaged."""
     archive, folder = ARCHIVES[name], data_folder()
     if not archive.path(folder).exists():
-        raise DataError(f"{name} is not here. {how_to_get(archive, folder)}")
+        raise DataError(f"{name} is not on this machine. {how_to_get(archive, folder)}")
     return read_archive(archive, archive.path(folder))
 
 
 def read_archive(archive: Archive, path: Path) -> Dataset:
-    """Read an archive whose arrays are what was published in number, shape and type.
+    """Read an archive, and check that its arrays have the published names, shapes and types.
 
-    Raise DataError, which names the file and says what to do about it.
+    Labels of shape (n, 1) are accepted too. The digest is not checked. Raises DataError if the archive cannot be used;
+    the message names the file and says what to do.
     """
 
     def accept(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -120,17 +122,17 @@ def read_archive(archive: Archive, path: Path) -> Dataset:
 
 
 def how_to_get(archive: Archive, folder: Path) -> str:
-    """Say where an archive was looked for, how to get it, and which sweep runs without it."""
+    """Return advice on a missing archive: where it was looked for, how to get it, and which sweep runs without it."""
     setting = "$HPDASH_DATA" if os.environ.get("HPDASH_DATA") else "$HPDASH_DATA is not set"
     return (
         f"Looked for {archive.path(folder)} ({setting}).\n"
         f"With a network: hpdash data get {archive.name}. {by_hand(archive, folder)}\n"
-        "This sweep needs nothing fetched: hpdash sweep sweeps/quickstart.toml"
+        "A sweep that needs no download: hpdash sweep sweeps/quickstart.toml"
     )
 
 
 def by_hand(archive: Archive, folder: Path) -> str:
-    """Say how to put an archive in its place without fetching it."""
+    """Return instructions for making an archive from arrays that the user already has, without fetching."""
     arrays = ", ".join(f"{name}={name}" for name in NAMES)
     shapes = ", ".join(" x ".join(map(str, shape)) for shape in archive.shapes.values())
     line = f'np.savez("{archive.path(folder)}", {arrays})'

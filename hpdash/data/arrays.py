@@ -1,4 +1,4 @@
-"""What a user's arrays mean: which are inputs, labels or targets, and what is refused."""
+"""Interpret a user's arrays as inputs, labels or targets, and reject those that do not fit."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ MAXIMUM = 255.0  # of uint8 inputs
 def from_arrays(name: str, arrays: Mapping[str, Any]) -> Dataset:
     """Build a data set from x_train, y_train and perhaps x_test, y_test, or from x and y.
 
-    uint8 inputs stay so (maximum 255), other numbers become float32. Whole-number labels make classes, the largest
-    label + 1 of them; floating-point ones make a regression. Raise DataError naming the array that does not fit.
+    uint8 inputs stay uint8 (maximum 255); other inputs become float32. If y has whole numbers, they are labels of
+    (largest label + 1) classes; if y has floating-point numbers, they are targets of a regression. Raises DataError,
+    naming the array, if one does not fit.
     """
     if set(arrays) == set(_HALVES):
         arrays = {_HALVES[key]: value for key, value in arrays.items()}
     if not {"x_train", "y_train"} <= set(arrays) <= set(NAMES):
-        expected = "arrays x_train and y_train, perhaps x_test and y_test; or x and y"
+        expected = "arrays x_train and y_train, and optionally x_test and y_test; or x and y"
         raise fault(name, expected, ", ".join(sorted(map(str, arrays))) or "none of them")
     made = {key: _inputs(f"{name}: {key}", arrays[key]) for key in ("x_train", "x_test") if key in arrays}
     targets = {key: _targets(f"{name}: {key}", arrays[key]) for key in ("y_train", "y_test") if key in arrays}
     kinds = {array.dtype.kind for array in targets.values()}
     if len(kinds) > 1:
-        raise fault(f"{name}: y_test", "labels or targets as y_train has them", str(targets["y_test"].dtype))
+        raise fault(f"{name}: y_test", "integers or floats as in y_train", str(targets["y_test"].dtype))
     classes = max((int(y.max()) for y in targets.values() if y.size), default=0) + 1 if kinds == {"i"} else None
     maximum = MAXIMUM if made["x_train"].dtype == np.uint8 else None
     test = made.get("x_test"), targets.get("y_test")
@@ -62,7 +63,7 @@ def _numbers(where: str, value: Any) -> Array:
     except ValueError:  # arrays of different shapes
         array = None
     if array is None:
-        hint = "A model has one input here: concatenate them, or write a training loop of your own."
+        hint = "Models have a single input in hpdash: concatenate the arrays, or write your own training loop."
         raise fault(where, "one array", f"a {type(value).__name__} of {len(value)}", hint)
     if array.dtype.kind not in "biuf":
         raise fault(where, "an array of numbers", f"{array.dtype} of shape {array.shape}")
@@ -70,7 +71,7 @@ def _numbers(where: str, value: Any) -> Array:
 
 
 def _float32(array: Array) -> Array:
-    with np.errstate(over="ignore"):  # what overflows is infinite, and a data set refuses that
+    with np.errstate(over="ignore"):  # overflow gives infinity, which Dataset rejects
         return array.astype(np.float32, copy=False)
 
 

@@ -1,4 +1,4 @@
-"""What a data set is, which part of it trains and which validates, and how its inputs are scaled."""
+"""A data set, its split into a training and a validation part, and the scaling of its inputs."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from ..errors import DataError, Problem
 from ..known import WHOLE, Inputs
 
 Array = npt.NDArray[Any]
-_BLOCK = 1 << 20  # elements looked at in one go, so that no second copy of the data is ever made
+_BLOCK = 1 << 20  # elements processed at once, so that the data are never copied as a whole
 
 
 def fault(where: str, expected: str, found: str, hint: str = "") -> DataError:
-    """Return the DataError of one fault, worded like every other problem."""
+    """Return a DataError about one fault, worded as a `Problem`."""
     return DataError(str(Problem(where, expected, found, hint)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """A training set, and a test set where there is one, checked when built.
+    """A training set and an optional test set, checked on creation.
 
     x is uint8 or float32, one example a row, in its natural shape (28 x 28, 32 x 32 x 3, features).
-    y is int32 labels 0..classes-1, one an example, or float32 targets where `classes` is None (regression).
-    `maximum` is what scale "unit" divides by, None where inputs have no such bound.
-    Raise DataError naming the array that is not so.
+    y is int32 labels 0..classes-1, one an example, or float32 targets if `classes` is None (regression).
+    `maximum` is what scale "unit" divides by, None if the inputs have no such bound.
+    `synthetic` marks made-up data.
+    Raises DataError, naming the array, if one does not meet this or has values that are not finite.
     """
 
     name: str
@@ -51,17 +52,17 @@ class Dataset:
 
     @property
     def is_images(self) -> bool:
-        """Whether an example is a picture (height x width, or that x channels): uint8 in two or three dimensions."""
+        """Whether examples are pictures (height x width, or x channels): two or three dimensions, and a maximum."""
         return self.maximum is not None and self.x_train.ndim in (3, 4)
 
     @property
     def inputs(self) -> Inputs:
-        """What an example is."""
+        """The description of one example."""
         return inputs_of(self.x_train.shape[1:], self.maximum)
 
     @property
     def sha256(self) -> str:
-        """The digest of the arrays, with their types and shapes."""
+        """The SHA-256 of the arrays, with their types and shapes, in hexadecimal."""
         digest = hashlib.sha256()
         for array in (self.x_train, self.y_train, self.x_test, self.y_test):
             if array is not None:
@@ -75,25 +76,25 @@ class Dataset:
         if x.dtype not in (np.uint8, np.float32) or x.dtype != self.x_train.dtype:
             raise fault(where, "uint8 or float32, the same in both sets", str(x.dtype))
         if x.ndim < 2 or x.size == 0 or x.shape[1:] != self.x_train.shape[1:]:
-            raise fault(where, "at least one example a row, all of one shape", f"shape {x.shape}")
+            raise fault(where, "at least one example, one per row, all of the same shape", f"shape {x.shape}")
         if y.shape[:1] != x.shape[:1]:
-            raise fault(f"{self.name}: y_{part}", f"{len(x)} values, one an example", f"shape {y.shape}")
+            raise fault(f"{self.name}: y_{part}", f"{len(x)} values, one per example", f"shape {y.shape}")
         _check_finite(where, x)
         self._check_targets(f"{self.name}: y_{part}", y)
 
     def _check_targets(self, where: str, y: Array) -> None:
         if self.classes is None:
             if y.dtype != np.float32 or y.shape[1:] != self.y_train.shape[1:]:
-                raise fault(where, "float32 targets, all of one shape", f"{y.dtype} of shape {y.shape}")
+                raise fault(where, "float32 targets, all of the same shape", f"{y.dtype} of shape {y.shape}")
             _check_finite(where, y)
         elif y.dtype != np.int32 or y.ndim != 1:
-            raise fault(where, "int32 labels, one an example", f"{y.dtype} of shape {y.shape}")
+            raise fault(where, "int32 labels, one per example", f"{y.dtype} of shape {y.shape}")
         elif y.min() < 0 or y.max() >= self.classes:
             raise fault(where, f"labels from 0 to {self.classes - 1}", f"labels from {y.min()} to {y.max()}")
 
 
 def inputs_of(shape: tuple[int, ...], maximum: float | None) -> Inputs:
-    """Return what an example is by its shape; those with a maximum, in two or three dimensions, are pictures."""
+    """Describe an example by its shape; with a maximum and two or three dimensions, it is a picture."""
     size, bound = " x ".join(map(str, shape)), maximum or 0.0
     if maximum is not None and len(shape) in (2, 3):
         return Inputs("unit", f"pictures of {size}", "channel" if len(shape) > 2 else "", bound)
@@ -118,7 +119,10 @@ def _blocks(values: Array) -> Iterator[Array]:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Which examples train and which validate: `validation` counts in the test set where it is the test set."""
+    """The indices of the training and of the validation examples.
+
+    `validation` has indices into the test set if `validation_is_test`, else into the training set.
+    """
 
     train: range
     validation: range
@@ -128,8 +132,9 @@ class Split:
 def split(dataset: Dataset, settings: Mapping[str, Any]) -> Split:
     """Cut the validation part off the training set as the resolved [data] table says.
 
-    `validation` is a count, a fraction (the nearest count, at least 1) or "test"; `validation_from` the side it is
-    cut from; `train` keeps only the first so many of what is left. Raise DataError where they do not fit.
+    `validation` is a count, a fraction (rounded to the nearest count, at least 1) or "test", which takes the test set
+    and cuts nothing. `validation_from` is the end of the training set to cut from, "start" or "end". `train` keeps only
+    that many of the remaining examples, the first ones. Raises DataError if these do not fit the data.
     """
     count, validation, where = len(dataset.x_train), settings["validation"], f"{dataset.name}: data.validation"
     if validation == "test":
@@ -152,7 +157,7 @@ def split(dataset: Dataset, settings: Mapping[str, Any]) -> Split:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scaling:
-    """What scales an input: (x - offset) / divisor, float32 arrays that broadcast over one example."""
+    """The scaling (x - offset) / divisor of inputs x, with float32 arrays that broadcast over one example."""
 
     offset: npt.NDArray[np.float32]
     divisor: npt.NDArray[np.float32]
@@ -161,8 +166,9 @@ class Scaling:
 def scaling(dataset: Dataset, split: Split, settings: Mapping[str, Any]) -> Scaling:
     """Return the scaling that a resolved [data] table asks for: "none", "unit" or "standard".
 
-    "unit" divides by the data set's maximum. "standard" takes mean and standard deviation of `split.train` only: one a
-    channel for pictures, one for pictures without channels, one a feature for vectors and series of steps x features.
+    "unit" divides by the data set's maximum. "standard" uses mean and standard deviation of `split.train` only: those
+    of each channel for pictures with channels, of all values for pictures without, and of each feature for vectors and
+    for series of steps x features. Sweeps that an older version began use those of all values for series too (`WHOLE`).
     Raises DataError for "unit" on data without a maximum.
     """
     kind = settings["scale"]
@@ -171,23 +177,27 @@ def scaling(dataset: Dataset, split: Split, settings: Mapping[str, Any]) -> Scal
         return _standard(x, is_whole=x.ndim == 3 and (dataset.is_images or bool(settings.get(WHOLE))))
     if kind == "unit" and dataset.maximum is None:
         hint = 'Use "standard" or "none".'
-        raise fault(f"{dataset.name}: data.scale", "inputs with a known maximum", "floating-point inputs", hint)
+        expected = 'inputs with a known maximum, such as uint8, for "unit"'
+        raise fault(f"{dataset.name}: data.scale", expected, "floating-point inputs", hint)
     divisor = dataset.maximum if kind == "unit" else 1.0
     return Scaling(np.zeros((), np.float32), np.asarray(divisor, np.float32))
 
 
 def _standard(x: Array, is_whole: bool) -> Scaling:
-    """Return the scaling by mean and std of all values if `is_whole`, else of each index of the last axis."""
+    """Return the scaling by mean and std: of all values if `is_whole`, else of each index of the last axis."""
     moments = _counted_moments if x.dtype == np.uint8 and x.ndim > 2 else _summed_moments
     mean, std = moments(x, 1 if is_whole else x.shape[-1])
-    # A constant column of floats has a rounding error for a std; below float32's resolution it is none.
+    # The std of a constant column of floats is a rounding error. Below float32's resolution, divide by 1.
     std = np.where(std > np.finfo(np.float32).eps * np.abs(mean), std, 1.0)
     shape = () if is_whole else mean.shape
     return Scaling(mean.astype(np.float32).reshape(shape), std.astype(np.float32).reshape(shape))
 
 
 def _counted_moments(x: Array, groups: int) -> tuple[Array, Array]:
-    """Return mean and std of each group from how often each of the 256 values occurs."""
+    """Return mean and std of each group of uint8 values, float64 [groups], from counts of the 256 values.
+
+    A group has the values at one index of the last axis; a single group has all values.
+    """
     counts = np.zeros(groups * 256, np.int64)
     firsts = np.arange(groups) * 256
     for block in _blocks(x):
@@ -199,7 +209,7 @@ def _counted_moments(x: Array, groups: int) -> tuple[Array, Array]:
 
 
 def _summed_moments(x: Array, groups: int) -> tuple[Array, Array]:
-    """Return mean and std of each group in two passes over float64 blocks."""
+    """Return mean and std of each group, as `_counted_moments`, for any type: in two passes over float64 blocks."""
     count = x.size // groups
 
     def total(centre: Array | float, power: int) -> Array:

@@ -1,4 +1,4 @@
-"""The digits that ship with scikit-learn: real, small, always here."""
+"""The digits that ship with scikit-learn: real data, small and always available."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from .zipped import aligned
 
 SHAPE = (8, 8)
 TRAIN, TEST = 1437, 360
-MAXIMUM = 16.0  # the grey values count the dark pixels of a 4 x 4 square
+MAXIMUM = 16.0  # a grey value is the number of dark pixels in a square of 4 x 4
 
 
 def load_digits() -> Dataset:
-    """Load the 1,797 digits in an order of our own, for scikit-learn's goes by who wrote them."""
-    from sklearn import datasets  # noqa: PLC0415  half a second that no other source needs
+    """Load the 1,797 digits in a fixed random order, because scikit-learn's order is by writer."""
+    from sklearn import datasets  # noqa: PLC0415  takes half a second; no other source needs it
 
     bundle = datasets.load_digits()
     order = np.random.default_rng(0).permutation(TRAIN + TEST)

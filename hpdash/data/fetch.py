@@ -1,4 +1,4 @@
-"""How a published data set is fetched: once, under a lock, checked, and put in its place in one step."""
+"""Fetch a published data set once: under a lock, with its digest checked, and moved into place in one step."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ Pairs = tuple[tuple[Array, Array], tuple[Array, Array]]
 Report = Callable[[int, int | None], None]
 Loader = Callable[[], Pairs]
 
-TICK = 0.2  # seconds between two looks at the download
-PATIENCE = 20.0  # seconds without a new byte before a network is given up
+TICK = 0.2  # seconds between two checks of the download
+PATIENCE = 20.0  # seconds without a new byte before the download is given up
 
 
 def fetch(name: str, report: Report) -> Path:
     """Fetch a published data set through keras.datasets into the data folder, and return its file.
 
-    To be called in a short-lived process that has not imported Keras, which keeps its own cache otherwise.
-    `report(bytes so far, bytes in all)` is called some five times a second. Another process that fetches the same
-    is waited for. Raise DataError, with what to do, where there is no network or what came is not what was published.
+    Call it in a short-lived process that has not imported Keras: once imported, Keras keeps to its own cache folder.
+    `report(bytes so far, bytes in all)` is called about five times a second. If another process fetches the same data
+    set, wait for it. Raises DataError, which says what to do, if there is no network or if the data are not the
+    published ones.
     """
     return fetch_archive(ARCHIVES[name], data_folder(), keras_loader, report)
 
 
 def fetch_archive(archive: Archive, folder: Path, loader: Callable[[str, Path], Loader], report: Report) -> Path:
-    """Fetch one archive into a folder; `loader(name, scratch folder)` returns what downloads and reads the arrays."""
+    """Fetch one archive into a folder; `loader(name, scratch folder)` returns a function that returns the arrays."""
     target = archive.path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +52,7 @@ def fetch_archive(archive: Archive, folder: Path, loader: Callable[[str, Path], 
                 _save(_checked(archive, pairs), Path(scratch) / f"{target.name}.part", target)
     except DataError:
         raise
-    except Exception as error:  # Keras raises bare exceptions, and so do proxies, disks and broken archives
+    except Exception as error:  # Keras, proxies, disks and broken archives raise many kinds
         reason = f"{archive.name} could not be fetched: {type(error).__name__}: {error}"
         raise DataError(f"{reason}. {how_to_get(archive, folder)}") from error
     return target
@@ -60,10 +61,10 @@ def fetch_archive(archive: Archive, folder: Path, loader: Callable[[str, Path], 
 def keras_loader(name: str, scratch: Path) -> Loader:
     """Return Keras' own loader of a data set, with Keras' cache in the scratch folder."""
     os.environ |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": str(scratch)}
-    import keras  # noqa: PLC0415  only the child process that fetches pays for it, and only after the two lines above
+    import keras  # noqa: PLC0415  only the fetching child needs it, and only after the environment is set
 
     def load() -> Pairs:
-        keras.utils.disable_interactive_logging()  # a setting of the thread it is called in
+        keras.utils.disable_interactive_logging()  # applies to the current thread only
         pairs: Pairs = import_module(f"keras.datasets.{name}").load_data()
         return pairs
 
@@ -71,9 +72,9 @@ def keras_loader(name: str, scratch: Path) -> Loader:
 
 
 def _watched(load: Loader, scratch: Path, total: int, report: Report) -> Pairs:
-    """Run the loader beside a watch on the bytes in its folder, and give up when none come.
+    """Run the loader in a thread, report the bytes in its folder, and raise TimeoutError if no new ones arrive.
 
-    A socket's own time limit would not do: it counts for each of a host's addresses anew.
+    A timeout of the socket is not enough: it starts again for each address of a host.
     """
     outcome: Future[Pairs] = Future()
     Thread(target=_run, args=(load, outcome), daemon=True).start()
@@ -83,7 +84,7 @@ def _watched(load: Loader, scratch: Path, total: int, report: Report) -> Pairs:
         report(size, total)
         quiet = 0 if size > before or size == total else quiet + 1
         if quiet * TICK > PATIENCE:
-            raise TimeoutError(f"no data came for {PATIENCE:.0f} seconds")
+            raise TimeoutError(f"no data received for {PATIENCE:.0f} seconds")
     return outcome.result()
 
 
@@ -99,7 +100,7 @@ def _bytes_in(folder: Path) -> int:
     for path in folder.rglob("*"):
         try:
             total += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:  # extracting renames and removes
+        except FileNotFoundError:  # extracting an archive renames and removes files
             continue
     return total
 
@@ -110,14 +111,14 @@ def _checked(archive: Archive, pairs: Pairs) -> Mapping[str, Array]:
     for array in arrays.values():
         digest.update(array.data)
     if digest.hexdigest() != archive.sha256:
-        hint = "Try again: what came was damaged or changed on the way, and was not kept."
-        raise fault(f"{archive.name}, as fetched", f"SHA-256 {archive.sha256}", digest.hexdigest(), hint)
+        hint = "The download was damaged or changed, and was deleted. Try again."
+        raise fault(f"{archive.name}, as downloaded", f"SHA-256 {archive.sha256}", digest.hexdigest(), hint)
     return {name: array.reshape(archive.shapes[name]) for name, array in arrays.items()}
 
 
 def _save(arrays: Mapping[str, Array], part: Path, target: Path) -> None:
     with part.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes the names for allow_pickle
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # NumPy's stub mistakes the names for allow_pickle
         file.flush()
         os.fsync(file.fileno())
     part.replace(target)

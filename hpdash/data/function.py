@@ -1,4 +1,4 @@
-"""A user's own function that returns a data set."""
+"""Load a data set by calling a user's function."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from .dataset import Dataset, fault
 
 
 def load_from_function(reference: str, folder: Path) -> Dataset:
-    """Call "package.module:function" and take what it returns for a data set.
+    """Call "package.module:function" and return its result as a data set.
 
-    That is a Dataset, a dict of the arrays that `from_arrays` takes, or ((x, y), (x, y)) as keras.datasets has it.
-    Raise SpecError where there is no such function, DataError where it fails or returns something else.
+    The function returns a Dataset, a dict of the arrays that `from_arrays` takes, or ((x_train, y_train), (x_test,
+    y_test)) as in keras.datasets. `folder` is searched for its module. Raises SpecError if there is no such function,
+    DataError if it fails or returns something else.
     """
     function = load_function(reference, folder)
     try:
@@ -24,7 +25,7 @@ def load_from_function(reference: str, folder: Path) -> Dataset:
     except DataError:
         raise
     except Exception as error:
-        raise fault(reference, "a data set", f"{type(error).__name__}: {error}") from error
+        raise DataError(f"{reference}: failed with {type(error).__name__}: {error}") from error
 
 
 def _as_dataset(reference: str, value: Any) -> Dataset:
@@ -35,5 +36,5 @@ def _as_dataset(reference: str, value: Any) -> Dataset:
             return from_arrays(reference, value)
         case ((x_train, y_train), (x_test, y_test)):
             return from_arrays(reference, dict(zip(NAMES, (x_train, y_train, x_test, y_test), strict=True)))
-    expected = "a Dataset, a dict with x_train, y_train, x_test, y_test, or ((x, y), (x, y))"
+    expected = "a Dataset, a dict with x_train, y_train, x_test, y_test, or ((x_train, y_train), (x_test, y_test))"
     raise fault(reference, expected, type(value).__name__)

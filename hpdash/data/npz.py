@@ -1,4 +1,4 @@
-"""A user's own `.npz` file."""
+"""Load a data set from a user's `.npz` file."""
 
 from __future__ import annotations
 
@@ -15,21 +15,24 @@ from .zipped import headers, names_in, read_npz
 
 
 def load_npz(name: str, folder: Path) -> Dataset:
-    """Load a `.npz` file, looked for from the sweep file's folder, with the arrays that `from_arrays` takes."""
+    """Load a `.npz` file that has the arrays that `from_arrays` takes, and no others.
+
+    A relative path counts from `folder`, the sweep file's. Raises DataError if the file is missing or invalid.
+    """
     path = folder / Path(name).expanduser()
     if not path.is_file():
-        raise fault("data.name", f"a file at {path}", "none", "A path counts from the sweep file's folder.")
+        raise fault("data.name", f"a file at {path}", "none", "Paths are relative to the folder of the sweep file.")
     known = (*NAMES, "x", "y")
     if unused := [array for array in names_in(path) if array not in known]:
         hint = "Remove it from the file: hpdash would not use it."
-        raise fault(f"{name}: {unused[0]}", f"no other arrays than {', '.join(known)}", unused[0], hint)
+        raise fault(f"{name}: {unused[0]}", f"only the arrays {', '.join(known)}", unused[0], hint)
     return from_arrays(name, read_npz(path, known, _numbers_only))
 
 
 def kinds(name: str, folder: Path) -> tuple[bool, Inputs] | None:
-    """Return whether a `.npz` file's labels are classes, and what its inputs are, by the arrays' headers alone.
+    """Return whether the labels of a `.npz` file are classes, and a description of its inputs.
 
-    None if the file is not there, or if it is not one that `load_npz` takes.
+    Only the headers of the arrays are read. None if the file is missing or damaged, or lacks x or y.
     """
     try:
         found = headers(folder / Path(name).expanduser(), (*NAMES, "x", "y"))

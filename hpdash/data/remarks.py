@@ -1,4 +1,4 @@
-"""What a user should know of arrays that are taken as they are, and that often are not what was meant."""
+"""Warnings about a user's arrays that are valid but often not what was meant, such as sorted labels."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import numpy as np
 
 from .dataset import Array, Dataset, Split
 
-_FEW = 20  # distinct whole numbers, which are rather classes than targets
-_ENOUGH = 10  # validation examples a class, of which chance leaves no class out
-_LISTED = 5  # classes in a sentence
+_FEW = 20  # up to this many distinct whole numbers are probably classes, not targets
+_ENOUGH = 10  # validation examples a class; with this many, no class is missing by chance
+_LISTED = 5  # classes named in one sentence
 
 
 def remarks(dataset: Dataset, split: Split) -> Iterator[str]:
-    """Yield sentences on the labels of a user's data, as they are split."""
+    """Yield warnings, in sentences, about the labels of a user's data and how they are split."""
     train, validation = dataset.y_train[split.train.start : split.train.stop], _held_out(dataset, split)
     if dataset.classes is None:
         if _are_labels(train):
             yield (
-                f"{dataset.name}: y_train has a few whole numbers in {train.dtype}, which are learned as a regression:"
-                " save integers for classes"
+                f"{dataset.name}: y_train has only a few distinct whole numbers, stored as {train.dtype}, so it is"
+                " treated as a regression. If they are classes, save them as integers."
             )
         return
     known = np.unique(train)
@@ -29,7 +29,7 @@ def remarks(dataset: Dataset, split: Split) -> Iterator[str]:
     lost = np.setdiff1d(there, known)
     if lost.size:
         yield (
-            f"{dataset.name}: the validation part has {_classes(lost)}, of which the training part has no example:"
+            f"{dataset.name}: the training part has no example of {_classes(lost)}, but the validation part has:"
             " shuffle the data, or take another part with validation_from"
         )
     elif len(there) < len(known) and len(validation) >= _ENOUGH * len(known):
@@ -39,8 +39,8 @@ def remarks(dataset: Dataset, split: Split) -> Iterator[str]:
         )
     elif unknown.size:
         yield (
-            f"{dataset.name}: no training example has {_classes(unknown)}: labels count from 0,"
-            f" and make {dataset.classes} classes"
+            f"{dataset.name}: no training example has {_classes(unknown)}, but labels count from 0,"
+            f" so there are {dataset.classes} classes"
         )
 
 

@@ -1,4 +1,4 @@
-"""Made-up data: one Gaussian blob a class, the same for everybody who asks for the same sizes."""
+"""Made-up data: one Gaussian blob a class. The same sizes always give the same data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOISE = 2.0  # so that classes overlap and no model gets them all right
 
 
 def load_synthetic(settings: Mapping[str, Any]) -> Dataset:
-    """Make `examples` points of `features` numbers in `classes` blobs, the last fifth of them the test set.
+    """Make `examples` points of `features` numbers in `classes` blobs; the last fifth is the test set.
 
     Centres are drawn from a standard normal distribution, points around them with a standard deviation of 2.
     """

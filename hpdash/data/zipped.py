@@ -1,4 +1,4 @@
-"""How a `.npz` file is read: each array straight into aligned memory, and nothing a file says is trusted."""
+"""Read `.npz` files: each array directly into aligned memory, after checking everything that the file claims."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from numpy.lib import format as npy
 from ..errors import DataError
 from .dataset import Array, fault
 
-ALIGNMENT = 64  # bytes; TensorFlow takes over aligned memory by dlpack without a copy
+ALIGNMENT = 64  # bytes; TensorFlow uses aligned memory without a copy, by DLPack
 _BLOCK = 1 << 20
-_BEST_DEFLATE = 1032  # no deflated entry grows by more than this, so a larger promise is a lie
+_BEST_DEFLATE = 1032  # no entry inflates by more than this factor, so a header that claims more is false
 
 Accept = Callable[[str, tuple[int, ...], np.dtype[Any]], None]
 
@@ -30,7 +30,7 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 
 
 def aligned(array: Array) -> Array:
-    """Return the array itself where it is C-ordered and aligned, else a copy that is."""
+    """Return the array itself if it is C-ordered and aligned, else a copy that is."""
     if array.flags.c_contiguous and array.ctypes.data % ALIGNMENT == 0:
         return array
     copy = empty(array.shape, array.dtype)
@@ -39,7 +39,7 @@ def aligned(array: Array) -> Array:
 
 
 def names_in(path: Path) -> list[str]:
-    """Return the names of the arrays in a `.npz` file; DataError if it is none."""
+    """Return the names of the arrays in a `.npz` file; raise DataError if it is not one."""
     try:
         with zipfile.ZipFile(path) as bundle:
             return [name.removesuffix(".npy") for name in bundle.namelist() if name.endswith(".npy")]
@@ -48,7 +48,7 @@ def names_in(path: Path) -> list[str]:
 
 
 def headers(path: Path, names: Iterable[str]) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Return shape and dtype of those of the named arrays that a `.npz` file has; DataError if it is none."""
+    """Return (shape, dtype) of each named array that a `.npz` file has; raise DataError if it is not such a file."""
     try:
         with zipfile.ZipFile(path) as bundle:
             found = {}
@@ -63,10 +63,10 @@ def headers(path: Path, names: Iterable[str]) -> dict[str, tuple[tuple[int, ...]
 
 
 def read_npz(path: Path, names: Iterable[str], accept: Accept) -> dict[str, Array]:
-    """Read those of the named arrays that a `.npz` file has, with one copy of each in memory.
+    """Read those of the named arrays that a `.npz` file has, without a second copy of a C-ordered array.
 
-    `accept(name, shape, dtype)` raises for an array that is not wanted, before anything is allocated for it.
-    Raise DataError, naming the file, for whatever is wrong with it; nothing is ever unpickled.
+    `accept(name, shape, dtype)` is called before memory is allocated for an array, and raises if it is not wanted.
+    Raises DataError, naming the file, if anything is wrong with it. Nothing is ever unpickled.
     """
     try:
         with zipfile.ZipFile(path) as bundle:
@@ -75,12 +75,12 @@ def read_npz(path: Path, names: Iterable[str], accept: Accept) -> dict[str, Arra
             return {name: _read(bundle, entries[f"{name}.npy"], name, accept, path.stat().st_size) for name in found}
     except DataError:
         raise
-    except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds for damaged bytes
+    except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds for damaged bytes
         raise _unsound(path, error) from error
 
 
 def _unsound(path: Path, error: Exception) -> DataError:
-    return fault(str(path), "a sound .npz file", f"{type(error).__name__}: {error}")
+    return fault(str(path), "a valid .npz file", f"{type(error).__name__}: {error}")
 
 
 def _read(bundle: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, accept: Accept, on_disk: int) -> Array:
@@ -93,7 +93,7 @@ def _read(bundle: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, accept: Acc
         accept(name, shape, dtype)
         size, held = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()
         if size != held or held > _BEST_DEFLATE * on_disk:
-            raise ValueError(f"{name} promises {size:,} bytes, its entry {held:,}, the file has {on_disk:,}")
+            raise ValueError(f"{name} declares {size:,} bytes, but its entry has {held:,}, and the file {on_disk:,}")
         array = empty(shape[::-1] if fortran else shape, dtype)
         _fill(array.reshape(-1).view(np.uint8), member, name)
     return aligned(array.T) if fortran else array
@@ -105,7 +105,7 @@ def _header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         return npy.read_array_header_1_0(member)
     if version == (2, 0):
         return npy.read_array_header_2_0(member)
-    raise ValueError(f"version {version} of the .npy format")
+    raise ValueError(f"version {version} of the .npy format is not supported")
 
 
 def _fill(room: Array, member: IO[bytes], name: str) -> None:
@@ -116,4 +116,4 @@ def _fill(room: Array, member: IO[bytes], name: str) -> None:
             raise EOFError(f"{name} ends after {done:,} of {len(room):,} bytes")
         room[done : done + len(block)] = np.frombuffer(block, np.uint8)
         done += len(block)
-    member.read(1)  # zipfile compares the checksum only when it is asked for more than there is
+    member.read(1)  # zipfile checks the checksum only when it reads past the end

@@ -1,4 +1,4 @@
-"""A sweep's best trial on the test set: selected on validation, looked at once, and every look kept in the journal."""
+"""Evaluate a sweep's best trial on the test set: select on validation, evaluate once, record in the journal."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ from .selection import Candidate, pick_sweep, select, set_to
 
 @dataclass(frozen=True, eq=False)
 class Evaluated(Shown):
-    """What the selected trials of a sweep do on the test set.
+    """The results of a sweep's selected trials on the test set.
 
-    `runs` are all of the sweep, `opened` says whether the test set was looked at just now.
+    `look` is the evaluation, as the journal has it. `runs` are all runs of the sweep. `opened` is False if the
+    evaluation was recorded earlier, and the test set was not opened again.
     """
 
     look: Look
@@ -40,7 +41,7 @@ class Evaluated(Shown):
     warnings: tuple[str, ...] = ()
 
     def render(self, console: Console) -> Iterator[RenderableType]:
-        """Draw the table of the trials and their ensemble, and what has to stand beside it."""
+        """Draw the table of the trials and their ensemble, and the notes that must accompany it."""
         return looked.draw(console, self.look, self.runs, self.opened)
 
     def to_json(self) -> dict[str, Any]:
@@ -49,17 +50,18 @@ class Evaluated(Shown):
 
 
 def evaluate(logs: Path | str = "logs", *, sweep: str | None = None, top: int = 1, again: bool = False) -> Evaluated:
-    """Look at a sweep's test set once: with the trial that is best on validation, or with the `top` and their ensemble.
+    """Evaluate a sweep on its test set once: the best trial on validation, or the best `top` and their ensemble.
 
-    `sweep` says which, where a logdir holds several. What was looked at before is shown from the journal, without the
-    test set; another selection needs `again`. Raises SpecError where the selection is none on validation, or is
-    another without `again`; LockedError while a driver runs the sweep.
+    `sweep` names the sweep if the logdir has several. An evaluation that the journal has is returned without opening
+    the test set. Evaluating another selection needs `again`, because the first result would influence the second
+    choice. Raises SpecError if no trials can be selected on validation, or if another selection has been evaluated and
+    `again` is False; LockedError while a driver runs the sweep; and the errors of `score`.
     """
     folder = pick_sweep(read_runs(logs), sweep)
     case = _Case.of(folder, top)
     if case.look is None or list(case.unlogged(case.look)):
         with lock(folder):
-            case = _Case.of(folder, top)  # anew: a driver may just have ended
+            case = _Case.of(folder, top)  # read it again: a driver may have ended in between
             look = case.look or _take(case, again)
             for run, epoch, values in case.unlogged(look):
                 add_scalars(run.folder, values, epoch)
@@ -70,7 +72,7 @@ def evaluate(logs: Path | str = "logs", *, sweep: str | None = None, top: int = 
 
 @dataclass(frozen=True)
 class _Case:
-    """A sweep as it stands, and the trials of it that are selected."""
+    """A sweep as it stands on the disk, and the trials that are selected from it, best first."""
 
     folder: Path
     about: Kept
@@ -80,41 +82,42 @@ class _Case:
 
     @classmethod
     def of(cls, folder: Path, top: int) -> _Case:
-        """Read a sweep and select."""
+        """Read a sweep and select its `top` trials; raise LogdirError if the sweep's record is damaged."""
         found = read_runs(folder)
         about = kept(found[0])
         if about is None:
-            raise LogdirError(f"{folder / logdir.SWEEP_JSON}: expected the sweep's record, found damage.")
+            files = f"{logdir.SWEEP_JSON} or {logdir.SWEEP_TOML}"
+            raise LogdirError(f"{folder}: {files} is missing or damaged. Put back a copy.")
         return cls(folder, about, found.runs, select(found.runs, about, top), found.warnings)
 
     @property
     def data(self) -> str:
-        """The data set of the selected trials."""
+        """The name of the data set of the selected trials."""
         return str(set_to(self.chosen[0].run, self.about, "data", "name"))
 
     @cached_property
     def look(self) -> Look | None:
-        """The look that has shown these trials, perhaps with more behind them; None where there is none."""
+        """The recorded evaluation whose selection begins with these trials; None if there is none."""
         selection = tuple((each.run.number, each.result.kept_sha256) for each in self.chosen)
         looks = self.chosen[0].run.looks
         return next((look for look in looks if look.selection[: len(selection)] == selection), None)
 
     def next_number(self, again: bool) -> int:
-        """Return the number of another look; SpecError where it is not the first and was not asked for."""
+        """Return the number of a new evaluation; raise SpecError if it is not the first and `again` is False."""
         before = [look for look in self.chosen[0].run.looks if look.data == self.data]
         if before and not again:
             ids = ", ".join(f"{score.trial:04d}" for score in before[-1].scores)
-            expected = f"the selection that the test set of {self.data} was opened for ({ids})"
+            expected = f"the selection already evaluated on the test set of {self.data} ({ids})"
             others = ", ".join(f"{each.run.number:04d}" for each in self.chosen)
             hint = (
-                "To select anew when its figures have been seen is to select on the test set: they will look too good. "
-                "--again does it all the same, and every table says so."
+                "Selecting again after seeing test results means selecting on the test set, so the results will look "
+                "too good. Use --again to do it anyway; every table will say so."
             )
             raise SpecError([Problem(self.folder.name, expected, f"another ({others})", hint)])
         return 1 + max((look.number for look in before), default=0)
 
     def unlogged(self, look: Look) -> Iterator[tuple[Run, int, Mapping[str, float]]]:
-        """Yield the runs in whose folders a look's figures are not yet, the epoch, and the figures by their tags."""
+        """Yield (run, epoch, test metrics by tag) for each run whose folder lacks the evaluation's metrics."""
         runs = {run.number: run for run in self.runs}
         for each in look.scores:
             values = {logdir.test_tag(name): value for name, value in each.test.items()}
@@ -124,7 +127,7 @@ class _Case:
 
 
 def _take(case: _Case, again: bool) -> Look:
-    """Open the test set, and put what it shows into the journal before anybody sees it."""
+    """Evaluate the selected trials on the test set, and record the result in the journal before it is shown."""
     number = case.next_number(again)
     code = Path(case.about.folder or "")
     job = [_entrant(each, case.about) for each in case.chosen], code if code.is_dir() else Path()
@@ -141,7 +144,7 @@ def _take(case: _Case, again: bool) -> Look:
 def _entrant(each: Candidate, about: Kept) -> Entrant:
     spec = spec_of(each.run, about)
     if spec is None:
-        raise LogdirError(f"{each.run.folder}: expected the settings of the trial, found damage in its event files.")
+        raise LogdirError(f"{each.run.folder}: cannot read the trial's settings, because its event files are damaged.")
     assert each.result.kept_sha256 is not None
     return Entrant(each.run.id, spec, each.run.folder / logdir.WEIGHTS, each.result.kept_sha256, each.value)
 

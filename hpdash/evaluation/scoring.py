@@ -1,6 +1,6 @@
-"""Trained models on a test set: built again, their kept weights poured in, checked on validation first.
+"""Score trained models on a test set: build them again, load their kept weights, check these on validation first.
 
-It runs in a child process, the only one that imports TensorFlow.
+This runs in a child process, so that the parent does not import TensorFlow.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from ..trial import TrialSpec
 if TYPE_CHECKING:
     from ..engine import Engine
 
-_AT_ONCE = 1000  # examples
-_CLOSE = {"rel_tol": 0.01, "abs_tol": 0.005}  # another machine rounds otherwise
-_CHANGED = "What it is built by, or its data, have changed since it was trained."
+_AT_ONCE = 1000  # examples in one call of a model
+_CLOSE = {"rel_tol": 0.01, "abs_tol": 0.005}  # another machine rounds differently
+_CHANGED = "The code that builds the model, or the data, changed after training."
 
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
-    """A trial to be scored: its settings, the file of its weights and their digest, and the objective with them."""
+    """A trial to be scored: its settings, the file of its kept weights, their digest, and its objective with them."""
 
     name: str
     spec: TrialSpec
@@ -46,7 +46,10 @@ class Entrant:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Each entrant's metrics on the test set, those of the mean of their outputs where there is more than one."""
+    """Metrics on the test set: `single` of each entrant, `ensemble` of the mean of their outputs.
+
+    `ensemble` is None for a single entrant. `examples` is the number of test examples.
+    """
 
     examples: int
     single: tuple[Mapping[str, float], ...]
@@ -54,10 +57,10 @@ class Scores:
 
 
 def score(job: tuple[Sequence[Entrant], Path], _: Callable[[Any], None]) -> Scores:
-    """Score entrants, whose modules are looked for in a folder; the test set is not touched before all are ready.
+    """Score entrants on the test set, once all of them have passed the check on validation.
 
-    Raises DataError where there is no test set, TrialError where a model is not what was trained, LogdirError where its
-    weights are damaged.
+    `job` is the entrants and the folder to search for users' modules. Raises DataError if there is no test set,
+    TrialError if a model raises an error or is not the one that was trained, LogdirError if its weights are damaged.
     """
     os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as in a worker: the same kernels, and faster convolutions
@@ -66,7 +69,7 @@ def score(job: tuple[Sequence[Entrant], Path], _: Callable[[Any], None]) -> Scor
     except HpdashError:
         raise
     except Exception as error:  # a user's model may raise anything
-        raise TrialError(f"evaluating: {type(error).__name__}: {error}") from error
+        raise TrialError(f"evaluation failed: {type(error).__name__}: {error}") from error
 
 
 def _scores(entrants: Sequence[Entrant], folder: Path) -> Scores:
@@ -92,16 +95,17 @@ def _kept(entrant: Entrant) -> dict[str, Array]:
     try:
         kept = weights.read(entrant.weights)
     except (OSError, ValueError) as error:
-        raise LogdirError(f"{entrant.name}: expected its kept weights: {error}") from None
+        hint = "Put back a copy, or run the sweep again with --new."
+        raise LogdirError(f"{entrant.name}: cannot read its kept weights: {error}. {hint}") from None
     if weights.digest(kept.items()) != entrant.sha256:
-        found = "others. Put back a copy, or train the trial again with --new."
-        raise LogdirError(f"{entrant.weights}: expected the weights that the journal has the digest of, found {found}")
+        hint = "Put back a copy, or run the sweep again with --new."
+        raise LogdirError(f"{entrant.weights}: these weights do not have the SHA-256 recorded in the journal. {hint}")
     return kept
 
 
 def _ready(entrant: Entrant, folder: Path, loaded: Loaded, kept: Mapping[str, Array]) -> Engine:
-    """Return an engine with the entrant's weights, which give what they gave on validation."""
-    from .. import models  # noqa: PLC0415  in the child alone
+    """Return an engine with the entrant's kept weights; raise TrialError if these do not reproduce its objective."""
+    from .. import models  # noqa: PLC0415  only the child imports TensorFlow
     from ..engine import Engine  # noqa: PLC0415
 
     settings, dataset = entrant.spec.settings, loaded[0]
@@ -111,7 +115,7 @@ def _ready(entrant: Entrant, folder: Path, loaded: Loaded, kept: Mapping[str, Ar
         model, engine_data(loaded), settings["train"]["batch_size"], xla=settings["train"].get("xla") or "auto"
     )
     if not engine.take(kept):
-        raise TrialError(f"{entrant.name}: its kept weights do not fit its model. {_CHANGED}")
+        raise TrialError(f"{entrant.name}: its kept weights do not fit the model. {_CHANGED}")
     metric = entrant.spec.objective.removeprefix(f"{VALIDATION}/")
     if metric != entrant.spec.objective:
         found = engine.validate().get(metric, math.nan)
@@ -139,7 +143,7 @@ def _on_test(ready: Sequence[tuple[Engine, Loaded]]) -> Scores:
 
 
 def _outputs(engine: Engine) -> Array:
-    """Return what a model says of every test example, float64 [n, ...]: of a classifier probabilities."""
+    """Return a model's outputs for every test example, float64 [n, ...], with logits turned into probabilities."""
     part, said = engine.data.validation, []
     for start in range(part.start, part.stop, _AT_ONCE):
         x, _ = engine.data.scaled(part, np.arange(start, min(start + _AT_ONCE, part.stop)))
@@ -149,9 +153,12 @@ def _outputs(engine: Engine) -> Array:
 
 
 def _of_mean(model: Any, y: Array | None, outputs: Sequence[Array]) -> dict[str, float]:
-    """Return the metrics of the mean of several models' outputs; the loss is without penalties, which no mean has."""
+    """Return the metrics of the mean of several models' outputs; raise TrialError if their shapes differ.
+
+    The loss is without penalties, because they belong to the weights of single models.
+    """
     if len({each.shape for each in outputs}) > 1:
-        raise TrialError("an ensemble: expected models with outputs of one shape")
+        raise TrialError("cannot make an ensemble of models whose outputs differ in shape. Use --top 1.")
     mean = np.mean(outputs, axis=0)
     mean = (_logits(mean) if _gives_logits(model) else mean).astype(np.float32)
     model.reset_metrics()
@@ -165,7 +172,7 @@ def _gives_logits(model: Any) -> bool:
 
 
 def _probabilities(logits: Array) -> Array:
-    """Return the softmax over the last axis, of a single unit the sigmoid."""
+    """Return the softmax of logits over the last axis, or the sigmoid if that axis has one unit."""
     if logits.shape[-1] == 1:
         return np.asarray(1 / (1 + np.exp(-logits)))
     shifted = np.exp(logits - logits.max(-1, keepdims=True))
@@ -173,7 +180,7 @@ def _probabilities(logits: Array) -> Array:
 
 
 def _logits(probabilities: Array) -> Array:
-    """Return what gives these probabilities."""
+    """Return logits that give these probabilities."""
     tiny = float(np.finfo(np.float32).tiny)
     log = np.log(np.maximum(probabilities, tiny))
     return np.asarray(log - np.log(np.maximum(1 - probabilities, tiny)) if log.shape[-1] == 1 else log)

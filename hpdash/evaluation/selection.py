@@ -1,4 +1,7 @@
-"""Which trials of a sweep are selected, on validation alone, and which cannot be, with the reason."""
+"""Select the trials of a sweep to evaluate on the test set, by their results on validation alone.
+
+A selection that rests on anything else, or whose weights are missing, is refused with the reason.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,14 @@ from ..runs import Objective, Run
 from ..trial import TrialResult, TrialState, own_loop
 
 _TOO_GOOD = (
-    "Its trials have seen the test set after every epoch, and the best of them looks better there than it is: "
-    "train them with another [data] validation, such as 0.2."
+    "The trial was validated on the test set after every epoch and selected by these results, so its result on the "
+    "test set would be too good. Train it again with another [data] validation, such as 0.2."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A finished trial, its result, and the objective's value with the weights that it has kept."""
+    """A finished trial, its result, and as `value` the objective with the weights that it has kept."""
 
     run: Run
     result: TrialResult
@@ -30,7 +33,11 @@ class Candidate:
 
 
 def pick_sweep(runs: Iterable[Run], name: str | None) -> Path:
-    """Return the folder of the sweep that is meant; SpecError where there is none, or several to choose from."""
+    """Return the folder of the sweep called `name`, or of the only sweep if `name` is None.
+
+    Runs without a sweep or without an objective do not count.
+    Raises SpecError if there is no such sweep, or if `name` is None and there are several.
+    """
     folders = {run.sweep: run.folder.parent for run in runs if run.sweep is not None and run.objective}
     if name is None and len(folders) == 1:
         return next(iter(folders.values()))
@@ -38,30 +45,34 @@ def pick_sweep(runs: Iterable[Run], name: str | None) -> Path:
         return folders[name]
     names = " or ".join(map(str, folders))
     if not folders:
-        raise SpecError([Problem("LOGDIR", "a sweep of hpdash's", "none", "Run one first, or name another folder.")])
+        raise SpecError([Problem("LOGDIR", "an hpdash sweep", "none", "Run a sweep first, or give another folder.")])
     near = get_close_matches(name or "", map(str, folders), n=1)
     hint = f"Did you mean {near[0]}?" if near else ""
     raise SpecError([Problem("--sweep", f"one of the sweeps, {names}", repr(name) if name else "none", hint)])
 
 
 def select(runs: Sequence[Run], about: Kept, top: int = 1) -> tuple[Candidate, ...]:
-    """Return the `top` trials of a sweep: those of the setting with the best mean first, of each its best seed first.
+    """Return the `top` best trials of a sweep, by the sweep's objective with the weights that were kept.
 
-    Only finished trials count, by the sweep's objective with the weights that were kept; the lower number wins a tie.
-    Raises SpecError where that is no selection on validation, or one whose weights are not there.
+    The trials of the setting with the best mean come first; within a setting, the best seed comes first. The lower
+    number wins a tie. Only finished trials with a finite objective count.
+    Raises SpecError if fewer than `top` trials have finished, or if the selected trials have different test sets.
+    Raises it, too, if a selected trial was validated on the test set, had synthetic data or a custom training loop, or
+    kept no weights.
     """
     objective = runs[0].objective
     found = list(_candidates(runs))
     if objective is None or not found:
         raise SpecError([Problem(about.settings["name"], "finished trials", "none", "Run the sweep first.")])
     if len(found) < top:
-        raise SpecError([Problem("--top", f"at most the {len(found)} trials that have finished", str(top))])
+        raise SpecError([Problem("--top", f"at most {len(found)}, the number of finished trials", str(top))])
     means = _means(found)
     chosen = sorted(found, key=lambda each: (*_place(each, objective, means), each.run.number))[:top]
     problems = [problem for each in chosen if (problem := _obstacle(each, about))]
     data = {str(set_to(each.run, about, "data", "name")) for each in chosen}
     if len(data) > 1:
-        problems.append(Problem("--top", "trials of one test set", " and ".join(sorted(data))))
+        hint = "Select fewer trials, such as --top 1."
+        problems.append(Problem("--top", "trials with the same data set", " and ".join(sorted(data)), hint))
     if problems:
         raise SpecError(problems[:1])
     return tuple(chosen)
@@ -76,7 +87,10 @@ def _candidates(runs: Iterable[Run]) -> Iterable[Candidate]:
 
 
 def _value(result: TrialResult, objective: str) -> float:
-    """Return the objective with the kept weights: the best epoch's, or the last where those were kept."""
+    """Return the objective with the kept weights: that of the last epoch if its weights were kept, else of the best.
+
+    NaN if the result does not have the objective.
+    """
     is_last = result.kept_epoch is not None and result.kept_epoch != result.best_epoch
     return (result.metrics if is_last else result.best).get(objective, math.nan)
 
@@ -93,20 +107,21 @@ def _place(each: Candidate, objective: Objective, means: Mapping[str | None, flo
 
 
 def _obstacle(each: Candidate, about: Kept) -> Problem | None:
-    """Say what keeps a trial from being evaluated."""
+    """Return the reason why a trial cannot be evaluated, None if it can be."""
     if set_to(each.run, about, "data", "validation") == "test":
         return Problem(each.run.id, "a trial validated on a part of the training set", 'validation = "test"', _TOO_GOOD)
     if set_to(each.run, about, "data", "name") == "synthetic":
-        return Problem(each.run.id, "a trial on real data", "synthetic data", "A test set of those says nothing.")
+        hint = "A result on synthetic data says nothing about real data."
+        return Problem(each.run.id, "a trial on real data", "synthetic data", hint)
     if (loop := own_loop({"loop": set_to(each.run, about, "train", "loop")})) is not None:
-        hint = "How to build its model only the loop knows: let it report on the test set itself."
-        return Problem(each.run.id, "a Keras model", f"a training loop of its own, {loop}", hint)
+        hint = "Only the loop can build its model: evaluate on the test set in the loop, and report the result there."
+        return Problem(each.run.id, "a Keras model", f"a custom training loop, {loop}", hint)
     if each.result.kept_sha256 is None:
         hint = 'Train it again, with [log] weights = "best" and --new.'
-        return Problem(each.run.id, "a trial that has kept its weights", "none kept", hint)
+        return Problem(each.run.id, "kept weights", "none", hint)
     return None
 
 
 def set_to(run: Run, about: Kept, table: str, name: str) -> object:
-    """Return what a setting was in a run: what its session logged, else what the sweep fixes."""
+    """Return the value of a setting in a run: as the run's session logged it, else as the sweep fixes it."""
     return run.hparams.get(name, about.settings[table].get(name))

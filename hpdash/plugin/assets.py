@@ -1,4 +1,4 @@
-"""The page's files: a table of names made once from the package, so that no request can name another file."""
+"""The page's files, in a table that is made once from the package, so that no request can name another file."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ CONTENT_TYPES: Mapping[str, str] = MappingProxyType({".js": "text/javascript", "
 
 
 def assets() -> Mapping[str, Traversable]:
-    """Return the modules and styles of static/ by name."""
+    """Return the JavaScript modules and the style sheets of static/ by name."""
     static = files(__package__) / "static"
     return {file.name: file for file in static.iterdir() if PurePath(file.name).suffix in CONTENT_TYPES}
 
 
 def content_type(name: str) -> str:
-    """Return the media type of a file that `assets` has."""
+    """Return the media type of a file in `assets`."""
     return CONTENT_TYPES[PurePath(name).suffix]

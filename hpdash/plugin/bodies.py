@@ -1,4 +1,4 @@
-"""Finished answers, kept as long as there is room: the same question about the same data is answered once."""
+"""A cache of answers, so that the same question about the same data is computed once while there is room."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from threading import Lock
 
-_LEVEL = 1  # base64 of numbers hardly shrinks further, and the page waits
+_LEVEL = 1  # higher levels hardly shrink base64 of numbers, and the page waits
 
 
 class Bodies:
-    """The answers asked for last, compressed, of together at most so many bytes. Threads may share it."""
+    """The answers used last, gzipped, of together at most `most` bytes. Threads may share one instance."""
 
     def __init__(self, most: int = 64_000_000) -> None:
         self._most, self._size, self._lock = most, 0, Lock()
         self._kept: OrderedDict[Hashable, bytes] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], str]) -> bytes:
-        """Return the gzipped text that a key stands for, made at its first use."""
+        """Return the gzipped text for a key; `make` is called only if the text is not in the cache."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)

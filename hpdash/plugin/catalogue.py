@@ -1,4 +1,4 @@
-"""What there is to compare: runs with histograms, their hyperparameters, tags, and the version of all of it."""
+"""What the tab can compare: runs with histograms, their hyperparameters and tags, and a version of all of it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameter:
-    """A name and its values in order, None last where some runs have none; `differs` where there are several."""
+    """A hyperparameter and its distinct values in order; None comes last if some runs have no value."""
 
     name: str
     values: tuple[Scalar | None, ...]
@@ -42,15 +42,16 @@ class Hyperparameter:
 
     @property
     def differs(self) -> bool:
-        """Whether it can tell runs apart."""
+        """Whether the runs have different values."""
         return len(self.values) > 1
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Runs in natural order, hyperparameters in the order of interest, and tags.
+    """Runs in natural order, hyperparameters (swept ones first, then those that differ), and tags.
 
-    A tag has the places of its runs, and what each of them calls it.
+    `tags` has, for each tag, the indices of its runs and the name under which each run has logged it. `hparams_from` is
+    "sessions", "names" or "none". `left_out` counts the runs and tags over the limits.
     """
 
     runs: tuple[Member, ...]
@@ -61,7 +62,7 @@ class Catalogue:
     left_out: Mapping[str, int]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the answer of `overview`."""
+        """Return the answer of the route `overview`."""
         return {
             "runs": [
                 {"name": run.name, "label": run.label, "group": run.group, "status": run.status, "hparams": run.hparams}
@@ -79,7 +80,7 @@ class Catalogue:
 
 
 def read_catalogue(source: Source) -> Catalogue:
-    """Ask TensorBoard what there is."""
+    """Read the catalogue from TensorBoard's data provider."""
     listing, records = source.listing(HISTOGRAMS), read_records(source)
     ordered = sorted((run for run, tags in listing.items() if tags), key=sort_key)
     found = ordered[:MOST_RUNS]
@@ -95,7 +96,7 @@ def read_catalogue(source: Source) -> Catalogue:
 
 
 def _members(runs: Sequence[str], sessions: Sessions) -> tuple[tuple[Member, ...], str]:
-    """Make the runs, and say where their hyperparameters are from."""
+    """Return the runs, and where their hyperparameters come from: "sessions", "names" or "none"."""
     hparams, origin = hparams_of(runs, sessions)
     own = [sessions.find(run) or Session() for run in runs]
     members = (
@@ -106,7 +107,7 @@ def _members(runs: Sequence[str], sessions: Sessions) -> tuple[tuple[Member, ...
 
 
 def _plain(hparams: Mapping[str, Scalar]) -> dict[str, Scalar | None]:
-    """Return what JSON can say: a number that is not finite is no value."""
+    """Return hyperparameters as JSON allows them: a number that is not finite becomes None."""
     return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in hparams.items()}
 
 
@@ -121,7 +122,7 @@ def _hparams(runs: Iterable[Member], swept: Sequence[str]) -> tuple[Hyperparamet
 
 
 def _version(listing: Listing, records: Records) -> str:
-    """Return a digest of all that tells whether something is new."""
+    """Return a digest that changes when there are new data."""
     ends = {
         run: {tag: (s.max_step, s.max_wall_time) for tag, s in sorted(tags.items())} for run, tags in listing.items()
     }

@@ -1,4 +1,4 @@
-"""The answer of `distributions`: every step of one tag in every run, on one axis, with its statistics."""
+"""The answer of the route `distributions`: every step of one tag in every run, on one axis, with statistics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEVELS = {"p1": 0.01, "p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0
 STATISTICS = ("mean", "std", "min", *LEVELS, "max", "near_zero", "from_start")
 MOST_RUNS = 1_000  # in an answer
 MOST_BYTES = 24_000_000  # of densities in an answer
-LEAST_BINS = 30  # that densities get before runs are left out instead
+LEAST_BINS = 30  # an answer that is too large gets fewer bins, down to this many, and then fewer runs
 
 _PEAK = np.iinfo(np.uint16).max
 
@@ -28,9 +28,10 @@ _PEAK = np.iinfo(np.uint16).max
 def distributions_impl(
     source: Source, catalogue: Catalogue, tag: str, bins: int = 60, clip: float = 0.999, contains: str = ""
 ) -> dict[str, Any]:
-    """Return the densities and statistics of a tag in the runs whose name contains a text.
+    """Return the densities and statistics of a tag in the runs whose names contain a text, whatever its case.
 
-    An answer over `MOST_BYTES` gets fewer bins, never fewer steps.
+    An answer over `MOST_BYTES` gets fewer bins, down to `LEAST_BINS`, and then fewer runs, but never fewer steps.
+    Raises RefusedError if no run has the tag.
     """
     wanted = contains.casefold()
     places = [place for place in runs_with(catalogue, tag) if wanted in catalogue.runs[place].name.casefold()]
@@ -60,18 +61,19 @@ def distributions_impl(
 
 
 def runs_with(catalogue: Catalogue, tag: str) -> tuple[int, ...]:
-    """Return the places of a tag's runs; RefusedError where no run has it."""
+    """Return the indices of the runs that have a tag; raises RefusedError if there are none."""
     if tag not in catalogue.tags:
-        raise RefusedError(f"tag: expected one with histograms, found {shorten(tag)}. The overview lists them.", 404)
+        raise RefusedError(f"tag: no run has a histogram {shorten(tag)}. The route overview lists all tags.", 404)
     return tuple(catalogue.tags[tag])
 
 
 def sampled(source: Source, found: Histograms) -> dict[str, int] | None:
-    """Tell how many steps TensorBoard keeps of how many; None where it keeps all that were logged.
+    """Return how many steps of a run TensorBoard keeps, and of how many; None if it keeps all that were logged.
 
-    It says neither: a run that fills what is kept, with gaps between its steps, is taken to have logged at regular
-    steps, the greatest that fit, from its first to its last that are kept. So a first step that was dropped is not
-    noticed, and steps that are irregular by themselves count too many.
+    TensorBoard reports neither number. How many steps it keeps follows from its flags or its defaults. A run with that
+    many steps is assumed to have logged at regular steps from its first to its last kept step, with the greatest
+    interval that fits all kept steps. So a dropped first step is not noticed, and the second number is too high for
+    steps that were logged irregularly.
     """
     if source.kept is None:
         return None
@@ -82,7 +84,7 @@ def sampled(source: Source, found: Histograms) -> dict[str, int] | None:
 
 
 def packed(array: NDArray[Any], kind: Any) -> str:
-    """Return numbers as http_api.md packs them: base64, little-endian, in C order."""
+    """Return numbers in the encoding of http_api.md: base64, little-endian, in C order."""
     with np.errstate(over="ignore"):
         numbers = np.ascontiguousarray(array, np.dtype(kind).newbyteorder("<"))
     return base64.b64encode(numbers.tobytes()).decode("ascii")
@@ -118,7 +120,7 @@ def _statistics(batch: Batch) -> Floats:
 
 
 def _nonfinite(source: Source, catalogue: Catalogue, tag: str, found: Histograms) -> dict[int, dict[int, float]]:
-    """Return by the runs' places which shares of the values hpdash logged as NaN or infinite, by step."""
+    """Return the share of NaN and infinite values that hpdash logged, by the index of the run and by step."""
     place_of = {catalogue.runs[place].name: place for batch in found.batches for place, _ in batch.parts()}
     shares = source.scalars(logdir.nonfinite_tag(tag), list(place_of)) if place_of else {}
     return {place_of[run]: by_step for run, by_step in shares.items()}
@@ -134,5 +136,5 @@ def _left_out(asked: int, over: int, without_room: int) -> dict[str, Any]:
     if not runs:
         return {"runs": 0, "reason": ""}
     most = f"{MOST_RUNS:,} runs" if over else f"{MOST_BYTES // 1_000_000} MB"
-    why = f"{runs:,} of {asked:,} runs are not shown, an answer holds {most}. Filter runs by a part of their names."
-    return {"runs": runs, "reason": why}
+    why = f"{runs:,} of {asked:,} runs are not shown, because an answer is limited to {most}"
+    return {"runs": runs, "reason": f"{why}. Filter the runs by name."}

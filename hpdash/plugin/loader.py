@@ -1,4 +1,4 @@
-"""What TensorBoard loads of the tab: it has no try around this import, so nothing here may fail or take time."""
+"""The module that TensorBoard imports for the tab, without catching errors: nothing here may fail or take time."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from tensorboard.util import tb_logging
 
 
 class Loader(base_plugin.TBLoader):  # type: ignore[misc]  # tensorboard has no types
-    """The tab where all of its pieces are here and whole, else nothing but a line in TensorBoard's log."""
+    """Load the tab if all its parts are present and intact; otherwise only write a line to TensorBoard's log."""
 
     def load(self, context: base_plugin.TBContext) -> base_plugin.TBPlugin | None:
-        """Return the plugin, or None where it cannot be had: TensorBoard starts without the tab then."""
+        """Return the plugin, or None if it cannot be loaded; TensorBoard then starts without the tab."""
         try:
-            from .plugin import WeightsPlugin  # noqa: PLC0415  whatever is missing or broken is found out here
+            from .plugin import WeightsPlugin  # noqa: PLC0415  raises here if a part is missing or broken
 
             return WeightsPlugin(context)
         except Exception as error:
-            tb_logging.get_logger().warning("hpdash: no Weights tab: %s: %s", type(error).__name__, error)
+            message = "hpdash: the Weights tab cannot be loaded: %s: %s"
+            tb_logging.get_logger().warning(message, type(error).__name__, error)
             return None

@@ -1,4 +1,4 @@
-"""The tab as TensorBoard sees it: its name and its routes, each of which parses, calls its `_impl` and responds."""
+"""The tab as TensorBoard sees it: its name and its routes. A route parses a request, calls its `_impl` and responds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MOST_BINS = 500
 
 
 class WeightsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard has no types
-    """The Weights tab over whatever data provider TensorBoard has."""
+    """The Weights tab, for any data provider of TensorBoard."""
 
     plugin_name = logdir.PLUGIN
 
@@ -38,7 +38,7 @@ class WeightsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard 
         self._bodies, self._assets = Bodies(), assets()
 
     def get_plugin_apps(self) -> dict[str, Any]:
-        """Return the routes of http_api.md; whatever else is asked for is an asset or nothing."""
+        """Return the routes of http_api.md; any other path is that of an asset, or is answered with 404."""
         return {
             "/overview": self._route(_overview),
             "/distributions": self._route(_distributions, "tag", "bins", "clip", "contains"),
@@ -47,19 +47,19 @@ class WeightsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard 
         }
 
     def is_active(self) -> bool:
-        """Leave it to TensorBoard, which shows the tab where there are data of `data_plugin_names`."""
+        """Return False, because TensorBoard itself shows the tab if there are data of `data_plugin_names`."""
         return False
 
     def data_plugin_names(self) -> tuple[str, ...]:
-        """Name the plugin whose data the tab reads."""
+        """Return the name of the plugin whose data the tab reads."""
         return (HISTOGRAMS,)
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
-        """Name the tab and the module that draws it."""
+        """Return the name of the tab and the JavaScript module that draws it."""
         return base_plugin.FrontendMetadata(es_module_path="/index.js", tab_name="Weights")
 
     def _route(self, answer: Answer, *known: str, repeatable: str = "") -> Any:
-        """Make a route that answers with JSON."""
+        """Return a route that answers with JSON; `known` are its arguments, `repeatable` may be given twice."""
 
         def respond(request: wrappers.Request) -> wrappers.Response:
             arguments = Arguments.of(dict(request.args.lists()), known, repeatable)
@@ -73,34 +73,36 @@ class WeightsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard 
         return _guarded(respond)
 
     def _asset_route(self) -> Any:
-        """Make the route of the page's files."""
+        """Return the route of the page's files."""
 
         def respond(request: wrappers.Request) -> wrappers.Response:
             name = request.path.rpartition(f"/{self.plugin_name}/")[2]
             if name not in self._assets:
-                raise RefusedError(f"expected a route of the Weights tab, found {shorten(name)}.", 404)
+                raise RefusedError(f"The Weights tab has no file or route {shorten(name)}.", 404)
             return _responded(request, self._assets[name].read_bytes(), content_type(name))
 
         return _guarded(respond)
 
 
 def _guarded(respond: Callable[[wrappers.Request], wrappers.Response]) -> Any:
-    """Make an application of what answers a GET, and of what it refuses or cannot do a sentence."""
+    """Return an application that answers GET requests, and answers refusals and errors with a sentence."""
 
     @wrappers.Request.application
     def serve(request: wrappers.Request) -> wrappers.Response:
         try:
             if request.method != "GET":
-                raise RefusedError(f"expected GET, found {shorten(request.method)}.", 405)
+                raise RefusedError(f"Only GET requests are answered, not {shorten(request.method)}.", 405)
             return respond(request)
         except RefusedError as refused:
             return _refusal(request, str(refused), refused.status)
         except UNAVAILABLE as error:
-            return _refusal(request, f"expected data from TensorBoard, found {shorten(str(error))}. Reload.", 503)
+            sentence = f"TensorBoard could not read its data: {shorten(str(error))}. Reload the page."
+            return _refusal(request, sentence, 503)
         except Exception as error:
             tb_logging.get_logger().exception("hpdash: the Weights tab could not answer %s", request.path)
             said = f"{type(error).__name__}: {error}"
-            return _refusal(request, f"expected an answer, found {shorten(said)}. TensorBoard's log says where.", 503)
+            sentence = f"The request failed: {shorten(said)}. TensorBoard's log has the traceback."
+            return _refusal(request, sentence, 503)
 
     return serve
 
@@ -129,6 +131,6 @@ def _spread(source: Source, catalogue: Catalogue, arguments: Arguments) -> dict[
     tags, by = arguments.all("tag"), arguments.text("by", "")
     places, value = arguments.places("runs", len(catalogue.runs)), arguments.json("reference")
     if value is not None and not isinstance(value, Scalar):
-        raise RefusedError(f"reference: expected a value, found {shorten(value)}.")
+        raise RefusedError(f"reference: expected a string, a number, a boolean or null, found {shorten(value)}.")
     reference = (value,) if "reference" in arguments.values else None
     return spread_impl(source, catalogue, tags, by, arguments.json("keep"), places, reference)

@@ -1,6 +1,6 @@
-"""Many histograms at once, a row each: the numbers of histogram.py and distances.py, twenty times as fast.
+"""Statistics of many histograms at once, one in each row, twenty times as fast as one histogram after the other.
 
-What is computed is defined there, and tested to be the same.
+The `Histogram` class and `wasserstein` define what is computed; tests check that the results are the same.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 _TINY = 5e-324  # the least positive float64: keeps 0 / 0 at 0
-_NARROWEST = 2 * float(np.finfo(np.float32).eps)  # of a bin, over where it lies: edges travel as float32
-_LEAST = 1e-30  # of a bin at 0
-_SINGLE_WIDTH = 1e-6  # at least, of an axis on which all is alike
+_NARROWEST = 2 * float(np.finfo(np.float32).eps)  # least width of a bin over its position: edges are sent as float32
+_LEAST = 1e-30  # least width of a bin at 0
+_SINGLE_WIDTH = 1e-6  # least width of an axis on which all values are alike
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Counts [n, k] between edges [n, k+1], finite and not decreasing; `total` [n] is how many values a row has."""
+    """Counts [n, k] between edges [n, k+1], finite and not decreasing; `total` [n] has each row's number of values."""
 
     edges: Floats
     counts: Floats
@@ -43,30 +43,30 @@ class Rows:
         return len(self.edges)
 
     def take(self, rows: Indices) -> Self:
-        """Return some rows."""
+        """Return the given rows."""
         return type(self)(self.edges[rows], self.counts[rows])
 
     @property
     def shares(self) -> Floats:
-        """Each bucket's share of its row, NaN where the row has no value."""
+        """The share of each bucket in its row [n, k], NaN if the row has no values."""
         shares: Floats = self.counts / _or_nan(self.total)[:, None]
         return shares
 
     def min(self) -> Floats:
-        """Return the left edge of each row's first bucket that holds something."""
+        """Return the left edge of each row's first bucket that is not empty; NaN if the row has no values."""
         return self._where_filled(self.edges[:, :-1], (self.counts > 0).argmax(axis=1))
 
     def max(self) -> Floats:
-        """Return the right edge of each row's last bucket that holds something."""
+        """Return the right edge of each row's last bucket that is not empty; NaN if the row has no values."""
         last = self.counts.shape[1] - 1 - (self.counts[:, ::-1] > 0).argmax(axis=1)
         return self._where_filled(self.edges[:, 1:], last)
 
     def mean(self) -> Floats:
-        """Return each row's mean."""
+        """Return each row's mean; NaN if the row has no values."""
         return _dot(self.shares, self._middles())
 
     def std(self) -> Floats:
-        """Return each row's standard deviation; halves and reaches as in histogram.py, so that nothing overflows."""
+        """Return each row's standard deviation; edges are halved as in `Histogram.std`, so that nothing overflows."""
         halves = self.edges / 2
         reach = halves[:, -1] - halves[:, 0]
         scale = np.where(reach > 0, reach, 1)[:, None]
@@ -75,7 +75,7 @@ class Rows:
         return reach * (2 * deviations)
 
     def quantiles(self, levels: Sequence[float]) -> Floats:
-        """Return the quantiles [n, levels] of each row."""
+        """Return the quantiles [n, levels] of each row; NaN if the row has no values."""
         aims = np.array(levels) * self.total[:, None]
         first = (self.counts > 0).argmax(axis=1)
         found = np.empty(aims.shape)
@@ -88,18 +88,21 @@ class Rows:
         return found
 
     def near_zero(self) -> Floats:
-        """Return the share of each row that is near 0."""
+        """Return the share of each row's values within `NEAR_ZERO` of 0; NaN if the row has no values."""
         below = self._below(np.array([-NEAR_ZERO, NEAR_ZERO]))
         return (below[:, 1] - below[:, 0]) / _or_nan(self.total)
 
     def densities(self, edges: Floats) -> Floats:
-        """Return the share a unit of width [n, bins] between increasing edges, the last one closed; 0 without any."""
+        """Return the share of values per unit of width, [n, bins], between increasing edges; 0 if a row has no values.
+
+        The last bin is closed.
+        """
         counts = np.diff(self._below(edges), axis=1)
         densities: Floats = counts / np.where(self.total > 0, self.total, 1)[:, None] / np.diff(edges)
         return densities
 
     def distances(self, others: Rows) -> Floats:
-        """Return the Wasserstein-1 distance of each row to the same row of others; NaN where one has no value."""
+        """Return the Wasserstein-1 distance of each row to the same row of `others`; NaN if either has no values."""
         points = np.concatenate([self.edges, others.edges], axis=1)
         order = points.argsort(axis=1, kind="stable")
         points = np.take_along_axis(points, order, axis=1)
@@ -113,19 +116,19 @@ class Rows:
         return _dot(both + 2 * crossing, np.diff(points / 2, axis=1))
 
     def _below(self, points: Floats) -> Floats:
-        """Count in each row the values below each of the increasing points, at the last one up to it."""
+        """Count in each row the values below each of the increasing points; at the last one, also those equal to it."""
         index = np.array([edges.searchsorted(points) for edges in self.edges]).reshape(len(self), points.size)
         index[:, -1] = (self.edges <= points[-1]).sum(axis=1)
         return self._at(index, np.broadcast_to(points, index.shape))
 
     def _at(self, index: Indices, points: Floats) -> Floats:
-        """Cumulate up to points [n, m] that have `index` of their row's edges before them."""
+        """Return the cumulated counts at points [n, m]; `index` [n, m] is the number of edges before each point."""
         k = self.counts.shape[1]
         bucket = np.clip(index - 1, 0, k - 1)
-        bucket += np.arange(0, len(self) * (k + 1), k + 1)[:, None]  # in the flat array: the fast way to gather
+        bucket += np.arange(0, len(self) * (k + 1), k + 1)[:, None]  # into the flat array: a faster way to gather
         halves = self.edges.ravel() / 2  # the difference of two halves cannot overflow
         start = halves[bucket]
-        with np.errstate(over="ignore"):  # beyond a bucket of no width
+        with np.errstate(over="ignore"):  # beyond a bucket of width 0
             inside = (points / 2 - start) / np.maximum(halves[bucket + 1] - start, _TINY)
         np.clip(inside, 0, 1, out=inside)
         inside[index > k] = 1
@@ -141,9 +144,10 @@ class Rows:
 
 
 def shared_edges(batches: Sequence[Rows], bins: int, clip: float) -> Floats:
-    """Return equal bins that hold at least `clip` of all rows together: histogram.shared_edges of many.
+    """Return the edges of equal bins that hold at least the share `clip` of all rows together.
 
-    Bins are wide enough for float32 to tell their edges apart.
+    This is `histogram.shared_edges` for many histograms. The bins are wide enough for float32 to distinguish their
+    edges.
     """
     filled = sum(int((rows.total > 0).sum()) for rows in batches)
     cut = (1 - clip) / 2 * filled
@@ -159,9 +163,10 @@ def shared_edges(batches: Sequence[Rows], bins: int, clip: float) -> Floats:
 
 
 def _outermost(parts: Sequence[tuple[Floats, Floats]], cut: float) -> float:
-    """Return the greatest place once at most `cut` of the shares, from the greatest down, is left out; 0 without any.
+    """Return the greatest position left after cutting at most `cut` of the shares from above, 0 if there is none.
 
-    What a part alone is sure to leave behind is left out early: the parts together can be long.
+    Positions of a part that the cut of this part alone already excludes are dropped first, because all parts together
+    can be long.
     """
     tails = [_tail(places[shares > 0], shares[shares > 0], cut) for places, shares in parts]
     together, weights = (np.concatenate([np.zeros(0), *(tail[at] for tail in tails)]) for at in (0, 1))
@@ -170,7 +175,7 @@ def _outermost(parts: Sequence[tuple[Floats, Floats]], cut: float) -> float:
 
 
 def _tail(places: Floats, shares: Floats, cut: float) -> tuple[Floats, Floats]:
-    """Return from the greatest place down all up to the first at which the shares are over `cut`."""
+    """Return positions and shares from the greatest down, up to the first at which the summed shares exceed `cut`."""
     order = places.argsort()[::-1]
     end = int(np.cumsum(shares[order]).searchsorted(cut, "right")) + 1
     return places[order[:end]], shares[order[:end]]

@@ -1,4 +1,4 @@
-"""One tag's histograms of many runs, as TensorBoard gives them: checked, put in order, and what is damaged told."""
+"""One tag's histograms of many runs, as TensorBoard returns them: checked and in order, with sentences about damage."""
 
 from __future__ import annotations
 
@@ -14,35 +14,38 @@ from .catalogue import Catalogue
 from .rows import Floats, Indices, Rows
 from .source import Source
 
-_WIDTH = 32  # buckets come in multiples of it, so that most rows are as long
-_BLOCK = 262_144  # buckets of rows computed at once: 2 MiB of float64 stay in a core's cache
+_WIDTH = 32  # the number of buckets is a multiple of it, so that most rows have the same length
+_BLOCK = 262_144  # buckets computed at once: 2 MiB of float64 stay in a core's cache
 _MOST_BUCKETS = 100_000  # of a histogram, as in reader.values
 _MOST_DAMAGE = 50  # sentences
 _FAULTS = (
     "",
     "expected finite edges, found NaN or infinity",
-    "expected buckets that join, found gaps or overlaps",
+    "expected adjacent buckets, found gaps or overlaps",
     "expected edges that increase, found some that decrease",
-    "expected counts of at least 0, found others",
+    "expected finite counts of at least 0, found negative or non-finite ones",
 )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Whole runs: of each row the place of its run in the catalogue and the step, which increases within a run."""
+    """Whole runs, with a step in each row: the index of the run in the catalogue, the step and the histogram.
+
+    The steps of a run increase.
+    """
 
     runs: Indices
     steps: NDArray[np.int64]
     rows: Rows
 
     def starts(self) -> Indices:
-        """Return for each row the first row of its run."""
+        """Return for each row the index of the first row of its run."""
         begins = np.r_[True, self.runs[1:] != self.runs[:-1]]
         first: Indices = np.flatnonzero(begins)[begins.cumsum() - 1]
         return first
 
     def parts(self) -> Iterator[tuple[int, slice]]:
-        """Yield each run's place and its rows."""
+        """Yield each run's index in the catalogue and the slice of its rows."""
         bounds = np.flatnonzero(np.r_[True, self.runs[1:] != self.runs[:-1], True]).tolist()
         for start, end in pairwise(bounds):
             yield int(self.runs[start]), slice(start, end)
@@ -50,7 +53,11 @@ class Batch:
 
 @dataclass(slots=True)
 class Histograms:
-    """What was read of a tag: batches, the places of runs that there was no room for, and what is damaged."""
+    """What was read of a tag.
+
+    `left_out` has the indices of the runs for which there was no room. `damage` has a sentence for each of the first
+    damaged histograms, `damaged` is the number of all.
+    """
 
     batches: list[Batch] = field(default_factory=list)
     left_out: list[int] = field(default_factory=list)
@@ -59,29 +66,29 @@ class Histograms:
 
     @property
     def count(self) -> int:
-        """How many histograms there are."""
+        """The number of histograms."""
         return sum(len(batch.rows) for batch in self.batches)
 
     def steps(self) -> NDArray[np.int64]:
-        """Return every step that some run has."""
+        """Return every step that at least one run has, in order."""
         return np.unique(np.concatenate([np.zeros(0, np.int64), *(batch.steps for batch in self.batches)]))
 
     def tell(self, sentence: str) -> None:
-        """Keep a sentence about damage while there are few."""
+        """Count a damaged histogram, and keep the sentence about it while there are few."""
         self.damaged += 1
         if self.damaged <= _MOST_DAMAGE:
             self.damage.append(sentence)
 
     def sentences(self) -> list[str]:
-        """Return what is damaged, and how much more than that is."""
+        """Return the sentences about damage; the last one counts those that were not kept."""
         more = self.damaged - len(self.damage)
         return self.damage + [f"and {more:,} more histograms that cannot be read"] * (more > 0)
 
 
 def read_histograms(source: Source, catalogue: Catalogue, tag: str, places: Sequence[int], most: int) -> Histograms:
-    """Read a tag of the runs at some places in the catalogue, together about `most` histograms.
+    """Read a tag of the runs at some indices of the catalogue, about `most` histograms in all.
 
-    No step is ever left out for want of room: runs are.
+    If there is no room, whole runs are left out, but never steps.
     """
     found = Histograms()
     place_of = {catalogue.runs[place].name: place for place in places}
@@ -109,7 +116,7 @@ def read_histograms(source: Source, catalogue: Catalogue, tag: str, places: Sequ
 
 
 def _read(source: Source, catalogue: Catalogue, tag: str, places: Sequence[int]) -> Iterator[tuple[str, Any]]:
-    """Read a tag of some runs, under the names that they have for it."""
+    """Yield the name and the data of each run that has a tag; a run may have logged the tag under another name."""
     runs: dict[str, list[str]] = {}
     for place in places:
         runs.setdefault(catalogue.tags[tag][place], []).append(catalogue.runs[place].name)
@@ -118,22 +125,26 @@ def _read(source: Source, catalogue: Catalogue, tag: str, places: Sequence[int])
 
 
 def _tables(name: str, data: Sequence[Any], found: Histograms) -> dict[int, NDArray[Any]]:
-    """Return the tables [buckets, 3] of left, right and count by step; of a step's several the last counts."""
+    """Return the tables [buckets, 3] of left, right and count by step; the last of several at one step counts.
+
+    Malformed tables are left out and reported to `found`.
+    """
     tables = {}
     for datum in data:
         table = datum.numpy
         if table.ndim == 2 and table.shape[1] == 3 and table.dtype.kind in "iuf" and len(table) <= _MOST_BUCKETS:
             tables[int(datum.step)] = table
         else:
-            tell = f"expected [buckets, 3] of left, right, count, found {table.dtype} {list(table.shape)}"
-            found.tell(f"{name}, step {datum.step}: {tell}")
+            expected = f"numbers [buckets, 3] (left, right, count), at most {_MOST_BUCKETS:,} buckets"
+            what = f"expected {expected}, found {table.dtype} {list(table.shape)}"
+            found.tell(f"{name}, step {datum.step}: {what}")
     return tables
 
 
 def _batch(
     catalogue: Catalogue, waiting: Sequence[tuple[int, int, NDArray[Any]]], width: int, found: Histograms
 ) -> list[Batch]:
-    """Make one batch of what can be read, none where nothing can."""
+    """Return one batch of the histograms that can be read, none if there are none; report the others to `found`."""
     if not waiting:
         return []
     stack = _stack([table for _, _, table in waiting], width)
@@ -146,7 +157,7 @@ def _batch(
 
 
 def _stack(tables: Sequence[NDArray[Any]], width: int) -> Floats:
-    """Stack tables, shorter ones with empty buckets of no width after their last."""
+    """Stack tables into [n, width, 3]; shorter ones get empty buckets of width 0 at their end."""
     stack = np.zeros((len(tables), width, 3))
     for row, table in zip(stack, tables, strict=True):
         row[: len(table)] = table
@@ -156,10 +167,10 @@ def _stack(tables: Sequence[NDArray[Any]], width: int) -> Floats:
 
 
 def _checked(stack: Floats) -> tuple[Floats, NDArray[np.int8]]:
-    """Return the edges [n, k+1], and of each row the place of its fault, 0 for none.
+    """Return the edges [n, k+1], and for each row the index of its fault in `_FAULTS`, 0 for none.
 
-    In histograms that were PyTorch's the outermost edges are the least and the greatest value, also where empty
-    buckets come before them: those are moved there.
+    In PyTorch's histograms the outermost edges are the least and the greatest value, even if empty buckets reach beyond
+    them. The edges of such empty buckets are moved to the outermost edges.
     """
     edges = np.concatenate([stack[:, :, 0], stack[:, -1:, 1]], axis=1)
     counts = stack[:, :, 2]

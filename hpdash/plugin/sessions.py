@@ -13,7 +13,11 @@ from .source import HPARAMS, Source
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """The sessions by run, the swept hyperparameters in the order of the experiment records, and all their bytes."""
+    """The HParams sessions of all runs.
+
+    `swept` has the swept hyperparameters in the order of the experiment records. `contents` has the bytes of each valid
+    record.
+    """
 
     sessions: Sessions
     swept: tuple[str, ...]
@@ -21,7 +25,7 @@ class Records:
 
 
 def read_records(source: Source) -> Records:
-    """Read what every run's HParams records say; a damaged record says nothing."""
+    """Read the HParams records of every run; damaged records are skipped."""
     by_run: dict[str, Session] = {}
     swept: dict[str, None] = {}
     contents = []
@@ -39,8 +43,11 @@ def read_records(source: Source) -> Records:
 
 
 def _declared(content: bytes, run: str) -> list[str]:
-    """Return the names an experiment record calls swept; all of them in a record that hpdash did not write."""
-    from tensorboard.plugins.hparams import plugin_data_pb2  # noqa: PLC0415  as reader.sessions does
+    """Return the names that an experiment record marks as swept.
+
+    If it marks none and hpdash did not write it, return all its names.
+    """
+    from tensorboard.plugins.hparams import plugin_data_pb2  # noqa: PLC0415  slow to import
 
     infos = plugin_data_pb2.HParamsPluginData.FromString(content).experiment.hparam_infos
     marked = [info.name for info in infos if info.differs]

@@ -1,4 +1,4 @@
-"""What TensorBoard knows: the only place that asks its data provider, for one request about one experiment."""
+"""Read from TensorBoard's data provider, for one request about one experiment; no other module does so."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import grpc  # type: ignore[import-untyped]
 from tensorboard.data import provider
 from tensorboard.errors import PublicError
 
-HISTOGRAMS, SCALARS, HPARAMS = "histograms", "scalars", "hparams"  # TensorBoard's plugins, by whom data are kept
+HISTOGRAMS, SCALARS, HPARAMS = "histograms", "scalars", "hparams"  # names of the TensorBoard plugins that own the data
 
-UNAVAILABLE = (grpc.RpcError, PublicError)  # what a provider raises that has no answer
+UNAVAILABLE = (grpc.RpcError, PublicError)  # what a provider raises if it cannot answer
 
-_ALL = 2**31 - 1  # points: as many as there are, never thinned
-_TOGETHER = 64  # runs read in one call, whose answer gRPC bounds at 256 MiB
-_KEPT = {"GrpcDataProvider": 100, "MultiplexerDataProvider": 500}  # steps of a histogram, unless a flag says otherwise
+_ALL = 2**31 - 1  # points to return at most: all of them, no downsampling
+_TOGETHER = 64  # runs read in one call; gRPC limits the response to 256 MiB
+_KEPT = {"GrpcDataProvider": 100, "MultiplexerDataProvider": 500}  # default number of steps per histogram
 
 Listing = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An experiment as a data provider has it; `hints` is what `--samples_per_plugin` says."""
+    """One experiment of a data provider. `hints` has the values of `--samples_per_plugin`, by plugin."""
 
     provider: Any
     context: Any
@@ -32,22 +32,22 @@ class Source:
 
     @property
     def kept(self) -> int | None:
-        """How many steps of a histogram TensorBoard keeps, None where it keeps all or that is not known."""
+        """How many steps of a histogram TensorBoard keeps; None if it keeps all, or if the number is unknown."""
         default = _KEPT.get(type(self.provider).__name__)
         return self.hints.get(HISTOGRAMS, default) or None
 
     def listing(self, plugin: str) -> Listing:
-        """Return each run's tags of a plugin with their metadata."""
+        """Return the tags of a plugin with their metadata: {run: {tag: metadata}}."""
         listing: Listing = self.provider.list_tensors(self.context, experiment_id=self.experiment, plugin_name=plugin)
         return listing
 
     def histograms(self, tag: str, runs: Sequence[str]) -> Iterator[tuple[str, list[Any] | str]]:
-        """Yield of each run that has a tag its data, or a sentence where they cannot be read."""
+        """Yield each run that has a tag, with its data, or with a text that says why they cannot be read."""
         for start in range(0, len(runs), _TOGETHER):
             yield from self._histograms(tag, runs[start : start + _TOGETHER])
 
     def scalars(self, tag: str, runs: Sequence[str]) -> dict[str, dict[int, float]]:
-        """Return of each run that has a scalar its values by step."""
+        """Return {run: {step: value}} of a scalar, for the runs that have it."""
         found = self.provider.read_scalars(
             self.context, experiment_id=self.experiment, plugin_name=SCALARS, downsample=_ALL,
             run_tag_filter=provider.RunTagFilter(runs=runs, tags=[tag]),
@@ -55,7 +55,7 @@ class Source:
         return {run: {datum.step: float(datum.value) for datum in tags[tag]} for run, tags in found.items() if tags}
 
     def _histograms(self, tag: str, runs: Sequence[str]) -> Iterator[tuple[str, list[Any] | str]]:
-        """Read some runs in one call: where that fails half of them, so that what is broken costs only itself."""
+        """Read some runs in one call. If it fails, read each half separately, so that only broken runs are lost."""
         try:
             found = self.provider.read_tensors(
                 self.context, experiment_id=self.experiment, plugin_name=HISTOGRAMS, downsample=_ALL,
@@ -65,7 +65,7 @@ class Source:
             if _is_gone(error):
                 raise
             if len(runs) == 1:
-                yield runs[0], f"what cannot be read ({error})"
+                yield runs[0], f"unreadable data ({error})"
                 return
             middle = len(runs) // 2
             yield from self._histograms(tag, runs[:middle])
@@ -75,5 +75,5 @@ class Source:
 
 
 def _is_gone(error: Exception) -> bool:
-    """Say whether it is the data server that is in trouble, and not the data."""
+    """Return whether the data server failed, rather than the data. RESOURCE_EXHAUSTED: the response was too large."""
     return isinstance(error, grpc.RpcError) and error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED

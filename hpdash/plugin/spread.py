@@ -1,4 +1,4 @@
-"""The answer of `spread`: how far apart the runs of each group are and how much each moves, tag by tag."""
+"""The response of the `spread` route: for each tag, how far apart the runs of each group are and how far they move."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from .rows import Rows
 from .series import Batch, read_histograms
 from .source import Source
 
-MOST_TAGS = 64  # in a question
-MOST_READ = 400_000  # histograms of a tag
-MOST_HISTOGRAMS = 12_000  # measured for an answer, all of its tags together: a few seconds
-_FEWEST_RUNS = 4  # of a group that are measured in any case
-_EXACT = 16  # members up to which the reference is their exact mixture
-_FINE = 512  # bins of it beyond
+MOST_TAGS = 64  # per request
+MOST_READ = 400_000  # histograms read per tag
+MOST_HISTOGRAMS = 12_000  # measured per response, over all its tags; takes a few seconds
+_FEWEST_RUNS = 4  # measured of each group, even if that exceeds MOST_HISTOGRAMS
+_EXACT = 16  # up to so many members, the reference is their exact mixture
+_FINE = 512  # bins of the mixture of more members
 
 Value = Scalar | None
 Groups = Mapping[Value, Sequence[int]]
@@ -39,13 +39,21 @@ def spread_impl(
     source: Source, catalogue: Catalogue, tags: Sequence[str], by: str = "", keep: object = None,
     places: frozenset[int] | None = None, reference: tuple[Value] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return the spread of each tag, of the runs at some places (None: all) that have the kept values.
+    """Return the spread of each tag over some runs, in groups, as JSON values.
 
-    `reference` is the value of the group that others are read against, by default the baseline's. RefusedError where
-    a name or a value is none of the catalogue's.
+    Args:
+        source: the experiment to read from.
+        catalogue: the runs, hyperparameters and tags of the experiment.
+        tags: at most `MOST_TAGS` tags.
+        by: the hyperparameter to group runs by; empty for one group.
+        keep: {"name": [values]}, the values that a run must have; None for no condition.
+        places: the indices in the catalogue of the runs to use; None for all.
+        reference: the value of the group that others are compared with, in a tuple; None for the baseline.
+
+    Raises RefusedError if an argument is invalid, or if a name or a value is not in the catalogue.
     """
     if len(tags) > MOST_TAGS:
-        raise RefusedError(f"tag: expected at most {MOST_TAGS}, found {len(tags)}.")
+        raise RefusedError(f"tag: at most {MOST_TAGS} tags per request, found {len(tags)}.")
     wanted = _wanted(catalogue, keep)
     groups = _groups(catalogue, [place for place in wanted if places is None or place in places], by)
     if reference and by and reference[0] not in _values(catalogue, by):
@@ -61,7 +69,7 @@ def spread_impl(
 
 
 def _wanted(catalogue: Catalogue, keep: object) -> list[int]:
-    """Return the places of the runs that have the kept values."""
+    """Return the indices of the runs that have the kept values; raises RefusedError if `keep` is invalid."""
     kept = {} if keep is None else keep
     if not isinstance(kept, dict) or not all(isinstance(values, list) for values in kept.values()):
         raise RefusedError(f'keep: expected {{"name": [values]}}, found {shorten(keep)}.')
@@ -77,12 +85,13 @@ def _values(catalogue: Catalogue, name: str) -> tuple[Value, ...]:
     for each in catalogue.hparams:
         if each.name == name:
             return each.values
-    known = ", ".join(each.name for each in catalogue.hparams if each.differs) or "none, no run has any"
-    raise RefusedError(f"expected a hyperparameter ({shorten(known)}), found {shorten(name)}.")
+    differing = [each.name for each in catalogue.hparams if each.differs]
+    known = shorten(differing) if differing else "none"
+    raise RefusedError(f"no hyperparameter is called {shorten(name)}. Those that differ between runs: {known}.")
 
 
 def _groups(catalogue: Catalogue, places: Sequence[int], by: str) -> Groups:
-    """Group runs by a hyperparameter's value, in order; by no name all are one group."""
+    """Return the indices of runs by a hyperparameter's value, in order; if `by` is empty, all are one group."""
     if by:
         _values(catalogue, by)
     groups: dict[Value, list[int]] = {}
@@ -107,7 +116,7 @@ def _tag(
     spread = measure({value: [chosen[place] for place in places] for value, places in own.items()})
     against = next((group for group in spread.groups if group.value == reference), None)
     if not against and own:
-        notes.append(f"no run of the reference has {tag}")
+        notes.append(f"no run of the reference group has {tag}")
     if own and not spread.steps:
         notes.append(_no_common_step(sum(map(len, own.values())), sampled(source, found) is not None))
     notes += found.sentences()
@@ -125,31 +134,32 @@ def _tag(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
-    """A run's histograms of a tag: a row a step."""
+    """The histograms of one tag in one run: one row per step."""
 
     steps: NDArray[np.int64]
     rows: Rows
 
     @classmethod
     def of(cls, batch: Batch, part: slice) -> Self:
-        """Take a run out of a batch."""
+        """Return the run that has these rows of a batch."""
         return cls(batch.steps[part], batch.rows.take(np.arange(part.start, part.stop)))
 
     def histograms(self) -> HistogramSeries:
-        """Return them as analysis.spread takes them."""
+        """Return the rows as histograms."""
         return HistogramSeries(self.steps, tuple(map(Histogram, self.rows.edges, self.rows.counts)))
 
     def at(self, steps: Sequence[int]) -> Rows:
-        """Return the rows of some of its steps."""
+        """Return the rows of some of the run's steps."""
         return self.rows.take(self.steps.searchsorted(steps))
 
 
 def _measured(
     catalogue: Catalogue, groups: Groups, series: Mapping[int, Series], room: int
 ) -> tuple[dict[Value, list[int]], list[str]]:
-    """Return the runs to measure, the same share of each group where there is no room for all, and what to say of it.
+    """Return the runs to measure in each group, and notes for the user.
 
-    Which ones is decided by a digest of their names: the first ones would be alike.
+    If there are more than `room` histograms, the same share of each group is measured. Runs are chosen by a digest of
+    their names, because the first runs of a group would be alike.
     """
     own = {value: list(places) for value, places in groups.items() if places}
     count = sum(len(series[place].steps) for places in own.values() for place in places)
@@ -160,19 +170,21 @@ def _measured(
         drawn = sorted(places, key=lambda place: hashlib.sha1(ascii(catalogue.runs[place].name).encode()).digest())
         some[value] = sorted(drawn[: max(_FEWEST_RUNS, len(places) * room // count)])
     runs, everything = (sum(map(len, each.values())) for each in (some, own))
-    return some, [f"measured on {runs:,} of {everything:,} runs, drawn from each group: filter runs or show fewer tags"]
+    measured = f"measured on {runs:,} of {everything:,} runs, a sample of each group"
+    return some, [f"{measured}; to measure more, filter the runs or show fewer tags"]
 
 
 def _no_common_step(runs: int, is_sample: bool) -> str:
-    why = f"no step is common to all {runs} runs"
-    hint = "TensorBoard keeps a sample of each run's steps: start it with --samples_per_plugin=histograms=1000000"
-    return f"{why}: {hint}" if is_sample else f"{why}: filter runs"
+    what = f"the {runs} runs have no step in common"
+    why = "TensorBoard keeps only a sample of each run's steps"
+    hint = "to keep all, restart it with --samples_per_plugin=histograms=1000000"
+    return f"{what}; {why}: {hint}" if is_sample else f"{what}: filter the runs"
 
 
 def _to_reference(
     series: Mapping[int, Series], members: Sequence[HistogramSeries], runs: Iterable[int], steps: Sequence[int]
 ) -> list[dict[str, Any]]:
-    """Return each run's distance, at each step, to the mean distribution of the reference group's members."""
+    """Return the distance of each run, at each step, to the mean distribution of the reference group's `members`."""
     if not members or not steps:
         return []
     means = [_mean([member.histograms[member.steps.searchsorted(step)] for member in members]) for step in steps]
@@ -199,5 +211,5 @@ def _pair(pair: Pair | None) -> list[float | None] | None:
 
 
 def _plain(numbers: Iterable[float]) -> list[float | None]:
-    """Return numbers as JSON has them: what is not finite is nothing."""
+    """Return numbers as JSON values: NaN and infinities become None."""
     return [number if math.isfinite(number) else None for number in numbers]

@@ -1,6 +1,7 @@
-"""A logdir into runs: hpdash's sweeps, Keras' and HParams' runs, PyTorch's, any folder of event files; no TensorFlow.
+"""Read the runs of a logdir: of hpdash, Keras, HParams or PyTorch, or any folder of event files. No TensorFlow needed.
 
-Nothing is written into a logdir, nothing in it is waited for, and damage is told and costs only itself.
+Reading writes nothing into the logdir and waits for nothing in it. Damage is reported, and only what is damaged is left
+out.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from .sweeps import MARKS, Sweep, read_sweep
 
 
 def read(path: Path | str, cached: bool = True) -> Logdir:
-    """Read all runs of a logs root, of one sweep's folder, or of one run's; LogdirError where there is no such folder.
+    """Read all runs of a logs root, of a sweep's folder, or of a run's folder.
 
-    What was damaged or cannot be read is left out and stands in the warnings. `cached` reads only event files that
-    changed since they were last read.
+    What is damaged or cannot be read is left out and named in the warnings. With `cached`, only event files that
+    changed since they were last read are read. Raises LogdirError if the folder does not exist.
     """
     root = Path(os.path.abspath(path))  # noqa: PTH100  links are not resolved: runs are named as the user sees them
     warnings: list[str] = []
@@ -44,7 +45,7 @@ def read(path: Path | str, cached: bool = True) -> Logdir:
 
 
 def _sweeps(root: Path, folders: Sequence[Folder]) -> dict[str, Sweep]:
-    """Read what sweeps say of themselves, by the names of their folders; ".." is that of the one that is above."""
+    """Return the sweeps by the names of their folders; if the root is a run, ".." is the sweep in its parent folder."""
     own = (folder for folder in folders if not folder.names.isdisjoint(MARKS))
     sweeps = {each.name: read_sweep(Path(each.path), root.name if each.name == "." else each.name) for each in own}
     if logdir.parse_run_name(root.name) and any((root.parent / mark).is_file() for mark in MARKS):
@@ -53,7 +54,7 @@ def _sweeps(root: Path, folders: Sequence[Folder]) -> dict[str, Sweep]:
 
 
 def _held(root: Path, files: Sequence[EventFile], cached: bool) -> dict[str, Contents]:
-    """Return what the files hold, by their paths: from the cache what is known, the rest read and kept there."""
+    """Return the contents of event files by path: from the cache if known there, else read and added to the cache."""
     known = cache.load(root, files) if cached else {}
     fresh = read_files([file for file in files if file.path not in known])
     held = {file.path: known.get(file.path) or fresh[file.path] for file in files}
@@ -85,12 +86,12 @@ def _runs(folders: Sequence[Folder], sweeps: Mapping[str, Sweep], held: Mapping[
 
 
 def _sweep_of(name: str, sweeps: Mapping[str, Sweep]) -> Sweep | None:
-    """Return the sweep of the folder that a run's folder is in."""
+    """Return the sweep whose folder contains a run's folder, None if there is none."""
     return sweeps.get(".." if name == "." else parent_of(name))
 
 
 def read_histograms(run: Run, tags: Collection[str], damage: list[Damage] | None = None) -> dict[str, HistogramSeries]:
-    """Read histograms of a run, those of `tags` that it has; what is malformed is left out and added to `damage`."""
+    """Read the histograms of a run that are among `tags`; malformed ones are left out and added to `damage`."""
     layouts, parts = Layouts(), []
     for role, folder in (("", run.folder), (TRAIN, run.folder / TRAIN), (VALIDATION, run.folder / VALIDATION)):
         own = {tag.removeprefix(f"{role}/") for tag in tags} | set(tags)

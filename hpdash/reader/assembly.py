@@ -1,4 +1,4 @@
-"""What the files of a run say, put together with what its sweep says."""
+"""Make runs: combine the contents of a run's event files with what its sweep's folder says about it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ from .values import with_nonfinite
 
 
 def joined(files: Sequence[Contents]) -> Contents:
-    """Join what the files of one folder hold, in their order: what comes later supersedes what it repeats."""
+    """Join the contents of the event files of one folder, in their order.
+
+    Tag by tag, a later file replaces what earlier ones have from its first step on.
+    """
     if len(files) == 1:
         return files[0]
     scalars: dict[str, Series] = {}
@@ -60,9 +63,10 @@ def _session(parts: Sequence[tuple[str, Contents]]) -> Session:
 
 
 def take_in(contents: dict[str, list[tuple[str, Contents]]], foreign: Collection[str]) -> None:
-    """Put runs that are nothing but the session of the run they are in into that run: what `add_hparams` leaves.
+    """Merge each run that only holds a session, as PyTorch's `add_hparams` writes it, into the run that contains it.
 
-    That is a run with hyperparameters and no histograms, right below a run without any, and the only such one there.
+    Such a run has hyperparameters and no histograms, is directly below a run without hyperparameters, and is the only
+    one there that has any. Changes `contents`; `foreign` are the runs that no sweep made.
     """
     sessions = Sessions.of({name: _session(contents[name]) for name in foreign})
     for name in sorted(foreign):
@@ -74,7 +78,7 @@ def take_in(contents: dict[str, list[tuple[str, Contents]]], foreign: Collection
 
 
 def inherited(contents: Mapping[str, Sequence[tuple[str, Contents]]], foreign: Collection[str]) -> dict[str, Any]:
-    """Return the hyperparameters of runs that no sweep made: of their session, of one above them, or of their names."""
+    """Return the hyperparameters of runs that no sweep made (`foreign`): from their sessions or their names."""
     runs = sorted(foreign)
     hparams, _ = hparams_of(runs, Sessions.of({name: _session(parts) for name, parts in contents.items()}))
     return dict(zip(runs, hparams, strict=True))
@@ -87,9 +91,9 @@ def run_of(
     sweep: Sweep | None,
     inherits: Mapping[str, Scalar] | None = None,
 ) -> Run | None:
-    """Make a run of what its parts hold; None where that is nothing but an HParams experiment record.
+    """Make a run from the contents of its parts; None if they hold nothing but an HParams experiment record.
 
-    `inherits` are the hyperparameters of a run that has no session of its own.
+    `inherits` are the hyperparameters to use if the run has no session of its own.
     """
     session = _session(parts)
     scalars = merged((role, contents.scalars) for role, contents in parts)
@@ -111,7 +115,7 @@ def run_of(
 
 
 def _named(pairs: Mapping[str, str]) -> dict[str, Scalar]:
-    """Read the hyperparameters in a run's name: the seed is none of them."""
+    """Return the hyperparameters in a run's name, without the seed."""
     return {name: _value(text) for name, text in pairs.items() if name != "seed"}
 
 
@@ -127,14 +131,14 @@ def _value(text: str) -> Scalar:
 
 
 def runs_without_folders(sweep: Sweep, prefix: str, found: Sequence[Run]) -> Iterator[Run]:
-    """Yield a run for each trial that the journal knows and that left no folder."""
+    """Yield a run for each trial that is in the journal but has no folder; `prefix` comes before its number."""
     numbers = {run.number for run in found if run.sweep == sweep.name}
     for number in sorted(sweep.latest.keys() - numbers):
         yield Run(f"{prefix}{number:04d}", sweep.folder, **sweep.facts(number))
 
 
 def histograms_of(parts: Sequence[tuple[str, Contents]]) -> dict[str, HistogramSeries]:
-    """Return the histograms that a run's parts have kept, with the share of non-finite values hpdash logs beside."""
+    """Return the kept histograms of a run's parts, each with the non-finite values that hpdash logs as a scalar."""
     return merged(
         (role, {tag: _histograms(contents, tag, histograms) for tag, histograms in contents.kept.items()})
         for role, contents in parts

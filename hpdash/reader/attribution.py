@@ -1,6 +1,6 @@
-"""Whose hyperparameters a run has: the one place that decides it, for the commands and for the Weights tab.
+"""Decide from which session or name a run gets its hyperparameters, for the commands and for the Weights tab.
 
-Runs are known by their names in the logdir, with slashes; "." is the logdir itself.
+Runs are identified by their names in the logdir, with slashes; "." is the logdir itself.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Sessions:
 
     @classmethod
     def of(cls, sessions: Mapping[str, Session]) -> Self:
-        """Take those that have hyperparameters."""
+        """Keep only the sessions that have hyperparameters."""
         known = {run: session for run, session in sessions.items() if session.hparams is not None}
         below: dict[str, list[str]] = {}
         for run in known:
@@ -39,15 +39,17 @@ class Sessions:
         return cls(known, below)
 
     def whose(self, run: str) -> str | None:
-        """Return the run whose session a run has: its own, that of the nearest run above it, or that of the only run
-        right below it that has one, as PyTorch's `add_hparams` leaves it.
+        """Return the run whose session applies to a run, None if there is none.
+
+        It is the run itself, else the nearest run above it, else the only run directly below it that has a session, as
+        PyTorch's `add_hparams` writes it.
         """
         above = next((name for name in _upwards(run) if name in self.by_run), None)
         below = self._below.get(run, ())
         return above if above is not None else below[0] if len(below) == 1 else None
 
     def find(self, run: str) -> Session | None:
-        """Return the session of a run, None where it has none."""
+        """Return the session that applies to a run, None if there is none."""
         owner = self.whose(run)
         return None if owner is None else self.by_run[owner]
 
@@ -62,7 +64,7 @@ def _upwards(run: str) -> Iterator[str]:
 def hparams_of(runs: Sequence[str], sessions: Sessions) -> tuple[list[dict[str, Scalar]], str]:
     """Return the hyperparameters of each run, and where they are from: "sessions", "names" or "none".
 
-    Names count only where no run has a session.
+    Names are used only if no session applies to any of the runs.
     """
     found = [sessions.find(run) for run in runs]
     named = names.hyperparameters(runs) if runs and not any(found) else None

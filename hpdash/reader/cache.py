@@ -1,8 +1,9 @@
-"""What event files held when they were last read, kept outside the logdir; whatever is wrong with it, it is a miss.
+"""A cache of the contents of event files, kept outside the logdir. If anything is wrong with it, it is a miss.
 
-One file a logdir: the CRC-32C of the rest, the size of what follows, JSON, and the numbers it speaks of, eight bytes
-each. An entry holds as long as its event file has the same size, times of change and inode. Tags, their counts and the
-names of hyperparameters, in which most files are alike, are kept once, as a shape.
+There is one cache file per logdir: the CRC-32C of the rest (u32), the size of the JSON (u64), the JSON, and the numbers
+that the JSON refers to, 8 bytes each. An entry is valid as long as its event file has the same size, times of change
+and inode. Most files have the same tags, counts of values and names of hyperparameters; these are stored once, as a
+shape.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from .folders import EventFile
 from .sessions import Session
 
 _VERSION = 2
-_MOST = 50  # logdirs
+_MOST = 50  # cache files, one per logdir
 _sum, _size = struct.Struct("<I"), struct.Struct("<Q")
 _Counts = tuple[tuple[str, int], ...]
 _Shape = tuple[_Counts, _Counts, tuple[str, ...]]  # scalars, histograms, hyperparameters
@@ -36,7 +37,7 @@ _FAULTS = (OSError, ValueError, LookupError, TypeError, AttributeError, Recursio
 
 
 def load(root: Path, files: Iterable[EventFile]) -> dict[str, Contents]:
-    """Return what is known of the files as they are now, by their paths."""
+    """Return the cached contents of the files that have not changed, by path; empty if the cache cannot be read."""
     try:
         stored, numbers = _read(_place(root))
         whole, real = np.frombuffer(numbers, np.int64), np.frombuffer(numbers, np.float64)
@@ -51,7 +52,10 @@ def load(root: Path, files: Iterable[EventFile]) -> dict[str, Contents]:
 
 
 def save(root: Path, files: Iterable[EventFile], held: Mapping[str, Contents]) -> None:
-    """Keep this instead of what was kept of the logdir before; where that cannot be, nothing."""
+    """Replace the cache file of a logdir, and remove the oldest cache files if there are too many.
+
+    `held` has the contents of each file, by path. Errors are ignored: the cache is then a miss.
+    """
     with suppress(*_FAULTS):
         place, numbers, shapes = _place(root), bytearray(), dict[_Shape, int]()
         entries = {file.path: _entry(file, held[file.path], numbers, shapes) for file in files}
@@ -84,7 +88,10 @@ def _read(place: Path) -> tuple[dict[str, Any], bytes]:
 
 
 def _replace(place: Path, data: bytes) -> None:
-    """Write a file whole or not at all; what a power cut leaves of it fails its checksum."""
+    """Write a file completely or not at all.
+
+    There is no fsync: a file that a power cut left incomplete fails its checksum.
+    """
     file, part = tempfile.mkstemp(dir=place.parent)
     try:
         with os.fdopen(file, "wb") as opened:
@@ -96,7 +103,7 @@ def _replace(place: Path, data: bytes) -> None:
 
 
 def _entry(file: EventFile, contents: Contents, numbers: bytearray, shapes: dict[_Shape, int]) -> dict[str, Any]:
-    """Return what describes the contents of a file; add its arrays to the numbers, its shape to the shapes."""
+    """Return the JSON entry of a file; add its arrays to `numbers` and its shape to `shapes`."""
     start, session = len(numbers) // 8, contents.session
     for series in contents.scalars.values():
         numbers += series.steps.tobytes() + series.values.tobytes() + series.times.tobytes()
@@ -119,7 +126,10 @@ def _entry(file: EventFile, contents: Contents, numbers: bytearray, shapes: dict
 def _contents(
     path: str, entry: Mapping[str, Any], shape: _Shape, whole: NDArray[np.int64], real: NDArray[np.float64]
 ) -> Contents:
-    """Make a file's contents of what describes them and of the numbers, as integers and as floats."""
+    """Return a file's contents from its JSON entry, its shape and the numbers of the cache file.
+
+    `whole` and `real` are these numbers as int64 and as float64.
+    """
     at, scalars, histograms = entry["start"], {}, {}
     for tag, count in shape[0]:
         middle, last, end = at + count, at + 2 * count, at + 3 * count

@@ -1,7 +1,7 @@
-"""The values of one tag as they come in, and the rule for steps that go back.
+"""The values of one tag as they are read, and the rule for steps that go back.
 
-A value supersedes what its tag had at the same step and at later ones, as in TensorBoard's data server; so steps
-increase, and a run that was started again does not zig-zag.
+A value replaces the values of its tag at the same step and at later ones, as in TensorBoard's data server. So steps
+increase, and the curve of a run that was started again does not zigzag.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from ..runs import Series
 
 
 class Column:
-    """The values of a tag: of a scalar numbers and wall times, of a histogram only its steps, or those to be kept."""
+    """The values of one tag: numbers and wall times of a scalar, or steps of a histogram.
+
+    `histograms` are the histograms themselves, if they are kept; `last` is the last step.
+    """
 
     __slots__ = ("_numbers", "_steps", "_times", "histograms", "last")
 
@@ -27,19 +30,19 @@ class Column:
         self.last = -(2**63) - 1  # before every step
 
     def add(self, step: int, number: float, time: float) -> None:
-        """Add a number."""
+        """Add a value of a scalar; `time` is its wall time."""
         self._begin(step)
         self._numbers.append(number)
         self._times.append(time)
 
     def count(self, step: int, kept: Histogram | None = None) -> None:
-        """Add a histogram's step, and the histogram where it is to be kept."""
+        """Add a histogram's step, and the histogram itself if it is kept."""
         self._begin(step)
         if kept:
             self.histograms.append(kept)
 
     def extend(self, steps: Sequence[int], numbers: Sequence[float] = (), times: Sequence[float] = ()) -> None:
-        """Add numbers or, where there are none, histograms at steps that increase."""
+        """Add values of a scalar or, without `numbers`, steps of a histogram: at least one, in increasing order."""
         self._begin(steps[0])
         self._steps.extend(steps[1:])
         self._numbers.extend(numbers)
@@ -57,10 +60,10 @@ class Column:
 
     @property
     def steps(self) -> NDArray[np.int64]:
-        """The steps at which there is a value."""
+        """The steps at which there is a value: int64 [n]."""
         return np.frombuffer(self._steps, np.int64)
 
     @property
     def series(self) -> Series:
-        """The numbers of a scalar."""
+        """The values of a scalar, with steps and wall times."""
         return Series(self.steps, np.frombuffer(self._numbers), np.frombuffer(self._times))

@@ -1,4 +1,4 @@
-"""One event file in one pass: its scalars, which histograms it has at which steps, and its HParams session."""
+"""Read one event file in one pass: its scalars, the steps of its histograms, and its HParams session."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ _float64 = struct.Struct("<d").unpack_from
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What one event file holds; `began` is the time of its first event.
+    """The contents of one event file.
 
-    `histograms` has the steps of each tag, `kept` those that were asked for, one a step.
+    `histograms` has the steps of each histogram tag. `kept` has the histograms of the tags that were asked for, one per
+    step. `began` is the wall time of the first event.
     """
 
     scalars: dict[str, Series] = field(default_factory=dict)
@@ -41,10 +42,11 @@ class Contents:
 
 
 def read_file(path: Path, layouts: Layouts, tags: Collection[str] = ()) -> Contents:
-    """Read an event file, and the histograms of these tags; of others, only at which steps they are.
+    """Read an event file, with the histograms of `tags`; of other histograms, only the steps.
 
-    Reads of several files share their layouts. A histogram is checked when it is kept; one that is only counted has to
-    have a finite first edge, which those of TensorFlow have not where a NaN was among the values.
+    Pass the same `layouts` for several files: what is learned from one helps with the next. A histogram that is kept is
+    checked. If only its step is read, its first edge must be finite; TensorFlow's is not if a value was NaN.
+    Damage, or a file that cannot be read, is reported in the result's `damage`.
     """
     return _Reading(path, layouts, tags).contents()
 
@@ -59,11 +61,11 @@ class _Reading:
         self.session = Session()
         self.began: float | None = None
         self.damage: list[Damage] = []
-        self.plugins: dict[str, str | None] = {}  # by tag; the first metadata count, and later values may have none
-        self.last = layouts.unknown  # of the last record
+        self.plugins: dict[str, str | None] = {}  # by tag; the first metadata count, because later values may have none
+        self.last = layouts.unknown  # the layout of the last record
 
     def contents(self) -> Contents:
-        """Read the file; those of its records that are laid out as others were are not parsed."""
+        """Read the file; records with a known layout are not parsed."""
         from tensorboard.compat.proto import event_pb2  # noqa: PLC0415  takes longer to import than a cached read
 
         try:
@@ -79,7 +81,7 @@ class _Reading:
         return Contents(scalars, steps, self.session, self.began, tuple(self.damage), kept)
 
     def column(self, layout: Layout) -> Column:
-        """Return the column of a layout's tag, a new one where it is new in this file."""
+        """Return the column of a layout's tag; create it if the tag is new in this file."""
         columns = self.scalars if layout.is_scalar else self.histograms
         if layout.tag not in columns:
             columns[layout.tag] = Column()
@@ -87,7 +89,7 @@ class _Reading:
         return columns[layout.tag]
 
     def skim(self, data: bytes, at: int) -> int:
-        """Take the strides that follow the last record; return where they end."""
+        """Read the strides that follow the last record, from `at` on; return where they end."""
         if self.tags or not (found := self.layouts.strides(self.last, data, at)):
             return at
         stride, taken = found
@@ -100,7 +102,7 @@ class _Reading:
         return taken.end
 
     def take(self, body: bytes) -> bool:
-        """Take in a record of a known layout; say whether it is one."""
+        """Read a record if its layout is known; return whether it was read. If not, it must be parsed."""
         step, at = step_of(body)
         layout = self.layouts.find(body, at)
         before, self.last = self.last, layout or self.layouts.unknown
@@ -116,11 +118,11 @@ class _Reading:
         return True
 
     def parse(self, offset: int, body: bytes, parser: Any) -> None:
-        """Take in a record by parsing all of it."""
+        """Read a record by parsing all of it; what is damaged is added to `damage`."""
         try:
             event = parser.FromString(body)
-        except Exception as error:  # protobuf's DecodeError, which its versions have in different places
-            self.damage.append(Damage(self.path, offset, f"a record that holds no event ({error})"))
+        except Exception as error:  # protobuf's DecodeError, whose module depends on the version
+            self.damage.append(Damage(self.path, offset, f"this record is not a valid event ({error})"))
             return
         self.began = event.wall_time if self.began is None else self.began
         for value in event.summary.value:
@@ -133,7 +135,7 @@ class _Reading:
                     self.layouts.learn(value.tag, self.plugins.get(value.tag), body, step_of(body)[1], raw)
 
     def value(self, event: Any, value: Any) -> bytes:
-        """Take in one value; return the bytes that hold it, nothing where others of its tag may be unlike it."""
+        """Read one value; return the bytes that hold it, empty if no layout can be learned from it."""
         tag, metadata = value.tag, value.metadata.plugin_data
         plugin = self.plugins.setdefault(tag, metadata.plugin_name) if metadata.plugin_name else self.plugins.get(tag)
         if plugin == HPARAMS:

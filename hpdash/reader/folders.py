@@ -1,4 +1,4 @@
-"""Which folders of a logdir are runs, and which of them belong together."""
+"""Find the folders of a logdir that are runs, and those that together are one run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import TypeVar
 from .. import logdir
 from ..logdir import VALIDATION
 
-TRAIN = "train"  # where Keras' TensorBoard callback writes what it measures in training
-_EVENTS = logdir.EVENT_FILE.rpartition(".")[2]  # in a file's name, it makes TensorBoard read it
+TRAIN = "train"  # the folder in which Keras' TensorBoard callback writes training metrics
+_EVENTS = logdir.EVENT_FILE.rpartition(".")[2]  # TensorBoard reads every file with this in its name
 _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
 class EventFile:
-    """An event file and what changes when it does: size, times of change, inode."""
+    """An event file. `key` changes when the file does: size, mtime (ns), ctime (ns), inode; empty if unknown."""
 
     path: str
     key: tuple[int, ...]
@@ -27,9 +27,9 @@ class EventFile:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder by its name in the logdir, "." for the logdir itself, with its event files in the order of their names.
+    """A folder of a logdir, with its event files sorted by name.
 
-    `names` are those of all that is in it.
+    `name` is its path in the logdir, with slashes, "." for the logdir itself. `names` are the names of all its entries.
     """
 
     path: str
@@ -39,7 +39,7 @@ class Folder:
 
     @property
     def parent(self) -> str:
-        """The name of the folder it is in."""
+        """The name of the parent folder."""
         return self.name.rpartition("/")[0] or "."
 
     @property
@@ -50,25 +50,25 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Event files and their role in a run: "" for those in its own folder, "train" and "validation" for those below."""
+    """Event files of a run. `role` is "" in the run's own folder, "train" or "validation" in a subfolder so named."""
 
     role: str
     files: tuple[EventFile, ...]
 
 
 def walk(root: Path, warnings: list[str]) -> Iterator[Folder]:
-    """Yield the folders of a logdir, each before those in it; a folder that a link leads back to is not entered.
+    """Yield the folders of a logdir, each before its subfolders; a link to a folder above it is not followed.
 
-    What cannot be listed is left out and becomes a warning.
+    A folder that cannot be listed is left out, and `warnings` gets a message.
     """
     pending = [(str(root), ".", frozenset[tuple[int, int]]())]
     while pending:
         path, name, above = pending.pop()
         try:
-            status = os.stat(path)  # noqa: PTH116  a Path for each of thousands of folders takes longer than this
+            status = os.stat(path)  # noqa: PTH116  thousands of Path objects would take longer
             with os.scandir(path) as listed:
                 entries = sorted(listed, key=attrgetter("name"))
-        except (OSError, ValueError) as error:  # of a NUL in the path
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
             warnings.append(f"{path}: expected a folder of logs, found: {getattr(error, 'strerror', error)}")
             continue
         here = (status.st_dev, status.st_ino)
@@ -82,11 +82,11 @@ def walk(root: Path, warnings: list[str]) -> Iterator[Folder]:
 
 
 def _is_folder(entry: os.DirEntry[str], warnings: list[str]) -> bool:
-    """Return whether an entry is a folder; a link that leads nowhere, or back to itself, is none and is told."""
+    """Return whether an entry is a folder. If that is unknown, as for a link to itself: add a warning, return False."""
     try:
         return entry.is_dir()
     except OSError as error:
-        if _EVENTS not in entry.name:  # else who reads it is told why
+        if _EVENTS not in entry.name:  # else reading the event file reports the error
             warnings.append(f"{entry.path}: expected a folder of logs, found: {error.strerror}")
         return False
 
@@ -98,9 +98,9 @@ def _event_files(entries: Iterable[os.DirEntry[str]]) -> Iterator[EventFile]:
                 if not entry.is_file():
                     continue
                 status = entry.stat()
-            except FileNotFoundError:  # moved since it was listed
+            except FileNotFoundError:  # moved or deleted since it was listed
                 continue
-            except OSError:  # who reads it is told why
+            except OSError:  # reading the file reports the error
                 yield EventFile(entry.path, ())
             else:
                 key = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
@@ -108,10 +108,10 @@ def _event_files(entries: Iterable[os.DirEntry[str]]) -> Iterator[EventFile]:
 
 
 def parts_of_runs(folders: Iterable[Folder]) -> dict[str, list[Part]]:
-    """Sort the folders that have event files into runs: by the run's name, its own folder first.
+    """Return the parts of each run, by the run's name; the part in its own folder is the first.
 
     Keras writes a run as `<run>/train` and `<run>/validation`, hpdash as `<run>` and `<run>/validation`. A folder of
-    such a name that stands beside other runs is one of them.
+    such a name that is next to other runs is a run itself. Folders without event files are left out.
     """
     filled = {folder.name: folder for folder in folders if folder.files}
     beside: dict[str, set[str]] = {}
@@ -128,16 +128,20 @@ def parts_of_runs(folders: Iterable[Folder]) -> dict[str, list[Part]]:
 
 
 def _is_part(leaf: str, siblings: set[str], has_parent: bool) -> bool:
-    """Say whether a folder named so, beside these and perhaps in a run's folder, is a part of a run."""
+    """Return whether a folder named "train" or "validation" is a part of a run, not a run itself.
+
+    `siblings` are the names of the folders with event files in its parent, including its own. `has_parent` says whether
+    the parent has event files too.
+    """
     if siblings == {leaf}:
         return True
     return VALIDATION in siblings if leaf == TRAIN else TRAIN in siblings or has_parent
 
 
 def merged(parts: Iterable[tuple[str, Mapping[str, _Value]]]) -> dict[str, _Value]:
-    """Join what a run's parts have under its tags: those in training as they are, `validation/<tag>` of the other.
+    """Merge the values of a run's parts by tag: training tags as they are, the others as `validation/<tag>`.
 
-    A training tag that the run's own folder has too keeps its folder: `train/<tag>`.
+    A tag of the "train" part that the run's own folder has too becomes `train/<tag>`.
     """
     run: dict[str, _Value] = {}
     for role, values in parts:

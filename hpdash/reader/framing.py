@@ -1,4 +1,4 @@
-"""The framing of event files (TFRecord), and how to go on behind damage.
+"""The framing of event files (TFRecord), and how reading continues after damage.
 
 A record is its length (u64), the length's masked CRC-32C, that many bytes of data, and their masked CRC-32C
 (TensorFlow, `core/lib/io/record_writer.h`).
@@ -21,8 +21,8 @@ from ..runs import Damage
 HEAD, SUM = 12, 4  # bytes
 MASK = 0xA282EAD8
 _CHUNK = 1 << 20
-_LONGEST = 1 << 27  # bytes of a record that are taken into memory; those of numbers are below 3 MB
-_UPPER_HALF = bytes(4)  # of the length of any record below 4 GiB
+_LONGEST = 1 << 27  # bytes of a record that is read into memory; scalars and histograms are below 3 MB
+_UPPER_HALF = bytes(4)  # the high bytes of the length of any record below 4 GiB
 _NONZERO = re.compile(rb"[^\0]")
 _stored_sum = struct.Struct("<I").unpack_from
 
@@ -30,16 +30,17 @@ _stored_sum = struct.Struct("<I").unpack_from
 def records(
     path: Path, file: FileIO, damage: list[Damage], skim: Callable[[bytes, int], int]
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield each good record's offset and data, up to the file's size when this began; add what is bad to `damage`.
+    """Yield the offset and the data of each valid record, up to the size of the file at the start of the call.
 
-    `skim` gets a piece of the file and where in it a record begins; it may take records itself, after checking them,
-    and returns where it has stopped. Damage costs what lies between its place and the next header whose checksum
-    fits. Holds at most a megabyte and one record of the file, none that is longer than records of numbers can be.
+    `skim` gets a piece of the file and the offset in it at which a record begins. It may check and read records itself,
+    and returns the offset at which it stopped. Damage is added to `damage`, and reading continues at the next header
+    whose checksum matches. At most 1 MiB and one record of the file are in memory; records that are longer than any
+    with scalars or histograms are skipped.
     """
     size = os.fstat(file.fileno()).st_size
-    base, data, at = 0, b"", 0  # `data` are the file's bytes from `base` on, and `at` is where in them a record begins
+    base, data, at = 0, b"", 0  # `data` are the file's bytes from offset `base` on; a record begins at data[at]
     if not size:
-        damage.append(Damage(path, 0, "0 bytes: nothing written yet, or lost"))
+        damage.append(Damage(path, 0, "the file is empty: nothing has been written yet, or its content was lost"))
     while base + (at := skim(data, at)) < size:
         length = _length(data[at : at + HEAD])
         end = at + HEAD + length
@@ -51,7 +52,7 @@ def records(
                 at = end + SUM
                 continue
         if length > _LONGEST and base + end + SUM <= size:
-            reason = f"a record of {length:,} bytes, of which at most {_LONGEST:,} are read; left out"
+            reason = f"a record of {length:,} bytes was skipped: the limit is {_LONGEST:,} bytes"
             damage.append(Damage(path, base + at, reason))
             base, data, at = file.seek(base + end + SUM), b"", 0
             continue
@@ -64,14 +65,14 @@ def records(
 
 
 def _reason(start: int, stop: int, size: int, is_whole: bool, is_cut: bool) -> str:
-    left_out = f"{stop - start:,} bytes left out"
+    skipped = f"{stop - start:,} bytes skipped"
     if is_whole:
-        return f"a record's data do not fit their checksum; {left_out}"
+        return f"the checksum of a record does not match; {skipped}"
     if stop < size:
-        return f"no record begins here; {left_out}"
+        return f"no valid record here; {skipped}"
     if is_cut:
-        return "truncated: still being written, or cut off"
-    return f"no record from here on; {left_out}" if start else "not an event file: no record in it"
+        return "the last record is incomplete: it is still being written, or the file was cut off"
+    return f"no valid record from here to the end; {skipped}" if start else "not an event file: it has no valid record"
 
 
 def _more(file: FileIO, size: int, position: int, missing: int) -> bytes:
@@ -80,26 +81,26 @@ def _more(file: FileIO, size: int, position: int, missing: int) -> bytes:
 
 @lru_cache(4096)
 def _length(header: bytes) -> int:
-    """Return the length that a record's header gives, -1 where it is cut or its checksum does not fit."""
+    """Return the length in a record's header, -1 if the header is incomplete or its checksum does not match."""
     length = int.from_bytes(header[:8], "little")
     return length if header == header_of(length) else -1
 
 
 def header_of(length: int) -> bytes:
-    """Return the header of a record with so many bytes of data."""
+    """Return the header of a record with `length` bytes of data."""
     data = length.to_bytes(8, "little")
     crc: int = crc32c(data)
     return data + (((crc >> 15 | crc << 17) + MASK) & 0xFFFFFFFF).to_bytes(SUM, "little")
 
 
 def _next_header(file: FileIO, size: int, base: int, data: bytes, at: int) -> tuple[int, bytes, int]:
-    """Return where the next header from `at` on is, as (base, data, at): the end of the file where there is none."""
+    """Return the (base, data, at) of the next header from `at` on, or of the end of the file if there is none."""
     while True:
         zeros = data.find(_UPPER_HALF, at + 4)
         while 0 <= zeros <= len(data) - 8:
             if _length(data[zeros - 4 : zeros + 8]) >= 0:
                 return base, data, zeros - 4
-            after = _NONZERO.search(data, zeros)  # through a run of zeros at once
+            after = _NONZERO.search(data, zeros)  # skip a run of zeros at once
             zeros = data.find(_UPPER_HALF, max(zeros + 1, (after.start() if after else len(data)) - 7))
         kept = max(at, len(data) - HEAD + 1)
         base, data, at = base + kept, data[kept:], 0

@@ -1,4 +1,4 @@
-"""Event files read on several processors at once: a further process for each, where there is so much that it pays."""
+"""Read event files on several processors at once, with helper processes if there is enough data to pay for them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from .events import Contents, read_file
 from .folders import EventFile
 from .layouts import Layouts
 
-_PAYS = 64 << 20  # bytes for each process: several times what one reads while another starts
-_BATCH = 2 << 20  # bytes to be read before there is an answer
-_AHEAD = 2  # batches that a helper has, so that it need not wait for the next
+_PAYS = 64 << 20  # bytes per helper: several times what a process reads while a helper starts
+_BATCH = 2 << 20  # bytes of event files in a batch
+_AHEAD = 2  # batches that a helper has at a time, so that it never waits for the next
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from hpdash.reader.helpers import serve; serve({pipe})"
 
 Batch = list[str]
 
 
 def read_files(files: Sequence[EventFile]) -> dict[str, Contents]:
-    """Read event files, on all of the processors that this process may use; return what each holds, by its path."""
+    """Read event files on up to all processors that this process may use; return the contents of each by its path."""
     held: dict[str, Contents] = {}
     waiting, layouts, helpers = deque(_batches(files)), Layouts(), list[_Helper]()
     with ExitStack() as stack:
@@ -46,7 +46,7 @@ def read_files(files: Sequence[EventFile]) -> dict[str, Contents]:
 
 
 def _worthwhile(files: Sequence[EventFile]) -> int:
-    """Return how many processes would help this one."""
+    """Return how many helper processes are worth starting."""
     size = sum(file.key[0] for file in files if file.key)
     return min(cores() - 1, size // _PAYS) if os.name == "posix" and sys.executable else 0
 
@@ -64,7 +64,7 @@ def _batches(files: Sequence[EventFile]) -> Iterator[Batch]:
 
 
 class _Helper:
-    """A process that reads batches of files; those that it dies of, or with, are waiting again."""
+    """A process that reads batches of files. If it dies, its batches go back to those that are waiting."""
 
     def __init__(self) -> None:
         self.given: deque[Batch] = deque()
@@ -89,7 +89,7 @@ class _Helper:
         self._process.wait()
 
     def feed(self, waiting: deque[Batch]) -> None:
-        """Hand out batches until it has enough."""
+        """Give the helper waiting batches until it has enough."""
         while waiting and not self._is_lost and len(self.given) < _AHEAD:
             self.given.append(waiting.popleft())
             try:
@@ -98,7 +98,7 @@ class _Helper:
                 self._lose(waiting)
 
     def answer(self, waiting: deque[Batch]) -> dict[str, Contents]:
-        """Return what the files of its first batch hold; nothing where it has died."""
+        """Receive the contents of the files in the helper's first batch, by path; empty if the helper has died."""
         try:
             held: list[Contents] = self.pipe.recv()
         except (EOFError, OSError):
@@ -113,7 +113,7 @@ class _Helper:
 
 
 def serve(descriptor: int) -> None:
-    """Be a helper: read the batches that come over a pipe until it closes."""
+    """Run a helper process: read the batches that arrive over a pipe until the pipe closes."""
     layouts = Layouts()
     with suppress(EOFError, OSError), Connection(descriptor) as pipe:
         while True:

@@ -1,4 +1,4 @@
-"""How the records of a tag are laid out, so that those like it need not be parsed: most records of a file are alike."""
+"""How the records of a tag are laid out. Most records of a file are alike, so most need not be parsed."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from google_crc32c import value as crc32c
 
 from .framing import HEAD, MASK, SUM, header_of
 
-_MOST_ALIKE = 64  # layouts of one size, among which a record's is looked for
+_MOST_ALIKE = 64  # layouts of one size that are compared with a record
 _LONGEST = 256  # records of a stride
-_MOST_STRIDES = 4  # that can follow a record
-_MOST_PLACES = 1024  # at which strides are known
-_LONGEST_STEP = 20  # bytes, with the wall time before it
-_FIELDS = 7  # of a record in a stride
-_WALL_TIME, _STEP = b"\x09", 0x10  # what comes before an event's wall time and before its step
+_MOST_STRIDES = 4  # strides that are known to follow a record
+_MOST_PLACES = 1024  # combinations of layout and step width with known strides
+_LONGEST_STEP = 20  # bytes of a wall time and a step
+_FIELDS = 7  # values unpacked from each record of a stride
+_WALL_TIME, _STEP = b"\x09", 0x10  # the protobuf keys before an event's wall time and before its step
 
 
 class Layout:
-    """The records of one tag: behind the step `head`, the value (`width` bytes), and `tail`, of together `size` bytes.
+    """The bytes of one tag's records after the step: `head`, the value and `tail`.
 
-    The head has the tag and the sizes of all parts, the tail the metadata. The value is a float32, or a histogram's
-    table of float64. `successor` is what came next the last time.
+    The head has the tag and the sizes of all parts, the tail has the metadata. The value is a float32, or a histogram's
+    table of float64; it begins at `start` and has `width` bytes. All three together have `size` bytes. `successor` is
+    the layout of the record that came next last time.
     """
 
     __slots__ = ("head", "is_scalar", "plugin", "size", "start", "successor", "tag", "tail", "width")
@@ -36,7 +37,7 @@ class Layout:
         self.successor: Layout | None = None
 
     def cycle(self) -> list[Layout]:
-        """Return what follows, until it begins anew; nothing where it does not soon."""
+        """Return the layouts that follow, up to where they repeat; empty if they do not repeat within `_LONGEST`."""
         found: dict[Layout, None] = {}
         following = self.successor
         while following is not None and following not in found and len(found) < _LONGEST:
@@ -47,7 +48,10 @@ class Layout:
 
 @dataclass(slots=True)
 class Taken:
-    """What strides held: the steps, and at each a wall time and a number of every layout, one behind the other."""
+    """What was read from strides: the steps, and for each step a wall time and a number of every layout, in turn.
+
+    `end` is where the strides end. The number of a histogram is its first edge.
+    """
 
     end: int
     steps: list[int] = field(default_factory=list)
@@ -56,10 +60,11 @@ class Taken:
 
 
 class Stride:
-    """The records that a training loop writes in turn at every step, taken at once.
+    """The records that a training loop writes at every step, one per layout, read all at once.
 
-    `width` is how many bytes the step takes. All has to be as expected: sizes, tags, metadata and checksums the same,
-    one step that increases, and numbers (of a histogram its first edge) that are finite.
+    `width` is the number of bytes of the step. A stride is read only if all of this holds: sizes, tags and metadata are
+    as in the layouts, checksums match, all records have the same step, steps increase, and the numbers (of a histogram
+    its first edge) are finite.
     """
 
     def __init__(self, layouts: Sequence[Layout], width: int) -> None:
@@ -79,7 +84,7 @@ class Stride:
         )
 
     def take(self, data: bytes, at: int) -> Taken:
-        """Take as many strides as there are from `at` on."""
+        """Read as many strides as there are in `data` from `at` on."""
         taken, last = Taken(at), -math.inf
         while taken.end + self.size <= len(data):
             block = data[taken.end : taken.end + self.size]
@@ -108,9 +113,9 @@ class Stride:
 
 
 class Layouts:
-    """The layouts seen so far, in however many files, and the strides they make.
+    """The layouts seen so far, in one or several files, and the strides that they form.
 
-    `unknown` stands for every record that has none.
+    `unknown` stands for the layout of every record whose layout is not known.
     """
 
     def __init__(self) -> None:
@@ -119,14 +124,14 @@ class Layouts:
         self._strides: dict[tuple[Layout, int], list[Stride]] = {}
 
     def find(self, body: bytes, at: int) -> Layout | None:
-        """Return the layout of a record whose step ends at `at`."""
+        """Return the layout of a record whose step ends at `at`, None if it is not known."""
         for layout in self._by_size.get(len(body) - at, ()):
             if body.startswith(layout.head, at) and body.endswith(layout.tail):
                 return layout
         return None
 
     def learn(self, tag: str, plugin: str | None, body: bytes, at: int, value: bytes) -> None:
-        """Learn from a record that is understood, unless it is not sure where in it the value's bytes are."""
+        """Learn the layout of a parsed record, unless the bytes of its `value` are not found exactly once."""
         start = body.find(value, at)
         if start < at or body.count(value) > 1:
             return
@@ -135,7 +140,7 @@ class Layouts:
         alike[:] = [layout, *(one for one in alike if (one.head, one.tail) != (layout.head, layout.tail))][:_MOST_ALIKE]
 
     def strides(self, layout: Layout, data: bytes, at: int) -> tuple[Stride, Taken] | None:
-        """Take the strides that follow a record of a layout; None where there are none."""
+        """Read the strides that follow a record of a layout; None if there are none."""
         width = step_of(data[at + HEAD : at + HEAD + _LONGEST_STEP])[1] - 10
         if width < 1:
             return None
@@ -149,19 +154,20 @@ class Layouts:
         if not cycle or any(stride.layouts == cycle for stride in known):
             return None
         stride = Stride(cycle, width)
-        known[:] = sorted([stride, *known][:_MOST_STRIDES], key=lambda one: -one.size)  # one may begin as a longer one
+        # the longest first: a stride may be the beginning of a longer one
+        known[:] = sorted([stride, *known][:_MOST_STRIDES], key=lambda one: -one.size)
         return (stride, taken) if (taken := stride.take(data, at)).steps else None
 
 
 def step_of(body: bytes) -> tuple[int, int]:
-    """Return an event's step and where what follows it begins, in an event that begins with its wall time."""
+    """Return an event's step and the offset of what follows the step. The event must begin with its wall time."""
     if len(body) > 11 and body[9] == _STEP and body[10] < 128:
         return body[10], 11
     return _varint(body, 10) if len(body) > 9 and body[9] == _STEP else (0, 9)
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Read a protobuf's signed varint; return it and where it ends, the end of the data where it is cut."""
+    """Return a signed protobuf varint and the offset of its end; 0 and the end of the data if it is incomplete."""
     number = shift = 0
     for place in range(at, min(at + 10, len(data))):
         number |= (data[place] & 127) << shift

@@ -1,4 +1,4 @@
-"""What run names tell: the shortest labels, and hyperparameters where nobody logged any."""
+"""What is read from run names: short labels, and hyperparameters if none were logged."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _PAIRS = re.compile(r"[,;&\s]+|-(?=[A-Za-z_][\w.]*=)")
 _WORDS = re.compile(r"(?<!\d[eE])-")  # 1e-3 is one word
 _KEY = re.compile(r"[A-Za-z_][\w.]*")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_LONGEST = 15  # digits of a number that a float64 keeps
+_LONGEST = 15  # decimal digits that a float64 keeps
 
 
 def labels(runs: Sequence[str]) -> list[str]:
-    """Return for each run the shortest name that tells it from the others: what all share before and after is left out.
+    """Return a short unique label for each run: its name without the first and last path parts that all names share.
 
-    Of the name of an hpdash run the number is enough, where that is unique.
+    The name of an hpdash run is cut to its number if the labels are then still unique.
     """
     middles = _middles(runs)
     numbered = ["/".join(_number(part) for part in parts) for parts in middles]
@@ -28,10 +28,10 @@ def labels(runs: Sequence[str]) -> list[str]:
 
 
 def hyperparameters(runs: Sequence[str]) -> list[dict[str, Scalar]] | None:
-    """Return for each run what its name says, None where not every name says something in the same way.
+    """Return the hyperparameters in the name of each run, None unless every name has some in the same form.
 
-    Either pairs anywhere in the path, `batchnorm=before,act=relu`, or in the part of it that differs words in turn,
-    `act-relu-init-zero`, whose keys are then the same for all runs. What is a number becomes one.
+    The forms are pairs anywhere in the path, `batchnorm=before,act=relu`, or alternating keys and values in the part of
+    the path that differs, `act-relu-init-zero`; these keys must be the same for all runs. Numbers are converted.
     """
     paired = [_paired(run) for run in runs]
     if all(paired):
@@ -42,7 +42,7 @@ def hyperparameters(runs: Sequence[str]) -> list[dict[str, Scalar]] | None:
 
 
 def _middles(runs: Sequence[str]) -> list[list[str]]:
-    """Return the parts of each name between those that all share, at least one."""
+    """Return the path parts of each name between those that all names share; at least one part is left."""
     parts = [run.split("/") for run in runs]
     most = min(map(len, parts), default=1) - 1
     lead = min(_common(parts), most)
@@ -51,7 +51,7 @@ def _middles(runs: Sequence[str]) -> list[list[str]]:
 
 
 def _common(parts: Sequence[Sequence[str]]) -> int:
-    """Count the first parts that all share."""
+    """Return how many of the first parts are the same for all."""
     alike = (len(set(column)) == 1 for column in zip(*parts, strict=False))
     return sum(1 for _ in takewhile(bool, alike))
 
@@ -70,7 +70,7 @@ def _paired(run: str) -> dict[str, Scalar]:
 
 
 def _worded(parts: Sequence[str]) -> dict[str, Scalar]:
-    """Return what alternating words say, nothing where one part of the path has words that do not alternate."""
+    """Return alternating keys and values of words; empty if the words of one path part do not alternate."""
     found: dict[str, Scalar] = {}
     for part in parts:
         words = _WORDS.split(part)

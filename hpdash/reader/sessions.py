@@ -12,7 +12,11 @@ from .values import MalformedError
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a run says of its session; None is what it does not say. `has_experiment`: the domains of all sessions."""
+    """What a run's HParams records say about its session; None if they do not say it.
+
+    `started` is in unix seconds. `has_experiment` says that one of them is an experiment record, with the domains of
+    all sessions.
+    """
 
     hparams: Mapping[str, Scalar] | None = None
     group: str | None = None
@@ -21,20 +25,20 @@ class Session:
     has_experiment: bool = False
 
     def joined(self, later: Session) -> Session:
-        """Add what a later record says: the first start and the first end count, as in TensorBoard."""
+        """Return the session with a later record added. The first start and the first end count, as in TensorBoard."""
         first = later if self.hparams is None else self
         status = self.status or later.status
         return Session(first.hparams, first.group, first.started, status, self.has_experiment or later.has_experiment)
 
 
 def parse_session(content: bytes) -> Session:
-    """Read what one HParams record says; MalformedError where it is none."""
-    from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2  # noqa: PLC0415  as with event_pb2
+    """Return what one HParams record says; raises MalformedError if it is invalid."""
+    from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2  # noqa: PLC0415  slow to import
 
     try:
         data = plugin_data_pb2.HParamsPluginData.FromString(content)
-    except Exception as error:  # protobuf's DecodeError, which its versions have in different places
-        raise MalformedError(f"expected an HParams record, found damage ({error})") from error
+    except Exception as error:  # protobuf's DecodeError, whose module depends on the version
+        raise MalformedError(f"damaged HParams record ({error})") from error
     match data.WhichOneof("data"):
         case "session_start_info":
             start = data.session_start_info
@@ -50,7 +54,7 @@ def parse_session(content: bytes) -> Session:
 
 
 def _scalar(value: Any) -> Scalar | None:
-    """Return a hyperparameter's value, whole numbers as integers: the record has one kind of number."""
+    """Return a hyperparameter's value; whole numbers become integers, because records have one type of number."""
     match value.WhichOneof("kind"):
         case "number_value":
             number = float(value.number_value)

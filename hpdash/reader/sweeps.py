@@ -1,4 +1,4 @@
-"""What a sweep's folder knows of its trials beside their event files: `sweep.json`, the journal, the lock."""
+"""What a sweep's folder says about its trials, apart from their event files: `sweep.json`, journal and lock."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ from ..trial import TrialState
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What all trials of a sweep share; their numbers are setting * repeats + repeat, their seeds seed + repeat."""
+    """What all trials of a sweep share.
+
+    A trial's number is setting * repeats + repeat, its seed is seed + repeat. `accepted` has the code and the data that
+    were changed while the sweep ran, and how often.
+    """
 
     repeats: int
     seed: int
@@ -33,9 +37,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A sweep's folder under the name it has in this logdir.
+    """A sweep's folder, under its name in this logdir.
 
-    `latest` has the last record of each trial that the journal knows, `started` when its last attempt began.
+    `latest` has the last record of each trial in the journal, `started` the time at which its last attempt started, in
+    unix seconds. `is_live` says that a driver is running the sweep. `looks` are its evaluations on the test set.
     """
 
     folder: Path
@@ -48,12 +53,15 @@ class Sweep:
     looks: tuple[Look, ...] = ()
 
     def knows(self, folder: str) -> bool:
-        """Say whether a folder's name is that of a trial which the journal knows."""
+        """Return whether a folder's name is that of a trial in the journal."""
         parsed = logdir.parse_run_name(folder)
         return parsed is not None and parsed[0] in self.latest
 
     def facts(self, number: int) -> dict[str, Any]:
-        """Return what is known of a trial, as fields of a Run."""
+        """Return what is known about a trial, as fields of a Run.
+
+        A trial that the journal has as running is interrupted if no driver is running the sweep.
+        """
         facts: dict[str, Any] = {"sweep": self.name, "number": number, "looks": self.looks}
         if self.settings:
             setting, repeat = divmod(number, self.settings.repeats)
@@ -73,18 +81,19 @@ MARKS = (logdir.SWEEP_JSON, logdir.JOURNAL)
 
 
 def read_sweep(folder: Path, name: str) -> Sweep:
-    """Read what a sweep's folder says of itself; what is damaged becomes a warning."""
+    """Read a sweep's folder; what is missing or damaged is left out and named in the warnings."""
     warnings = []
     settings, latest, started, looks = None, {}, {}, tuple[Look, ...]()
     try:
         settings = read_settings(folder / logdir.SWEEP_JSON)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        found = "none" if isinstance(error, FileNotFoundError) else f"damage ({type(error).__name__}: {error})"
-        left_out = "Seeds, groups and the objective of its runs are left out."
-        warnings.append(f"{folder / logdir.SWEEP_JSON}: expected a sweep's record, found {found}. {left_out}")
+        reason = f"cannot be read ({type(error).__name__}: {error})"
+        found = "missing" if isinstance(error, FileNotFoundError) else reason
+        unknown = "Seeds, groups and the objective of the sweep's runs are therefore unknown."
+        warnings.append(f"{folder / logdir.SWEEP_JSON}: {found}. {unknown}")
     if settings and settings.schema > SCHEMA:
-        newer = f"expected schema {SCHEMA}, found {settings.schema}, of a newer hpdash"
-        warnings.append(f"{folder / logdir.SWEEP_JSON}: {newer}. What is shown may not be all: update hpdash.")
+        newer = f"written by a newer hpdash (schema {settings.schema}, this version reads up to {SCHEMA})"
+        warnings.append(f"{folder / logdir.SWEEP_JSON}: {newer}. Some information may be missing: update hpdash.")
     try:
         journal = read_journal(folder / logdir.JOURNAL)
         latest, looks = journal.latest, tuple(each.look for each in journal.looks)
@@ -98,7 +107,11 @@ def read_sweep(folder: Path, name: str) -> Sweep:
 
 
 def read_settings(path: Path) -> Settings:
-    """Read what all trials of a sweep share; whatever is wrong with the file is an error of reading or of its kind."""
+    """Read what all trials of a sweep share from its `sweep.json`.
+
+    Raises OSError if the file cannot be read, and ValueError, LookupError, TypeError, AttributeError or RecursionError
+    if it is damaged.
+    """
     known = json.loads(path.read_bytes())
     given, name = known["settings"], str(known["settings"]["objective"])
     metric = name.removeprefix(f"{logdir.VALIDATION}/")
@@ -111,11 +124,11 @@ def read_settings(path: Path) -> Settings:
 
 
 def is_held(lock: Path) -> bool:
-    """Say whether a driver holds a sweep's lock, asking for a moment's shared one; where one cannot ask, it does."""
+    """Return whether a driver holds a sweep's lock, by taking a shared one for a moment; True if that is impossible."""
     try:
         import fcntl  # noqa: PLC0415 - Windows has none
 
-        file = os.open(lock, os.O_RDONLY | os.O_NONBLOCK)  # of a pipe, no waiting for who writes it
+        file = os.open(lock, os.O_RDONLY | os.O_NONBLOCK)  # do not wait for a writer if it is a pipe
     except FileNotFoundError:
         return False
     except (ImportError, OSError):

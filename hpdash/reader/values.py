@@ -1,4 +1,4 @@
-"""What a summary's value holds, whoever wrote it: a number or a histogram."""
+"""Decode the value of a summary, written by hpdash or another program, as a number or a histogram."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ from numpy.typing import NDArray
 
 from ..histogram import Histogram
 
-HPARAMS, _SCALARS, _HISTOGRAMS = "hparams", "scalars", "histograms"  # TensorBoard's plugins
+HPARAMS, _SCALARS, _HISTOGRAMS = "hparams", "scalars", "histograms"  # names of TensorBoard's plugins
 _FLOAT, _DOUBLE = 1, 2  # tensorflow.DataType
 _PLAIN = {_FLOAT: "<f4", _DOUBLE: "<f8"}
-_LARGEST = 100_000  # buckets that a histogram can have
+_LARGEST = 100_000  # most buckets of a histogram
 _pack = struct.Struct("<f").pack
 
 
 class MalformedError(ValueError):
-    """Say what a value should have been."""
+    """A value is malformed; the message says what was expected."""
 
 
 def decode(value: Any, plugin: str | None) -> float | Histogram | None:
-    """Return what a Summary.Value of a plugin's tag holds, None where that is neither a number nor a histogram."""
+    """Return the number or the histogram that a Summary.Value holds, None if it is neither.
+
+    `plugin` is the plugin of the value's tag. Raises MalformedError if the value is malformed.
+    """
     kind = value.WhichOneof("value")
     if kind == "simple_value":
         return float(value.simple_value)
@@ -38,7 +41,7 @@ def decode(value: Any, plugin: str | None) -> float | Histogram | None:
 
 
 def verbatim(value: Any) -> bytes:
-    """Return the very bytes that hold a number as float32 or a histogram as float64; nothing where none do."""
+    """Return the bytes that hold a number as float32 or a histogram as float64; empty if it is stored otherwise."""
     if value.WhichOneof("value") == "simple_value":
         return _pack(value.simple_value)
     if value.tensor.dtype == _FLOAT and value.tensor.tensor_shape.dim == []:
@@ -47,30 +50,32 @@ def verbatim(value: Any) -> bytes:
 
 
 def with_nonfinite(histogram: Histogram, share: float) -> Histogram:
-    """Return a histogram that knows which share of all values was in no bucket."""
+    """Return a histogram with the number of non-finite values, from their `share` (0 to 1) of all values."""
     finite = 1 - share
-    return replace(histogram, nonfinite=round(share / finite * histogram.total) if finite > 0 else 1)  # of how many?
+    # 1 if all values are non-finite, because their number is unknown
+    return replace(histogram, nonfinite=round(share / finite * histogram.total) if finite > 0 else 1)
 
 
 def _number(tensor: Any) -> float:
     array = _array(tensor, 1)
     if array.size != 1 or array.dtype.kind not in "biuf":
-        raise MalformedError(f"expected one number, found {array.dtype} {list(array.shape)}")
+        raise MalformedError(f"expected one number, found {array.dtype} of shape {list(array.shape)}")
     return float(array.item())
 
 
 def _table(tensor: Any) -> NDArray[Any]:
     array = _array(tensor, 3 * _LARGEST)
     if array.ndim != 2 or array.shape[1] != 3 or array.dtype.kind not in "iuf":
-        raise MalformedError(f"expected [buckets, 3] of left, right, count, found {array.dtype} {list(array.shape)}")
+        found = f"{array.dtype} of shape {list(array.shape)}"
+        raise MalformedError(f"expected an array of shape [buckets, 3] with left, right and count, found {found}")
     return array
 
 
 def _table_of_histo(histo: Any) -> NDArray[Any]:
     """Return the table of an older HistogramProto, as PyTorch and tensorboardX write it.
 
-    Its outermost limits may be the greatest float: empty outer buckets are dropped, and the values' own least and
-    greatest are the outer edges instead (TensorBoard, `data_compat._migrate_histogram_value`).
+    Its outermost limits may be the greatest float. So empty outer buckets are dropped, and the outer edges are the
+    least and the greatest value instead (TensorBoard, `data_compat._migrate_histogram_value`).
     """
     limits, counts = np.array(histo.bucket_limit, np.float64), np.array(histo.bucket, np.float64)
     if limits.shape != counts.shape:
@@ -89,7 +94,7 @@ def _histogram(table: NDArray[Any]) -> Histogram:
         return Histogram(np.zeros(2), np.zeros(1))
     left, right, counts = table.T
     if (left[1:] != right[:-1]).any():
-        raise MalformedError("expected buckets that join, found gaps, overlaps or NaN between them")
+        raise MalformedError("histogram buckets must be adjacent, found gaps, overlaps or NaN between them")
     try:
         return Histogram(np.append(left, right[-1]), counts)
     except ValueError as error:
@@ -97,10 +102,13 @@ def _histogram(table: NDArray[Any]) -> Histogram:
 
 
 def _array(tensor: Any, most: int) -> NDArray[Any]:
-    """Return a tensor's array, which may have so many elements: its shape is a claim, and a claim costs memory."""
+    """Return a tensor's array. Raises MalformedError if it is invalid or has more than `most` elements.
+
+    The number is checked before memory is allocated, because the shape that a file gives may be wrong.
+    """
     shape = [dim.size for dim in tensor.tensor_shape.dim]
     if min(shape, default=1) < 0 or math.prod(shape) > most:
-        raise MalformedError(f"expected at most {most} elements, found a tensor {shape}")
+        raise MalformedError(f"expected at most {most} elements, found a tensor of shape {shape}")
     try:
         if tensor.dtype in _PLAIN and tensor.tensor_content:
             return np.frombuffer(tensor.tensor_content, _PLAIN[tensor.dtype]).reshape(shape)
@@ -108,5 +116,5 @@ def _array(tensor: Any, most: int) -> NDArray[Any]:
 
         array: NDArray[Any] = tensor_util.make_ndarray(tensor)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        raise MalformedError(f"a tensor that cannot be read ({error})") from error
+        raise MalformedError(f"the tensor cannot be decoded ({error})") from error
     return array

@@ -1,4 +1,4 @@
-"""Sweep -> trials: which settings are tried, in which order, with which seeds. One file a strategy."""
+"""From a sweep to its trials: which settings are tried, in which order, with which seeds. One module per strategy."""
 
 from __future__ import annotations
 

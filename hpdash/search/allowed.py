@@ -1,4 +1,4 @@
-"""The first of a strategy's candidates that meets every [[require]]."""
+"""Find the first of a strategy's candidates that meets every [[require]]."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import Problem, SpecError
 from ..spec import Sweep
 
-TRIES = 10_000  # candidates in a row, none of which is allowed, before a strategy gives up
+TRIES = 10_000  # candidates to check before a strategy gives up
 
 
 def first_allowed(
@@ -17,10 +17,13 @@ def first_allowed(
     candidates: Iterable[dict[str, Any]],
     is_new: Callable[[Mapping[str, Any]], bool] = lambda _: True,
 ) -> dict[str, Any]:
-    """Return the first candidate that is new and meets the sweep's requirements; SpecError after `TRIES` of them."""
+    """Return the first candidate that is new and meets the sweep's requirements.
+
+    Raises SpecError if none of the first `TRIES` candidates does.
+    """
     for point in islice(candidates, TRIES):
         if is_new(point) and sweep.allows(point):
             return point
-    what = "settings that meet every [[require]]" if sweep.requirements else "settings that differ"
-    hint = "Ask for fewer [sweep] trials, or require less."
-    raise SpecError([Problem(f"{sweep.where}: sweep.trials", f"enough {what}", f"none in {TRIES:,} draws", hint)])
+    what = "settings that meet every [[require]]" if sweep.requirements else "settings that differ from earlier ones"
+    hint = "Set fewer [sweep] trials, or relax a [[require]]." if sweep.requirements else "Set fewer [sweep] trials."
+    raise SpecError([Problem(f"{sweep.where}: sweep.trials", f"more {what}", f"none among {TRIES:,} candidates", hint)])

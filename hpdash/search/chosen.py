@@ -1,4 +1,4 @@
-"""Points of another strategy at chosen indices."""
+"""A subset of another strategy's points."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .strategy import Strategy
 
 
 class Chosen:
-    """Give the points of a strategy at chosen indices."""
+    """A strategy that has the points of another strategy at the chosen indices."""
 
     def __init__(self, base: Strategy, indices: Sequence[int]) -> None:
         self._base, self._indices = base, indices

@@ -1,4 +1,4 @@
-"""A sweep's trials: all of them known at once, or one after another as results decide."""
+"""The schedule of a sweep's trials: all known at the start, or added one by one as results come in."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from .random import Random
 from .strategies import is_adaptive, strategy_for
 from .tpe import STARTUP
 
-SAMPLED = 1000  # points that stand for those an adaptive strategy may propose
+SAMPLED = 1000  # random points that represent those an adaptive strategy may propose
 Point = Mapping[str, Any]
 
 
 class Course:
-    """The trials that a sweep has come to, and the next where results decide on it.
+    """The trials of a sweep so far, and the next ones if they depend on results.
 
-    `specs` are the trials known by now, replicates of a setting next to each other; `total` is how many there will be
-    at most. A sweep that prunes takes its trials one by one, in their order, so that pruned ones can go on in between
-    and replicates be left out. Raises SpecError where the space does not fit.
+    `specs` are the trials known so far, with the replicates of a setting next to each other. `total` is the maximum
+    number of trials. A sweep that prunes starts its trials one by one, so that pruned trials can resume in between and
+    replicates can be left out. Raises SpecError if the search space is too large or too small.
     """
 
     def __init__(self, sweep: Sweep) -> None:
@@ -45,9 +45,9 @@ class Course:
 
     @classmethod
     def replayed(cls, sweep: Sweep, entries: Iterable[Entry]) -> Self:
-        """Return the course that a journal's lines tell of.
+        """Rebuild the schedule from the entries of a journal.
 
-        A setting whose line is lost is proposed again, in the light of the results that stood before it was used.
+        A setting whose entry is lost is proposed again, from the results that were known before it was first used.
         """
         course = cls(sweep)
         if not course.is_adaptive:
@@ -65,18 +65,18 @@ class Course:
 
     @property
     def settings(self) -> int:
-        """How many settings there are by now."""
+        """How many settings there are so far."""
         return len(self.specs) // self.sweep.repeats
 
     def samples(self) -> Sequence[TrialSpec]:
-        """Return trials that stand for all that may come: all where they are known, else random ones."""
+        """Return trials that represent all that may run: all of them if they are known, else `SAMPLED` random ones."""
         if not self.is_adaptive:
             return self.specs
         random = Random(self.sweep, SAMPLED)
         return [self._trial(random.point(number), number * self.sweep.repeats) for number in range(SAMPLED)]
 
     def certain(self) -> Sequence[TrialSpec]:
-        """Return the trials of settings that are tried whatever the results are."""
+        """Return the trials of the settings that do not depend on results."""
         if not self.is_adaptive:
             return self.specs
         points = map(self._strategy.point, range(min(STARTUP, self.total // self.sweep.repeats)))
@@ -84,15 +84,16 @@ class Course:
         return [self._trial(point, first + n) for point, first in numbered for n in range(self.sweep.repeats)]
 
     def waiting(self, history: History) -> list[TrialSpec]:
-        """Return the trials to put in line at once: all that are known, but those a sweep that prunes may leave out."""
+        """Return the trials to queue at the start: all known ones or, with pruning, those that have started before."""
         return [spec for spec in self.specs if self.pruner is None or spec.number in history.latest]
 
     def next(self, history: History, alone: bool) -> TrialSpec | None:
-        """Return a known trial that is to run now, None where none is; `alone` says that no other runs.
+        """Return the known trial to run next in a sweep that prunes, None if there is none.
 
-        First those that were pruned and are promoted, of the highest rung; then replicates of settings that deserve
-        them; then settings in their order. When nothing else is left, a search that has no finished trial lets the one
-        that got furthest go on to its end, and the best setting gets all its seeds.
+        The order is: pruned trials that are promoted, the highest rung first; replicates of settings that deserve
+        another seed; new settings, in their order. If none of these is left, all settings are known, and no other trial
+        is running (`alone`): the best setting gets its remaining seeds or, if no trial has finished yet, the pruned
+        trial that got furthest resumes.
         """
         if self.pruner is None:
             return None
@@ -121,30 +122,30 @@ class Course:
 
     @property
     def least(self) -> int:
-        """How many trials there will be at least: a sweep that prunes need not run every replicate."""
+        """The minimum number of trials: a sweep that prunes need not run every replicate."""
         return self.total if self.pruner is None else self.total // self.sweep.repeats
 
     def extent(self, history: History, results: Mapping[int, TrialResult]) -> int:
-        """Return how many trials there are in all, given the results that stand: at most, until none is to come."""
+        """Return the number of trials, given the results so far: `total`, until it is certain that no more will run."""
         if self.pruner is None or len(self.specs) < self.total or not history.latest.keys() <= results.keys():
             return self.total
         return len(results) if self.next(history, alone=True) is None else self.total
 
     def end(self) -> None:
-        """Take it that no more settings come."""
+        """Set `total` to the number of trials so far: no more settings will be added."""
         self.total = len(self.specs)
 
     def add(self, point: Point) -> list[TrialSpec]:
-        """Take a setting in; return its trials."""
+        """Add a setting; return its trials."""
         first = len(self.specs)
         new = [self._trial(point, first + repeat) for repeat in range(self.sweep.repeats)]
         self.specs += new
         return new
 
     def propose(self, history: History) -> Point | None:
-        """Return the next setting in the light of what is known, None after the last.
+        """Return the next setting, based on the results so far, None after the last; `add` adds it.
 
-        Raises SpecError where no setting is to be found that is new and meets the sweep's requirements.
+        Raises SpecError if no setting is found that is new and meets the sweep's requirements.
         """
         if len(self.specs) >= self.total:
             return None
@@ -159,7 +160,7 @@ class Course:
             yield evidence(specs, [results.get(spec.number) for spec in specs])
 
     def _trial(self, point: Point, number: int) -> TrialSpec:
-        """Return a setting's trial of a number: number = setting * repeats + repeat, seed = the sweep's + repeat."""
+        """Return the trial of a point: number = setting * repeats + repeat, seed = the sweep's seed + repeat."""
         setting, repeat = divmod(number, self.sweep.repeats)
         sweep, settings = self.sweep, self.sweep.settings(point)
         seed, takes = sweep.seed + repeat, sweep.use(settings).takes
@@ -170,7 +171,7 @@ class Course:
 
 
 def evidence(specs: Sequence[TrialSpec], results: Sequence[TrialResult | None]) -> Evidence:
-    """Return what is known of a setting from its replicates' results; None is one that is not there yet."""
+    """Return what is known about a setting from the results of its replicates; a missing result is None."""
     point, objective, goal = specs[0].swept, specs[0].objective, specs[0].goal
     ended = [result for result in results if result is not None]
     if len(ended) < len(results):
@@ -187,7 +188,7 @@ def evidence(specs: Sequence[TrialSpec], results: Sequence[TrialResult | None]) 
 
 
 def _used(lines: Iterable[Record | Rung | Proposed], repeats: int) -> list[int]:
-    """Return for each setting there is the first line by which it, or one after it, had been proposed."""
+    """Return, for each setting, the `seq` of the first line that shows that it, or a later one, had been proposed."""
     first: dict[int, int] = {}
     for line in lines:
         setting = line.setting if isinstance(line, Proposed) else line.trial // repeats
@@ -197,5 +198,5 @@ def _used(lines: Iterable[Record | Rung | Proposed], repeats: int) -> list[int]:
 
 
 def trials(sweep: Sweep) -> list[TrialSpec]:
-    """Return every trial of a sweep whose settings do not hang on its results."""
+    """Return every trial of a sweep whose settings do not depend on its results."""
     return Course(sweep).specs

@@ -1,4 +1,4 @@
-"""What a search learns from: the settings there are and how they have done."""
+"""What a search strategy learns from: the settings proposed so far, and their scores."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A setting and its score, the mean best objective of its replicates.
+    """A setting and its score: the mean, over its finished replicates, of their best objective.
 
-    The score is None while some have no result; NaN where none can be scored, because they failed; the worst there is,
-    infinite, where one diverged. Where the setting was pruned, `epochs` says after how many, and the score is that of
-    the last.
+    `score` is None while a replicate has no result, NaN if all replicates failed, and the worst possible value (an
+    infinity) if one diverged. If the setting was pruned, `epochs` is the epoch after which it stopped, and `score` is
+    the objective of that epoch.
     """
 
     point: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""A sweep that was extended: the settings it had keep their places, those that are new come after them."""
+"""Settings of an extended sweep: the earlier settings keep their indices, and the new ones follow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ Point = Mapping[str, Any]
 
 
 class Extended:
-    """Give the settings that were there before, then those of a strategy that were not, `most` in all at most."""
+    """Give the settings from before the extension, then those of a strategy that are new.
+
+    `most` limits how many there are in all (None: no limit). Settings from before are always kept.
+    """
 
     def __init__(self, base: Strategy, before: Sequence[Point], most: int | None) -> None:
         known = {identity(point) for point in before}

@@ -1,4 +1,4 @@
-"""Every point of a finite space, counted and found by index, never built."""
+"""Every point of a finite space: counted, and computed from its index, without building a list of them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ..spec import Hyperparameter, Sweep
 from .evidence import Evidence
 from .order import children, parents_first, ruled_out
 
-Blocked = frozenset[str]  # hyperparameters further on whose `when` is already known not to hold
-MOST_BLOCKED = 200_000  # names, in all the ways to be blocked that are told apart at once
+Blocked = frozenset[str]  # later hyperparameters whose `when` is already known to be false
+MOST_BLOCKED = 200_000  # most names, summed over all distinct sets of blocked names at one hyperparameter
 
 
 class Grid:
-    """Count a space and find its points; the last name varies fastest.
+    """Count the points of a finite space and return each by index; the last name varies fastest.
 
-    A conditional name comes right after the names it depends on and does not multiply where it does not apply.
-    `_counts[i][blocked]` is the number of ways to set the names from i on. Raises SpecError where conditions are so
-    entangled that too many ways to be blocked had to be told apart.
+    A conditional name comes right after the last name it depends on. Where it does not apply, it does not multiply the
+    number of points. `_counts[i][blocked]` is the number of ways to set the names from index i on, if those in
+    `blocked` do not apply. Raises SpecError if the conditions lead to too many distinct sets of blocked names.
     """
 
     def __init__(self, sweep: Sweep) -> None:
@@ -55,9 +55,9 @@ class Grid:
         return {name: point[name] for name in self._file_order if name in point}
 
     def _branches(self, hparam: Hyperparameter, blocked: Blocked) -> Iterator[tuple[Blocked, int, int | None]]:
-        """Yield (what is blocked then, how many values lead there, the first one's index) of a name's values in order.
+        """Yield (names blocked next, how many values lead there, index of the first one), in the order of the values.
 
-        None stands for the index where the name does not apply, which is one way to set it.
+        If the name does not apply, that counts as one way to set it, and the index is None.
         """
         dependent = self._children[hparam.name]
         rest = blocked - {hparam.name}
@@ -91,7 +91,8 @@ class Grid:
             names += 0 if branch in reached else 1 + len(branch)
             reached.add(branch)
             if names > MOST_BLOCKED:
-                expected, hint = "conditions that can be counted", "Let fewer names ask about several others."
+                expected = "fewer combinations of conditions"
+                hint = "Let fewer hyperparameters have a `when` that refers to several others."
                 where = f"{self._where}: hparams.{hparam.name}"
-                raise SpecError([Problem(where, expected, "too many that hang together", hint)])
+                raise SpecError([Problem(where, expected, "too many to count", hint)])
         return reached

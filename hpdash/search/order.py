@@ -1,4 +1,4 @@
-"""Which names depend on which, and the order that sets a name after those its `when` asks about."""
+"""Which hyperparameters depend on which, and an order in which each one follows those in its `when`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Hyperparameters = tuple[Hyperparameter, ...]
 
 
 def children(hparams: Hyperparameters) -> dict[str, list[Hyperparameter]]:
-    """Return for each name the hyperparameters whose `when` asks about it."""
+    """Return for each name the hyperparameters whose `when` refers to it."""
     children: dict[str, list[Hyperparameter]] = {hparam.name: [] for hparam in hparams}
     for hparam in hparams:
         for parent in hparam.when.keys() & children.keys():
@@ -20,7 +20,7 @@ def children(hparams: Hyperparameters) -> dict[str, list[Hyperparameter]]:
 
 
 def parents_first(hparams: Hyperparameters) -> list[Hyperparameter]:
-    """Order names as the file does, but each conditional one right behind the last name it depends on."""
+    """Return hyperparameters in the file's order, but each conditional one right after the last one it depends on."""
     dependent = children(hparams)
     waiting = {hparam.name: len(hparam.when.keys() & dependent.keys()) for hparam in hparams}
     ordered: list[Hyperparameter] = []
@@ -35,7 +35,7 @@ def parents_first(hparams: Hyperparameters) -> list[Hyperparameter]:
 
 
 def ruled_out(sweep: Sweep) -> frozenset[str]:
-    """Return the names whose `when` asks of a fixed setting what it is not."""
+    """Return the names that never apply, because their `when` excludes the value of a fixed setting."""
     swept = {hparam.name for hparam in sweep.hparams}
     fixed = {name: value for table in sweep.fixed.values() for name, value in table.items() if name not in swept}
     return frozenset(
@@ -46,14 +46,14 @@ def ruled_out(sweep: Sweep) -> frozenset[str]:
 
 
 class Order:
-    """A sweep's names in the order in which a point is made: those that decide whether others apply come first."""
+    """A sweep's hyperparameters in the order in which a point is made: those that others depend on come first."""
 
     def __init__(self, sweep: Sweep) -> None:
         self._file_order = [hparam.name for hparam in sweep.hparams]
         self._ordered = [hparam for hparam in parents_first(sweep.hparams) if hparam.name not in ruled_out(sweep)]
 
     def point(self, pick: Callable[[Hyperparameter], Any]) -> dict[str, Any]:
-        """Make a point of what is picked for each name that applies, in the file's order of names."""
+        """Return a point with `pick(hparam)` for each hyperparameter that applies, in the file's order of names."""
         point: dict[str, Any] = {}
         for hparam in self._ordered:
             parents = hparam.when.keys() & self._file_order

@@ -1,4 +1,4 @@
-"""Which trials go on and which stop before their last epoch: by halving, in brackets, or by the median."""
+"""Which trials stop before their last epoch: by successive halving (ASHA), Hyperband, or the median."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from ..spec.pruning import Pruning
 
 
 class Pruner(Protocol):
-    """Decide at a trial's rungs, from what the journal had by then and nothing else.
+    """Decide at each rung of a trial whether it goes on, from its value and the journal's entries so far alone.
 
-    `promotes` says whether a trial that was stopped may go on later.
+    `promotes` says whether a pruned trial may go on later.
     """
 
     promotes: bool
 
     def rungs(self, setting: int, epochs: int) -> tuple[int, ...]:
-        """Return the epochs after which a setting's first trial asks whether it goes on."""
+        """Return the rungs: the epochs, below `epochs`, after which a setting's first trial may be pruned."""
 
     def goes_on(self, trial: int, epoch: int, value: float, history: History) -> bool:
-        """Decide on a trial that has come to a rung; `value` is the metric that is watched."""
+        """Return whether a trial that has reached the rung `epoch` goes on; `value` is its watched metric."""
 
     def promoted(self, history: History) -> int | None:
-        """Return a pruned trial that by now is to go on, None where there is none."""
+        """Return a pruned trial that should go on now, or None if there is none."""
 
 
 def pruner_for(sweep: Sweep) -> Pruner | None:
-    """Return the pruner that a sweep asks for, None where it asks for none."""
+    """Return the pruner that a sweep asks for, or None if it does not prune."""
     if sweep.pruning is None:
         return None
     if sweep.pruning.strategy == "median":
@@ -42,19 +42,23 @@ def pruner_for(sweep: Sweep) -> Pruner | None:
 
 
 def _longest(sweep: Sweep) -> int:
-    """Return the most epochs that a trial of a sweep may train."""
+    """Return the largest number of epochs that a trial of a sweep may train."""
     swept = [hparam.domain for hparam in sweep.hparams if hparam.name == "epochs"]
     ends = [max(domain.values) if isinstance(domain, Choice) else domain.max for domain in swept]
     return int(max([*ends, sweep.fixed["train"]["epochs"]] if not swept or sweep.listed else ends))
 
 
 class Halving:
-    """Let the best share of those that came as far go on, whenever it is known: asynchronous successive halving.
+    """Asynchronous successive halving (ASHA): at each rung, the best of the trials that have reached it go on.
 
-    Source: Li et al., A System for Massively Parallel Hyperparameter Tuning (2020), algorithm 2. At a rung of n trials
-    the best n // factor go on, at once or later, when others have come and they are still among them. Rungs lie a
-    factor apart. Hyperband (Li et al., 2018) has brackets of settings whose first rung is each a factor later, the last
-    of which trains whole; a setting's bracket follows from its number, in Hyperband's proportions.
+    Source: Li et al., A System for Massively Parallel Hyperparameter Tuning (2020), algorithm 2. If n trials have
+    reached a rung, the best n // factor go on. A pruned trial goes on later if it is among the best once more trials
+    have arrived. Each rung has `factor` times the epochs of the one before.
+
+    Hyperband (Li et al., 2018) divides the settings into brackets. The first rung of each bracket has `factor` times
+    the epochs of the first rung of the bracket before; the last bracket never prunes. A setting's bracket depends on
+    its index alone, and each bracket gets as large a share of the settings as in Hyperband. Trials are compared within
+    their bracket.
     """
 
     promotes = True
@@ -67,7 +71,7 @@ class Halving:
             self._first.append(self._first[-1] * self._factor)
 
     def rungs(self, setting: int, epochs: int) -> tuple[int, ...]:
-        """Return the epochs after which a setting's first trial asks whether it goes on."""
+        """Return the rungs: the epochs, below `epochs`, after which a setting's first trial may be pruned."""
         return tuple(self._ladder(self._first[self._bracket(setting)], epochs))
 
     def _ladder(self, first: int, epochs: int) -> Iterator[int]:
@@ -76,13 +80,16 @@ class Halving:
             first *= self._factor
 
     def goes_on(self, trial: int, epoch: int, value: float, history: History) -> bool:
-        """Let a trial go on that is among the best share of those that came as far, itself counted."""
+        """Return whether a trial is among the best n // factor of the n in its bracket at this rung (with itself)."""
         bracket = self._bracket(trial // self._repeats)
         values = self._reached(epoch, history).get(bracket, {}) | {trial: self._pruning.goal.worth(value)}
         return trial in self._best(values)
 
     def promoted(self, history: History) -> int | None:
-        """Return the best pruned trial that has come to be among the best share, of the highest rung there is one."""
+        """Return a pruned trial that is now among the best at the rung where it stopped, or None if there is none.
+
+        If there are several, return one of the highest such rung, the best of its bracket.
+        """
         for epoch in sorted(history.rungs, reverse=True):
             for values in self._reached(epoch, history).values():
                 for trial in self._best(values):
@@ -91,7 +98,7 @@ class Halving:
         return None
 
     def _reached(self, epoch: int, history: History) -> dict[int, dict[int, float]]:
-        """Return by bracket what each trial is worth that came to a rung."""
+        """Return, by bracket, the worth of each trial that has reached a rung (larger is better)."""
         brackets: dict[int, dict[int, float]] = {}
         for trial, rung in history.rungs.get(epoch, {}).items():
             values = brackets.setdefault(self._bracket(trial // self._repeats), {})
@@ -106,7 +113,7 @@ class Halving:
 
     @cached_property
     def _pattern(self) -> list[int]:
-        """The brackets of the first settings, then again: each as often as Hyperband has settings in it."""
+        """The brackets of consecutive settings, repeated in a cycle; each is as frequent as in Hyperband."""
         last = len(self._first) - 1
         sizes = [-(-len(self._first) * self._factor ** (last - b) // (last - b + 1)) for b in range(len(self._first))]
         pattern, given = list[int](), [0] * len(sizes)
@@ -118,9 +125,9 @@ class Halving:
 
 
 class Median:
-    """Stop a trial that is worth less than the median of those before it that came as far (Golovin et al., 2017).
+    """Stop a trial that is worse than the median of the others that reached the same epoch (Golovin et al., 2017).
 
-    It is compared after every epoch, and stops for good.
+    Trials are compared after every epoch from `min_epochs` on. A stopped trial never goes on.
     """
 
     promotes = False
@@ -129,15 +136,15 @@ class Median:
         self._pruning = pruning
 
     def rungs(self, _: int, epochs: int) -> tuple[int, ...]:
-        """Return the epochs after which a trial asks whether it goes on: all from the first that counts."""
+        """Return the rungs: every epoch from `min_epochs` to the last but one."""
         return tuple(range(self._pruning.min_epochs, epochs))
 
     def goes_on(self, trial: int, epoch: int, value: float, history: History) -> bool:
-        """Let a trial go on that is no worse than the median of the others at this epoch, once there are enough."""
+        """Return whether a trial is no worse than the median of the others at this epoch, or they are too few."""
         goal = self._pruning.goal
         others = [goal.worth(rung.value) for n, rung in history.rungs.get(epoch, {}).items() if n != trial]
         return len(others) < self._pruning.startup or goal.worth(value) >= statistics.median(others)
 
     def promoted(self, _: History) -> int | None:
-        """Return None: who is stopped stays so."""
+        """Return None: a stopped trial never goes on."""
         return None

@@ -1,4 +1,4 @@
-"""Replicates as rungs: a setting gets another seed when it is among the best of those that have had as many."""
+"""Replicates as rungs: a setting gets another seed if it is among the best settings with as many seeds."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ..history import History
 from ..spec import Sweep
 from ..trial import TrialState
 
-Means = Mapping[int, float]  # by setting, what the mean of its best values is worth; more is better
+Means = Mapping[int, float]  # by setting: the mean worth of its trials' best values; larger is better
 
 
 def next_seed(sweep: Sweep, settings: int, history: History) -> int | None:
-    """Return the trial of a setting that deserves another seed, None where none does.
+    """Return the next trial of a setting that is good enough for another seed, or None if there is none.
 
-    Of n settings whose first k seeds have finished, the best n // reduction_factor by their mean get seed k + 1: those
-    with the most seeds first.
+    Of the n settings whose first k seeds have finished, the best n // reduction_factor by their mean get seed k + 1.
+    Settings with the most seeds come first. `settings` is the number of settings so far.
     """
     factor = sweep.pruning.reduction_factor if sweep.pruning else 1
     for seeds in range(sweep.repeats - 1, 0, -1):
@@ -30,7 +30,7 @@ def next_seed(sweep: Sweep, settings: int, history: History) -> int | None:
 
 
 def leaders_seed(sweep: Sweep, settings: int, history: History) -> int | None:
-    """Return the next trial of the best setting, by the mean of what seeds it had; None where it has had them all."""
+    """Return the next trial of the setting with the best mean over its finished seeds, or None if no seed is left."""
     means = _means(sweep, settings, history)
     for setting in _best(means, 1):
         trials = range(setting * sweep.repeats, (setting + 1) * sweep.repeats)
@@ -44,7 +44,10 @@ def _means(sweep: Sweep, settings: int, history: History, seeds: int | None = No
 
 
 def _values(sweep: Sweep, setting: int, history: History, seeds: int | None = None) -> list[float]:
-    """Return what the finished trials of a setting are worth; of its first so many, none unless all have finished."""
+    """Return the worth of each finished trial of a setting.
+
+    With `seeds`, only the first `seeds` trials count, and the result is empty unless all of them have finished.
+    """
     first = setting * sweep.repeats
     records = [history.latest.get(trial) for trial in range(first, first + (seeds or sweep.repeats))]
     values = [

@@ -14,9 +14,9 @@ from .order import Order
 
 
 def shuffled(count: int, seed: int) -> Iterator[int]:
-    """Yield the indices below `count`, however large, in a random order: a Fisher-Yates shuffle.
+    """Yield the indices from 0 to count - 1 in a random order: a Fisher-Yates shuffle.
 
-    Only the entries that moved are kept.
+    `count` may be huge: only the entries that moved are stored.
     """
     rng = random.Random(seed)
     moved: dict[int, int] = {}
@@ -27,7 +27,7 @@ def shuffled(count: int, seed: int) -> Iterator[int]:
 
 
 class Random:
-    """Draw points of an infinite space, each from the sweep's seed and its own index alone."""
+    """Draw points of an infinite space; each depends on the sweep's seed and its own index alone."""
 
     def __init__(self, sweep: Sweep, count: int) -> None:
         self.count = count
@@ -38,7 +38,7 @@ class Random:
         return first_allowed(self._sweep, self.draws(index))
 
     def draws(self, index: int) -> Iterator[dict[str, Any]]:
-        """Yield points for an index, of which the first that may be used is."""
+        """Yield candidates for the point at an index, without end; the first one that is allowed becomes the point."""
         for attempt in count():
             rng = random.Random(f"{self._sweep.seed}/{index}" + (f"/{attempt}" if attempt else ""))
             yield self._order.point(lambda hparam, rng=rng: hparam.domain.sample(rng))  # type: ignore[misc]

@@ -12,16 +12,16 @@ from .allowed import first_allowed
 from .evidence import Evidence
 from .order import Order
 
-BITS = 30  # of a coordinate, SciPy's own
-BLOCK = 256  # points that are made at once, a power of 2
+BITS = 30  # per coordinate, as in SciPy
+BLOCK = 256  # points that are generated at once; a power of 2
 
 
 class Sobol:
-    """Give the points of Sobol's sequence, mapped to each domain on its scale; a coordinate a name.
+    """Give the points of Sobol's sequence: one coordinate per hyperparameter, mapped to its domain on its scale.
 
-    The numbers are Joe and Kuo's (2008), by SciPy, turned by a random digital shift that comes from the sweep's seed,
-    which keeps how evenly they lie (Owen, 1998). In a finite space a point comes once. Points that do not meet the
-    sweep's requirements are passed over, and so are names that do not apply.
+    SciPy computes them with the direction numbers of Joe and Kuo (2008). A random digital shift from the sweep's seed
+    changes them but keeps them evenly distributed (Owen, 1998). In a finite space no point comes twice. Points that do
+    not meet the sweep's requirements are skipped, and hyperparameters that do not apply are left out.
     """
 
     def __init__(self, sweep: Sweep, count: int) -> None:
@@ -46,7 +46,7 @@ class Sobol:
         return dict(self._points[index])
 
     def _sequence(self) -> Iterator[dict[str, Any]]:
-        from scipy.stats.qmc import Sobol as Engine  # noqa: PLC0415  takes half a second
+        from scipy.stats.qmc import Sobol as Engine  # noqa: PLC0415  the import takes half a second
 
         engine = Engine(len(self._shifts), scramble=False, bits=BITS)
         while True:

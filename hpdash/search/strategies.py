@@ -1,4 +1,4 @@
-"""Which strategy a sweep's settings come from, and how many it has."""
+"""Choose the strategy that a sweep asks for, and check that its number of settings is right."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from .sobol import Sobol
 from .strategy import Strategy
 from .tpe import Tpe
 
-LARGEST = 100_000  # trials, and settings of a grid without [sweep] trials
+LARGEST = 100_000  # most trials of a sweep, and most settings of a grid without [sweep] trials
 
 
 def is_adaptive(sweep: Sweep) -> bool:
-    """Say whether a sweep's settings hang on its results, so that they are proposed one after another."""
+    """Return whether a sweep's settings depend on its results, so that they are proposed one after another."""
     return sweep.strategy == "tpe"
 
 
 def strategy_for(sweep: Sweep) -> Strategy:
-    """Return the strategy a sweep asks for; raise SpecError where the space is too large or too small for it."""
+    """Return the strategy that a sweep asks for. Raises SpecError if the space is too large or too small for it."""
     strategy = _strategy_for(sweep)
     if sweep.tried:
         strategy = Extended(strategy, sweep.tried, sweep.trials)
@@ -58,7 +58,7 @@ def _grid(sweep: Sweep, grid: Grid) -> Strategy:
         drawn = islice(_allowed(sweep, grid, shuffled(grid.count, sweep.seed)), sweep.trials)
         return Chosen(grid, sorted(_at_least_one(sweep, drawn)))
     if grid.count > LARGEST:
-        expected, hint = f"at most {LARGEST} settings in a grid", "Set [sweep] trials to try only so many of them."
+        expected, hint = f"at most {LARGEST} settings in a grid", "Set [sweep] trials to try only that many of them."
         raise SpecError([Problem(f"{sweep.where}: hparams", expected, _amount(grid.count), hint)])
     if not sweep.requirements:
         return grid
@@ -66,7 +66,7 @@ def _grid(sweep: Sweep, grid: Grid) -> Strategy:
 
 
 def _allowed(sweep: Sweep, base: Strategy, indices: Iterable[int]) -> Iterator[int]:
-    """Yield the indices of points that meet the requirements, of all where there are few, else while some are found."""
+    """Yield the indices of points that meet the requirements; give up after more than LARGEST misses in a row."""
     misses = 0
     for index in indices:
         if not sweep.requirements or sweep.allows(base.point(index)):
@@ -78,18 +78,19 @@ def _allowed(sweep: Sweep, base: Strategy, indices: Iterable[int]) -> Iterator[i
 
 def _at_least_one(sweep: Sweep, indices: Iterable[int]) -> list[int]:
     if not (found := list(indices)):
-        raise SpecError([Problem(f"{sweep.where}: require", "conditions that some setting meets", "none that does")])
+        raise SpecError([Problem(f"{sweep.where}: require", "at least one setting that meets every condition", "none")])
     return found
 
 
 def _all_of(sweep: Sweep, grid: Grid, trials: int) -> list[int]:
-    """Draw as many settings as are asked for; SpecError where there are fewer."""
+    """Return the indices of `trials` settings, drawn at random. Raises SpecError if there are fewer."""
     drawn = list(islice(_allowed(sweep, grid, shuffled(grid.count, sweep.seed)), trials))
     if len(drawn) < trials:
-        expected = f"at most {len(drawn)}, for there are no more settings"
+        expected = f"at most {len(drawn)}, because there are no more settings"
         if sweep.requirements:
             expected += " that meet every [[require]]"
-        raise SpecError([Problem(f"{sweep.where}: sweep.trials", expected, str(trials), "A grid tries all of them.")])
+        hint = 'Set strategy = "grid" to try all of them.'
+        raise SpecError([Problem(f"{sweep.where}: sweep.trials", expected, str(trials), hint)])
     return drawn
 
 

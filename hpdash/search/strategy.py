@@ -1,4 +1,4 @@
-"""What a strategy is."""
+"""The protocol of search strategies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .evidence import Evidence
 
 
 class Strategy(Protocol):
-    """Settings to try, each a pure function of the sweep, an index and what is known of the settings before it."""
+    """Settings to try; each is a pure function of the sweep, its index and the evidence on the settings before it."""
 
     @property
     def count(self) -> int:
@@ -18,5 +18,5 @@ class Strategy(Protocol):
     def point(self, index: int, known: Sequence[Evidence] = ()) -> dict[str, Any]:
         """Return the hyperparameters at an index from 0 to count - 1; those that do not apply are absent.
 
-        `known` has the settings from 0 to index - 1; strategies that do not learn leave it out.
+        `known` is the evidence on the settings from 0 to index - 1; strategies that do not learn ignore it.
         """

@@ -1,8 +1,8 @@
-"""Settings that the results so far recommend: the tree-structured Parzen estimator (Bergstra et al., 2011), by Optuna.
+"""Propose settings with the tree-structured Parzen estimator (Bergstra et al., 2011) of Optuna.
 
-Optuna is asked afresh for every proposal, with all that is known. So a proposal is a function of the sweep's seed, the
-setting's index and the evidence, in the order of the settings: neither the order in which results came nor what a
-sampler went through before has a say in it.
+Each proposal comes from a new Optuna study and sampler, which get all evidence in the order of the settings. So it
+depends only on the sweep's seed, the setting's index and the evidence: not on the order in which results arrived, nor
+on what a sampler proposed before.
 """
 
 from __future__ import annotations
@@ -27,15 +27,16 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial, Trial
 
-STARTUP = 10  # settings with a score before the first is asked for; until then they are Sobol's
-ATTEMPTS = 20  # proposals that may be refused before one is drawn at random
+STARTUP = 10  # scored settings that Optuna needs for its first proposal; until then settings come from Sobol's sequence
+ATTEMPTS = 20  # Optuna's proposals for one setting; if none is allowed, it is drawn at random
 
 
 class Tpe:
-    """Propose settings from the results so far; the first ones are Sobol's. In a finite space none comes twice.
+    """Propose settings from the results so far; the first ones come from Sobol's sequence.
 
-    A setting that diverged counts as the worst, one that failed as none, one that runs as not worth trying beside
-    (Optuna's constant liar), one that was pruned as worse than those that came further.
+    In a finite space no setting comes twice. A setting that diverged counts as the worst. One that failed is ignored.
+    One that is still running counts as bad, so that no similar one is proposed (Optuna's constant liar). One that was
+    pruned counts as worse than those that trained longer.
     """
 
     def __init__(self, sweep: Sweep, count: int) -> None:
@@ -46,7 +47,7 @@ class Tpe:
         self._is_finite = all(domain.size is not None for domain in self._domains.values())
 
     def point(self, index: int, known: Sequence[Evidence] = ()) -> dict[str, Any]:
-        """Return the point at an index from 0 to count - 1, in the light of the settings before it."""
+        """Return the point at an index from 0 to count - 1, given the evidence on the settings before it."""
         taken = {identity(each.point) for each in known} if self._is_finite else set()
         asked = sum(each.is_scored for each in known) >= STARTUP
         proposed: Iterator[dict[str, Any]] = self._asked(index, known) if asked else iter([self._first.point(index)])
@@ -54,7 +55,7 @@ class Tpe:
         return first_allowed(self._sweep, candidates, lambda point: identity(point) not in taken)
 
     def _asked(self, index: int, known: Sequence[Evidence]) -> Iterator[dict[str, Any]]:
-        import optuna  # noqa: PLC0415  takes a second
+        import optuna  # noqa: PLC0415  the import takes a second
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         direction = optuna.study.StudyDirection.MAXIMIZE if self._sweep.goal is Goal.MAX else None
@@ -86,7 +87,10 @@ class Tpe:
 
 
 def _distribution(domain: Domain) -> BaseDistribution:
-    """Return Optuna's form of a domain: a finite one by index, which is exact; a list's values have no order."""
+    """Return Optuna's distribution for a domain.
+
+    A finite domain becomes a distribution of indices, which are exact; a list's indices are categories, without order.
+    """
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution  # noqa: PLC0415
 
     if isinstance(domain, Choice):

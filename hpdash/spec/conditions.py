@@ -1,4 +1,4 @@
-"""What holds between settings: `when` tables, and arguments that apply to some optimisers or activations only."""
+"""Check how settings depend on others: `when` tables, and settings that only some optimisers or activations use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ When = dict[str, tuple[Any, ...]]
 def conditions(
     document: Document, domains: Mapping[str, Domain], names: Names, given: Tables, faults: Faults
 ) -> dict[str, When]:
-    """Read the `when` table of every hyperparameter; a condition is on a list of values or on a fixed setting."""
+    """Read the `when` table of each hyperparameter.
+
+    A condition may refer to a hyperparameter with a list of values or to a fixed setting.
+    """
     whens: dict[str, When] = {name: {} for name in domains}
     fixed = resolve(given)
     for name, raw in document["hparams"].items():
@@ -63,7 +66,7 @@ def _check_domain(domain: Domain | None, raw: list[Any], values: tuple[Any, ...]
     swept = {identity(value) for value in domain.values}
     for value in values:
         if identity(value) not in swept:
-            faults.add(key, f"values that are swept, of {found(list(domain.values))}", found(value))
+            faults.add(key, f"one of the swept values {found(list(domain.values))}", found(value))
 
 
 def _check_cycles(whens: Mapping[str, When], faults: Faults) -> None:
@@ -71,17 +74,17 @@ def _check_cycles(whens: Mapping[str, When], faults: Faults) -> None:
         graphlib.TopologicalSorter(whens).prepare()
     except graphlib.CycleError as error:
         cycle = error.args[1]
-        faults.add(("hparams", cycle[0], "when"), "conditions without a circle", " -> ".join(cycle[:10]))
+        faults.add(("hparams", cycle[0], "when"), "conditions that do not form a cycle", " -> ".join(cycle[:10]))
 
 
 def check_swept(document: Document, overridden: set[Key], faults: Faults) -> None:
-    """Report settings that are both fixed and swept."""
+    """Report settings that are both fixed and swept; `overridden` are the keys that --set has fixed."""
     for name in document["hparams"]:
         key = (table_of(name), name)
         if name in document[key[0]]:
             value, hint = document[key[0]][name], "It is swept in [hparams]: remove it here."
             if key in overridden:
-                hint = f"Fix a swept setting with --set 'hparams.{name}={json.dumps([value])}'."
+                hint = f"To sweep only this value, use --set 'hparams.{name}={json.dumps([value])}'."
             faults.add(key, "a setting that is not swept", found(value), hint)
 
 
@@ -94,13 +97,17 @@ def check_dependent(
     names: Names,
     faults: Faults,
 ) -> None:
-    """Report settings that do nothing: swept, for some value of the deciding setting; fixed, for every one of them."""
+    """Report settings that have no effect because of the setting that they depend on, the decider.
+
+    A swept setting is reported if it has no effect with some value of the decider, a fixed one if it has none with any
+    value, and one of a [[trial]] table if it has none in that trial.
+    """
     fixed = resolve(given)
     for name, (decider, defaults) in DEPENDENT.items():
         if name not in names.settings or decider not in names.settings or faults.mention(decider):
             continue
         base = fixed[table_of(decider)].get(decider)
-        domain, expected = domains.get(decider), f"to be used with {decider} {' or '.join(defaults)}"
+        domain, expected = domains.get(decider), f"{decider} {' or '.join(defaults)} for this setting"
         current = domain.values if isinstance(domain, Choice) else (base, *(trial.get(decider) for trial in trials))
         applies = [value for value in current if value in defaults]
         if name in domains:
@@ -117,7 +124,7 @@ def check_dependent(
 
 
 def _all_conditions(name: str, whens: Mapping[str, When]) -> list[When]:
-    """List the conditions of a name, of the names these ask about, and so on."""
+    """Return the conditions of a name, of the names that these refer to, and so on."""
     names = [name]
     for known in names:
         names += [parent for parent in whens.get(known, {}) if parent not in names]

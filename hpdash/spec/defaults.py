@@ -1,4 +1,4 @@
-"""What holds where a sweep file says nothing: the defaults, some of which depend on other settings."""
+"""The defaults of the settings that a sweep file leaves out; some depend on other settings."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .tables import SETTINGS, table_of
 
 
 def resolve(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Fill in the defaults of the tables "data", "model", "train" and "log".
+    """Return the tables "data", "model", "train" and "log" with the defaults filled in.
 
-    A builder or a loop of one's own gets in [model] what was given alone. A setting that does not apply is None.
+    With a custom builder or loop, [model] has only what was given. A setting that does not apply is None.
     """
     builder = given["model"].get("builder", None if own_loop(given["train"]) else MLP)
     tables = {table: {key.name: key.default for key in SETTINGS[table].values()} for table in given}

@@ -1,11 +1,11 @@
-"""Settings that apply to some optimisers, activations or data sets only."""
+"""Settings that apply only to some optimisers, schedules, activations or data sets."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-# A setting that depends on another: which one, and the default for each value of it that it applies to
+# By setting: the setting that decides whether it applies, and the default for each deciding value with which it does
 DEPENDENT: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "learning_rate": ("optimizer", {"sgd": 0.01, "rmsprop": 0.001, "adam": 0.001, "adamw": 0.001}),
     "momentum": ("optimizer", {"sgd": 0.0, "rmsprop": 0.0}),

@@ -1,4 +1,4 @@
-"""How a fault reads: the key as TOML spells it, the value shortened, the nearest valid name."""
+"""Faults of a sweep file, with the key as TOML spells it, the value shortened and the nearest valid name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import Problem, SpecError
 
 Key = tuple[str | int, ...]
 
-_MOST = 100  # more faults than that are one fault, and finding near names takes time
+_MOST = 100  # faults after which checking stops: they are likely to have one cause, and finding near names takes time
 
 
 class _Shown(reprlib.Repr):
@@ -25,12 +25,12 @@ class _Shown(reprlib.Repr):
 
 
 def found(value: Any) -> str:
-    """Show a value in a few characters, control characters escaped."""
+    """Return a value as a short text, with control characters escaped."""
     return _Shown().repr(value)
 
 
 def key_text(key: Key) -> str:
-    """Spell a key's path as the file does: `hparams.activation[2]`, odd names quoted."""
+    """Return a key's path as the file spells it: `hparams.activation[2]`; names that are not plain are quoted."""
     text = ""
     for part in key:
         if isinstance(part, int):
@@ -42,14 +42,14 @@ def key_text(key: Key) -> str:
 
 
 def nearest(name: Any, options: Iterable[str]) -> str:
-    """Ask whether the nearest of the valid names was meant; empty where none is near."""
+    """Return "Did you mean …?" with the nearest of the valid names, or an empty string if none is near."""
     text = str(name)[:100]
     matches = difflib.get_close_matches(text.lower(), list(options), n=1, cutoff=0.6)
     return f"Did you mean {matches[0]!r}?" if matches else ""
 
 
 class Faults:
-    """Collect the problems of one sweep file, to be raised all at once."""
+    """Collect the problems of one sweep file, and raise all of them at once."""
 
     def __init__(self, file: str) -> None:
         self._file = file
@@ -57,7 +57,7 @@ class Faults:
         self._keys: set[Key] = set()
 
     def add(self, key: Key | str, expected: str, found: str, hint: str = "") -> None:
-        """Note one problem at a key."""
+        """Note one problem at a key. Raises SpecError with all of them if there are `_MOST`."""
         where = key if isinstance(key, str) else key_text(key)
         self._keys |= set() if isinstance(key, str) else {key}
         self._problems.append(Problem(f"{self._file}: {where}" if where else self._file, expected, found, hint))
@@ -65,15 +65,15 @@ class Faults:
             self.raise_any()
 
     def has(self, key: Key) -> bool:
-        """Say whether a key has a problem, so that what follows from it need not be one."""
+        """Return whether a key has a problem; then other problems that follow from it need not be reported."""
         return key in self._keys
 
     def mention(self, name: str) -> bool:
-        """Say whether a name has a problem anywhere."""
+        """Return whether a name has a problem in any table."""
         return any(name in key for key in self._keys)
 
     def fail(self, key: Key | str, expected: str, found: str, hint: str = "") -> NoReturn:
-        """Raise what there is, with a problem behind which nothing can be checked."""
+        """Note a problem after which nothing else can be checked, and raise SpecError with all of them."""
         self.add(key, expected, found, hint)
         raise SpecError(self._problems)
 

@@ -1,4 +1,4 @@
-"""The goal of a metric in a sweep file: what the file says, else what Keras says."""
+"""The goal of a metric in a sweep file: the one that the file gives, else the one of Keras."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from .faults import Faults, Key, found
 
 
 def goal_for(metric: str, given: str | None, key: Key, faults: Faults) -> Goal:
-    """Return the goal that a file gives, else the one that Keras knows; it is a fault if there is neither."""
+    """Return the goal that the file gives, else the one of Keras; if there is neither, note a fault and return MAX."""
     known = Goal(given) if given else goal_of_metric(metric)
     if known is None:
         name = found(metric.rpartition("/")[2])
-        why = f"Keras has no metric called {name}, so that hpdash cannot tell which way it improves."
+        why = f"Keras has no metric called {name}, so hpdash cannot tell whether a lower or a higher value is better."
         faults.add(key, '"min" or "max"', "nothing", why)
     return known or Goal.MAX

@@ -1,4 +1,4 @@
-"""Settings that change nothing because of what other settings are: an error, whether they are fixed or swept."""
+"""Report settings that have no effect because of other settings; it is an error, for fixed and swept ones alike."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Values = Mapping[str, Collection[Any]]
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """The settings `names` change nothing where `is_idle` holds for every value that other settings may take."""
+    """The settings `names` have no effect if `is_idle` holds for the values that each setting may take."""
 
     names: tuple[str, ...]
     is_idle: Callable[[Values], bool]
@@ -49,20 +49,24 @@ _RULES: Sequence[_Rule] = (
     _Rule(
         ("min_delta",),
         lambda values: _always("patience", None)(values) and _never("schedule", "plateau")(values),
-        'neither patience nor schedule = "plateau", which alone read it',
+        'no patience and no schedule = "plateau"; only these use it',
     ),
-    _Rule(("validation_from",), _always("validation", "test"), 'validation = "test", which is no part to cut off'),
+    _Rule(
+        ("validation_from",),
+        _always("validation", "test"),
+        'validation = "test", so no part of the training set is cut off',
+    ),
 )
 
 
 def check_idle(values: Values, given: Mapping[str, Mapping[str, Any]], swept: Collection[str], faults: Faults) -> None:
-    """Report settings that a file fixes or sweeps and that change nothing.
+    """Report settings that a file fixes or sweeps and that have no effect.
 
     Args:
-        values: every value that a setting may take, by its name.
-        given: what the file fixes, by table.
-        swept: the names of what it varies.
-        faults: what is wrong with the file.
+        values: the values that each setting may take, by its name.
+        given: the settings that the file fixes, by table.
+        swept: the names of the settings that the file sweeps.
+        faults: the faults of the file, to which new ones are added.
     """
     for rule in _RULES:
         for name in rule.names:

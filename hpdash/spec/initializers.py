@@ -14,7 +14,7 @@ _RANDOM = ("random_uniform", "random_normal", "truncated_normal", "variance_scal
 NAMES = (*_FILLS, *_SCALED, *_RANDOM, "orthogonal")
 _MODES = ("fan_in", "fan_out", "fan_avg")
 _DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
-# Each argument with the words it takes, or with the smallest number (None: any number)
+# Each argument with the words it takes, or with the smallest number it takes (None: any number)
 _ARGUMENTS: dict[str, dict[str, Any]] = {
     "constant": {"value": None},
     "random_uniform": {"minval": None, "maxval": None},
@@ -26,9 +26,10 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
 
 
 def initializer(default: str, also: tuple[str, ...] = (), never: tuple[str, ...] = ()) -> BeforeValidator:
-    """Return pydantic's validator of an initialiser, which turns "default" into Keras' name for it.
+    """Return a pydantic validator for an initialiser, which turns the word "default" into Keras' default.
 
-    `also` are further words it may be; `never` Keras names that do not fit. A table with a name alone becomes the name.
+    `default` is the name of Keras' default, `also` are further words to accept, `never` Keras names to refuse. A table
+    with only a name becomes the name.
     """
     names = tuple(name for name in NAMES if name not in never)
     options = (*names, *also, "default")

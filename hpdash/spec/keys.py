@@ -1,4 +1,4 @@
-"""What a key of the sweep file may be: its types, the words that say what is expected, the checks beyond a type."""
+"""What the keys of a sweep file take: their types, texts that say what is expected, and validators."""
 
 from __future__ import annotations
 
@@ -41,61 +41,61 @@ SHARE, UNIT = "a number of at least 0 and below 1", "a number from 0 to 1"
 SWITCH, FUNCTION = "true or false", '"package.module:function"'
 DATA = f'one of {", ".join(DATA_SETS)}, a path that ends in ".npz", or {FUNCTION}'
 SERIES = ", ".join(f'"{name}"' for name in get_args(Series))
-FOLDER = "letters, digits, `_`, `.` and `-`, at most 64 of them and not `.` or `-` first"
+FOLDER = "at most 64 letters, digits, `_`, `.` and `-`, not starting with `.` or `-`"
 INITIALIZER = 'a Keras name or a table such as { name = "random_normal", stddev = 1.0 }'
 
 
 def is_reference(text: str) -> bool:
-    """Say whether a text names a function as "package.module:function"."""
+    """Return whether a text names a function as "package.module:function"."""
     module, colon, function = text.partition(":")
     return bool(colon) and all(part.isidentifier() for part in (*module.split("."), function))
 
 
 def _holds(valid: bool) -> None:
     if not valid:
-        raise ValueError("")  # the key's own text says what is expected
+        raise ValueError("")  # the message is empty, so that the key's own text says what is expected
 
 
 def data_name(name: str) -> str:
-    """Return a data set's name, a file's or a function's; ValueError where it is none."""
+    """Return the name if it is a data set, an .npz file or a function. Raises ValueError otherwise."""
     _holds(name in DATA_SETS or name.endswith(".npz") or is_reference(name))
     return name
 
 
 def builder_name(name: str) -> str:
-    """Return the name of what builds a model; ValueError where it is none."""
+    """Return the name if it is "mlp" or a function. Raises ValueError otherwise."""
     _holds(name == MLP or is_reference(name))
     return name
 
 
 def loop_name(name: str) -> str:
-    """Return the name of a training loop; ValueError where it is none."""
+    """Return the name if it is "none" or a function. Raises ValueError otherwise."""
     _holds(name == NO_LOOP or is_reference(name))
     return name
 
 
 def folder_name(name: str) -> str:
-    """Return a name that a sweep's folder can have; ValueError where it cannot."""
+    """Return the name if a sweep's folder can have it. Raises ValueError otherwise."""
     _holds(is_sweep_name(name))
     return name
 
 
 def metric_name(name: str) -> str:
-    """Return a metric's name, of the training or the validation part; ValueError where it is none."""
+    """Return the name if it has the form of a metric, `loss` or `validation/loss`. Raises ValueError otherwise."""
     _holds(re.fullmatch(r"(validation/)?[A-Za-z_]\w*", name, re.ASCII) is not None)
     return name
 
 
 def switched(value: Any) -> Any:
-    """Return the word for a switch: true is before the activation."""
+    """Return "before" for true and "none" for false; any other value stays as it is."""
     return ("before" if value else "none") if isinstance(value, bool) else value
 
 
 def key(default: Any, expected: str, description: str, options: Sequence[str] = ()) -> Any:
-    """Describe a key: its default, what is expected of a value, what it is for, the words it takes."""
+    """Return the pydantic field of a key: its default, what values are expected, what it is for, the words it takes."""
     return Field(default, title=expected, description=description, examples=list(options) or None)
 
 
 def one_of(default: str | None, choices: Any, description: str) -> Any:
-    """Describe a key that takes one of the words of a Literal."""
+    """Return the pydantic field of a key that takes one of the words of a Literal."""
     return key(default, f"one of {', '.join(get_args(choices))}", description, get_args(choices))

@@ -1,4 +1,4 @@
-"""From a sweep file, or a mapping, to a Sweep: every table read, every fault collected with its key."""
+"""Load a sweep file or a mapping as a Sweep: read every table, and collect every fault with its key."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CONTAINERS: Mapping[str, Any] = {
 
 
 def load_sweep(path: Path | str, overrides: Sequence[str] = ()) -> Sweep:
-    """Read a sweep file, with `train.epochs=3` settings put over it; raise SpecError with every fault."""
+    """Read a sweep file and apply overrides such as `train.epochs=3`. Raises SpecError with every fault."""
     path = Path(path)
     faults = Faults(str(path))
     source = text.read(path, faults)
@@ -38,7 +38,11 @@ def load_sweep(path: Path | str, overrides: Sequence[str] = ()) -> Sweep:
 
 
 def parse_sweep(source: str | Mapping[str, Any], *, name: str, folder: Path, overrides: Sequence[str] = ()) -> Sweep:
-    """Read a sweep from TOML text or from a mapping; `name` stands for the file in errors and names the sweep."""
+    """Read a sweep from TOML text or from a mapping. Raises SpecError with every fault.
+
+    `name` stands for the file in errors, and names the sweep unless [sweep] has a name. `folder` is where the user's
+    modules and files are looked for.
+    """
     return _sweep(source, overrides, Faults(name), stem=Path(name).stem, path=None, folder=folder)
 
 
@@ -67,7 +71,7 @@ def _sweep(
     _check_strategy(head, hparams, trials, faults)
     values = mentioned(given, hparams, trials)
     chosen = ranking(head["objective"], head["goal"], values, faults)
-    if len(trials) != 1:  # one trial compares nothing, and `hpdash show` gives it with all of its settings
+    if len(trials) != 1:  # a single trial may come from `hpdash show`, which writes all of its settings
         check_idle(values, given, {hparam.name for hparam in hparams}, faults)
     stopped = _table("prune", document, names, faults)
     pruning = Pruning.of(stopped, chosen.objective, chosen.goal, faults) if prunes else None
@@ -81,7 +85,7 @@ def _sweep(
 
 
 def _check_containers(document: Document, faults: Faults) -> None:
-    """Make every table stand in the document, empty where it was missing or no table."""
+    """Report unknown and invalid tables, and put an empty table in place of each that is missing or invalid."""
     for name, value in document.items():
         container = _CONTAINERS.get(name)
         if container is None:
@@ -92,7 +96,7 @@ def _check_containers(document: Document, faults: Faults) -> None:
             faults.add((name,), f"[[{name}]] tables" if name in _LISTS else f"a table [{name}]", found(value))
             document[name] = container()
     if not (document.get("hparams") or document.get("trial")):
-        faults.add(("hparams",), "a table [hparams], or [[trial]] tables", "neither", "Say what is to vary.")
+        faults.add(("hparams",), "a table [hparams], or [[trial]] tables", "neither", "Add the settings to vary.")
     for name, container in _CONTAINERS.items():
         document.setdefault(name, container())
 
@@ -109,9 +113,9 @@ def _table(table: str, document: Document, names: Names, faults: Faults) -> dict
         elif table != "model" or not names.free:
             faults.add(key, f"a key of [{table}]", "an unknown one", unknown(name, known))
         elif name in SWEEPABLE and name in names.settings:
-            faults.add(
-                key, "a keyword of one's own", f"a setting of [{SWEEPABLE[name].table}]", "Give it another name."
-            )
+            owner = f"[{SWEEPABLE[name].table}]"
+            hint = f"Move it to {owner}, or rename the argument."
+            faults.add(key, "a keyword argument of your own code", f"a setting of {owner}", hint)
         elif names.knows(name, key, faults):
             values[name] = raw
     return values
@@ -138,7 +142,7 @@ def _space(
     check_swept(document, overridden, faults)
     check_dependent(swept, whens, trials, given, names=names, faults=faults)
     if trials and document["hparams"]:
-        faults.add(("hparams",), "either [hparams] or [[trial]] tables", "both", "Strategies take one of them.")
+        faults.add(("hparams",), "either [hparams] or [[trial]] tables", "both", "Remove one of them.")
     if trials:
         swept = choices(trials)
     hparams = (Hyperparameter(name, table_of(name), domain, whens.get(name, {})) for name, domain in swept.items())
@@ -152,10 +156,10 @@ def _check_strategy(
     if faults.has(key):
         return
     if (strategy == "list") != bool(trials):
-        expected = '"list" where there are [[trial]] tables' if trials else "[[trial]] tables for a list"
+        expected = '"list" if there are [[trial]] tables' if trials else '[[trial]] tables for strategy = "list"'
         faults.add(key, expected, found(strategy) if trials else "none")
     if strategy in DRAWN and head["trials"] is None and not faults.has(("sweep", "trials")):
-        faults.add(("sweep", "trials"), "how many settings to draw", "nothing", "Such as trials = 20.")
+        faults.add(("sweep", "trials"), "the number of settings to draw", "nothing", "For example: trials = 20.")
     for hparam in hparams:
         if strategy == "grid" and hparam.domain.size is None:
             hint = 'Give it a step or a list, or set strategy = "random".'

@@ -1,4 +1,4 @@
-"""What ranks the trials: the metric that a sweep file names, else one that fits the data; and which way it improves."""
+"""The metric that ranks the trials, and its goal: what a sweep file names, else a default that fits the data."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _ACCURACY = ("accuracy", "acc")
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The objective, its goal, and why these.
+    """The objective, its goal, and the reason for them.
 
-    `is_default` says that the file names no objective; `is_open` that the data or the models, which are not known yet,
-    may ask for another default.
+    `is_default` says that the file names no objective. `is_open` says that the default may still change, because the
+    data or the models are not known yet.
     """
 
     objective: str
@@ -33,7 +33,7 @@ class Ranking:
 
 
 def fitting(classes: Iterable[int | None], metrics: Collection[str] | None = None) -> Ranking:
-    """Return the default: the validation accuracy if all data have classes and the models have it, else the loss.
+    """Return the default: validation accuracy if all data have classes and the models have it, else validation loss.
 
     Args:
         classes: the number of classes of each data set, None for a regression.
@@ -51,21 +51,22 @@ def fitting(classes: Iterable[int | None], metrics: Collection[str] | None = Non
 def ranking(
     objective: str | None, goal_name: str | None, mentioned: Mapping[str, Collection[Any]], faults: Faults
 ) -> Ranking:
-    """Return the ranking of a sweep file; a goal that nobody can know is a fault.
+    """Return the ranking of a sweep file; if neither the file nor Keras gives the goal of the metric, note a fault.
 
     Args:
-        objective: the metric that the file names.
-        goal_name: "min", "max" or nothing.
-        mentioned: every value that a setting may take, by its name: what is fixed and what is swept.
-        faults: what is wrong with the file.
+        objective: the metric that the file names, or None.
+        goal_name: "min", "max" or None.
+        mentioned: the values that each setting may take, fixed or swept, by its name.
+        faults: the faults of the file, to which new ones are added.
     """
     goal = Goal(goal_name) if goal_name else None
     if objective is None:
         default = _default(mentioned)
         if goal not in (None, default.goal):
-            faults.add(("sweep", "objective"), f"the metric that goal = {found(str(goal))} is for", "nothing")
+            hint = f"The default, {default.objective}, has goal = {found(str(default.goal))}."
+            faults.add(("sweep", "objective"), f"a metric for goal = {found(str(goal))}", "none", hint)
         return default
-    reason = "the goal that the file says" if goal else "the goal that Keras gives this metric"
+    reason = "the goal in the file" if goal else "Keras' goal for this metric"
     return Ranking(objective, goal_for(objective, goal_name, ("sweep", "goal"), faults), reason, is_default=False)
 
 
@@ -75,5 +76,5 @@ def _default(mentioned: Mapping[str, Collection[Any]]) -> Ranking:
     default = fitting((), shared)
     own_model = any(builder not in (MLP, None) for builder in mentioned["builder"])
     is_known = all(name in DATA_SETS for name in mentioned["name"]) and not own_model
-    reason = default.reason if is_known else f"{default.reason}, unless data or model ask for another"
+    reason = default.reason if is_known else f"{default.reason}, unless the data or the models need another"
     return Ranking(default.objective, default.goal, reason, is_open=not is_known)

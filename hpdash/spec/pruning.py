@@ -14,7 +14,7 @@ from .tables import SETTINGS
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """Which trials stop early: by what, on which metric (whose `goal` is min or max), and how soon."""
+    """Which trials stop early: the strategy, the metric that it watches and the metric's goal, and how soon."""
 
     strategy: str
     watch: str
@@ -25,7 +25,7 @@ class Pruning:
 
     @classmethod
     def of(cls, given: Mapping[str, Any], objective: str, goal: Goal, faults: Faults) -> Pruning:
-        """Fill in the defaults of a [prune] table; it watches the sweep's objective unless it says otherwise."""
+        """Fill in the defaults of a [prune] table; by default it watches the sweep's objective, with its goal."""
         values = {name: given.get(name, setting.default) for name, setting in SETTINGS["prune"].items()}
         watch = values["watch"] or objective
         said = values["goal"] or (goal if watch == objective else None)

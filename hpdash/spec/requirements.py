@@ -1,4 +1,4 @@
-"""[[require]]: conditions that every setting of a sweep meets, in Python's expressions, none of which runs as code."""
+"""[[require]]: conditions that every point of a sweep must meet: Python expressions, none of which runs as code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .faults import Faults, Key, found
 from .space import Names
 from .text import Document
 
-LONGEST = 400  # characters of a condition
+LONGEST = 400  # most characters of a condition
 EXAMPLE = '"product(hidden) <= 100_000"'
 EXPECTED = f"a condition such as {EXAMPLE}"
 _COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
@@ -32,20 +32,23 @@ _FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 _ALONE = re.compile(r"(?<![=<>!])=(?!=)")
 _WORDS: Mapping[str, bool] = {"true": True, "false": False}
-_LANGUAGE = f"Known beside settings: numbers, texts, lists, + - * / // %, and, or, not, in, {', '.join(_FUNCTIONS)}."
+_LANGUAGE = (
+    "Conditions can use settings, numbers, strings, lists, comparisons, + - * / // %, and, or, not, in, "
+    f"{', '.join(_FUNCTIONS)}."
+)
 
 
 class _Absent(Exception):
-    """A setting does not apply, and so no condition on it."""
+    """A condition refers to a setting that does not apply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """A condition on settings: `product(hidden) <= 100_000`, `dropout == 0 or batchnorm == "none"`.
 
-    `names` are the settings it asks about. A comparison with one that does not apply to a point, as sgd's momentum to
-    adam, is neither true nor false, and a condition that hangs on it alone holds (Kleene's three values). Lists are as
-    the file writes them, an initialiser's table as TensorBoard shows it.
+    `names` are the settings that it refers to. A comparison with a setting that does not apply to a point, such as the
+    momentum of sgd with adam, is neither true nor false. A condition that depends on such comparisons alone holds
+    (Kleene's three-valued logic). Lists are as in the file, an initialiser's table is the text that TensorBoard shows.
     """
 
     text: str
@@ -53,24 +56,25 @@ class Requirement:
     tree: ast.expr = field(compare=False, repr=False)
 
     def holds(self, settings: Mapping[str, Any]) -> bool:
-        """Say whether it holds for settings by name; ValueError where it cannot be computed for them."""
+        """Return whether it holds for settings, given by name. Raises ValueError if it cannot be computed for them."""
         try:
             holds = _value(self.tree, settings)
         except _Absent:
             return True
         except (TypeError, ArithmeticError, ValueError, LookupError) as error:
             values = ", ".join(f"{name} = {found(settings.get(name))}" for name in sorted(self.names))
-            raise ValueError(f"{error} where {values}") from None
+            raise ValueError(f"{error} with {values}") from None
         return holds is None or bool(holds)
 
 
 def requirements(document: Document, names: Names, known: Mapping[str, Any], faults: Faults) -> tuple[Requirement, ...]:
-    """Read the [[require]] tables; `known` are the settings of any point, fixed or swept."""
+    """Read the [[require]] tables; the keys of `known` are the settings that are fixed or swept."""
     read = []
     for index, table in enumerate(document["require"]):
         key: Key = ("require", index, "that")
         for odd in (name for name in table if name != "that"):
-            faults.add(("require", index, odd), "the key that", "an unknown one", f"Such as that = {EXAMPLE}.")
+            hint = f"For example: that = {EXAMPLE}."
+            faults.add(("require", index, odd), 'only the key "that"', "an unknown one", hint)
         text = table.get("that")
         if not isinstance(text, str):
             faults.add(key, EXPECTED, "nothing" if text is None else found(text))
@@ -86,7 +90,7 @@ def _parse(text: str, key: Key, faults: Faults) -> ast.expr | None:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        faults.add(key, EXPECTED, found(text), "Values are compared with ==." if _ALONE.search(text) else _LANGUAGE)
+        faults.add(key, EXPECTED, found(text), "Use == to compare values." if _ALONE.search(text) else _LANGUAGE)
         return None
     odd = next((node for node in ast.walk(tree) if not _is_known(node)), None)
     if odd is not None:
@@ -121,7 +125,7 @@ def _names(tree: ast.expr) -> list[str]:
 def _knows(tree: ast.expr, key: Key, names: Names, known: Mapping[str, Any], faults: Faults) -> bool:
     asked = _names(tree)
     if not asked:
-        faults.add(key, "a condition on settings", "one on none")
+        faults.add(key, "a condition that names a setting", "one without any")
     unknown = [name for name in asked if name not in known]
     for name in unknown:
         if names.knows(name, key, faults):
@@ -154,7 +158,7 @@ def _value(node: ast.expr, settings: Mapping[str, Any]) -> Any:
             return _list(_value(part, settings))[_value(place, settings)]
         case ast.Compare():
             return _compare(node, settings)
-    raise AssertionError(node)  # the parser lets nothing else through
+    raise AssertionError(node)  # `_parse` refuses everything else
 
 
 def _compare(node: ast.Compare, settings: Mapping[str, Any]) -> bool | None:

@@ -1,4 +1,4 @@
-"""[hparams] and [[trial]]: which names may be swept, over what, and when they apply."""
+"""[hparams] and [[trial]]: which names may be swept, over which values, and when they apply."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .text import Document
 
 _RANGE = ("min", "max", "scale", "step", "when")
 _LIST = ("values", "when")
-_LISTED = 20  # names in a hint
-_NAMES, _VALUES = 1000, 10_000  # of [hparams], and in each list of it: what takes seconds to check is a mistake
+_LISTED = 20  # most names in a hint
+_NAMES, _VALUES = 1000, 10_000  # most names in [hparams], most values of each: more is a mistake, and takes seconds
 _EXPECTED = "a list of values, or { min, max }"
 
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameter:
-    """A swept setting: its table, its domain, and the values of others it applies to (empty: to all)."""
+    """A swept setting: its table, its domain, and the values of other settings that it applies to (empty: to all)."""
 
     name: str
     table: str
@@ -32,20 +32,20 @@ class Hyperparameter:
     when: Mapping[str, tuple[Any, ...]]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the one JSON form."""
+        """Return the hyperparameter as JSON values."""
         when = {name: list(values) for name, values in self.when.items()}
         return {"name": self.name, "table": self.table, "domain": self.domain.to_json(), "when": when}
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The settings a sweep may fix and sweep; `free` where code of one's own takes any other name as a keyword."""
+    """The settings that a sweep may fix or sweep; `free` if custom code takes any other name as a keyword."""
 
     settings: Mapping[str, Setting]
     free: bool
 
     def check(self, name: str, value: Any, key: Key, faults: Faults) -> Any:
-        """Return a value as it is kept, or note the fault and return None."""
+        """Return a value in its normalised form; if it is invalid, note the fault and return None."""
         setting = self.settings.get(name)
         if setting is None or value is None:
             return value
@@ -53,25 +53,25 @@ class Names:
             return setting.check(value)
         except ValueError as error:
             swept = isinstance(value, list) and key == (setting.table, name) and "list" not in str(error)
-            hint = "Values to be swept stand in [hparams]." if swept else nearest(value, setting.options)
+            hint = "To sweep several values, put them in [hparams]." if swept else nearest(value, setting.options)
             faults.add(key, str(error), found(value), hint)
             return None
 
     def knows(self, name: str, key: Key, faults: Faults) -> bool:
-        """Say whether a name may be set, or note the fault."""
+        """Return whether a name may be set; if not, note the fault."""
         if name in self.settings:
             return True
         if not self.free:
             faults.add(key, "a setting of [model], [train] or [data]", "an unknown one", unknown(name, self.settings))
         elif not name.isidentifier() or keyword.iskeyword(name):
-            faults.add(key, "a name that can be a keyword of a Python function", found(name))
+            faults.add(key, "a name that can be a keyword argument in Python", found(name))
         else:
             return True
         return False
 
 
 def unknown(name: str, options: Mapping[str, Any]) -> str:
-    """Say what an unknown key may have meant."""
+    """Return a hint at what an unknown key may have meant; empty if there is none."""
     tables = [table for table, settings in SETTINGS.items() if name in settings]
     if tables and name not in options:
         return f"It belongs in {' or '.join(f'[{table}]' for table in tables)}."
@@ -81,7 +81,7 @@ def unknown(name: str, options: Mapping[str, Any]) -> str:
 
 
 def names_of(document: Document) -> Names:
-    """Tell from builder and loop, fixed or swept, which names a file may use."""
+    """Return the names that a file may use, which depend on its builders and loops, fixed or swept."""
     builders, loops = _mentioned(document, "builder"), _mentioned(document, "loop")
     mlp = MLP in builders if builders else _trains_keras(document, loops)
     settings = {name: key for name, key in SWEEPABLE.items() if mlp or key.table != "model" or name == "builder"}
@@ -89,7 +89,7 @@ def names_of(document: Document) -> Names:
 
 
 def _trains_keras(document: Document, loops: list[Any]) -> bool:
-    """Say whether some trial has no training loop of one's own: it says so, or nothing sets one for it."""
+    """Return whether some trial has no custom training loop: its loop is "none", or none is set for it."""
     fixed, swept = document["train"].get("loop"), document["hparams"].get("loop")
     conditional = isinstance(swept, dict) and "when" in swept
     unset = (swept is None or conditional) and fixed is None
@@ -107,7 +107,7 @@ def _mentioned(document: Document, name: str) -> list[Any]:
 
 
 def domains(document: Document, names: Names, faults: Faults) -> dict[str, Domain]:
-    """Read what each name in [hparams] is swept over; one with a fault is left out."""
+    """Read the domain of each name in [hparams]; a name with a fault is left out."""
     domains = {}
     if len(document["hparams"]) > _NAMES:
         faults.fail(("hparams",), f"at most {_NAMES} names", str(len(document["hparams"])))
@@ -128,13 +128,14 @@ def listed(document: Document, names: Names, faults: Faults) -> tuple[dict[str, 
         known = {name: value for name, value in table.items() if names.knows(name, keys[name], faults)}
         trials.append({name: names.check(name, value, keys[name], faults) for name, value in known.items()})
         if (point := identity(trials[-1])) in seen:
-            faults.add(("trial", index), "a setting of its own", "one that stands before", "Use [sweep] repeats.")
+            hint = "To train it with several seeds, set [sweep] repeats."
+            faults.add(("trial", index), "a trial that differs from the ones before", "the same settings again", hint)
         seen.add(point)
     return tuple(trials)
 
 
 def choices(trials: tuple[Mapping[str, Any], ...]) -> dict[str, Domain]:
-    """Return what listed trials set, as lists of the values in order of appearance."""
+    """Return a domain for each name that listed trials set: the list of its values, in order of appearance."""
     values: dict[str, dict[Any, Any]] = {}
     for name, value in (pair for trial in trials for pair in trial.items()):
         values.setdefault(name, {}).setdefault(identity(value), value)
@@ -152,7 +153,8 @@ def _domain(name: str, raw: Any, key: Key, names: Names, faults: Faults) -> Doma
         return _choice(name, values, key, names, faults)
     if isinstance(raw, dict) and "min" in raw and "max" in raw:
         return _range(name, raw, key, names, faults)
-    faults.add(key, _EXPECTED, found(raw), "" if isinstance(raw, dict) else f"To fix it, set it in [{table_of(name)}].")
+    hint = "" if isinstance(raw, dict) else f"To use one value, set it in [{table_of(name)}]."
+    faults.add(key, _EXPECTED, found(raw), hint)
     return None
 
 

@@ -1,4 +1,4 @@
-"""A sweep file as a value: every key resolved, every fault collected with its key."""
+"""A valid sweep file as a value, with its keys resolved."""
 
 from __future__ import annotations
 
@@ -23,13 +23,22 @@ from .tables import SETTINGS, table_of
 
 @dataclass(frozen=True)
 class Sweep:
-    """A search space and the fixed settings around it, valid as a whole.
+    """A search space and its fixed settings, valid as a whole.
 
-    `given` has what the file sets in [data], [model], [train] and [log]; `hparams` what varies, in the file's order
-    (for `[[trial]]` tables, which stand in `listed`: the values they take); `requirements` is what points must meet,
-    `pruning` what stops trials early. `source` is the TOML as given, `path` its file, `folder` where modules and files
-    of the user's are looked for. `tried` has the settings from before the sweep was extended, `known` what was found
-    by looking at the data and the user's builders.
+    Most attributes are keys of [sweep]; the others are:
+
+    Attributes:
+        ranking: the objective, its goal, and the reason for them.
+        given: what the file sets in [data], [model], [train] and [log].
+        hparams: the swept settings in the file's order, or those of the [[trial]] tables, with the values they take.
+        listed: the settings of each [[trial]] table.
+        requirements: the conditions that every point must meet.
+        pruning: how trials are stopped early; None if they are not.
+        source: the TOML text as given, without overrides.
+        path: its file; None if there is none.
+        folder: where the user's modules and files are looked for.
+        tried: the settings from before the sweep was extended.
+        known: what is known of the data and the custom builders.
     """
 
     name: str
@@ -65,18 +74,18 @@ class Sweep:
 
     @property
     def fixed(self) -> dict[str, dict[str, Any]]:
-        """The four tables with every default, where no hyperparameter is put in."""
+        """The tables "data", "model", "train" and "log" with every default, and without hyperparameters."""
         return resolve(self.given)
 
     @property
     def where(self) -> str:
-        """What errors call the sweep."""
+        """How errors name the sweep: its file, or else its name."""
         return self.name if self.path is None else str(self.path)
 
     def settings(self, point: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """Return the tables "data", "model", "train" and "log" of one point, every key resolved.
 
-        An optimiser's argument, or another setting, that does not apply is None.
+        A setting that does not apply, such as an argument of another optimiser, is None.
         """
         tables = {table: dict(values) for table, values in self.given.items()}
         for name, value in point.items():
@@ -92,32 +101,32 @@ class Sweep:
 
     @property
     def values(self) -> dict[str, list[Any]]:
-        """Every value that a setting may take, by its name: what is fixed, unless each trial sets it, and what varies.
+        """The values that each setting may take, by name: the swept ones, and the fixed one unless every trial sets it.
 
-        Of a range these are its ends.
+        A range stands as its two ends.
         """
         return mentioned(self.given, self.hparams, self.listed)
 
     @property
     def functions(self) -> list[str]:
-        """The user's functions that the sweep names: builders, loops, data."""
+        """The user's functions that the sweep names, "package.module:function": builders, loops, data."""
         named = (value for name in ("builder", "loop", "name") for value in self.values[name] if value)
         return list(dict.fromkeys(value for value in named if is_reference(value)))
 
     def ranked(self, by: Ranking) -> Sweep:
-        """Return the sweep with another objective, which pruning watches too if it watched the old one."""
+        """Return the sweep with another ranking; pruning watches the new objective if it watched the old one."""
         pruning = self.pruning
         if pruning and pruning.watch == self.objective:
             pruning = replace(pruning, watch=by.objective, goal=by.goal)
         return replace(self, ranking=by, pruning=pruning)
 
     def use(self, settings: Mapping[str, Mapping[str, Any]]) -> BuilderUse:
-        """Return what the builder of a trial's settings does with them; nothing is known of a loop of one's own."""
+        """Return how a trial's builder uses these settings; empty if unknown, as with a custom training loop."""
         builder = None if own_loop(settings["train"]) else settings["model"]["builder"]
         return self.known.builders.get(builder or "", BuilderUse())
 
     def allows(self, point: Mapping[str, Any]) -> bool:
-        """Say whether a point meets every [[require]]; SpecError where one cannot be computed for it."""
+        """Return whether a point meets every [[require]]. Raises SpecError if one cannot be computed for it."""
         if not self.requirements:
             return True
         tables = self.settings(point)
@@ -132,7 +141,7 @@ class Sweep:
         return True
 
     def to_json(self) -> dict[str, Any]:
-        """Return the normalised settings: equal for files that mean the same."""
+        """Return the normalised settings as JSON values: equal for files that mean the same."""
         swept = [hparam.to_json() for hparam in self.hparams]
         return {
             **{key: getattr(self, key) for key in SETTINGS["sweep"]},
@@ -147,7 +156,7 @@ class Sweep:
 def mentioned(
     given: Mapping[str, Mapping[str, Any]], hparams: Sequence[Hyperparameter], trials: Sequence[Mapping[str, Any]]
 ) -> dict[str, list[Any]]:
-    """Return by name every value that a setting may take: what is fixed, unless each trial sets it, and what varies."""
+    """Return the values that each setting may take, by name: see `Sweep.values`."""
     fixed = {name: value for table in TABLES for name, value in resolve(given)[table].items()}
     values = {name: [value] for name, value in fixed.items()}
     for hparam in hparams:

@@ -1,10 +1,10 @@
-"""What people write by habit, from Keras, PyTorch and other tuners, and what hpdash calls it."""
+"""Names that users know from Keras, PyTorch and other tuners, and what hpdash calls the same thing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-# A key of hpdash with its table, or a sentence where there is none
+# Each key of hpdash, with its table, and the other names for it
 _MEANINGS: Mapping[str, tuple[str, ...]] = {
     "[train] learning_rate": ("lr", "learningrate", "eta", "step_size", "init_lr", "initial_learning_rate"),
     "[train] schedule": ("lr_schedule", "lr_scheduler", "scheduler", "learning_rate_schedule", "reduce_lr_on_plateau"),
@@ -49,26 +49,27 @@ _MEANINGS: Mapping[str, tuple[str, ...]] = {
 _SENTENCES: Mapping[str, str] = {
     "callbacks": "hpdash takes no callbacks: patience in [train] stops early, schedule changes the learning rate, "
     "[log] says what is written, and a training loop of your own does the rest.",
-    "class_weight": "hpdash takes no class weights: a builder's loss, or a training loop of your own, can do it.",
-    "sample_weight": "hpdash takes no sample weights: a training loop of your own can weigh examples.",
+    "class_weight": "hpdash takes no class weights: use your own builder with a weighted loss, "
+    "or your own training loop.",
+    "sample_weight": "hpdash takes no sample weights: use your own training loop.",
     "shuffle": "hpdash shuffles the training part anew every epoch, by the trial's seed.",
-    "verbose": "The live table shows progress; in a pipe there is a line a trial.",
+    "verbose": "The live table shows progress; in a pipe, one line per trial is printed.",
     "steps_per_epoch": "An epoch is one pass over the training part; train in [data] makes it smaller.",
     "gpus": "By default one trial runs on each GPU; --workers says how many run at once.",
-    "workers": "Say --workers on the command line.",
-    "logdir": "Say --logdir on the command line.",
-    "log_dir": "Say --logdir on the command line.",
+    "workers": "Use --workers on the command line.",
+    "logdir": "Use --logdir on the command line.",
+    "log_dir": "Use --logdir on the command line.",
 }
 _BY_HABIT = {habit: meaning for meaning, habits in _MEANINGS.items() for habit in habits}
 
 
 def meant(name: str) -> str:
-    """Say what hpdash calls something that people write by habit; empty for any other name."""
+    """Return a hint that says what hpdash calls something with a name from elsewhere; empty if the name is unknown."""
     habit = name.lower().replace("-", "_")
     if habit in _SENTENCES:
         return _SENTENCES[habit]
     if habit not in _BY_HABIT:
         return ""
     table, key = _BY_HABIT[habit].split()
-    swept = "; in [hparams] it varies" if table in ("[data]", "[model]", "[train]") else ""
+    swept = "; to vary it, put it in [hparams]" if table in ("[data]", "[model]", "[train]") else ""
     return f"hpdash calls it {key}, in {table}{swept}."

@@ -1,4 +1,4 @@
-"""Every key of the sweep file: its type, default and meaning; the README's table of keys comes from here."""
+"""Every key of the sweep file: its type, default and meaning; the README's table of keys is generated from here."""
 
 from __future__ import annotations
 
@@ -57,27 +57,27 @@ from .keys import (
 
 
 class Table(BaseModel):
-    """A table of the file; a key is checked as it is assigned, strictly: only an integer widens, to a float."""
+    """A table of the file. A key is checked when it is assigned, in strict mode: only int to float is converted."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False, validate_assignment=True, defer_build=True)
 
 
 class SweepTable(Table):
-    """[sweep]: what is asked, and how often."""
+    """[sweep]: how settings are chosen, how many, what ranks them, and what happens if trials fail."""
 
     name: Annotated[str, AfterValidator(folder_name)] = key(
-        None, FOLDER, "The sweep's folder; default: the file's stem."
+        None, FOLDER, "The name of the sweep and of its folder; default: the file's stem."
     )
-    description: str = key("", "a string", "What TensorBoard shows beside the sweep.")
+    description: str = key("", "a string", "A text that TensorBoard shows with the sweep.")
     strategy: Strategy = one_of(
-        None, Strategy, 'How settings are chosen; default "grid", or "list" where there are [[trial]] tables.'
+        None, Strategy, 'How settings are chosen; default "grid", or "list" if there are [[trial]] tables.'
     )
     trials: Annotated[int, Field(ge=1, le=100_000)] = key(
         None,
         "an integer from 1 to 100000",
-        "How many settings: needed for random, sobol and tpe, a cap for a grid or a list.",
+        "How many settings to try: required for random, sobol and tpe, a maximum for grid and list.",
     )
-    repeats: Annotated[int, Field(ge=1, le=1000)] = key(1, "an integer from 1 to 1000", "Seeds a setting.")
+    repeats: Annotated[int, Field(ge=1, le=1000)] = key(1, "an integer from 1 to 1000", "Seeds per setting.")
     seed: Annotated[int, Field(ge=0, lt=2**31)] = key(0, "an integer from 0 to 2147483647", "The first seed.")
     objective: Annotated[str, AfterValidator(metric_name)] = key(
         None,
@@ -85,45 +85,47 @@ class SweepTable(Table):
         "The metric that ranks trials; default: validation/accuracy for classes, else validation/loss.",
     )
     goal: Direction = one_of(
-        None, Direction, "Whether less or more of it is better; default: as Keras says of its metrics."
+        None, Direction, "Whether lower (min) or higher (max) is better; default: the direction of the Keras metric."
     )
     max_retries: Annotated[int, Field(ge=0, le=100)] = key(
-        1, "an integer from 0 to 100", "How often a trial whose worker died is tried again."
+        1, "an integer from 0 to 100", "How often a trial is tried again if its worker dies."
     )
     timeout: Positive = key(None, "a number of seconds above 0", "Seconds an attempt at a trial may take.")
-    max_consecutive_failures: Count = key(3, COUNT, "Failed trials, before any has finished, that stop the sweep.")
+    max_consecutive_failures: Count = key(3, COUNT, "The sweep stops if this many trials fail before any finishes.")
 
 
 class DataTable(Table):
-    """[data]: what is learned, and which part of it validates."""
+    """[data]: the data set, how it is scaled, and which part of it validates."""
 
     name: Annotated[str, AfterValidator(data_name)] = key(None, DATA, "The data set (required).", DATA_SETS)
     validation: Count | Fraction | Literal["test"] = key(
-        0.2, 'a count, a fraction between 0 and 1, or "test"', "How much of the training set validates.", ["test"]
+        0.2, 'a count, a fraction between 0 and 1, or "test"', "How much of the training set to validate on.", ["test"]
     )
-    validation_from: Side = one_of("end", Side, "Which side of the training set the validation part is cut from.")
+    validation_from: Side = one_of("end", Side, "Which end of the training set the validation part is cut from.")
     scale: Scale = one_of(
         None,
         Scale,
-        'By the maximum (unit), or by mean and std (standard); default "unit" for pictures, else "none".',
+        "How inputs are scaled: divided by the maximum (unit), or to mean 0 and std 1 (standard); "
+        'default "unit" for pictures, else "none".',
     )
-    train: Count = key(None, COUNT, "Use only so many training examples; default: all.")
+    train: Count = key(None, COUNT, "How many training examples to use; default: all.")
     examples: Count = key(None, COUNT, "How many examples of synthetic data.")
     features: Count = key(None, COUNT, "How many features a synthetic example has.")
     classes: Annotated[int, Field(ge=2)] = key(None, "an integer of at least 2", "How many synthetic classes.")
 
 
 class ModelTable(Table):
-    """[model]: the built-in MLP's settings, or the keywords of a builder of one's own."""
+    """[model]: the settings of the built-in MLP, or the keyword arguments of a custom builder."""
 
     builder: Annotated[str, AfterValidator(builder_name)] = key(
         MLP,
         f'"mlp", or {FUNCTION}',
-        "What builds the model; one's own gets the other keys, and the settings that it has parameters for.",
+        "What builds the model. Your own builder is called with the other keys of [model], and with the settings of "
+        "[data] and [train] that it has parameters for.",
         [MLP],
     )
     hidden: list[Count] = key(
-        [64, 64], "a list of integers of at least 1, such as [512, 256]", "Units of the hidden layers; none is allowed."
+        [64, 64], "a list of integers of at least 1, such as [512, 256]", "Units of each hidden layer; [] for none."
     )
     activation: Activation = one_of("relu", Activation, "The hidden layers' activation.")
     leaky_slope: Penalty = key(None, PENALTY, "The slope of leaky_relu below 0.")
@@ -131,12 +133,12 @@ class ModelTable(Table):
         "glorot_uniform", INITIALIZER, "The hidden kernels' initialiser."
     )
     bias_initializer: Annotated[Any, initializer("zeros", ("same",), ("orthogonal",))] = key(
-        "zeros", f'{INITIALIZER}, or "same"', "The hidden biases' initialiser; \"same\" is the kernels'."
+        "zeros", f'{INITIALIZER}, or "same"', "The hidden biases' initialiser; \"same\" uses the kernels' one."
     )
     output_initializer: Annotated[Any, initializer("glorot_uniform", ("same",))] = key(
         "glorot_uniform",
         f'{INITIALIZER}, or "same"',
-        'The output kernel\'s initialiser; "same" treats kernel and bias as the hidden ones.',
+        'The output kernel\'s initialiser; "same" initialises kernel and bias like those of the hidden layers.',
     )
     batchnorm: Annotated[Norm, BeforeValidator(switched)] = one_of(
         "none", Norm, "Batch normalisation before or after the activation; true means before."
@@ -152,7 +154,7 @@ class TrainTable(Table):
     """[train]: how a model is trained; names and defaults of optimiser arguments are Keras'."""
 
     epochs: Count = key(10, COUNT, "Passes over the training part.")
-    batch_size: Count = key(32, COUNT, "Examples a step.")
+    batch_size: Count = key(32, COUNT, "Examples per step.")
     optimizer: Optimizer = one_of("sgd", Optimizer, "The optimiser.")
     learning_rate: Positive = key(None, POSITIVE, "The learning rate.")
     momentum: Unit = key(None, UNIT, "The momentum.")
@@ -160,24 +162,29 @@ class TrainTable(Table):
     rho: Share = key(None, SHARE, "The decay of RMSprop's mean square.")
     beta_1: Share = key(None, SHARE, "The decay of Adam's first moment.")
     beta_2: Share = key(None, SHARE, "The decay of Adam's second moment.")
-    epsilon: Positive = key(None, POSITIVE, "What keeps the optimiser from dividing by 0.")
-    weight_decay: Penalty = key(None, PENALTY, "The decoupled weight decay; default: none, but for adamw.")
-    clipnorm: Positive = key(None, POSITIVE, "The norm each gradient is clipped to; default: not clipped.")
+    epsilon: Positive = key(None, POSITIVE, "A small number that keeps the optimiser from dividing by 0.")
+    weight_decay: Penalty = key(None, PENALTY, "The decoupled weight decay; default: none, except for adamw.")
+    clipnorm: Positive = key(None, POSITIVE, "The norm that each gradient is clipped to; default: no clipping.")
     schedule: Schedule = one_of(
         None, Schedule, "How the learning rate changes from epoch to epoch; default: not at all."
     )
     decay: Fraction = key(
-        None, "a number between 0 and 1", "What it is multiplied by: every epoch (exponential), or each time."
+        None,
+        "a number between 0 and 1",
+        "The factor that the learning rate is multiplied by: every epoch (exponential), every `decay_epochs` (step), "
+        "or after `decay_epochs` without a better objective (plateau).",
     )
     decay_epochs: Count = key(
-        None, COUNT, "Epochs from one time to the next (step), or without a better objective (plateau)."
+        None, COUNT, "Epochs between two decays (step), or without a better objective before a decay (plateau)."
     )
-    min_learning_rate: Penalty = key(None, PENALTY, "Where it ends (cosine), or goes no lower (plateau).")
+    min_learning_rate: Penalty = key(None, PENALTY, "The final (cosine) or the lowest (plateau) learning rate.")
     patience: Count = key(
-        None, COUNT, "Epochs without a better objective after which a trial has finished; default: it trains them all."
+        None, COUNT, "Epochs without a better objective after which a trial ends; default: it trains all its epochs."
     )
-    min_delta: Penalty = key(None, PENALTY, "By how much the objective has to be better (patience, plateau).")
-    loss: Text = key(None, 'a Keras loss name such as "mse"', "The loss; default: for classification.")
+    min_delta: Penalty = key(None, PENALTY, "The smallest improvement that counts as better (patience, plateau).")
+    loss: Text = key(
+        None, 'a Keras loss name such as "mse"', "The loss; default: cross-entropy, or mse for a regression."
+    )
     metrics: list[Text] = key(
         None,
         'a list of Keras metric names, such as ["accuracy"]',
@@ -200,15 +207,15 @@ class LogTable(Table):
     """[log]: what is written besides the scalars."""
 
     histograms: Annotated[int, Field(ge=0)] = key(
-        1, "an integer of at least 0", "Epochs from one histogram to the next; 0 writes none."
+        1, "an integer of at least 0", "Epochs between two histograms; 0 writes none."
     )
     checkpoint_minutes: Positive = key(
-        1.0, POSITIVE, "Minutes from one checkpoint of a trial to the next; also an interrupted trial keeps one."
+        1.0, POSITIVE, "Minutes between two checkpoints of a trial; an interrupted trial keeps one too."
     )
-    checkpoint_epochs: Count = key(None, COUNT, "Epochs from one checkpoint of a trial to the next.")
+    checkpoint_epochs: Count = key(None, COUNT, "Epochs between two checkpoints of a trial.")
     weights: Weights = one_of("best", Weights, "Which epoch's weights a trial keeps, for `hpdash evaluate`.")
     series: list[Series] = key(
-        ["weights"], f"a list of {SERIES}", "What has histograms, and scalars a layer.", get_args(Series)
+        ["weights"], f"a list of {SERIES}", "What is written as histograms and per-layer scalars.", get_args(Series)
     )
 
 
@@ -216,24 +223,26 @@ class PruneTable(Table):
     """[prune]: which trials stop before their last epoch, and how soon."""
 
     strategy: Pruner = one_of(
-        "asha", Pruner, "Which trials go on: the best share of those that came as far, or those above the median."
+        "asha", Pruner, "Which trials go on: the best at a rung (asha, hyperband), or those no worse than the median."
     )
     watch: Annotated[str, AfterValidator(metric_name)] = key(
         None, 'a metric such as "validation/accuracy" or "loss"', "The metric that decides; default: the objective."
     )
     goal: Direction = one_of(
-        None, Direction, "Whether less or more of it is better; default: as Keras says of its metrics."
+        None, Direction, "Whether lower (min) or higher (max) is better; default: the direction of the Keras metric."
     )
-    min_epochs: Count = key(1, COUNT, "Epochs that every trial trains, after which it is compared first.")
+    min_epochs: Count = key(1, COUNT, "Epochs that every trial trains before it is first compared with others.")
     reduction_factor: Annotated[int, Field(ge=2, le=100)] = key(
-        3, "an integer from 2 to 100", "One in so many goes on to so many times the epochs (asha, hyperband)."
+        3, "an integer from 2 to 100", "With 3, the best third goes on to three times the epochs (asha, hyperband)."
     )
-    startup: Count = key(5, COUNT, "Trials that came as far, before one is compared with their median (median).")
+    startup: Count = key(
+        5, COUNT, "Other trials that must have reached an epoch before one is compared with their median (median)."
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One key of the sweep file; `options` are the words it takes, None is the default where there is none."""
+    """One key of the sweep file; `options` are the words it takes, and `default` is None if it has none."""
 
     table: str
     name: str
@@ -244,7 +253,7 @@ class Setting:
     model: type[Table]
 
     def check(self, value: Any) -> Any:
-        """Return a value as it is kept; raise ValueError, which says what was expected."""
+        """Return a value in its normalised form. Raises ValueError, which says what was expected, if it is invalid."""
         probe = self.model.model_construct()
         try:
             setattr(probe, self.name, value)
@@ -255,7 +264,7 @@ class Setting:
 
     @property
     def default_text(self) -> str:
-        """The default as the README shows it; empty where the description tells it."""
+        """The default as the README shows it; empty if there is none, or if the description gives it."""
         if self.name in DEPENDENT:
             by_value = {key: value for key, value in DEPENDENT[self.name][1].items() if value is not None}
             return ", ".join(f"{json.dumps(value)} ({key})" for key, value in by_value.items())
@@ -284,5 +293,5 @@ SWEEPABLE: Mapping[str, Setting] = {name: key for table in TABLES for name, key 
 
 
 def table_of(name: str) -> str:
-    """Return the table a hyperparameter belongs to; a name that is no setting is a keyword for one's own code."""
+    """Return the table of a setting; any other name is a keyword argument of custom code, and belongs to "model"."""
     return SWEEPABLE[name].table if name in SWEEPABLE else "model"

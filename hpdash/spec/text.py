@@ -1,4 +1,4 @@
-"""From a file, a text or a Python mapping to a document of plain JSON values, whatever the bytes are."""
+"""Turn a file, TOML text or a Python mapping into a document of JSON values; any invalid input becomes a fault."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .faults import Faults, Key, found, nearest
 
 Document = dict[str, Any]
 
-LARGEST = 1 << 20  # bytes of a sweep file; read no further
-DEEPEST = 16  # tables and lists in each other
-_PARTS = 32  # of one key: tomllib takes minutes for a key of 100,000
+LARGEST = 1 << 20  # most bytes of a sweep file; no more are read
+DEEPEST = 16  # most levels of nested tables and lists
+_PARTS = 32  # most parts of a dotted key: tomllib takes minutes for one of 100,000
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*"|'[^'\n]*')"""
 _LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_PART}(?:[ \t]*\.[ \t]*{_PART}){{{_PARTS}}}")
@@ -27,7 +27,10 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read(path: Path, faults: Faults) -> str:
-    """Read a sweep file's text, at most 1 MiB of UTF-8; a byte order mark is dropped."""
+    """Return a sweep file's text, at most 1 MiB of UTF-8; a byte order mark is dropped.
+
+    Raises SpecError if the file cannot be read.
+    """
     try:
         if path.is_dir():
             faults.fail("", "a sweep file", "a folder", _beside(path))
@@ -53,7 +56,10 @@ def _beside(folder: Path, name: str = "") -> str:
 
 
 def parse(source: str | Mapping[str, Any], faults: Faults) -> Document:
-    """Parse TOML text, or copy a mapping, into dicts, lists, strings, numbers and booleans."""
+    """Parse TOML text, or copy a mapping, into dicts, lists, strings, numbers and booleans.
+
+    Raises SpecError if the text is not TOML or a value has no JSON form.
+    """
     document = plain(_toml(source, faults) if isinstance(source, str) else source, faults)
     faults.raise_any()
     return dict(document)
@@ -68,7 +74,7 @@ def _toml(text: str, faults: Faults) -> Document:
         return tomllib.loads(text)
     except RecursionError:
         faults.fail("", deep, "deeper ones")
-    except ValueError as error:  # TOMLDecodeError, and what int() says to 5,000 digits
+    except ValueError as error:  # TOMLDecodeError, or the error of int() for 5,000 digits
         match = _AT.fullmatch(str(error))
         what, where = (match["what"], match["where"]) if match else (str(error), "")
         faults.fail(where, "TOML", _said(what), _hint(text))
@@ -91,7 +97,7 @@ def _hint(text: str) -> str:
 
 
 def plain(value: Any, faults: Faults, key: Key = ()) -> Any:
-    """Copy a value into JSON values, noting dates, huge integers, inf, nan and what is nested too deep."""
+    """Return a copy of a value as JSON values; dates, huge integers, inf, nan and too deep nesting are faults."""
     if len(key) > DEEPEST:
         faults.add(key[:4], f"tables and lists at most {DEEPEST} deep", "deeper ones")
         return None
@@ -101,8 +107,8 @@ def plain(value: Any, faults: Faults, key: Key = ()) -> Any:
         return [plain(item, faults, (*key, index)) for index, item in enumerate(value)]
     if isinstance(value, Mapping) and all(isinstance(name, str) and _is_plain(name) for name in value):
         return {name: plain(item, faults, (*key, name)) for name, item in value.items()}
-    hint = 'Save it in a module beside, and name it "module:function".' if callable(value) else ""
-    hint = "Save it with numpy.savez, and name the file." if hasattr(value, "__array__") else hint
+    hint = 'Save it in a module in the current folder, and write "module:function".' if callable(value) else ""
+    hint = "Save it with numpy.savez, and give the file's name." if hasattr(value, "__array__") else hint
     faults.add(key, "a string, a boolean, a finite number, a list or a table", _kind(value), hint)
     return None
 
@@ -123,21 +129,21 @@ def _is_plain(value: Any) -> bool:
         case float():
             return math.isfinite(value)
         case str():
-            return re.search("[\ud800-\udfff]", value) is None  # half a character, as an argument not in UTF-8 has
+            return re.search("[\ud800-\udfff]", value) is None  # a lone surrogate, as in an argument that is not UTF-8
     return False
 
 
 def override(document: Document, settings: Sequence[str], faults: Faults) -> set[Key]:
-    """Put `train.epochs=3` settings into a document; return their keys.
+    """Apply settings such as `train.epochs=3` to a document, in place; return their keys.
 
-    A value is TOML, or a bare word, which is taken as a string.
+    A value is TOML, or a bare word, which counts as a string.
     """
     keys: set[Key] = set()
     for setting in settings:
         parsed = _one_setting(setting)
         if parsed is None:
-            found_text = found(setting)
-            faults.add("--set", "key=value with a TOML value", found_text, "Such as --set 'hparams.units=[64, 128]'.")
+            hint = "For example: --set 'hparams.units=[64, 128]'."
+            faults.add("--set", "key=value with a TOML value", found(setting), hint)
             continue
         key, value = parsed
         table = document
@@ -169,7 +175,7 @@ def _one_setting(setting: str) -> tuple[tuple[str, ...], Any] | None:
 
 
 def to_toml(document: Mapping[str, Any]) -> str:
-    """Write a document of plain values as TOML, a table a section."""
+    """Return a document of plain values as TOML text, with a section for each table."""
     text = "".join(_lines({name: item for name, item in document.items() if not isinstance(item, dict)}))
     for name, table in document.items():
         if isinstance(table, dict):
@@ -182,12 +188,12 @@ def _lines(table: Mapping[str, Any]) -> Iterator[str]:
 
 
 def spelled(value: Any) -> str:
-    """Spell a plain value as TOML does."""
+    """Return a plain value as TOML spells it."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{_name(name)} = {spelled(item)}" for name, item in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(spelled(item) for item in value) + "]"
-    # JSON's scalars are TOML's, but for the one control character that JSON does not escape
+    # JSON and TOML spell scalars alike, except for the one control character that JSON does not escape
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

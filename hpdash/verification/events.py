@@ -1,4 +1,4 @@
-"""A run's event files: what is damaged in them, how bad that is, and what the run lacks by it."""
+"""Find damage in a run's event files, and describe how severe it is and what the run lacks because of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .findings import NOTHING_TO_DO, Finding, Make, Severity, counted
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """An event file with what it holds."""
+    """An event file, its role in the run ("", "train" or "validation") and its contents."""
 
     path: Path
     role: str
@@ -29,9 +29,9 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What is wrong with a file: the places whose bytes are not those that were written, and the values that are none.
+    """What is wrong with a file: `places` have damaged bytes, `values` were malformed when they were written.
 
-    `is_tail` says that nothing good follows, `is_foreign` that nothing good is in it at all.
+    `is_tail` says that no intact record follows the first place, `is_foreign` that the file holds no event at all.
     """
 
     file: File
@@ -42,18 +42,21 @@ class Trouble:
 
     @property
     def what(self) -> str:
-        """Say what is wrong, the first place in full."""
+        """What is wrong: the first place in full, and the number of others."""
         first, *more = self.places or self.values
-        return f"{first.reason}; {counted(len(more), 'more place')} behind it" if more else first.reason
+        return f"{first.reason}; {counted(len(more), 'more place')} after it" if more else first.reason
 
     @property
     def offset(self) -> int:
-        """The byte at which the first place begins."""
+        """The byte at which the first place, or else the first value, begins."""
         return (self.places or self.values)[0].offset
 
 
 def read_parts(parts: Iterable[Part], layouts: Layouts) -> list[File]:
-    """Read a run's event files, every record's checksum looked at; those that were moved since they were listed not."""
+    """Read a run's event files and check the checksum of every record.
+
+    Files that were moved since they were listed are left out.
+    """
     files = (
         File(Path(file.path), part.role, read_file(Path(file.path), layouts)) for part in parts for file in part.files
     )
@@ -61,13 +64,13 @@ def read_parts(parts: Iterable[Part], layouts: Layouts) -> list[File]:
 
 
 def by_role(files: Sequence[File]) -> list[tuple[str, Contents]]:
-    """Join what the files of each folder of a run hold."""
+    """Return the joined contents of the files of each of a run's folders, by the folder's role."""
     roles = dict.fromkeys(file.role for file in files)
     return [(role, joined([file.contents for file in files if file.role == role])) for role in roles]
 
 
 def session_of(parts: Sequence[tuple[str, Contents]]) -> Session:
-    """Return the session that a run's folders tell of."""
+    """Return the HParams session that is logged in a run's folders."""
     session = Session()
     for _, contents in parts:
         session = session.joined(contents.session)
@@ -75,14 +78,20 @@ def session_of(parts: Sequence[tuple[str, Contents]]) -> Session:
 
 
 def troubles(files: Iterable[File], is_written: bool) -> Iterator[Trouble]:
-    """Yield what is wrong with files; where a trial writes them at this moment, their ends are not yet."""
+    """Yield what is wrong with files.
+
+    If a trial is writing them now (`is_written`), a damaged tail is left out: it may be a record half written.
+    """
     for file in files:
         if file.contents.damage and (found := _trouble(file)) and not (is_written and found.is_tail):
             yield found
 
 
 def _trouble(file: File) -> Trouble:
-    """Tell damaged bytes from values that were malformed when they were written: their record's checksum fits."""
+    """Separate damaged bytes from values that were malformed when they were written.
+
+    The record of such a value has a matching checksum.
+    """
     damage = sorted(file.contents.damage, key=lambda each: each.offset)
     intact = _intact(file.path)
     is_foreign = file.contents.began is None
@@ -93,7 +102,7 @@ def _trouble(file: File) -> Trouble:
 
 
 def _intact(path: Path) -> set[int]:
-    """Return where the records begin whose checksums fit."""
+    """Return the offsets of the records with matching checksums; none if the file cannot be read."""
     try:
         with FileIO(path) as file:
             return {offset for offset, _ in records(path, file, [], lambda _, at: at)}
@@ -104,24 +113,25 @@ def _intact(path: Path) -> set[int]:
 def findings_of(
     found: Iterable[Trouble], make: Make, affected: Callable[[Trouble], str], advice: str
 ) -> Iterator[Finding]:
-    """Yield a finding a file; `affected` says what the run lacks by it."""
+    """Yield a finding for each trouble; `affected` returns what the run lacks because of it."""
     for each in found:
         where = {"offset": each.offset}
         if each.places:
-            told = f"{affected(each) or 'nothing that is known of'}{_hidden(each)}"
+            told = f"{affected(each) or 'nothing known to be missing'}{_hidden(each)}"
             yield make(each.file.path, each.what, told, _advice(each, advice), **where)
         else:
-            said = "these values, which no view can show; the file is whole"
+            said = "only these values, which cannot be shown; the rest of the file is intact"
             yield make(each.file.path, each.what, said, NOTHING_TO_DO, **where, severity=Severity.NOTE)
 
 
 def _hidden(trouble: Trouble) -> str:
     if trouble.is_foreign or trouble.is_tail:
         return ""
-    return "; and TensorBoard shows nothing that stands behind it in this file"
+    return "; TensorBoard shows nothing after this place in the file"
 
 
 def _advice(trouble: Trouble, advice: str) -> str:
     if trouble.is_foreign and not trouble.file.path.name.startswith(logdir.EVENT_FILE):
-        return f"If it is no event file, give it a name that is none's. {advice}"
+        mark = logdir.EVENT_FILE.rpartition(".")[2]  # TensorBoard reads every file with it in its name
+        return f'If it is not an event file, rename it so that its name does not contain "{mark}". {advice}'
     return advice

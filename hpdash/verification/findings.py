@@ -1,4 +1,4 @@
-"""What was found: where, what is wrong, what is affected by it, what to do."""
+"""The findings of a verification: where, what is wrong, what is affected, and what to do."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-_SHOWN = 5  # ranges of numbers in a sentence
+_SHOWN = 5  # maximum number of ranges in a sentence
 
 NOTHING_TO_DO = "Nothing has to be done."
 
 
 class Severity(StrEnum):
-    """Damage is what is lost or waits for somebody; of a note nothing is lost and nothing has to be done."""
+    """Damage: data are lost or the user has to act. Note: nothing is lost and nothing has to be done."""
 
     DAMAGE = "damage"
     NOTE = "note"
@@ -22,9 +22,9 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be: a file at a byte or a line (from 1), or a folder.
+    """One thing that is wrong, in a file at a byte (`offset`) or at a line (from 1), or with a folder.
 
-    `sweep` and `run` are the names it is told under, `run` as in the logdir; None where it belongs to none.
+    `sweep` and `run` name the sweep and the run that the finding is about, `run` as in the logdir; None for none.
     """
 
     path: Path
@@ -39,25 +39,29 @@ class Finding:
 
     @property
     def is_damage(self) -> bool:
-        """Whether something is lost or waits for somebody."""
+        """Whether data are lost or the user has to act."""
         return self.severity is Severity.DAMAGE
 
     @property
     def place(self) -> str:
-        """Where in the file it is, with a comma before it."""
+        """The byte or line as text that begins with a comma, empty without either."""
         return f", byte {self.offset:,}" if self.offset is not None else f", line {self.line}" if self.line else ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the one JSON form."""
+        """Return the finding as JSON values."""
         return {**asdict(self), "path": str(self.path)}
 
 
-Make = Callable[..., Finding]  # a Finding of a sweep or a run
+Make = Callable[..., Finding]  # makes a Finding; its sweep, and its run if there is one, are already set
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was looked at, in numbers, and what was found, sweep by sweep, each sweep's own files before its runs."""
+    """The findings of a verification, and how much was read.
+
+    The findings are in order of their sweeps; those about a sweep's own files come before those about its runs.
+    `files` is the number of event files, `bytes` their size.
+    """
 
     path: Path
     findings: Sequence[Finding]
@@ -68,39 +72,41 @@ class Checked:
 
     @property
     def damage(self) -> list[Finding]:
-        """What is more than a note."""
+        """The findings that are damage, not notes."""
         return [each for each in self.findings if each.is_damage]
 
     @property
     def summary(self) -> str:
-        """Say in a line how bad it is and how much was looked at."""
+        """One line that says how much is damaged and how much was read."""
         damage, notes = self.damage, len(self.findings) - len(self.damage)
         of_runs = {(each.sweep, each.run) for each in damage if each.run is not None}
         beside = {each.sweep for each in damage if each.run is None}
         found = "no damage"
         if damage:
             parts = [f"in {len(of_runs)} of {counted(self.runs, 'run')}"] * bool(of_runs)
-            parts += [f"beside the runs in {len(beside)} of {counted(self.sweeps, 'sweep')}"] * bool(beside)
-            found = f"damage in {counted(len({each.path for each in damage}), 'place')}: {' and '.join(parts)}"
+            parts += [f"outside the runs in {len(beside)} of {counted(self.sweeps, 'sweep')}"] * bool(beside)
+            paths = len({each.path for each in damage})
+            found = f"damage in {counted(paths, 'file')} or folder{'s' * (paths != 1)}: {', and '.join(parts)}"
         looked_at = f"{counted(self.runs, 'run')}, {counted(self.files, 'event file')}, {self.bytes / 1e6:,.1f} MB read"
         return "; ".join([f"{self.path}: {found}", *[counted(notes, "note")] * bool(notes), looked_at])
 
     def to_json(self) -> dict[str, Any]:
-        """Return the one JSON form."""
+        """Return the result as JSON values."""
         looked_at = {"sweeps": self.sweeps, "runs": self.runs, "event_files": self.files, "bytes": self.bytes}
         findings = [each.to_json() for each in self.findings]
         return {"path": str(self.path), "damaged": bool(self.damage), **looked_at, "findings": findings}
 
 
 def counted(number: int, noun: str) -> str:
-    """Say how many: `1 run`, `1,000 runs`."""
+    """Format a number with its noun: `1 run`, `1,000 runs`."""
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def spans(numbers: Iterable[int | range], noun: str) -> str:
-    """Say which, from increasing numbers and ranges of them: `step 5`, `steps 2, 7 to 9`.
+    """Format increasing numbers, and ranges of them, with their noun: `step 5`, `steps 2, 7 to 9`.
 
-    A range may hold more numbers than memory does: it is never listed.
+    The first few ranges are spelled out, the other numbers are counted. A range may be too long for memory, so it is
+    never expanded into a list.
     """
     found: list[list[int]] = []
     hidden = 0
@@ -123,5 +129,5 @@ def spans(numbers: Iterable[int | range], noun: str) -> str:
 
 
 def size_of(numbers: range) -> int:
-    """Return how many numbers an increasing range has, which may be more than `len` can say."""
+    """Return the length of an increasing range, which may be more than `len` can return."""
     return max(0, -((numbers.start - numbers.stop) // numbers.step))

@@ -1,4 +1,4 @@
-"""A journal line by line: its records, and of a line that is bad why it is, and whose it may have been."""
+"""Read a journal line by line: the records of a line or, if it is bad, the reason and the trials it may be about."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from ..entries import LOOK, PROPOSAL, RUNG
 from ..journal import Entry, NewerError, Record, Replay, read_line
 from .own_files import read_bytes, said
 
-LOST = {  # by what a line begins with
-    LOOK: "a look at the test set: it counts as never taken",
-    PROPOSAL: "a setting that was proposed: it is worked out again",
-    RUNG: "whether a trial went on after an epoch: it is decided again if the trial comes there again",
+LOST = {  # what is lost with a bad line, by the first bytes of the line
+    LOOK: "an evaluation on the test set: it is no longer counted",
+    PROPOSAL: "a proposed setting: it is computed again",
+    RUNG: "a pruning decision: it is made again if the trial reaches that epoch again",
 }
 _TRIAL = re.compile(rb'"trial":(\d{1,9})[,}]')
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a journal, from 1: the records that are read from it, and what is wrong with it.
+    """A line of a journal, with its number (from 1), the records read from it, and the reason why it is bad, if it is.
 
-    `is_torn` says that it is a last one with no end, `is_newer` that nothing is wrong but its version. `trials` are
-    those it tells of without a record of theirs, as far as it can be read; `lost` says what is lost with a line that
-    told no trial's state.
+    `is_torn` says that it is the last line and has no newline, `is_newer` that it is intact but written by a newer
+    version. `trials` are the trials that a bad line names, except those whose records could be read from it. `lost`
+    says what is lost with a bad line that held no trial's state.
     """
 
     number: int
@@ -38,7 +38,7 @@ class Line:
 
 
 def read_lines(path: Path) -> tuple[list[Line], str | None]:
-    """Return a journal's lines, and why it cannot be read where it cannot."""
+    """Return a journal's lines, and the reason why it cannot be read, None if it can be."""
     try:
         *whole, tail = read_bytes(path).split(b"\n")
     except OSError as error:
@@ -59,5 +59,5 @@ def _line(number: int, data: bytes, end: bytes) -> Line:
 
 
 def numbered(lines: Sequence[Line]) -> Iterator[tuple[int, Record]]:
-    """Yield each transition with the number of its line."""
+    """Yield each transition of a trial with its line number, as (number, record)."""
     return ((line.number, entry) for line in lines for entry in line.records if isinstance(entry, Record))

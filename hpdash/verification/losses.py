@@ -1,4 +1,4 @@
-"""What a run's series lack, judged by those that are written at the same steps and by the run's result."""
+"""Find the steps that a run's series lack, from the series written at the same steps and the run's result."""
 
 from __future__ import annotations
 
@@ -13,25 +13,29 @@ from ..reader.sessions import Session
 from ..trial import TrialResult
 from .findings import spans
 
-Parts = Sequence[tuple[str, Contents]]  # a run's folders by their roles, each with all that its files hold
+Parts = Sequence[tuple[str, Contents]]  # (role, contents of all its files) for each folder of a run
 Lost = Mapping[
     str, list[range]
-]  # steps by series, more of them than memory may hold, those of validation as `validation/<tag>`
-_NAMED = 4  # series in a sentence
+]  # missing steps by series, `validation/<tag>` for validation; they may be too many for memory
+_NAMED = 4  # maximum number of series named in a sentence
 
 
 def cut_short(parts: Parts, result: TrialResult) -> dict[str, list[range]]:
-    """Return what the series of a result's metrics lack at the end: all were written at its last epoch."""
+    """Return the epochs that are missing at the end of the series of a result's metrics.
+
+    A complete series ends at the last epoch of the result.
+    """
     steps = _steps(parts)
     ends = {name: steps.get(name, [0])[-1] for name in _reported(result)}
     return {name: [range(end + 1, result.epochs + 1)] for name, end in ends.items() if end < result.epochs}
 
 
 def lacking(parts: Parts, result: TrialResult | None, places: int) -> dict[str, list[range]]:
-    """Return what series lack in a run that is damaged in so many places.
+    """Return the steps that series lack in a run with this number of damaged places.
 
-    Metrics are written together at each epoch, and so are histograms. A step that all of them lack shows as a gap
-    where the others are regular; more gaps than places are how the run was logged.
+    All metrics are written together at each epoch, and all histograms together too. So a step that only some of them
+    have is missing in the others. A step that all of them lack shows as a gap between steps that are otherwise regular.
+    If there are more gaps than damaged places, the run was logged with gaps, and they do not count.
     """
     steps, end = _steps(parts), result.epochs if result else 0
     histograms = merged((role, contents.histograms) for role, contents in parts)
@@ -52,14 +56,14 @@ def _steps(parts: Parts) -> dict[str, list[int]]:
 
 
 def _reported(result: TrialResult) -> Iterator[str]:
-    """Yield the series that a result's metrics are in."""
+    """Yield the names of the series that hold a result's metrics."""
     for metric in result.metrics:
         base = metric.removeprefix(_VALIDATION)
         yield f"{_VALIDATION if base != metric else ''}{logdir.epoch_tag(base)}"
 
 
 def _is_regular(steps: Mapping[str, Sequence[int]]) -> bool:
-    """Say whether there is more than the one step of histograms that are logged once."""
+    """Return whether any series has more than one step; histograms may be logged only once."""
     return any(len(own) > 1 for own in steps.values())
 
 
@@ -71,7 +75,7 @@ def _gaps(steps: Mapping[str, Sequence[int]], end: int, places: int) -> dict[str
 
 
 def _merged(ranges: Iterable[range]) -> list[range]:
-    """Join ranges that follow each other without a gap, so that equal losses are equal lists."""
+    """Join adjacent ranges of step 1, so that equal losses give equal lists."""
     found: list[range] = []
     for each in ranges:
         if found and found[-1].step == each.step == 1 and found[-1].stop == each.start:
@@ -82,7 +86,11 @@ def _merged(ranges: Iterable[range]) -> list[range]:
 
 
 def _between(steps: Sequence[int], end: int, places: int) -> list[range]:
-    """Return the steps at which there should be something and nothing is, from those at which anything is."""
+    """Return the steps that are missing from these increasing steps, up to `end`.
+
+    The most frequent distance between steps is the usual one. A larger distance is a gap, unless there are more gaps
+    than `places`.
+    """
     between = Counter(later - before for before, later in pairwise(steps))
     usual = between.most_common(1)[0][0] if between else 1
     gaps = [(before, later) for before, later in pairwise(steps) if later - before > usual]
@@ -95,7 +103,7 @@ def _between(steps: Sequence[int], end: int, places: int) -> list[range]:
 
 
 def told(lost: Lost) -> str:
-    """Say which steps of which series are lost, series that lack the same together; nothing where none are."""
+    """Return which steps of which series are lost, as text; series that lack the same steps are named together."""
     together: dict[tuple[range, ...], list[str]] = {}
     for name, steps in sorted(lost.items()):
         together.setdefault(tuple(steps), []).append(name)
@@ -109,11 +117,11 @@ def _names(names: Sequence[str]) -> str:
 
 
 def unsaid(session: Session, tags: Iterable[str], result: TrialResult | None, is_ended: bool) -> Iterator[str]:
-    """Yield what the HParams table lacks: a session's hyperparameters, best values and end."""
+    """Yield what TensorBoard's HParams table lacks of a session: its hyperparameters, its best values, its end."""
     if session.hparams is None:
         yield "its hyperparameters in TensorBoard"
     has_best = result is not None and result.state.is_result and result.best_epoch is not None
     if has_best and is_ended and logdir.BEST_EPOCH not in set(tags):
         yield "its best values in TensorBoard's HParams table"
     if is_ended and session.status is None:
-        yield "its session's end: TensorBoard shows it as running"
+        yield "the end of its session: TensorBoard shows it as running"

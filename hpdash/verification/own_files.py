@@ -1,4 +1,4 @@
-"""What a sweep says of itself: `sweep.json`, which it goes by, and `sweep.toml`, the file as given."""
+"""Verify a sweep's own files: `sweep.json`, which a sweep is continued from, and `sweep.toml`, the file as given."""
 
 from __future__ import annotations
 
@@ -17,48 +17,51 @@ _FAULTS = (OSError, ValueError, LookupError, TypeError, AttributeError, Recursio
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a file whole; OSError where it cannot be, or where it is no plain one: a pipe would be waited for."""
+    """Return the contents of a file.
+
+    Raises OSError if it cannot be read, or if it is not a plain file: reading a pipe would block.
+    """
     if path.exists() and not path.is_file():
         raise OSError(0, "not a plain file")
     return path.read_bytes()
 
 
 def said(error: Exception) -> str:
-    """Say what an error says, in a line."""
+    """Return an error as text for a finding."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return f"{type(error).__name__}: {error}"[:200]
 
 
 def look_at_record(path: Path, make: Make) -> tuple[int | None, list[Finding]]:
-    """Return how many trials a sweep has, None where nobody knows, and what is wrong with its record."""
+    """Return the number of trials of a sweep, None if it is unknown, and what is wrong with its `sweep.json`."""
     try:
         data = json.loads(read_bytes(path))
         if data["schema"] > SCHEMA:
-            what = f"schema {data['schema']}, of a newer hpdash than this one, which knows {SCHEMA}"
-            affected, advice = "nothing: it is read as far as it is known", "Update hpdash to go on with the sweep."
+            what = f"written by a newer hpdash (schema {data['schema']}, this version reads up to {SCHEMA})"
+            affected, advice = "nothing: this version reads what it knows of it", "Update hpdash to continue the sweep."
             return None, [make(path, what, affected, advice, severity=Severity.NOTE)]
         read_settings(path)
         return int(data["trials"]), []
     except _FAULTS as error:
-        affected = "the sweep cannot go on; its runs are read, without their groups, seeds and objective"
+        affected = "the sweep cannot continue; its runs are read without their groups, seeds and objective"
         advice = (
-            "Put back a copy. Without one, start `hpdash sweep FILE` with another --logdir, stop it when the first"
-            f" trial has begun, and copy its {path.name} here: of the same file it says the same."
+            "Restore a backup. Without one, run `hpdash sweep FILE` with another --logdir, stop it when the first trial"
+            f" has started, and copy its {path.name} here: the same sweep file gives the same {path.name}."
         )
-        return None, [make(path, f"not a sweep's record ({said(error)})", affected, advice)]
+        return None, [make(path, f"not a valid {path.name} ({said(error)})", affected, advice)]
 
 
 def look_at_origins(path: Path, make: Make) -> list[Finding]:
-    """Return which of the user's modules and data files have changed since a sweep was trained with them."""
+    """Return a note for each of the user's modules and data files that has changed since the sweep used it."""
     try:
         data = json.loads(read_bytes(path))
         before, folder = Provenance.from_json(data["provenance"]), Path(str(data["folder"]))
         changed = changed_files(before, folder)
-    except (*_FAULTS, LogdirError):  # of a version that did not record them, or damaged, which is told elsewhere
+    except (*_FAULTS, LogdirError):  # an older version recorded none; damage is reported elsewhere
         return []
-    advice = "Put back what it was, or go on with --accept-changes."
-    affected = "nothing that is here; the sweep does not go on by itself"
+    advice = "Restore the old version, or continue with --accept-changes."
+    affected = "none of the results here; the sweep continues only with --accept-changes"
     return [
         make(folder / name, f"{how} since the sweep was trained with it", affected, advice, severity=Severity.NOTE)
         for name, how in changed.items()
@@ -66,10 +69,11 @@ def look_at_origins(path: Path, make: Make) -> list[Finding]:
 
 
 def look_at_source(path: Path, make: Make) -> list[Finding]:
-    """Return what is wrong with a sweep's file as given."""
+    """Return what is wrong with the copy of the sweep file in a sweep's folder."""
     try:
         tomllib.loads(read_bytes(path).decode())
     except _FAULTS as error:
-        affected = f"what `hpdash show` and `hpdash report` print of it; the sweep goes by its {logdir.SWEEP_JSON}"
-        return [make(path, f"not the sweep's file ({said(error)})", affected, "Copy the sweep's file here.")]
+        affected = f"the file as `hpdash show` and `hpdash report` print it; the sweep itself uses {logdir.SWEEP_JSON}"
+        advice = f"Copy the sweep file here, as {path.name}."
+        return [make(path, f"not a valid sweep file ({said(error)})", affected, advice)]
     return []

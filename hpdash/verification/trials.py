@@ -1,4 +1,4 @@
-"""One run's folder against what its sweep's journal says of it."""
+"""Verify a run's folder against what the journal of its sweep says about the trial."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ from .losses import Parts, cut_short, lacking, told, unsaid
 
 _ONLY_WHEN_ASKED = (TrialState.FAILED, TrialState.DIVERGED)
 _AGAIN = "`hpdash sweep FILE --retry-failed` trains it again"
-_COUNTS = "The result stands in the journal and counts."
+_COUNTS = "The result is in the journal and still counts."
 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """A run by its name in the logdir: its folder, its parts with event files, and the sweep whose trial it is."""
+    """A run, with its name in the logdir, its folder and its parts with event files.
+
+    `sweep` and `number` are those of its trial, None if it is not a trial of a sweep in this logdir.
+    """
 
     name: str
     folder: Path
@@ -36,7 +39,7 @@ class RunFolder:
 
     @property
     def record(self) -> Record | None:
-        """The last that the journal has of the trial."""
+        """The last journal record of the trial, None if there is none."""
         return self.sweep.latest.get(self.number) if self.sweep and self.number is not None else None
 
     @property
@@ -46,17 +49,17 @@ class RunFolder:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the trial is done unless somebody asks for more, and its files are as they will stay."""
+        """Whether the trial is done and its files will not change, unless the user asks to train it again."""
         return bool(self.record and _is_done(self.record) and not self.is_written)
 
 
 def _is_done(record: Record) -> bool:
-    """Say whether an attempt came to its own end: it has logged all it had to, and its session has ended."""
+    """Return whether the trial ended by itself, so that it has written all its logs and the end of its session."""
     return record.state.is_result or record.state is TrialState.FAILED
 
 
 def look_at(run: RunFolder, layouts: Layouts) -> tuple[list[Finding], int]:
-    """Look at a run; return what is wrong, and how many bytes of event files were read."""
+    """Verify a run; return the findings, and the size in bytes of its event files."""
     make = partial(Finding, sweep=run.sweep.name if run.sweep else None, run=run.name)
     files = read_parts(run.parts, layouts)
     parts, found = by_role(files), list(troubles(files, run.is_written))
@@ -79,7 +82,10 @@ def _size(path: Path) -> int:
 
 
 def gone(sweep: SweepFolder, numbers: Sequence[int], prefix: str) -> Iterator[Finding]:
-    """Yield the trials of these that are done, though they left no folder."""
+    """Yield a finding for each of these trials, which have no run folder, that is done.
+
+    `prefix` is what precedes the trial's number in the name of the run.
+    """
     for number in numbers:
         record = sweep.latest[number]
         if _is_done(record) and not sweep.is_written(number):
@@ -88,35 +94,35 @@ def gone(sweep: SweepFolder, numbers: Sequence[int], prefix: str) -> Iterator[Fi
 
 
 def twice(sweep: SweepFolder, number: int, folders: Sequence[Path]) -> Finding:
-    """Return what is wrong with several run folders of one trial."""
+    """Return the finding that one trial has several run folders."""
     names = ", ".join(folder.name for folder in folders)
-    affected = "TensorBoard shows them as runs of their own, under one trial's number"
-    advice = "Move away those whose names are not that of the trial: one that was copied here, or of another sweep."
+    affected = "TensorBoard shows each as a separate run with the same trial number"
+    advice = "Move away each folder whose name does not match the trial: it is a copy, or from another sweep."
     return Finding(sweep.folder, f"{len(folders)} folders of trial {number}: {names}", affected, advice, sweep.name)
 
 
 def _standing(run: RunFolder, make: Make) -> Iterator[Finding]:
-    """Yield what is wrong with how a trial stands: unknown to the journal, or running without a driver."""
+    """Yield what is wrong with the state of a trial: unknown to the journal, or running without a driver."""
     sweep, record = run.sweep, run.record
     if sweep is None or sweep.is_live or run.number is None or run.number in sweep.hurt:
-        return  # of a trial that a bad line tells of, it is said there
+        return  # what happens to a hurt trial is said with its bad journal line
     if record is None and not sweep.is_lost:
         advice = f"{GO_ON}: it sets these files aside and trains the trial."
         if sweep.planned is not None and run.number >= sweep.planned:
-            advice = f"The sweep has {sweep.planned:,} trials, from 0: move the folder away, unless it belongs here."
+            advice = f"The sweep has trials 0 to {sweep.planned - 1:,}: move the folder away unless it belongs here."
         yield make(
             run.folder,
             "a run folder that the journal does not know",
-            "nothing that counts: its series are shown as a run's, and nobody knows how the trial stands",
+            "no result: its series are shown as a run, but the state of the trial is unknown",
             advice,
         )
     if record and record.state is TrialState.RUNNING:
-        what = "running, as the journal has it, but no driver holds the sweep: it died"
-        yield make(run.folder, what, "what the trial did since its last checkpoint", f"{GO_ON} with it.")
+        what = "running according to the journal, but no driver holds the sweep: the driver died"
+        yield make(run.folder, what, "what the trial did since its last checkpoint", f"{GO_ON} the trial.")
 
 
 def _affected(run: RunFolder, parts: Parts, found: Sequence[Trouble], trouble: Trouble) -> str:
-    """Say what a run lacks that the damaged file may have held."""
+    """Return what a run lacks that the damaged file may have held, as text."""
     result, prefix = run.record.result if run.record else None, f"{logdir.VALIDATION}/"
     lost = lacking(parts, result, sum(len(each.places) for each in found))
     own = {
@@ -134,7 +140,7 @@ def _unsaid(run: RunFolder, parts: Parts) -> list[str]:
 
 
 def _unlogged(run: RunFolder, make: Make, files: Sequence[File], parts: Parts) -> Iterator[Finding]:
-    """Yield what a trial that is done did not log, though what is there is whole."""
+    """Yield what is missing from the logs of a trial that is done and whose event files are intact."""
     record = run.record
     assert record is not None
     if not files:
@@ -142,32 +148,32 @@ def _unlogged(run: RunFolder, make: Make, files: Sequence[File], parts: Parts) -
         return
     short = told(cut_short(parts, record.result)) if record.result else ""
     if affected := "; ".join(filter(None, [short, *_unsaid(run, parts)])):
-        what = f"{record.state}, but not all is there that it logged: a file is gone, or cut between two records"
+        what = f"{record.state}, but some of its logs are missing: a file was deleted, or cut between two records"
         yield make(run.folder, what, affected, _remedy(run, parts))
 
 
 def _nothing_logged(make: Make, path: Path, what: str, record: Record) -> Finding:
-    advice = f"Put back a copy. {_COUNTS} {GO_ON} without training it again."
+    advice = f"Restore a backup. {_COUNTS} {GO_ON} without training it again."
     if record.state in _ONLY_WHEN_ASKED:
-        advice = f"Put back a copy; else {_AGAIN}."
+        advice = f"Restore a backup; otherwise {_AGAIN}."
     return make(path, f"{record.state}, but {what}", "all series of the trial", advice)
 
 
 def _remedy(run: RunFolder, parts: Parts) -> str:
-    """Say what to do about a trial's series."""
+    """Return the advice for a trial whose series are damaged or incomplete."""
     state = run.record.state if run.record else None
     if run.is_written:
-        return "Let its driver go on, and look again when it has ended."
+        return "Wait until its driver has ended, then verify again."
     if run.sweep is None or state is None:
-        return "Put back a copy if there is one; what is whole is read without it."
+        return "Restore a backup if there is one. Without one, the intact records are still read."
     if state in _ONLY_WHEN_ASKED:
-        return f"Put back a copy if there is one; else {_AGAIN} and sets these files aside."
+        return f"Restore a backup if there is one; otherwise {_AGAIN} and sets these files aside."
     if not state.is_result:
-        return f"{GO_ON} with it, or trains it again and sets these files aside."
+        return f"{GO_ON} the trial, or trains it again and sets these files aside."
     if not session_of(parts).hparams:
-        return f"{_COUNTS} For the whole series, put back a copy if there is one."
+        return f"{_COUNTS} For the complete series, restore a backup if there is one."
     again = f"`hpdash show {shlex.quote(str(run.folder))}` prints a sweep file that trains it again."
-    return f"{_COUNTS} For the whole series, put back a copy if there is one; else {again}"
+    return f"{_COUNTS} For the complete series, restore a backup if there is one; otherwise {again}"
 
 
 def _weights(run: RunFolder, make: Make) -> Iterator[Finding]:
@@ -175,19 +181,19 @@ def _weights(run: RunFolder, make: Make) -> Iterator[Finding]:
     path, result = run.folder / logdir.WEIGHTS, run.record.result if run.record else None
     if result is None or result.kept_sha256 is None or (reason := _weights_trouble(path, result.kept_sha256)) is None:
         return
-    affected = "the trial's weights: `hpdash evaluate` cannot take it to the test set"
-    yield make(path, reason, affected, f"Put back a copy if there is one. {_COUNTS}")
+    affected = "the trial's weights: `hpdash evaluate` cannot evaluate the trial"
+    yield make(path, reason, affected, f"Restore a backup if there is one. {_COUNTS}")
 
 
 def _weights_trouble(path: Path, sha256: str) -> str | None:
-    """Say why a file does not hold weights of a digest, None where it does."""
+    """Return why a file does not hold the weights with this SHA-256, None if it does."""
     if not path.is_file():
         return "not a plain file" if path.exists() else "the kept weights are gone"
     try:
         found = weights.digest(weights.read(path).items())
     except (OSError, ValueError) as error:
         return str(error).removeprefix(f"{path}: ")
-    return None if found == sha256 else "not the weights that the journal has the digest of"
+    return None if found == sha256 else "not the trial's kept weights: their digest differs from that in the journal"
 
 
 def _checkpoint(run: RunFolder, make: Make) -> Iterator[Finding]:
@@ -197,15 +203,15 @@ def _checkpoint(run: RunFolder, make: Make) -> Iterator[Finding]:
     if reason is None:
         return
     if run.is_settled:
-        affected, advice = "nothing: the trial is done and needs it no more", "Delete it."
+        affected, advice = "nothing: the trial is done and no longer needs it", "Delete it."
         yield make(path, reason, affected, advice, severity=Severity.NOTE)
     else:
-        advice = f"{NOTHING_TO_DO} When the sweep goes on, the trial starts over by itself."
+        advice = f"{NOTHING_TO_DO} When the sweep continues, the trial starts over automatically."
         yield make(path, reason, "the epochs the trial has trained", advice)
 
 
 def _checkpoint_trouble(path: Path) -> str | None:
-    """Say why a checkpoint cannot be read, None where it can or where it was replaced meanwhile."""
+    """Return why a checkpoint cannot be read, None if it can be or if it was removed meanwhile."""
     if not path.is_file():
         return "not a plain file" if path.exists() else None
     try:

@@ -1,4 +1,4 @@
-"""A logdir from end to end: its sweeps, then their runs, then what lies about."""
+"""Verify a whole logdir: its sweeps, its runs, and files left over."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from .journals import SweepFolder
 from .trials import RunFolder
 
 Sweeps = Mapping[str, SweepFolder]  # by the names of their folders
-_ABOVE = ".."  # the name of the sweep's folder where the logdir is one run's
+_ABOVE = ".."  # the name of the sweep's folder if the logdir is a run's folder
 _PART = ".part"
 
 
 def verify(path: Path | str) -> Checked:
-    """Look at every file under a logs root, in a sweep's folder or in a run's; LogdirError where there is no folder.
+    """Verify every file in a logs root, a sweep's folder or a run's folder, and return the findings.
 
-    What a live driver writes at this moment is not damage for not being there yet.
+    What a live driver has not finished writing is not damage. Raises LogdirError if the folder cannot be listed.
     """
     root = Path(path)
     sweeps = _sweeps(root, _folders(root, []))
     warnings: list[str] = []
-    folders = _folders(root, warnings)  # anew: what a journal has as finished by now is there
+    folders = _folders(root, warnings)  # after the journals: what they have as finished is complete now
     records = {each.name for each in folders if each.leaf.startswith(logdir.EXPERIMENT) and each.parent in sweeps}
     runs = _runs(root, [each for each in folders if each.name not in records], sweeps)
     layouts, findings, size = Layouts(), list(_unlisted(warnings)), 0
@@ -55,14 +55,15 @@ def verify(path: Path | str) -> Checked:
 
 
 def _stale(root: Path, sweeps: Sweeps) -> Iterator[Finding]:
-    """Yield the sweeps that TensorBoard's HParams page shows without the others, or with some that are gone."""
+    """Yield a note for each sweep whose HParams record does not describe exactly the sweeps in the logs root."""
     by_path = {_absolute(sweep.folder): sweep for name, sweep in sweeps.items() if name not in (".", _ABOVE)}
     if any(sweep.is_live for sweep in by_path.values()):
-        return  # its driver is about to write the records
+        return  # a live driver is about to write the records
     for folder in stale(root):
         if sweep := by_path.get(_absolute(folder)):
             what = (
-                "an HParams experiment record of other sweeps than those here, or none: it was copied, moved or renamed"
+                "its HParams experiment record does not match the sweeps here, or is missing: a sweep was copied, moved"
+                " or renamed"
             )
             affected = "TensorBoard's HParams page: filters and columns of some sweeps"
             advice = "`hpdash board`, or the next sweep under this logs root, writes it again."
@@ -73,7 +74,7 @@ def _folders(root: Path, warnings: list[str]) -> list[Folder]:
     told: list[str] = []
     folders = list(walk(root, told))
     if not folders:
-        raise LogdirError(f"{told[0]}. Name a logs root, a sweep's folder in it, or a run's.")
+        raise LogdirError(f"{told[0]}. Give the path of a logs root, of a sweep's folder or of a run's folder.")
     warnings += told
     return folders
 
@@ -83,16 +84,16 @@ def _order(finding: Finding) -> tuple[str, str, str, int]:
 
 
 def _unlisted(warnings: Sequence[str]) -> Iterator[Finding]:
-    """Yield the folders that cannot be listed."""
+    """Yield a finding for each folder that cannot be listed."""
     for warning in warnings:
         path, _, reason = warning.rpartition(": expected a folder of logs, found: ")
-        if os.path.lexists(path):  # else moved since it was listed
-            advice = "Make it readable, or delete it, and look again."
-            yield Finding(Path(path), f"cannot be listed: {reason}", "all that is in it: nobody looked", advice)
+        if os.path.lexists(path):  # otherwise, it was moved meanwhile
+            advice = "Make it readable or delete it, then verify again."
+            yield Finding(Path(path), f"cannot be listed: {reason}", "everything in it: it was not verified", advice)
 
 
 def _sweeps(root: Path, folders: Sequence[Folder]) -> dict[str, SweepFolder]:
-    """Look at the own files of all sweeps."""
+    """Verify the own files of all sweeps; return the sweeps by folder name."""
     here = _absolute(root)
     parents = {each.parent for each in folders if each.name != "." and logdir.parse_run_name(each.leaf)}
     sweeps = {}
@@ -112,7 +113,7 @@ def _absolute(root: Path) -> Path:
 
 
 def _runs(root: Path, folders: Sequence[Folder], sweeps: Sweeps) -> list[RunFolder]:
-    """Return the runs: the folders with event files, and the folders of trials."""
+    """Return the runs: folders with event files, and folders of trials with or without them."""
     parts = parts_of_runs(folders)
     runs = []
     for each in folders:
@@ -128,7 +129,7 @@ def _run(folder: Folder, parts: Sequence[Part], sweep: SweepFolder | None, numbe
 
 
 def _of_folders(sweep: SweepFolder, runs: Sequence[RunFolder], prefix: str) -> Iterator[Finding]:
-    """Yield the trials of a sweep with no folder, and those with several."""
+    """Yield a finding for each trial of a sweep that is done but has no folder, or that has several."""
     yield from trials.gone(sweep, _without_folder(sweep, runs), prefix)
     folders: dict[int, list[Path]] = {}
     for run in runs:
@@ -142,15 +143,15 @@ def _without_folder(sweep: SweepFolder, runs: Sequence[RunFolder]) -> list[int]:
 
 
 def _leftovers(folder: Folder, sweeps: Sweeps) -> Iterator[Finding]:
-    """Yield the files of a sweep that somebody who died had begun to write."""
+    """Yield a note for each unfinished file of a sweep, left by a process that died while writing it."""
     sweep = sweeps.get(folder.name) or sweeps.get(_ABOVE if folder.name == "." else folder.parent)
     if sweep is None or sweep.is_live:
         return
     for name in sorted(folder.names):
         if name.endswith(_PART):
             what, affected = (
-                "begun, and not finished by one who died",
-                "nothing: it was to take a file's place, and did not",
+                "unfinished: the process that wrote it died",
+                "nothing: it has not replaced the file that it was written for",
             )
             make = partial(Finding, Path(folder.path) / name, what, affected, sweep=sweep.name)
             yield make(f"{NOTHING_TO_DO} It can be deleted.", severity=Severity.NOTE)
@@ -165,4 +166,4 @@ def _experiment(folder: Folder, sweep: SweepFolder, layouts: Layouts) -> Iterato
     found = list(troubles(files, is_written=False))
     yield from findings_of(found, make, lambda _: affected, advice)
     if not found and not session_of(by_role(files)).has_experiment and not sweep.is_live:
-        yield make(Path(folder.path), "an HParams experiment record that holds none", affected, advice)
+        yield make(Path(folder.path), "an empty HParams experiment record", affected, advice)

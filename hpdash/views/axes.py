@@ -1,4 +1,4 @@
-"""Where an axis has its ticks and what they say, for charts that are drawn here and not by a library."""
+"""Ticks, labels and ranges of axes, for charts that hpdash draws without a plotting library."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
-    """Return at most `most` round numbers between two, a step of 1, 2 or 5 times a power of ten apart."""
+    """Return at most `most` round numbers from `low` to `high`, with a step of 1, 2 or 5 times a power of ten.
+
+    Return only `low` if the range is empty or not finite, or if `most` is below 2.
+    """
     if not (math.isfinite(high - low) and high > low) or most < 2:
         return [low]
     rough = (high - low) / most
@@ -21,12 +24,12 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def count(low: float, high: float, step: float) -> int:
-    """Return how many multiples of a step lie between two numbers."""
+    """Return how many multiples of `step` lie from `low` to `high`, both included."""
     return math.floor(high / step + 1e-9) - math.ceil(low / step - 1e-9) + 1
 
 
 def labels(values: Sequence[float]) -> list[str]:
-    """Spell ticks with the digits that tell them apart and no more."""
+    """Format ticks with the fewest significant digits, at most 7, that show their values; with 4 if 7 are too few."""
     for digits in range(1, 8):
         texts = [f"{value:.{digits}g}" for value in values]
         off = [abs(float(text) - value) for text, value in zip(texts, values, strict=True)]
@@ -36,14 +39,15 @@ def labels(values: Sequence[float]) -> list[str]:
 
 
 def is_log(values: NDArray[np.float64]) -> bool:
-    """Say whether an axis of finite values has to be logarithmic: all positive, and orders of magnitude apart."""
+    """Return whether finite values need a logarithmic axis: all are positive, and the largest / smallest > 1000."""
     return bool(values.size and values.min() > 0 and values.max() / values.min() > 1000)
 
 
 def usual(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the ends of an axis for finite values that a few extreme ones do not ruin, as the first epochs would.
+    """Return the ends of an axis for finite values, little affected by a few extreme ones such as the first epochs'.
 
-    From the 10th to the 90th percentile and half their distance more on either side, as far as there are values.
+    The axis reaches from the 10th to the 90th percentile and by half their distance further on either side, but not
+    beyond the values.
     """
     if not values.size:
         return 0.0, 1.0

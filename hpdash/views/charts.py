@@ -1,4 +1,4 @@
-"""Charts made of characters: lines in braille dots, densities in blocks. They read without colours too."""
+"""Charts made of characters: lines in braille dots, densities in blocks. They are readable without colours too."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Layer = tuple[str, Mask]  # a style, and the dots drawn in it
 BLOCKS = " ▁▂▃▄▅▆▇█"
-_DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  # bits of a braille cell, 4 x 2
+_DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  # bit of each dot of a braille cell
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Line:
-    """One line of a chart: `style` a rich style; dotted or solid; `low` and `high` shade the range around it."""
+    """One line of a chart, through the points `x` (increasing) and `y`, float64 [n].
+
+    `low` and `high`, also [n], are the range that is shaded around it. `style` is a rich style.
+    """
 
     x: Floats
     y: Floats
@@ -33,7 +36,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """What a chart's y-axis spans, shared by charts that are to be compared."""
+    """The range of a y-axis, shared by charts that are compared; decimal logarithms if `log`."""
 
     low: float
     high: float
@@ -41,7 +44,7 @@ class Scale:
 
     @classmethod
     def of(cls, lines: Sequence[Line]) -> Scale:
-        """Span the lines' usual values (axes.usual), in powers of ten where they are positive and orders apart."""
+        """Return a scale for the usual values of lines (`axes.usual`), logarithmic if `axes.is_log` says so."""
         parts = [part for line in lines for part in (line.y, line.low, line.high) if part is not None]
         values = np.concatenate([np.empty(0), *parts])
         values = values[np.isfinite(values)]
@@ -59,13 +62,13 @@ class Scale:
         return float(10**self.high) if self.log else self.high
 
     def place(self, values: Floats, dots: int) -> Floats:
-        """Return the dot rows of values, from 0 at the top; NaN where there is none."""
+        """Return the row of each value on `dots` rows of dots, 0 at the top; NaN or infinite if it has none."""
         with np.errstate(divide="ignore", invalid="ignore"):
             values = np.log10(values) if self.log else values
         return (self.high - values) / (self.high - self.low) * (dots - 1)
 
     def ticks(self, most: int) -> list[tuple[float, str]]:
-        """Return where on the axis (0 bottom to 1 top) a label stands, and the label."""
+        """Return at most `most` labels, each as (position, text); position 0 is the bottom of the axis, 1 the top."""
         found = ticks(self.low, self.high, most)
         texts = labels([10**value for value in found] if self.log else found)
         return [((value - self.low) / (self.high - self.low), text) for value, text in zip(found, texts, strict=True)]
@@ -74,7 +77,8 @@ class Scale:
 def line_chart(lines: Sequence[Line], width: int, height: int, scale: Scale, span: tuple[float, float]) -> list[Text]:
     """Draw lines over each other: `height` rows of braille with a y-axis, and two rows of x-axis.
 
-    `span` is what the x-axis spans. What is drawn later lies on top.
+    `width` is in columns, `span` is the range of the x-axis. Solid lines cover dotted ones; otherwise later lines cover
+    earlier ones.
     """
     marks = {height - 1 - round(share * (height - 1)): text for share, text in scale.ticks(max(2, height // 2))}
     margin = max(map(len, marks.values()), default=1)
@@ -93,7 +97,7 @@ def line_chart(lines: Sequence[Line], width: int, height: int, scale: Scale, spa
 
 
 def x_axis(low: float, high: float, width: int, corner: str = "└") -> list[str]:
-    """Return an axis of `width` columns behind its corner, and the row of its labels."""
+    """Return two rows: an x-axis of `width` columns after its corner, and its labels."""
     found = ticks(low, high, max(2, width // 6))
     axis, under = list("─" * width), [" "] * (width + 1)
     free = 0
@@ -108,20 +112,20 @@ def x_axis(low: float, high: float, width: int, corner: str = "└") -> list[str
 
 
 def strip(values: Floats, top: float, rows: int = 1) -> list[str]:
-    """Draw non-negative values as columns of blocks, `rows` high, a value of `top` filling all of them."""
+    """Draw each non-negative value as a column of blocks, `rows` high; a value of `top` fills its column."""
     eighths = np.round(np.clip(values / top if top > 0 else values, 0, 1) * 8 * rows)
-    eighths = np.where((values > 0) & (eighths == 0) & (values > top * 0.002), 1, eighths)  # little is not nothing
+    eighths = np.where((values > 0) & (eighths == 0) & (values > top * 0.002), 1, eighths)  # small values stay visible
     filled = [np.clip(eighths - 8 * below, 0, 8).astype(int) for below in reversed(range(rows))]
     return ["".join(BLOCKS[eighth] for eighth in row) for row in filled]
 
 
 def _across(x: Floats, columns: int, span: tuple[float, float]) -> Floats:
-    """Return the dot columns of steps."""
+    """Return the column of dots of each x; `span` covers `columns` characters of two dots each."""
     return (x - span[0]) / max(span[1] - span[0], 1e-300) * (2 * columns - 1)
 
 
 def _shade(line: Line, columns: int, height: int, scale: Scale, span: tuple[float, float]) -> Mask:
-    """Return sparse dots all over a line's range."""
+    """Return sparse dots over the range around a line, as a mask [4 * height, 2 * columns]."""
     mask = np.zeros((4 * height, 2 * columns), bool)
     if line.low is None or line.high is None or not line.x.size:
         return mask
@@ -133,11 +137,11 @@ def _shade(line: Line, columns: int, height: int, scale: Scale, span: tuple[floa
 
 
 def _trace(line: Line, columns: int, height: int, scale: Scale, span: tuple[float, float]) -> Mask:
-    """Return the dots on straight lines between a line's points, every third one where it is dotted."""
+    """Return the dots between a line's points, every third if it is dotted, as a mask [4 * height, 2 * columns]."""
     mask = np.zeros((4 * height, 2 * columns), bool)
     x, y = _across(line.x, columns, span), scale.place(line.y, 4 * height)
     known = np.isfinite(x) & np.isfinite(y)
-    x, y = x[known], np.clip(y[known], -8 * height, 12 * height)  # enough to see where it leaves
+    x, y = x[known], np.clip(y[known], -8 * height, 12 * height)  # far enough outside to show where it leaves the chart
     if x.size:
         length = np.concatenate([[0.0], np.cumsum(np.maximum(np.abs(np.diff(x)), np.abs(np.diff(y))))])
         along = np.linspace(0, length[-1], math.ceil(length[-1]) + 1)[:: 3 if line.dotted else 1]
@@ -148,7 +152,7 @@ def _trace(line: Line, columns: int, height: int, scale: Scale, span: tuple[floa
 
 
 def _braille(shades: Sequence[Layer], traces: Sequence[Layer], columns: int, height: int) -> list[Text]:
-    """Lay dots over each other: a cell shows the lines that cross it, else the shades, in the style of the topmost."""
+    """Merge layers into rows of braille: a cell shows its lines, else its shades, in the style of the last of them."""
     (shade, below), (line, above) = (_merged(layers, columns, height) for layers in (shades, traces))
     bits, owner = np.where(line > 0, line, shade), np.where(line > 0, above + len(shades), below)
     styles = [style for style, _ in (*shades, *traces)]
@@ -159,7 +163,7 @@ def _braille(shades: Sequence[Layer], traces: Sequence[Layer], columns: int, hei
 
 
 def _merged(layers: Sequence[Layer], columns: int, height: int) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
-    """Return the bits of each cell, and which layer was the last to set some."""
+    """Return the bits of each cell, and the index of the last layer that set any: two int arrays [height, columns]."""
     bits, owner = np.zeros((2, height, columns), int)
     for place, (_, mask) in enumerate(layers):
         own = (mask.reshape(height, 4, columns, 2) * _DOTS[:, None, :]).sum(axis=(1, 3))

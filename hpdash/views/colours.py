@@ -1,4 +1,4 @@
-"""Who is drawn in which colour: a value of a hyperparameter has one, the same in every view and on paper."""
+"""The colours of groups of runs: a value of a hyperparameter has the same colour in every view and in print."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from ..runs import Run
 from ..trial import Scalar
 from .text import setting
 
-# Okabe & Ito 2008, "Color Universal Design", without black and yellow, which a dark or a white page swallows
+# Okabe & Ito 2008, "Color Universal Design", without black and yellow, invisible on a dark or white page
 CATEGORIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-# and darker shades of them, for more names than those
+# darker shades of CATEGORIES, for more names than it has colours
 DARKER = ("#004A73", "#8A3C00", "#00614A", "#8F4673", "#8F6300", "#2A7AA8")
-# viridis (Smith & van der Walt 2015) from 0.2 to 0.8, what stands out on a dark and on a white page alike
+# viridis (Smith & van der Walt 2015) from 0.2 to 0.8, the part that stands out on both dark and white pages
 SEQUENCE = ("#414487", "#355F8D", "#2A788E", "#21918C", "#22A884", "#44BF70", "#7AD151")
 ABSENT = "#8C8C8C"
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The runs that share a value and are drawn in one colour: `label` is what a legend says, literally."""
+    """The runs that share a value and are drawn in one colour; legends show `label` literally."""
 
     value: Scalar | None
     label: str
@@ -29,10 +29,10 @@ class Group:
 
 
 def palette(values: Sequence[Scalar | None]) -> dict[Scalar | None, str]:
-    """Give each value of a hyperparameter its colour, `#RRGGBB`: a function of the values in their order alone.
+    """Return a colour `#RRGGBB` for each value of a hyperparameter; it depends only on the values and their order.
 
-    Three numbers and more get shades of a sequence, so that the order is seen; so do more names than there are
-    colours that can be told apart. None, a hyperparameter that does not apply, is grey.
+    Three or more numbers get shades of a sequence, so that their order is visible. Names get shades too if there are
+    more of them than distinguishable colours. None, for a hyperparameter that does not apply, is grey.
     """
     present = [value for value in values if value is not None]
     ordered = len(present) > 2 and all(not isinstance(value, bool | str) for value in present)
@@ -44,9 +44,9 @@ def palette(values: Sequence[Scalar | None]) -> dict[Scalar | None, str]:
 def coloured(
     groups: Mapping[Scalar | None, Sequence[Run]], by: str | None = None, values: Sequence[Scalar | None] = ()
 ) -> tuple[Group, ...]:
-    """Name and colour groups of runs: `batchnorm=before`, or the value itself where `by` is not given.
+    """Label and colour groups of runs: the label is `batchnorm=before`, or only the value if `by` is None.
 
-    `values` are all the values there are, where the groups are only some: so that each keeps its colour.
+    If the groups have only some of the values, `values` are all of them, so that each keeps its colour.
     """
     colours = palette(values or list(groups))
     prefix = f"{by}=" if by else ""
@@ -57,7 +57,7 @@ def coloured(
 
 
 def _shades(count: int) -> tuple[str, ...]:
-    """Return colours at equal distances along the sequence."""
+    """Return `count` colours at equal distances along SEQUENCE."""
     places = [place * (len(SEQUENCE) - 1) / max(count - 1, 1) for place in range(count)]
     return tuple(_between(place) for place in places)
 

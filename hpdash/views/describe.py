@@ -1,4 +1,4 @@
-"""What is about to run, in words and tables: a checked sweep, its trials, the data sets there are."""
+"""Texts and tables about what can run: a checked sweep, its trials, and the named data sets."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .text import duration, plain, setting, table
 if TYPE_CHECKING:
     from ..data import Status
 
-LISTED = 100  # trials of a dry run on a terminal; a pipe gets them all
+LISTED = 100  # maximum number of trials that a dry run shows on a terminal; a pipe gets all of them
 
 
 def summary(sweep: Sweep, settings: int) -> Text:
-    """Say in a few lines what a valid sweep file asks for."""
+    """Return a few lines about a valid sweep file; `settings` is the number of its settings."""
     repeats = f" x {sweep.repeats} seeds = {settings * sweep.repeats:,} trials" if sweep.repeats > 1 else " trials"
     lines = [f"{sweep.name}: valid; {sweep.strategy} of {settings:,}{repeats}"]
     lines.append(f"  ranked by {sweep.objective}, {sweep.goal}: {sweep.ranking.reason}")
@@ -39,7 +39,7 @@ def summary(sweep: Sweep, settings: int) -> Text:
 
 
 def _scales(sweep: Sweep, inputs: Inputs) -> list[str]:
-    """Return how the inputs of a data set are scaled: as the file says, else as they ask for."""
+    """Return how the inputs of a data set are scaled: as the sweep file says, else as the data set does by default."""
     is_given = "scale" in sweep.given["data"] or any(each.name == "scale" for each in sweep.hparams)
     return sweep.values["scale"] if is_given else [inputs.scale]
 
@@ -56,7 +56,7 @@ def _domain(domain: Any) -> str:
 
 
 def data_sets(console: Console, found: Sequence[Status]) -> Table:
-    """Draw the data sets that have a name: what they are, how many examples, whether they are here."""
+    """Return a table of data sets: their descriptions, numbers of examples, and whether they are on this machine."""
     rows = [_data_row(each) for each in found]
     header = ["name", "", "where", "what", "licence", "train", "test", "shape"]
     return table(console, header, rows, left=5)
@@ -71,8 +71,12 @@ def _data_row(each: Status) -> list[object]:
 def trial_list(
     console: Console, specs: Sequence[TrialSpec], total: int, estimate: float | str, is_pruned: bool = False
 ) -> Iterator[RenderableType]:
-    """Draw the trials a sweep would run of so many in all, and the seconds it takes, or why there is no estimate."""
-    from .leaderboard import differing  # noqa: PLC0415  `hpdash check` imports this module, but needs no leaderboard
+    """Yield a table of the trials that a sweep would run, then their number and the estimated duration.
+
+    `specs` are the trials that are known before the sweep starts, of `total` in all. `estimate` is the duration in
+    seconds, or the reason why there is no estimate.
+    """
+    from .leaderboard import differing  # noqa: PLC0415  `hpdash check` needs no leaderboard
 
     names = differing(specs)
     listed = specs[:LISTED] if console.is_terminal else specs
@@ -81,10 +85,10 @@ def trial_list(
     if len(listed) < len(specs):
         yield plain(f"… and {len(specs) - len(listed):,} more")
     if len(specs) < total:
-        yield plain(f"… and up to {total - len(specs):,} that hang on the results of those before them")
+        yield plain(f"… and up to {total - len(specs):,} more, which depend on the results of these")
     if isinstance(estimate, str):
         yield plain(f"{total:,} trials; no estimate: {estimate}")
     else:
         condition = " if none is pruned" if is_pruned else ""
-        basis = "estimated from this machine's matrix product"
+        basis = "estimated from the speed of a matrix product on this machine"
         yield plain(f"{total:,} trials, about {duration(estimate)}{condition} ({basis})")

@@ -1,4 +1,4 @@
-"""Effects as plotly figures, plain dicts: levels as dots on one axis, importance as bars, a pair as a heat map."""
+"""Plotly figures of effects, as dicts: levels as dots on one axis, importance as bars, an interaction as a heat map."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def marginals_figure(found: Effects) -> Figure:
 
 
 def _lines(marginal: Marginal) -> list[tuple[str, Stat | None, str]]:
-    """Return the axis' texts from above: the hyperparameter's name, then its levels."""
+    """Return the rows of a hyperparameter, its name and its levels, as (label, statistics, number of trials)."""
     levels = [(literal(label(level)), level.best, counted(level)) for level in marginal.levels]
     return [(f"<b>{literal(marginal.name)}</b>", None, ""), *levels]
 
 
 def importance_figure(found: Effects) -> Figure:
-    """Draw the shares as bars with their standard errors, the greatest above."""
+    """Draw the shares as bars with their standard errors, the largest at the top."""
     shares = found.importance.shares
     bars = {
         "type": "bar",

@@ -1,4 +1,4 @@
-"""Effects as people look at them: tables with bars on one axis for the terminal, their JSON form, and figures."""
+"""The effects of hyperparameters as text: tables with bars on one axis for the terminal, sentences, and JSON."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ..trial import Scalar
 from . import progress
 from .text import number, plain, setting, table
 
-ABSENT = "—"  # the value of a trial that a hyperparameter does not apply to
-NARROWEST, WIDEST = 12, 44  # columns of bars
+ABSENT = "—"  # the value if a hyperparameter does not apply, or if nothing was measured
+NARROWEST, WIDEST = 12, 44  # minimum and maximum width of the bars, in characters
 Axis = tuple[float, float]
 
 
 def label(level: Level) -> str:
-    """Name a level: its value, the range of a bin, or a dash."""
+    """Return a level as text: its value, the range of a bin, or a dash if it is absent."""
     return bounds_label(level.low, level.high)
 
 
 def bounds_label(low: Scalar | None, high: Scalar | None) -> str:
-    """Name the values from one to another, which may be the same or absent."""
+    """Return the values from `low` to `high` as text; they may be equal, or None if absent."""
     if low is None:
         return ABSENT
     return setting(low) if low == high else f"{_short(low)} … {_short(high)}"
@@ -38,7 +38,7 @@ def _short(value: object) -> str:
 
 
 def spread(stat: Stat | None) -> str:
-    """Spell `mean ± std`, both to the same digits, the mean alone of one trial, a dash for none."""
+    """Format `mean ± std`, both with the same decimals; only the mean for one trial, a dash for none."""
     if stat is None or stat.std is None:
         return ABSENT if stat is None else number(stat.mean)
     usual = 0.001 <= abs(stat.mean) < 1000  # what `number` shows in four decimals
@@ -46,24 +46,24 @@ def spread(stat: Stat | None) -> str:
 
 
 def counted(level: Level) -> str:
-    """Spell how many trials finished, `28/30` where some did not."""
+    """Format the number of finished trials, as `28/30` if some did not finish."""
     n = level.best.n if level.best else 0
     return str(n) if n == level.trials else f"{n}/{level.trials}"
 
 
 def percent(share: float) -> str:
-    """Spell a share as `88.2 %`."""
+    """Format a share (0 to 1) as `88.2 %`."""
     return f"{100 * share:.1f} %"
 
 
 def title(found: Effects) -> str:
-    """Say in a line what was compared."""
+    """Return one line that says what was compared."""
     name = found.objective.name if found.objective else "no metric to compare by"
     return f"{found.sweep or 'runs'}: best {name}, {found.finished} of {found.trials} trials finished"
 
 
 def basis(found: Effects) -> str:
-    """Say in a sentence what the importance rests on, or why there is none."""
+    """Return a sentence that says what the importance is based on, or why there is none."""
     if found.importance.refused:
         return f"No importance: {found.importance.refused}."
     return (
@@ -73,15 +73,19 @@ def basis(found: Effects) -> str:
 
 
 def interplay(interaction: Interaction) -> str:
-    """Say in a sentence how much two hyperparameters interact."""
+    """Return a sentence that says how much two hyperparameters interact."""
     pair = f"{interaction.rows.name} and {interaction.columns.name}"
     if interaction.share is None:
-        return f"Too few pairs of {pair} have finished trials to tell whether they interact."
-    return f"{percent(interaction.share)} of what differs between pairs of {pair} is interaction, the rest adds up."
+        return f"Whether {pair} interact is unknown: too few pairs of their values have finished trials."
+    share = f"{percent(interaction.share)} of the variance between pairs of {pair} is interaction"
+    return f"{share}; the rest is the sum of their separate effects."
 
 
 def render(console: Console, found: Effects) -> Iterator[RenderableType]:
-    """Draw the levels of each hyperparameter on one axis, the importance, and the foremost two against each other."""
+    """Draw the levels of all hyperparameters on one axis, their importance, and how the first two interact.
+
+    For a search, draw its progress too.
+    """
     yield plain(title(found))
     yield _marginals(console, found)
     if found.importance.shares:
@@ -126,7 +130,7 @@ def _importance(console: Console, found: Effects) -> RenderableType:
 
 
 def _room(console: Console, rows: Sequence[Sequence[object]]) -> int:
-    """Return how wide a column of bars can be beside others, 0 where that is too narrow to see anything."""
+    """Return the width that these rows leave for a column of bars, 0 if it is too narrow to be useful."""
     taken = sum(3 + max(cell_len(str(row[place])) for row in rows) for place in range(len(rows[0])))
     free = console.width - taken - 4
     return min(free, WIDEST) if free >= NARROWEST else 0
@@ -139,7 +143,7 @@ def _barred(made: Table, width: int) -> Table:
 
 
 def span(marginals: Sequence[Marginal]) -> Axis | None:
-    """Return the axis that holds every level's mean and standard deviation, None where there is none."""
+    """Return the (low, high) of an axis that holds every level's mean ± std, None if no trial finished."""
     stats = [level.best for marginal in marginals for level in marginal.levels if level.best]
     if not stats:
         return None
@@ -173,7 +177,7 @@ def _whisker(stat: Stat | None, axis: Axis, width: int, console: Console) -> str
 
 
 def _cells(console: Console, interaction: Interaction, found: Effects) -> Iterator[RenderableType]:
-    """Draw the pairs, the hyperparameter with fewer levels across, so that the table is narrow."""
+    """Draw the pairs of levels; the hyperparameter with fewer levels goes across, so that the table is narrow."""
     down, across, cells = interaction.rows, interaction.columns, interaction.cells
     if len(down.levels) < len(across.levels):
         down, across, cells = across, down, tuple(zip(*cells, strict=True))
@@ -193,7 +197,7 @@ def _cell(stat: Stat | None, foremost: Stat | None) -> Text:
 
 
 def to_json(found: Effects) -> dict[str, Any]:
-    """Return the one JSON form; a level is a `value` (null: absent) or a range `from`, `to`."""
+    """Return the effects as JSON values; a level is a `value` (null: absent) or a range `from`, `to`."""
     objective = found.objective
     return {
         "sweep": found.sweep,

@@ -1,10 +1,11 @@
 """`hpdash export`: every trial, or every point of every series, as rows for other programs: CSV, JSON or Parquet.
 
-Trials have a row a run: its fields under their own names, and prefixed, so that no names clash, `hparams.<name>`,
-`last.<tag>`, `best.<tag>` and `best_step.<tag>` (where a metric's words or the objective say what is better).
-Values are exact. In CSV texts are quoted, numbers are not, what is absent is empty, and NaN and the infinities are
-spelled NaN, Infinity and -Infinity. Texts stay as they are: a spreadsheet that takes one that begins with `=` for a
-formula has to import the column as text.
+Trials are one row for each run. A run's fields have their own names; other columns have a prefix, so that names do not
+clash: `hparams.<name>`, `last.<tag>`, `best.<tag>` and `best_step.<tag>`. The last two exist if the objective or the
+metric's name says which direction is better.
+Values are exact. In CSV, texts are quoted and numbers are not; absent values are empty; NaN and the infinities are NaN,
+Infinity and -Infinity. Texts are not changed: if a spreadsheet takes a text that begins with `=` for a formula, import
+the column as text.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ SERIES = ("run", "id", "sweep", "trial", "tag", "step", "wall_time", "value")
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Rows of equal columns; None is what a run does not have."""
+    """A table for export; None means that a run does not have the value."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Scalar | None, ...], ...]
@@ -46,16 +47,16 @@ class Export:
         return text.getvalue()
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Return an object a row."""
+        """Return one object for each row."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
     def to_parquet(self) -> bytes:
-        """Return a Parquet file, in which a column of numbers and texts is one of texts.
+        """Return the rows as a Parquet file; a column with both numbers and texts becomes one of texts.
 
-        Raises SpecError where pyarrow is absent.
+        Raises SpecError if pyarrow is not installed.
         """
         try:
-            import pyarrow as pa  # noqa: PLC0415  an extra
+            import pyarrow as pa  # noqa: PLC0415  an optional dependency
             from pyarrow import parquet  # noqa: PLC0415
         except ImportError:
             raise SpecError(['Parquet needs pyarrow: pip install "hpdash[parquet]"']) from None
@@ -66,7 +67,7 @@ class Export:
         return bytes(sink.getvalue())
 
     def encoded(self, form: str) -> bytes:
-        """Return the rows as a file of csv, json or parquet; text in UTF-8, half characters escaped."""
+        """Return the rows as "csv", "json" or "parquet"; text is UTF-8, with lone surrogates escaped."""
         if form == "parquet":
             return self.to_parquet()
         text = self.to_csv() if form == "csv" else f"{json_text(self.to_json())}\n"
@@ -80,7 +81,7 @@ def _spelled(value: Scalar | None) -> Scalar | None:
 
 
 def _alike(values: Iterable[Scalar | None]) -> list[Scalar | None]:
-    """Return values of one type: integers among floats widen, anything else that differs becomes text."""
+    """Return values of one type: integers among floats become floats, any other mixture becomes text."""
     values = list(values)
     kinds = {type(value) for value in values if value is not None}
     if kinds == {int, float}:
@@ -89,7 +90,10 @@ def _alike(values: Iterable[Scalar | None]) -> list[Scalar | None]:
 
 
 def export(runs: Sequence[Run], what: str = "trials") -> Export:
-    """Return a row a run ("trials"), or a row a point of a scalar ("series"; `wall_time` in unix seconds)."""
+    """Return a row for each run ("trials") or for each point of each scalar ("series").
+
+    `wall_time` is in unix seconds. Raises SpecError for another `what`.
+    """
     if what not in WHAT:
         raise SpecError([Problem("what", " or ".join(WHAT), repr(what))])
     return _trials(runs) if what == "trials" else Export(SERIES, tuple(_points(runs)))
@@ -115,8 +119,8 @@ def _trials(runs: Sequence[Run]) -> Export:
 
 
 def _result(run: Run) -> dict[str, Scalar | None]:
-    names = ("weights_sha256", "parameters", "trainable_parameters", "loss_function")
-    names += ("xla", "xla_reason", "reused_graph", "traceback")
+    of_model = ("weights_sha256", "parameters", "trainable_parameters", "loss_function")
+    names = (*of_model, "xla", "xla_reason", "reused_graph", "traceback")
     return {name: getattr(run.result, name, None) for name in names}
 
 

@@ -1,4 +1,4 @@
-"""Pictures for papers and messages: the panels of a comparison on paper, by matplotlib (the extra `figures`)."""
+"""Pictures of comparisons for papers and messages, drawn by matplotlib (the extra `figures`)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .colours import Group
 from .html import Figure
 from .text import plain
 
-WIDTH, ROW, SINGLE = 10.5, 2.9, 5.2  # inches of a picture, of one of several rows, of a single panel
+WIDTH, ROW, SINGLE = 10.5, 2.9, 5.2  # inches: the width, the height of one of several rows, of a single panel
 DPI = 150
-LINE = 150  # characters across
+LINE = 150  # characters in a line of text
 STYLE: dict[Any, Any] = {"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "hpdash", "font.size": 10}
 DASHES = {"dash": "--", "dot": ":"}
 
@@ -24,17 +24,17 @@ DASHES = {"dash": "--", "dot": ":"}
 def picture(
     title: str, answers: Sequence[str], groups: Sequence[Group], rows: Sequence[Sequence[Figure]], kind: str
 ) -> bytes:
-    """Draw rows of panels under a title, what is to be said, and one legend; `kind` is "png" or "svg".
+    """Return a picture with a title, the sentences `answers`, one legend and rows of panels; `kind` is "png" or "svg".
 
-    Raises SpecError where matplotlib is not installed.
+    Raises SpecError if matplotlib is not installed.
     """
     try:
         from matplotlib import rc_context  # noqa: PLC0415
     except ImportError:
-        raise SpecError([f'.{kind}: expected matplotlib, found none. pip install "hpdash[figures]"']) from None
+        raise SpecError([f'.{kind} needs matplotlib: pip install "hpdash[figures]"']) from None
     file = io.BytesIO()
     with rc_context(STYLE), catch_warnings():
-        simplefilter("ignore")  # a name whose letters the font has not is drawn with boxes
+        simplefilter("ignore")  # about characters that the font lacks; they are drawn as boxes
         canvas = _canvas(title, answers, groups, rows)
         canvas.savefig(file, format=kind, metadata={"Date": None} if kind == "svg" else None)
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""The page around charts: one HTML file with plotly in it, which opens offline, in light and dark, and prints."""
+"""An HTML page with charts, in one file that includes plotly: it opens offline, in light or dark, and prints."""
 
 from __future__ import annotations
 
@@ -24,14 +24,17 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A piece of HTML in which every name is escaped."""
+    """A piece of HTML in which every name is already escaped."""
 
     html: str
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A figure, what it shows in a sentence (shown literally, and read out where it cannot be seen), its height."""
+    """A figure with a caption and a height in pixels.
+
+    The caption is shown literally, and is what screen readers read.
+    """
 
     figure: Figure
     caption: str = ""
@@ -43,7 +46,7 @@ Block = Heading | Fragment | Chart
 
 
 def page(title: str, blocks: Sequence[Block]) -> str:
-    """Make one HTML file of blocks, with plotly in it once: light and dark, printable, without the network."""
+    """Return one HTML file with these blocks; it includes plotly once, if there is a chart, and needs no network."""
     figures = [block.figure for block in blocks if isinstance(block, Chart)]
     numbers = count()
     body = "\n".join(_block(block, numbers) for block in blocks)
@@ -86,7 +89,7 @@ def _block(block: Block, numbers: count[int]) -> str:
 
 
 def _json(value: Any) -> str:
-    """Spell JSON so that nothing in it ends the script it stands in."""
+    """Return JSON in which nothing can end the <script> element around it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 

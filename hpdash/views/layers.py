@@ -1,4 +1,4 @@
-"""A model's layers as a table for a terminal."""
+"""A table of a model's layers for the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .text import plain
 
 
 def layer_table(layers: Sequence[Layer]) -> Table:
-    """Draw a row a layer with its parameters, and one with those of all; none is shown as nothing."""
+    """Return a table with a row for each layer and its parameters, and a row of totals; a count of 0 is left empty."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for name in ("layer", "kind", "output shape"):
         table.add_column(name, overflow="fold")

@@ -1,4 +1,4 @@
-"""The end of a sweep as a table: settings ranked by their best value, replicates folded, what failed and why."""
+"""The outcome of a sweep: a table of settings ranked by their best values, replicates averaged, and the failures."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..trial import TrialResult, TrialSpec, TrialState
 from .markup import html_table
 from .text import duration, number, plain, setting, table
 
-LONGEST = 1000  # characters of an error below the table
+LONGEST = 1000  # maximum number of characters of an error below the table
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One setting: its trials with results, and the best values of its finished ones."""
+    """One setting: its trials that have results, and the finite best values of those that finished."""
 
     setting: int
     specs: tuple[TrialSpec, ...]
@@ -32,22 +32,25 @@ class Row:
 
     @property
     def mean(self) -> float:
-        """The mean best value over the finished replicates, NaN where there is none."""
+        """The mean best value over the finished replicates, NaN if there is none."""
         return statistics.fmean(self.values) if self.values else math.nan
 
     @property
     def pruned(self) -> int:
-        """The epochs after which it was pruned, 0 where it was not."""
+        """The number of epochs after which the setting was pruned, 0 if it was not."""
         return max((result.epochs for result in self.results if result.state is TrialState.PRUNED), default=0)
 
     @property
     def std(self) -> float | None:
-        """The sample standard deviation over replicates, from two on."""
+        """The sample standard deviation over replicates, None for fewer than two."""
         return statistics.stdev(self.values) if len(self.values) > 1 else None
 
 
 def rank(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> list[Row]:
-    """Group trials by setting and sort: best first, settings without a finished trial last."""
+    """Group trials by setting and sort them, best first; settings without a finished trial come last.
+
+    Among the latter, those that were pruned after more epochs come first.
+    """
     groups: dict[int, list[TrialSpec]] = {}
     for spec in specs:
         if spec.number in results:
@@ -67,24 +70,24 @@ def _row(setting: int, specs: Sequence[TrialSpec], results: Mapping[int, TrialRe
 def leaderboard(
     console: Console, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], title: str, most: int = 20
 ) -> RenderableType:
-    """Draw the best settings: hyperparameters that differ, best and last value, epoch, time."""
+    """Draw the best settings: differing hyperparameters, best and last value, epoch, time; a pipe gets all of them."""
     header, rows = _rows(specs, results, most if console.is_terminal else None)
     return table(console, header, rows, left=2 + len(differing(specs)), title=title)
 
 
 def told_apart(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> str:
-    """Say whether the first two settings differ by more than their seeds do; empty where one has a single seed."""
+    """Return a sentence: do the first two settings differ significantly? Empty if either has fewer than two values."""
     first_two = rank(specs, results)[:2]
     p = welch(first_two[0].values, first_two[1].values) if len(first_two) == 2 else None
     if p is None:
         return ""
     names = " and ".join(f"{row.setting:04d}" for row in first_two)
-    told = "cannot be told apart" if p >= ALIKE else "differ"
-    return f"{names} {told} by their seeds: p = {p:.2g} (Welch's t-test)"
+    told = "do not differ significantly" if p >= ALIKE else "differ significantly"
+    return f"{names} {told}: p = {p:.2g} (Welch's t-test over their seeds)"
 
 
 def leaderboard_html(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], title: str) -> str:
-    """Return the leaderboard as a table in HTML, every setting in it."""
+    """Return the leaderboard with all settings as an HTML table."""
     header, rows = _rows(specs, results, None)
     words = 2 + len(differing(specs))
     return html_table(header, rows, [place >= words for place in range(len(header))], title)
@@ -121,14 +124,14 @@ def _cells(place: int, row: Row, names: Sequence[str], objective: str, folded: b
 
 
 def differing(specs: Sequence[TrialSpec]) -> list[str]:
-    """Return the swept hyperparameters that take more than one value, all of them where none does."""
+    """Return the swept hyperparameters that take more than one value, all of them if none does."""
     names = list(dict.fromkeys(name for spec in specs for name in spec.swept))
     varied = [name for name in names if len({str(spec.swept.get(name)) for spec in specs}) > 1]
     return varied or names
 
 
 def faults(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> Iterator[Text]:
-    """Yield a line for each trial that did not end as it should, the same reason once."""
+    """Yield a line for each trial that failed, was killed, timed out or diverged; equal reasons are shown once."""
     told: dict[str, int] = {}
     for spec in specs:
         result = results.get(spec.number)
@@ -136,7 +139,7 @@ def faults(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> It
             continue
         reason = (result.error or "the loss is no longer finite").strip()
         if reason in told:
-            yield plain(f"{spec.number:04d} {result.state}: as {told[reason]:04d}")
+            yield plain(f"{spec.number:04d} {result.state}: same reason as {told[reason]:04d}")
             continue
         told[reason] = spec.number
         if len(reason) > LONGEST:
@@ -145,7 +148,7 @@ def faults(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> It
 
 
 def first_traceback(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> Iterator[Text]:
-    """Yield the traceback of the first trial that failed, as its sweep stopped because of such."""
+    """Yield the traceback of the first failed trial, for a sweep that was stopped by failures."""
     failed = (spec for spec in specs if spec.number in results and results[spec.number].state is TrialState.FAILED)
     spec = next(failed, None)
     if spec is not None and results[spec.number].traceback:
@@ -154,7 +157,7 @@ def first_traceback(specs: Sequence[TrialSpec], results: Mapping[int, TrialResul
 
 
 def closing(total: int, results: Mapping[int, TrialResult], logs: Path, again: str, stopped: bool) -> Iterator[Text]:
-    """Yield what to type next: TensorBoard, and how to go on where some of the trials are missing."""
+    """Yield what to type next: the command `again` if some of the `total` trials have no result, and TensorBoard."""
     states = [result.state for result in results.values()]
     missing, failed = total - sum(state.is_result for state in states), states.count(TrialState.FAILED)
     if missing:
@@ -162,14 +165,14 @@ def closing(total: int, results: Mapping[int, TrialResult], logs: Path, again: s
         asked = failed and "--retry-failed" not in again
         retry = " --retry-failed" if asked and failed == missing else ""
         also = f" (with --retry-failed for the {failed} that failed)" if asked and failed < missing else ""
-        yield plain(f"{what}; {missing} of {total} trials are not finished. To go on: {again}{retry}{also}")
+        yield plain(f"{what}; {missing} of {total} trials have no result. To continue: {again}{retry}{also}")
     yield plain(f"tensorboard --logdir {shlex.quote(str(logs))}")
 
 
 def outcome_json(
     name: str, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], signal: int | None
 ) -> dict[str, Any]:
-    """Return a sweep's end as JSON values: every trial with its hyperparameters and result, and the ranking."""
+    """Return a sweep's outcome as JSON values: every trial with its hyperparameters and result, and the ranking."""
     trials = [
         {"number": spec.number, "setting": spec.setting, "seed": spec.seed, "hparams": dict(spec.swept)}
         | {"result": results[spec.number].to_json() if spec.number in results else None}

@@ -1,4 +1,4 @@
-"""How `hpdash ls` looks in a terminal, in a pipe and, cell by cell, anywhere else."""
+"""The tables of `hpdash ls` for a terminal and for a pipe, and their cells for other outputs."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ from ..trial import TrialState
 from .listing import Listing, Value
 from .text import duration, number, plain, setting
 
-MOST = 40  # rows of a sweep on a terminal where --top does not say; a pipe gets them all
-_WRAPPED = 12  # characters from which a name is broken at its underscores in a terminal
+MOST = 40  # rows of a sweep on a terminal unless --top is given; a pipe gets all rows
+_WRAPPED = 12  # characters; a longer column name is broken at its underscores on a terminal
 _STYLES: Mapping[TrialState | None, str] = {
     TrialState.RUNNING: "cyan", TrialState.FINISHED: "", TrialState.PRUNED: "yellow", TrialState.INTERRUPTED: "yellow",
 }  # fmt: skip
 
 
 def draw(console: Console, listings: Sequence[Listing], top: int | None = None) -> Iterator[RenderableType]:
-    """Draw each table with its best rows, and say under it what is not shown, missing or failed."""
+    """Yield each table with its best rows, and below it notes on what is hidden, missing or failed.
+
+    `top` is how many rows each table shows: by default `MOST` on a terminal, and all of them in a pipe.
+    """
     most = top or (MOST if console.is_terminal else None)
     for before, listing in enumerate(listings):
         if before:
@@ -43,7 +46,7 @@ def draw(console: Console, listings: Sequence[Listing], top: int | None = None) 
 def _table(console: Console, listing: Listing, most: int | None) -> RenderableType:
     names = listing.columns
     if console.is_terminal and not listing.chosen:
-        told = len({run.status for run in listing.runs}) == 1  # by the title
+        told = len({run.status for run in listing.runs}) == 1  # the title has the status
         names = tuple(name for name in names if name != "trained" and not (name == "status" and told))
     header, rights, rows = cells(listing, names, most)
     if not console.is_terminal:
@@ -62,7 +65,11 @@ def _table(console: Console, listing: Listing, most: int | None) -> RenderableTy
 def cells(
     listing: Listing, names: Sequence[str], most: int | None = None
 ) -> tuple[list[str], list[bool], list[list[Text]]]:
-    """Return a table's header, which of its columns are numbers, and its first rows, place and name before `names`."""
+    """Return a table's header, whether each column is aligned right, and its first `most` rows.
+
+    The rank and the name of the run or the trial come before the columns in `names`. The rank and numbers are aligned
+    right.
+    """
     header = ["", "run" if listing.sweep is None else "trial", *names]
     values = [[listing.value(row, name) for name in names] for row in listing.rows]
     numbers = [all(map(_is_number, column)) for column in zip(*values, strict=True)]
@@ -76,7 +83,10 @@ def cells(
 
 
 def _aligned(rows: Sequence[Sequence[Text]], rights: Sequence[bool]) -> str:
-    """Align cells in columns, as wide as they need: a pipe has no width, and rich takes seconds for 1,000 rows."""
+    """Return rows as lines of text, each column as wide as its widest cell.
+
+    This replaces rich in a pipe, which has no width to fit into: rich takes seconds for 1,000 rows.
+    """
     texts = [[cell.plain for cell in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
 
@@ -92,7 +102,7 @@ def _is_number(value: Value) -> bool:
 
 
 def title(listing: Listing) -> str:
-    """Say what a table holds: the sweep, how its trials stand, what they are ranked by, its caveats."""
+    """Return a table's title: the sweep, how many trials have each status, the objective, the caveats."""
     objective, states = listing.objective, Counter(str(run.status or "runs") for run in listing.runs)
     parts = [f"{count:,} {'run' if (state, count) == ('runs', 1) else state}" for state, count in states.items()]
     epochs = {value_of(run, "trained", objective) for run in listing.runs}
@@ -105,7 +115,7 @@ def title(listing: Listing) -> str:
 
 
 def _name(row: Fold) -> str:
-    """Name a row's trials, several in a row as `3-5`, or its run."""
+    """Return the number of a row's trial, those of several (consecutive ones as `3-5`), or the names of its runs."""
     numbers = [run.number for run in row.runs if run.number is not None]
     if len(numbers) < len(row.runs):
         return ", ".join(run.name for run in row.runs)
@@ -115,7 +125,10 @@ def _name(row: Fold) -> str:
 
 
 def _cell(listing: Listing, row: Fold, name: str, value: Value, alone: bool) -> Text:
-    """Spell a value; `alone` says that no column but the status tells how far unfinished runs came."""
+    """Return a value as text. `name` is its column.
+
+    If `alone`, there is no column "trained", so the status also shows how many epochs an unfinished run has trained.
+    """
     one = row.runs[0] if len(row.runs) == 1 else None
     if any(hparam(run, name) is not None for run in row.runs):
         return plain(setting(value))
@@ -125,7 +138,7 @@ def _cell(listing: Listing, row: Fold, name: str, value: Value, alone: bool) -> 
         return plain(progress(one, listing.objective))
     if isinstance(value, Stat):
         spread = f" ± {_spell(name, value.std)}" if value.std is not None else ""
-        whole = name == "best" or listing.chosen  # a width of 80 has room for one
+        whole = name == "best" or listing.chosen  # a width of 80 has room for one column with spread and count
         shown = plain(f"{_spell(name, value.mean)}{f'{spread} ({value.n})' if whole else ''}")
     else:
         shown = plain(_spell(name, value) if isinstance(value, int | float) else setting(value))
@@ -144,7 +157,7 @@ def _spell(name: str, value: float) -> str:
 
 
 def progress(run: Run, objective: Objective | None) -> str:
-    """Say how many epochs a run has trained, of an unfinished one out of how many."""
+    """Return how many epochs a run has trained, `3/10` if it has not finished."""
     done, goal = trained(run, objective), hparam(run, "epochs")
     if done is None or run.status in (TrialState.FINISHED, None) or not isinstance(goal, int | float) or done >= goal:
         return setting(done)
@@ -165,11 +178,11 @@ def _notes(listing: Listing, most: int | None) -> Iterator[str]:
         yield f"{name}{len(listing.runs):,} of {listing.found:,} match --where"
     hidden = [run for row in listing.rows[most:] for run in row.runs] if most else []
     if hidden:
-        states = Counter(str(run.status or "of unknown state") for run in hidden)
+        states = Counter(str(run.status or "with unknown status") for run in hidden)
         told = ", ".join(f"{count:,} {state}" for state, count in states.items())
         left = len(listing.rows) - (most or 0)
         yield f"{name}{left:,} more row{'s' * (left > 1)} ({told}): --top {len(listing.rows)}"
     if listing.missing:
-        yield f"{name}{listing.missing:,} of {listing.found + listing.missing:,} trials have not begun"
+        yield f"{name}{listing.missing:,} of {listing.found + listing.missing:,} trials have not started"
     if faults := [run for run in listing.runs if run.status and run.status.is_fault]:
         yield f"{name}{len(faults):,} did not finish: hpdash show {faults[0].id} says why"

@@ -1,4 +1,4 @@
-"""`hpdash ls`: the runs of every sweep as a ranked table, best first, with what is unfinished, failed or missing."""
+"""`hpdash ls`: one table per sweep with its runs ranked, best first, and what is unfinished, failed or missing."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Value = Scalar | Stat | None
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One sweep's table, or that of the runs of no sweep; `columns` are names that `Fold.value` knows.
+    """The table of one sweep, or of the runs that belong to no sweep.
 
-    `chosen` says that a user named them. `found` counts the sweep's runs before `--where`; `missing` its trials that
-    have not begun.
+    `columns` are names that `Fold.value` knows; `chosen` says that the user named them. `found` is the number of the
+    sweep's runs before `--where`; `missing` is the number of its trials that have not started.
     """
 
     sweep: str | None
@@ -36,19 +36,19 @@ class Listing:
 
     @property
     def runs(self) -> list[Run]:
-        """The runs listed."""
+        """The runs of all rows."""
         return [run for row in self.rows for run in row.runs]
 
     @property
     def advice(self) -> str:
-        """What to do where no metric's name says which way it improves; empty where there is an objective."""
+        """How to rank runs that have no known metric; empty if there is an objective or no scalar."""
         tags = {tag for run in self.runs for tag in run.scalars}
         if self.objective or not tags:
             return ""
         return f"not ranked: none of {len(tags):,} scalars is a known metric; choose one with --objective and --goal"
 
     def value(self, row: Fold, name: str) -> Value:
-        """Return what a column holds in a row; the objective's best is the one that ranks."""
+        """Return a row's value in a column. Columns such as "best" refer to the table's objective."""
         return row.value(name, self.objective)
 
 
@@ -61,10 +61,11 @@ def listings(
     repeats: bool = False,
     planned: Mapping[str, int] | None = None,
 ) -> list[Listing]:
-    """Rank the runs a condition holds for, a table a sweep.
+    """Return one table per sweep of the runs for which the condition `where` holds, ranked by the objective.
 
-    `sort` is a name, with `-` before it from great to small; `columns` replace those that are shown by default;
-    `repeats` unfolds replicates; `planned` says how many trials each sweep has. Raises SpecError for unknown names.
+    `sort` is a column to sort by instead; with a leading `-`, in descending order. `columns` replace the default ones.
+    `repeats` gives each replicate a row of its own. `planned` maps a sweep to its number of trials.
+    Raises SpecError if the condition is invalid, or if no run has one of the names.
     """
     chosen = select(runs, where)
     key = None if sort is None else sort.removeprefix("-")
@@ -99,7 +100,7 @@ def _check(runs: Sequence[Run], given: Mapping[str, Sequence[str]]) -> None:
 
 
 def _columns(runs: Sequence[Run], objective: Objective | None, repeats: bool) -> tuple[str, ...]:
-    """Return what tells the runs apart, of a sweep what it sweeps, and how they did."""
+    """Return the default columns: the hyperparameters that differ (of a sweep: the swept ones), then the results."""
     swept = {name for run in runs for name in run.swept}
     apart = [name for name in differing(runs) if name in swept or not swept]
     if repeats and len({run.seed for run in runs}) > 1:
@@ -110,7 +111,7 @@ def _columns(runs: Sequence[Run], objective: Objective | None, repeats: bool) ->
 
 
 def _sorted(listing: Listing, key: str, descending: bool) -> Listing:
-    """Sort by a column; what has no value there comes last either way."""
+    """Sort by a column. Rows without a value come last in either direction."""
     keyed = [(sort_key(listing.value(row, key)), row) for row in listing.rows]
     absent = sort_key(None)
     present = sorted((pair for pair in keyed if pair[0] != absent), key=lambda pair: pair[0], reverse=descending)
@@ -119,7 +120,7 @@ def _sorted(listing: Listing, key: str, descending: bool) -> Listing:
 
 
 def to_json(listings: Sequence[Listing], top: int | None = None) -> list[dict[str, Any]]:
-    """Return the tables as JSON values: each row with its runs, hyperparameters and columns."""
+    """Return the tables as JSON values: the first `top` rows, each with its runs, hyperparameters and columns."""
     return [
         {
             "sweep": listing.sweep,

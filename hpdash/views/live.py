@@ -1,4 +1,4 @@
-"""A sweep while it runs: a line a running trial, a total with the time left, the best so far."""
+"""A running sweep on a console: one line per running trial, a total with the time left, the best trial so far."""
 
 from __future__ import annotations
 
@@ -18,46 +18,58 @@ from .text import duration, number, plain
 
 SHOWN_METRICS = 4
 REFRESH_HERTZ = 8
-SILENCE = 60.0  # seconds without news of a trial, from which that is shown
+SILENCE = 60.0  # seconds without a message after which a trial is shown as silent
 
 
 @dataclass(slots=True)
 class Running:
-    """A trial under way: since when, from which epoch on, what it last told and when (monotonic seconds)."""
+    """A running trial.
+
+    `begin` is when this attempt started and `heard` when its last message arrived, both on the monotonic clock in
+    seconds. `epoch` is how many epochs earlier attempts had finished, `progress` the last report.
+    """
 
     spec: TrialSpec
     begin: float
-    epoch: int = 0  # it goes on from
+    epoch: int = 0
     progress: Progress | None = None
     heard: float = 0.0
 
     @property
     def share(self) -> float:
-        """How much of the trial is done."""
+        """The share of the trial that is done, from 0 to 1."""
         progress = self.progress
         return (progress.epoch + progress.fraction) / max(1, progress.epochs) if progress else 0.0
 
     @property
     def had(self) -> float:
-        """How much of it was done before this attempt."""
+        """The share of the trial that was done before this attempt, from 0 to 1."""
         return self.epoch / self.progress.epochs if self.progress and self.epoch else 0.0
 
 
 @dataclass(slots=True)
 class Tally:
-    """What is known of a running sweep: counts, running trials, the best so far; `now` is a monotonic clock."""
+    """The state of a running sweep: counts, running trials, and the best trial so far.
+
+    All times are seconds on the monotonic clock. `total` is the least number of trials that the sweep will have.
+    `best` is a trial, its value of the objective and its best epoch.
+    """
 
     total: int
     workers: int
     begin: float
     running: dict[int, Running] = field(default_factory=dict)
     best: tuple[TrialSpec, float, int | None] | None = None
-    ended: float = 0.0  # trials' worth of training
-    over: set[int] = field(default_factory=set)  # trials that have ended, of which a pruned one may go on
+    ended: float = 0.0  # sum of the shares trained since `begin` by trials that have ended
+    over: set[int] = field(default_factory=set)  # numbers of trials that have ended; a pruned one may start again
 
     @classmethod
     def of(cls, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int, total: int) -> Self:
-        """Begin now: the trials known by now, the results that stand, how many workers, and trials at least."""
+        """Return the state at the start, which is now.
+
+        `specs` are the trials known so far, `results` those already final, by trial number, and `total` is the least
+        number of trials.
+        """
         tally = cls(total, workers, time.monotonic(), over=set(results))
         for spec in specs:
             if spec.number in results:
@@ -66,11 +78,11 @@ class Tally:
 
     @property
     def done(self) -> int:
-        """How many trials have ended."""
+        """The number of trials that have ended."""
         return len(self.over)
 
     def note(self, event: Event, now: float) -> None:
-        """Take in what happened."""
+        """Update the state with an event that was received at `now`."""
         match event:
             case Started(spec, _, _, epoch):
                 self.over.discard(spec.number)
@@ -87,7 +99,7 @@ class Tally:
                 self.note_best(spec, result)
 
     def note_best(self, spec: TrialSpec, result: TrialResult) -> None:
-        """Keep a finished trial's best value if it is the best so far."""
+        """Make a trial the best one if it has finished and its value is better than all before."""
         value = result.best.get(spec.objective)
         if result.state is not TrialState.FINISHED or value is None:
             return
@@ -96,11 +108,11 @@ class Tally:
 
     @property
     def share_running(self) -> float:
-        """How much of the running trials is done, counted in trials."""
-        return sum(running.share for running in list(self.running.values()))  # a copy: another thread draws
+        """The sum of the shares done of all running trials."""
+        return sum(running.share for running in list(self.running.values()))  # a copy, because another thread draws
 
     def seconds_left(self, now: float) -> float | None:
-        """Estimate the time left from the trials of this run, None before any has got anywhere."""
+        """Estimate the seconds left from the training done since the start; None before there is any."""
         trials = self.ended + sum(running.share - running.had for running in list(self.running.values()))
         if trials <= 0 or now <= self.begin:
             return None
@@ -108,7 +120,7 @@ class Tally:
 
 
 class LiveView:
-    """Show a sweep on a console: redrawn in place on a terminal, a line an event elsewhere."""
+    """Show a sweep on a console: redrawn in place on a terminal, one line per event elsewhere."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -129,11 +141,15 @@ class LiveView:
             self._live.stop()
 
     def plan(self, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int, total: int) -> None:
-        """Begin: the trials known by now, the results that stand, how many workers, and trials at least."""
+        """Start to show a sweep.
+
+        `specs` are the trials known so far, `results` those already final, by trial number, and `total` is the least
+        number of trials.
+        """
         self._tally = Tally.of(specs, results, workers, total)
 
     def event(self, event: Event | None) -> None:
-        """Show what happened."""
+        """Show an event; None is ignored."""
         tally = self._tally
         if event is not None and tally is not None:
             tally.note(event, time.monotonic())
@@ -146,7 +162,7 @@ class LiveView:
                 self._say(line)
 
     def fetch(self, name: str, done: int, total: int | None) -> None:
-        """Show how much of a data set has arrived."""
+        """Show how much of a data set has been fetched; `done` and `total` are in bytes."""
         share = f" of {total / 1e6:.0f}" if total else ""
         text = f"fetching {name}: {done / 1e6:.0f}{share} MB"
         if self._live is None and done and text != self._fetching:
@@ -170,7 +186,7 @@ class LiveView:
 
 
 def ended_line(tally: Tally, spec: TrialSpec, result: TrialResult) -> str:
-    """Say in a line how a trial has ended."""
+    """Return one line that says how a trial has ended."""
     value = result.best.get(spec.objective)
     best = f" {spec.objective} {number(value)} at epoch {result.best_epoch}" if value is not None else ""
     place = f"[{tally.done}/{tally.total}] {spec.number:04d} {spec.label}"
@@ -193,9 +209,12 @@ def _running_table(tally: Tally, now: float) -> Table:
 
 
 def time_left(running: Running, now: float) -> str:
-    """Say how long a trial may still take, or that nothing has been heard of it for a while."""
+    """Return how long a trial may still take, or how long it has been silent if that is more than `SILENCE`.
+
+    Return an empty text before the attempt has made progress.
+    """
     if now - running.heard > SILENCE:
-        return f"silent for {duration(now - running.heard)}"
+        return f"no message for {duration(now - running.heard)}"
     gained = running.share - running.had
     if gained <= 0:
         return ""

@@ -1,4 +1,4 @@
-"""A look at the test set as people read it: a row a trial, their ensemble and what it gains, what to know of it."""
+"""An evaluation on the test set as a table: one row per trial, their ensemble and its gain, and notes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from .text import number, plain, setting, table
 
 
 def draw(console: Console, look: Look, runs: Sequence[Run], opened: bool) -> Iterator[RenderableType]:
-    """Draw a look at the test set of a sweep, all of whose runs are given."""
+    """Yield the table of an evaluation on the test set, and notes.
+
+    `runs` are all runs of the sweep. `opened` is false if the result comes from the journal and the test set was not
+    evaluated just now.
+    """
     names = _names(runs)
     metrics = sorted(look.scores[0].test, key=lambda name: (name == "loss", name))
     header = ["", "trial", *names, "epoch", look.objective, *(logdir.test_tag(name) for name in metrics)]
@@ -24,7 +28,7 @@ def draw(console: Console, look: Look, runs: Sequence[Run], opened: bool) -> Ite
     if look.ensemble:
         empty = [""] * (len(names) + 1)
         mean = [Text(number(look.ensemble.get(name)), style="bold green") for name in metrics]
-        rows.append(["", f"mean of {len(look.scores)}", *empty, "", *mean])
+        rows.append(["", f"ensemble of {len(look.scores)}", *empty, "", *mean])
     yield plain(_title(look, runs))
     yield table(console, header, rows, left=2 + len(names))
     yield from map(plain, _notes(look, runs, opened))
@@ -45,19 +49,22 @@ def _row(place: int, score: Score, runs: Sequence[Run], names: Sequence[str], me
 
 def _title(look: Look, runs: Sequence[Run]) -> str:
     parts = [f"{runs[0].sweep}", f"test set of {look.data}, {look.examples:,} examples"]
-    return " · ".join([*parts, f"selected by the {look.goal} of {look.objective}", *caveats(runs)])
+    return " · ".join([*parts, f"selected by {look.objective} ({look.goal})", *caveats(runs)])
 
 
 def _notes(look: Look, runs: Sequence[Run], opened: bool) -> Iterator[str]:
     if look.gain:
         gains = ", ".join(f"{name} {gain:+.4f}" for name, gain in sorted(look.gain.items()))
-        yield f"The ensemble against {look.scores[0].trial:04d} alone: {gains}"
+        yield f"Ensemble compared with trial {look.scores[0].trial:04d} alone: {gains}"
     if unfinished := _unfinished(runs):
-        yield f"{unfinished:,} of {len(runs):,} trials have not finished and were not selected from"
+        yield f"{unfinished:,} of {len(runs):,} trials have not finished and could not be selected"
     if look.number > 1:
-        yield f"Look {look.number} at this test set: selected anew after it had been seen, so it may look better here"
+        yield (
+            f"Evaluation {look.number} on this test set: the trials were selected after earlier test results were "
+            "known, so these figures may be too optimistic"
+        )
     if not opened:
-        yield "As recorded: the test set was not opened again"
+        yield "From the journal: the trials were not evaluated again"
 
 
 def _unfinished(runs: Sequence[Run]) -> int:
@@ -65,7 +72,7 @@ def _unfinished(runs: Sequence[Run]) -> int:
 
 
 def to_json(look: Look, runs: Sequence[Run], opened: bool) -> dict[str, Any]:
-    """Return a look as JSON values: its fields, each trial's hyperparameters, the ensemble's gain, the caveats."""
+    """Return an evaluation as JSON values, with each trial's hyperparameters, the ensemble's gain and the caveats."""
     known = {run.number: run for run in runs}
     scores = [
         {**score, "hparams": dict(known[score["trial"]].hparams) if score["trial"] in known else None}
@@ -76,7 +83,7 @@ def to_json(look: Look, runs: Sequence[Run], opened: bool) -> dict[str, Any]:
 
 
 def of_run(run: Run) -> Iterator[Text]:
-    """Yield a line a look in which a run was among the selected: what it did on the test set."""
+    """Yield one line for each evaluation on the test set that includes this run, with its test metrics."""
     for look in run.looks:
         for score in look.scores:
             if score.trial == run.number:
@@ -85,5 +92,5 @@ def of_run(run: Run) -> Iterator[Text]:
 
 def _told(look: Look, epoch: int, test: Mapping[str, float]) -> str:
     values = ", ".join(f"{name} {number(value)}" for name, value in sorted(test.items()))
-    again = f" (look {look.number}, selected after the test set had been seen)" if look.number > 1 else ""
+    again = f" (evaluation {look.number}, selected after earlier test results were known)" if look.number > 1 else ""
     return f"test set: {values} with the weights of epoch {epoch}{again}"

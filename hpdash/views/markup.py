@@ -1,4 +1,4 @@
-"""Texts and tables in HTML: nothing a user named is taken as markup, and colours are the page's own."""
+"""Texts and tables in HTML: names are escaped, never read as markup, and the page sets the colours."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from .text import plain
 
 
 def said(text: object) -> str:
-    """Spell a text as HTML that shows it as it is, in elements and in attributes."""
+    """Return a text escaped for HTML elements and attributes; control characters become visible escapes."""
     return escape(plain(text).plain)
 
 
 def html_table(
     header: Sequence[str], rows: Iterable[Sequence[object]], numbers: Sequence[bool], title: str = ""
 ) -> str:
-    """Return a table, columns of numbers to the right and others to the left, every cell escaped."""
+    """Return a table with every cell escaped.
+
+    `numbers` says for each column whether it is aligned right. `title` becomes the caption.
+    """
     caption = f"<caption style='text-align: left'>{said(title)}</caption>" if title else ""
     head = "".join(_cell("th", *column) for column in zip(numbers, header, strict=True))
     body = "".join(f"<tr>{''.join(_cell('td', *cell) for cell in zip(numbers, row, strict=True))}</tr>" for row in rows)

@@ -1,4 +1,4 @@
-"""A sweep while it runs, in a notebook: one output that is redrawn in place, without widgets."""
+"""A running sweep in a notebook: one output that is redrawn in place, without widgets."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ REDRAW_SECONDS = 0.5
 
 
 def in_notebook() -> bool:
-    """Say whether a Jupyter kernel runs this process; a plain IPython shell is a terminal."""
+    """Return whether this process is a Jupyter kernel; a plain IPython shell counts as a terminal."""
     ipython = sys.modules.get("IPython")
     return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 class NotebookView:
-    """Show a sweep in a notebook's output: a row a running trial, a total, what went wrong."""
+    """Show a sweep in a notebook's output: a total, one row per running trial, notices and unfinished trials."""
 
     def __init__(self) -> None:
         self._display: Any = None
@@ -32,7 +32,7 @@ class NotebookView:
         self._drawn = 0.0
 
     def __enter__(self) -> Self:
-        from IPython.display import HTML, display  # noqa: PLC0415  only a kernel has it
+        from IPython.display import HTML, display  # noqa: PLC0415  only a kernel is sure to have it
 
         self._display = display(HTML(self.html()), display_id=True)
         return self
@@ -41,11 +41,15 @@ class NotebookView:
         self._redraw()
 
     def plan(self, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int, total: int) -> None:
-        """Begin: the trials known by now, the results that stand, how many workers, and trials at least."""
+        """Start to show a sweep.
+
+        `specs` are the trials known so far, `results` those already final, by trial number, and `total` is the least
+        number of trials.
+        """
         self._tally = Tally.of(specs, results, workers, total)
 
     def event(self, event: Event | None) -> None:
-        """Show what happened."""
+        """Show an event; None only redraws. Redraws at most every `REDRAW_SECONDS`."""
         if event is not None and self._tally is not None:
             self._tally.note(event, time.monotonic())
         match event:
@@ -57,13 +61,13 @@ class NotebookView:
             self._redraw()
 
     def fetch(self, name: str, done: int, total: int | None) -> None:
-        """Show how much of a data set has arrived."""
+        """Show how much of a data set has been fetched; `done` and `total` are in bytes."""
         self._fetching = f"fetching {name}: {done / 1e6:.0f}{f' of {total / 1e6:.0f}' if total else ''} MB"
         if time.monotonic() - self._drawn > REDRAW_SECONDS:
             self._redraw()
 
     def html(self) -> str:
-        """Return what the output shows now."""
+        """Return the current output as HTML."""
         told = "".join(f"<div>{said(line)}</div>" for line in self._said)
         if self._tally is None:
             return f"<div>{said(self._fetching or 'starting workers …')}</div>{told}"

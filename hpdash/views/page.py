@@ -1,4 +1,4 @@
-"""`hpdash show`: one run whole: settings, metrics, weights' statistics, its error, and how to train it again."""
+"""`hpdash show`: all about one run: settings, metrics, statistics of weights, its error, how to train it again."""
 
 from __future__ import annotations
 
@@ -28,14 +28,16 @@ from .looked import of_run
 from .statistics import STATISTICS, sparkline, statistics
 from .text import duration, number, plain, setting
 
-_LONGEST = 100  # characters of a value
+_LONGEST = 100  # characters shown of a value
 _KINDS = {"Weights": "", "Gradients": logdir.GRADIENTS, "Activations": logdir.ACTIVATIONS}
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A run, the histograms of its tags, a sweep file that trains it again, its model's layers, and what
-    its sweep says of itself, as far as these are known.
+    """One run and what is known about it.
+
+    `histograms` are by tag. `recipe` is a sweep file that trains the run again, None if there can be none. `layers`
+    are those of its model. `about` is the record in its sweep's folder.
     """
 
     run: Run
@@ -46,15 +48,15 @@ class Page:
 
     @property
     def inputs(self) -> str:
-        """What the run learns from, and how it is scaled; empty where that is not known."""
+        """The run's input data and their scaling in words; empty if unknown."""
         inputs = self.about.known.inputs.get(str(self.run.hparams.get("name"))) if self.about else None
         return inputs.scaled(str(self.run.hparams.get("scale"))) if inputs else ""
 
 
 def find(runs: Sequence[Run], name: str) -> Run:
-    """Return the run of a name: its name, its id, its folder's, or its number in a sweep (`3`, `quickstart/3`).
+    """Return the run with a name: the run's name or id, else its folder's name or number (`3`, `quickstart/3`).
 
-    Raises SpecError where there is none, with the nearest names, or more than one, with their ids.
+    Raises SpecError with the nearest names if there is no such run, and with the ids if there are several.
     """
     wanted = name.strip("/")
     whole = [run for run in runs if wanted in (run.name, run.id)]
@@ -63,10 +65,10 @@ def find(runs: Sequence[Run], name: str) -> Run:
             return found[0]
         if found:
             ids = " or ".join(run.id for run in found[:3])
-            raise SpecError([Problem("RUN", "one run", f"{len(found)} of the name {name!r}", f"Say {ids}.")])
+            raise SpecError([Problem("RUN", "one run", f"{len(found)} that match {name!r}", f"Use {ids}.")])
     names = dict.fromkeys(each for run in runs for each in (run.id, run.name))
     near = get_close_matches(wanted[:200], names, n=3)
-    hint = f"Did you mean {' or '.join(near)}?" if near else f"There is {runs[0].id}." if runs else ""
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"For example: {runs[0].id}." if runs else ""
     raise SpecError([Problem("RUN", "a run's name, folder or id", repr(name), hint)])
 
 
@@ -78,7 +80,7 @@ def _short(run: Run) -> Iterator[str]:
 
 
 def draw(page: Page) -> Iterator[RenderableType]:
-    """Draw a run part by part; names, errors and tracebacks stand there literally."""
+    """Yield the sections of a run's page. Names, errors and tracebacks are shown literally."""
     run = page.run
     yield _lines(run.id, "bold")
     yield _lines(str(run.folder), "dim")
@@ -96,15 +98,15 @@ def draw(page: Page) -> Iterator[RenderableType]:
         yield from _distributions(run, kept)
     yield from _faults(run)
     if page.recipe:
-        yield _heading("Again")
+        yield _heading("Train it again")
         yield _lines(_advice(run), "dim")
         yield _lines(page.recipe)
 
 
 def _advice(run: Run) -> str:
     own = any(":" in str(run.hparams.get(name)) for name in ("name", "builder", "loop"))
-    beside = " beside the modules it names" if own else ""
-    return f"Save this as again.toml{beside} and type: hpdash sweep again.toml"
+    beside = ", next to the modules it names," if own else ""
+    return f"Save this as again.toml{beside} and run: hpdash sweep again.toml"
 
 
 def _heading(text: str) -> Text:
@@ -137,9 +139,9 @@ def _facts(run: Run) -> Iterator[Text]:
     if result and result.loss_function:
         yield plain(f"loss function {result.loss_function}")
     if result and result.xla is not None:
-        graph = "an earlier trial's graph" if result.reused_graph else "a graph of its own"
+        graph = "graph reused from an earlier trial" if result.reused_graph else "new graph"
         reason = f" ({result.xla_reason})" if result.xla_reason else ""
-        yield plain(f"{'compiled with' if result.xla else 'without'} XLA{reason}, on {graph}")
+        yield plain(f"{'compiled with' if result.xla else 'without'} XLA{reason}; {graph}")
     yield from of_run(run)
     if result and result.weights_sha256:
         yield plain(f"weights' sha256 {result.weights_sha256}")
@@ -148,7 +150,7 @@ def _facts(run: Run) -> Iterator[Text]:
 
 
 def _origin(page: Page) -> Iterator[Text]:
-    """Yield what a run learns from, and the digests of the user's code and data that its sweep was trained with."""
+    """Yield a line on the input data, and the SHA-256 of the user's code, files and arrays that the sweep used."""
     if page.inputs:
         yield plain(page.inputs)
     origin = page.about and page.about.provenance
@@ -161,7 +163,7 @@ def _origin(page: Page) -> Iterator[Text]:
 def _begun(started: float) -> str:
     try:
         return f"started {datetime.fromtimestamp(started):%Y-%m-%d %H:%M}"
-    except (ValueError, OverflowError, OSError):  # of a clock, or a file, that is far off
+    except (ValueError, OverflowError, OSError):  # the clock was wrong, or the file is damaged
         return "start time invalid"
 
 
@@ -184,7 +186,7 @@ def _cut(text: str) -> str:
 
 
 def _metrics(run: Run) -> Table:
-    """Draw a row a tag, the validation's below the training's."""
+    """Return a table with one row per tag, each validation tag below its training tag."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for name in ("tag", "", "first", "last", "best", "at"):
         table.add_column(
@@ -206,7 +208,7 @@ def _best(run: Run, tag: str, series: Series) -> tuple[float, int] | None:
 
 
 def _by_kind(histograms: Mapping[str, HistogramSeries]) -> dict[str, dict[str, HistogramSeries]]:
-    """Part histograms in those of weights, of gradients and of activations, each in the order of tags."""
+    """Group histograms into those of weights, gradients and activations, each sorted by tag; leave out empty groups."""
     parts: dict[str, dict[str, HistogramSeries]] = {}
     for kind, prefix in _KINDS.items():
         own = {tag: series for tag, series in sorted(histograms.items()) if logdir.probed(tag) == prefix}
@@ -226,13 +228,17 @@ def _distributions(run: Run, histograms: Mapping[str, HistogramSeries]) -> Itera
                 yield plain(f"{tag} ({found['values']:,.0f})")
             lost = f"  {found['nonfinite']:.2%} not finite" if found["nonfinite"] else ""
             numbers = "".join(f"{_short_number(found[name]):>9}" for name in STATISTICS)
-            varies = _varies(found) or np.count_nonzero(series.histograms[at].counts) > 1  # as tiny gradients do
+            # Tiny gradients differ by less than `_varies` notices, but lie in several buckets.
+            varies = _varies(found) or np.count_nonzero(series.histograms[at].counts) > 1
             told = f"{numbers}{found['near_0']:>10.1%}" if varies else f"  all {found['mean']:.3g}"
             yield Text(f"{found['step']:>6}{told}{lost}")
 
 
 def _varies(found: Mapping[str, float]) -> bool:
-    """Say whether the values differ: those that are all alike stand in one bucket of a millionth's width."""
+    """Return whether the values differ.
+
+    Equal values are in one bucket of width 1e-6 * max(1, |value|).
+    """
     return not found["max"] - found["min"] <= 2e-6 * max(1.0, abs(found["mean"]))
 
 
@@ -251,7 +257,7 @@ def _faults(run: Run) -> Iterator[Text]:
 
 
 def to_json(page: Page) -> dict[str, Any]:
-    """Return a run as JSON values: its fields, hyperparameters, metrics, weights' statistics, result and recipe."""
+    """Return a run as JSON values: its fields, hyperparameters, metrics, statistics of weights, result and recipe."""
     run = page.run
     metrics = {tag: _metric_json(run, tag, series) for tag, series in sorted(run.scalars.items()) if len(series.values)}
     weights = {

@@ -1,4 +1,4 @@
-"""The panels of a picture: small multiples of densities on shared axes."""
+"""Density charts as small multiples: panels with shared axes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from ..runs import HistogramSeries
 from .colours import Group
 from .plots import Figure, densities_figure, literal
 
-MOST_APART = 4  # groups that have a panel each; more lie over each other in one
+MOST_APART = 4  # groups with a panel each; more groups share one panel
 
 
 def density_panels(groups: Sequence[Group], moments: Sequence[Moment], tag: str) -> list[list[Figure]]:
-    """Return a row a moment with a panel a group, one axis for all and one height a row: training flattens.
+    """Return rows of panels: one row per moment, with one panel per group.
 
-    A single group, or more than fit beside each other, are one panel a moment.
+    All panels share the x-axis. Panels share the y-axis only within a row, because training flattens distributions.
+    A single group, or more than `MOST_APART` groups, get one panel per moment, and these panels form one row.
     """
     apart = [[group] for group in groups] if 1 < len(groups) <= MOST_APART else [list(groups)]
     rows = []
@@ -37,14 +38,14 @@ def titled(figure: Figure, title: str) -> Figure:
 
 
 def _part(figure: Figure, groups: Sequence[Group], title: str) -> Figure:
-    """Return what a figure shows of some groups, under their name and the moment's."""
+    """Return a figure with only the traces of `groups`; its title names the group, if it is one, and the moment."""
     labels = [group.label for group in groups]
     data = [trace for trace in figure["data"] if trace["legendgroup"] in labels]
     return titled({**figure, "data": data}, f"{labels[0]}, {title}" if len(labels) == 1 else title)
 
 
 def _share(axis: str, panels: Sequence[Figure]) -> None:
-    """Give panels one axis, as wide as the widest."""
+    """Give all panels the same range of an axis, one that covers all of their ranges."""
     ranges = [panel["layout"][axis]["range"] for panel in panels]
     widest = [min(low for low, _ in ranges), max(high for _, high in ranges)]
     for panel in panels:

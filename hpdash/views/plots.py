@@ -1,18 +1,18 @@
 """Interactive charts as plotly figures (plain dicts), and the page around them that opens offline.
 
-    coloured(grouped(runs, "batchnorm"), "batchnorm") -> tuple[Group, ...]            (views/colours.py)
+    groups = coloured(grouped(runs, "batchnorm"), "batchnorm")     tuple[Group, ...], one group per value
     curves_figure(groups, "epoch_accuracy") -> Figure              training dashed, validation solid, range as a band
-    densities_figure(groups, histograms, tag, steps=None) -> Figure                   a frame a step: slider and play
-    bands_figure(groups, histograms, tag) -> Figure                                   quantiles over steps
-    ridges_figures(groups, histograms, tag) -> list[Figure]                           densities over steps, one a group
-    steps_figure(lines, unit) -> Figure                                               a number a group over steps
-    page(title, blocks) -> str                                                        one HTML file (views/html.py)
+    densities_figure(groups, histograms, tag, steps=None) -> Figure          one frame per step: slider and play button
+    bands_figure(groups, histograms, tag) -> Figure                          quantiles over steps
+    ridges_figures(groups, histograms, tag) -> list[Figure]                  densities over steps, one figure per group
+    steps_figure(lines, unit) -> Figure                                      one number per group over steps
+    page(title, blocks) -> str                                               one HTML file
 
 `histograms` maps a run's name to its HistogramSeries of the tag. A figure is `{"data": [...], "layout": {...}}`, with
-`"frames"` where it has steps; `layout["meta"]["legend"]` lists [label, colour] of its groups, of which the page makes
-buttons. A figure of plotly's own making (any `data` and `layout`) is shown as it is, in the page's colours.
-A Block is a `Heading`, a `Fragment` of HTML that is already escaped, or a `Chart` of a figure; charts that follow each
-other and are not `wide` stand side by side where the page is wide enough.
+`"frames"` if it has several steps. `layout["meta"]["legend"]` lists [label, colour] of its groups; the page turns them
+into buttons. Any other plotly figure with `data` and `layout` is shown as it is, in the page's colours.
+A Block is a `Heading`, a `Fragment` of HTML that is already escaped, or a `Chart` of a figure. Successive charts that
+are not `wide` are placed side by side if the page is wide enough.
 """
 
 from __future__ import annotations
@@ -43,16 +43,19 @@ __all__ = [
 Floats = NDArray[np.float64]
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
 BINS = 56
-CLIP = 0.999  # of the values that an axis of weights holds
+CLIP = 0.999  # share of the values that the axis of a density covers
 
 
 def literal(text: object) -> str:
-    """Spell a name so that plotly, which reads tags in its texts, shows it as it is."""
+    """Return a text escaped so that plotly, which interprets HTML tags in texts, shows it literally."""
     return escape(visible(str(text)), quote=False)
 
 
 def curves_figure(groups: Sequence[Group], tag: str) -> Figure:
-    """Draw a scalar's mean, range and runs by group: `tag` dashed and `validation/<tag>` solid, what there is."""
+    """Draw a scalar over steps by group: its mean, its range and its runs.
+
+    `validation/<tag>` is solid; `tag` is dashed, with its mean only. If the runs have only one of them, it is solid.
+    """
     known = {name for group in groups for run in group.runs for name in run.scalars}
     tags = [name for name in (tag, VALIDATION + tag) if name in known]
     data: list[dict[str, Any]] = []
@@ -92,9 +95,10 @@ def curves_figure(groups: Sequence[Group], tag: str) -> Figure:
 def densities_figure(
     groups: Sequence[Group], histograms: Mapping[str, HistogramSeries], tag: str, steps: Sequence[int] | None = None
 ) -> Figure:
-    """Lay the densities of a tag over each other on one axis, a frame for each step (None: all they have in common).
+    """Draw the densities of a tag over each other on one x-axis, with one frame per step.
 
-    The axis holds 99.9 % of all values; begins at the last frame.
+    `steps` are the steps to draw, by default all that the runs have in common. The x-axis covers 99.9 % of all values.
+    The last frame is shown first.
     """
     found = [moment for moment in moments(histograms) if steps is None or moment.step in steps]
     edges = shared_edges([each for moment in found for each in moment.histograms.values()], BINS, CLIP)
@@ -127,9 +131,9 @@ def bands_figure(groups: Sequence[Group], histograms: Mapping[str, HistogramSeri
 
 
 def ridges_figures(groups: Sequence[Group], histograms: Mapping[str, HistogramSeries], tag: str) -> list[Figure]:
-    """Draw each group's mean density at each step behind the next one's, the last in front, as TensorBoard does.
+    """Draw each group's mean density at each step as overlapping ridges, the last step in front, as TensorBoard does.
 
-    A figure a group, all with one axis and one height.
+    Return one figure per group. All have the same x-axis and the same scale of heights.
     """
     found = moments(histograms)
     edges = shared_edges([each for moment in found for each in moment.histograms.values()], BINS, CLIP)
@@ -154,7 +158,7 @@ def ridges_figures(groups: Sequence[Group], histograms: Mapping[str, HistogramSe
 
 
 def steps_figure(lines: Sequence[tuple[Group, ArrayLike, ArrayLike]], unit: str) -> Figure:
-    """Draw one number a group over steps, from 0; `unit` is what it is measured in."""
+    """Draw lines of (group, steps, values) with a y-axis that starts at 0; `unit` is its title."""
     data = [_line(group, group.label, steps, values, "mean", "lines+markers") for group, steps, values in lines]
     return {"data": data, "layout": _layout([group for group, _, _ in lines], "step", unit, {"rangemode": "tozero"})}
 
@@ -163,7 +167,7 @@ _EXTRA = "<extra>%{fullData.name}</extra>"
 
 
 def _overlay(groups: Sequence[Group], moment: Moment, edges: Floats) -> tuple[list[dict[str, Any]], list[float]]:
-    """Return the traces of one moment, ranges below runs below means, and each group's peak."""
+    """Return the traces of one moment (ranges at the bottom, then runs, means on top) and each group's peak density."""
     middles = _rounded((edges[:-1] + edges[1:]) / 2)
     layers: dict[str, list[dict[str, Any]]] = {"band": [], "run": [], "mean": []}
     peaks = []
@@ -186,9 +190,9 @@ def _members(group: Group, moment: Moment) -> dict[str, Histogram]:
 
 
 def _densities(histograms: Iterable[Histogram], edges: Floats) -> tuple[Floats, Floats]:
-    """Return a row of densities for each histogram, NaN where one has no value, and the rows of those that have some.
+    """Return the densities of all histograms, and of those that have values, with one row per histogram.
 
-    Where none has, the latter is one row of zeros.
+    In the first array, a histogram without values is a row of NaN. The second is one row of zeros if none has values.
     """
     nothing = np.full(len(edges) - 1, np.nan)
     rows = np.array([each.density(edges) if each.total else nothing for each in histograms])
@@ -197,7 +201,7 @@ def _densities(histograms: Iterable[Histogram], edges: Floats) -> tuple[Floats, 
 
 
 def _key(group: Group) -> str:
-    """Name a group as the page's buttons do, which set no markup."""
+    """Return a group's name as the page's buttons show it; they take no markup, so it is not escaped."""
     return visible(group.label)
 
 
@@ -235,7 +239,7 @@ def _layout(groups: Sequence[Group], x: str, y: str, y_axis: dict[str, Any], log
 
 
 def _rounded(values: ArrayLike) -> list[Any]:
-    """Keep six figures of numbers and nothing of those that JSON cannot spell; words stay."""
+    """Return floats with six significant digits, NaN and infinities as None (JSON has neither), others unchanged."""
     found = np.asarray(values)
     if found.dtype.kind != "f":
         return list(found.tolist())

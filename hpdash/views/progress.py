@@ -1,4 +1,4 @@
-"""How a search went, as people look at it: a table of what made it better, a sentence, and JSON."""
+"""The progress of a search as a table of its improvements, as a sentence, and as JSON."""
 
 from __future__ import annotations
 
@@ -17,36 +17,40 @@ from .text import number, plain, table
 
 
 def searched(runs: Sequence[Run]) -> Progress | None:
-    """Return how the search of a sweep went, None where all it does is run through what its file lists."""
+    """Return the progress of a sweep's search.
+
+    Return None if the sweep neither draws its settings nor prunes, or if its record, journal or objective is missing.
+    """
     record = kept(runs[0])
     is_search = record and ("prune" in record.settings or record.settings.get("strategy") in DRAWN)
     return progress(runs) if is_search else None
 
 
 def render(console: Console, found: Progress) -> Iterator[RenderableType]:
-    """Draw the trials at which the best became better, each with what had been spent by then."""
+    """Yield a table of the trials that improved the best value, with the epochs that all trials had trained by then."""
     yield Text("")
-    yield plain(f"The search, by best {found.objective.name} so far:")
+    yield plain(f"Improvements of {found.objective.name} during the search:")
     places = {id(step): place for place, step in enumerate(found.steps, 1)}
     rows = [
         [f"{step.trial:04d}", places[id(step)], step.spent, number(step.best), str(step.state)]
         for step in found.improvements
     ]
-    yield table(console, ["trial", "ends", "epochs", "best so far", "which"], rows, left=1)
+    yield table(console, ["trial", "ends so far", "epochs so far", "best so far", "state"], rows, left=1)
     yield plain(spending(found))
 
 
 def spending(found: Progress) -> str:
-    """Say in a sentence what a search has cost, and whom it stopped when."""
+    """Return a sentence on how many epochs a search has trained, and how many trials it pruned after which epoch."""
     trials = len({step.trial for step in found.steps})
-    share = f", {100 * found.spent / found.whole:.0f} % of what they take whole" if found.whole > found.spent else ""
-    stopped = ", ".join(f"{count} after {epoch}" for epoch, count in found.pruned.items())
-    pruned = f"; pruned: {stopped} epochs" if stopped else ""
+    percent = f"{100 * found.spent / found.whole:.0f} %" if found.whole > found.spent else ""
+    share = f", {percent} of the epochs that they would train if none stopped early" if percent else ""
+    stopped = ", ".join(f"{count} after epoch {epoch}" for epoch, count in found.pruned.items())
+    pruned = f"; pruned: {stopped}" if stopped else ""
     return f"{trials:,} trials in {found.spent:,} epochs{share}{pruned}."
 
 
 def to_json(found: Progress) -> dict[str, Any]:
-    """Return the one JSON form."""
+    """Return the progress as JSON values; values that are not finite become None."""
     steps = [
         {"trial": step.trial, "state": str(step.state), "epochs": step.epochs, "spent": step.spent}
         | {"value": _finite(step.value), "best": _finite(step.best)}

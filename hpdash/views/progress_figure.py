@@ -1,4 +1,4 @@
-"""How a search went, as a plotly figure: every end over the epochs spent by then, and the best so far."""
+"""The progress of a search as a plotly figure: the result of each trial and the best so far, over epochs trained."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .html import Figure
 from .plots import literal
 from .text import number
 
-MARKS = {  # of ends: symbol and colour
+MARKS = {  # symbol and colour of a trial that ended in this state
     TrialState.FINISHED: ("circle", CATEGORIES[0]),
     TrialState.PRUNED: ("x", ABSENT),
     TrialState.DIVERGED: ("triangle-down", ABSENT),
@@ -21,7 +21,7 @@ MARKS = {  # of ends: symbol and colour
 
 
 def figure(found: Progress) -> Figure:
-    """Draw every end over the epochs spent by then, and the best so far as a line."""
+    """Draw each trial's result over the epochs that all trials had trained by then, and the best so far as a line."""
     drawn = [step for step in found.steps if not math.isnan(step.best)]
     line = {
         "type": "scatter",
@@ -58,7 +58,7 @@ def _dots(found: Progress, state: TrialState, mark: tuple[str, str]) -> Figure:
 
 
 def _said(step: Step) -> str:
-    return f"{step.trial:04d}: {number(step.value)}, {step.state} after {step.epochs}"
+    return f"{step.trial:04d}: {number(step.value)}, {step.state} after epoch {step.epochs}"
 
 
 def _round(value: float) -> float:

@@ -1,4 +1,4 @@
-"""How to train one trial of a sweep again: a sweep file of this trial alone."""
+"""A sweep file that trains one trial of a sweep again."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ..trial import TABLES, TrialSpec, shown
 
 
 def recipe(run: Run, about: Kept) -> str | None:
-    """Return a sweep file whose only trial has a run's settings and seed, hence its bits; None where it cannot be.
+    """Return a sweep file whose only trial has a run's settings and seed, and so trains to the same bits.
 
-    `about` is what its sweep's folder says. The file is parsed before it is given: what it trains is
-    what the run's session logged.
+    `about` is the record in the sweep's folder. The file is parsed before it is returned: its trial must have the
+    hyperparameters and the seed that the run logged. Return None if it does not, or if the record is damaged.
     """
     made = _made(run, about)
     return made and made[0]
 
 
 def again(run: Run, about: Kept) -> TrialSpec | None:
-    """Return a run's trial as it was trained, but for its number; None where that cannot be told."""
+    """Return a run's trial as it was trained, but with another number; None if it cannot be reconstructed."""
     made = _made(run, about)
     return made and made[1]
 
@@ -49,7 +49,7 @@ def _write(run: Run, about: Kept) -> str:
 
     settings = about.settings
     use = about.known.builders.get(str(run.hparams.get("builder")))
-    takes = use.takes if use else ()  # a builder's parameter may have another default
+    takes = use.takes if use else ()  # written even if default: the builder's own default may differ
     exact = {name: _exact(name, run.hparams[name], settings) for name in sorted(run.hparams)}
     point = {name: exact[name] for name in run.swept if name in exact}
     head = {"name": logdir.suffixed(str(settings["name"]), f"-{run.number:04d}"), "seed": run.seed}
@@ -60,16 +60,16 @@ def _write(run: Run, about: Kept) -> str:
         defaults = {name: setting.default for name, setting in SETTINGS[table].items()}
         told = (name for name in names if name in values and name not in point)
         document[table] = {name: values[name] for name in told if values[name] != defaults.get(name) or name in takes}
-    if not point:  # nothing of what is swept applies to this trial, but a [[trial]] sets something
+    if not point:  # no swept hyperparameter applies to this trial, but a [[trial]] has to set something
         point = {"epochs": document["train"].pop("epochs", exact["epochs"])}
     toml = to_toml({name: table for name, table in document.items() if table})
     return toml + "\n[" + to_toml({"trial": point}).replace("]\n", "]]\n", 1)
 
 
 def _exact(name: str, value: Any, settings: Mapping[str, Any]) -> Any:
-    """Return a hyperparameter as a sweep file spells it: event files have one kind of number, and lists as text.
+    """Return a logged hyperparameter as a sweep file needs it: event files have numbers as floats, lists as text.
 
-    It is the value of the sweep that is shown so, else a number of its range's kind.
+    That is the sweep's own value that is logged like this, else a number of the kind of the sweep's range.
     """
     for candidate in _candidates(name, settings):
         text = shown(candidate)

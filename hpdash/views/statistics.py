@@ -1,4 +1,4 @@
-"""A run's series and histograms in a few characters and numbers."""
+"""A scalar series as a sparkline, and a histogram as a few numbers."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ STATISTICS = ("mean", "std", "min", *_LEVELS, "max")
 
 
 def sparkline(values: NDArray[np.float64], width: int = _CURVE) -> str:
-    """Draw values in at most `width` characters, from the least finite to the greatest; others are blank.
+    """Draw values as at most `width` characters, scaled from the least to the greatest finite value.
 
-    Where there are more values, a character stands for the mean of its share of them.
+    If there are more values than characters, each character is the mean of the finite values in its part. A part
+    without a finite value is blank.
     """
     parts = np.array_split(values, min(width, len(values)))
     means = np.array([np.mean(part[np.isfinite(part)]) if np.isfinite(part).any() else math.nan for part in parts])
@@ -35,7 +36,7 @@ def sparkline(values: NDArray[np.float64], width: int = _CURVE) -> str:
 
 
 def statistics(run: Run, tag: str, series: HistogramSeries, at: int) -> dict[str, float]:
-    """Return a histogram's statistics at a place of its series: `near_0` and `nonfinite` are shares of the values."""
+    """Return the statistics of the histogram at index `at`; `near_0` and `nonfinite` are shares from 0 to 1."""
     histogram, step = series.histograms[at], int(series.steps[at])
     quantiles = histogram.quantiles(list(_LEVELS.values()))
     values = {"mean": histogram.mean, "std": histogram.std, "min": histogram.min, "max": histogram.max}
@@ -50,7 +51,10 @@ def statistics(run: Run, tag: str, series: HistogramSeries, at: int) -> dict[str
 
 
 def _nonfinite(run: Run, tag: str, histogram: Histogram, step: int) -> float:
-    """Return the share of values that were NaN or infinite, which hpdash logs beside a histogram."""
+    """Return the share of values that were NaN or infinite, from 0 to 1.
+
+    hpdash logs this share as a scalar with each histogram; for other logs the histogram's own count is used.
+    """
     logged = run.scalars.get(logdir.nonfinite_tag(tag))
     if logged is not None and step in logged.steps:
         return float(logged.values[logged.steps == step][0])

@@ -1,4 +1,4 @@
-"""Distributions as rows of block characters on one axis: small multiples, which are read by comparing."""
+"""Distributions as rows of block characters on a shared x-axis, as small multiples for comparison."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from .charts import Floats, strip, x_axis
 from .colours import Group
 from .text import plain
 
-HIGH, MANY = 3, 12  # lines of a group's row, and groups from which on they have one each
-GAP = 2  # columns between cells
-LEAST = 22  # columns that a distribution needs to have a shape
+HIGH, MANY = 3, 12  # lines of a group's row; with more than MANY groups each has one line
+GAP = 2  # characters between cells
+LEAST = 22  # characters of width that a distribution needs to show its shape
 MOST_STEPS = 24  # rows of steps that fit a screen
 
 
 def side_by_side(
     groups: Sequence[Group], moments: Sequence[Moment], ends: tuple[float, float], width: int, labels: Mapping[str, str]
 ) -> list[Text]:
-    """Draw a row a group, higher where they are few, and under it one for each run that has a label; a column a moment.
+    """Draw one row per group and one column per moment; below a group's row, one row for each run that has a label.
 
-    One axis for all; one height a column, whose peak stands above it: training flattens what it moves.
+    `ends` are the ends of the x-axis, which all share; `labels` are by run name. With few groups their rows are higher.
+    Each column has its own scale of heights, because training flattens distributions; its header states the peak.
     """
     names = [*(f"■ {group.label}" for group in groups), *(f"  {label}" for label in labels.values())]
     margin = min(max(map(cell_len, names)), width // 3)
@@ -50,9 +51,9 @@ def side_by_side(
 
 
 def over_steps(groups: Sequence[Group], moments: Sequence[Moment], ends: tuple[float, float], width: int) -> list[Text]:
-    """Draw a row a step, downwards, and a column a group, as many beside each other as fit.
+    """Draw one row per step, from top to bottom, and one column per group, with as many side by side as fit `width`.
 
-    One axis and one height for all; what is unusually high is cut.
+    All share the x-axis, whose ends are `ends`, and the scale of heights. Unusually high densities are cut off.
     """
     chosen = [moments[at] for at in np.unique(np.linspace(0, len(moments) - 1, MOST_STEPS).round().astype(int))]
     margin = max(len(moment.label) for moment in chosen)
@@ -74,7 +75,8 @@ def over_steps(groups: Sequence[Group], moments: Sequence[Moment], ends: tuple[f
                 made.append(Text(f"{name:>{margin}}").append_text(_joined(cells)))
         made += _axes(ends, cell, len(part), margin)
     if len(chosen) < len(moments):
-        made.append(Text(f"{len(chosen)} of {len(moments)} steps, evenly; -o x.html has all.", style="dim"))
+        note = f"{len(chosen)} of {len(moments)} steps, evenly spaced; -o x.html shows all of them."
+        made.append(Text(note, style="dim"))
     return made
 
 

@@ -1,4 +1,4 @@
-"""Charts as lines of SVG in a notebook's output: no script, no network, a few kilobytes, in the page's own ink."""
+"""Charts as SVG for a notebook's output: no script, no network, a few kilobytes, in the page's text colour."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DASHES = {"dash": "6 4", "dot": "2 3"}
 
 
 def legend(groups: Sequence[Group]) -> str:
-    """Return the groups' names, each after a square of its colour."""
+    """Return the groups' names as HTML, each after a square of its colour."""
     square = "display:inline-block;width:.7em;height:.7em;margin-right:.4em"
     return "<div>" + " ".join(
         f'<span style="margin-right:1.2em"><span style="{square};background:{group.colour}"></span>'
@@ -28,7 +28,7 @@ def legend(groups: Sequence[Group]) -> str:
 
 
 def svg(figure: Figure) -> str:
-    """Draw a figure of `views.plots`: bands, lines, two axes, a title."""
+    """Draw a plotly figure of bands and lines, with two axes and a title."""
     layout, data = figure["layout"], figure["data"]
     x, y = (_Axis.of(layout[f"{name}axis"], [value for trace in data for value in trace[name]]) for name in "xy")
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
@@ -53,7 +53,7 @@ def svg(figure: Figure) -> str:
 
 
 class _Axis:
-    """Where a value stands along an axis: 0 at its beginning, 1 at its end."""
+    """An axis from `low` to `high` (log10 if `log`) that maps a value to its position: 0 at the start, 1 at the end."""
 
     def __init__(self, low: float, high: float, log: bool) -> None:
         self.low, self.high, self.log = low, high, log

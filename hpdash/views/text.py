@@ -1,4 +1,4 @@
-"""How numbers, durations and tables read in a terminal and in a pipe; nothing a user named is taken as markup."""
+"""Numbers, durations and tables as text for a terminal or a pipe; names are shown literally, never read as markup."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from rich.text import Text
 
 from ..trial import shown, visible
 
-PIPE_WIDTH = 10**7  # characters: no name is longer, and nothing is left out where no eye has to see all of it
+PIPE_WIDTH = 10**7  # characters; wide enough that nothing is cut off in a pipe
 
 
 def number(value: float | None) -> str:
-    """Show a metric in four decimals, small and great ones in four figures."""
+    """Return a metric with four decimals, or four significant digits if below 0.001 or from 1000 on; "" for None."""
     if value is None:
         return ""
     return f"{value:.4f}" if value == 0 or 0.001 <= abs(value) < 1000 else f"{value:.4g}"
 
 
 def setting(value: object) -> str:
-    """Show a hyperparameter's value, one that is absent as nothing."""
+    """Return a hyperparameter's value as text; "" for None."""
     text = shown(value)
     if text is None:
         return ""
@@ -34,7 +34,7 @@ def setting(value: object) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Show a duration as `4.2s`, `1:05` or `2:03:04`."""
+    """Return a duration as `4.2s`, `1:05` or `2:03:04`."""
     if round(seconds, 1) < 60:
         return f"{seconds:.1f}s"
     minutes, rest = divmod(round(seconds), 60)
@@ -43,14 +43,17 @@ def duration(seconds: float) -> str:
 
 
 def plain(text: object) -> Text:
-    """Show a text literally: no markup, control characters as their escapes."""
+    """Return a text to be shown literally: no markup, control characters as escapes."""
     return Text(visible(str(text)))
 
 
 def table(
     console: Console, header: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1, title: str | None = None
 ) -> Table:
-    """Make a table, the first `left` columns to the left, the rest (numbers) to the right; no lines in a pipe."""
+    """Return a table; in a pipe it has no lines.
+
+    The first `left` columns are aligned left, the rest, numbers, right.
+    """
     lines = box.SIMPLE_HEAD if console.is_terminal else None
     made = Table(box=lines, title=plain(title) if title else None, title_justify="left", pad_edge=console.is_terminal)
     for position, name in enumerate(header):
@@ -61,9 +64,9 @@ def table(
 
 
 def json_text(value: Any) -> str:
-    """Spell a value as JSON; NaN and the infinities as strings, which JSON has no numbers for.
+    """Return a value as JSON, with NaN and infinities, which JSON has no numbers for, as strings.
 
-    What a terminal would obey is escaped as JSON does, letters of any language are not.
+    Control and other unprintable characters are JSON escapes; letters of any language stay as they are.
     """
     text = json.dumps(_finite(value), indent=1, ensure_ascii=False, default=str, allow_nan=False)
     return re.sub("[^ -~\n]", lambda odd: odd[0] if odd[0].isprintable() else json.dumps(odd[0])[1:-1], text)

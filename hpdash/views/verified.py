@@ -1,4 +1,4 @@
-"""How `hpdash verify` tells what it found: sweep by sweep, each one's own files and then its runs."""
+"""The findings of `hpdash verify` as text: for each sweep, its own files and then its runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .text import plain
 
 
 def draw(console: Console, checked: Checked) -> Iterator[RenderableType]:
-    """Draw every finding under its sweep and run, and the sum of it in a last line."""
+    """Yield every finding under its sweep and run, and a summary as the last line."""
     for sweep, findings in groupby(checked.findings, key=lambda each: each.sweep):
         yield _headed(sweep or "no sweep", "bold")
         for run, own in groupby(findings, key=lambda each: each.run):
@@ -35,14 +35,14 @@ def _headed(text: str, style: str) -> Text:
 
 
 def _line(console: Console, line: Text, indent: int) -> RenderableType:
-    """Indent a line, in a terminal what is wrapped of it too; a pipe has no width."""
+    """Return an indented line. A terminal wraps it with the same indent; a pipe has no width, so nothing is wrapped."""
     if console.is_terminal:
         return Padding(line, (0, 0, 0, indent), expand=False)
     return Text(" " * indent + line.plain, no_wrap=True, overflow="ignore")
 
 
 def _told(finding: Finding, root: Path) -> Iterator[tuple[int, Text]]:
-    """Yield a finding's lines and their indents: the place and what is wrong there, what is affected, what to do."""
+    """Yield (indent, line) for a finding: where it is and what is wrong, what is affected, what to do."""
     head = Text.assemble((str(finding.severity), "red" if finding.is_damage else "dim"), "  ")
     yield 0, head.append_text(plain(f"{_below(finding, root)}{finding.place}: {finding.what}"))
     yield 4, Text.assemble(("affected: ", "dim"), plain(finding.affected))
@@ -50,7 +50,7 @@ def _told(finding: Finding, root: Path) -> Iterator[tuple[int, Text]]:
 
 
 def _below(finding: Finding, root: Path) -> str:
-    """Name a path as seen from the folder of its heading, or else from the logdir."""
+    """Return a finding's path relative to its run or sweep, else to the logdir, else as it is."""
     for base in (root / (finding.run or finding.sweep or "."), root):
         if finding.path != base and finding.path.is_relative_to(base):
             return os.path.relpath(finding.path, base)

@@ -91,8 +91,8 @@ def measured(scratch: str) -> dict[str, Any]:
 def driver(scratch: Path, workers: int = 2, **options: Any) -> dict[str, Any]:
     """Run the sweep as `hpdash sweep` does, with its live view; return when it was how far, and how large."""
     from hpdash.cli.group import console_for
-    from hpdash.drive import Watcher
     from hpdash.journal import Journal
+    from hpdash.plan import Watcher
     from hpdash.runner import Options, run_sweep
     from hpdash.trial import Ended, Event, Started
     from hpdash.views.live import LiveView

@@ -16,8 +16,8 @@ from statistics import median
 from typing import Any
 
 from hpdash import logdir, read_runs
+from hpdash.host import Host
 from hpdash.search import trials
-from hpdash.session import Host
 from hpdash.spec import parse_sweep
 from hpdash.train import Trainer
 from hpdash.trial import Progress

@@ -171,7 +171,7 @@ def test_nobody_else_reaches_a_cluster_of_our_own(tmp_path: Path) -> None:
     assert heard_at
     assert heard_at <= LOOPBACK
     assert driver.returncode == 130, err
-    assert "To go on: hpdash sweep" in out
+    assert "To continue: hpdash sweep" in out
     assert "Traceback" not in out + err
     assert states(tmp_path / "logs" / "own") == {0: TrialState.INTERRUPTED}
     until(lambda: not listening(driver.pid), 10)
@@ -258,7 +258,7 @@ def test_a_cluster_that_grows_is_used(cluster: Any, tmp_path: Path) -> None:
         out, err = driver.communicate(timeout=60)
     cluster.remove_node(node)
     assert driver.returncode == 130, err
-    assert "To go on: hpdash sweep" in out
+    assert "To continue: hpdash sweep" in out
     assert "Traceback" not in out + err
     assert set(states(sweep).values()) == {TrialState.INTERRUPTED}
 
@@ -311,7 +311,7 @@ def test_what_a_cluster_cannot_give(cluster: Any, tmp_path: Path) -> None:
     no_room = hpdash("sweep", path.name, *on(cluster), "--cpus", "1000000", cwd=tmp_path)
     nobody = hpdash("sweep", path.name, "--backend", "ray", "--address", "127.0.0.1:1", cwd=tmp_path)
     assert [(shown.returncode, shown.stdout) for shown in (no_room, nobody)] == [(4, ""), (4, "")]
-    assert "room for a worker in the cluster, found none of 1e+06 CPUs" in no_room.stderr
+    assert all(part in no_room.stderr for part in ("no room for a worker", "1e+06 CPUs", "--cpus", "--workers"))
     assert "expected a Ray cluster, found: Connection refused" in nobody.stderr
     assert [len(shown.stderr.splitlines()) for shown in (no_room, nobody)] == [1, 1]
     assert not (tmp_path / "logs").exists()
@@ -326,7 +326,7 @@ def test_the_head_of_the_cluster_goes(tmp_path: Path) -> None:
         head.process.kill()
         out, err = driver.communicate(timeout=100)
     assert (driver.returncode, out) == (4, ""), err
-    assert "the head of the cluster does not answer any more" in err.splitlines()[-1]
+    assert all(part in err.splitlines()[-1] for part in ("head of the Ray cluster", "the same command again"))
     assert states(sweep)[0] is TrialState.FINISHED
     path.with_name("loops.py").write_text(LOOPS.replace('== "wait"', '== "nothing"'))
     assert [event.spec.number for event in run(path, accept_changes=True)[1] if isinstance(event, Started)] == [1]
@@ -335,7 +335,7 @@ def test_the_head_of_the_cluster_goes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("share", [0.0, 0.001, 1.5, float("nan"), float("inf")])
 def test_what_a_cluster_cannot_share_out(share: float) -> None:
     """A worker's share that Ray would refuse in the middle of a sweep is refused when it is given."""
-    with pytest.raises(SpecError, match=r"--cpus: expected a share of at least 0\.01, or a whole number"):
+    with pytest.raises(SpecError, match=rf"--cpus: .*0\.01 to 1, .*whole number, found {share:g}$"):
         Cluster(cpus=share)
 
 

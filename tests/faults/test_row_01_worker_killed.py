@@ -71,7 +71,7 @@ def test_without_retries_it_is_killed(first: Ended) -> None:
     assert "memory" in (last.result.error or "")
     assert first.session_ends == [api_pb2.STATUS_FAILURE]
     assert first.exit_code == 1
-    assert "To go on: hpdash sweep" in first.out
+    assert "To continue: hpdash sweep" in first.out
     assert "Traceback" not in first.out + first.err
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from driven import digests, series, snapshot, states, trial_folder
 
 from hpdash import Options, cli, logdir, run_sweep
-from hpdash.drive import Watcher
+from hpdash.plan import Watcher
 from hpdash.trial import Event, Notice, Started, TrialState
 
 LOOP = """
@@ -98,8 +98,8 @@ DAMAGE = {
     "NULs over the last line": (lambda lines: b"".join(lines[:-1]) + bytes(len(lines[-1])), [2], "line 6"),
     "NULs over the first line": (lambda lines: bytes(99) + b"\n" + b"".join(lines[1:]), [], "line 1: not a whole"),
     "NULs alone": (lambda lines: bytes(8192), [0, 1, 2], "line 1"),
-    "empty": (lambda lines: b"", [0, 1, 2], "states of 3 trials that have left folders"),
-    "gone": (lambda lines: None, [0, 1, 2], "states of 3 trials that have left folders"),
+    "empty": (lambda lines: b"", [0, 1, 2], "states of 3 trials"),
+    "gone": (lambda lines: None, [0, 1, 2], "states of 3 trials"),
     "another text": (lambda lines: b"These are my notes.\n", [0, 1, 2], "line 1: not a whole record"),
     "a flipped byte in a start": (flipped(2, 9), [], "line 3: its checksum does not match"),
     "a flipped byte in an end": (flipped(1, 50), [0], "line 2: its checksum does not match"),
@@ -131,7 +131,7 @@ def test_the_next_run_goes_on(
     assert told is None or (told in notices[0] and told in listed.stderr)
     assert bool(notices) == bool(listed.stderr) == bool(told)
     kept = [file.read_bytes() for file in folder.glob(f"{logdir.JOURNAL}.damaged-*")]
-    assert kept == [data] if "kept as" in " ".join(notices) else journal.read_bytes().startswith(data or b"")
+    assert kept == [data] if ".damaged-1" in " ".join(notices) else journal.read_bytes().startswith(data or b"")
     assert bool(ls(path).stderr) == (bool(data and told) and not kept)
     assert again(path)[0] == []
 

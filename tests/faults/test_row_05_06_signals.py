@@ -82,7 +82,7 @@ def test_once(tmp_path: Path, number: int, send: Callable[[int, int], None], exi
     assert driver.returncode == exit_code
     assert stopped_by_itself(folder)
     assert session_ends(trial_folder(folder, 0)) == []
-    assert "To go on: hpdash sweep" in out
+    assert "To continue: hpdash sweep" in out
     assert "Traceback" not in out + err
     assert not any(map(alive, worker_pids(tmp_path)))
     if goes_on:  # the others leave the same on the disk
@@ -150,7 +150,7 @@ def test_ctrl_c_before_the_first_trial(tmp_path: Path) -> None:
         out, err = driver.communicate(timeout=60)
     assert driver.returncode == 130
     assert not (tmp_path / "logs").exists()
-    assert "To go on" in out
+    assert "To continue: hpdash sweep" in out
     assert "Traceback" not in out + err
 
 

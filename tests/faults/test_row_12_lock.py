@@ -43,7 +43,7 @@ def test_the_second_driver_ends_at_once(path: Path) -> None:
         second = hpdash("sweep", path.name, cwd=path.parent)
         assert time.monotonic() - start < AT_ONCE
         assert second.returncode == 3
-        assert f"another driver runs this sweep (process {driver.pid} on " in second.stderr
+        assert f"(process {driver.pid} on " in second.stderr and "run the same command again" in second.stderr
         assert len(second.stderr.splitlines()) == 1
         assert "running" in hpdash("ls", "--json", cwd=path.parent).stdout
         assert snapshot(root) == before

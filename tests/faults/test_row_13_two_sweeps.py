@@ -84,7 +84,6 @@ def test_a_folder_that_is_not_ours(tmp_path: Path, name: str) -> None:
     for options in ([], ["--retry-failed"]):
         shown = hpdash("sweep", "own.toml", "--workers", "1", *options, cwd=tmp_path)
         assert shown.returncode == 4
-        assert (
-            f"{Path('logs', 'own')}: expected a folder that hpdash made, found one without sweep.json" in shown.stderr
-        )
+        assert f"{Path('logs', 'own')}: " in shown.stderr
+        assert "no sweep.json" in shown.stderr and "--logdir" in shown.stderr
         assert snapshot(tmp_path / "logs") == before

@@ -16,8 +16,8 @@ from driven import children, driving, own, run, session_ends, states, trial_fold
 from tensorboard.plugins.hparams import api_pb2
 
 from hpdash import logdir
-from hpdash.drive import Outcome
 from hpdash.journal import read_journal
+from hpdash.plan import Outcome
 from hpdash.trial import TrialState
 
 LOOPS = """

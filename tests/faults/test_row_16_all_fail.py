@@ -36,7 +36,7 @@ def test_it_stops(tmp_path: Path, keys: dict[str, int], trials: int) -> None:
     assert (out + err).count("Traceback") == 1
     assert out.count('raise ValueError(f"no luck in trial {trial.number}")') == 1
     assert "ValueError: no luck in trial 0" in out
-    assert "To go on: hpdash sweep" in out
+    assert "To continue: hpdash sweep" in out
 
 
 def test_what_was_not_begun_can_be(tmp_path: Path) -> None:

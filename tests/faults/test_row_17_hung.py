@@ -12,7 +12,7 @@ import pytest
 from driven import alive, own, run, session_ends, started, states, trial_folder, worker_pids
 from tensorboard.plugins.hparams import api_pb2
 
-from hpdash.drive import Outcome
+from hpdash.plan import Outcome
 from hpdash.trial import TrialState
 
 LOOPS = """

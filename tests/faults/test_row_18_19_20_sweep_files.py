@@ -267,7 +267,7 @@ WRONG = {
     "two words for one": ("batchnorm = [true, 'before']", "hparams.batchnorm: expected values that differ, not 'befor"),
     "a list in its table": (
         "l2 = [0, 1]\n[train]\nlearning_rate = [0.1, 0.2]",
-        "train.learning_rate: expected a number above 0, found [0.1, 0.2]. Values to be swept stand in [hparams].",
+        "train.learning_rate: expected a number above 0, found [0.1, 0.2]. …[hparams]",
     ),
 }
 

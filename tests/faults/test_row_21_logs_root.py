@@ -54,8 +54,7 @@ def test_a_logs_root_that_cannot_be_used(tmp_path: Path, kind: str) -> None:
     root = unusable(tmp_path, kind)
     shown = hpdash("sweep", name, "--logdir", root, "--workers", "1", cwd=tmp_path)
     assert shown.returncode == 4
-    assert shown.stderr.startswith(root)
-    assert "expected to read and write here, found: " in shown.stderr
+    assert f"read or write {root}" in shown.stderr
     assert len(shown.stderr.splitlines()) == 1
     assert (tmp_path / "file").read_bytes() == b""
     if not kind.startswith("/"):  # of a file system that only pretends to be writable, the kernel tells later
@@ -93,7 +92,8 @@ def test_a_folder_that_vanishes(tmp_path: Path, gone: str) -> None:
         out, err = driver.communicate(timeout=60)
     assert driver.returncode == 4
     assert f"{folder}/" in err
-    assert "found: No such file or directory. It was moved or deleted" in err
+    assert ": No such file or directory" in err
+    assert "moved or deleted" in err
     assert "Traceback" not in out + err
     assert not any(map(alive, worker_pids(tmp_path)))
     assert not folder.exists()

@@ -105,7 +105,7 @@ def test_a_newer_one_is_refused(folder: Path, make: Callable[[Path], None]) -> N
     before = but_for_the_lock(folder)
     shown = hpdash("sweep", "own.toml", "--workers", "1", cwd=folder)
     assert shown.returncode == 4
-    assert "Update hpdash to go on with it." in shown.stderr
+    assert "newer hpdash" in shown.stderr and "Update hpdash" in shown.stderr
     assert len(shown.stderr.splitlines()) == 1
     assert but_for_the_lock(folder) == before
 

@@ -1,4 +1,4 @@
-"""`compare`: one tag across runs, grouped by a hyperparameter or run by run."""
+"""Compare one tag across runs, grouped by a hyperparameter or run by run."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ def compare(
 ) -> Comparison:  # fmt: skip
     """Compare a scalar or a histogram across runs, grouped by the name `by` or run by run.
 
-    `step` asks for another than the last (and, of histograms, the first); `over_steps` draws a row a step in the
-    terminal. `every` are the runs that `runs` were chosen from: groups keep the colours they have among all.
-    Histograms' tags that Keras numbered line up as analysis/tags.py says.
-    Raises SpecError for a tag or a name that no run has, and for a step that the runs do not have in common.
+    `step` is the step to compare at; by default it is the last, and for histograms also the first. `over_steps` draws
+    a row for each step in the terminal, for histograms. `every` are the runs that `runs` were chosen from: each group
+    keeps the colour that it has among them. Histogram tags that differ only in Keras' automatic numbers are matched as
+    `analysis.tags.aligned` says.
+    Raises SpecError if no run has the tag or the name, or if the runs with the histogram do not all have the step.
     """
     runs = sorted(runs, key=lambda run: sort_key(run.name))
     tags = scalar_tags(runs, tag)
@@ -41,7 +42,7 @@ def compare(
     groups = groups_of(having, by, every)
     if tags:
         return ScalarComparison(tags[0], by, groups, tuple(tags), step)
-    from ...reader import read_histograms  # noqa: PLC0415  scalars alone need no second look at the files
+    from ...reader import read_histograms  # noqa: PLC0415  only histograms need the files again
 
     damage: list[Damage] = []
     named = {run.name: called[run.name][tag] for run in having}
@@ -51,7 +52,10 @@ def compare(
 
 
 def groups_of(runs: Sequence[Run], by: str | None, every: Sequence[Run] = ()) -> tuple[Group, ...]:
-    """Group and colour runs by a hyperparameter or field; each is its own group where `by` is None."""
+    """Group and colour runs by a hyperparameter or field; if `by` is None, each run is its own group.
+
+    Raises SpecError if no run has the name `by`.
+    """
     if by is None:
         labels = run_labels(runs, differing(runs))
         own: dict[Scalar | None, list[Run]] = {labels[run.name]: [run] for run in runs}

@@ -1,4 +1,4 @@
-"""What every comparison of runs can do: draw itself in a terminal and a notebook, and save itself in four forms."""
+"""The base of all comparisons of runs, which can be drawn in a terminal or a notebook, or saved in four formats."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ENDINGS = (".html", ".png", ".svg", ".csv")
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Comparison(ABC):
-    """One tag across runs in groups; `by` names what groups them, None where every run is its own group."""
+    """One tag across groups of runs; `by` is the name that groups them, None if every run is its own group."""
 
     tag: str
     by: str | None
@@ -36,17 +36,17 @@ class Comparison(ABC):
 
     @property
     def title(self) -> str:
-        """What is compared, by what."""
+        """The tag, and the name that groups the runs."""
         return f"{self.tag} by {self.by or 'run'}"
 
     @property
     def answers(self) -> list[str]:
-        """What it says in sentences."""
+        """The conclusions, as sentences."""
         return []
 
     @property
     def warnings(self) -> list[str]:
-        """What could not be read, in sentences."""
+        """What could not be read, as sentences."""
         return []
 
     @property
@@ -56,28 +56,29 @@ class Comparison(ABC):
 
     @abstractmethod
     def render(self, console: Console) -> RenderableType:
-        """Draw it in characters that fit the console."""
+        """Draw the comparison in characters that fit the console."""
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """Return its numbers as JSON values."""
+        """Return the comparison's numbers as JSON values."""
 
     @abstractmethod
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield its numbers in long form, one row a number."""
+        """Yield the comparison's numbers in long form, one row for each number."""
 
     @abstractmethod
     def blocks(self) -> list[Block]:
-        """Return the blocks of its page."""
+        """Return the blocks of the HTML page."""
 
     @abstractmethod
     def panels(self) -> list[list[Figure]]:
-        """Return the rows of charts of its picture."""
+        """Return the charts of the picture, row by row."""
 
     def save(self, path: Path) -> None:
         """Write an interactive page (.html), a picture (.png, .svg) or the numbers (.csv).
 
-        Raises SpecError for another ending, LogdirError where the file cannot be written.
+        Raises SpecError for another ending, or if a picture needs matplotlib and it is not installed. Raises
+        LogdirError if the file cannot be written.
         """
         match ending_of(path):
             case ".html":
@@ -85,7 +86,7 @@ class Comparison(ABC):
             case ".csv":
                 content = self._csv().encode()
             case ending:
-                from .. import figures  # noqa: PLC0415  an extra, and slow
+                from .. import figures  # noqa: PLC0415  an optional dependency, and slow
 
                 content = figures.picture(self.title, self.answers, self.groups, self.panels(), ending[1:])
         with disk.guarded(path):
@@ -100,8 +101,8 @@ class Comparison(ABC):
         return text.getvalue()
 
     def _repr_html_(self) -> str:
-        """Show it in a notebook as a picture of lines, without scripts: outputs stay small and need no network."""
-        from ..svg import legend, svg  # noqa: PLC0415  notebooks alone need it
+        """Return HTML for a notebook: SVG charts without scripts, so that outputs stay small and need no network."""
+        from ..svg import legend, svg  # noqa: PLC0415  only notebooks need it
 
         answers = "".join(f"<p>{said(sentence)}</p>" for sentence in self.answers)
         charts = "".join(svg(figure) for row in self.panels() for figure in row)
@@ -109,19 +110,22 @@ class Comparison(ABC):
 
 
 def sheet(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Fragment:
-    """Return a table of a page: a column of names, and numbers."""
+    """Return an HTML table with a column of names, then columns of numbers."""
     return Fragment(html_table(header, rows, [False, *[True] * (len(header) - 1)]))
 
 
 def ending_of(path: Path) -> str:
-    """Return what a file's name says about its form; SpecError where `save` has no such form."""
+    """Return the ending of a file's name in lower case; raise SpecError if `save` does not support it."""
     if path.suffix.lower() not in ENDINGS:
         raise SpecError([Problem("-o", f"a name ending in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}", str(path))])
     return path.suffix.lower()
 
 
 def run_labels(runs: Sequence[Run], names: Sequence[str]) -> dict[str, str]:
-    """Name runs briefly, by their names: the number, or the id where there are several sweeps, and what differs."""
+    """Return a short label for each run, by the run's name.
+
+    It has the run's number, or its id if there are several sweeps, and its values of the hyperparameters `names`.
+    """
     sweeps = {run.sweep for run in runs}
     labels = {}
     for run in runs:

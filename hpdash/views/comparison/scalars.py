@@ -1,4 +1,4 @@
-"""A scalar tag across runs: curves over each other, mean and range a group, what they end at and their best."""
+"""A scalar tag across runs: each group's mean and range over steps, and its last and best values."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from ..text import number, plain, table
 from .base import Comparison, sheet
 from .tags import VALIDATION
 
-WIDEST = 120  # columns of a chart: wider ones only grow flatter
-PIPED = 100  # columns of charts that go into a pipe
+WIDEST = 120  # columns of a chart; wider ones would only be flatter
+PIPED = 100  # columns of a chart that is written to a pipe
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ScalarComparison(Comparison):
-    """`tags` are one scalar's training and validation tag, or one of them; `step` asks for another than the last."""
+    """Compare a scalar: `tags` are its training and validation tags, or one of them; `step` None means the last."""
 
     tags: tuple[str, ...]
     step: int | None = None
 
     def series(self, group: Group, tag: str) -> list[Series]:
-        """Return what a group's runs have of a tag."""
+        """Return the series of a tag, from those runs of a group that have it."""
         return [run.scalars[tag] for run in group.runs if tag in run.scalars]
 
     @property
     def goal(self) -> Goal:
-        """Which way the tag improves: as its sweep says, else as its name says, else "min"."""
+        """The direction in which the tag improves: as its sweep says, else as its name says, else "min"."""
         own = {run.objective.goal for run in self.runs if run.objective and run.objective.tag in self.tags}
         return own.pop() if len(own) == 1 else goal_of(self.tags[-1]) or Goal.MIN
 
     def render(self, console: Console) -> RenderableType:
-        """Draw a line chart and a table that is its legend; without colours, a chart a group."""
+        """Draw a line chart and a table that is its legend; without colours, one chart for each group."""
         width = min(console.width, WIDEST if console.is_terminal else PIPED)
         curves = [(group, tag, curve(self.series(group, tag))) for group in self.groups for tag in self.tags]
         lines = [(group, _line(group, tag, found, self.tags)) for group, tag, found in curves if len(found.steps)]
@@ -62,7 +62,7 @@ class ScalarComparison(Comparison):
                 parts += [plain(group.label), *line_chart(own, width, 8, scale, span)] if own else []
         hidden = sum(bool(np.any((line.y < scale.least) | (line.y > scale.most))) for _, line in lines)
         if hidden:
-            parts.append(Text("The axis leaves out what is unusual: some lines go on beyond it.", style="dim"))
+            parts.append(Text("The axis does not show extreme values: some lines leave the chart.", style="dim"))
         return Stack(*parts, Text(), self._table(console))
 
     def _heading(self) -> Text:
@@ -128,7 +128,7 @@ class ScalarComparison(Comparison):
         ]
 
     def panels(self) -> list[list[Figure]]:
-        """Return the one chart of curves."""
+        """Return the chart of curves."""
         return [[curves_figure(self.groups, self.tag)]]
 
 

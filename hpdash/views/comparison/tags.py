@@ -1,4 +1,4 @@
-"""Which tag a short name means: `accuracy` for `epoch_accuracy` and its validation, `hidden_2/kernel` as it is."""
+"""Find the tags that a short name means: `accuracy` means `epoch_accuracy` and `validation/epoch_accuracy`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ MOST_NAMED = 6
 
 
 def scalar_tags(runs: Sequence[Run], name: str) -> list[str]:
-    """Return the scalar tags a name means, training before validation; none where no run has such a scalar.
+    """Return the scalar tags that a name means, training before validation; empty if no run has such a scalar.
 
-    A name without `validation/` means both parts; `accuracy` is `epoch_accuracy` where there is no such tag itself.
+    A name without `validation/` means both the training and the validation tag. `accuracy` means `epoch_accuracy`
+    unless a run has a tag `accuracy`.
     """
     known = {tag for run in runs for tag in run.scalars}
     base = name.removeprefix(VALIDATION)
@@ -29,11 +30,11 @@ def scalar_tags(runs: Sequence[Run], name: str) -> list[str]:
 
 
 def unknown(runs: Sequence[Run], name: str) -> SpecError:
-    """Make the error for a tag that no run has, with those that are meant most likely."""
+    """Return the error for a tag that no run has; it names the tags that are most similar."""
     known = sorted({tag for run in runs for tag in (*run.scalars, *run.histograms)})
     holding = [tag for tag in known if name.lower() in tag.lower()]
     near = list(dict.fromkeys([*holding, *get_close_matches(name, known, n=MOST_NAMED, cutoff=0.5)])) or known
     more = ", …" if len(near) > MOST_NAMED else ""
-    empty = "No run has any tag: are these event files?" if runs else "No run was chosen: see LOGDIR and --where."
+    empty = "No run has any tag: are these event files?" if runs else "No run is selected: check LOGDIR and --where."
     hint = f"There is {', '.join(near[:MOST_NAMED])}{more}." if near else empty
     return SpecError([Problem("--tag", "a scalar or a histogram that a run has", name, hint)])

@@ -1,4 +1,4 @@
-"""A histogram tag across runs: distributions on one axis, their statistics, how alike they are, how they move."""
+"""A histogram tag across runs: the distributions on one axis, their statistics, differences and changes."""
 
 from __future__ import annotations
 
@@ -44,13 +44,17 @@ from .base import Comparison, run_labels, sheet
 STATISTICS = ("mean", "std", "min", "p1", "p50", "p99", "max", "near 0", "from start", "W1 to ref")
 NARROW_STATISTICS = ("std", "p1", "p99", "near 0", "from start", "W1 to ref")
 NARROW = 120  # columns below which tables leave out what the picture shows
-MOST_RUNS = 24  # runs that a terminal shows one by one
-MOST_RIDGES = 4  # groups that are drawn beside each other
+MOST_RUNS = 24  # maximum number of runs that a terminal shows one by one
+MOST_RIDGES = 4  # maximum number of groups whose densities over steps are drawn
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class WeightsComparison(Comparison):
-    """`histograms` by run name, at `moments` (steps in common); `shown` of them are drawn, first and last or one."""
+    """Compare a histogram tag, with one series in `histograms` for each run's name.
+
+    `moments` are the steps that all runs have; if there are none, each run's first and its last step. `shown` are the
+    moments that are drawn: the first and the last, or one.
+    """
 
     histograms: Mapping[str, HistogramSeries]
     moments: tuple[Moment, ...]
@@ -64,9 +68,9 @@ class WeightsComparison(Comparison):
         cls, tag: str, by: str | None, groups: Sequence[Group], histograms: Mapping[str, HistogramSeries],
         step: int | None = None, over_steps: bool = False, damage: Sequence[Damage] = (),
     ) -> WeightsComparison:  # fmt: skip
-        """Compare what the runs of groups have of a tag, at a step or at the first and the last they have in common.
+        """Compare a tag's histograms at `step`, by default at the first and the last step that all runs have.
 
-        Raises SpecError where the runs do not have that step in common, or none of them has any.
+        Raises SpecError if not all runs have `step`, or if no run has any step.
         """
         kept = {name: series for name, series in histograms.items() if len(series.steps)}
         own = [(group, tuple(run for run in group.runs if run.name in kept)) for group in groups]
@@ -86,21 +90,21 @@ class WeightsComparison(Comparison):
 
     @property
     def reference(self) -> Group:
-        """The group that others are measured against: where a thing is off or unset, else the first."""
+        """The group that the others are compared with: the one whose value is off or unset, else the first."""
         return self.groups[self.spread.groups.index(baseline(self.spread.groups))]
 
     @property
     def answers(self) -> list[str]:
-        """Say how much more alike the groups' runs are and how much less they move; nothing where runs are groups."""
+        """How similar each group's runs are and how much they change; empty if every run is its own group."""
         return verdicts(self.spread, self.tag, self.by) if self.by else []
 
     @property
     def warnings(self) -> list[str]:
-        """What of the histograms could not be read."""
+        """The parts of the histograms that could not be read, as sentences."""
         return [str(each) for each in self.damage]
 
     def statistics(self, moment: Moment) -> Iterator[tuple[Group, Run | None, dict[str, float]]]:
-        """Yield each group's mean distribution in numbers, and each of its runs'."""
+        """Yield statistics of each group's mean distribution, with None for the run, and of each of several runs."""
         reference = mixture([moment.histograms[run.name] for run in self.reference.runs])
         for group in self.groups:
             own = {run.name: moment.histograms[run.name] for run in group.runs}
@@ -114,7 +118,7 @@ class WeightsComparison(Comparison):
                     yield group, run, _numbers(own[run.name], reference, drift)
 
     def render(self, console: Console) -> RenderableType:
-        """Draw the distributions as small multiples on one axis, tables of numbers, and the answer in a sentence."""
+        """Draw the distributions as small multiples on one axis, tables of numbers, and the conclusions."""
         width = min(console.width, 160 if console.is_terminal else 100)
         drawn = self.moments if self.over_steps else self.shown
         edges = shared_edges([each for moment in drawn for each in moment.histograms.values()], 1, CLIP)
@@ -139,7 +143,7 @@ class WeightsComparison(Comparison):
     def _counts(self) -> str:
         logged = len(np.unique(np.concatenate([series.steps for series in self.histograms.values()])))
         steps = f"{len(self.moments)} of {logged} steps in common"
-        return f"{len(self.runs)} runs, {steps if self.spread.steps else 'no step in common: each at its own ends'}"
+        return f"{len(self.runs)} runs, {steps if self.spread.steps else 'no step in common: first and last of each'}"
 
     def _outside(self, drawn: Sequence[Moment], ends: tuple[float, float]) -> str:
         shares = [1 - each.share(*ends) for moment in drawn for each in moment.histograms.values() if each.total]
@@ -174,7 +178,7 @@ class WeightsComparison(Comparison):
             yield [str(own.runs), *map(_pair, pairs)]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the statistics of what is shown, the spread and the change, and the verdict."""
+        """Return the statistics of the moments shown, the spread and the change, and the conclusions."""
         return {
             "tag": self.tag, "by": self.by, "kind": "histogram", "reference": self.reference.label,
             "verdict": self.answers, "spread": asdict(self.spread),
@@ -201,7 +205,7 @@ class WeightsComparison(Comparison):
         return {"tag": self.tag, "group": group.label, "run": run, "step": step, "statistic": statistic, "value": value}
 
     def blocks(self) -> list[Block]:
-        """Return the answer, the densities with their slider, quantiles and distances over steps, and the tables."""
+        """Return the conclusions, densities with a slider, quantiles and distances over steps, and the tables."""
         lead = "".join(f'<p class="lead">{said(sentence)}</p>' for sentence in self.answers)
         steps = [moment.step for moment in self.shown if moment.step is not None] if len(self.shown) == 1 else None
         caption = "Mean of each group, range of its runs as a band, every run as a thin line; one axis for all steps."
@@ -221,7 +225,7 @@ class WeightsComparison(Comparison):
             ridges = zip(self.groups, ridges_figures(self.groups, self.histograms, self.tag), strict=True)
             made += [Chart(figure, f"{group.label}, step by step", 420, wide=False) for group, figure in ridges]
         if self.by:
-            made += [Heading("How alike the runs are, and how much they move"), Fragment(_MEANING)]
+            made += [Heading("How similar the runs are, and how much they change"), Fragment(_MEANING)]
             made += [Chart(figure, title, height=300, wide=False) for title, figure in self._traces()]
             cells = ([group.label, *cells] for group, cells in zip(self.groups, self._spread_cells(), strict=True))
             made.append(sheet(SPREAD_HEADER, cells))
@@ -251,9 +255,9 @@ class WeightsComparison(Comparison):
 
 SPREAD_HEADER = ("", "runs", "spread (÷ std)", "change per step (÷ std)", "spread at step 0", "change from step 0")
 _MEANING = (
-    '<p class="soft">Wasserstein-1 distances: between every two runs of a group, averaged; and of each run from one '
-    "step to the next, averaged over the group. In weight units, and divided by the pooled standard deviation of what "
-    "is compared: larger weights are further apart for no other reason.</p>"
+    '<p class="soft">Wasserstein-1 distances: between every two runs of a group, averaged; and between consecutive '
+    "steps of each run, averaged over the group. They are given in weight units, and divided by the pooled standard "
+    "deviation, because larger weights are further apart even if the runs are equally similar.</p>"
 )
 
 
@@ -267,7 +271,7 @@ def _numbers(own: Histogram, reference: Histogram, drift: float) -> dict[str, fl
 
 
 def _cells(numbers: Mapping[str, float], names: Sequence[str]) -> list[str]:
-    """Spell what is measured in weights with the decimals that matter beside their standard deviation."""
+    """Format statistics: with four decimals if the standard deviation is at least 0.01, else as `number` does."""
     return [f"{numbers[name]:.4f}" if numbers["std"] >= 0.01 else number(numbers[name]) for name in names]
 
 
@@ -280,7 +284,7 @@ def _is_narrow(console: Console) -> bool:
 
 
 def _fitted(made: Table, console: Console, numbers: int) -> Table:
-    """Give numbers the width they need, and names the rest, cut where it is too little."""
+    """Reserve `numbers` columns of the console for numbers, and the rest for names; longer names are cut."""
     names = made.columns[0]
     longest = max((cell_len(str(cell)) for cell in names.cells), default=0)
     names.width, names.no_wrap = max(8, min(longest, console.width - numbers - 4)), True

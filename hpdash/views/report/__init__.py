@@ -1,4 +1,4 @@
-"""The report: a logdir as one HTML file that opens offline, prints, and is light or dark as its reader is."""
+"""The report: a logdir as one HTML file that opens offline, can be printed, and follows the browser's colour scheme."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from .trials import failures, headline, leaderboard
 from .weights import weights
 
 READING = (
-    "A line a trial: green is best, violet worst; dashed lines did not finish, and — stands for no value. "
-    "Point at a line to read it."
+    "One line per trial: green is best, violet is worst, dashed did not finish; — means no value. "
+    "Hover over a line for its settings."
 )
 
 
 def report(found: Logdir, *, by: str | None = None, where: str | None = None, command: str = "") -> str:
-    """Return the page about the runs that a condition holds for, a chapter a sweep.
+    """Return an HTML page about the runs for which the condition `where` holds, with one chapter per sweep.
 
-    `by` is the hyperparameter whose groups the curves show first; `command` what the page says it was made with.
-    Raises SpecError where no run is left or nothing is called so.
+    `by` is the hyperparameter that the curves are grouped by at first. The page names `command` as what made it.
+    Raises SpecError if the condition is invalid, if no run is left, or if no run has `by`.
     """
     tables = listings(found.runs, where=where, planned=planned(found.runs))
     chapters = [table for table in tables if table.rows]
@@ -59,7 +59,7 @@ def _check(found: Logdir, runs: Sequence[Run], by: str | None) -> None:
             [Problem(str(found.path), "runs to report", "none", "Run a sweep first, or name another folder.")]
         )
     if not runs:
-        raise SpecError([Problem("--where", "a condition that some run meets", "none that does")])
+        raise SpecError([Problem("--where", "a condition that at least one run meets", "no matching run")])
     if by is not None and not known(by, runs):
         raise SpecError([Problem("--by", *unknown(by, runs))])
 
@@ -73,7 +73,7 @@ def _contents(chapters: Sequence[Listing]) -> Fragment:
 
 
 def _chapter(chapter: Listing, by: str | None, where: str | None, level: int) -> Iterator[Block]:
-    """Tell a sweep: its result first, then what explains it, then what it takes to run it again."""
+    """Yield the sections on a sweep: its result, then what explains the result, then what is needed to repeat it."""
     runs, objective = chapter.runs, chapter.objective
     yield Fragment(_introduction(chapter, where) + headline(chapter))
     yield Heading("Leaderboard", level)
@@ -106,7 +106,7 @@ def _introduction(chapter: Listing, where: str | None) -> str:
     if chapter.advice:
         notes += f'<p class="soft">{said(chapter.advice)}</p>'
     if len(chapter.runs) < chapter.found:
-        notes += f'<p class="soft">{len(chapter.runs):,} of {chapter.found:,} trials: {said(where)}</p>'
+        notes += f'<p class="soft">{len(chapter.runs):,} of {chapter.found:,} trials match {said(where)}</p>'
     return f"<p>{said(description)}</p>{notes}" if description else notes
 
 
@@ -115,7 +115,7 @@ def _effects(runs: Sequence[Run], level: int) -> Iterator[Block]:
     if not found.marginals or not found.finished:
         return
     yield Heading("Which hyperparameters matter", level)
-    yield _rows(marginals_figure(found), "Mean best value of the trials with each value, and their standard deviation")
+    yield _rows(marginals_figure(found), "Mean and standard deviation of the best objective, by hyperparameter value")
     if found.importance.shares:
         yield _rows(importance_figure(found), "Importance, with its standard error")
     yield Fragment(f'<p class="soft">{said(basis(found))}</p>')

@@ -1,4 +1,4 @@
-"""The curves of all trials of a sweep, grouped by one hyperparameter after the other."""
+"""The curves of all trials of a sweep, grouped by each hyperparameter that differs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from ..html import Block, Chart, Fragment
 from ..markup import said
 from ..plots import curves_figure
 
-POINTS = 150_000  # of all curves together: two megabytes
+POINTS = 150_000  # in all curves together; they take two megabytes
 FEWEST_STEPS, MOST_STEPS = 20, 200
-READING = "Solid lines are validation, dashed ones training; strong lines are means, shades the range of all runs."
+READING = (
+    "Solid: validation (training, if there is no validation); dashed: training; thick: mean; shaded: range of the runs."
+)
 
 
 def curves(runs: Sequence[Run], objective: Objective, by: str | None) -> list[Block]:
-    """Draw the objective and the loss over steps for every hyperparameter that differs, with a choice between them."""
+    """Draw the objective and the loss over steps, grouped by each hyperparameter that differs; a menu chooses one."""
     choices = list(dict.fromkeys([*([by] if by else []), *varied(runs)]))
     tags = list(dict.fromkeys([objective.tag.removeprefix(VALIDATION), epoch_tag("loss")]))
     tags = [tag for tag in tags if any(name in run.scalars for run in runs for name in (tag, VALIDATION + tag))]
@@ -41,7 +43,7 @@ def curves(runs: Sequence[Run], objective: Objective, by: str | None) -> list[Bl
 
 
 def _groups(runs: Sequence[Run], name: str) -> Sequence[Group]:
-    """Group runs by a hyperparameter as effects do, or by whatever else a run is known by."""
+    """Group runs by a hyperparameter, in the same bins as the effects; else by a field or a metric of that name."""
     own = parts(runs, name)
     if [part.low for part in own] == [None]:
         return coloured(grouped(runs, name), name)
@@ -52,7 +54,10 @@ def _groups(runs: Sequence[Run], name: str) -> Sequence[Group]:
 
 
 def _thinned(runs: Sequence[Run], tags: Sequence[str], times: int) -> list[Run]:
-    """Keep so many steps, the same for all runs, that the page stays small: the first, the last, even ones between."""
+    """Return runs with fewer steps, so that the page stays small; `times` is how often each curve is drawn.
+
+    The first, the last and evenly spaced steps between them stay, the same for all runs.
+    """
     names = [name for tag in tags for name in (tag, VALIDATION + tag)]
     every = [run.scalars[name].steps for run in runs for name in names if name in run.scalars]
     steps = np.unique(np.concatenate(every)) if every else np.empty(0, int)

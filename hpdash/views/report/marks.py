@@ -1,4 +1,4 @@
-"""Pieces of HTML that several sections of a report use; every text becomes HTML here, literally."""
+"""Pieces of HTML that several sections of a report use; they escape every text."""
 
 from __future__ import annotations
 
@@ -8,29 +8,32 @@ from ..markup import said
 
 
 def block(text: str) -> str:
-    """Spell a text of several lines, a file or a traceback."""
+    """Return a text of several lines, such as a file or a traceback, as a `<pre>` element."""
     return f"<pre>{'<br>'.join(said(line) for line in text.expandtabs(4).splitlines())}</pre>"
 
 
 def folded(summary: str, html: str, unfolded: bool = False) -> str:
-    """Put HTML behind a line that a click unfolds."""
+    """Hide HTML below a summary line; a click shows it. If `unfolded`, it is shown at first."""
     return f"<details{' open' if unfolded else ''}><summary>{said(summary)}</summary>{html}</details>"
 
 
 def facts(pairs: Mapping[str, str]) -> str:
-    """Show few values large, each under its name."""
+    """Show a few values in large type, each under its name."""
     shown = (f"<div><dt>{said(name)}</dt><dd>{said(value)}</dd></div>" for name, value in pairs.items())
     return f'<dl class="facts">{"".join(shown)}</dl>'
 
 
 def listed(pairs: Iterable[tuple[str, str]]) -> str:
-    """Show names and values line by line."""
+    """Show names and values as a table with one pair per row."""
     rows = "".join(f"<tr><th>{said(name)}</th><td>{said(value)}</td></tr>" for name, value in pairs)
     return f'<table class="listed"><tbody>{rows}</tbody></table>'
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[tuple[str, object]]], left: int, kind: str) -> str:
-    """Show cells of (text, what to sort by); the first `left` columns are texts, the rest numbers."""
+    """Show a table of cells (text, sort key); `kind` is its CSS class.
+
+    The first `left` columns are texts, the rest are numbers.
+    """
     sides = ["" if place < left else ' class="number"' for place in range(len(header))]
     head = "".join(f"<th{side}>{said(name)}</th>" for side, name in zip(sides, header, strict=True))
     body = "".join(f"<tr>{''.join(map(_cell, sides, row))}</tr>" for row in rows)

@@ -1,4 +1,4 @@
-"""What was run and how the report was made, so that both can be done again."""
+"""What was run and how the report was made, so that both can be repeated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .marks import block, folded, listed
 
 
 def what_ran(runs: Sequence[Run]) -> str:
-    """Show a sweep's data, seeds and versions, the settings its trials share, and its file as it was given."""
+    """Show a sweep's data, seeds and versions, the settings that its trials share, and the sweep file as given."""
     known = kept(runs[0]) if runs else None
     pairs = [*(_kept_pairs(known) if known else ()), ("seeds", _seeds(runs))]
     html = listed((name, value) for name, value in pairs if value)
@@ -33,7 +33,7 @@ def what_ran(runs: Sequence[Run]) -> str:
 def _kept_pairs(known: Kept) -> Iterator[tuple[str, str]]:
     settings = known.settings
     yield "data", _spelled(settings.get("data", {}))
-    seeds = f", {settings['repeats']} seeds a setting" if settings.get("repeats", 1) > 1 else ""
+    seeds = f", {settings['repeats']} seeds per setting" if settings.get("repeats", 1) > 1 else ""
     yield "search", f"{settings.get('strategy', '')}, {known.trials} trials{seeds}"
     yield "epochs", str(settings.get("train", {}).get("epochs", ""))
     yield "versions", ", ".join(f"{name} {found}" for name, found in known.versions.items() if found)
@@ -61,7 +61,8 @@ def _shared(runs: Sequence[Run]) -> Mapping[str, Any]:
 def how_made(found: Logdir, command: str, made: datetime) -> str:
     """Say what wrote this report, when, and from what."""
     versions = f"hpdash {_version()}, Python {platform.python_version()}"
-    pairs = [("command", command), ("logs", str(found.path)), ("with", versions), ("at", f"{made:%Y-%m-%d %H:%M %Z}")]
+    written = f"{made:%Y-%m-%d %H:%M %Z}"
+    pairs = [("command", command), ("logs", str(found.path)), ("versions", versions), ("written", written)]
     return listed((name, value) for name, value in pairs if value.strip())
 
 
@@ -69,7 +70,7 @@ def _version() -> str:
     try:
         return version("hpdash")
     except PackageNotFoundError:
-        return "that is not installed"
+        return "(not installed)"
 
 
 def warned(found: Logdir) -> str:

@@ -1,4 +1,4 @@
-"""Parallel coordinates as SVG: a line a trial, none dropped; drawn here because it has to print and to read aloud."""
+"""Parallel coordinates as SVG: one line per trial. Unlike plotly's, they can be printed and read by screen readers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ from ..markup import said
 from ..text import number, setting
 
 WIDTH, NARROWEST, HEIGHT, TOP, BOTTOM, MARGIN = 1130, 150, 380, 44, 330, 90
-NOWHERE = 362  # where trials without a value are
-LOG_FROM = 100  # a range whose ends are further apart is logarithmic
+NOWHERE = 362  # height of trials without a value
+LOG_FROM = 100  # an axis is logarithmic if its greatest value is more than so many times its least
 LONGEST = 22  # characters of a label
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A vertical axis: its ticks (height, text), and the height of each run that has a value, by its name."""
+    """A vertical axis: its ticks (height, text), and in `places` the height of each run that has a value, by run name.
+
+    Heights are y-coordinates of the SVG, from the top.
+    """
 
     name: str
     ticks: tuple[tuple[float, str], ...]
@@ -35,9 +38,10 @@ class Axis:
 
 
 def parallel(runs: Sequence[Run], names: Sequence[str], objective: Objective) -> str:
-    """Draw every trial as a line through its hyperparameters to its best objective, which colours it.
+    """Draw every trial as a line through its hyperparameters to its best objective, which sets the line's colour.
 
-    A trial without a value goes through the dash under the axis; one that did not finish is grey and dashed.
+    The best trials are on top. If a trial has no value on an axis, its line passes through the dash below that axis.
+    A trial that did not finish is grey and dashed.
     """
     outcomes = outcomes_of(runs, objective)
     ordered = sorted(runs, key=lambda run: objective.goal.worth(outcomes.get(run.name, objective.goal.worst)))
@@ -64,7 +68,10 @@ def _hyperparameter(name: str, runs: Sequence[Run]) -> Axis:
 
 
 def _categories(name: str, values: Mapping[str, Scalar]) -> Axis:
-    """Space values evenly, numbers upwards, and the runs of one a little apart so that each line is seen."""
+    """Return an axis of evenly spaced values, with numbers increasing upwards.
+
+    Runs with the same value are spread a little, so that each line is visible.
+    """
     distinct = sorted(set(values.values()), key=sort_key)
     if distinct and not isinstance(distinct[0], str):
         distinct.reverse()
@@ -79,7 +86,10 @@ def _categories(name: str, values: Mapping[str, Scalar]) -> Axis:
 
 
 def _continuous(name: str, values: Mapping[str, float], down: bool) -> Axis:
-    """Place numbers on a linear axis, or a logarithmic one where they are orders of magnitude apart."""
+    """Return a linear axis of numbers, or a logarithmic one if they are orders of magnitude apart.
+
+    With `down`, numbers increase downwards. Values that are not finite are left out.
+    """
     finite = {run: value for run, value in values.items() if math.isfinite(value)}
     low, high = (min(finite.values()), max(finite.values())) if finite else (0.0, 0.0)
     log = low > 0 and high / low > LOG_FROM
@@ -95,7 +105,7 @@ def _continuous(name: str, values: Mapping[str, float], down: bool) -> Axis:
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """Return the powers of ten between two numbers, every so many where they are many."""
+    """Return the powers of ten between two numbers, or evenly spaced ones among them if there are more than seven."""
     first, last = math.ceil(math.log10(low)), math.floor(math.log10(high))
     return [10.0**exponent for exponent in range(first, last + 1, 1 + (last - first) // 7)]
 

@@ -1,4 +1,4 @@
-"""The trials of a sweep in a report: the headline, the leaderboard, all of them, and what failed."""
+"""The trials of a sweep in a report: the headline, the leaderboard, a table of all trials, and what failed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Cell = tuple[str, object]
 
 
 def headline(listing: Listing) -> str:
-    """Say which trial is best, and count what there is."""
+    """Show the best trial, the number of finished and of failed trials, and the training time."""
     runs, objective = listing.runs, listing.objective
     states = Counter(run.status for run in runs)
     waiting = listing.missing if len(runs) == listing.found else 0
@@ -52,14 +52,14 @@ def _foremost(listing: Listing, objective: Objective | None) -> str:
 
 
 def trial_names(runs: Sequence[Run]) -> str:
-    """Name a row's trials."""
+    """Return the names of runs: `trial 0003`, `trials 0003, 0004`, or `run` and its name for a run of no sweep."""
     numbers = [f"{run.number:04d}" if run.number is not None else run.name for run in runs]
     what = "run" if runs[0].number is None else "trial"
     return f"{what}{'s' if numbers[1:] else ''} {', '.join(numbers)}"
 
 
 def leaderboard(listing: Listing) -> str:
-    """Show the best rows, replicates folded, and every trial behind a click."""
+    """Show the best `TOP` rows, one per setting, and all trials in a table that a click unfolds."""
     rows = listing.rows[:TOP]
     names, objective = varied(listing.runs), listing.objective
     told = ["status"] if len({run.status for run in listing.runs}) > 1 else []
@@ -79,7 +79,7 @@ def leaderboard(listing: Listing) -> str:
 
 
 def everything(listing: Listing) -> str:
-    """Show every trial in a table that a click on a column sorts."""
+    """Show every trial in a table; a click on a column sorts by it."""
     names, objective = varied(listing.runs), listing.objective
     header = ["trial", *names, "seed", "status", *RESULTS]
     rows = [
@@ -101,7 +101,7 @@ def _status(row: Fold) -> Cell:
 
 
 def _cell(value: Scalar | Stat | None, name: str = "") -> Cell:
-    """Return what a cell says and what it sorts by; `name` where it is a result."""
+    """Return a cell's text and its sort key; `name` is the column if it is one of `RESULTS`."""
     if value is None:
         return ABSENT, ""
     spell: Any = {"time": duration, "best": number, "last": number}.get(name, setting)
@@ -111,7 +111,7 @@ def _cell(value: Scalar | Stat | None, name: str = "") -> Cell:
 
 
 def failures(runs: Sequence[Run]) -> Iterator[str]:
-    """Yield what went wrong, trials with the same reason together, each with its traceback behind a click."""
+    """Yield each reason of failure with its trials, and with a traceback that a click unfolds."""
     reasons: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         if run.status and (run.status.is_fault or run.status is TrialState.DIVERGED):

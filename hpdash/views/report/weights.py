@@ -1,4 +1,4 @@
-"""How the weights of the best and of the worst finished trial are distributed, before and after training."""
+"""The distributions of the weights of the best and of the worst finished trial, before and after training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ MOST = 8  # tags
 
 
 def weights(runs: Sequence[Run], objective: Objective) -> list[Block]:
-    """Lay the best trial's densities over the worst's, a tag a line, at the first and the last common step."""
+    """Draw the densities of the best and the worst trial over each other, at the first and the last common step.
+
+    Each tag has one row with two charts. Return no blocks if fewer than two trials have finished, or if they share no
+    tag and step.
+    """
     outcomes = outcomes_of(runs, objective)
     ranked = sorted(
         (run for run in runs if run.name in outcomes), key=lambda run: objective.goal.sign * outcomes[run.name]
@@ -38,7 +42,7 @@ def weights(runs: Sequence[Run], objective: Objective) -> list[Block]:
 
 
 def _tags(best: Run, worst: Run) -> list[str]:
-    """Return the kernels that both have, or any tags where layers name none so."""
+    """Return the first `MOST` tags of kernels that both runs have, or of any weights if no tag is a kernel's."""
     common = [tag for tag in best.histograms if tag in worst.histograms and not logdir.probed(tag)]
     return ([tag for tag in common if tag.endswith(KERNEL)] or common)[:MOST]
 
@@ -60,7 +64,7 @@ def _charts(groups: Sequence[Group], tags: Sequence[str]) -> Iterator[Chart]:
 
 
 def _apart(figure: Figure) -> list[list[dict[str, Any]]]:
-    """Return the data of each frame: side by side, two steps can be compared, and printed."""
+    """Return the data of each frame as a chart of its own: charts side by side can be compared and printed."""
     frames = [frame["data"] for frame in figure.get("frames") or []]
     return [
         [trace | own for trace, own in zip(figure["data"], data, strict=True)] for data in frames or [figure["data"]]
