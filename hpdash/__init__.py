@@ -6,15 +6,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .api import Runs, compare, effects, export, read_runs, report, show, verify
     from .backends.cluster import Cluster
+    from .driver.plan import Outcome, Watcher
+    from .driver.runner import Options, run_sweep
     from .errors import HpdashError
     from .evaluation import evaluate
-    from .plan import Outcome, Watcher
-    from .reading import Runs, compare, effects, export, read_runs, report, show, verify
-    from .runner import Options, run_sweep
     from .runs import Run
-    from .session import Trial
     from .spec import Sweep, load_sweep, parse_sweep
+    from .training.trial import Trial
 
 __all__ = [
     "Cluster",
@@ -42,24 +42,24 @@ __all__ = [
 _HOMES = {
     "Cluster": "backends.cluster",
     "HpdashError": "errors",
-    "Options": "runner",
-    "Outcome": "plan",
+    "Options": "driver.runner",
+    "Outcome": "driver.plan",
     "Run": "runs",
-    "Runs": "reading",
+    "Runs": "api",
     "Sweep": "spec",
-    "Trial": "session",
-    "Watcher": "plan",
-    "compare": "reading",
-    "effects": "reading",
+    "Trial": "training.trial",
+    "Watcher": "driver.plan",
+    "compare": "api",
+    "effects": "api",
     "evaluate": "evaluation",
-    "export": "reading",
+    "export": "api",
     "load_sweep": "spec",
     "parse_sweep": "spec",
-    "read_runs": "reading",
-    "report": "reading",
-    "run_sweep": "runner",
-    "show": "reading",
-    "verify": "reading",
+    "read_runs": "api",
+    "report": "api",
+    "run_sweep": "driver.runner",
+    "show": "api",
+    "verify": "api",
 }
 
 

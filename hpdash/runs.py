@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .goal import Goal
-from .histogram import Histogram
-from .looks import Look
-from .trial import Scalar, TrialResult, TrialState
+from .histograms.histogram import Histogram
+from .records import Scalar, TrialResult, TrialState
+from .testset import Look
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,11 +17,11 @@ from typing import Any
 from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.hparams import metadata
 
-from hpdash import logdir
-from hpdash.journal import read_journal
-from hpdash.plan import Outcome, Watcher
-from hpdash.runner import Options, run_sweep
-from hpdash.trial import Event, Started, TrialState
+from hpdash.driver.plan import Outcome, Watcher
+from hpdash.driver.runner import Options, run_sweep
+from hpdash.journal.journal import read_journal
+from hpdash.logs import layout
+from hpdash.records import Event, Started, TrialState
 
 # A driver that heeds Ctrl-C even where the tests run as a shell's background job, which ignores it, and that ends with
 # 99 where it has loaded TensorFlow or Keras itself.
@@ -137,12 +137,12 @@ def started(told: list[Event | None]) -> list[int]:
 
 def states(folder: Path) -> dict[int, TrialState]:
     """Return each trial's last state in the journal."""
-    return {number: record.state for number, record in read_journal(folder / logdir.JOURNAL).latest.items()}
+    return {number: record.state for number, record in read_journal(folder / layout.JOURNAL).latest.items()}
 
 
 def snapshot(folder: Path) -> dict[Path, tuple[int, bytes]]:
     """Return every file's time of change and bytes, but for a checkpoint, which goes when its trial is done."""
-    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(logdir.CHECKPOINT))
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(layout.CHECKPOINT))
     return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
 
@@ -154,7 +154,7 @@ def finished(folder: Path) -> dict[int, dict[Path, tuple[int, bytes]]]:
 
 def journal_faults(folder: Path, trials: int) -> Iterator[str]:
     """Say what is wrong with the journal of a sweep that is done: each trial is to be finished once, for good."""
-    replay = read_journal(folder / logdir.JOURNAL)
+    replay = read_journal(folder / layout.JOURNAL)
     if replay.warnings:
         yield f"the journal is damaged: {replay.warnings}"
     if [record.seq for record in replay.records] != list(range(1, len(replay.records) + 1)):
@@ -175,7 +175,7 @@ def trial_folder(folder: Path, number: int) -> Path:
 
 def values(run: Path) -> Iterator[tuple[int, Any]]:
     """Yield (step, value) of every summary in a run's event files."""
-    for path in logdir.event_files(run):
+    for path in layout.event_files(run):
         data, at = path.read_bytes(), 0
         while at < len(data):
             (length,) = struct.unpack_from("<Q", data, at)
@@ -205,7 +205,7 @@ def session_ends(run: Path) -> list[int]:
 
 def digests(folder: Path) -> dict[int, str | None]:
     """Return each trial's final weights' SHA-256."""
-    latest = read_journal(folder / logdir.JOURNAL).latest
+    latest = read_journal(folder / layout.JOURNAL).latest
     return {number: record.result.weights_sha256 for number, record in latest.items() if record.result}
 
 

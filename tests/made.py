@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from hpdash.goal import Goal
+from hpdash.records import Scalar, TrialResult, TrialState
 from hpdash.runs import Objective, Run, Series
-from hpdash.trial import Scalar, TrialResult, TrialState
 
 ACCURACY = Objective("validation/accuracy", "validation/epoch_accuracy", Goal.MAX)
 

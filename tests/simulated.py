@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
-from hpdash.entries import Record, Rung
-from hpdash.history import History
+from hpdash.journal.entries import Record, Rung
+from hpdash.journal.history import History
+from hpdash.records import TrialResult, TrialSpec, TrialState
 from hpdash.search import Course
 from hpdash.spec import Sweep
-from hpdash.trial import TrialResult, TrialSpec, TrialState
 
 Curve = Callable[[Mapping[str, Any], int], float]  # the objective of a setting after so many epochs
 Path = list[tuple[int, float]]  # epochs spent by then, and the best so far

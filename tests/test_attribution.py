@@ -16,7 +16,7 @@ from hpdash import compare, read_runs
 from hpdash.plugin.catalogue import read_catalogue
 from hpdash.reader.attribution import Sessions, hparams_of
 from hpdash.reader.sessions import Session
-from hpdash.trial import TrialState
+from hpdash.records import TrialState
 
 SCORES = {"exp_a": 0.7, "exp_b": 0.8, "exp_c": 0.9}
 HPARAMS: Mapping[str, Mapping[str, Any]] = {

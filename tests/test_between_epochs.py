@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from driven import series
 
-from hpdash import checkpoint
-from hpdash.between_epochs import schedule
+from hpdash.engine.callbacks import schedule
+from hpdash.logs import checkpoint
+from hpdash.records import Progress, Reached, TrialResult, TrialSpec, TrialState
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
-from hpdash.train import Trainer
-from hpdash.trial import Progress, Reached, TrialResult, TrialSpec, TrialState
+from hpdash.training.trainer import Trainer
 
 DIGITS = """
 [sweep]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from hpdash.changes import MOST, WIDTH, Change, changes, lines
 from hpdash.spec import parse_sweep
+from hpdash.sweep_folder.changes import MOST, WIDTH, Change, changes, lines
 
 OWN: dict[str, Any] = {"train": {"loop": "loops:train"}}
 TWO = {"activation": ["relu", "tanh"], "dropout": [0.1, 0.2]}

@@ -14,10 +14,10 @@ from made import foreign
 from rich.console import Console
 
 from hpdash.analysis.folds import grouped
-from hpdash.trial import Scalar
+from hpdash.records import Scalar
 from hpdash.views.axes import is_log, labels, ticks, usual
-from hpdash.views.charts import Line, Scale, line_chart, strip, x_axis
 from hpdash.views.colours import ABSENT, CATEGORIES, DARKER, coloured, palette
+from hpdash.views.terminal.charts import Line, Scale, line_chart, strip, x_axis
 
 NUMBERS = st.floats(-1e12, 1e12, allow_nan=False)
 

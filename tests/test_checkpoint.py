@@ -12,13 +12,13 @@ import pytest
 from driven import series
 from test_train import HERE, Listener, run, specs
 
-from hpdash import checkpoint, logdir
-from hpdash.checkpoint import Checkpoint
 from hpdash.errors import LogdirError
-from hpdash.histogram import Histogram
-from hpdash.train import Trainer
-from hpdash.trial import Progress, TrialResult, TrialSpec, TrialState
-from hpdash.writer import RunWriter, end_session
+from hpdash.histograms.histogram import Histogram
+from hpdash.logs import checkpoint, layout
+from hpdash.logs.checkpoint import Checkpoint
+from hpdash.logs.writer import RunWriter, end_session
+from hpdash.records import Progress, TrialResult, TrialSpec, TrialState
+from hpdash.training.trainer import Trainer
 
 EPOCHS = 4
 
@@ -112,14 +112,14 @@ def test_a_trial_dies_twice(tmp_path: Path, trainer: Trainer) -> None:
     whole = run(trainer, spec, tmp_path / "whole")
     run_folder = kill(trainer, spec, tmp_path / "torn", epoch=1)
     epoch, _ = checkpoint.prepare(run_folder, 1, resume=True)
-    (run_folder / logdir.CHECKPOINT).rename(tmp_path / "kept")
+    (run_folder / layout.CHECKPOINT).rename(tmp_path / "kept")
     with pytest.raises(Killed):
-        shutil.copy(tmp_path / "kept", run_folder / logdir.CHECKPOINT)
+        shutil.copy(tmp_path / "kept", run_folder / layout.CHECKPOINT)
         trainer.run(spec, run_folder, "zoo/0", Deadly(3), epoch)
-    shutil.copy(tmp_path / "kept", run_folder / logdir.CHECKPOINT)  # as if none had been written since
+    shutil.copy(tmp_path / "kept", run_folder / layout.CHECKPOINT)  # as if none had been written since
     assert same(resume(trainer, spec, run_folder, attempt=2), whole)
     assert series(tmp_path / "torn") == series(tmp_path / "whole")
-    assert [path.name for path in (run_folder / logdir.ATTEMPTS).iterdir()] == ["2"]
+    assert [path.name for path in (run_folder / layout.ATTEMPTS).iterdir()] == ["2"]
 
 
 def test_an_interrupted_trial_ends_its_epoch_and_keeps_it(tmp_path: Path, trainer: Trainer) -> None:
@@ -130,7 +130,7 @@ def test_an_interrupted_trial_ends_its_epoch_and_keeps_it(tmp_path: Path, traine
     assert result.state is TrialState.INTERRUPTED
     assert 1 <= result.epochs < EPOCHS
     run_folder = tmp_path / "torn" / f"{spec.number:04d}"
-    assert checkpoint.read(run_folder / logdir.CHECKPOINT).epoch == result.epochs
+    assert checkpoint.read(run_folder / layout.CHECKPOINT).epoch == result.epochs
     again = resume(trainer, spec, run_folder)
     assert same(again, whole)
     assert again.seconds > result.seconds
@@ -142,7 +142,7 @@ def test_minutes_are_minutes(tmp_path: Path, trainer: Trainer) -> None:
     for minutes, epoch in ((60.0, None), (1e-8, EPOCHS - 1)):
         spec = spec_of("mlp", checkpoint_epochs=None, checkpoint_minutes=minutes)
         run(trainer, spec, tmp_path / str(minutes))
-        path = tmp_path / str(minutes) / f"{spec.number:04d}" / logdir.CHECKPOINT
+        path = tmp_path / str(minutes) / f"{spec.number:04d}" / layout.CHECKPOINT
         assert (checkpoint.read(path).epoch if path.exists() else None) == epoch
 
 
@@ -175,19 +175,19 @@ def test_a_checkpoint_is_read_as_it_was_written(tmp_path: Path) -> None:
     """Every field and array comes back, arrays in order, under any name, of any shape and type, many of them too."""
     arrays = {**MADE.arrays, **{str(number): np.full(1, number, np.int32) for number in range(12, 0, -1)}}
     checkpoint.write(tmp_path, Checkpoint(3, MADE.metrics, MADE.best, 2, 1.5, {"a": 1}, arrays))
-    read = checkpoint.read(tmp_path / logdir.CHECKPOINT)
+    read = checkpoint.read(tmp_path / layout.CHECKPOINT)
     assert (read.epoch, read.metrics, read.best, read.best_epoch, read.seconds) == (3, MADE.metrics, MADE.best, 2, 1.5)
     assert read.marks == {"a": 1}
     assert list(read.arrays) == list(arrays)
     for one, other in zip(read.arrays.values(), arrays.values(), strict=True):
         assert (one.shape, one.dtype, one.tobytes()) == (other.shape, other.dtype, other.tobytes())
-    assert [path.name for path in tmp_path.iterdir()] == [logdir.CHECKPOINT]
+    assert [path.name for path in tmp_path.iterdir()] == [layout.CHECKPOINT]
 
 
 def test_every_cut_and_every_flipped_byte_is_found(tmp_path: Path) -> None:
     """A checkpoint that is cut is a ValueError that names it; with a flipped byte too, or that byte says nothing."""
     checkpoint.write(tmp_path, MADE)
-    path = tmp_path / logdir.CHECKPOINT
+    path = tmp_path / layout.CHECKPOINT
     data = path.read_bytes()
     for place in range(len(data)):
         path.write_bytes(data[:place])
@@ -208,7 +208,7 @@ ODD = ["null", "3", "[" * 9999, "{", '{"schema": 1}', '{"schema": 2}', '{"schema
 @pytest.mark.parametrize("about", ODD)
 def test_an_odd_description_is_damage(tmp_path: Path, about: str) -> None:
     """Whatever stands where the description should, it is a ValueError."""
-    path = tmp_path / logdir.CHECKPOINT
+    path = tmp_path / layout.CHECKPOINT
     np.savez(path, about=np.frombuffer(about.encode(), np.uint8))
     with pytest.raises(ValueError, match="cannot be read"):
         checkpoint.read(path)
@@ -235,8 +235,8 @@ def test_event_files_are_cut_where_the_checkpoint_was(tmp_path: Path) -> None:
     checkpoint.write(tmp_path, Checkpoint(2, {}, {}, None, 0.0, marks))
     for _ in range(2):
         assert checkpoint.prepare(tmp_path, 1, resume=True) == (2, "")
-        assert logdir.event_sizes(tmp_path) == marks
-        assert len(list((tmp_path / logdir.ATTEMPTS / "1").iterdir())) == 2
+        assert layout.event_sizes(tmp_path) == marks
+        assert len(list((tmp_path / layout.ATTEMPTS / "1").iterdir())) == 2
 
 
 @pytest.mark.parametrize("hurt", ["checkpoint", "events", "gone"])
@@ -245,7 +245,7 @@ def test_what_cannot_be_gone_on_from_starts_over(tmp_path: Path, hurt: str) -> N
     marks = events(tmp_path, range(1, 3))
     checkpoint.write(tmp_path, Checkpoint(2, {}, {}, None, 0.0, marks))
     if hurt == "checkpoint":
-        (tmp_path / logdir.CHECKPOINT).write_bytes(b"PK")
+        (tmp_path / layout.CHECKPOINT).write_bytes(b"PK")
     for name in marks:
         if hurt == "events":
             (tmp_path / name).write_bytes(b"")
@@ -254,15 +254,15 @@ def test_what_cannot_be_gone_on_from_starts_over(tmp_path: Path, hurt: str) -> N
     epoch, trouble = checkpoint.prepare(tmp_path, 1, resume=True)
     assert epoch == 0
     assert trouble.endswith("the trial starts over")
-    assert logdir.event_sizes(tmp_path) == {}
-    assert not (tmp_path / logdir.CHECKPOINT).exists()
+    assert layout.event_sizes(tmp_path) == {}
+    assert not (tmp_path / layout.CHECKPOINT).exists()
 
 
 def test_starting_over_takes_no_checkpoint(tmp_path: Path) -> None:
     """Where a trial is to start over, its checkpoint goes; a folder that is not there needs nothing."""
     checkpoint.write(tmp_path, Checkpoint(2, {}, {}, None, 0.0, events(tmp_path, range(1, 3))))
     assert checkpoint.prepare(tmp_path, 1, resume=False) == (0, "")
-    assert not (tmp_path / logdir.CHECKPOINT).exists()
+    assert not (tmp_path / layout.CHECKPOINT).exists()
     assert checkpoint.prepare(tmp_path / "none", 1, resume=True) == (0, "")
 
 
@@ -276,4 +276,4 @@ def test_a_disk_that_refuses_it_leaves_the_one_before(tmp_path: Path, monkeypatc
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(LogdirError, match="No space left"):
         checkpoint.write(tmp_path, Checkpoint(9, {}, {}, None, 0.0, {}))
-    assert checkpoint.read(tmp_path / logdir.CHECKPOINT).epoch == MADE.epoch
+    assert checkpoint.read(tmp_path / layout.CHECKPOINT).epoch == MADE.epoch

@@ -17,8 +17,8 @@ from commands import hpdash, invoke, own
 
 from hpdash import cli
 from hpdash.backends import probe
+from hpdash.backends.estimate import COMPILE_SECONDS, START_SECONDS
 from hpdash.errors import DataError, HpdashError
-from hpdash.estimate import COMPILE_SECONDS, START_SECONDS
 
 MLP = """
 [data]

@@ -19,13 +19,13 @@ from made import foreign
 from rich.console import Console
 
 from hpdash import cli
-from hpdash.distances import wasserstein
 from hpdash.errors import LogdirError, SpecError
-from hpdash.histogram import Histogram
+from hpdash.histograms.distances import wasserstein
+from hpdash.histograms.histogram import Histogram
+from hpdash.logs.writer import RunWriter
 from hpdash.runs import Damage, HistogramSeries, Run
 from hpdash.views.comparison import Comparison, WeightsComparison, compare, ending_of, groups_of
 from hpdash.views.text import json_text
-from hpdash.writer import RunWriter
 
 HOSTILE = "[/b]\x1b[31m\n<img src=x onerror=alert(1)></script><!--"
 
@@ -307,7 +307,7 @@ def test_without_matplotlib() -> None:
     """Without the extra a picture is refused with the line that installs it."""
     program = (
         "import sys; sys.modules['matplotlib'] = None; "
-        "from hpdash.views.figures import picture; picture('t', [], [], [], 'png')"
+        "from hpdash.views.web.figures import picture; picture('t', [], [], [], 'png')"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert 'pip install "hpdash[figures]"' in ended.stderr

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from driven import driving, run, started, until
 
-from hpdash import logdir
-from hpdash.entries import PROPOSAL, Entry, Proposed, Record
-from hpdash.history import History
-from hpdash.journal import read_journal
-from hpdash.reading import verify
+from hpdash.api import verify
+from hpdash.journal.entries import PROPOSAL, Entry, Proposed, Record
+from hpdash.journal.history import History
+from hpdash.journal.journal import read_journal
+from hpdash.logs import layout
+from hpdash.records import TrialResult, TrialState
 from hpdash.search import Course
-from hpdash.search.course import evidence
+from hpdash.search.schedule import evidence
 from hpdash.spec import Sweep, load_sweep, parse_sweep
-from hpdash.trial import TrialResult, TrialState
 
 TRIALS, STARTUP = 15, 10
 LOOPS = """
@@ -66,7 +66,7 @@ def written(folder: Path, repeats: int = 1) -> Path:
 
 def journal(path: Path) -> Path:
     """Return the path of the sweep's journal."""
-    return path.parent / "logs" / "bowl" / logdir.JOURNAL
+    return path.parent / "logs" / "bowl" / layout.JOURNAL
 
 
 def lines_of(path: Path) -> int:
@@ -142,7 +142,7 @@ def test_a_lost_proposal_is_worked_out_again(tmp_path: Path, undisturbed: Path, 
 def test_verify_tells_of_a_lost_proposal(tmp_path: Path, undisturbed: Path) -> None:
     """A damaged line of a setting is found, and costs nothing that is not worked out again."""
     shutil.copytree(undisturbed.parent / "logs", tmp_path / "logs")
-    path = tmp_path / "logs" / "bowl" / logdir.JOURNAL
+    path = tmp_path / "logs" / "bowl" / layout.JOURNAL
     lines = path.read_bytes().splitlines(keepends=True)
     at = next(number for number, line in enumerate(lines) if line.startswith(PROPOSAL) and b'"setting":11' in line)
     path.write_bytes(b"".join([*lines[:at], lines[at].replace(b"setting", b"setTing"), *lines[at + 1 :]]))

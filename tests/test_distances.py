@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
-from hpdash.distances import jensen_shannon, mean_wasserstein, wasserstein
-from hpdash.histogram import Histogram
+from hpdash.histograms.distances import jensen_shannon, mean_wasserstein, wasserstein
+from hpdash.histograms.histogram import Histogram
 
 NUMBERS = st.floats(-1e3, 1e3, allow_subnormal=False).map(lambda number: round(number, 3))
 

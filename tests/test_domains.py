@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpdash.domains import Choice, FloatRange, IntRange, from_json
+from hpdash.spec.domains import Choice, FloatRange, IntRange, from_json
 
 BAD = {
     "empty list": (lambda: Choice(()), "at least one value"),

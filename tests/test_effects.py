@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from made import ACCURACY, foreign, trial
 from rich.console import Console
 
-from hpdash.analysis.effects import Effects, effects
+from hpdash.analysis.effects import Effects, measure_effects
 from hpdash.analysis.folds import by_sweep
 from hpdash.analysis.forest import FEWEST, importance
 from hpdash.goal import Goal
+from hpdash.records import Scalar, TrialState
 from hpdash.runs import Objective, Run
-from hpdash.trial import Scalar, TrialState
-from hpdash.views.effect_figures import importance_figure, interaction_figure, marginals_figure
-from hpdash.views.effects import basis, interplay, render, to_json
+from hpdash.views.terminal.effects import basis, interplay, render, to_json
+from hpdash.views.web.effect_figures import importance_figure, interaction_figure, marginals_figure
 
 PAIR = [1, 2]
 
@@ -53,7 +53,7 @@ def noise(scale: float = 0.01) -> Callable[[], float]:
 def test_marginals_are_means_and_sample_deviations() -> None:
     """A value's mean, sample standard deviation and count are those of the finished trials that have it."""
     runs = a_sweep({"a": ["x", "y"], "b": [1, 2, 3]}, lambda a, b: b / 10 + (a == "y"))
-    [a, b] = effects(runs).marginals
+    [a, b] = measure_effects(runs).marginals
     assert (a.name, [(level.low, level.best.n, level.trials) for level in a.levels if level.best]) == (
         "a", [("x", 3, 3), ("y", 3, 3)],
     )  # fmt: skip
@@ -72,7 +72,7 @@ def test_only_finished_trials_count() -> None:
         a_run(3, {"a": 2}, 0.9, status=TrialState.RUNNING),
         a_run(4, {"a": 3}, np.nan),
     ]
-    found = effects(runs)
+    found = measure_effects(runs)
     [marginal] = found.marginals
     assert (found.finished, found.trials) == (1, 5)
     assert [(level.low, level.best and level.best.mean, level.trials) for level in marginal.levels] == [
@@ -83,7 +83,7 @@ def test_only_finished_trials_count() -> None:
 def test_a_value_that_does_not_apply_is_a_level() -> None:
     """Trials without a hyperparameter are a level of their own, the last."""
     runs = [a_run(0, {"optimizer": "sgd", "momentum": 0.9}, 0.5), a_run(1, {"optimizer": "adam"}, 0.7)]
-    [momentum] = [marginal for marginal in effects(runs).marginals if marginal.name == "momentum"]
+    [momentum] = [marginal for marginal in measure_effects(runs).marginals if marginal.name == "momentum"]
     assert [level.low for level in momentum.levels] == [0.9, None]
 
 
@@ -91,7 +91,7 @@ def test_a_value_that_does_not_apply_is_a_level() -> None:
 def test_many_numbers_are_binned(scale: Callable[[float], float]) -> None:
     """A sampled range is four bins of as many trials each, in order, whatever its scale."""
     points = [float(scale(x)) for x in np.random.default_rng(0).random(40)]
-    [marginal] = effects(a_sweep({"rate": points}, lambda rate: rate)).marginals
+    [marginal] = measure_effects(a_sweep({"rate": points}, lambda rate: rate)).marginals
     assert [level.trials for level in marginal.levels] == [10] * 4
     bounds = [bound for level in marginal.levels for bound in (level.low, level.high)]
     assert bounds == sorted(bounds, key=lambda bound: float(bound or 0))
@@ -101,7 +101,7 @@ def test_many_numbers_are_binned(scale: Callable[[float], float]) -> None:
 def test_binned_numbers_keep_their_absent() -> None:
     """Where a range does not apply to all trials, the others are a level after its bins."""
     runs = [a_run(n, {"a": "x", "rate": n / 10} if n < 20 else {"a": "y"}, n / 10) for n in range(30)]
-    [rate] = [marginal for marginal in effects(runs).marginals if marginal.name == "rate"]
+    [rate] = [marginal for marginal in measure_effects(runs).marginals if marginal.name == "rate"]
     assert [level.trials for level in rate.levels] == [5, 5, 5, 5, 10]
     assert rate.levels[-1].low is None
 
@@ -110,7 +110,7 @@ def test_binned_numbers_keep_their_absent() -> None:
 def test_every_trial_is_in_one_level(values: list[Scalar | None]) -> None:
     """Whatever the values, each trial is counted once in a marginal."""
     runs = [a_run(n, {} if value is None else {"a": value}, 0.5, swept=("a",)) for n, value in enumerate(values)]
-    for marginal in effects(runs).marginals:
+    for marginal in measure_effects(runs).marginals:
         assert sum(level.trials for level in marginal.levels) == len(runs)
         assert sum(level.best.n for level in marginal.levels if level.best) == len(runs)
 
@@ -118,7 +118,7 @@ def test_every_trial_is_in_one_level(values: list[Scalar | None]) -> None:
 def test_importance_finds_the_one_that_matters() -> None:
     """Where the objective is a function of one hyperparameter and noise, that one has nearly all importance."""
     chance = noise(0.05)
-    found = effects(
+    found = measure_effects(
         a_sweep({"idle": ["p", "q", "r"], "a": range(6), "flag": [True, False]}, lambda _, a, __: a + chance())
     )
     assert found.importance.refused is None
@@ -133,7 +133,7 @@ def test_a_pure_interaction_has_importance_and_no_marginal() -> None:
     """Of an exclusive or, both sides matter alike though their means do not differ, and all of it is interaction."""
     chance = noise()
     space = {"idle": [1, 2, 3], "a": ["x", "y"], "b": ["x", "y"], "more": range(3)}
-    found = effects(a_sweep(space, lambda _, a, b, __: (a != b) + chance()))
+    found = measure_effects(a_sweep(space, lambda _, a, b, __: (a != b) + chance()))
     assert shares(found)["a"] == pytest.approx(0.5, abs=0.1)
     assert shares(found)["b"] == pytest.approx(0.5, abs=0.1)
     assert all(marginal.explained < 0.01 for marginal in found.marginals)
@@ -145,7 +145,7 @@ def test_a_pure_interaction_has_importance_and_no_marginal() -> None:
 def test_sums_do_not_interact() -> None:
     """Where effects add up, no part of the variance is interaction, though a cell be empty."""
     runs = a_sweep({"a": [0, 1, 2], "b": ["x", "y"], "c": [1, 2]}, lambda a, b, _: 3 * a + 10 * (b == "y"))
-    interaction = effects([run for run in runs if (run.hparams["a"], run.hparams["b"]) != (2, "y")]).interaction
+    interaction = measure_effects([run for run in runs if (run.hparams["a"], run.hparams["b"]) != (2, "y")]).interaction
     assert interaction is not None
     assert {interaction.rows.name, interaction.columns.name} == {"a", "b"}
     assert interaction.share == pytest.approx(0, abs=1e-12)
@@ -157,7 +157,7 @@ def test_sums_do_not_interact() -> None:
 def test_an_interaction_that_cannot_be_told_is_not() -> None:
     """Where rows and columns can give any means of the filled cells, no share is told."""
     runs = [a_run(n, dict(zip("ab", point, strict=True)), n) for n, point in enumerate(["xx", "xy", "yy"])]
-    interaction = effects(runs).interaction
+    interaction = measure_effects(runs).interaction
     assert interaction is not None
     assert interaction.share is None
     assert sum(cell is None for row in interaction.cells for cell in row) == 1
@@ -167,14 +167,14 @@ def test_importance_is_deterministic() -> None:
     """The same trials give the same shares and standard errors, to the bit."""
     chance = noise(1)
     runs = a_sweep({"a": range(4), "b": ["x", "y"], "c": [0.1, 0.2]}, lambda a, b, c: a + (b == "x") * c + chance())
-    assert effects(runs).importance == effects(runs).importance
+    assert measure_effects(runs).importance == measure_effects(runs).importance
 
 
 def test_the_standard_error_shrinks_with_trials() -> None:
     """More trials of the same sweep make the shares surer."""
     chance = noise(0.3)
     few, many = (
-        effects(a_sweep({"a": range(3), "b": range(4)}, lambda a, b: a + b / 2 + chance(), repeats)).importance
+        measure_effects(a_sweep({"a": range(3), "b": range(4)}, lambda a, b: a + b / 2 + chance(), repeats)).importance
         for repeats in (1, 12)
     )
     assert all(
@@ -210,7 +210,7 @@ def test_importance_is_refused_in_words(
     space: Mapping[str, list[Scalar]], value: Callable[..., float], reason: str | None
 ) -> None:
     """Too few trials, nothing to explain or nothing explained: it says so, with the number it takes."""
-    found = effects(a_sweep(space, value)).importance
+    found = measure_effects(a_sweep(space, value)).importance
     assert bool(found.shares) == (reason is None)
     assert (reason or "") in (found.refused or "")
 
@@ -236,7 +236,7 @@ def sampled() -> Effects:
         value = 0.8 + 0.1 * (number % 2) + 0.05 * hparams["rate"] + chance()  # type: ignore[operator]
         status = TrialState.FAILED if number == 7 else TrialState.FINISHED
         runs.append(a_run(number, hparams, value, swept=("batchnorm", "rate", "momentum"), status=status))
-    return effects(runs)
+    return measure_effects(runs)
 
 
 @pytest.mark.parametrize("width", [80, 100, 160])
@@ -265,10 +265,10 @@ def test_a_pipe_gets_it_plain(sampled: Effects) -> None:
 def test_odd_names_are_shown_literally() -> None:
     """Markup and control characters in names and values are characters, in the terminal and in figures."""
     runs = [a_run(n, {"[/b]<b>\x1b[31m": f"<img src=x {n}>"}, n) for n in range(2)]
-    text = drawn(effects(runs), 160)
+    text = drawn(measure_effects(runs), 160)
     assert r"[/b]<b>\x1b[31m" in text
     assert "<img src=x 0>" in text
-    ticks = marginals_figure(effects(runs))["layout"]["yaxis"]["ticktext"]
+    ticks = marginals_figure(measure_effects(runs))["layout"]["yaxis"]["ticktext"]
     assert ticks == [r"<b>[/b]&lt;b&gt;\x1b[31m</b>", "&lt;img src=x 0&gt;", "&lt;img src=x 1&gt;"]
 
 
@@ -291,7 +291,7 @@ def test_sweeps_are_told_apart() -> None:
     loss = Objective("loss", ACCURACY.tag, Goal.MIN)
     others = [replace(a_run(n, {"b": n}, n, sweep="other"), objective=loss, result=None) for n in range(3)]
     runs = [*(a_run(n, {"a": n}, n) for n in range(2)), *others, foreign("r", {"c": 1}, loss=[3.0])]
-    found = [effects(own) for own in by_sweep(runs).values()]
+    found = [measure_effects(own) for own in by_sweep(runs).values()]
     assert [(each.sweep, each.objective and each.objective.name, each.finished) for each in found] == [
         ("other", "loss", 3), ("s", "validation/accuracy", 2), (None, "loss", 1),
     ]  # fmt: skip
@@ -302,13 +302,13 @@ def test_what_follows_from_a_swept_value_is_no_effect() -> None:
     hparams: list[dict[str, Scalar]] = [{"optimizer": "sgd"}, {"optimizer": "adam", "beta_1": 0.9}]
     swept = [a_run(n, each, n, swept=("optimizer",)) for n, each in enumerate(hparams)]
     runs = [foreign(f"r{n}", each, loss=[n]) for n, each in enumerate(hparams)]
-    assert [marginal.name for marginal in effects(swept).marginals] == ["optimizer"]
-    assert {marginal.name for marginal in effects(runs).marginals} == {"optimizer", "beta_1"}
+    assert [marginal.name for marginal in measure_effects(swept).marginals] == ["optimizer"]
+    assert {marginal.name for marginal in measure_effects(runs).marginals} == {"optimizer", "beta_1"}
 
 
 def test_nothing_to_rank_by() -> None:
     """Runs without any scalar have levels and no numbers."""
-    found = effects([foreign(f"r{n}", {"a": n}) for n in range(2)])
+    found = measure_effects([foreign(f"r{n}", {"a": n}) for n in range(2)])
     assert found.objective is None
     assert [level.best for level in found.marginals[0].levels] == [None, None]
     assert found.importance.refused is not None

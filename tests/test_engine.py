@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hpdash.engine import Engine, Pass
-from hpdash.engine import _nodes as engine_nodes
-from hpdash.feed import EngineData, Part, epoch_order, tensor
-from hpdash.layers import Dense
-from hpdash.tracing import threefry
-from hpdash.weights import named
+from hpdash.engine.engine import Engine, Pass
+from hpdash.engine.engine import _nodes as engine_nodes
+from hpdash.engine.feed import EngineData, Part, epoch_order, tensor
+from hpdash.engine.layers import Dense
+from hpdash.engine.tracing import threefry
+from hpdash.logs.kept_weights import named
 
 LAYERS = keras.layers
 ZERO, ONE = np.zeros((), np.float32), np.ones((), np.float32)

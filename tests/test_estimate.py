@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hpdash import estimate
-from hpdash.estimate import COMPILE_SECONDS, EFFICIENCY, START_SECONDS, STEP_SECONDS, Size, mlp_work
+from hpdash.backends import estimate
+from hpdash.backends.estimate import COMPILE_SECONDS, EFFICIENCY, START_SECONDS, STEP_SECONDS, Size, mlp_work
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
 

@@ -20,21 +20,22 @@ from test_checkpoint import EPOCHS, kill, resume
 from test_train import HERE, Listener, run
 
 import hpdash
-from hpdash import data, logdir, weights
+from hpdash import data
 from hpdash.backends.base import Queue
+from hpdash.driver.runner import Options, run_sweep
 from hpdash.errors import DataError, LogdirError, SpecError
 from hpdash.evaluation import Evaluated, evaluate
 from hpdash.evaluation.scoring import Entrant, Scores, score
 from hpdash.evaluation.selection import pick_sweep, select
-from hpdash.journal import Journal, lock, read_journal
-from hpdash.kept import Kept
-from hpdash.looks import Look, Score
+from hpdash.journal.journal import Journal, lock, read_journal
+from hpdash.logs import kept_weights, layout
 from hpdash.reader import read
-from hpdash.runner import Options, run_sweep
+from hpdash.records import Ended, Event, Started, TrialResult, TrialSpec, TrialState
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
-from hpdash.train import Trainer
-from hpdash.trial import Ended, Event, Started, TrialResult, TrialSpec, TrialState
+from hpdash.sweep_folder.sweep_json import Kept
+from hpdash.testset import Look, Score
+from hpdash.training.trainer import Trainer
 
 SWEEP: dict[str, dict[str, Any]] = {
     "sweep": {"name": "s"},
@@ -73,7 +74,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, trainer: Trainer) -> Path:
     """Train three trials once; return the logs root."""
     logs = tmp_path_factory.mktemp("trained") / "logs"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hpdash.runner.LocalBackend", lambda *_: Here(trainer))
+        patch.setattr("hpdash.driver.runner.LocalBackend", lambda *_: Here(trainer))
         assert run_sweep(SWEEP, logs, Options(workers=1)).exit_code == 0
     return logs
 
@@ -111,7 +112,7 @@ def alone(folder: Path) -> np.ndarray[Any, Any]:
     part = dataset.x_train[split.train.start : split.train.stop].astype(np.float64)
     assert dataset.x_test is not None
     x = (dataset.x_test - part.mean()) / part.std()  # of the training part alone
-    kept = np.load(folder / logdir.WEIGHTS)
+    kept = np.load(folder / layout.WEIGHTS)
     layers = [keras.layers.Dense(12, "relu"), keras.layers.Dense(10, "softmax")]
     model = keras.Sequential([keras.Input((8, 8)), keras.layers.Flatten(), *layers])
     model.set_weights([kept[name] for name in ("hidden_1/kernel", "hidden_1/bias", "output/kernel", "output/bias")])
@@ -135,7 +136,7 @@ def test_the_ensemble_is_the_mean_of_what_plain_keras_predicts(looked: tuple[Pat
 def test_the_best_on_validation_are_selected_in_their_order(looked: tuple[Path, Evaluated]) -> None:
     """The order is the journal's best validation accuracy, with that epoch's weights, whatever the test set says."""
     logs, found = looked
-    results = {number: record.result for number, record in read_journal(logs / "s" / logdir.JOURNAL).latest.items()}
+    results = {number: record.result for number, record in read_journal(logs / "s" / layout.JOURNAL).latest.items()}
     best = {number: result.best["validation/accuracy"] for number, result in results.items() if result}
     assert [each.trial for each in found.look.scores] == sorted(best, key=lambda number: -best[number])
     for each in found.look.scores:
@@ -148,7 +149,7 @@ def test_the_best_on_validation_are_selected_in_their_order(looked: tuple[Path, 
 
 def test_a_look_is_in_the_journal_and_changes_no_state(looked: tuple[Path, Evaluated], trained: Path) -> None:
     """It is one more line, read back as it was written; every trial stands as before."""
-    before, after = (read_journal(logs / "s" / logdir.JOURNAL) for logs in (trained, looked[0]))
+    before, after = (read_journal(logs / "s" / layout.JOURNAL) for logs in (trained, looked[0]))
     assert [each.look for each in after.looks] == [looked[1].look]
     assert after.looks[0].seq == len(before.records) + 1
     assert after.records == before.records
@@ -181,18 +182,18 @@ def test_a_second_evaluation_opens_nothing(seen: Path) -> None:
 def test_scalars_that_a_death_has_left_out_are_added(seen: Path) -> None:
     """Where it died between the journal and the event files, the next call writes them, and opens nothing."""
     folder = trial_folder(seen / "s", 0)
-    last = logdir.event_files(folder)[-1]
+    last = layout.event_files(folder)[-1]
     lost = last.read_bytes()
     last.unlink()
     assert evaluate(seen, top=3).opened is False
-    assert len(logdir.event_files(folder)[-1].read_bytes()) == len(lost)
+    assert len(layout.event_files(folder)[-1].read_bytes()) == len(lost)
     assert "test/loss" in {run.number: run for run in read(seen).runs}[0].scalars
 
 
 def test_another_selection_needs_again_and_is_told_of_everywhere(seen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends with 2 and the reason; with --again it is look 2, in the table, `ls`, `show` and the report."""
     monkeypatch.setattr("hpdash.evaluation.in_child", lambda *_: Scores(360, ({"loss": 1.0, "accuracy": 0.5},), None))
-    journal = seen / "s" / logdir.JOURNAL
+    journal = seen / "s" / layout.JOURNAL
     look = read_journal(journal).looks[0].look
     best, *_, worst = look.scores
     lines = [line for line in journal.read_bytes().splitlines(keepends=True) if not line.startswith(b'{"look"')]
@@ -233,7 +234,7 @@ def test_the_driver_loads_no_tensorflow(looked: tuple[Path, Evaluated]) -> None:
 
 def hurt(path: Path) -> None:
     """Change one weight."""
-    kept = weights.read(path)
+    kept = kept_weights.read(path)
     kept["output/bias"][0] += 1
     np.savez(path, **kept)  # type: ignore[arg-type]
 
@@ -250,12 +251,12 @@ def test_damaged_weights_open_nothing(logs: Path, harm: Any, reason: str, monkey
     """Weights that are not the journal's end it with 4, before the test set, and `hpdash verify` finds them."""
     monkeypatch.setattr("hpdash.evaluation.in_child", lambda work, job, _: work(job, None))
     for folder in (logs / "s").glob("000*"):
-        harm(folder / logdir.WEIGHTS)
+        harm(folder / layout.WEIGHTS)
     with pytest.raises(LogdirError, match=reason):
         evaluate(logs)
-    assert read_journal(logs / "s" / logdir.JOURNAL).looks == ()
+    assert read_journal(logs / "s" / layout.JOURNAL).looks == ()
     found = hpdash.verify(logs).checked.damage
-    assert [each.path.name for each in found] == [logdir.WEIGHTS] * 3
+    assert [each.path.name for each in found] == [layout.WEIGHTS] * 3
 
 
 def test_a_driver_that_runs_the_sweep_is_in_the_way(logs: Path) -> None:
@@ -331,7 +332,7 @@ def test_data_without_a_test_set_are_refused(tmp_path: Path) -> None:
     sweep = parse_sweep({"data": {"name": "own.npz"}, "hparams": {"epochs": [1]}}, name="own", folder=tmp_path)
     (spec,) = trials(sweep)
     with pytest.raises(DataError, match="expected a test set, x_test and y_test, found none") as caught:
-        score(([Entrant("own/0000", spec, tmp_path / logdir.WEIGHTS, "", 0.5)], tmp_path), lambda _: None)
+        score(([Entrant("own/0000", spec, tmp_path / layout.WEIGHTS, "", 0.5)], tmp_path), lambda _: None)
     assert caught.value.exit_code == 4
 
 
@@ -339,7 +340,7 @@ def test_a_look_is_read_as_it_was_written(tmp_path: Path) -> None:
     """Its line has every field, numbers that JSON has no numbers for too, and an older hpdash takes it for newer."""
     score = Score(3, 2, "ab", 0.5, {"loss": float("inf"), "accuracy": 0.25})
     look = Look(2, "mnist", 10, "validation/accuracy", "max", (score,), {"loss": float("-inf"), "accuracy": 0.5})
-    path = tmp_path / logdir.JOURNAL
+    path = tmp_path / layout.JOURNAL
     with Journal.open(path) as journal:
         journal.append(3, TrialState.FINISHED, 1, TrialResult(TrialState.FINISHED))
         journal.append_look(look)
@@ -362,7 +363,7 @@ def one(objective: dict[str, str], log: dict[str, Any]) -> TrialSpec:
 
 def kept(folder: Path) -> dict[str, bytes]:
     """Return the kept weights of a run."""
-    return {name: values.tobytes() for name, values in weights.read(folder / logdir.WEIGHTS).items()}
+    return {name: values.tobytes() for name, values in kept_weights.read(folder / layout.WEIGHTS).items()}
 
 
 def test_a_trial_killed_between_a_best_and_its_checkpoint_keeps_the_right_weights(
@@ -374,16 +375,16 @@ def test_a_trial_killed_between_a_best_and_its_checkpoint_keeps_the_right_weight
     assert whole.best_epoch == EPOCHS  # so that files run ahead of the only checkpoint, after epoch 2
     for epoch in (1, 3):
         folder = kill(trainer, spec, tmp_path / str(epoch), epoch)
-        assert logdir.waiting_weights(folder)
+        assert layout.waiting_weights(folder)
         result = resume(trainer, spec, folder)
         assert (result.kept_epoch, result.kept_sha256) == (whole.kept_epoch, whole.kept_sha256)
         assert kept(folder) == kept(tmp_path / "whole" / folder.name)
-        assert logdir.waiting_weights(folder) == []
+        assert layout.waiting_weights(folder) == []
 
 
-def keeper(run_folder: Path, epoch: int, before: weights.Kept | None = None) -> weights.Weights:
+def keeper(run_folder: Path, epoch: int, before: kept_weights.Kept | None = None) -> kept_weights.Weights:
     """Return what keeps weights that are the number of an epoch, of which it is given those."""
-    made = weights.Weights(run_folder, weights.BEST, lambda: [("a/b", np.full(3, float(epoch)))], before)
+    made = kept_weights.Weights(run_folder, kept_weights.BEST, lambda: [("a/b", np.full(3, float(epoch)))], before)
     made.after_best(epoch)
     return made
 
@@ -406,11 +407,11 @@ def test_kept_weights_follow_the_checkpoint(tmp_path: Path, when: str, epoch: in
         told = second.sync()
     elif when == "at the end":  # whose checkpoint tells of the first, while the file has the second
         second.end(3, best_epoch=2)
-    again = weights.Weights(tmp_path, weights.BEST, lambda: [], told)
-    assert logdir.waiting_weights(tmp_path) == []
+    again = kept_weights.Weights(tmp_path, kept_weights.BEST, lambda: [], told)
+    assert layout.waiting_weights(tmp_path) == []
     assert again.end(3, best_epoch=epoch or 1).get("kept_epoch") == epoch
-    path = tmp_path / logdir.WEIGHTS
-    assert (weights.read(path)["a/b"][0] if path.exists() else None) == epoch
+    path = tmp_path / layout.WEIGHTS
+    assert (kept_weights.read(path)["a/b"][0] if path.exists() else None) == epoch
 
 
 @pytest.mark.parametrize(("mode", "epoch"), [("best", 1), ("last", EPOCHS), ("none", None)])
@@ -423,8 +424,8 @@ def test_the_sweep_file_says_which_weights_are_kept(
     assert result.best_epoch == 1
     assert result.kept_epoch == epoch
     assert (result.kept_sha256 == result.weights_sha256) is (mode == "last")
-    path = tmp_path / f"{spec.number:04d}" / logdir.WEIGHTS
+    path = tmp_path / f"{spec.number:04d}" / layout.WEIGHTS
     assert path.exists() is (mode != "none")
     if mode != "none":
-        assert weights.digest(weights.read(path).items()) == result.kept_sha256
-        assert set(weights.read(path)) == {"hidden_1/kernel", "hidden_1/bias", "output/kernel", "output/bias"}
+        assert kept_weights.digest(kept_weights.read(path).items()) == result.kept_sha256
+        assert set(kept_weights.read(path)) == {"hidden_1/kernel", "hidden_1/bias", "output/kernel", "output/bias"}

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import api_pb2, metadata
 
-from hpdash import logdir
 from hpdash.errors import LogdirError
-from hpdash.experiment import Column, Discrete, Interval, Metric, Sheet, experiment, merge, refresh
+from hpdash.logs import layout
+from hpdash.logs.experiment import Column, Discrete, Interval, Metric, Sheet, experiment, merge, refresh
 
 BATCHNORM = Column("batchnorm", True, Discrete(("none", "before")))
 RATE = Column("learning_rate", True, Interval(0.001, 0.1))
@@ -168,13 +168,13 @@ def test_clashing_types_are_a_string(domain: Discrete | None, kept: list[object]
 def add_sweep(root: Path, name: str, *columns: Column) -> Path:
     """Make a sweep's folder with a sweep.json."""
     (root / name).mkdir()
-    (root / name / logdir.SWEEP_JSON).write_text(json.dumps(Sheet(columns, (LOSS,)).to_json()))
+    (root / name / layout.SWEEP_JSON).write_text(json.dumps(Sheet(columns, (LOSS,)).to_json()))
     return root / name
 
 
 def names_shown(sweep: Path) -> set[str]:
     """Read the one record of a sweep through TensorBoard."""
-    (folder,) = logdir.experiment_folders(sweep)
+    (folder,) = layout.experiment_folders(sweep)
     content = EventAccumulator(str(folder)).Reload().SummaryMetadata(metadata.EXPERIMENT_TAG).plugin_data.content
     return {info.name for info in metadata.parse_experiment_plugin_data(content).hparam_infos}
 
@@ -183,31 +183,31 @@ def test_every_sweep_shows_all_columns_as_sweeps_come_and_go(tmp_path: Path) -> 
     """Each sweep has one record, the union over the root, in a folder new to TensorBoard whenever it changed."""
     one = add_sweep(tmp_path, "one", BATCHNORM)
     assert refresh(tmp_path) == []
-    first = logdir.experiment_folders(one)
+    first = layout.experiment_folders(one)
     assert names_shown(one) == {"batchnorm"}
     two = add_sweep(tmp_path, "two", RATE)
     refresh(tmp_path)
     assert names_shown(one) == names_shown(two) == {"batchnorm", "learning_rate"}
-    assert logdir.experiment_folders(one) != first
-    (two / logdir.SWEEP_JSON).unlink()
+    assert layout.experiment_folders(one) != first
+    (two / layout.SWEEP_JSON).unlink()
     refresh(tmp_path)
-    assert logdir.experiment_folders(one) == first
+    assert layout.experiment_folders(one) == first
 
 
 def test_refresh_writes_nothing_when_nothing_changed(tmp_path: Path) -> None:
     """A second refresh leaves every file as it is."""
     add_sweep(tmp_path, "one", BATCHNORM)
     refresh(tmp_path)
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.name != logdir.ROOT_LOCK}
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.name != layout.ROOT_LOCK}
     refresh(tmp_path)
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.name != logdir.ROOT_LOCK} == before
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.name != layout.ROOT_LOCK} == before
 
 
 def test_refresh_completes_what_was_interrupted(tmp_path: Path) -> None:
     """A record folder that was made but not filled is filled; the old record is there until then."""
     one = add_sweep(tmp_path, "one", BATCHNORM)
     refresh(tmp_path)
-    (folder,) = logdir.experiment_folders(one)
+    (folder,) = layout.experiment_folders(one)
     (event_file,) = folder.iterdir()
     event_file.rename(folder / "experiment.part")
     refresh(tmp_path)
@@ -220,7 +220,7 @@ def test_refresh_deletes_only_its_own_folders(tmp_path: Path) -> None:
     (one / "hparams-mine").mkdir()
     (one / "hparams-0123456789ab").mkdir()
     refresh(tmp_path)
-    left = {path.name for path in logdir.experiment_folders(one)}
+    left = {path.name for path in layout.experiment_folders(one)}
     assert "hparams-mine" in left
     assert "hparams-0123456789ab" not in left
 
@@ -245,9 +245,9 @@ def test_an_unreadable_sweep_is_named_and_left_out(tmp_path: Path, text: str) ->
     """One damaged sweep.json is warned of and does not keep the other sweeps from their record."""
     one = add_sweep(tmp_path, "one", BATCHNORM)
     (tmp_path / "two").mkdir()
-    (tmp_path / "two" / logdir.SWEEP_JSON).write_bytes(text.encode("latin-1"))
+    (tmp_path / "two" / layout.SWEEP_JSON).write_bytes(text.encode("latin-1"))
     (warning,) = refresh(tmp_path)
-    assert str(tmp_path / "two" / logdir.SWEEP_JSON) in warning
+    assert str(tmp_path / "two" / layout.SWEEP_JSON) in warning
     assert names_shown(one) == {"batchnorm"}
 
 

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made import foreign, series, trial
 
+from hpdash.api.exporting import Export, export_runs
 from hpdash.errors import SpecError
+from hpdash.records import TrialState
 from hpdash.runs import Run
-from hpdash.trial import TrialState
-from hpdash.views.export import Export, export
 
 RUNS = [
     trial(0, 0.1 + 0.2, 0.25, repeats=2, hparams={"lr": 1e-7, "deep": True}),
@@ -34,7 +34,7 @@ def rows(found: Export) -> list[dict[str, str]]:
 
 def test_a_trial_is_a_row_with_all_of_it() -> None:
     """Ids, seeds, states, settings and every metric, last and best, stand in a run's row; what it lacks is empty."""
-    first, second, third = rows(export(RUNS))
+    first, second, third = rows(export_runs(RUNS))
     assert (first["id"], first["trial"], first["seed"], first["status"]) == ("s/0000", "0", "0", "finished")
     assert (first["best"], first["epoch"], first["last"]) == ("0.30000000000000004", "1", "0.25")
     assert (first["objective"], first["goal"], first["group"]) == ("validation/accuracy", "max", "s/0000")
@@ -49,7 +49,7 @@ def test_a_trial_is_a_row_with_all_of_it() -> None:
 
 def test_a_point_of_a_series_is_a_row() -> None:
     """A series has a row a point: which run, tag and step, when, and the value."""
-    found = export(RUNS, "series")
+    found = export_runs(RUNS, "series")
     assert [tuple(row.values()) for row in rows(found)] == [
         ("s/0000-x=0", "s/0000", "s", "0", "validation/epoch_accuracy", "1", "1001.0", "0.30000000000000004"),
         ("s/0000-x=0", "s/0000", "s", "0", "validation/epoch_accuracy", "2", "1002.0", "0.25"),
@@ -61,7 +61,7 @@ def test_a_point_of_a_series_is_a_row() -> None:
 def test_best_of_what_hpdash_sums_up_is_not_exported() -> None:
     """`best/accuracy` is a best already: it has a last value and no best of its own."""
     run = replace(trial(0, 0.5), scalars={"best/accuracy": series(0.5)})
-    columns = export([run]).columns
+    columns = export_runs([run]).columns
     assert "last.best/accuracy" in columns
     assert "best.best/accuracy" not in columns
 
@@ -70,18 +70,18 @@ def test_best_of_what_hpdash_sums_up_is_not_exported() -> None:
 def test_csv_and_json_are_exact(values: list[float], text: str) -> None:
     """Every float comes back with its bits, every text as it was."""
     run = replace(foreign("f", {text: text}), scalars={text: series(*values)})
-    for row, value in zip(rows(export([run], "series")), values, strict=True):
+    for row, value in zip(rows(export_runs([run], "series")), values, strict=True):
         assert repr(float(row["value"])) == repr(value)
         assert row["tag"] == text
-    assert rows(export([run]))[0][f"hparams.{text}"] == text
-    (back,) = json.loads(export([run]).encoded("json"))
+    assert rows(export_runs([run]))[0][f"hparams.{text}"] == text
+    (back,) = json.loads(export_runs([run]).encoded("json"))
     assert back[f"hparams.{text}"] == text
     assert repr(float(back[f"last.{text}"])) == repr(values[-1])
 
 
 def test_texts_are_quoted_and_never_changed() -> None:
     """A text that a spreadsheet might take for a formula is quoted and exact, numbers are bare."""
-    found = export([foreign("=1+1", {"@x": "-2"}, epoch_loss=[0.5])]).to_csv()
+    found = export_runs([foreign("=1+1", {"@x": "-2"}, epoch_loss=[0.5])]).to_csv()
     assert found.split("\n")[1].startswith('"=1+1","=1+1","",')
     assert '"-2"' in found
     assert ",0.5," in found
@@ -91,7 +91,7 @@ def test_parquet_has_the_same_rows() -> None:
     """A Parquet file has the columns and values of the rest; a column of mixed kinds is one of texts."""
     parquet = pytest.importorskip("pyarrow.parquet")
     runs = [*RUNS, foreign("g", {"units": "many"}, epoch_loss=[1])]
-    table = parquet.read_table(io.BytesIO(export(runs).encoded("parquet")))
+    table = parquet.read_table(io.BytesIO(export_runs(runs).encoded("parquet")))
     assert table.column("best").to_pylist() == [0.1 + 0.2, None, None, 1.0]
     assert table.column("seed").to_pylist() == [0, 1, None, None]
     assert table.column("hparams.units").to_pylist() == [None, None, "3", "many"]
@@ -102,7 +102,7 @@ def test_parquet_has_the_same_rows() -> None:
 def test_nothing_is_exported_as_nothing(what: str) -> None:
     """Without runs there is a header and no row, in every format."""
     nothing: list[Run] = []
-    found = export(nothing, what)
+    found = export_runs(nothing, what)
     assert found.to_csv().count("\n") == 1
     assert found.to_json() == []
     assert pytest.importorskip("pyarrow.parquet").read_table(io.BytesIO(found.to_parquet())).num_rows == 0
@@ -112,7 +112,7 @@ def test_parquet_without_its_extra_says_how_to_get_it(monkeypatch: pytest.Monkey
     """Where pyarrow is absent, one line says what to install."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(SpecError) as raised:
-        export(RUNS).to_parquet()
+        export_runs(RUNS).to_parquet()
     assert str(raised.value) == 'Parquet needs pyarrow: pip install "hpdash[parquet]"'
 
 
@@ -120,9 +120,9 @@ def test_what_is_no_kind_of_row_is_refused() -> None:
     """There are trials and series to export."""
     odd: Any = "histograms"
     with pytest.raises(SpecError, match="trials or series, found 'histograms'"):
-        export(RUNS, odd)
+        export_runs(RUNS, odd)
 
 
 def test_half_characters_are_escaped() -> None:
     """A name that is no text in UTF-8 is exported with the odd half escaped."""
-    assert b"\\udc80" in export([foreign("\udc80")]).encoded("csv")
+    assert b"\\udc80" in export_runs([foreign("\udc80")]).encoded("csv")

@@ -11,9 +11,10 @@ import pytest
 from commands import hpdash
 from driven import finished, run, snapshot, started
 
-from hpdash import logdir, runner
+from hpdash.api import read_runs
+from hpdash.driver import runner
 from hpdash.errors import LockedError, SpecError
-from hpdash.reading import read_runs
+from hpdash.logs import layout
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
 
@@ -107,11 +108,11 @@ def test_extended_twice_and_cut_off(tmp_path: Path) -> None:
         written(tmp_path, GRID.replace("[1.0, 2.0]", values))
         run(path, extend=True)
     assert [a for a, *_ in points(path)] == [1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 0.5, 0.5]
-    journal = tmp_path / "logs" / "more" / logdir.JOURNAL
+    journal = tmp_path / "logs" / "more" / layout.JOURNAL
     journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-4]))
     _, told = run(path)
     assert started(told) == [6, 7]
-    assert json.loads((tmp_path / "logs" / "more" / logdir.SWEEP_JSON).read_text())["trials"] == 8
+    assert json.loads((tmp_path / "logs" / "more" / layout.SWEEP_JSON).read_text())["trials"] == 8
 
 
 def test_more_listed_trials(tmp_path: Path) -> None:
@@ -164,7 +165,7 @@ def test_extended_by_another_driver_meanwhile(tmp_path: Path, monkeypatch: pytes
 
     def extend_first(*arguments: Any) -> None:
         monkeypatch.setattr(runner, "_fetch_missing", fetch_missing)
-        record = tmp_path / "logs" / "more" / logdir.SWEEP_JSON
+        record = tmp_path / "logs" / "more" / layout.SWEEP_JSON
         known = json.loads(record.read_text())
         known["tried"] = [{"a": 9.0, "b": 0.1}]
         record.write_text(json.dumps(known))

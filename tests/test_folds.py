@@ -15,8 +15,8 @@ from made import ACCURACY, foreign, series, trial
 from hpdash.analysis.folds import Stat, caveats, differing, field_of, grouped, rank, sort_key, value_of
 from hpdash.analysis.objective import best, goal_of, last, objective_of, seconds, trained
 from hpdash.goal import Goal
+from hpdash.records import TrialState
 from hpdash.runs import Objective, Run
-from hpdash.trial import TrialState
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2))

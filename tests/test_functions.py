@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hpdash.errors import SpecError
-from hpdash.functions import load_function
+from hpdash.system.user_functions import load_function
 
 SOURCE = """
 import {neighbour}

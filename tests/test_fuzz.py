@@ -20,9 +20,10 @@ from tensorboard.compat.proto import event_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 from weights_logs import opened
 
-from hpdash import logdir, reading
-from hpdash.entries import _line
+from hpdash import api
 from hpdash.errors import HpdashError
+from hpdash.journal.entries import _line
+from hpdash.logs import layout
 from hpdash.plugin.catalogue import read_catalogue
 from hpdash.plugin.distributions import distributions_impl
 from hpdash.plugin.spread import spread_impl
@@ -64,17 +65,17 @@ def copied(folder: Path) -> Path:
 
 def commands(root: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Yield the reading commands: what each reads, draws and gives as JSON."""
-    runs = [run.name for run in reading.read_runs(root).found.runs]
-    yield "ls", lambda: shown(reading.read_runs(root))
-    yield "ls --objective", lambda: shown(reading.read_runs(root, objective="loss", goal="min"))
-    yield "effects", lambda: shown(reading.effects(root))
-    yield "verify", lambda: shown(reading.verify(root))
-    yield "compare", lambda: shown(reading.compare(root, "loss"))
-    yield "compare --by", lambda: shown(reading.compare(root, "loss", "does"))
-    yield "export", lambda: [reading.export(root, what).encoded("csv") for what in ("trials", "series")]
-    yield "report", lambda: reading.report(root, root.parent / "report.html")
+    runs = [run.name for run in api.read_runs(root).found.runs]
+    yield "ls", lambda: shown(api.read_runs(root))
+    yield "ls --objective", lambda: shown(api.read_runs(root, objective="loss", goal="min"))
+    yield "effects", lambda: shown(api.effects(root))
+    yield "verify", lambda: shown(api.verify(root))
+    yield "compare", lambda: shown(api.compare(root, "loss"))
+    yield "compare --by", lambda: shown(api.compare(root, "loss", "does"))
+    yield "export", lambda: [api.export(root, what).encoded("csv") for what in ("trials", "series")]
+    yield "report", lambda: api.report(root, root.parent / "report.html")
     for name in runs[:3]:
-        yield f"show {name}", lambda name=name: shown(reading.show(name, root))  # type: ignore[misc]
+        yield f"show {name}", lambda name=name: shown(api.show(name, root))  # type: ignore[misc]
 
 
 def shown(found: Any) -> None:
@@ -109,7 +110,7 @@ def read_by_all(root: Path) -> None:
 def test_a_sweeps_record_may_say_anything(tmp_path: Path, sweep: str, seed: int) -> None:
     """Any value of sweep.json may be of any kind and size, or missing."""
     root, source = copied(tmp_path / "logs"), random.Random(seed)
-    path = root / sweep / logdir.SWEEP_JSON
+    path = root / sweep / layout.SWEEP_JSON
     known = json.loads(path.read_bytes())
     for _ in range(source.randint(1, 3)):
         known = mutated(known, source)
@@ -123,7 +124,7 @@ def test_a_sweeps_record_may_say_anything(tmp_path: Path, sweep: str, seed: int)
 def test_a_journal_may_say_anything(tmp_path: Path, sweep: str, seed: int) -> None:
     """Lines whose checksum is right and whose values are odd, and lines that are torn or mixed up."""
     root, source = copied(tmp_path / "logs"), random.Random(seed)
-    path = root / sweep / logdir.JOURNAL
+    path = root / sweep / layout.JOURNAL
     lines = path.read_bytes().splitlines(keepends=True)
     for _ in range(source.randint(1, 4)):
         index = source.randrange(len(lines))

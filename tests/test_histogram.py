@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from hpdash.histogram import NEAR_ZERO, Histogram, band, mixture, shared_edges, union
+from hpdash.histograms.histogram import NEAR_ZERO, Histogram, band, mixture, shared_edges, union
 
 
 @given(

@@ -12,11 +12,11 @@ import tensorflow as tf
 from test_engine import make_data, make_model
 from test_train import HERE, run, specs
 
-from hpdash import models, optimizers
-from hpdash.engine import Engine
-from hpdash.hyper import Hyper, hold, hypers
-from hpdash.train import Trainer, engine_data
-from hpdash.trial import TrialSpec
+from hpdash.engine import models, optimizers
+from hpdash.engine.engine import Engine
+from hpdash.engine.hyper import Hyper, hold, hypers
+from hpdash.records import TrialSpec
+from hpdash.training.trainer import Trainer, engine_data
 
 SGD: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.05}
 OF_MODEL = {"dropout": [0.1, 0.5], "noise": [0.1, 0.5], "l1": [1e-4, 1e-3], "l2": [1e-4, 1e-2]}

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpdash import logdir
 from hpdash.errors import LockedError, LogdirError
-from hpdash.journal import Journal, Record, Replay, lock, read_journal
-from hpdash.trial import TrialResult, TrialState
+from hpdash.journal.journal import Journal, Record, Replay, lock, read_journal
+from hpdash.logs import layout
+from hpdash.records import TrialResult, TrialState
 
 numbers = st.floats(allow_nan=False) | st.just(float("inf")) | st.integers(-9, 9)
 metrics = st.dictionaries(st.text(), numbers, max_size=3)
@@ -77,7 +77,7 @@ def test_the_checksum_is_of_the_sorted_compact_json() -> None:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Name a journal that is not there yet."""
-    return tmp_path / logdir.JOURNAL
+    return tmp_path / layout.JOURNAL
 
 
 def write(path: Path, trials: int = 3) -> list[Record]:
@@ -111,7 +111,7 @@ def test_torn_at_every_byte_of_the_last_line(path: Path) -> None:
     start = data.rindex(b"\n", 0, -1) + 1
     for end in range(start, len(data)):
         path.write_bytes(data[:end])
-        kept = path.with_name(f"{logdir.JOURNAL}.damaged-1")
+        kept = path.with_name(f"{layout.JOURNAL}.damaged-1")
         kept.unlink(missing_ok=True)
         torn = start < end < len(data) - 1  # a line that lacks only its newline is whole
         assert len(read_journal(path).warnings) == torn
@@ -138,7 +138,7 @@ def test_what_a_crash_left_at_the_end_is_cut_off(path: Path, tail: bytes) -> Non
             assert journal.latest == {record.trial: record for record in done}
             assert str(len(data)) in journal.warnings[-1]
         assert path.read_bytes() == data
-        assert path.with_name(f"{logdir.JOURNAL}.damaged-{number}").read_bytes() == data + tail
+        assert path.with_name(f"{layout.JOURNAL}.damaged-{number}").read_bytes() == data + tail
 
 
 def test_a_flipped_byte_costs_its_line_only(path: Path) -> None:
@@ -223,8 +223,8 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from hpdash.errors import LogdirError
-from hpdash.journal import Journal
-from hpdash.trial import TrialState
+from hpdash.journal.journal import Journal
+from hpdash.records import TrialState
 path = Path(sys.argv[1])
 journal = Journal.open(path)
 journal.append(0, TrialState.RUNNING, 1)
@@ -253,7 +253,7 @@ def test_a_line_that_does_not_fit_leaves_no_trace(path: Path) -> None:
 HOLDER = """
 import sys, time
 from pathlib import Path
-from hpdash.journal import lock
+from hpdash.journal.journal import lock
 with lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -14,11 +14,11 @@ import pytest
 from made import ACCURACY, foreign, series, trial
 from rich.console import Console
 
+from hpdash.analysis.ranking import listings, to_json
 from hpdash.errors import SpecError
+from hpdash.records import TrialState
 from hpdash.runs import Run, Series
-from hpdash.trial import TrialState
-from hpdash.views.listed import MOST, draw
-from hpdash.views.listing import listings, to_json
+from hpdash.views.terminal.ls import MOST, draw
 from hpdash.views.text import json_text
 
 HOSTILE = "[/b]\x1b[31m\n<img>"

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import settings as limited
 from hypothesis import strategies as st
 
-from hpdash import markdown
 from hpdash.goal import Goal
-from hpdash.outline import Layer
-from hpdash.trial import TrialSpec, visible
+from hpdash.logs import text_tab
+from hpdash.logs.outline import Layer
+from hpdash.records import TrialSpec, visible
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # of the html5lib that TensorBoard brings
@@ -63,7 +63,7 @@ def spec(swept: dict[str, Any], settings: dict[str, dict[str, Any]]) -> TrialSpe
 
 def test_settings_begin_with_what_is_swept() -> None:
     """The swept ones come first and bold, then what else is set, the seed and the versions that are known."""
-    text = markdown.settings(spec({"batchnorm": "before"}, SETTINGS), {"keras": "3.15", "hpdash": None})
+    text = text_tab.settings(spec({"batchnorm": "before"}, SETTINGS), {"keras": "3.15", "hpdash": None})
     assert rendered(text).rows == [
         ["setting", "value"],
         ["model.batchnorm", "before"],
@@ -82,7 +82,7 @@ def test_settings_begin_with_what_is_swept() -> None:
 def test_a_model_ends_with_all_its_parameters() -> None:
     """Each layer has a row, and the last one has the sums."""
     layers = [Layer("hidden_1", "Dense", "(None, 300)", 235_500, 0), Layer("norm", "BatchNormalization", "", 600, 600)]
-    assert rendered(markdown.model(layers)).rows == [
+    assert rendered(text_tab.model(layers)).rows == [
         ["layer", "kind", "output shape", "trainable", "not trainable"],
         ["hidden_1", "Dense", "(None, 300)", "235,500", "0"],
         ["norm", "BatchNormalization", "", "600", "600"],
@@ -119,8 +119,8 @@ def test_no_text_is_syntax(text: str) -> None:
 
 def shown_as_themselves(text: str) -> None:
     """Look for a text in both tables."""
-    table = rendered(markdown.settings(spec({"note": text}, {**SETTINGS, "model": {"note": text}}), {}))
+    table = rendered(text_tab.settings(spec({"note": text}, {**SETTINGS, "model": {"note": text}}), {}))
     assert table.rows[1] == ["model.note", visible(text).strip()]
-    layers = rendered(markdown.model([Layer(text, "Dense", "", 1, 0)]))
+    layers = rendered(text_tab.model([Layer(text, "Dense", "", 1, 0)]))
     assert layers.rows[1] == [visible(text).strip(), "Dense", "", "1", "0"]
     assert table.tags | layers.tags == {"table", "thead", "tbody", "tr", "th", "td", "strong"}

@@ -11,9 +11,9 @@ import pytest
 import tensorflow as tf
 from scipy.stats import kstest, kurtosis
 
-from hpdash import models
-from hpdash.layers import TURNED, Dense, Maxout, Noise, Penalty, natural
-from hpdash.optimizers import OPTIMIZERS, SGD
+from hpdash.engine import models
+from hpdash.engine.layers import TURNED, Dense, Maxout, Noise, Penalty, natural
+from hpdash.engine.optimizers import OPTIMIZERS, SGD
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
 

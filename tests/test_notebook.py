@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from hpdash.views.notebook import in_notebook
+from hpdash.views.web.notebook import in_notebook
 
 CELLS = {
     "sweep": """

@@ -13,8 +13,9 @@ import zoo
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 from test_train import HERE, specs
 
-from hpdash import logdir, models, outline
-from hpdash.outline import Layer
+from hpdash.engine import models
+from hpdash.logs import layout, outline
+from hpdash.logs.outline import Layer
 
 SHAPE = (8, 8)
 
@@ -92,7 +93,7 @@ def test_layers_are_read_back(tmp_path: Path) -> None:
     layers = (Layer("a\ud800", "Dense", "(None, 3)", 1, 2),)
     outline.write(tmp_path, layers)
     assert outline.read(tmp_path) == layers
-    path = tmp_path / logdir.MODEL
+    path = tmp_path / layout.MODEL
     path.write_text(json.dumps([{**each, "newer": 1} for each in json.loads(path.read_text())]))
     assert outline.read(tmp_path) == layers
 
@@ -115,7 +116,7 @@ def test_layers_are_read_back(tmp_path: Path) -> None:
 def test_damage_is_as_if_nothing_were_kept(content: str | None, tmp_path: Path) -> None:
     """Who shows a run shows the rest of it."""
     if content is not None:
-        (tmp_path / logdir.MODEL).write_text(content)
+        (tmp_path / layout.MODEL).write_text(content)
     assert outline.read(tmp_path) == ()
 
 

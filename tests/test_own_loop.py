@@ -20,12 +20,12 @@ from test_train import Listener
 from test_train import run as run_trial
 
 import hpdash
-from hpdash import checkpoint, logdir
-from hpdash.journal import read_journal
+from hpdash.journal.journal import read_journal
+from hpdash.logs import checkpoint, layout
+from hpdash.records import Started, TrialSpec, TrialState
 from hpdash.search import trials
 from hpdash.spec import load_sweep, parse_sweep
-from hpdash.train import Trainer
-from hpdash.trial import Started, TrialSpec, TrialState
+from hpdash.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
 EPOCHS = 4
@@ -62,7 +62,7 @@ def test_killed_it_goes_on_to_the_same_bits(home: Path, loop: str, tmp_path: Pat
     assert whole.error is None, whole.traceback
     assert whole.metrics["validation/accuracy"] > 0.5
     run_folder = kill(trainer, spec, tmp_path / "torn", epoch=3)
-    assert checkpoint.read(run_folder / logdir.CHECKPOINT).epoch == 2
+    assert checkpoint.read(run_folder / layout.CHECKPOINT).epoch == 2
     assert same(resume(trainer, spec, run_folder), whole)
     assert series(tmp_path / "torn") == series(tmp_path / "whole")
 
@@ -119,7 +119,7 @@ def test_asked_to_stop_it_ends_its_epoch_and_keeps_it(home: Path, tmp_path: Path
     stopped = run_trial(Trainer(home), spec, tmp_path / "torn", Listener(calls=2))
     assert (stopped.state, stopped.epochs) == (TrialState.INTERRUPTED, 2)
     (run_folder,) = (tmp_path / "torn").iterdir()
-    assert checkpoint.read(run_folder / logdir.CHECKPOINT).epoch == 2
+    assert checkpoint.read(run_folder / layout.CHECKPOINT).epoch == 2
     again = resume(Trainer(home), spec, run_folder)
     assert same(again, whole)
     assert again.metrics["validation/accuracy"] == EPOCHS
@@ -176,7 +176,7 @@ def test_what_is_no_array_is_refused(home: Path, tmp_path: Path, what: str) -> N
     assert result.state is TrialState.FAILED
     assert "expected arrays and numbers" in (result.error or "")
     assert repr(what) in (result.error or "")
-    assert not list(tmp_path.rglob(f"{logdir.CHECKPOINT}*"))
+    assert not list(tmp_path.rglob(f"{layout.CHECKPOINT}*"))
 
 
 # One net by two ways to write it; the first waits in its second epoch until it is told to go on.
@@ -244,7 +244,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_raw_tensorflow_killed_goes_on_to_the_same_bits(killed: Path, tmp_path: Path) -> None:
     """kill -9 in an epoch: weights, scalars and histograms are an undisturbed run's, and the session ends once."""
-    records = read_journal(killed / logdir.JOURNAL).records
+    records = read_journal(killed / layout.JOURNAL).records
     assert [record.state for record in records if record.trial == 0] == [
         TrialState.RUNNING, TrialState.KILLED, TrialState.RUNNING, TrialState.FINISHED
     ]  # fmt: skip
@@ -252,7 +252,7 @@ def test_raw_tensorflow_killed_goes_on_to_the_same_bits(killed: Path, tmp_path: 
     whole, spec = tmp_path / torn.name, trials(load_sweep(home / "levels.toml"))[0]
     assert Trainer(home).run(spec, whole, "levels/0000", Listener()).state is TrialState.FINISHED
     assert series(tmp_path) == {key: value for key, value in series(killed).items() if key[0].startswith(torn.name)}
-    assert (torn / logdir.WEIGHTS).read_bytes() == (whole / logdir.WEIGHTS).read_bytes()
+    assert (torn / layout.WEIGHTS).read_bytes() == (whole / layout.WEIGHTS).read_bytes()
     assert session_ends(torn) == [api_pb2.STATUS_SUCCESS]
 
 

@@ -16,19 +16,19 @@ from hypothesis import strategies as st
 from made import foreign, series, trial
 from rich.console import Console
 
-from hpdash import logdir
 from hpdash.errors import SpecError
-from hpdash.histogram import Histogram
-from hpdash.kept import Kept, kept
-from hpdash.known import NOTHING
-from hpdash.outline import Layer
+from hpdash.histograms.histogram import Histogram
+from hpdash.logs import layout
+from hpdash.logs.outline import Layer
+from hpdash.records import TrialSpec, TrialState
 from hpdash.runs import Damage, HistogramSeries, Run
 from hpdash.search import trials
 from hpdash.spec import Sweep, parse_sweep
-from hpdash.trial import TrialSpec, TrialState
-from hpdash.views.page import Page, draw, find, to_json
-from hpdash.views.recipe import recipe
+from hpdash.spec.known import NOTHING
+from hpdash.sweep_folder.recipe import recipe
+from hpdash.sweep_folder.sweep_json import Kept, kept
 from hpdash.views.statistics import BARS, sparkline, statistics
+from hpdash.views.terminal.show import Page, draw, find, to_json
 from hpdash.views.text import json_text
 
 HOSTILE = "[/b]\x1b[31m<img>"
@@ -170,7 +170,7 @@ def test_statistics_are_those_of_the_values() -> None:
 def test_the_share_that_was_not_finite_is_the_logged_one() -> None:
     """The share of values that were NaN or infinite comes from the series beside the histogram, at its step."""
     lost = replace(series(0.25, 0.5), steps=np.array([0, 20]))
-    run = replace(TOLD, scalars={logdir.nonfinite_tag("k"): lost})
+    run = replace(TOLD, scalars={layout.nonfinite_tag("k"): lost})
     assert [statistics(run, "k", WEIGHTS, at)["nonfinite"] for at in (0, 1)] == [0.25, 0.5]
     assert "50.00% not finite" in shown(Page(run, {"k": WEIGHTS}))
 
@@ -304,10 +304,10 @@ def test_a_sweeps_folder_is_read_or_is_nothing(tmp_path: Path) -> None:
     """What a sweep's folder says of itself is found from a run's folder or, where it has none, from the sweep's own."""
     run = replace(trial(0, 0.5), folder=tmp_path / "0000-x=0")
     assert kept(run) is None
-    (tmp_path / logdir.SWEEP_JSON).write_text(
+    (tmp_path / layout.SWEEP_JSON).write_text(
         '{"name": "s-2", "settings": {"name": "s", "seed": 1}, "trials": 8, "versions": {"keras": "3"}}'
     )
-    (tmp_path / logdir.SWEEP_TOML).write_text("# as given")
+    (tmp_path / layout.SWEEP_TOML).write_text("# as given")
     for folder in (tmp_path / "0000-x=0", tmp_path):
         found = kept(replace(run, folder=folder))
         assert found is not None
@@ -316,5 +316,5 @@ def test_a_sweeps_folder_is_read_or_is_nothing(tmp_path: Path) -> None:
         )  # fmt: skip
     assert kept(replace(run, sweep=None)) is None
     for damaged in ("", "[]", "{}", '{"settings": 3, "trials": 8, "versions": {}}', "[" * 100_000):
-        (tmp_path / logdir.SWEEP_JSON).write_text(damaged)
+        (tmp_path / layout.SWEEP_JSON).write_text(damaged)
         assert kept(run) is None

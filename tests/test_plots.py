@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from made import foreign
 
-from hpdash.histogram import Histogram
+from hpdash.histograms.histogram import Histogram
 from hpdash.runs import HistogramSeries, Run
 from hpdash.views.comparison import WeightsComparison, compare, groups_of
-from hpdash.views.plots import (
+from hpdash.views.web.plots import (
     Chart,
     Fragment,
     Heading,

@@ -13,8 +13,8 @@ import pytest
 from numpy.testing import assert_allclose
 from weights_logs import DAMAGED, GAMMA, GOOD, HOSTILE, KERNEL, LONG, TRIALS, opened, weights, write_logs, write_tables
 
-from hpdash.distances import wasserstein
-from hpdash.histogram import shared_edges
+from hpdash.histograms.distances import wasserstein
+from hpdash.histograms.histogram import shared_edges
 from hpdash.plugin import distributions, spread
 from hpdash.plugin.catalogue import Catalogue, read_catalogue
 from hpdash.plugin.distributions import distributions_impl, sampled

@@ -23,7 +23,7 @@ from tensorboard.plugins import base_plugin
 from weights_logs import KERNEL, RUNS, write_logs
 from werkzeug.test import Client
 
-from hpdash import logdir
+from hpdash.logs import layout
 from hpdash.plugin import assets
 from hpdash.plugin.bodies import Bodies
 from hpdash.plugin.loader import Loader
@@ -41,12 +41,12 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def board(request: pytest.FixtureRequest, logs: Path) -> Iterator[Board]:
     """A real TensorBoard over the logs."""
     with Board(logs, request.param, tensorflow=True) as board:
-        yield board.until(lambda board: len(board.get(f"plugin/{logdir.PLUGIN}/overview")["runs"]) == RUNS)
+        yield board.until(lambda board: len(board.get(f"plugin/{layout.PLUGIN}/overview")["runs"]) == RUNS)
 
 
 def http(board: Board, path: str, method: str = "GET", **headers: str) -> tuple[int, Any, bytes]:
     """Ask for a path below the plugin's; return status, headers and body."""
-    url = f"{board.url}/data/plugin/{logdir.PLUGIN}/{path}"
+    url = f"{board.url}/data/plugin/{layout.PLUGIN}/{path}"
     request = urllib.request.Request(url, None if method == "GET" else b"", headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=20) as response:
@@ -57,9 +57,9 @@ def http(board: Board, path: str, method: str = "GET", **headers: str) -> tuple[
 
 def test_tensorboard_shows_the_tab(board: Board) -> None:
     """TensorBoard lists the tab as active by itself, with the module that draws it."""
-    listed = board.get("plugins_listing")[logdir.PLUGIN]
+    listed = board.get("plugins_listing")[layout.PLUGIN]
     assert listed["enabled"] and listed["tab_name"] == "Weights"
-    assert listed["loading_mechanism"]["module_path"].endswith(f"/plugin/{logdir.PLUGIN}/index.js")
+    assert listed["loading_mechanism"]["module_path"].endswith(f"/plugin/{layout.PLUGIN}/index.js")
 
 
 @pytest.mark.filterwarnings("ignore:html5lib")
@@ -73,8 +73,8 @@ def test_every_route_is_in_http_api() -> None:
 
 def test_routes_answer(board: Board) -> None:
     """Each route answers as its impl does, gzipped where that is accepted."""
-    answer = board.get(f"plugin/{logdir.PLUGIN}/distributions", tag=KERNEL, bins="10")
-    assert len(answer["runs"]) == 4 and answer["version"] == board.get(f"plugin/{logdir.PLUGIN}/overview")["version"]
+    answer = board.get(f"plugin/{layout.PLUGIN}/distributions", tag=KERNEL, bins="10")
+    assert len(answer["runs"]) == 4 and answer["version"] == board.get(f"plugin/{layout.PLUGIN}/overview")["version"]
     query = urlencode({"tag": KERNEL, "by": "batchnorm", "keep": '{"flag": [true]}', "reference": '"none"'})
     assert json.loads(http(board, f"spread?{query}")[2])["tags"][0]["verdicts"]
     status, headers, body = http(board, f"distributions?tag={KERNEL}&bins=10", **{"Accept-Encoding": "gzip"})
@@ -178,7 +178,7 @@ def test_tensorboard_starts_with_a_broken_piece(logs: Path, tmp_path: Path, monk
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with Board(logs, "true") as board:
         listing = board.until(lambda board: board.runs() != set()).get("plugins_listing")
-    assert logdir.PLUGIN not in listing and listing["histograms"]["enabled"]
+    assert layout.PLUGIN not in listing and listing["histograms"]["enabled"]
 
 
 HEAVY = """

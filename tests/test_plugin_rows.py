@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from hpdash import histogram
-from hpdash.distances import wasserstein
-from hpdash.histogram import Histogram
+from hpdash.histograms import histogram
+from hpdash.histograms.distances import wasserstein
+from hpdash.histograms.histogram import Histogram
 from hpdash.plugin.rows import Rows, shared_edges
 
 LEVELS = [0.0, 0.01, 0.25, 0.5, 0.75, 0.99, 1.0]

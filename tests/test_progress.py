@@ -12,15 +12,15 @@ from commands import invoke
 from driven import run
 from test_pruning import written
 
-from hpdash import logdir
 from hpdash.analysis.progress import Progress, steps
+from hpdash.api import effects, read_runs, report
 from hpdash.goal import Goal
-from hpdash.journal import Record, read_journal
-from hpdash.reading import effects, read_runs, report
+from hpdash.journal.journal import Record, read_journal
+from hpdash.logs import layout
+from hpdash.records import TrialResult, TrialState
 from hpdash.runs import Objective
-from hpdash.trial import TrialResult, TrialState
-from hpdash.views.progress import searched, spending
-from hpdash.views.progress_figure import figure
+from hpdash.views.terminal.progress import searched, spending
+from hpdash.views.web.progress_figure import figure
 
 LOSS = Objective("loss", "epoch_loss", Goal.MIN)
 F, P, K, D = TrialState.FINISHED, TrialState.PRUNED, TrialState.KILLED, TrialState.DIVERGED
@@ -65,7 +65,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_effects_tell_of_the_search(logs: Path) -> None:
     """`hpdash effects` lists what made the search better, and in JSON every end, as the journal has them."""
-    ends = [r for r in read_journal(logs / "curves" / logdir.JOURNAL).records if r.result is not None]
+    ends = [r for r in read_journal(logs / "curves" / layout.JOURNAL).records if r.result is not None]
     shown = json.loads(invoke("effects", str(logs), "--json").output)["sweeps"][0]["search"]
     assert [(step["trial"], step["state"]) for step in shown["steps"]] == [(r.trial, r.state) for r in ends]
     assert shown["spent"] == sum(len(each.scalars["epoch_loss"].steps) for each in read_runs(logs).runs)

@@ -13,9 +13,10 @@ import pytest
 from commands import hpdash, invoke
 from driven import states
 
-from hpdash import logdir, provenance
-from hpdash.provenance import Provenance
-from hpdash.trial import TrialState
+from hpdash.logs import layout
+from hpdash.records import TrialState
+from hpdash.sweep_folder import provenance
+from hpdash.sweep_folder.provenance import Provenance
 
 LOOP = """
 import {helper}
@@ -142,7 +143,7 @@ def test_a_change_of_code_or_data_stops_a_sweep_until_it_is_accepted(folder: Pat
     assert (verified.returncode, "helper.py" in verified.stdout) == (0, True)
     (folder / "helper.py").write_text("import numpy\n")
     assert run(folder, "--new").returncode == 0
-    recorded = json.loads((folder / "logs" / "own" / logdir.SWEEP_JSON).read_bytes())
+    recorded = json.loads((folder / "logs" / "own" / layout.SWEEP_JSON).read_bytes())
     assert recorded["accepted"] == {"own_loop.py": 1, "later.py": 1, "classes.npz": 1}
     assert "2 versions of later.py" in recorded["description"]
 
@@ -160,7 +161,7 @@ def test_a_function_that_returns_other_arrays_is_a_change(folder: Path) -> None:
 def test_a_sweep_of_a_version_that_did_not_record_its_code_goes_on(folder: Path) -> None:
     """With a line that says so; from then on it is recorded."""
     assert run(folder).returncode == 0
-    path = folder / "logs" / "own" / logdir.SWEEP_JSON
+    path = folder / "logs" / "own" / layout.SWEEP_JSON
     known = json.loads(path.read_bytes())
     for key in ("provenance", "known", "default_objective"):
         del known[key]

@@ -11,14 +11,14 @@ import pytest
 from driven import digests, driving, run, series, session_ends, started, states, trial_folder, until
 from tensorboard.plugins.hparams import api_pb2
 
-from hpdash import logdir
-from hpdash.entries import Entry, Proposed, Record, Rung
 from hpdash.errors import SpecError
-from hpdash.history import History
-from hpdash.journal import read_journal
+from hpdash.journal.entries import Entry, Proposed, Record, Rung
+from hpdash.journal.history import History
+from hpdash.journal.journal import read_journal
+from hpdash.logs import layout
+from hpdash.records import TrialResult, TrialState
 from hpdash.search import Course
 from hpdash.spec import Sweep, parse_sweep
-from hpdash.trial import TrialResult, TrialState
 
 LOOPS = """
 import math, time
@@ -65,7 +65,7 @@ def written(folder: Path, strategy: str = "tpe", pruner: str = "asha", repeats: 
 
 def entries(path: Path) -> tuple[Entry, ...]:
     """Return the journal's lines."""
-    return read_journal(path.parent / "logs" / "curves" / logdir.JOURNAL).entries
+    return read_journal(path.parent / "logs" / "curves" / layout.JOURNAL).entries
 
 
 def decisions(path: Path) -> list[Any]:
@@ -174,7 +174,7 @@ def keras(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_who_is_promoted_ends_with_the_same_bits(keras: tuple[Path, Path]) -> None:
     """A trial that stopped at a rung and went on later has the weights and the series of one that never stopped."""
     pruned, whole = keras
-    promoted = {entry.trial for entry in read_journal(pruned / logdir.JOURNAL).records if entry.attempt > 1}
+    promoted = {entry.trial for entry in read_journal(pruned / layout.JOURNAL).records if entry.attempt > 1}
     done = {number for number, state in states(pruned).items() if state is TrialState.FINISHED}
     assert done
     assert promoted & done
@@ -189,7 +189,7 @@ def test_who_is_promoted_ends_with_the_same_bits(keras: tuple[Path, Path]) -> No
 def test_a_pruned_trial_is_a_result_of_its_own(keras: tuple[Path, Path]) -> None:
     """A pruned trial has its epochs, its best value and the end of its session; TensorBoard shows it as done."""
     pruned, _ = keras
-    latest = read_journal(pruned / logdir.JOURNAL).latest
+    latest = read_journal(pruned / layout.JOURNAL).latest
     stopped = {number: record.result for number, record in latest.items() if record.state is TrialState.PRUNED}
     assert stopped
     for number, result in stopped.items():
@@ -198,7 +198,7 @@ def test_a_pruned_trial_is_a_result_of_its_own(keras: tuple[Path, Path]) -> None
         assert "validation/accuracy" in result.best
         run_folder = trial_folder(pruned, number)
         assert session_ends(run_folder) == [api_pb2.STATUS_SUCCESS]
-        assert not (run_folder / logdir.CHECKPOINT).exists()  # none can go on any more
+        assert not (run_folder / layout.CHECKPOINT).exists()  # none can go on any more
         steps = [step for name, tag, step in series(pruned) if (name, tag) == (run_folder.name, "epoch_loss")]
         assert steps == list(range(1, result.epochs + 1))
 
@@ -207,11 +207,11 @@ def test_a_lost_checkpoint_costs_time_only(tmp_path: Path) -> None:
     """Promoted without its checkpoint, a trial starts over, and passes the rung it has passed."""
     path = written(tmp_path, "sobol")
     outcome, _ = run(path)
-    first, journal = decisions(path), outcome.folder / logdir.JOURNAL
+    first, journal = decisions(path), outcome.folder / layout.JOURNAL
     lines = journal.read_bytes().splitlines(keepends=True)
     at = next(n for n, entry in enumerate(entries(path)) if isinstance(entry, Record) and entry.attempt > 1)
     journal.write_bytes(b"".join(lines[:at]))  # as it was when the first was promoted; no checkpoint is there any more
-    assert not list(outcome.folder.glob(f"*/{logdir.CHECKPOINT}"))
+    assert not list(outcome.folder.glob(f"*/{layout.CHECKPOINT}"))
     run(path)
     assert decisions(path) == first
 
@@ -252,7 +252,7 @@ def test_a_promoted_trial_has_its_retries(tmp_path: Path) -> None:
     outcome, _ = run(path, workers=1)
     assert {result.state for result in outcome.results.values()} == {TrialState.FINISHED, TrialState.PRUNED}
     assert outcome.results[0].state is TrialState.FINISHED
-    attempts = {record.trial: record.attempt for record in read_journal(outcome.folder / logdir.JOURNAL).records}
+    attempts = {record.trial: record.attempt for record in read_journal(outcome.folder / layout.JOURNAL).records}
     assert attempts[0] > 2
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hpdash.backends.base import Queue, Task
 from hpdash.goal import Goal
-from hpdash.trial import TrialSpec
+from hpdash.records import TrialSpec
 
 WORKERS = 3
 work = st.tuples(st.sampled_from("abcde"), st.sampled_from([0.1, 0.2, 0.7]))

@@ -19,8 +19,8 @@ from hpdash.backends.worker import Report, Setup
 from hpdash.data import Dataset
 from hpdash.errors import BackendError, DataError, HpdashError
 from hpdash.goal import Goal
-from hpdash.trial import Ended, Event, Notice, Progress, Started, TrialResult, TrialSpec, TrialState
-from hpdash.versions import versions
+from hpdash.records import Ended, Event, Notice, Progress, Started, TrialResult, TrialSpec, TrialState
+from hpdash.system.versions import versions
 
 DATA = Dataset("made", np.zeros((2, 2), np.float32), np.zeros(2, np.int32), classes=1)
 SETTINGS = {"data": {"name": "made"}, "model": {}, "train": {"epochs": 1}, "log": {}}

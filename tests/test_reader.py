@@ -21,15 +21,16 @@ from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.plugins.hparams import api_pb2
 from tensorboard.util import tensor_util
 
-from hpdash import Options, logdir, run_sweep
+from hpdash import Options, run_sweep
 from hpdash.errors import LogdirError
 from hpdash.goal import Goal
-from hpdash.histogram import Histogram
-from hpdash.journal import Journal, lock
-from hpdash.reader import events, helpers, read, read_histograms
+from hpdash.histograms.histogram import Histogram
+from hpdash.journal.journal import Journal, lock
+from hpdash.logs import layout
+from hpdash.logs.writer import EventFile, RunWriter, write_experiment
+from hpdash.reader import events, processes, read, read_histograms
+from hpdash.records import TrialState
 from hpdash.runs import Logdir, Run
-from hpdash.trial import TrialState
-from hpdash.writer import EventFile, RunWriter, write_experiment
 
 SWEEP = """
 sweep = { name = "own", repeats = 2, seed = 7 }
@@ -241,7 +242,7 @@ def test_a_trial_is_known_from_wherever_one_looks(logs: Path, below: str, names:
 @pytest.mark.parametrize(("held", "status"), [(True, TrialState.RUNNING), (False, TrialState.INTERRUPTED)])
 def test_a_trial_runs_only_while_its_driver_does(own: Path, held: bool, status: TrialState) -> None:
     """What the journal has as running is interrupted in truth where nobody holds the sweep's lock."""
-    with Journal.open(own / logdir.JOURNAL) as journal:
+    with Journal.open(own / layout.JOURNAL) as journal:
         journal.append(3, TrialState.RUNNING, 2)
     before = sorted((path, path.stat().st_mtime_ns) for path in own.rglob("*"))
     if held:
@@ -257,7 +258,7 @@ def test_a_trial_that_left_no_files_is_a_run(own: Path) -> None:
     """A trial that the journal knows is there without its event files, and without its folder."""
     folders = sorted(own.glob("000*"))
     shutil.rmtree(folders[3])
-    for file in [*logdir.event_files(folders[1]), *logdir.event_files(folders[1] / "validation")]:
+    for file in [*layout.event_files(folders[1]), *layout.event_files(folders[1] / "validation")]:
         file.unlink()
     runs = read(own.parent).runs
     assert [run.number for run in runs] == [0, 1, 2, 3]
@@ -614,7 +615,7 @@ def test_damage_in_a_long_run_costs_one_record(tmp_path: Path) -> None:
         for step in range(1, 30):
             for tag in ("loss", "rate"):
                 writer.scalar(tag, step / 7, step)
-    (file,) = logdir.event_files(tmp_path)
+    (file,) = layout.event_files(tmp_path)
     good, size = file.read_bytes(), len(file.read_bytes()) // 58
     for place in range(len(good) // 2, len(good) // 2 + 2 * size):
         file.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
@@ -656,10 +657,10 @@ def test_memory_does_not_grow_with_the_histograms(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def processes(monkeypatch: pytest.MonkeyPatch) -> None:
+def three_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let three processes read, a file at a time, however little there is."""
     for name, value in (("_PAYS", 1), ("_BATCH", 1), ("cores", lambda: 3)):
-        monkeypatch.setattr(helpers, name, value)
+        monkeypatch.setattr(processes, name, value)
 
 
 def several(root: Path, logs: Path, others: Path) -> Path:
@@ -671,15 +672,15 @@ def several(root: Path, logs: Path, others: Path) -> Path:
     return root
 
 
-@pytest.mark.usefixtures("processes")
+@pytest.mark.usefixtures("three_processes")
 def test_several_processes_read_what_one_reads(
     logs: Path, others: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Runs, damage and their order are those of one process, and the others have read some of it."""
     root, here = several(tmp_path, logs, others), []
-    monkeypatch.setattr(helpers, "read_file", lambda path, seen: here.append(path) or events.read_file(path, seen))
+    monkeypatch.setattr(processes, "read_file", lambda path, seen: here.append(path) or events.read_file(path, seen))
     found, shared = plain(read(root, cached=False)), len(here)
-    monkeypatch.setattr(helpers, "cores", lambda: 1)
+    monkeypatch.setattr(processes, "cores", lambda: 1)
     assert found == plain(read(root, cached=False))
     assert 0 < shared < len(here) - shared
 
@@ -696,18 +697,18 @@ DEADLY = (
         pytest.param("sys.executable", "/nowhere/python", id="not-started"),
         pytest.param("_PROGRAM", "raise SystemExit", id="ends"),
         pytest.param("_PROGRAM", "import os, time; time.sleep(0.2); os.kill(os.getpid(), 9)", id="killed"),
-        pytest.param("_PROGRAM", helpers._PROGRAM.replace("; serve(", f"; {DEADLY}; serve("), id="dies-of-a-file"),
+        pytest.param("_PROGRAM", processes._PROGRAM.replace("; serve(", f"; {DEADLY}; serve("), id="dies-of-a-file"),
     ],
 )
-@pytest.mark.usefixtures("processes")
+@pytest.mark.usefixtures("three_processes")
 def test_a_process_that_is_lost_costs_nothing(
     logs: Path, others: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     """What it was to read is read all the same."""
     root = several(tmp_path, logs, others)
-    monkeypatch.setattr(f"hpdash.reader.helpers.{name}", value)
+    monkeypatch.setattr(f"hpdash.reader.processes.{name}", value)
     found = plain(read(root, cached=False))
-    monkeypatch.setattr(helpers, "cores", lambda: 1)
+    monkeypatch.setattr(processes, "cores", lambda: 1)
     assert found == plain(read(root, cached=False))
 
 
@@ -726,7 +727,7 @@ def test_a_cached_read_is_the_same_and_does_not_open_event_files(
     write_file(root / "none", b"")
     first = read(root)
     assert plain(first) == plain(read(root, cached=False))
-    monkeypatch.setattr("hpdash.reader.helpers.read_file", lambda *_: pytest.fail("an event file is read again"))
+    monkeypatch.setattr("hpdash.reader.processes.read_file", lambda *_: pytest.fail("an event file is read again"))
     assert plain(read(root)) == plain(first)
 
 

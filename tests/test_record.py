@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from hpdash import logdir, record
 from hpdash.errors import LogdirError, SpecError
-from hpdash.experiment import Discrete, Interval, Metric, Sheet
+from hpdash.logs import layout
+from hpdash.logs.experiment import Discrete, Interval, Metric, Sheet
 from hpdash.search import trials
 from hpdash.spec import Sweep, parse_sweep
+from hpdash.sweep_folder import folder as sweep_folder
 
 
 def sweep(hparams: Mapping[str, Any] | None = None, **tables: Mapping[str, Any]) -> Sweep:
@@ -25,13 +26,13 @@ def sweep(hparams: Mapping[str, Any] | None = None, **tables: Mapping[str, Any])
 def written(folder: Path, made: Sweep, synthetic: bool = False) -> Path:
     """Write a sweep's record into a new folder."""
     folder.mkdir()
-    record.write(folder, made, trials(made), len(trials(made)), ["accuracy"], synthetic)
-    return folder / logdir.SWEEP_JSON
+    sweep_folder.write(folder, made, trials(made), len(trials(made)), ["accuracy"], synthetic)
+    return folder / layout.SWEEP_JSON
 
 
 def domains(made: Sweep) -> dict[str, Any]:
     """Return each column's domain."""
-    return {column.name: column.domain for column in record.columns(made, trials(made))}
+    return {column.name: column.domain for column in sweep_folder.columns(made, trials(made))}
 
 
 OWN: dict[str, Mapping[str, Any]] = {"train": {"loop": "loops:train"}}
@@ -70,7 +71,7 @@ def test_equal_values_of_other_types_stay_apart() -> None:
 def test_every_logged_setting_has_a_column() -> None:
     """Columns hold every session's hyperparameters, fixed ones too, and mark the swept ones."""
     made = sweep()
-    columns = {column.name: column for column in record.columns(made, trials(made))}
+    columns = {column.name: column for column in sweep_folder.columns(made, trials(made))}
     for spec in trials(made):
         for name, value in spec.hparams.items():
             assert value in columns[name].domain.values  # type: ignore[union-attr]
@@ -94,7 +95,7 @@ def test_a_range_is_an_interval() -> None:
 )
 def test_metrics_begin_with_the_best(objective: str, first: str) -> None:
     """TensorBoard's table shows the objective's best first, and each metric once for each part."""
-    metrics = list(record.table_metrics(objective, ["accuracy"]))
+    metrics = list(sweep_folder.table_metrics(objective, ["accuracy"]))
     assert metrics[0] == Metric(first)
     assert len(metrics) == len(set(metrics)) == 6
 
@@ -102,11 +103,11 @@ def test_metrics_begin_with_the_best(objective: str, first: str) -> None:
 def test_what_is_written_is_the_same_sweep_again(tmp_path: Path) -> None:
     """A folder with the sweep's own record passes, and tells whether its data are synthetic."""
     path = written(tmp_path / "small", sweep(), synthetic=True)
-    known = record.check(path.parent, sweep())
+    known = sweep_folder.check(path.parent, sweep())
     assert known["synthetic"] is True
     assert known["trials"] == 2
     assert known["versions"]["keras"]
-    assert len(Sheet.from_json(known).columns) == len(record.columns(sweep(), trials(sweep())))
+    assert len(Sheet.from_json(known).columns) == len(sweep_folder.columns(sweep(), trials(sweep())))
 
 
 def test_a_record_is_written_once(tmp_path: Path) -> None:
@@ -114,7 +115,7 @@ def test_a_record_is_written_once(tmp_path: Path) -> None:
     path = written(tmp_path / "small", sweep())
     before = path.read_bytes()
     again = sweep(sweep={"description": "new words"})
-    record.write(path.parent, again, trials(again), len(trials(again)), ["accuracy"], False)
+    sweep_folder.write(path.parent, again, trials(again), len(trials(again)), ["accuracy"], False)
     assert path.read_bytes() == before
 
 
@@ -129,20 +130,20 @@ def test_a_record_is_written_once(tmp_path: Path) -> None:
 def test_what_changes_no_result_may_change(tmp_path: Path, again: dict[str, Any]) -> None:
     """Words, and how trials are watched over and kept, pass; also where the record is older than these keys."""
     path = written(tmp_path / "small", sweep())
-    record.check(path.parent, sweep(**again))
+    sweep_folder.check(path.parent, sweep(**again))
     known = json.loads(path.read_bytes())
-    for key in record.HARMLESS[1:]:
+    for key in sweep_folder.HARMLESS[1:]:
         table, name = key.split(".")
         del (known["settings"] if table == "sweep" else known["settings"][table])[name]
     path.write_text(json.dumps(known))
-    record.check(path.parent, sweep(**again))
+    sweep_folder.check(path.parent, sweep(**again))
 
 
 def test_a_changed_sweep_is_refused(tmp_path: Path) -> None:
     """Anything else is a SpecError: the folder, each change, what to do; harmless ones beside it are not told."""
     path = written(tmp_path / "small", sweep())
     with pytest.raises(SpecError) as caught:
-        record.check(path.parent, sweep(train={"epochs": 3}, sweep={"description": "new words"}))
+        sweep_folder.check(path.parent, sweep(train={"epochs": 3}, sweep={"description": "new words"}))
     first, *rest = str(caught.value).splitlines()
     assert first.startswith(f"{path.parent}: ") and "differs" in first
     assert rest == [
@@ -164,45 +165,45 @@ def named(name: str, epochs: int = 1) -> Sweep:
 
 def test_a_sweep_has_one_home(tmp_path: Path) -> None:
     """One that was never begun anew is at home under its own name, be there a logs root or not."""
-    assert record.home(tmp_path / "none", named("x")) == tmp_path / "none" / "x"
-    assert record.home(tmp_path, named("x")) == tmp_path / "x"
+    assert sweep_folder.home(tmp_path / "none", named("x")) == tmp_path / "none" / "x"
+    assert sweep_folder.home(tmp_path, named("x")) == tmp_path / "x"
     begun(tmp_path, "x", named("x"))
-    assert record.home(tmp_path, named("x")) == tmp_path / "x"
+    assert sweep_folder.home(tmp_path, named("x")) == tmp_path / "x"
 
 
 def test_the_newest_that_is_this_very_sweep_is_its_home(tmp_path: Path) -> None:
     """Of several beginnings that one goes on which has the same settings, the newest by number; else the newest."""
     for number, epochs in ((1, 1), (2, 2), (9, 1), (10, 2), (11, 3)):
         begun(tmp_path, "x" if number == 1 else f"x-{number}", named("x", epochs))
-    homes = [record.home(tmp_path, named("x", epochs)).name for epochs in (1, 2, 3, 4)]
+    homes = [sweep_folder.home(tmp_path, named("x", epochs)).name for epochs in (1, 2, 3, 4)]
     assert homes == ["x-9", "x-10", "x-11", "x-11"]
-    assert next(record.fresh(tmp_path, named("x"))).name == "x-12"
+    assert next(sweep_folder.fresh(tmp_path, named("x"))).name == "x-12"
 
 
 def test_a_sweep_so_named_is_another(tmp_path: Path) -> None:
     """`x-2` whose file says so is not x begun anew, nor the other way round."""
     begun(tmp_path, "x-2", named("x-2"))
     begun(tmp_path, "x", named("x"))
-    assert record.home(tmp_path, named("x")).name == "x"
-    third = next(record.fresh(tmp_path, named("x")))
+    assert sweep_folder.home(tmp_path, named("x")).name == "x"
+    third = next(sweep_folder.fresh(tmp_path, named("x")))
     assert third.name == "x-3"
     begun(tmp_path, third.name, named("x"))
-    assert record.home(tmp_path, named("x")) == third
-    assert record.home(tmp_path, named("x-3")) == third
+    assert sweep_folder.home(tmp_path, named("x")) == third
+    assert sweep_folder.home(tmp_path, named("x-3")) == third
     with pytest.raises(SpecError, match=r"sweep\.name +\"x\" +\"x-3\""):
-        record.check(third, named("x-3"))
-    again = next(record.fresh(tmp_path, named("x-3")))
+        sweep_folder.check(third, named("x-3"))
+    again = next(sweep_folder.fresh(tmp_path, named("x-3")))
     assert again.name == "x-3-2"
     begun(tmp_path, again.name, named("x-3"))
-    assert record.home(tmp_path, named("x-3")) == again
-    assert record.home(tmp_path, named("x")) == third
+    assert sweep_folder.home(tmp_path, named("x-3")) == again
+    assert sweep_folder.home(tmp_path, named("x")) == third
 
 
 def test_a_folder_under_another_name_is_no_beginning(tmp_path: Path) -> None:
     """What the user renamed or copied aside is not gone on with: its sessions have another name."""
     begun(tmp_path, "x", named("x")).rename(tmp_path / "x-7")
-    assert record.home(tmp_path, named("x")) == tmp_path / "x"
-    assert next(record.fresh(tmp_path, named("x"))) == tmp_path / "x"
+    assert sweep_folder.home(tmp_path, named("x")) == tmp_path / "x"
+    assert next(sweep_folder.fresh(tmp_path, named("x"))) == tmp_path / "x"
 
 
 def test_what_is_there_is_not_begun_in(tmp_path: Path) -> None:
@@ -212,20 +213,20 @@ def test_what_is_there_is_not_begun_in(tmp_path: Path) -> None:
     (tmp_path / "x-3").mkdir()
     (tmp_path / "x-3" / "notes.txt").touch()
     (tmp_path / "x-4").mkdir()
-    (tmp_path / "x-4" / logdir.SWEEP_JSON).mkdir()
-    assert next(record.fresh(tmp_path, named("x"))).name == "x-5"
-    assert record.home(tmp_path, named("x")).name == "x"
+    (tmp_path / "x-4" / layout.SWEEP_JSON).mkdir()
+    assert next(sweep_folder.fresh(tmp_path, named("x"))).name == "x-5"
+    assert sweep_folder.home(tmp_path, named("x")).name == "x"
 
 
 def test_a_long_name_stays_in_bounds(tmp_path: Path) -> None:
     """The name of a new beginning is a sweep's name, with its stem shortened; names that then clash stay apart."""
     one, other = (named("y" * 63 + end) for end in "ab")
     for made in (one, other, one):
-        folder = next(record.fresh(tmp_path, made))
-        assert logdir.is_sweep_name(folder.name)
+        folder = next(sweep_folder.fresh(tmp_path, made))
+        assert layout.is_sweep_name(folder.name)
         begun(tmp_path, folder.name, made)
-    fourth = next(record.fresh(tmp_path, other))
-    assert [record.home(tmp_path, made).name[-3:] for made in (one, other)] == ["y-2", "yyb"]
+    fourth = next(sweep_folder.fresh(tmp_path, other))
+    assert [sweep_folder.home(tmp_path, made).name[-3:] for made in (one, other)] == ["y-2", "yyb"]
     assert (len(fourth.name), fourth.name[-3:]) == (64, "y-3")
 
 
@@ -233,12 +234,12 @@ def test_the_newest_record_must_be_readable(tmp_path: Path) -> None:
     """Damage where the newest beginning may be is told, not passed by; a new beginning is newer than that."""
     for name in ("x", "x-2"):
         begun(tmp_path, name, named("x"))
-    (tmp_path / "x-2" / logdir.SWEEP_JSON).write_text("{")
+    (tmp_path / "x-2" / layout.SWEEP_JSON).write_text("{")
     with pytest.raises(LogdirError, match=r"x-2.*damaged.*Move the folder away.*--new"):
-        record.home(tmp_path, named("x"))
-    assert next(record.fresh(tmp_path, named("x"))).name == "x-3"
+        sweep_folder.home(tmp_path, named("x"))
+    assert next(sweep_folder.fresh(tmp_path, named("x"))).name == "x-3"
     begun(tmp_path, "x-3", named("x"))
-    assert record.home(tmp_path, named("x")).name == "x-3"
+    assert sweep_folder.home(tmp_path, named("x")).name == "x-3"
 
 
 DAMAGED = r"sweep\.json: damaged.*--new"
@@ -262,18 +263,18 @@ DAMAGED = r"sweep\.json: damaged.*--new"
 )
 def test_a_record_that_cannot_be_read_is_refused(tmp_path: Path, content: str, message: str) -> None:
     """A newer schema or damage is a LogdirError that names the file, never a traceback."""
-    (tmp_path / logdir.SWEEP_JSON).write_bytes(content.encode("latin-1"))
+    (tmp_path / layout.SWEEP_JSON).write_bytes(content.encode("latin-1"))
     with pytest.raises(LogdirError, match=message) as caught:
-        record.check(tmp_path, sweep())
-    assert logdir.SWEEP_JSON in str(caught.value)
+        sweep_folder.check(tmp_path, sweep())
+    assert layout.SWEEP_JSON in str(caught.value)
 
 
 @pytest.mark.parametrize(
     "names",
     [
         pytest.param([], id="nothing"),
-        pytest.param([logdir.LOCK], id="lock"),
-        pytest.param([logdir.LOCK, logdir.SWEEP_TOML, f"{logdir.SWEEP_JSON}.part"], id="before-the-rename"),
+        pytest.param([layout.LOCK], id="lock"),
+        pytest.param([layout.LOCK, layout.SWEEP_TOML, f"{layout.SWEEP_JSON}.part"], id="before-the-rename"),
     ],
 )
 def test_a_start_that_was_cut_off_is_accepted(tmp_path: Path, names: list[str]) -> None:
@@ -282,10 +283,10 @@ def test_a_start_that_was_cut_off_is_accepted(tmp_path: Path, names: list[str]) 
     folder.mkdir()
     for name in names:
         (folder / name).touch()
-    assert record.check(folder, sweep()) == {}
+    assert sweep_folder.check(folder, sweep()) == {}
     before = begun(tmp_path, "small", sweep())
-    assert next(record.fresh(tmp_path, sweep())) == folder
-    assert record.home(tmp_path, sweep()) == before
+    assert next(sweep_folder.fresh(tmp_path, sweep())) == folder
+    assert sweep_folder.home(tmp_path, sweep()) == before
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "journal.jsonl", "events.out.tfevents.1.host"])
@@ -293,7 +294,7 @@ def test_a_foreign_folder_is_refused(tmp_path: Path, name: str) -> None:
     """A folder with anything else in it is not ours, and nothing in it is touched."""
     (tmp_path / name).write_text("mine")
     with pytest.raises(LogdirError, match=r"has no sweep\.json.*--set sweep\.name.*--logdir"):
-        record.check(tmp_path, sweep())
+        sweep_folder.check(tmp_path, sweep())
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
 
 
@@ -301,7 +302,7 @@ def test_a_file_where_the_folder_should_be_is_refused(tmp_path: Path) -> None:
     """A file of the sweep's name is a LogdirError."""
     (tmp_path / "small").touch()
     with pytest.raises(LogdirError, match="small"):
-        record.check(tmp_path / "small", sweep())
+        sweep_folder.check(tmp_path / "small", sweep())
 
 
 def test_the_given_file_is_kept(tmp_path: Path) -> None:
@@ -309,7 +310,7 @@ def test_the_given_file_is_kept(tmp_path: Path) -> None:
     text = '[data]\nname = "digits" # real\n[hparams]\ndropout = [0.1]\n'
     made = parse_sweep(text, name="small", folder=Path())
     path = written(tmp_path / "small", made)
-    assert (path.parent / logdir.SWEEP_TOML).read_text() == text
+    assert (path.parent / layout.SWEEP_TOML).read_text() == text
     assert json.loads(path.read_bytes())["settings"]["data"]["name"] == "digits"
 
 

@@ -17,9 +17,9 @@ from hpdash import Options, cli, run_sweep
 from hpdash.analysis.folds import value_of
 from hpdash.errors import SpecError
 from hpdash.reader import read
+from hpdash.records import TrialState
 from hpdash.runs import Logdir, Run
-from hpdash.trial import TrialState
-from hpdash.views.report import report
+from hpdash.views.report import render_report
 from hpdash.views.report.curves import MOST_STEPS, curves
 from hpdash.views.report.parallel import NOWHERE, parallel
 from hpdash.views.text import number
@@ -117,7 +117,7 @@ def found(logs: Path) -> Logdir:
 @pytest.fixture(scope="module")
 def html(found: Logdir) -> str:
     """Return the report on both sweeps."""
-    return report(replace(found, warnings=("a <b>torn</b> tail",)), command="hpdash report 'a<b'")
+    return render_report(replace(found, warnings=("a <b>torn</b> tail",)), command="hpdash report 'a<b'")
 
 
 def many(count: int, epochs: int = 50) -> list[Run]:
@@ -196,8 +196,8 @@ def test_replicates_are_folded(html: str) -> None:
 
 def test_a_sweep_alone_is_the_title(found: Logdir) -> None:
     """A condition chooses what is reported; one sweep left gives the page its name and no list of contents."""
-    page = Page(report(found, where="sweep = second"))
-    assert "<h1>second</h1>" in report(found, where="sweep = second")
+    page = Page(render_report(found, where="sweep = second"))
+    assert "<h1>second</h1>" in render_report(found, where="sweep = second")
     assert "own" not in page.text
     assert not any(tag == "a" for tag, _ in page.elements)
 
@@ -213,13 +213,13 @@ def test_a_sweep_alone_is_the_title(found: Logdir) -> None:
 def test_bad_options_are_told(found: Logdir, options: dict[str, str], expected: str) -> None:
     """An unknown name or a condition without a run is an error that names the next step."""
     with pytest.raises(SpecError, match=expected):
-        report(found, **options)
+        render_report(found, **options)
 
 
 def test_an_empty_logdir_has_no_report(tmp_path: Path) -> None:
     """Without runs there is nothing to write."""
     with pytest.raises(SpecError, match="found none"):
-        report(Logdir(tmp_path, ()))
+        render_report(Logdir(tmp_path, ()))
 
 
 @pytest.mark.parametrize(
@@ -242,13 +242,13 @@ def test_an_empty_logdir_has_no_report(tmp_path: Path) -> None:
 )
 def test_whatever_there_is_has_a_report(runs: list[Run]) -> None:
     """One trial, none that finished, no metric, or logs that hpdash did not write: there is a page that names them."""
-    text = Page(report(Logdir(Path("logs"), tuple(runs)))).text
+    text = Page(render_report(Logdir(Path("logs"), tuple(runs)))).text
     assert all(run.id in text for run in runs)
 
 
 def test_100_trials_are_less_than_8_megabytes() -> None:
     """A hundred trials, a thousand epochs each, with three hyperparameters fit, and plotly is in it once."""
-    html = report(Logdir(Path("logs"), tuple(many(100, 1000))))
+    html = render_report(Logdir(Path("logs"), tuple(many(100, 1000))))
     assert len(html.encode()) < 8e6
     assert html.count("* plotly.js v") == 1
 

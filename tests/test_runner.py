@@ -24,15 +24,15 @@ from driven import (
 )
 from tensorboard.plugins.hparams import api_pb2
 
-from hpdash import logdir
 from hpdash.backends.base import Queue
+from hpdash.driver.plan import Outcome, Plan, Watcher
+from hpdash.driver.runner import Options, run_sweep
 from hpdash.errors import LogdirError, SpecError
-from hpdash.journal import Record, read_journal
-from hpdash.plan import Outcome, Plan, Watcher
-from hpdash.runner import Options, run_sweep
+from hpdash.journal.journal import Record, read_journal
+from hpdash.logs import layout
+from hpdash.records import Ended, Event, Notice, Started, TrialResult, TrialState
 from hpdash.spec import load_sweep
-from hpdash.trial import Ended, Event, Notice, Started, TrialResult, TrialState
-from hpdash.views.leaderboard import rank
+from hpdash.views.terminal.leaderboard import rank
 
 KERAS = """
 [sweep]
@@ -132,7 +132,7 @@ def test_lost_machines_are_forgiven_three_times(tmp_path: Path, monkeypatch: pyt
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr("hpdash.runner.LocalBackend", Losing)
+    monkeypatch.setattr("hpdash.driver.runner.LocalBackend", Losing)
     outcome, told = run(own(tmp_path, "learn", max_retries=1))
     assert started(told) == [0] * (1 + 3 + 1)
     assert outcome.results[0].state is TrialState.KILLED
@@ -140,7 +140,7 @@ def test_lost_machines_are_forgiven_three_times(tmp_path: Path, monkeypatch: pyt
 
 def test_the_journal_has_a_checked_line_a_transition(mixed: Ran) -> None:
     """Lines count from 1, carry the CRC-32C of their own content, and take each attempt from running to its end."""
-    lines = (mixed.folder / logdir.JOURNAL).read_bytes().splitlines()
+    lines = (mixed.folder / layout.JOURNAL).read_bytes().splitlines()
     records = []
     for line in lines:
         body, _, tail = line.rpartition(b',"crc":"')
@@ -160,7 +160,7 @@ def test_the_disk_holds_what_the_design_says(fine: Ran) -> None:
     """A sweep's folder has its file, record, journal, lock, experiment record and a run a trial, nothing else."""
     names = {path.name for path in fine.folder.iterdir()}
     runs = {f"{2 * s + r:04d}-does={does},seed={r}" for s, does in enumerate(("learn", "learn_too")) for r in (0, 1)}
-    (record,) = names - runs - {logdir.SWEEP_TOML, logdir.SWEEP_JSON, logdir.JOURNAL, logdir.LOCK}
+    (record,) = names - runs - {layout.SWEEP_TOML, layout.SWEEP_JSON, layout.JOURNAL, layout.LOCK}
     assert record.startswith("hparams-")
     assert runs < names
 
@@ -177,7 +177,7 @@ def test_a_finished_sweep_is_a_no_op(fine: Ran) -> None:
 
 def read_results(ran: Ran) -> dict[int, Any]:
     """Return the journal's results."""
-    return {number: record.result for number, record in read_journal(ran.folder / logdir.JOURNAL).latest.items()}
+    return {number: record.result for number, record in read_journal(ran.folder / layout.JOURNAL).latest.items()}
 
 
 def test_replicates_are_one_row(fine: Ran) -> None:
@@ -190,7 +190,7 @@ def test_replicates_are_one_row(fine: Ran) -> None:
 def test_resuming_runs_what_is_missing(copy: Path) -> None:
     """Without its journal's end a sweep keeps what the rest says is finished, untouched, and redoes the others."""
     folder = copy.parent / "logs" / "own"
-    journal = folder / logdir.JOURNAL
+    journal = folder / layout.JOURNAL
     lines = journal.read_bytes().splitlines(keepends=True)
     keep = next(i for i, line in enumerate(lines) if b'"finished"' in line) + 1
     (finished,) = [Record.from_line(line[:-1]).trial for line in lines[:keep] if b'"finished"' in line]
@@ -206,13 +206,13 @@ def test_resuming_runs_what_is_missing(copy: Path) -> None:
 def test_damage_reaches_the_user(copy: Path) -> None:
     """A bad journal line and an unreadable neighbour are told, cost only themselves and stop nothing."""
     folder = copy.parent / "logs" / "own"
-    journal = folder / logdir.JOURNAL
+    journal = folder / layout.JOURNAL
     lines = journal.read_bytes().splitlines(keepends=True)
     lines[-1] = lines[-1].replace(b"finished", b"fanished")
     journal.write_bytes(b"".join(lines))
     neighbour = folder.with_name("neighbour")
     neighbour.mkdir()
-    (neighbour / logdir.SWEEP_JSON).write_text("{")
+    (neighbour / layout.SWEEP_JSON).write_text("{")
     outcome, told = run(copy, workers=1)
     notices = [event.text for event in told if isinstance(event, Notice)]
     assert any(f"line {len(lines)}" in text for text in notices)
@@ -223,7 +223,7 @@ def test_damage_reaches_the_user(copy: Path) -> None:
 
 def test_damage_is_told_where_nothing_is_missing(copy: Path) -> None:
     """A finished sweep whose journal holds a bad line says so, though it has nothing to run."""
-    with (copy.parent / "logs" / "own" / logdir.JOURNAL).open("ab") as file:
+    with (copy.parent / "logs" / "own" / layout.JOURNAL).open("ab") as file:
         file.write(b"odd\n")
     outcome, told = run(copy)
     assert [type(event) for event in told] == [Notice]
@@ -242,7 +242,7 @@ def test_failed_trials_wait_to_be_asked_for(tmp_path: Path) -> None:
     run_folder = trial_folder(outcome.folder, 0)
     assert session_ends(run_folder) == [api_pb2.STATUS_SUCCESS]
     assert [path.name[:18] for path in (run_folder / "attempts" / "1").iterdir()] == ["events.out.attempt"]
-    assert read_journal(outcome.folder / logdir.JOURNAL).latest[0].attempt == 2
+    assert read_journal(outcome.folder / layout.JOURNAL).latest[0].attempt == 2
 
 
 def test_fail_fast_stops_at_the_first_fault(tmp_path: Path) -> None:

@@ -14,14 +14,16 @@ from driven import series as logged
 from test_checkpoint import kill, resume
 from test_train import HERE, run, specs
 
-from hpdash import logdir, models, read_runs
-from hpdash.layers import natural
-from hpdash.probing import Probe, named_activations
+from hpdash import read_runs
+from hpdash.engine import models
+from hpdash.engine.layers import natural
+from hpdash.engine.probe import Probe, named_activations
+from hpdash.logs import layout
 from hpdash.reader import read_histograms
+from hpdash.records import TrialResult, TrialSpec, TrialState
 from hpdash.runs import Run
-from hpdash.series import RANGES, dead_units, norm, saturated_units
-from hpdash.train import Trainer
-from hpdash.trial import TrialResult, TrialSpec, TrialState
+from hpdash.training.layer_series import RANGES, dead_units, norm, saturated_units
+from hpdash.training.trainer import Trainer
 
 ALL = ["weights", "gradients", "activations"]
 MODEL = {"hidden": [16, 16], "activation": "relu", "batchnorm": "before", "dropout": 0.2, "l2": 0.01}
@@ -166,7 +168,7 @@ def test_a_trial_has_its_bits_whatever_is_logged(trainer: Trainer, tmp_path: Pat
     plain, _ = train(trainer, spec_of(MODEL, ["weights"]), tmp_path / "plain")
     seen, read = train(trainer, spec_of(MODEL, ALL), tmp_path / "seen")
     assert (seen.weights_sha256, seen.metrics) == (plain.weights_sha256, plain.metrics)
-    weights = {tag for tag in read.histograms if not logdir.probed(tag)}
+    weights = {tag for tag in read.histograms if not layout.probed(tag)}
     trained = {tag for tag in weights if "moving" not in tag}
     layers = {tag.rpartition("/")[0] for tag in trained}
     looked = {"activations": {"hidden_1", "hidden_2", "output"}, "gradients": trained}

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 from hpdash import data
-from hpdash.checkpoint import Checkpoint, Keeper
 from hpdash.errors import TrialError
-from hpdash.histogram import Histogram
-from hpdash.host import Diverged, Interrupted
+from hpdash.histograms.histogram import Histogram
+from hpdash.logs.checkpoint import Checkpoint, Keeper
+from hpdash.records import Progress
 from hpdash.search import trials
-from hpdash.session import Trial
 from hpdash.spec import parse_sweep
-from hpdash.trial import Progress
+from hpdash.training.host import Diverged, Interrupted
+from hpdash.training.trial import Trial
 
 
 @dataclass

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from commands import hpdash, invoke
 
-from hpdash import logdir
 from hpdash.backends.builders import Built, examine
 from hpdash.data import load
+from hpdash.driver.runner import Options, run_sweep
+from hpdash.driver.settling import usages
 from hpdash.errors import SpecError
-from hpdash.journal import read_journal
-from hpdash.runner import Options, run_sweep
+from hpdash.journal.journal import read_journal
+from hpdash.logs import layout
+from hpdash.records import TrialState
 from hpdash.search import trials
-from hpdash.settling import usages
 from hpdash.spec import Sweep, parse_sweep
-from hpdash.trial import TrialState
 
 BUILDERS = """
 import keras
@@ -161,7 +161,7 @@ def test_a_builder_is_called_with_the_trials_settings(folder: Path, tmp_path: Pa
     made = sweep(folder, "takes_all", {"units": [4]}, train={"optimizer": "adam"})
     outcome = run_sweep(made, tmp_path, Options(workers=1))
     assert [result.state for result in outcome.results.values()] == [TrialState.FINISHED]
-    recorded = json.loads((tmp_path / "settled" / logdir.SWEEP_JSON).read_bytes())
+    recorded = json.loads((tmp_path / "settled" / layout.SWEEP_JSON).read_bytes())
     uses = recorded["known"]["builders"]["settling_builders:takes_all"]
     assert uses == {"takes": ["batch_size", "epochs", "optimizer", "scale", "train"], "unused": []}
 
@@ -245,7 +245,7 @@ x = [1, 2]
     file.write_text(text)
     shown = hpdash("sweep", "own.toml", "--workers", "1", cwd=tmp_path)
     assert (shown.returncode, "validation/f1" in shown.stderr, "Traceback" in shown.stderr) == (2, True, False)
-    entries = read_journal(tmp_path / "logs" / "own" / logdir.JOURNAL).entries
+    entries = read_journal(tmp_path / "logs" / "own" / layout.JOURNAL).entries
     assert {entry.state for entry in entries} == {TrialState.RUNNING, TrialState.INTERRUPTED}  # type: ignore[union-attr]
     file.write_text(text.replace("f2", "f1"))
     shown = hpdash("sweep", "own.toml", "--workers", "1", "--json", cwd=tmp_path)

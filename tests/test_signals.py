@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from hpdash.signals import WATCHED, Signals, Stopped, held_back
+from hpdash.system.signals import WATCHED, Signals, Stopped, held_back
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def test_another_thread_counts_none() -> None:
     assert counts == [0]
 
 
-CHILD = "import sys; from hpdash.signals import ignore; ignore(); print('ready', flush=True); sys.stdin.read()"
+CHILD = "import sys; from hpdash.system.signals import ignore; ignore(); print('ready', flush=True); sys.stdin.read()"
 
 
 def test_a_child_survives_signals_from_its_first_moment() -> None:

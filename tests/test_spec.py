@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpdash.domains import Choice, FloatRange, IntRange
 from hpdash.errors import SpecError
 from hpdash.spec import SETTINGS, load_sweep, parse_sweep, synonyms
+from hpdash.spec.domains import Choice, FloatRange, IntRange
 from hpdash.spec.initializers import NAMES
 
 SMALL = '[data]\nname = "digits"\n[hparams]\nhidden = [[8], [4]]\n'

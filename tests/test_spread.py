@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hpdash.analysis.spread import Group, Pair, Spread, Trace, baseline, contrast, measure
-from hpdash.histogram import Histogram
+from hpdash.histograms.histogram import Histogram
 from hpdash.runs import HistogramSeries
 
 STD = 1 / math.sqrt(12)  # of a block of width 1

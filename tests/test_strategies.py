@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from hpdash.domains import Choice, identity
 from hpdash.errors import SpecError
 from hpdash.search import Evidence, strategy_for
 from hpdash.spec import Sweep, parse_sweep
+from hpdash.spec.domains import Choice, identity
 
 COUNT = 24
 STRATEGIES = ["grid", "list", "random", "sobol", "tpe"]

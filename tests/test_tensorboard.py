@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from boards import Board
 
-from hpdash import Options, Outcome, experiment, logdir, run_sweep
-from hpdash.histogram import Histogram
-from hpdash.writer import RunWriter
+from hpdash import Options, Outcome, run_sweep
+from hpdash.histograms.histogram import Histogram
+from hpdash.logs import experiment, layout
+from hpdash.logs.writer import RunWriter
 
 GRID = """
 data = { name = "digits" }
@@ -102,7 +103,7 @@ def boards(folder: Path, outcomes: dict[str, Outcome]) -> Iterator[Boards]:
 
 def everything_loaded(board: Board) -> bool:
     """Say whether TensorBoard has every run there is, each to its end."""
-    runs = {file.parent.relative_to(board.logdir).as_posix() for file in board.logdir.rglob(f"{logdir.EVENT_FILE}*")}
+    runs = {file.parent.relative_to(board.logdir).as_posix() for file in board.logdir.rglob(f"{layout.EVENT_FILE}*")}
     return board.runs() == runs and all(
         "STATUS_UNKNOWN" not in group["statuses"]
         and (list(group["metrics"]) == METRICS or "STATUS_FAILURE" in group["statuses"])
@@ -203,7 +204,7 @@ def test_validation_lies_over_training(outcomes: dict[str, Outcome], boards: Boa
 
 def runs_of(outcome: Outcome) -> list[str]:
     """List a sweep's run folders."""
-    return sorted(path.name for path in outcome.folder.iterdir() if logdir.parse_run_name(path.name))
+    return sorted(path.name for path in outcome.folder.iterdir() if layout.parse_run_name(path.name))
 
 
 @both_loaders

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from hpdash.analysis.told_apart import ALIKE, welch
+from hpdash.analysis.significance import ALIKE, welch
 
 CASES = {
     "apart": ([0.90, 0.91, 0.92], [0.50, 0.52, 0.51], True),

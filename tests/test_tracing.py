@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hpdash.tracing import fused_batch_normalization
+from hpdash.engine.tracing import fused_batch_normalization
 
 LAYERS = keras.layers
 PICTURES = (8, 6, 5, 16)

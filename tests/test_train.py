@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hpdash.records import Progress, TrialResult, TrialSpec, TrialState
 from hpdash.search import trials
-from hpdash.session import Trial
 from hpdash.spec import parse_sweep
-from hpdash.train import Trainer
-from hpdash.trial import Progress, TrialResult, TrialSpec, TrialState
+from hpdash.training.trainer import Trainer
+from hpdash.training.trial import Trial
 
 HERE = Path(__file__).parent
 
@@ -248,7 +248,7 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from hpdash.train import UNUSED, Trainer
+from hpdash.training.trainer import UNUSED, Trainer
 
 here = [name for name in UNUSED if find_spec(name)]
 Trainer(Path()).warm_up(own_code=False)

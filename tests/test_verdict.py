@@ -7,9 +7,9 @@ import pytest
 
 from hpdash.analysis.spread import Spread, measure
 from hpdash.analysis.verdict import verdicts
-from hpdash.histogram import Histogram
+from hpdash.histograms.histogram import Histogram
+from hpdash.records import Scalar
 from hpdash.runs import HistogramSeries
-from hpdash.trial import Scalar
 
 
 def series(*starts: float, width: float = 1.0, first: int = 1) -> HistogramSeries:

@@ -22,15 +22,15 @@ from hypothesis import strategies as st
 from tensorboard.compat.proto import summary_pb2
 
 import hpdash
-from hpdash import experiment, logdir
 from hpdash.cli import main
+from hpdash.driver.runner import Options, run_sweep
 from hpdash.errors import LogdirError
-from hpdash.journal import Journal, lock
+from hpdash.journal.journal import Journal, lock
+from hpdash.logs import experiment, layout
+from hpdash.logs.writer import EventFile, RunWriter
 from hpdash.reader.framing import records
-from hpdash.runner import Options, run_sweep
-from hpdash.trial import TrialResult, TrialState
-from hpdash.verification import Finding, verify
-from hpdash.writer import EventFile, RunWriter
+from hpdash.records import TrialResult, TrialState
+from hpdash.verification import Finding, find_damage
 
 SWEEP = """
 [sweep]
@@ -98,7 +98,7 @@ def command(*arguments: object) -> Result:
 
 def events(own: Path, number: int, *below: str) -> Path:
     """Return the event file of a trial, or of its folder's `validation`."""
-    (file,) = logdir.event_files(trial_folder(own, number).joinpath(*below))
+    (file,) = layout.event_files(trial_folder(own, number).joinpath(*below))
     return file
 
 
@@ -110,7 +110,7 @@ def offsets(file: Path) -> list[int]:
 
 def record_file(own: Path) -> Path:
     """Return the event file of the sweep's HParams experiment record."""
-    ((file,),) = (logdir.event_files(folder) for folder in logdir.experiment_folders(own))
+    ((file,),) = (layout.event_files(folder) for folder in layout.experiment_folders(own))
     return file
 
 
@@ -128,7 +128,7 @@ def cut(file: Path, size: int) -> None:
 
 def lines(own: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
     """Change the lines of the journal."""
-    journal = own / logdir.JOURNAL
+    journal = own / layout.JOURNAL
     journal.write_bytes(b"".join(change(journal.read_bytes().splitlines(keepends=True))))
 
 
@@ -201,25 +201,25 @@ def copy_folder(own: Path) -> None:
 
 def newer(own: Path) -> None:
     """Give the sweep's record a schema of the future."""
-    path = own / logdir.SWEEP_JSON
+    path = own / layout.SWEEP_JSON
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 99}))
 
 
 def die(own: Path) -> None:
     """Let the driver die while it runs a trial again."""
-    with Journal.open(own / logdir.JOURNAL) as journal:
+    with Journal.open(own / layout.JOURNAL) as journal:
         journal.append(3, TrialState.RUNNING, 2)
 
 
 def interrupt(own: Path) -> None:
     """Let the trial that failed be tried again, and interrupted."""
-    with Journal.open(own / logdir.JOURNAL) as journal:
+    with Journal.open(own / layout.JOURNAL) as journal:
         journal.append(3, TrialState.INTERRUPTED, 2, TrialResult(TrialState.INTERRUPTED))
 
 
 def finish(own: Path) -> None:
     """Let the trial that failed be tried again, and finish."""
-    with Journal.open(own / logdir.JOURNAL) as journal:
+    with Journal.open(own / layout.JOURNAL) as journal:
         journal.append(3, TrialState.FINISHED, 2, TrialResult(TrialState.FINISHED, 10))
 
 
@@ -373,17 +373,17 @@ TABLE = [
         id="lines-twice",
     ),
     pytest.param(
-        lambda own: (own / logdir.JOURNAL).unlink(),
+        lambda own: (own / layout.JOURNAL).unlink(),
         Told("journal.jsonl", "no usable journal (no such file)", "finished ones too", "Restore a backup"),
         id="journal-gone",
     ),
     pytest.param(
-        lambda own: cut(own / logdir.JOURNAL, 0),
+        lambda own: cut(own / layout.JOURNAL, 0),
         Told("journal.jsonl", "no usable journal (0 bytes)", "finished ones too", "Restore a backup"),
         id="journal-empty",
     ),
     pytest.param(
-        lambda own: as_pipe(own / logdir.JOURNAL),
+        lambda own: as_pipe(own / layout.JOURNAL),
         Told("journal.jsonl", "not a plain file", "finished ones too", "Restore a backup"),
         id="journal-is-a-pipe",
     ),
@@ -393,17 +393,17 @@ TABLE = [
         id="kept-original",
     ),
     pytest.param(
-        lambda own: cut(own / logdir.SWEEP_JSON, 99),
+        lambda own: cut(own / layout.SWEEP_JSON, 99),
         Told("sweep.json", "not a valid sweep.json (JSONDecodeError", "cannot continue", "another --logdir"),
         id="record-cut",
     ),
     pytest.param(
-        lambda own: (own / logdir.SWEEP_JSON).write_text("[" * 9999),
+        lambda own: (own / layout.SWEEP_JSON).write_text("[" * 9999),
         Told("sweep.json", "not a valid sweep.json (RecursionError", "cannot continue", "another --logdir"),
         id="record-nested",
     ),
     pytest.param(
-        lambda own: (own / logdir.SWEEP_JSON).unlink(),
+        lambda own: (own / layout.SWEEP_JSON).unlink(),
         Told("sweep.json", "No such file", "cannot continue", "another --logdir"),
         id="record-gone",
     ),
@@ -411,12 +411,12 @@ TABLE = [
         newer, Told("sweep.json", "newer hpdash (schema 99", "nothing", "Update hpdash", "note"), id="record-newer"
     ),
     pytest.param(
-        lambda own: (own / logdir.SWEEP_TOML).write_bytes(b"\xff"),
+        lambda own: (own / layout.SWEEP_TOML).write_bytes(b"\xff"),
         Told("sweep.toml", "UnicodeDecodeError", "`hpdash show`", "Copy the sweep file here"),
         id="source-damaged",
     ),
     pytest.param(
-        lambda own: as_pipe(own / logdir.SWEEP_TOML),
+        lambda own: as_pipe(own / layout.SWEEP_TOML),
         Told("sweep.toml", "not a plain file", "`hpdash show`", "Copy the sweep file here"),
         id="source-is-a-pipe",
     ),
@@ -464,7 +464,7 @@ def test_each_damage_is_told_once_with_what_it_costs_and_what_helps(own: Path, h
     harm(own)
     (finding,) = found(own.parent)
     name = finding.path.name
-    assert name.startswith(logdir.EVENT_FILE if told.path == "events" else told.path)
+    assert name.startswith(layout.EVENT_FILE if told.path == "events" else told.path)
     assert told.what in finding.what
     assert told.affected in finding.affected
     assert told.advice in finding.advice
@@ -476,7 +476,7 @@ def test_no_change_of_an_event_file_or_the_journal_stays_unseen(made: Path, tmp_
     """Whichever byte is changed, wherever a file is cut, whatever stands in its place: it is damage, never an error."""
     folder = tmp_path_factory.mktemp("any") / "own"
     shutil.copytree(made, folder)
-    files = [*sorted(folder.rglob(f"{logdir.EVENT_FILE}*")), folder / logdir.JOURNAL]
+    files = [*sorted(folder.rglob(f"{layout.EVENT_FILE}*")), folder / layout.JOURNAL]
 
     @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
     @given(data=st.data())
@@ -495,7 +495,7 @@ def test_no_change_of_an_event_file_or_the_journal_stays_unseen(made: Path, tmp_
     holds()
 
 
-@pytest.mark.parametrize("name", [logdir.SWEEP_JSON, logdir.SWEEP_TOML, logdir.LOCK, "0000*/checkpoint.npz"])
+@pytest.mark.parametrize("name", [layout.SWEEP_JSON, layout.SWEEP_TOML, layout.LOCK, "0000*/checkpoint.npz"])
 @given(bytes_=st.binary(max_size=40) | st.sampled_from([b"{}", b"[]", b"null", b'{"schema":"x"}', b'{"schema":1}']))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_make_it_fail(made: Path, name: str, bytes_: bytes, tmp_path: Path) -> None:
@@ -547,7 +547,7 @@ def test_a_driver_is_never_refused_because_somebody_looks(tmp_path: Path) -> Non
     """A sweep's lock can be taken at any moment, though another process asks without a pause whether it is held."""
     with lock(tmp_path):
         pass
-    program = [sys.executable, "-c", ASKING, str(tmp_path / logdir.LOCK)]
+    program = [sys.executable, "-c", ASKING, str(tmp_path / layout.LOCK)]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as asking:
         try:
             assert asking.stdout is not None
@@ -561,12 +561,12 @@ def test_a_driver_is_never_refused_because_somebody_looks(tmp_path: Path) -> Non
 
 def test_looking_makes_no_lock(own: Path) -> None:
     """Where there is no lock file, the sweep is not held, and there is none afterwards."""
-    (own / logdir.LOCK).unlink()
+    (own / layout.LOCK).unlink()
     die(own)
     (finding,) = found(own)
     assert finding.what.startswith("running")
     assert "no driver holds the sweep" in finding.what
-    assert not (own / logdir.LOCK).exists()
+    assert not (own / layout.LOCK).exists()
 
 
 # What helps
@@ -633,7 +633,7 @@ def test_logs_of_others_are_looked_at(tmp_path: Path) -> None:
     file = EventFile(tmp_path / "odd")
     file.add(summary_pb2.Summary.Value(tag="x", metadata=scalars(), tensor={"dtype": 7, "string_val": [b"x"]}), 1)
     file.close()
-    (broken,) = logdir.event_files(tmp_path / "[/b]")
+    (broken,) = layout.event_files(tmp_path / "[/b]")
     flip(broken, offsets(broken)[4] + 40)
     damage, note = found(tmp_path)
     assert (damage.run, damage.sweep, damage.severity) == ("[/b]", None, "damage")
@@ -663,7 +663,7 @@ def test_where_no_folder_is_it_ends_with_4(tmp_path: Path, make: Callable[[Path]
 def test_an_empty_folder_has_no_damage(tmp_path: Path) -> None:
     """Where nothing is, nothing is damaged, also where a start was cut off before its record was written."""
     (tmp_path / "own").mkdir()
-    for name in (logdir.LOCK, logdir.SWEEP_TOML):
+    for name in (layout.LOCK, layout.SWEEP_TOML):
         (tmp_path / "own" / name).touch()
     assert found(tmp_path) == []
 
@@ -700,9 +700,9 @@ def test_a_sweep_that_was_copied_is_said_until_its_record_is_written_again(tmp_p
     for name in ("own", "digits_mlp"):
         shutil.copytree(kept / name, tmp_path / "logs" / name)
     experiment.refresh(tmp_path / "logs")
-    assert [finding for finding in verify(tmp_path / "logs").findings if "copied" in finding.what] == []
+    assert [finding for finding in find_damage(tmp_path / "logs").findings if "copied" in finding.what] == []
     shutil.copytree(tmp_path / "logs" / "own", tmp_path / "others" / "own")
-    (finding,) = [finding for finding in verify(tmp_path / "others").findings if "copied" in finding.what]
+    (finding,) = [finding for finding in find_damage(tmp_path / "others").findings if "copied" in finding.what]
     assert (finding.sweep, finding.is_damage, "hpdash board" in finding.advice) == ("own", False, True)
     experiment.refresh(tmp_path / "others")
-    assert [finding for finding in verify(tmp_path / "others").findings if "copied" in finding.what] == []
+    assert [finding for finding in find_damage(tmp_path / "others").findings if "copied" in finding.what] == []

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from hpdash.records import Ended, Notice, Progress, Started, TrialResult, TrialSpec, TrialState
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
-from hpdash.trial import Ended, Notice, Progress, Started, TrialResult, TrialSpec, TrialState
-from hpdash.views.describe import trial_list
-from hpdash.views.leaderboard import closing, differing, faults, leaderboard, outcome_json, rank
-from hpdash.views.live import LiveView, Running, Tally, time_left
+from hpdash.views.terminal.check import trial_list
+from hpdash.views.terminal.leaderboard import closing, differing, faults, leaderboard, outcome_json, rank
+from hpdash.views.terminal.live import LiveView, Running, Tally, time_left
 from hpdash.views.text import duration, number, plain, setting
 
 HOSTILE = "[/b]\x1b[31m\n\u202e<img>"

@@ -14,8 +14,8 @@ import pytest
 from boards import Board
 from weights_page import PREFIX, WeightsPage
 
-from hpdash.histogram import Histogram
-from hpdash.writer import RunWriter
+from hpdash.histograms.histogram import Histogram
+from hpdash.logs.writer import RunWriter
 
 STEPS = range(4)
 RUNS = [

@@ -15,8 +15,8 @@ from boards import Board
 from weights_page import WeightsPage
 
 import hpdash
-from hpdash.histogram import Histogram
-from hpdash.writer import RunWriter
+from hpdash.histograms.histogram import Histogram
+from hpdash.logs.writer import RunWriter
 
 TAGS = ("hidden_1/kernel", "hidden_2/kernel", "hidden_1/bias", "gradients/hidden_1/kernel")
 KERNELS, RUNS, STEPS = 2, 8, 5

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made import foreign, trial
 
+from hpdash.analysis.where import DEEPEST, parse, select
 from hpdash.errors import SpecError
-from hpdash.trial import TrialState
-from hpdash.where import DEEPEST, parse, select
+from hpdash.records import TrialState
 
 RUN = trial(
     3, 0.5, 0.9, 0.7,

@@ -16,10 +16,10 @@ from tensorboard.compat.proto import event_pb2, graph_pb2, node_def_pb2
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from tensorboard.util import tensor_util
 
-from hpdash import logdir
 from hpdash.errors import LogdirError
-from hpdash.histogram import Histogram
-from hpdash.writer import EventFile, RunWriter, end_session, set_aside, write_experiment
+from hpdash.histograms.histogram import Histogram
+from hpdash.logs import layout
+from hpdash.logs.writer import EventFile, RunWriter, end_session, set_aside, write_experiment
 
 
 def read(path: Path) -> list[event_pb2.Event]:
@@ -44,7 +44,7 @@ def masked(data: bytes) -> bytes:
 
 def read_run(folder: Path) -> list[event_pb2.Event]:
     """Parse all event files of a run, in their order."""
-    return [event for path in logdir.event_files(folder) for event in read(path)]
+    return [event for path in layout.event_files(folder) for event in read(path)]
 
 
 def hparams_data(folder: Path) -> list[plugin_data_pb2.HParamsPluginData]:
@@ -117,7 +117,7 @@ def test_files_of_a_folder_sort_as_they_were_made(tmp_path: Path, monkeypatch: p
         file = EventFile(tmp_path)
         file.close()
         made.append(file.path)
-    assert made == logdir.event_files(tmp_path)
+    assert made == layout.event_files(tmp_path)
     assert len(set(made)) == 3
 
 
@@ -162,10 +162,10 @@ def test_a_driver_ends_the_session_of_a_dead_worker(tmp_path: Path) -> None:
     """The end goes into a file of its own, so that a torn record of the worker does not hide it."""
     run = RunWriter(tmp_path)
     run.start({"units": 64}, "mnist/0001")
-    torn = logdir.event_files(tmp_path)[0]
+    torn = layout.event_files(tmp_path)[0]
     before = torn.read_bytes()
     end_session(tmp_path, success=False)
-    first, second = logdir.event_files(tmp_path)
+    first, second = layout.event_files(tmp_path)
     assert (first, first.read_bytes()) == (torn, before)
     assert read(second)[-1].summary.value[0].tag == metadata.SESSION_END_INFO_TAG
     assert hparams_data(tmp_path)[-1].session_end_info.status == api_pb2.STATUS_FAILURE
@@ -189,12 +189,12 @@ def test_earlier_attempts_are_kept_out_of_tensorboards_sight(tmp_path: Path) -> 
         run.scalar("a", 2.0, 1, validation=True)
     foreign = tmp_path / "mine.tfevents"
     foreign.write_bytes(b"")
-    before = {path.read_bytes() for path in tmp_path.rglob(f"{logdir.EVENT_FILE}*")}
+    before = {path.read_bytes() for path in tmp_path.rglob(f"{layout.EVENT_FILE}*")}
     set_aside(tmp_path, 1)
     set_aside(tmp_path, 1)
     aside = tmp_path / "attempts" / "1"
     assert list(tmp_path.rglob("*tfevents*")) == [foreign]
-    assert {path.read_bytes() for path in aside.rglob(f"{logdir.SET_ASIDE}*")} == before
+    assert {path.read_bytes() for path in aside.rglob(f"{layout.SET_ASIDE}*")} == before
     assert [path.name for path in aside.iterdir() if path.is_dir()] == ["validation"]
 
 
@@ -211,7 +211,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from hpdash.errors import LogdirError
-from hpdash.writer import RunWriter
+from hpdash.logs.writer import RunWriter
 run = RunWriter(Path(sys.argv[1]))
 run.scalar("a", 1.0, 1)
 run.flush()
@@ -234,7 +234,8 @@ def test_a_write_that_fails_is_told_at_the_flush(tmp_path: Path) -> None:
 def test_imports_no_tensorflow() -> None:
     """Writing event files costs no TensorFlow."""
     code = (
-        "import sys, json; import hpdash.histogram, hpdash.writer, hpdash.experiment, hpdash.journal;"
+        "import sys, json; import hpdash.histograms.histogram, hpdash.logs.writer, hpdash.logs.experiment;"
+        "import hpdash.journal.journal;"
         "print(json.dumps([m for m in sys.modules if m.split('.')[0] in ('tensorflow', 'keras')]))"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hpdash.engine import Engine
-from hpdash.feed import EngineData, Part, tensor
-from hpdash.xla import SLOW, _is_used, choose, operations_of
+from hpdash.engine.engine import Engine
+from hpdash.engine.feed import EngineData, Part, tensor
+from hpdash.engine.xla import SLOW, _is_used, choose, operations_of
 
 LAYERS = keras.layers
 

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from hpdash.engine import Engine
-from hpdash.feed import EngineData, Part, epoch_order, tensor
+from hpdash.engine.engine import Engine
+from hpdash.engine.feed import EngineData, Part, epoch_order, tensor
 
 sys.path.append(str(Path(__file__).with_name("bench")))  # at the end: tests/zoo.py has the name of a file there
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from driven import children, digests, driving, states
 
-from hpdash import logdir
-from hpdash.trial import TrialState
+from hpdash.logs import layout
+from hpdash.records import TrialState
 
 sys.path.append(str(Path(__file__).with_name("bench")))  # at the end: tests/zoo.py has the name of a file there
 
@@ -97,7 +97,7 @@ def kill(path: Path, group: str, trial: int, worker: bool) -> None:
     sweep = path.parent / "logs" / group
 
     def is_caught() -> bool:
-        return any(sweep.glob(f"{trial:04d}*/{logdir.CHECKPOINT}*"))
+        return any(sweep.glob(f"{trial:04d}*/{layout.CHECKPOINT}*"))
 
     with driving(path, "--workers", "2") as driver:
         deadline = time.monotonic() + PATIENCE

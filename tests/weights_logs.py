@@ -20,11 +20,11 @@ from tensorboard.plugins.histogram.metadata import create_summary_metadata
 from tensorboard.plugins.hparams import api_pb2
 from tensorboard.util import tensor_util
 
-from hpdash import logdir
-from hpdash.histogram import Histogram
+from hpdash.histograms.histogram import Histogram
+from hpdash.logs import layout
+from hpdash.logs.writer import EventFile, RunWriter, write_experiment
 from hpdash.plugin.catalogue import read_catalogue
 from hpdash.plugin.source import Source
-from hpdash.writer import EventFile, RunWriter, write_experiment
 
 KERNEL, GAMMA = "hidden_1/kernel", "batchnorm_1/gamma"
 TRIALS = {"0000-batchnorm=none": 4, "0001-batchnorm=before": 4, "0002-batchnorm=none": 3, "0010-batchnorm=before": 4}
@@ -84,10 +84,10 @@ def write_sweep(root: Path) -> None:
                 if batchnorm == "before":
                     run.histogram(GAMMA, Histogram.of(np.ones(9) + step * np.linspace(0, 1, 9)), step)
             if number == 1:
-                run.scalar(logdir.nonfinite_tag(KERNEL), 0.25, 2)
+                run.scalar(layout.nonfinite_tag(KERNEL), 0.25, 2)
             run.end(success=number != 3)
     infos = [api_pb2.HParamInfo(name="batchnorm", differs=True), api_pb2.HParamInfo(name="epochs")]
-    write_experiment(root / f"{logdir.EXPERIMENT}0", api_pb2.Experiment(hparam_infos=infos))
+    write_experiment(root / f"{layout.EXPERIMENT}0", api_pb2.Experiment(hparam_infos=infos))
 
 
 def write_tables(folder: Path, tag: str, tables: Sequence[Any]) -> None:
@@ -111,7 +111,7 @@ def opened(root: Path, load_fast: str) -> Iterator[Source]:
     with _data_server(root) as address, grpc.insecure_channel(address) as channel:
         provider = grpc_provider.GrpcDataProvider(address, grpc_provider.make_stub(channel))
         source = Source(provider, RequestContext(), "")
-        _wait_for(source, {path.parent for path in root.rglob(f"{logdir.EVENT_FILE}*")})
+        _wait_for(source, {path.parent for path in root.rglob(f"{layout.EVENT_FILE}*")})
         yield source
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..records import Scalar
 from ..runs import Objective, Run
-from ..trial import Scalar
 from .folds import RANKED, Stat, differing, hparam, sort_key
 from .forest import Importance, importance
 from .objective import best, objective_of
@@ -84,7 +84,7 @@ class Part:
     runs: tuple[Run, ...]
 
 
-def effects(runs: Sequence[Run]) -> Effects:
+def measure_effects(runs: Sequence[Run]) -> Effects:
     """Return the effects of the hyperparameters that differ among the runs of one sweep; each replicate is a trial."""
     objective = objective_of(runs)
     outcomes = outcomes_of(runs, objective)

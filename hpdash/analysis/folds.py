@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..records import Scalar, TrialState, caveats_of
 from ..runs import Objective, Run
-from ..trial import Scalar, TrialState, caveats_of
 from .objective import best, last, objective_of, seconds, tag_of, trained
 
 RANKED = (TrialState.FINISHED, None)  # None: the log does not say how the run ended, as is usual in foreign logs

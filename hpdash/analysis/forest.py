@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..trial import Scalar
+from ..records import Scalar
 
 FEWEST, FEWEST_EACH = 12, 4  # trials that are needed: in total, and for each hyperparameter
 TREES = 100

@@ -8,7 +8,7 @@ from functools import reduce
 
 import numpy as np
 
-from ..histogram import Histogram
+from ..histograms.histogram import Histogram
 from ..runs import HistogramSeries
 
 

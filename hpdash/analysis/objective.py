@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
-from .. import logdir
 from ..errors import Problem, SpecError
 from ..goal import Goal, goal_of_metric
+from ..logs import layout
 from ..runs import Objective, Run
 
 _LISTED = 20  # metrics that an error message lists
-VALIDATION = f"{logdir.VALIDATION}/"
+VALIDATION = f"{layout.VALIDATION}/"
 _LESS = re.compile("loss|error|err|mse|mae|rmse|mape|msle|hinge|perplexity|divergence|crossentropy|nll")
 _MORE = re.compile("accuracy|acc|auc|precision|recall|f1|score|r2|map|iou|dice|bleu|reward|similarity")
 _ACCURACY, _LOSS = re.compile("accuracy|acc"), re.compile("loss")
@@ -48,7 +48,7 @@ def objective_of(runs: Sequence[Run]) -> Objective | None:
         return own.pop()
     why = "the sweeps have different objectives" if own else "no sweep sets an objective"
     counts = Counter(tag for run in runs for tag in run.scalars)
-    goals = {tag: goal for tag in counts if (goal := goal_of(tag)) and not tag.startswith(logdir.best_tag(""))}
+    goals = {tag: goal for tag in counts if (goal := goal_of(tag)) and not tag.startswith(layout.best_tag(""))}
 
     def unusual(tag: str) -> tuple[bool, int, bool, int, str]:
         metric = 0 if _says(tag, _ACCURACY) else 1 if _says(tag, _LOSS) else 2
@@ -98,13 +98,13 @@ def _ranked_by(run: Run, objective: Objective) -> Run:
 def named(tag: str) -> str:
     """Return the name of a tag's metric as in a sweep's objective: `validation/accuracy`."""
     base = tag.removeprefix(VALIDATION)
-    return tag[: len(tag) - len(base)] + base.removeprefix(logdir.epoch_tag(""))
+    return tag[: len(tag) - len(base)] + base.removeprefix(layout.epoch_tag(""))
 
 
 def tag_of(run: Run, metric: str) -> str | None:
     """Return the tag of a metric in a run, None if the run does not have the metric."""
     base = metric.removeprefix(VALIDATION)
-    as_keras = metric[: len(metric) - len(base)] + logdir.epoch_tag(base)
+    as_keras = metric[: len(metric) - len(base)] + layout.epoch_tag(base)
     return next((tag for tag in (metric, as_keras) if tag in run.scalars), None)
 
 

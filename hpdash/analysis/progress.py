@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..journal import Record, read_journal
-from ..logdir import JOURNAL
+from ..journal.journal import Record, read_journal
+from ..logs.layout import JOURNAL
+from ..records import TrialState
 from ..runs import Objective, Run
-from ..trial import TrialState
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from ..distances import mean_wasserstein, wasserstein
-from ..histogram import Histogram
+from ..histograms.distances import mean_wasserstein, wasserstein
+from ..histograms.histogram import Histogram
+from ..records import Scalar
 from ..runs import HistogramSeries
-from ..trial import Scalar
 
 _BASELINES = (None, False, "none", "default")
 

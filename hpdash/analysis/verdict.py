@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..trial import Scalar
+from ..records import Scalar
 from .spread import Contrast, Group, Ratio, Spread, baseline, contrast
 
 TIE = 0.05  # a ratio this close to 1 is no difference: with 64 buckets, a distance is mostly exact to 3 %

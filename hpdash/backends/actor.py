@@ -12,8 +12,8 @@ from typing import Any
 from .. import data
 from ..data import Dataset
 from ..errors import BackendError
-from ..train import Trainer
-from ..versions import versions
+from ..system.versions import versions
+from ..training.trainer import Trainer
 from .remote import Mailbox, Order
 from .scratch import Scratch
 from .worker import Setup, serve

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Protocol
 
-from ..trial import Event, TrialSpec
+from ..records import Event, TrialSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from typing import Any
 
 from ..data import Dataset
 from ..errors import Problem, SpecError
-from ..functions import load_function
-from ..known import COMPILE_KEYS, OPTIMIZER_KEYS, BuilderUse
-from ..trial import TrialSpec
+from ..records import TrialSpec
+from ..spec.known import COMPILE_KEYS, OPTIMIZER_KEYS, BuilderUse
+from ..system.user_functions import load_function
 
 BY_DATA = ("input_shape", "classes")  # parameters whose arguments come from the data
 
@@ -118,7 +118,7 @@ def _taken(usage: Usage, parameters: Parameters) -> tuple[str, ...]:
 
 
 def _build(spec: TrialSpec, folder: Path, dataset: Dataset) -> tuple[Any, bool]:
-    from .. import models  # noqa: PLC0415  imports TensorFlow, only in the child
+    from ..engine import models  # noqa: PLC0415  imports TensorFlow, only in the child
 
     shape = dataset.x_train.shape[1:]
     models.begin(spec.seed)
@@ -157,7 +157,7 @@ def _optimizer(model: Any) -> str:
 
 
 def _metrics(model: Any, dataset: Dataset) -> tuple[str, ...] | None:
-    from ..metric_values import scalars  # noqa: PLC0415
+    from ..engine.metric_values import scalars  # noqa: PLC0415
 
     try:
         x, y = dataset.x_train[:1].astype("float32"), dataset.y_train[:1]

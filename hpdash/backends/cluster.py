@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BackendError, Problem, SpecError
-from ..signals import WATCHED
+from ..system.signals import WATCHED
 from .worker import Setup
 
 OF_OUR_OWN = {  # the environment variables for a cluster that hpdash starts

@@ -14,10 +14,10 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from ..diagnosis import OUT_OF_MEMORY
 from ..errors import BackendError
-from ..signals import held_back
-from ..trial import Ended, Event, Notice, Progress, Reached, Started, TrialResult, TrialState
+from ..records import Ended, Event, Notice, Progress, Reached, Started, TrialResult, TrialState
+from ..system.signals import held_back
+from ..training.diagnosis import OUT_OF_MEMORY
 from .base import Queue, Task
 from .scratch import Scratch
 from .supervised import DEATHS_AT_START, LONGEST_TICK, OUTGROWN, Supervised

@@ -21,12 +21,12 @@ from .. import data
 from ..data import Dataset
 from ..data.fetch import fetch as fetch_data
 from ..errors import BackendError, HpdashError
-from ..estimate import Size, Work
-from ..functions import load_function
-from ..known import Inputs
-from ..signals import Signals, held_back, ignore
-from ..trial import TrialSpec
+from ..records import TrialSpec
+from ..spec.known import Inputs
+from ..system.signals import Signals, held_back, ignore
+from ..system.user_functions import load_function
 from .builders import Built, Usage, examine
+from .estimate import Size, Work
 
 POLL_SECONDS = 0.2
 MOST_MODELS = 16  # models that an estimate builds, in about 0.3 seconds each
@@ -165,7 +165,7 @@ def _measure(asked: tuple[Sequence[TrialSpec], Path], _: Callable[[Any], None]) 
 
 def _work(spec: TrialSpec, folder: Path, dataset: Dataset) -> Work:
     """Return the work of a trial's model; `operations` is NaN if its graph has a loop."""
-    from .. import forward, models, xla  # noqa: PLC0415  imports TensorFlow, only in the child
+    from ..engine import forward, models, xla  # noqa: PLC0415  imports TensorFlow, only in the child
 
     shape, train = dataset.x_train.shape[1:], spec.settings["train"]
     model = models.build(spec.settings, folder, shape, dataset.classes, seed=0, takes=spec.takes)

@@ -14,7 +14,7 @@ from typing import Any
 from .. import data
 from ..data import Dataset
 from ..errors import BackendError, HpdashError, LogdirError
-from ..trial import Ended, Event, Notice, Started, TrialResult, TrialState
+from ..records import Ended, Event, Notice, Started, TrialResult, TrialState
 from .actor import Actor, Arrived
 from .base import Queue, Task
 from .cluster import Cluster, connect

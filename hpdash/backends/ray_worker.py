@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..diagnosis import OUT_OF_MEMORY
-from ..versions import versions
+from ..system.versions import versions
+from ..training.diagnosis import OUT_OF_MEMORY
 from .remote import Order
 from .supervised import Supervised
 

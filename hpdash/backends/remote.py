@@ -18,12 +18,13 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from .. import checkpoint, disk, logdir, weights
-from ..trial import Notice, Progress, Reached
+from ..logs import checkpoint, kept_weights, layout
+from ..records import Notice, Progress, Reached
+from ..system import disk
 from .base import Task
 from .worker import Report
 
-WHOLE = (logdir.MODEL, logdir.WEIGHTS, logdir.CHECKPOINT)  # files that are sent whole; of event files, what was added
+WHOLE = (layout.MODEL, layout.WEIGHTS, layout.CHECKPOINT)  # files that are sent whole; of event files, what was added
 LEAST_SECONDS = 0.2  # at least between two parcels, unless a checkpoint or the end makes one due
 LINGER_SECONDS = 0.03  # to wait for further messages after the first: a short trial sends them at once
 MOST_NEWS = 100  # messages in a batch
@@ -65,12 +66,12 @@ def pack(task: Task) -> Errand:
     run = task.run
     if not run.is_dir():
         return Errand(task)
-    kept = checkpoint.read(run / logdir.CHECKPOINT) if task.epoch else None
+    kept = checkpoint.read(run / layout.CHECKPOINT) if task.epoch else None
     told = kept.weights if kept else None
     with disk.guarded(run):
-        weights.settled(run, weights.Kept(**told) if told else None)
+        kept_weights.settled(run, kept_weights.Kept(**told) if told else None)
         paths = [run / name for name in WHOLE[1:]] if kept else []
-        return Errand(task, logdir.event_sizes(run), {path.name: path.read_bytes() for path in paths if path.exists()})
+        return Errand(task, layout.event_sizes(run), {path.name: path.read_bytes() for path in paths if path.exists()})
 
 
 def deliver(run: Path, parcel: Parcel) -> None:
@@ -78,7 +79,7 @@ def deliver(run: Path, parcel: Parcel) -> None:
 
     The order of the steps leaves a consistent run folder if this process is killed between any two of them.
     """
-    settles = parcel.is_last or logdir.CHECKPOINT in parcel.files
+    settles = parcel.is_last or layout.CHECKPOINT in parcel.files
     with disk.guarded(run):
         run.mkdir(exist_ok=True)  # not parents: the sweep's folder may have been moved away
     for name, (offset, data) in parcel.events.items():
@@ -86,14 +87,14 @@ def deliver(run: Path, parcel: Parcel) -> None:
     if settles:
         _sync(run)
     files = dict(parcel.files)
-    waiting = logdir.new_weights(run, parcel.kept_epoch) if parcel.kept_epoch is not None else None
-    if waiting and (kept := files.pop(logdir.WEIGHTS, None)):
+    waiting = layout.new_weights(run, parcel.kept_epoch) if parcel.kept_epoch is not None else None
+    if waiting and (kept := files.pop(layout.WEIGHTS, None)):
         disk.write(waiting, kept)  # until the checkpoint that records them is written
     for name in [name for name in WHOLE if name in files]:
         disk.write(run / name, files[name])
     if waiting and waiting.exists():
         with disk.guarded(run):
-            waiting.replace(run / logdir.WEIGHTS)
+            waiting.replace(run / layout.WEIGHTS)
             disk.sync(run)
 
 
@@ -112,7 +113,7 @@ def _append(path: Path, offset: int, data: bytes) -> None:
 def _sync(run: Path) -> None:
     """Sync a run's event files and folders to the disk, including what earlier parcels added."""
     with disk.guarded(run):
-        files = [run / name for name in logdir.event_sizes(run)]
+        files = [run / name for name in layout.event_sizes(run)]
         for path in (*files, *{run.parent, run, *(path.parent for path in files)}):
             disk.sync(path)
 
@@ -151,19 +152,19 @@ class Courier:
         assert run is not None
         states = {name: _state(run / name) for name in WHOLE}
         new = [name for name in WHOLE if states[name] not in (None, self._known[name])]
-        if not (is_last or logdir.CHECKPOINT in new or now - self._last >= LEAST_SECONDS):
+        if not (is_last or layout.CHECKPOINT in new or now - self._last >= LEAST_SECONDS):
             return None
         self._last, self._known = now, states
         events = {name: (at, _from(run / name, at)) for name, at in self._grown(run)}
         self._sent |= {name: at + len(data) for name, (at, data) in events.items()}
         told = (
-            checkpoint.read(run / logdir.CHECKPOINT).weights if {logdir.WEIGHTS, logdir.CHECKPOINT} <= {*new} else None
+            checkpoint.read(run / layout.CHECKPOINT).weights if {layout.WEIGHTS, layout.CHECKPOINT} <= {*new} else None
         )
         files = {name: (run / name).read_bytes() for name in new}
         return Parcel(events, files, told["epoch"] if told else None, is_last)
 
     def _grown(self, run: Path) -> list[tuple[str, int]]:
-        sizes = logdir.event_sizes(run).items()
+        sizes = layout.event_sizes(run).items()
         return [(name, self._sent.get(name, 0)) for name, size in sizes if size > self._sent.get(name, 0)]
 
     def clear(self) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from ..train import GRAPHS_KEPT
-from ..trial import Notice, Progress, Reached
+from ..records import Notice, Progress, Reached
+from ..training.trainer import GRAPHS_KEPT
 from .base import Task
 from .worker import Report
 

@@ -16,14 +16,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .. import provenance
-from ..provenance import Provenance
-from ..signals import ignore
-from ..trial import Notice, Progress, Reached, TrialResult
+from ..records import Notice, Progress, Reached, TrialResult
+from ..sweep_folder import provenance
+from ..sweep_folder.provenance import Provenance
+from ..system.signals import ignore
 from .base import Task
 
 if TYPE_CHECKING:
-    from ..train import Trainer
+    from ..training.trainer import Trainer
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def main(pipe: Connection, setup: Setup, output: Path, gpu: str | None) -> None:
     _redirect_output(output)
     os.environ.update(setup.environment if gpu is None else {**setup.environment, "CUDA_VISIBLE_DEVICES": gpu})
 
-    from ..train import Trainer  # noqa: PLC0415  numpy and TensorFlow read the environment when imported
+    from ..training.trainer import Trainer  # noqa: PLC0415  numpy and TensorFlow read the environment when imported
 
     trainer = Trainer(setup.folder, changed=lambda: setup.changed(setup.folder))
     if setup.keras:

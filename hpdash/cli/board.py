@@ -34,7 +34,7 @@ def _refresh(logdir: Path) -> None:
     from .ls import warn  # noqa: PLC0415  only this command needs it
 
     try:
-        from ..experiment import refresh, stale  # noqa: PLC0415
+        from ..logs.experiment import refresh, stale  # noqa: PLC0415
 
         warn(refresh(logdir) if stale(logdir) else [])  # write only if a record is out of date
     except Exception as error:  # TensorBoard starts anyway, for example on a read-only disk

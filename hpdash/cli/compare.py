@@ -29,12 +29,12 @@ def compare(
     output: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Compare one tag across the runs of LOGDIR: curves of a scalar, weight distributions of a histogram."""
-    from .. import reading  # noqa: PLC0415
+    from .. import api  # noqa: PLC0415
     from ..views.comparison import ending_of  # noqa: PLC0415
 
     if output is not None:
         ending_of(output)
-    found = reading.compare(opened(logdir), tag, by, where=where, step=step, over_steps=over_steps)
+    found = api.compare(opened(logdir), tag, by, where=where, step=step, over_steps=over_steps)
     warn(found.warnings)
     if output is not None:
         found.save(output)

@@ -18,7 +18,7 @@ def data(ctx: click.Context, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     from ..data import SOURCES, status  # noqa: PLC0415
-    from ..views.describe import data_sets  # noqa: PLC0415
+    from ..views.terminal.check import data_sets  # noqa: PLC0415
 
     found = [status(name) for name in SOURCES]
     if as_json:
@@ -34,8 +34,8 @@ def get(name: str) -> None:
     """Download the data set NAME, unless it is already on this machine."""
     from ..backends import probe  # noqa: PLC0415
     from ..data import status  # noqa: PLC0415
-    from ..signals import Signals  # noqa: PLC0415
-    from ..views.live import LiveView  # noqa: PLC0415
+    from ..system.signals import Signals  # noqa: PLC0415
+    from ..views.terminal.live import LiveView  # noqa: PLC0415
 
     if not status(name).here:
         with LiveView(console_for(stderr=True)) as view:

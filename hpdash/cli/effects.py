@@ -16,9 +16,9 @@ from .ls import GOAL, LOGDIR, OBJECTIVE, WHERE, opened
 @JSON
 def effects(logdir: Path, where: str | None, objective: str | None, goal: str | None, as_json: bool) -> None:
     """Show which hyperparameters matter in LOGDIR: mean ± std for each value, importance, interaction."""
-    from .. import reading  # noqa: PLC0415
+    from .. import api  # noqa: PLC0415
 
-    found = reading.effects(opened(logdir, objective=objective, goal=goal), where=where)
+    found = api.effects(opened(logdir, objective=objective, goal=goal), where=where)
     if as_json:
         print_json(found.to_json())
         return

@@ -20,9 +20,9 @@ from .ls import LOGDIR, warn
 @JSON
 def evaluate(logdir: Path, sweep: str | None, top: int, again: bool, as_json: bool) -> None:
     """Evaluate the best trial of LOGDIR (by validation) on the test set, once, and record the result."""
-    from ..evaluation import evaluate as of  # noqa: PLC0415
+    from .. import evaluation  # noqa: PLC0415
 
-    found = of(logdir, sweep=sweep, top=top, again=again)
+    found = evaluation.evaluate(logdir, sweep=sweep, top=top, again=again)
     warn(found.warnings)
     if as_json:
         print_json(found.to_json())

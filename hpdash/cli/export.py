@@ -47,13 +47,13 @@ def export(
     as_json: bool,
 ) -> None:
     """Export the runs of LOGDIR: one row per trial, or one row per point of every scalar."""
-    from .. import reading  # noqa: PLC0415
+    from .. import api  # noqa: PLC0415
 
     ending = output.suffix.removeprefix(".") if output else ""
     form = form or ("json" if as_json else ending if ending in FORMATS else "csv")
     if form == "parquet" and output is None:
         raise SpecError(["--format parquet needs a file: add -o FILE.parquet."])
-    data = reading.export(opened(logdir, objective=objective, goal=goal), what, where=where).encoded(form)
+    data = api.export(opened(logdir, objective=objective, goal=goal), what, where=where).encoded(form)
     if output is None:
         write(data)
         return

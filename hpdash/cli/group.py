@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 
 from ..errors import HpdashError
-from ..trial import visible
+from ..records import visible
 from ..views.text import PIPE_WIDTH, json_text, plain
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

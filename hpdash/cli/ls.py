@@ -12,7 +12,7 @@ from ..goal import Goal
 from .group import JSON, console_for, main, print_json
 
 if TYPE_CHECKING:
-    from ..reading import Runs
+    from ..api import Runs
 
 LOGDIR = click.argument("logdir", default="logs", type=click.Path(path_type=Path))
 WHERE = click.option(
@@ -70,7 +70,7 @@ def ls(
 
 def opened(logdir: Path, **options: Any) -> Runs:
     """Read a logdir; print on standard error what is damaged, or that there are no runs."""
-    from ..reading import read_runs  # noqa: PLC0415
+    from ..api import read_runs  # noqa: PLC0415
 
     runs = read_runs(logdir, **options)
     nothing = f"{logdir}: no runs. Run `hpdash sweep FILE`, or any training that logs for TensorBoard, first."

@@ -26,9 +26,9 @@ def report(
     logdir: Path, output: Path, by: str | None, where: str | None, objective: str | None, goal: str | None
 ) -> None:
     """Write the contents of LOGDIR as one HTML file, which can be opened offline and printed."""
-    from .. import reading  # noqa: PLC0415
+    from .. import api  # noqa: PLC0415
 
-    made = reading.report(
+    made = api.report(
         opened(logdir, objective=objective, goal=goal),
         output,
         by=by,

@@ -16,9 +16,9 @@ from .ls import warn
 @JSON
 def show(run: str, logdir: Path, as_json: bool) -> None:
     """Show everything about one RUN, given by folder, name, id (quickstart/0003), or number if it is unique."""
-    from .. import reading  # noqa: PLC0415
+    from .. import api  # noqa: PLC0415
 
-    found = reading.show(run, logdir)
+    found = api.show(run, logdir)
     warn(found.warnings)
     if as_json:
         print_json(found.to_json())

@@ -67,10 +67,10 @@ def sweep(
 ) -> None:
     """Run the sweep in FILE; if it was started before, run the trials that are missing."""
     from ..backends.cluster import Cluster  # noqa: PLC0415  only this command needs it
-    from ..plan import Watcher  # noqa: PLC0415
-    from ..runner import Options, run_sweep  # noqa: PLC0415
+    from ..driver.plan import Watcher  # noqa: PLC0415
+    from ..driver.runner import Options, run_sweep  # noqa: PLC0415
     from ..spec import load_sweep  # noqa: PLC0415
-    from ..views.live import LiveView  # noqa: PLC0415
+    from ..views.terminal.live import LiveView  # noqa: PLC0415
 
     gc.enable()  # off since the start of the program, but a sweep may take days
     loaded = load_sweep(file, overrides)
@@ -100,10 +100,10 @@ def sweep(
 @JSON
 def check(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Validate the sweep file FILE; show all its errors at once, or what it would run."""
-    from ..foreseen import foreseen  # noqa: PLC0415
+    from ..driver.foreseen import foreseen  # noqa: PLC0415
     from ..search import strategy_for  # noqa: PLC0415
     from ..spec import load_sweep  # noqa: PLC0415
-    from ..views.describe import summary  # noqa: PLC0415
+    from ..views.terminal.check import summary  # noqa: PLC0415
 
     loaded = foreseen(load_sweep(file, overrides))
     settings = strategy_for(loaded).count
@@ -114,8 +114,8 @@ def check(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
 
 
 def _dry_run(loaded: Any, workers: int | None, threads: int, as_json: bool) -> None:
-    from ..forecast import dry_run  # noqa: PLC0415
-    from ..views.describe import trial_list  # noqa: PLC0415
+    from ..driver.forecast import dry_run  # noqa: PLC0415
+    from ..views.terminal.check import trial_list  # noqa: PLC0415
 
     forecast = dry_run(loaded, workers, threads)
     specs, total, seconds = forecast.specs, forecast.total, forecast.seconds
@@ -131,14 +131,14 @@ def _dry_run(loaded: Any, workers: int | None, threads: int, as_json: bool) -> N
 
 
 def _print_outcome(outcome: Any, logdir: Path, again: str, as_json: bool) -> None:
-    from ..views.leaderboard import (  # noqa: PLC0415
+    from ..views.terminal.leaderboard import (  # noqa: PLC0415
         closing,
         faults,
         first_traceback,
         leaderboard,
         outcome_json,
         told_apart,
-    )  # fmt: skip
+    )
 
     if as_json:
         end = outcome_json(outcome.sweep.name, outcome.specs, outcome.results, outcome.signal)

@@ -19,9 +19,9 @@ def verify(context: click.Context, logdir: Path, as_json: bool) -> None:
 
     Exits with 1 if anything is damaged. It writes nothing, and can run while a sweep is running.
     """
-    from .. import reading  # noqa: PLC0415
+    from .. import api  # noqa: PLC0415
 
-    found = reading.verify(logdir)
+    found = api.verify(logdir)
     if as_json:
         print_json(found.to_json())
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..functions import load_function
+from ..system.user_functions import load_function
 from .arrays import NAMES, from_arrays
 from .dataset import Dataset, fault
 

@@ -10,19 +10,19 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-from .. import logdir
+from ..api import read_runs
+from ..api.shown import Shown
 from ..backends.probe import in_child
 from ..errors import LogdirError, Problem, SpecError
-from ..journal import Journal, lock
-from ..kept import Kept, kept
-from ..looks import Look, Score
-from ..reading import read_runs
+from ..journal.journal import Journal, lock
+from ..logs import layout
+from ..logs.writer import add_scalars
 from ..runs import Run
-from ..shown import Shown
-from ..signals import Signals
-from ..views import looked
-from ..views.recipe import again as spec_of
-from ..writer import add_scalars
+from ..sweep_folder.recipe import again as spec_of
+from ..sweep_folder.sweep_json import Kept, kept
+from ..system.signals import Signals
+from ..testset import Look, Score
+from ..views.terminal import evaluate as terminal
 from .scoring import Entrant, Scores, score
 from .selection import Candidate, pick_sweep, select, set_to
 
@@ -42,11 +42,11 @@ class Evaluated(Shown):
 
     def render(self, console: Console) -> Iterator[RenderableType]:
         """Draw the table of the trials and their ensemble, and the notes that must accompany it."""
-        return looked.draw(console, self.look, self.runs, self.opened)
+        return terminal.draw(console, self.look, self.runs, self.opened)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return looked.to_json(self.look, self.runs, self.opened)
+        return terminal.to_json(self.look, self.runs, self.opened)
 
 
 def evaluate(logs: Path | str = "logs", *, sweep: str | None = None, top: int = 1, again: bool = False) -> Evaluated:
@@ -86,7 +86,7 @@ class _Case:
         found = read_runs(folder)
         about = kept(found[0])
         if about is None:
-            files = f"{logdir.SWEEP_JSON} or {logdir.SWEEP_TOML}"
+            files = f"{layout.SWEEP_JSON} or {layout.SWEEP_TOML}"
             raise LogdirError(f"{folder}: {files} is missing or damaged. Put back a copy.")
         return cls(folder, about, found.runs, select(found.runs, about, top), found.warnings)
 
@@ -120,7 +120,7 @@ class _Case:
         """Yield (run, epoch, test metrics by tag) for each run whose folder lacks the evaluation's metrics."""
         runs = {run.number: run for run in self.runs}
         for each in look.scores:
-            values = {logdir.test_tag(name): value for name, value in each.test.items()}
+            values = {layout.test_tag(name): value for name, value in each.test.items()}
             run = runs.get(each.trial)
             if run is not None and not values.keys() <= run.scalars.keys():
                 yield run, each.epoch, values
@@ -131,7 +131,7 @@ def _take(case: _Case, again: bool) -> Look:
     number = case.next_number(again)
     code = Path(case.about.folder or "")
     job = [_entrant(each, case.about) for each in case.chosen], code if code.is_dir() else Path()
-    with Journal.open(case.folder / logdir.JOURNAL) as journal:
+    with Journal.open(case.folder / layout.JOURNAL) as journal:
         found: Scores = in_child(score, job, Signals())
         chosen = zip(case.chosen, found.single, strict=True)
         scores = tuple(_score(each, values) for each, values in chosen)
@@ -146,7 +146,7 @@ def _entrant(each: Candidate, about: Kept) -> Entrant:
     if spec is None:
         raise LogdirError(f"{each.run.folder}: cannot read the trial's settings, because its event files are damaged.")
     assert each.result.kept_sha256 is not None
-    return Entrant(each.run.id, spec, each.run.folder / logdir.WEIGHTS, each.result.kept_sha256, each.value)
+    return Entrant(each.run.id, spec, each.run.folder / layout.WEIGHTS, each.result.kept_sha256, each.value)
 
 
 def _score(each: Candidate, test: Mapping[str, float]) -> Score:

@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import data, weights
+from .. import data
 from ..data import Split
 from ..data.dataset import fault
 from ..errors import HpdashError, LogdirError, TrialError
-from ..logdir import VALIDATION
-from ..npz import Array
-from ..session import Loaded
-from ..train import engine_data
-from ..trial import TrialSpec
+from ..logs import kept_weights
+from ..logs.layout import VALIDATION
+from ..logs.npz import Array
+from ..records import TrialSpec
+from ..training.trainer import engine_data
+from ..training.trial import Loaded
 
 if TYPE_CHECKING:
-    from ..engine import Engine
+    from ..engine.engine import Engine
 
 _AT_ONCE = 1000  # examples in one call of a model
 _CLOSE = {"rel_tol": 0.01, "abs_tol": 0.005}  # another machine rounds differently
@@ -93,11 +94,11 @@ def _load(settings: Mapping[str, Any], folder: Path) -> Loaded:
 
 def _kept(entrant: Entrant) -> dict[str, Array]:
     try:
-        kept = weights.read(entrant.weights)
+        kept = kept_weights.read(entrant.weights)
     except (OSError, ValueError) as error:
         hint = "Put back a copy, or run the sweep again with --new."
         raise LogdirError(f"{entrant.name}: cannot read its kept weights: {error}. {hint}") from None
-    if weights.digest(kept.items()) != entrant.sha256:
+    if kept_weights.digest(kept.items()) != entrant.sha256:
         hint = "Put back a copy, or run the sweep again with --new."
         raise LogdirError(f"{entrant.weights}: these weights do not have the SHA-256 recorded in the journal. {hint}")
     return kept
@@ -105,8 +106,8 @@ def _kept(entrant: Entrant) -> dict[str, Array]:
 
 def _ready(entrant: Entrant, folder: Path, loaded: Loaded, kept: Mapping[str, Array]) -> Engine:
     """Return an engine with the entrant's kept weights; raise TrialError if these do not reproduce its objective."""
-    from .. import models  # noqa: PLC0415  only the child imports TensorFlow
-    from ..engine import Engine  # noqa: PLC0415
+    from ..engine import models  # noqa: PLC0415  only the child imports TensorFlow
+    from ..engine.engine import Engine  # noqa: PLC0415
 
     settings, dataset = entrant.spec.settings, loaded[0]
     shape, spec = dataset.x_train.shape[1:], entrant.spec
@@ -126,7 +127,7 @@ def _ready(entrant: Entrant, folder: Path, loaded: Loaded, kept: Mapping[str, Ar
 
 
 def _on_test(ready: Sequence[tuple[Engine, Loaded]]) -> Scores:
-    from ..engine import Engine  # noqa: PLC0415
+    from ..engine.engine import Engine  # noqa: PLC0415
 
     single, outputs = [], []
     for engine, (dataset, split, scaling) in ready:

@@ -13,9 +13,9 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ..errors import Problem, SpecError
-from ..kept import Kept
+from ..records import TrialResult, TrialState, own_loop
 from ..runs import Objective, Run
-from ..trial import TrialResult, TrialState, own_loop
+from ..sweep_folder.sweep_json import Kept
 
 _TOO_GOOD = (
     "The trial was validated on the test set after every epoch and selected by these results, so its result on the "

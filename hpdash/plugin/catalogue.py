@@ -13,7 +13,7 @@ from ..analysis.tags import aligned
 from ..reader import names
 from ..reader.attribution import Sessions, hparams_of
 from ..reader.sessions import Session
-from ..trial import Scalar
+from ..records import Scalar
 from .sessions import Records, read_records
 from .source import HISTOGRAMS, Listing, Source
 

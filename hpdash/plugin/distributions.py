@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import logdir
+from ..logs import layout
 from .arguments import RefusedError, shorten
 from .catalogue import Catalogue
 from .rows import Floats, shared_edges
@@ -122,7 +122,7 @@ def _statistics(batch: Batch) -> Floats:
 def _nonfinite(source: Source, catalogue: Catalogue, tag: str, found: Histograms) -> dict[int, dict[int, float]]:
     """Return the share of NaN and infinite values that hpdash logged, by the index of the run and by step."""
     place_of = {catalogue.runs[place].name: place for batch in found.batches for place, _ in batch.parts()}
-    shares = source.scalars(logdir.nonfinite_tag(tag), list(place_of)) if place_of else {}
+    shares = source.scalars(layout.nonfinite_tag(tag), list(place_of)) if place_of else {}
     return {place_of[run]: by_step for run, by_step in shares.items()}
 
 

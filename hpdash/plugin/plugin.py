@@ -12,8 +12,8 @@ from tensorboard.plugins import base_plugin
 from tensorboard.util import tb_logging
 from werkzeug import wrappers
 
-from .. import logdir
-from ..trial import Scalar
+from ..logs import layout
+from ..records import Scalar
 from .arguments import Arguments, RefusedError, shorten
 from .assets import assets, content_type
 from .bodies import Bodies
@@ -30,7 +30,7 @@ _MOST_BINS = 500
 class WeightsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard has no types
     """The Weights tab, for any data provider of TensorBoard."""
 
-    plugin_name = logdir.PLUGIN
+    plugin_name = layout.PLUGIN
 
     def __init__(self, context: base_plugin.TBContext) -> None:
         self._provider = context.data_provider

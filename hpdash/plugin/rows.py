@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..histogram import NEAR_ZERO
+from ..histograms.histogram import NEAR_ZERO
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]

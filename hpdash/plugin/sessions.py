@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .. import logdir
+from ..logs import layout
 from ..reader.attribution import Sessions
 from ..reader.sessions import Session, parse_session
 from ..reader.values import MalformedError
@@ -51,6 +51,6 @@ def _declared(content: bytes, run: str) -> list[str]:
 
     infos = plugin_data_pb2.HParamsPluginData.FromString(content).experiment.hparam_infos
     marked = [info.name for info in infos if info.differs]
-    if marked or run.rpartition("/")[2].startswith(logdir.EXPERIMENT):
+    if marked or run.rpartition("/")[2].startswith(layout.EXPERIMENT):
         return marked
     return [info.name for info in infos]

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from ..analysis.folds import sort_key
 from ..analysis.spread import Group, Pair, Trace, baseline, measure
 from ..analysis.verdict import verdicts
-from ..histogram import Histogram, mixture, shared_edges
+from ..histograms.histogram import Histogram, mixture, shared_edges
+from ..records import Scalar
 from ..runs import HistogramSeries
-from ..trial import Scalar
 from .arguments import RefusedError, shorten
 from .catalogue import Catalogue
 from .distributions import runs_with, sampled

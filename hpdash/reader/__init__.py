@@ -10,17 +10,17 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from .. import logdir
 from ..errors import LogdirError
-from ..logdir import VALIDATION
+from ..logs import layout
+from ..logs.layout import VALIDATION
 from ..runs import Damage, HistogramSeries, Logdir, Run
 from . import cache
 from .assembly import histograms_of, inherited, joined, run_of, runs_without_folders, take_in
 from .attribution import parent_of
 from .events import Contents, read_file
 from .folders import TRAIN, EventFile, Folder, parts_of_runs, walk
-from .helpers import read_files
 from .layouts import Layouts
+from .processes import read_files
 from .sweeps import MARKS, Sweep, read_sweep
 
 
@@ -36,7 +36,7 @@ def read(path: Path | str, cached: bool = True) -> Logdir:
     if not folders:
         raise LogdirError(f"{warnings[0]}. Run a sweep first, or name another logs root.")
     sweeps = _sweeps(root, folders)
-    folders = [each for each in folders if not (each.leaf.startswith(logdir.EXPERIMENT) and each.parent in sweeps)]
+    folders = [each for each in folders if not (each.leaf.startswith(layout.EXPERIMENT) and each.parent in sweeps)]
     held = _held(root, [file for folder in folders for file in folder.files], cached)
     runs = _runs(folders, sweeps, held)
     warnings += [warning for sweep in sweeps.values() for warning in sweep.warnings]
@@ -48,7 +48,7 @@ def _sweeps(root: Path, folders: Sequence[Folder]) -> dict[str, Sweep]:
     """Return the sweeps by the names of their folders; if the root is a run, ".." is the sweep in its parent folder."""
     own = (folder for folder in folders if not folder.names.isdisjoint(MARKS))
     sweeps = {each.name: read_sweep(Path(each.path), root.name if each.name == "." else each.name) for each in own}
-    if logdir.parse_run_name(root.name) and any((root.parent / mark).is_file() for mark in MARKS):
+    if layout.parse_run_name(root.name) and any((root.parent / mark).is_file() for mark in MARKS):
         sweeps[".."] = read_sweep(root.parent, root.parent.name)
     return sweeps
 
@@ -95,7 +95,7 @@ def read_histograms(run: Run, tags: Collection[str], damage: list[Damage] | None
     layouts, parts = Layouts(), []
     for role, folder in (("", run.folder), (TRAIN, run.folder / TRAIN), (VALIDATION, run.folder / VALIDATION)):
         own = {tag.removeprefix(f"{role}/") for tag in tags} | set(tags)
-        if files := [read_file(file, layouts, own) for file in logdir.event_files(folder)]:
+        if files := [read_file(file, layouts, own) for file in layout.event_files(folder)]:
             parts.append((role, joined(files)))
     if damage is not None:
         damage += [each for _, contents in parts for each in contents.damage]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import logdir
-from ..histogram import Histogram
+from ..histograms.histogram import Histogram
+from ..logs import layout
+from ..records import Scalar
 from ..runs import HistogramSeries, Run, Series
-from ..trial import Scalar
 from .attribution import Sessions, hparams_of, parent_of
 from .events import Contents
 from .folders import merged
@@ -103,7 +103,7 @@ def run_of(
         return None
     facts: dict[str, Any] = {"status": session.status, "group": session.group, "started": session.started}
     hparams = session.hparams if session.hparams is not None else inherits
-    if sweep and (parsed := logdir.parse_run_name(folder.name)):
+    if sweep and (parsed := layout.parse_run_name(folder.name)):
         number, pairs = parsed
         facts |= sweep.facts(number)
         hparams = hparams if hparams is not None else _named(pairs)
@@ -147,7 +147,7 @@ def histograms_of(parts: Sequence[tuple[str, Contents]]) -> dict[str, HistogramS
 
 def _histograms(contents: Contents, tag: str, histograms: Sequence[Histogram]) -> HistogramSeries:
     steps = contents.histograms[tag]
-    if shares := contents.scalars.get(logdir.nonfinite_tag(tag)):
+    if shares := contents.scalars.get(layout.nonfinite_tag(tag)):
         share = dict(zip(shares.steps.tolist(), shares.values.tolist(), strict=True))
         pairs = zip(steps.tolist(), histograms, strict=True)
         histograms = [with_nonfinite(each, share[step]) if step in share else each for step, each in pairs]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from ..trial import Scalar
+from ..records import Scalar
 from . import names
 from .sessions import Session
 

@@ -22,8 +22,8 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
+from ..records import TrialState
 from ..runs import Damage, Series
-from ..trial import TrialState
 from .events import Contents
 from .folders import EventFile
 from .sessions import Session

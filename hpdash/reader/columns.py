@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..histogram import Histogram
+from ..histograms.histogram import Histogram
 from ..runs import Series
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..histogram import Histogram
+from ..histograms.histogram import Histogram
 from ..runs import Damage, Series
 from .columns import Column
 from .framing import records

@@ -9,11 +9,11 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
-from .. import logdir
-from ..logdir import VALIDATION
+from ..logs import layout
+from ..logs.layout import VALIDATION
 
 TRAIN = "train"  # the folder in which Keras' TensorBoard callback writes training metrics
-_EVENTS = logdir.EVENT_FILE.rpartition(".")[2]  # TensorBoard reads every file with this in its name
+_EVENTS = layout.EVENT_FILE.rpartition(".")[2]  # TensorBoard reads every file with this in its name
 _Value = TypeVar("_Value")
 
 

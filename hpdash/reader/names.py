@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from itertools import takewhile
 
-from .. import logdir
-from ..trial import Scalar
+from ..logs import layout
+from ..records import Scalar
 
 _PAIRS = re.compile(r"[,;&\s]+|-(?=[A-Za-z_][\w.]*=)")
 _WORDS = re.compile(r"(?<!\d[eE])-")  # 1e-3 is one word
@@ -57,13 +57,13 @@ def _common(parts: Sequence[Sequence[str]]) -> int:
 
 
 def _number(part: str) -> str:
-    return part.partition("-")[0] if logdir.parse_run_name(part) else part
+    return part.partition("-")[0] if layout.parse_run_name(part) else part
 
 
 def _paired(run: str) -> dict[str, Scalar]:
     found: dict[str, Scalar] = {}
     for part in run.split("/"):
-        ours = logdir.parse_run_name(part)
+        ours = layout.parse_run_name(part)
         pairs = ours[1].items() if ours else (piece.split("=", 1) for piece in _PAIRS.split(part) if "=" in piece)
         found |= {key: _value(value) for key, value in pairs if key and value}
     return found

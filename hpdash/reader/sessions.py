@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..trial import Scalar, TrialState
+from ..records import Scalar, TrialState
 from .values import MalformedError
 
 

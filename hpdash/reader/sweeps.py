@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import logdir
 from ..errors import LogdirError
 from ..goal import Goal
-from ..journal import Record, read_journal
-from ..kept import SCHEMA
-from ..looks import Look
+from ..journal.journal import Record, read_journal
+from ..logs import layout
+from ..records import TrialState
 from ..runs import Objective
-from ..trial import TrialState
+from ..sweep_folder.sweep_json import SCHEMA
+from ..testset import Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Sweep:
 
     def knows(self, folder: str) -> bool:
         """Return whether a folder's name is that of a trial in the journal."""
-        parsed = logdir.parse_run_name(folder)
+        parsed = layout.parse_run_name(folder)
         return parsed is not None and parsed[0] in self.latest
 
     def facts(self, number: int) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class Sweep:
         facts: dict[str, Any] = {"sweep": self.name, "number": number, "looks": self.looks}
         if self.settings:
             setting, repeat = divmod(number, self.settings.repeats)
-            group, seed = logdir.session_group(self.name, setting), self.settings.seed + repeat
+            group, seed = layout.session_group(self.name, setting), self.settings.seed + repeat
             facts |= {"group": group, "seed": seed, "swept": self.settings.swept, "objective": self.settings.objective}
             facts["accepted"] = self.settings.accepted
         if record := self.latest.get(number):
@@ -77,7 +77,7 @@ class Sweep:
         return facts
 
 
-MARKS = (logdir.SWEEP_JSON, logdir.JOURNAL)
+MARKS = (layout.SWEEP_JSON, layout.JOURNAL)
 
 
 def read_sweep(folder: Path, name: str) -> Sweep:
@@ -85,24 +85,24 @@ def read_sweep(folder: Path, name: str) -> Sweep:
     warnings = []
     settings, latest, started, looks = None, {}, {}, tuple[Look, ...]()
     try:
-        settings = read_settings(folder / logdir.SWEEP_JSON)
+        settings = read_settings(folder / layout.SWEEP_JSON)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         reason = f"cannot be read ({type(error).__name__}: {error})"
         found = "missing" if isinstance(error, FileNotFoundError) else reason
         unknown = "Seeds, groups and the objective of the sweep's runs are therefore unknown."
-        warnings.append(f"{folder / logdir.SWEEP_JSON}: {found}. {unknown}")
+        warnings.append(f"{folder / layout.SWEEP_JSON}: {found}. {unknown}")
     if settings and settings.schema > SCHEMA:
         newer = f"written by a newer hpdash (schema {settings.schema}, this version reads up to {SCHEMA})"
-        warnings.append(f"{folder / logdir.SWEEP_JSON}: {newer}. Some information may be missing: update hpdash.")
+        warnings.append(f"{folder / layout.SWEEP_JSON}: {newer}. Some information may be missing: update hpdash.")
     try:
-        journal = read_journal(folder / logdir.JOURNAL)
+        journal = read_journal(folder / layout.JOURNAL)
         latest, looks = journal.latest, tuple(each.look for each in journal.looks)
         started = {record.trial: record.time for record in journal.records if record.state is TrialState.RUNNING}
         warnings += [f"{folder}: {warning}" for warning in journal.warnings]
     except LogdirError as error:
         warnings.append(str(error))
     runs_on = any(record.state is TrialState.RUNNING for record in latest.values())
-    is_live = runs_on and is_held(folder / logdir.LOCK)
+    is_live = runs_on and is_held(folder / layout.LOCK)
     return Sweep(folder, name, settings, latest, started, is_live, tuple(warnings), looks)
 
 
@@ -114,8 +114,8 @@ def read_settings(path: Path) -> Settings:
     """
     known = json.loads(path.read_bytes())
     given, name = known["settings"], str(known["settings"]["objective"])
-    metric = name.removeprefix(f"{logdir.VALIDATION}/")
-    tag = name.removesuffix(metric) + logdir.epoch_tag(metric)
+    metric = name.removeprefix(f"{layout.VALIDATION}/")
+    tag = name.removesuffix(metric) + layout.epoch_tag(metric)
     swept = tuple(str(column["name"]) for column in known["columns"] if column["swept"])
     objective = Objective(name, tag, Goal(given["goal"]))
     accepted = {str(file): int(count) for file, count in dict(known.get("accepted", {})).items()}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..histogram import Histogram
+from ..histograms.histogram import Histogram
 
 HPARAMS, _SCALARS, _HISTOGRAMS = "hparams", "scalars", "histograms"  # names of TensorBoard's plugins
 _FLOAT, _DOUBLE = 1, 2  # tensorflow.DataType

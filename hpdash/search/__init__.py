@@ -9,15 +9,15 @@ from .strategies import LARGEST, is_adaptive, strategy_for
 from .strategy import Strategy
 
 if TYPE_CHECKING:
-    from .course import Course, trials
+    from .schedule import Course, trials
 
 __all__ = ["LARGEST", "Course", "Evidence", "Strategy", "is_adaptive", "strategy_for", "trials"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import `course` on first use: counting a sweep's settings needs neither a journal nor pruners."""
+    """Import `schedule` on first use: counting a sweep's settings needs neither a journal nor pruners."""
     if name not in ("Course", "trials"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import course  # noqa: PLC0415
+    from . import schedule  # noqa: PLC0415
 
-    return getattr(course, name)
+    return getattr(schedule, name)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from ..domains import identity
+from ..spec.domains import identity
 from .evidence import Evidence
 from .strategy import Strategy
 

@@ -8,9 +8,9 @@ from functools import cached_property
 from heapq import nlargest
 from typing import Protocol
 
-from ..domains import Choice
-from ..history import History
+from ..journal.history import History
 from ..spec import Sweep
+from ..spec.domains import Choice
 from ..spec.pruning import Pruning
 
 

@@ -8,9 +8,9 @@ from itertools import count
 from typing import Any
 
 from ..spec import Sweep
-from .allowed import first_allowed
 from .evidence import Evidence
 from .order import Order
+from .rejection import first_allowed
 
 
 def shuffled(count: int, seed: int) -> Iterator[int]:

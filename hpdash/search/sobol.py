@@ -6,11 +6,11 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..domains import identity
 from ..spec import Sweep
-from .allowed import first_allowed
+from ..spec.domains import identity
 from .evidence import Evidence
 from .order import Order
+from .rejection import first_allowed
 
 BITS = 30  # per coordinate, as in SciPy
 BLOCK = 256  # points that are generated at once; a power of 2

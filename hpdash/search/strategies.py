@@ -8,13 +8,13 @@ from itertools import islice
 
 from ..errors import Problem, SpecError
 from ..spec import Sweep
-from .chosen import Chosen
+from .explicit import Listed
 from .extended import Extended
 from .grid import Grid
-from .listed import Listed
 from .random import Random, shuffled
 from .sobol import Sobol
 from .strategy import Strategy
+from .subset import Chosen
 from .tpe import Tpe
 
 LARGEST = 100_000  # most trials of a sweep, and most settings of a grid without [sweep] trials

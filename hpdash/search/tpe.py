@@ -14,13 +14,13 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from ..domains import Choice, Domain, identity
 from ..goal import Goal
 from ..spec import Hyperparameter, Sweep
-from .allowed import first_allowed
+from ..spec.domains import Choice, Domain, identity
 from .evidence import Evidence
 from .order import Order
 from .random import Random
+from .rejection import first_allowed
 from .sobol import Sobol
 
 if TYPE_CHECKING:

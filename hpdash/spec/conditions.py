@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..domains import Choice, Domain, identity
 from .defaults import resolve
 from .dependent import DEPENDENT
+from .domains import Choice, Domain, identity
 from .faults import Faults, Key, found, nearest
 from .space import Names
 from .tables import table_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..trial import own_loop
+from ..records import own_loop
 from .dependent import DEPENDENT
 from .keys import IMAGES, MLP
 from .tables import SETTINGS, table_of

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
-from ..logdir import is_sweep_name
-from ..trial import NO_LOOP
+from ..logs.layout import is_sweep_name
+from ..records import NO_LOOP
 
 IMAGES = ("mnist", "fashion_mnist", "cifar10", "digits")
 DATA_SETS = (*IMAGES, "synthetic")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..trial import DRAWN, TABLES, default_metrics, own_loop
+from ..records import DRAWN, TABLES, default_metrics, own_loop
 from . import text
 from .conditions import check_dependent, check_swept, conditions
 from .defaults import resolve

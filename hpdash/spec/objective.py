@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..goal import Goal
-from ..trial import default_metrics
+from ..records import default_metrics
 from .faults import Faults, found
 from .goals import goal_for
 from .keys import DATA_SETS, MLP

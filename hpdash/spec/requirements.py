@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..trial import shown
+from ..records import shown
 from .faults import Faults, Key, found
 from .space import Names
 from .text import Document

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..domains import Choice, Domain, FloatRange, IntRange, identity
-from ..trial import NO_LOOP
+from ..records import NO_LOOP
+from .domains import Choice, Domain, FloatRange, IntRange, identity
 from .faults import Faults, Key, found, nearest
 from .keys import MLP
 from .synonyms import meant

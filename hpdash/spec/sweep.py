@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..domains import Choice
 from ..errors import Problem, SpecError
 from ..goal import Goal
-from ..known import NOTHING, WHOLE, BuilderUse, Known
-from ..trial import TABLES, own_loop
+from ..records import TABLES, own_loop
 from .defaults import resolve
+from .domains import Choice
 from .keys import is_reference
+from .known import NOTHING, WHOLE, BuilderUse, Known
 from .objective import Ranking
 from .pruning import Pruning
 from .requirements import Requirement

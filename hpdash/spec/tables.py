@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from ..trial import NO_LOOP, TABLES
+from ..records import NO_LOOP, TABLES
 from .dependent import DEPENDENT
 from .initializers import initializer
 from .keys import (

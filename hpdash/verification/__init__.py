@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .findings import Checked, Finding, Severity
-from .walking import verify
+from .walk import find_damage
 
-__all__ = ["Checked", "Finding", "Severity", "verify"]
+__all__ = ["Checked", "Finding", "Severity", "find_damage"]

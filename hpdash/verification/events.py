@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-from .. import logdir
+from ..logs import layout
 from ..reader.assembly import joined
 from ..reader.events import Contents, read_file
 from ..reader.folders import Part
@@ -131,7 +131,7 @@ def _hidden(trouble: Trouble) -> str:
 
 
 def _advice(trouble: Trouble, advice: str) -> str:
-    if trouble.is_foreign and not trouble.file.path.name.startswith(logdir.EVENT_FILE):
-        mark = logdir.EVENT_FILE.rpartition(".")[2]  # TensorBoard reads every file with it in its name
+    if trouble.is_foreign and not trouble.file.path.name.startswith(layout.EVENT_FILE):
+        mark = layout.EVENT_FILE.rpartition(".")[2]  # TensorBoard reads every file with it in its name
         return f'If it is not an event file, rename it so that its name does not contain "{mark}". {advice}'
     return advice

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from .. import logdir
-from ..journal import Record
+from ..journal.journal import Record
+from ..logs import layout
 from ..reader.sweeps import is_held
-from ..trial import TrialState
+from ..records import TrialState
 from .findings import NOTHING_TO_DO, Finding, Make, Severity, spans
 from .lines import Line, numbered, read_lines
 from .own_files import look_at_origins, look_at_record, look_at_source
 
 GO_ON = "`hpdash sweep FILE` continues"
-_KEPT = f"{logdir.JOURNAL}.damaged-"
+_KEPT = f"{layout.JOURNAL}.damaged-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +48,19 @@ class SweepFolder:
 
 def look_at(folder: Path, name: str, names: Iterable[str], has_runs: bool) -> SweepFolder:
     """Verify a sweep's own files; `names` are the names of everything in its folder."""
-    names, make, path = frozenset(names), partial(Finding, sweep=name), folder / logdir.JOURNAL
-    held = is_held(folder / logdir.LOCK)
-    lines, trouble = read_lines(path) if logdir.JOURNAL in names else ([], None)
-    live = held or is_held(folder / logdir.LOCK)  # asked before and after: a driver that ends meanwhile has not died
+    names, make, path = frozenset(names), partial(Finding, sweep=name), folder / layout.JOURNAL
+    held = is_held(folder / layout.LOCK)
+    lines, trouble = read_lines(path) if layout.JOURNAL in names else ([], None)
+    live = held or is_held(folder / layout.LOCK)  # asked before and after: a driver that ends meanwhile has not died
     is_lost = has_runs and not live and not lines
     has_begun = is_lost or bool(lines)  # otherwise, missing files have not been written yet
     planned, findings = None, list[Finding]()
-    if has_begun or logdir.SWEEP_JSON in names:
-        planned, findings = look_at_record(folder / logdir.SWEEP_JSON, make)
-        findings += look_at_source(folder / logdir.SWEEP_TOML, make)
-        findings += look_at_origins(folder / logdir.SWEEP_JSON, make)
+    if has_begun or layout.SWEEP_JSON in names:
+        planned, findings = look_at_record(folder / layout.SWEEP_JSON, make)
+        findings += look_at_source(folder / layout.SWEEP_TOML, make)
+        findings += look_at_origins(folder / layout.SWEEP_JSON, make)
     if trouble or is_lost:
-        findings.append(_no_journal(path, make, trouble or ("0 bytes" if logdir.JOURNAL in names else "no such file")))
+        findings.append(_no_journal(path, make, trouble or ("0 bytes" if layout.JOURNAL in names else "no such file")))
     findings += _bad_lines(path, make, lines, planned, live)
     findings += _order(path, make, lines)
     findings += [_original(folder / kept, make) for kept in sorted(names) if kept.startswith(_KEPT)]

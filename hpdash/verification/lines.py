@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..entries import LOOK, PROPOSAL, RUNG
-from ..journal import Entry, NewerError, Record, Replay, read_line
+from ..journal.entries import LOOK, PROPOSAL, RUNG
+from ..journal.journal import Entry, NewerError, Record, Replay, read_line
 from .own_files import read_bytes, said
 
 LOST = {  # what is lost with a bad line, by the first bytes of the line

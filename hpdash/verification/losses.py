@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from .. import logdir
+from ..logs import layout
 from ..reader.events import Contents
 from ..reader.folders import merged
 from ..reader.sessions import Session
-from ..trial import TrialResult
+from ..records import TrialResult
 from .findings import spans
 
 Parts = Sequence[tuple[str, Contents]]  # (role, contents of all its files) for each folder of a run
@@ -45,7 +45,7 @@ def lacking(parts: Parts, result: TrialResult | None, places: int) -> dict[str, 
     return {**_gaps(metrics, end, places), **_gaps(weights, end if _is_regular(weights) else 0, places)}
 
 
-_VALIDATION, _EPOCH = f"{logdir.VALIDATION}/", logdir.epoch_tag("")
+_VALIDATION, _EPOCH = f"{layout.VALIDATION}/", layout.epoch_tag("")
 
 
 def _steps(parts: Parts) -> dict[str, list[int]]:
@@ -59,7 +59,7 @@ def _reported(result: TrialResult) -> Iterator[str]:
     """Yield the names of the series that hold a result's metrics."""
     for metric in result.metrics:
         base = metric.removeprefix(_VALIDATION)
-        yield f"{_VALIDATION if base != metric else ''}{logdir.epoch_tag(base)}"
+        yield f"{_VALIDATION if base != metric else ''}{layout.epoch_tag(base)}"
 
 
 def _is_regular(steps: Mapping[str, Sequence[int]]) -> bool:
@@ -121,7 +121,7 @@ def unsaid(session: Session, tags: Iterable[str], result: TrialResult | None, is
     if session.hparams is None:
         yield "its hyperparameters in TensorBoard"
     has_best = result is not None and result.state.is_result and result.best_epoch is not None
-    if has_best and is_ended and logdir.BEST_EPOCH not in set(tags):
+    if has_best and is_ended and layout.BEST_EPOCH not in set(tags):
         yield "its best values in TensorBoard's HParams table"
     if is_ended and session.status is None:
         yield "the end of its session: TensorBoard shows it as running"

@@ -6,11 +6,11 @@ import json
 import tomllib
 from pathlib import Path
 
-from .. import logdir
 from ..errors import LogdirError
-from ..kept import SCHEMA
-from ..provenance import Provenance, changed_files
+from ..logs import layout
 from ..reader.sweeps import read_settings
+from ..sweep_folder.provenance import Provenance, changed_files
+from ..sweep_folder.sweep_json import SCHEMA
 from .findings import Finding, Make, Severity
 
 _FAULTS = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
@@ -73,7 +73,7 @@ def look_at_source(path: Path, make: Make) -> list[Finding]:
     try:
         tomllib.loads(read_bytes(path).decode())
     except _FAULTS as error:
-        affected = f"the file as `hpdash show` and `hpdash report` print it; the sweep itself uses {logdir.SWEEP_JSON}"
+        affected = f"the file as `hpdash show` and `hpdash report` print it; the sweep itself uses {layout.SWEEP_JSON}"
         advice = f"Copy the sweep file here, as {path.name}."
         return [make(path, f"not a valid sweep file ({said(error)})", affected, advice)]
     return []

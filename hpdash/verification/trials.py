@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from .. import checkpoint, logdir, weights
-from ..journal import Record
+from ..journal.journal import Record
+from ..logs import checkpoint, kept_weights, layout
 from ..reader.folders import Part
 from ..reader.layouts import Layouts
-from ..trial import TrialState
+from ..records import TrialState
 from .events import File, Trouble, by_role, findings_of, read_parts, session_of, troubles
 from .findings import NOTHING_TO_DO, Finding, Make, Severity
 from .journals import GO_ON, SweepFolder
@@ -123,12 +123,12 @@ def _standing(run: RunFolder, make: Make) -> Iterator[Finding]:
 
 def _affected(run: RunFolder, parts: Parts, found: Sequence[Trouble], trouble: Trouble) -> str:
     """Return what a run lacks that the damaged file may have held, as text."""
-    result, prefix = run.record.result if run.record else None, f"{logdir.VALIDATION}/"
+    result, prefix = run.record.result if run.record else None, f"{layout.VALIDATION}/"
     lost = lacking(parts, result, sum(len(each.places) for each in found))
     own = {
         name: steps
         for name, steps in lost.items()
-        if name.startswith(prefix) == (trouble.file.role == logdir.VALIDATION)
+        if name.startswith(prefix) == (trouble.file.role == layout.VALIDATION)
     }
     more = [] if run.sweep is None or trouble.file.role else _unsaid(run, parts)
     return "; ".join(filter(None, [told(own), *more]))
@@ -178,7 +178,7 @@ def _remedy(run: RunFolder, parts: Parts) -> str:
 
 def _weights(run: RunFolder, make: Make) -> Iterator[Finding]:
     """Yield what is wrong with the weights that a trial has kept."""
-    path, result = run.folder / logdir.WEIGHTS, run.record.result if run.record else None
+    path, result = run.folder / layout.WEIGHTS, run.record.result if run.record else None
     if result is None or result.kept_sha256 is None or (reason := _weights_trouble(path, result.kept_sha256)) is None:
         return
     affected = "the trial's weights: `hpdash evaluate` cannot evaluate the trial"
@@ -190,7 +190,7 @@ def _weights_trouble(path: Path, sha256: str) -> str | None:
     if not path.is_file():
         return "not a plain file" if path.exists() else "the kept weights are gone"
     try:
-        found = weights.digest(weights.read(path).items())
+        found = kept_weights.digest(kept_weights.read(path).items())
     except (OSError, ValueError) as error:
         return str(error).removeprefix(f"{path}: ")
     return None if found == sha256 else "not the trial's kept weights: their digest differs from that in the journal"
@@ -198,7 +198,7 @@ def _weights_trouble(path: Path, sha256: str) -> str | None:
 
 def _checkpoint(run: RunFolder, make: Make) -> Iterator[Finding]:
     """Yield what is wrong with a checkpoint."""
-    path = run.folder / logdir.CHECKPOINT
+    path = run.folder / layout.CHECKPOINT
     reason = _checkpoint_trouble(path)
     if reason is None:
         return

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..records import Scalar
 from ..runs import Run
-from ..trial import Scalar
 from .text import setting
 
 # Okabe & Ito 2008, "Color Universal Design", without black and yellow, invisible on a dark or white page

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import logdir
-from ..histogram import Histogram
+from ..histograms.histogram import Histogram
+from ..logs import layout
 from ..runs import HistogramSeries, Run
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -55,7 +55,7 @@ def _nonfinite(run: Run, tag: str, histogram: Histogram, step: int) -> float:
 
     hpdash logs this share as a scalar with each histogram; for other logs the histogram's own count is used.
     """
-    logged = run.scalars.get(logdir.nonfinite_tag(tag))
+    logged = run.scalars.get(layout.nonfinite_tag(tag))
     if logged is not None and step in logged.steps:
         return float(logged.values[logged.steps == step][0])
     return histogram.nonfinite / max(histogram.total + histogram.nonfinite, 1)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..trial import shown, visible
+from ..records import shown, visible
 
 PIPE_WIDTH = 10**7  # characters; wide enough that nothing is cut off in a pipe
 

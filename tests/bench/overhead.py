@@ -91,11 +91,11 @@ def measured(scratch: str) -> dict[str, Any]:
 def driver(scratch: Path, workers: int = 2, **options: Any) -> dict[str, Any]:
     """Run the sweep as `hpdash sweep` does, with its live view; return when it was how far, and how large."""
     from hpdash.cli.group import console_for
-    from hpdash.journal import Journal
-    from hpdash.plan import Watcher
-    from hpdash.runner import Options, run_sweep
-    from hpdash.trial import Ended, Event, Started
-    from hpdash.views.live import LiveView
+    from hpdash.driver.plan import Watcher
+    from hpdash.driver.runner import Options, run_sweep
+    from hpdash.journal.journal import Journal
+    from hpdash.records import Ended, Event, Started
+    from hpdash.views.terminal.live import LiveView
 
     marks: list[tuple[int, float, float, float]] = []  # trials ended, seconds, bytes, seconds of the driver's CPU
     journal: list[float] = []

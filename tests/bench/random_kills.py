@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from driven import digests, driving, finished, journal_faults, series, session_ends, snapshot, trial_folder, until
 
-from hpdash import logdir
+from hpdash.logs import layout
 
 SWEEP = """
 [sweep]
@@ -191,7 +191,7 @@ def _differences(end: End, undisturbed: End) -> Iterator[str]:
 def _size(sweep: Path) -> int:
     """Return the bytes of a sweep's journal and event files."""
     size = 0
-    for path in (sweep / logdir.JOURNAL, *sweep.rglob(f"{logdir.EVENT_FILE}*")):
+    for path in (sweep / layout.JOURNAL, *sweep.rglob(f"{layout.EVENT_FILE}*")):
         with suppress(FileNotFoundError):
             size += path.stat().st_size
     return size

@@ -55,8 +55,8 @@ def write(logs: Path, runs: int) -> None:
     """Write the runs as trials do."""
     import numpy as np
 
-    from hpdash.histogram import Histogram
-    from hpdash.writer import RunWriter
+    from hpdash.histograms.histogram import Histogram
+    from hpdash.logs.writer import RunWriter
 
     histograms = [Histogram.of(np.random.default_rng(seed).normal(size=2000), 30) for seed in range(8)]
     for number in range(runs):

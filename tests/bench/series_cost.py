@@ -15,12 +15,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from hpdash import logdir, read_runs
-from hpdash.host import Host
+from hpdash import read_runs
+from hpdash.logs import layout
+from hpdash.records import Progress
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
-from hpdash.train import Trainer
-from hpdash.trial import Progress
+from hpdash.training.host import Host
+from hpdash.training.trainer import Trainer
 
 ALL = ["weights", "gradients", "activations"]
 NETS: dict[str, dict[str, Any]] = {
@@ -69,7 +70,7 @@ def seconds(net: dict[str, Any], turns: int) -> dict[str, tuple[float, float]]:
                 if turn:  # what is compiled and traced is by then
                     processor[kind].append((time.process_time() - begin) / net["epochs"])
                     (read,) = read_runs(run)
-                    wall[kind] += read.scalars[logdir.time_tag("epoch")].values[1:].tolist()
+                    wall[kind] += read.scalars[layout.time_tag("epoch")].values[1:].tolist()
         clocks = {"wall": wall, "processor": processor}
         return {clock: (median(own["bare"]), median(own["full"])) for clock, own in clocks.items()}
 

@@ -211,9 +211,9 @@ def _engine_rate(widths: list[int], batch: int, steps: int, epochs: int) -> floa
     """Train epochs on made-up pixels (the arithmetic is the same) and return GFLOPS of the fastest."""
     import numpy as np
 
-    from hpdash import models
-    from hpdash.engine import Engine
-    from hpdash.feed import EngineData, Part, tensor
+    from hpdash.engine import models
+    from hpdash.engine.engine import Engine
+    from hpdash.engine.feed import EngineData, Part, tensor
     from hpdash.search import trials
     from hpdash.spec import parse_sweep
 
@@ -266,9 +266,9 @@ def _kernel() -> Any:
 
 def bin_ours(_: argparse.Namespace) -> dict[str, float]:
     """Write histograms as a trial does, the copy out of the variable included."""
-    from hpdash.feed import view
-    from hpdash.histogram import Histogram
-    from hpdash.writer import RunWriter
+    from hpdash.engine.feed import view
+    from hpdash.histograms.histogram import Histogram
+    from hpdash.logs.writer import RunWriter
 
     kernel = _kernel()
     with tempfile.TemporaryDirectory() as logs, RunWriter(Path(logs)) as writer:

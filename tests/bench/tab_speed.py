@@ -59,8 +59,8 @@ def write(logs: Path, runs: int) -> None:
     """Write the runs as trials do, of two hyperparameters."""
     import numpy as np
 
-    from hpdash.histogram import Histogram
-    from hpdash.writer import RunWriter
+    from hpdash.histograms.histogram import Histogram
+    from hpdash.logs.writer import RunWriter
 
     random = np.random.default_rng(0)
     for number in range(runs):

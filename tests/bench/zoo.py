@@ -249,8 +249,8 @@ def hpdash_epochs(name: str, ask: ASK) -> None:
     from zoo_data import load
     from zoo_nets import NETS, compiled
 
-    from hpdash.engine import Engine
-    from hpdash.feed import EngineData, Part, tensor
+    from hpdash.engine.engine import Engine
+    from hpdash.engine.feed import EngineData, Part, tensor
 
     net = NETS[name]
     examples = load(net.data, net.target, net.examples + HELD_OUT)

@@ -22,9 +22,9 @@ from deaths import DIED, Change, Point, in_fork, watch
 from driven import finished, journal_faults, series, session_ends, snapshot, trial_folder, values
 from own_process import install
 
-from hpdash import logdir, weights
-from hpdash.journal import Record, read_journal
-from hpdash.runner import Options, run_sweep
+from hpdash.driver.runner import Options, run_sweep
+from hpdash.journal.journal import Record, read_journal
+from hpdash.logs import kept_weights, layout
 
 MOST_RUNS = 4  # after a death, until all trials are finished
 CHAINS = 12
@@ -102,7 +102,7 @@ class Lab:
         for _ in range(self.scenario.runs):
             self.run(None)
         if self.scenario.lost:
-            path = self.sweep / logdir.JOURNAL
+            path = self.sweep / layout.JOURNAL
             path.write_bytes(path.read_bytes()[: -self.scenario.lost])
         (self.folder / "mended").touch()
         shutil.copytree(self.logs, self.folder / "start")
@@ -156,7 +156,7 @@ class End:
     @classmethod
     def of(cls, lab: Lab) -> End:
         """Look at the logs root."""
-        latest = read_journal(lab.sweep / logdir.JOURNAL).latest
+        latest = read_journal(lab.sweep / layout.JOURNAL).latest
         runs = {number: trial_folder(lab.sweep, number) for number in range(len(lab.scenario.does))}
         return cls(
             series(lab.sweep),
@@ -164,7 +164,7 @@ class End:
             {number: record.result.weights_sha256 for number, record in latest.items() if record.result},
             {run.name: (_told(latest[number]), _kept(run)) for number, run in runs.items()},
             {
-                sweep.name: {folder.name: _content(folder) for folder in logdir.experiment_folders(sweep)}
+                sweep.name: {folder.name: _content(folder) for folder in layout.experiment_folders(sweep)}
                 for sweep in (lab.sweep, lab.logs / "other")
             },
         )
@@ -175,7 +175,7 @@ def _told(record: Record) -> str | None:
 
 
 def _kept(run: Path) -> str:
-    return weights.digest(weights.read(run / logdir.WEIGHTS).items())
+    return kept_weights.digest(kept_weights.read(run / layout.WEIGHTS).items())
 
 
 def _content(folder: Path) -> bytes:

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from hpdash import runner
 from hpdash.backends import probe
 from hpdash.backends.base import Queue
 from hpdash.backends.builders import Built
 from hpdash.backends.worker import Setup
-from hpdash.known import BuilderUse
-from hpdash.session import Trial
-from hpdash.train import Trainer
-from hpdash.trial import Ended, Event, Progress, Reached, Started, TrialResult, TrialState
+from hpdash.driver import runner
+from hpdash.records import Ended, Event, Progress, Reached, Started, TrialResult, TrialState
+from hpdash.spec.known import BuilderUse
+from hpdash.training.trainer import Trainer
+from hpdash.training.trial import Trial
 
 
 class Engine:

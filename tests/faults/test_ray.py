@@ -28,12 +28,12 @@ from driven import (
 from tensorboard.plugins.hparams import api_pb2
 from test_row_08_disk_full import CHECKPOINT_SIZE, ROOM, disk, large, size
 
-from hpdash import checkpoint, logdir
 from hpdash.backends.cluster import Cluster
 from hpdash.errors import SpecError
-from hpdash.journal import read_journal
-from hpdash.trial import Started, TrialState
-from hpdash.weights import digest, read
+from hpdash.journal.journal import read_journal
+from hpdash.logs import checkpoint, layout
+from hpdash.logs.kept_weights import digest, read
+from hpdash.records import Started, TrialState
 
 pytest.importorskip("ray", reason="ray is not installed")
 pytestmark = pytest.mark.timeout(600)
@@ -152,7 +152,7 @@ def test_the_same_bits_as_on_this_machine(quick: Path) -> None:
         ours, theirs = trial_folder(ray, number), trial_folder(local, number)
         assert session_ends(ours) == [api_pb2.STATUS_SUCCESS]
         assert _names(ours) == _names(theirs)
-        assert digest(read(ours / logdir.WEIGHTS).items()) == digest(read(theirs / logdir.WEIGHTS).items())
+        assert digest(read(ours / layout.WEIGHTS).items()) == digest(read(theirs / layout.WEIGHTS).items())
 
 
 def _names(run: Path) -> set[str]:
@@ -194,7 +194,7 @@ def test_workers_see_no_logs_and_all_of_them_arrive(cluster: Any, tmp_path: Path
 
 def checkpoint_times(sweep: Path) -> dict[Path, int]:
     """Return when each checkpoint was written."""
-    return {path: path.stat().st_mtime_ns for path in sweep.glob(f"*/{logdir.CHECKPOINT}")}
+    return {path: path.stat().st_mtime_ns for path in sweep.glob(f"*/{layout.CHECKPOINT}")}
 
 
 def dawdling(folder: Path, *does: str, **keys: int) -> Path:
@@ -214,7 +214,7 @@ def test_a_killed_actor_and_a_machine_that_goes(cluster: Any, tmp_path: Path) ->
         until(lambda: checkpoint_times(sweep), 90)
         (actor,) = actors(cluster)
         os.kill(actor, signal.SIGKILL)
-        until(lambda: 2 in {record.attempt for record in read_journal(sweep / logdir.JOURNAL).records}, 60)
+        until(lambda: 2 in {record.attempt for record in read_journal(sweep / layout.JOURNAL).records}, 60)
         before = checkpoint_times(sweep)
         until(lambda: checkpoint_times(sweep) != before, 90)
         cluster.remove_node(next(iter(actors(cluster).values())))
@@ -224,7 +224,7 @@ def test_a_killed_actor_and_a_machine_that_goes(cluster: Any, tmp_path: Path) ->
     killed = "its process was killed or has crashed, perhaps out of memory"
     for number, reason in enumerate((killed, "its machine has left the cluster")):
         assert re.search(rf"worker {number} on \S+ died: {reason}; trying again from epoch \d+", err), err
-    assert [record.attempt for record in read_journal(sweep / logdir.JOURNAL).latest.values()] == [3]
+    assert [record.attempt for record in read_journal(sweep / layout.JOURNAL).latest.values()] == [3]
     (tmp_path / "alone").mkdir()
     alone = dawdling(tmp_path / "alone", "dawdle")
     alone.with_name("loops.py").write_text(LOOPS.replace("if OPENED", "if False"))
@@ -239,7 +239,7 @@ def test_workers_go_with_their_driver(cluster: Any, tmp_path: Path) -> None:
         until(lambda: checkpoint_times(sweep) and TrialState.FINISHED in states(sweep).values(), 60)
         driver.kill()
         until(lambda: not actors(cluster), 15)
-    finished = (trial_folder(sweep, 0) / logdir.CHECKPOINT).exists(), session_ends(trial_folder(sweep, 0))
+    finished = (trial_folder(sweep, 0) / layout.CHECKPOINT).exists(), session_ends(trial_folder(sweep, 0))
     assert finished == (False, [api_pb2.STATUS_SUCCESS])
     assert hpdash("sweep", path.name, *on(cluster), cwd=tmp_path).returncode == 0
     assert not list(journal_faults(sweep, 2))
@@ -276,7 +276,7 @@ def test_pruned_and_promoted_as_on_this_machine(cluster: Any, tmp_path: Path) ->
         assert shown.returncode == 0, shown.stderr
     assert states(sweeps["there"]) == states(sweeps["here"])
     assert {TrialState.PRUNED, TrialState.FINISHED} == set(states(sweeps["there"]).values())
-    assert max(record.attempt for record in read_journal(sweeps["there"] / logdir.JOURNAL).records) > 1
+    assert max(record.attempt for record in read_journal(sweeps["there"] / layout.JOURNAL).records) > 1
     assert series(sweeps["there"]) == series(sweeps["here"])
 
 
@@ -297,7 +297,7 @@ def test_a_full_disk(cluster: Any, disk: Path, tmp_path: Path) -> None:
     assert full.returncode == 4, full.stderr
     assert re.search(r"checkpoint\.npz: .*No space left on device \([\d,]+ bytes free\)", full.stderr)
     assert states(folder) == {0: TrialState.INTERRUPTED}
-    assert checkpoint.read(trial_folder(folder, 0) / logdir.CHECKPOINT).epoch == 1
+    assert checkpoint.read(trial_folder(folder, 0) / layout.CHECKPOINT).epoch == 1
     size(disk, ROOM)
     assert hpdash("sweep", path.name, *on(cluster), cwd=tmp_path).returncode == 0
     assert {step for _, tag, step in series(folder) if tag == "epoch_loss"} == {1, 2, 3}

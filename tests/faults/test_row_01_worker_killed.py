@@ -15,9 +15,9 @@ import pytest
 from driven import children, digests, driving, long, own, series, session_ends, states, trial_folder, until
 from tensorboard.plugins.hparams import api_pb2
 
-from hpdash import logdir
-from hpdash.journal import Record, read_journal
-from hpdash.trial import TrialState
+from hpdash.journal.journal import Record, read_journal
+from hpdash.logs import layout
+from hpdash.records import TrialState
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class Ended:
 def killed_in_an_epoch(path: Path) -> Ended:
     """Run a sweep of one trial whose worker is killed once, after its next checkpoint."""
     run = path.parent / "logs" / "long"
-    before = {path: path.stat().st_mtime_ns for path in run.glob(f"*/{logdir.CHECKPOINT}")}
+    before = {path: path.stat().st_mtime_ns for path in run.glob(f"*/{layout.CHECKPOINT}")}
     with driving(path, "--workers", "1") as driver:
-        until(lambda: {path: path.stat().st_mtime_ns for path in run.glob(f"*/{logdir.CHECKPOINT}")} != before, 60)
+        until(lambda: {path: path.stat().st_mtime_ns for path in run.glob(f"*/{layout.CHECKPOINT}")} != before, 60)
         (worker,) = children(driver.pid)
         os.kill(worker, signal.SIGKILL)
         out, err = driver.communicate(timeout=60)
-    records = read_journal(run / logdir.JOURNAL).records
+    records = read_journal(run / layout.JOURNAL).records
     return Ended(driver.returncode, out, err, records, session_ends(trial_folder(run, 0)))
 
 
@@ -98,8 +98,8 @@ def test_twice_killed_it_ends_with_the_same_bits(folder: Path, second: Ended, un
 def test_what_it_went_on_from_is_gone(folder: Path, second: Ended) -> None:
     """A finished trial leaves no checkpoint; what came after the earlier ones is aside, an attempt a folder."""
     run = trial_folder(folder / "logs" / "long", 0)
-    assert not (run / logdir.CHECKPOINT).exists()
-    assert {path.name for path in (run / logdir.ATTEMPTS).iterdir()} <= {"1", "2"}
+    assert not (run / layout.CHECKPOINT).exists()
+    assert {path.name for path in (run / layout.ATTEMPTS).iterdir()} <= {"1", "2"}
 
 
 # Dies at the n-th step of finding out whether it has to stop.

@@ -30,10 +30,10 @@ from driven import (
 )  # fmt: skip
 from tensorboard.plugins.hparams import api_pb2
 
-from hpdash import logdir
 from hpdash.backends.scratch import PREFIX, Scratch
-from hpdash.journal import read_journal
-from hpdash.trial import Started, TrialState
+from hpdash.journal.journal import read_journal
+from hpdash.logs import layout
+from hpdash.records import Started, TrialState
 
 BENCH = Path(__file__).parents[1] / "bench" / "random_kills.py"
 SEED = "13"  # whose first round kills the driver once, when two thirds of the logs are there
@@ -88,18 +88,18 @@ def test_workers_go_with_their_driver(tmp_path: Path, monkeypatch: pytest.Monkey
     assert list(scratch.glob("hpdash-*")) == []
     folder = tmp_path / "logs" / "own"
     assert set(states(folder).values()) == {TrialState.FINISHED}
-    assert [record.attempt for record in read_journal(folder / logdir.JOURNAL).latest.values()] == [2, 2]
+    assert [record.attempt for record in read_journal(folder / layout.JOURNAL).latest.values()] == [2, 2]
 
 
 def test_a_folder_that_is_no_scratch_folder_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever its name: a sweep's folder, which has a lock of its own, might be called so."""
     (sweep := tmp_path / f"{PREFIX}mine").mkdir()
-    (sweep / logdir.LOCK).touch()
+    (sweep / layout.LOCK).touch()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     scratch = Scratch()
     scratch.delete()
     assert list(tmp_path.iterdir()) == [sweep]
-    assert (sweep / logdir.LOCK).exists()
+    assert (sweep / layout.LOCK).exists()
 
 
 def test_killed_again_and_again(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_keras_trial_has_an_undisturbed_ones_bits(tmp_path: Path, unharmed: Pa
     """Its driver killed after a checkpoint, a trial goes on from there and ends with the same bits."""
     path, folder = long(tmp_path), tmp_path / "logs" / "long"
     with driving(path, "--workers", "1") as driver:
-        until(lambda: list(folder.glob(f"*/{logdir.CHECKPOINT}")), 60)
+        until(lambda: list(folder.glob(f"*/{layout.CHECKPOINT}")), 60)
         workers = children(driver.pid)
         driver.kill()
         until(lambda: not any(map(alive, workers)), 5)

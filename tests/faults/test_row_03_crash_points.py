@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hpdash import logdir
+from hpdash.logs import layout
 
 HERE = Path(__file__).parent
 SCENARIOS = {  # with at least how many points a run has there, so that a lab that sees none is noticed
@@ -74,7 +74,7 @@ def test_a_file_is_on_the_disk_before_it_gets_its_name(reports: dict[str, Any]) 
 def test_a_transition_is_on_the_disk_before_anything_else_happens(reports: dict[str, Any], scenario: str) -> None:
     """Every line of the journal is synced at once."""
     changes = reports[scenario]["changes"]
-    lines = [at for at, (name, path) in enumerate(changes) if name == "write" and Path(path).name == logdir.JOURNAL]
+    lines = [at for at, (name, path) in enumerate(changes) if name == "write" and Path(path).name == layout.JOURNAL]
     assert len(lines) >= 2
     for at in lines:
         assert changes[at + 1] == ["fsync", changes[at][1]]
@@ -84,6 +84,6 @@ def test_what_a_trial_wrote_is_on_the_disk_before_it_is_called_finished(reports:
     """A power cut takes nothing from a finished trial: its event files are synced before its line is written."""
     waiting = set()
     for name, path in reports["a torn journal"]["changes"]:
-        if Path(path).name.startswith(logdir.EVENT_FILE):
+        if Path(path).name.startswith(layout.EVENT_FILE):
             (waiting.add if name == "write" else waiting.discard)(path)
-        assert name != "write" or Path(path).name != logdir.JOURNAL or not waiting, waiting
+        assert name != "write" or Path(path).name != layout.JOURNAL or not waiting, waiting

@@ -17,15 +17,16 @@ import pytest
 from deaths import DIED, Change, Point, in_fork, watch
 from driven import series
 
-from hpdash import checkpoint, disk, logdir, weights
 from hpdash.backends.base import Task
 from hpdash.backends.remote import Courier, Errand, Mailbox, Parcel, deliver, pack
 from hpdash.backends.worker import Report
-from hpdash.checkpoint import Keeper
 from hpdash.errors import LogdirError
 from hpdash.goal import Goal
-from hpdash.trial import Notice, Progress, TrialResult, TrialSpec, TrialState
-from hpdash.writer import RunWriter
+from hpdash.logs import checkpoint, kept_weights, layout
+from hpdash.logs.checkpoint import Keeper
+from hpdash.logs.writer import RunWriter
+from hpdash.records import Notice, Progress, TrialResult, TrialSpec, TrialState
+from hpdash.system import disk
 
 EPOCHS = 3
 WHEN = ("before", "middle", "after")
@@ -41,7 +42,7 @@ def task(run: Path, epoch: int = 0) -> Task:
 def attempt(courier: Courier, errand: Errand) -> Iterator[Parcel]:
     """Train on another machine, in the end's parcel the last; each epoch has new weights and a checkpoint."""
     run = courier.unpack(errand).run
-    kept = checkpoint.read(run / logdir.CHECKPOINT) if errand.task.epoch else None
+    kept = checkpoint.read(run / layout.CHECKPOINT) if errand.task.epoch else None
     with RunWriter(run) as writer:
         keeper = Keeper(writer, LOG, kept, 0.0)
         state = kept.arrays["state"] if kept else np.zeros(4)
@@ -87,9 +88,9 @@ def test_all_that_is_written_elsewhere_arrives(undisturbed: Path) -> None:
         *(("epoch_loss", epoch) for epoch in range(1, EPOCHS + 1)),
         ("best/epoch", EPOCHS),
     }
-    assert checkpoint.read(run / logdir.CHECKPOINT).epoch == EPOCHS
-    assert weights.read(run / logdir.WEIGHTS)["hidden/kernel"].tolist() == [6.0] * 4
-    assert logdir.waiting_weights(run) == []
+    assert checkpoint.read(run / layout.CHECKPOINT).epoch == EPOCHS
+    assert kept_weights.read(run / layout.WEIGHTS)["hidden/kernel"].tolist() == [6.0] * 4
+    assert layout.waiting_weights(run) == []
 
 
 def test_the_driver_dies_at_every_change(undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,15 +115,15 @@ def test_the_driver_dies_at_every_change(undisturbed: Path, tmp_path: Path, monk
         assert in_fork(partial(delivering, run, Point(number, when)), error) == DIED
         resumed.add(delivered(run, tmp_path / "second"))
         assert series(run.parent) == series(undisturbed)
-        for name in (logdir.WEIGHTS, logdir.CHECKPOINT):
+        for name in (layout.WEIGHTS, layout.CHECKPOINT):
             assert arrays(run / name) == arrays(undisturbed / "0000" / name)
-        assert logdir.waiting_weights(run) == []
+        assert layout.waiting_weights(run) == []
     assert resumed == set(range(EPOCHS + 1))
 
 
 def arrays(path: Path) -> dict[str, list[float]]:
     """Return the arrays of a checkpoint or of weights."""
-    read = checkpoint.read(path).arrays if path.name == logdir.CHECKPOINT else weights.read(path)
+    read = checkpoint.read(path).arrays if path.name == layout.CHECKPOINT else kept_weights.read(path)
     return {name: array.tolist() for name, array in read.items()}
 
 
@@ -138,7 +139,7 @@ def test_a_gap_is_refused(tmp_path: Path) -> None:
 def test_a_full_disk_takes_nothing_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the disk is full, the file is as it was, no part of another is left, and the error says so."""
     run = tmp_path / "0000"
-    deliver(run, Parcel({}, {logdir.MODEL: b"old"}))
+    deliver(run, Parcel({}, {layout.MODEL: b"old"}))
 
     def full(path: Path, data: bytes, mode: str = "xb") -> None:
         path.write_bytes(data[:1])
@@ -146,8 +147,8 @@ def test_a_full_disk_takes_nothing_half(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(disk, "write_new", full)
     with pytest.raises(LogdirError, match=r"No space left on device.*bytes free"):
-        deliver(run, Parcel({}, {logdir.MODEL: b"new"}))
-    assert {path.name: path.read_bytes() for path in run.iterdir()} == {logdir.MODEL: b"old"}
+        deliver(run, Parcel({}, {layout.MODEL: b"new"}))
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == {layout.MODEL: b"old"}
 
 
 def test_little_news_is_not_worth_a_parcel_each(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 from driven import digests, series, snapshot, states, trial_folder
 
-from hpdash import Options, cli, logdir, run_sweep
-from hpdash.plan import Watcher
-from hpdash.trial import Event, Notice, Started, TrialState
+from hpdash import Options, cli, run_sweep
+from hpdash.driver.plan import Watcher
+from hpdash.logs import layout
+from hpdash.records import Event, Notice, Started, TrialState
 
 LOOP = """
 def learn(trial):
@@ -115,7 +116,7 @@ def test_the_next_run_goes_on(
 ) -> None:
     """The next run says what is damaged, keeps the bytes, and runs again the trials that were hit and no other."""
     folder, original = (each.parent / "logs" / "own" for each in (path, ran))
-    journal = folder / logdir.JOURNAL
+    journal = folder / layout.JOURNAL
     data = damage(journal.read_bytes().splitlines(keepends=True))
     journal.unlink()
     if data is not None:
@@ -130,7 +131,7 @@ def test_the_next_run_goes_on(
     assert (digests(folder), series(folder)) == (digests(original), series(original))
     assert told is None or (told in notices[0] and told in listed.stderr)
     assert bool(notices) == bool(listed.stderr) == bool(told)
-    kept = [file.read_bytes() for file in folder.glob(f"{logdir.JOURNAL}.damaged-*")]
+    kept = [file.read_bytes() for file in folder.glob(f"{layout.JOURNAL}.damaged-*")]
     assert kept == [data] if ".damaged-1" in " ".join(notices) else journal.read_bytes().startswith(data or b"")
     assert bool(ls(path).stderr) == (bool(data and told) and not kept)
     assert again(path)[0] == []
@@ -138,7 +139,7 @@ def test_the_next_run_goes_on(
 
 def test_every_byte_of_a_journal(path: Path) -> None:
     """Whichever byte is flipped, `hpdash ls` names the line, and knows the end of every trial but at most one."""
-    journal = path.parent / "logs" / "own" / logdir.JOURNAL
+    journal = path.parent / "logs" / "own" / layout.JOURNAL
     data = journal.read_bytes()
     for place in range(0, len(data), 37):
         journal.write_bytes(data[:place] + bytes([data[place] ^ 0x40]) + data[place + 1 :])

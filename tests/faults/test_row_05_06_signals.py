@@ -35,10 +35,10 @@ from driven import (
     worker_pids,
 )
 
-from hpdash import logdir
-from hpdash.drive import GRACE_SECONDS
-from hpdash.journal import read_journal
-from hpdash.trial import Started, TrialState
+from hpdash.driver.drive import GRACE_SECONDS
+from hpdash.journal.journal import read_journal
+from hpdash.logs import layout
+from hpdash.records import Started, TrialState
 
 # What a terminal does to the command that is typed in it: it is its controlling one.
 IN_TERMINAL = """
@@ -58,7 +58,7 @@ def resumes(path: Path, *numbers: int) -> None:
 
 def stopped_by_itself(folder: Path) -> bool:
     """Say whether the only trial that began was interrupted because it listened, not ended after the grace."""
-    (record,) = read_journal(folder / logdir.JOURNAL).latest.values()
+    (record,) = read_journal(folder / layout.JOURNAL).latest.values()
     return record.state is TrialState.INTERRUPTED and record.result is not None and record.result.error is None
 
 
@@ -108,7 +108,7 @@ def test_ctrl_c_twice(tmp_path: Path) -> None:
 
 def test_sigterm_waits_a_short_grace_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A trial that does not listen to SIGTERM is ended after the grace, as interrupted: one signal is enough."""
-    monkeypatch.setattr("hpdash.drive.GRACE_SECONDS", 1.0)
+    monkeypatch.setattr("hpdash.driver.drive.GRACE_SECONDS", 1.0)
     path = own(tmp_path, "hang")
 
     def send() -> None:
@@ -160,7 +160,7 @@ def test_a_keras_trial_ends_its_epoch_and_keeps_it(tmp_path: Path, unharmed: Pat
     path.write_text(path.read_text().replace("checkpoint_epochs = 1", ""))
     folder = tmp_path / "logs" / "long"
     with driving(path, "--workers", "1") as driver:
-        until(lambda: list(folder.glob(f"*/{logdir.VALIDATION}/*")), 60)  # the first epoch has ended
+        until(lambda: list(folder.glob(f"*/{layout.VALIDATION}/*")), 60)  # the first epoch has ended
         workers = children(driver.pid)
         os.killpg(driver.pid, signal.SIGINT)
         _, err = driver.communicate(timeout=60)

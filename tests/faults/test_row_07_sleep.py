@@ -9,9 +9,9 @@ from pathlib import Path
 
 from driven import LOOPS, driving, own, until, worker_pids
 
-from hpdash import logdir
-from hpdash.journal import read_journal
-from hpdash.trial import TrialState
+from hpdash.journal.journal import read_journal
+from hpdash.logs import layout
+from hpdash.records import TrialState
 
 TIMEOUT = 5
 SECOND = LOOPS.replace("600", "10")  # a trial that waits takes one
@@ -27,7 +27,7 @@ def test_a_machine_that_sleeps(tmp_path: Path) -> None:
         os.killpg(driver.pid, signal.SIGCONT)
         _, err = driver.communicate(timeout=60)
     assert (driver.returncode, "Traceback" in err) == (0, False)
-    records = read_journal(tmp_path / "logs" / "own" / logdir.JOURNAL).records
+    records = read_journal(tmp_path / "logs" / "own" / layout.JOURNAL).records
     ended = [record for record in records if record.state is not TrialState.RUNNING]
     assert sorted((record.trial, record.attempt, record.state) for record in ended) == [
         (number, 1, TrialState.FINISHED) for number in range(3)

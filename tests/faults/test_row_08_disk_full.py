@@ -13,9 +13,9 @@ from commands import hpdash, own
 from driven import alive, driving, journal_faults, series, session_ends, snapshot, states, trial_folder, worker_pids
 from tensorboard.plugins.hparams import api_pb2
 
-from hpdash import checkpoint, logdir
-from hpdash.journal import read_journal
-from hpdash.trial import TrialState
+from hpdash.journal.journal import read_journal
+from hpdash.logs import checkpoint, layout
+from hpdash.records import TrialState
 
 # "journal" and "events" fill the disk in their second epoch, while "wait" runs beside; then they need more room than
 # is left in the last page of a file: for the reason of a failure in the journal, or for histograms.
@@ -114,7 +114,7 @@ def ended_full(path: Path, workers: int) -> str:
     return err
 
 
-@pytest.mark.parametrize(("kind", "named"), [("journal", logdir.JOURNAL), ("events", logdir.EVENT_FILE)])
+@pytest.mark.parametrize(("kind", "named"), [("journal", layout.JOURNAL), ("events", layout.EVENT_FILE)])
 def test_full_in_a_trial(tmp_path: Path, disk: Path, kind: str, named: str) -> None:
     """Ends with 4, the file and the bytes free; what is finished stays; with room the same command ends the sweep."""
     does = ("learn", kind, "wait")
@@ -123,7 +123,7 @@ def test_full_in_a_trial(tmp_path: Path, disk: Path, kind: str, named: str) -> N
     assert not any(map(alive, worker_pids(tmp_path)))
     state = TrialState.RUNNING if kind == "journal" else TrialState.INTERRUPTED
     assert states(folder) == {0: TrialState.FINISHED, 1: state, 2: state}
-    replay = read_journal(folder / logdir.JOURNAL)
+    replay = read_journal(folder / layout.JOURNAL)
     assert replay.warnings == ()
     if kind == "events":
         assert "No space left on device" in str(replay.latest[1].result)
@@ -162,17 +162,17 @@ def test_full_for_a_checkpoint(tmp_path: Path, disk: Path) -> None:
     """The one before is kept whole, no part of the next takes up room, and the trial goes on from there with room."""
     path, folder = large(tmp_path), disk / "own"
     size(disk, 2 * CHECKPOINT_SIZE)  # one and what else there is, but not a second beside it
-    assert logdir.CHECKPOINT in ended_full(path, workers=1)
+    assert layout.CHECKPOINT in ended_full(path, workers=1)
     run = trial_folder(folder, 0)
     assert states(folder) == {0: TrialState.INTERRUPTED}
-    assert checkpoint.read(run / logdir.CHECKPOINT).epoch == 1
-    assert list(run.glob(f"{logdir.CHECKPOINT}.*")) == []
-    files = logdir.event_files(run)
+    assert checkpoint.read(run / layout.CHECKPOINT).epoch == 1
+    assert list(run.glob(f"{layout.CHECKPOINT}.*")) == []
+    files = layout.event_files(run)
     size(disk, ROOM)
     again = hpdash("sweep", path.name, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert {step for _, tag, step in series(folder) if tag == "epoch_loss"} == {1, 2, 3}
     assert {step for _, tag, step in series(folder) if tag == "model/weights"} == {1, 2, 3}
-    assert set(files) < set(logdir.event_files(run))
+    assert set(files) < set(layout.event_files(run))
     assert list(disk.rglob("*.part")) == []
     assert hpdash("verify", "logs", cwd=tmp_path).returncode == 0

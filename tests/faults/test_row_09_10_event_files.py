@@ -22,10 +22,11 @@ from driven import snapshot, trial_folder
 from tensorboard.compat.proto import summary_pb2
 from tensorboard.util.tensor_util import make_tensor_proto
 
-from hpdash import Options, cli, logdir, read_runs, run_sweep
+from hpdash import Options, cli, read_runs, run_sweep
+from hpdash.logs import layout
+from hpdash.logs.writer import EventFile
 from hpdash.reader.framing import HEAD, SUM, header_of
 from hpdash.runs import Run
-from hpdash.writer import EventFile
 
 LOOP = """
 def learn(trial):
@@ -60,7 +61,7 @@ def logs(ran: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def file(logs: Path) -> Path:
     """The event file of the first trial's training."""
-    (found,) = logdir.event_files(trial_folder(logs / "own", 0))
+    (found,) = layout.event_files(trial_folder(logs / "own", 0))
     return found
 
 

@@ -15,7 +15,7 @@ from boards import Board
 from commands import hpdash
 from driven import driving
 
-from hpdash import logdir
+from hpdash.logs import layout
 
 # Both sweeps' trials die in their fourth epoch, once or twice, when the test has seen the third in TensorBoard.
 SWEEP = """
@@ -149,7 +149,7 @@ def test_the_trials_died_as_they_should(lab: Lab) -> None:
     """One went on from its checkpoint, the others from the start, one of them twice."""
     attempts = {run: sorted(path.name for path in (lab.folder / "logs" / run / "attempts").glob("*")) for run in RUNS}
     assert attempts == {RUNS[0]: ["1"], RUNS[1]: ["1", "2"], RUNS[2]: []}
-    assert len(logdir.event_files(lab.folder / "logs" / RUNS[2])) == 2
+    assert len(layout.event_files(lab.folder / "logs" / RUNS[2])) == 2
 
 
 def test_a_live_board_shows_no_zig_zag(lab: Lab) -> None:

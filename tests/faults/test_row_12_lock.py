@@ -9,8 +9,8 @@ import pytest
 from commands import hpdash, own
 from driven import driving, journal_faults, snapshot, states, until
 
-from hpdash.journal import lock
-from hpdash.trial import TrialState
+from hpdash.journal.journal import lock
+from hpdash.records import TrialState
 
 AT_ONCE = 10.0  # seconds on a busy machine; without the lock it would wait as the first driver does
 

@@ -9,7 +9,7 @@ from commands import hpdash, own
 from driven import driving, journal_faults, series, snapshot, values
 from tensorboard.plugins.hparams import metadata
 
-from hpdash import logdir
+from hpdash.logs import layout
 
 SWEEP = """
 [sweep]
@@ -51,7 +51,7 @@ def sweeps(folder: Path) -> list[Path]:
 
 def recorded(sweep: Path) -> set[str]:
     """Return the hyperparameters in a sweep's one experiment record."""
-    (folder,) = logdir.experiment_folders(sweep)
+    (folder,) = layout.experiment_folders(sweep)
     ((_, value),) = values(folder)
     experiment = metadata.parse_experiment_plugin_data(value.metadata.plugin_data.content)
     return {info.name for info in experiment.hparam_infos}

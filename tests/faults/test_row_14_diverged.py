@@ -14,9 +14,10 @@ import pytest
 from driven import driving, own, run, session_ends, started, states, trial_folder
 from tensorboard.plugins.hparams import api_pb2
 
-from hpdash import logdir, read_runs
+from hpdash import read_runs
+from hpdash.logs import layout
 from hpdash.reader import read_histograms
-from hpdash.trial import TrialState
+from hpdash.records import TrialState
 
 LOOPS = """
 import numpy as np
@@ -117,7 +118,7 @@ def test_a_model_diverges(keras: Shown) -> None:
     assert (diverged.status, sound.status) == (TrialState.DIVERGED, TrialState.FINISHED)
     assert session_ends(diverged.folder) == [api_pb2.STATUS_FAILURE]
     assert read_histograms(diverged, ["hidden_1/kernel"])["hidden_1/kernel"].steps.tolist() == [0, 1]
-    assert diverged.scalars[logdir.nonfinite_tag("hidden_1/kernel")].last == 1
+    assert diverged.scalars[layout.nonfinite_tag("hidden_1/kernel")].last == 1
     assert sound.scalars["validation/epoch_loss"].steps.tolist() == [1, 2, 3]
     assert np.isfinite(sound.scalars["validation/epoch_loss"].values).all()
     assert keras.exit_code == 0

@@ -15,10 +15,10 @@ import pytest
 from driven import children, driving, own, run, session_ends, states, trial_folder, worker_pids
 from tensorboard.plugins.hparams import api_pb2
 
-from hpdash import logdir
-from hpdash.journal import read_journal
-from hpdash.plan import Outcome
-from hpdash.trial import TrialState
+from hpdash.driver.plan import Outcome
+from hpdash.journal.journal import read_journal
+from hpdash.logs import layout
+from hpdash.records import TrialState
 
 LOOPS = """
 import os, resource, signal, time
@@ -74,7 +74,7 @@ def test_it_is_killed(greedy: tuple[Outcome, list[int]], number: int, words: str
     result = outcome.results[number]
     assert result.state is TrialState.KILLED
     assert words in (result.error or "")
-    assert read_journal(outcome.folder / logdir.JOURNAL).latest[number].attempt == 2
+    assert read_journal(outcome.folder / layout.JOURNAL).latest[number].attempt == 2
     assert session_ends(trial_folder(outcome.folder, number)) == [api_pb2.STATUS_FAILURE]
 
 

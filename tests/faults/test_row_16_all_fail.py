@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from driven import driving, own, run, started, states
 
-from hpdash.trial import TrialState
+from hpdash.records import TrialState
 
 FAIL = tuple(f"fail_{number}" for number in range(8))
 LOOPS = """

@@ -12,8 +12,8 @@ import pytest
 from driven import alive, own, run, session_ends, started, states, trial_folder, worker_pids
 from tensorboard.plugins.hparams import api_pb2
 
-from hpdash.plan import Outcome
-from hpdash.trial import TrialState
+from hpdash.driver.plan import Outcome
+from hpdash.records import TrialState
 
 LOOPS = """
 import os, signal, time

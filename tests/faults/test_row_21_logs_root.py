@@ -11,8 +11,8 @@ import pytest
 from commands import hpdash, own
 from driven import alive, drive, states, until, worker_pids
 
-from hpdash import logdir
-from hpdash.trial import TrialState
+from hpdash.logs import layout
+from hpdash.records import TrialState
 
 # Says that it was imported, which no worker and no child may do before the logs root is known to be usable.
 LOOPS = """
@@ -70,7 +70,7 @@ def test_a_read_only_file_system(tmp_path: Path) -> None:
     tried = subprocess.run(["unshare", "-m", "sh", "-c", mounted], capture_output=True, check=False)
     if tried.returncode:
         pytest.skip("this machine lets nobody mount")
-    journal = logs / "own" / logdir.JOURNAL
+    journal = logs / "own" / layout.JOURNAL
     journal.write_bytes(journal.read_bytes().splitlines(keepends=True)[0])
     before = f"unshare -m sh -c '{mounted} exec \"$@\"' sh"
     assert hpdash("ls", cwd=tmp_path, before=before).returncode == 0

@@ -11,10 +11,10 @@ from commands import hpdash, invoke, own
 from driven import states
 
 from hpdash import read_runs
+from hpdash.driver.runner import run_sweep
 from hpdash.errors import SpecError
-from hpdash.runner import run_sweep
+from hpdash.records import TrialState
 from hpdash.spec.text import to_toml
-from hpdash.trial import TrialState
 
 LONG = "x" * 10_000
 NAMES = {

@@ -10,10 +10,10 @@ from commands import hpdash, invoke, own, patched
 from driven import session_ends, states, trial_folder
 from tensorboard.plugins.hparams import api_pb2
 
-from hpdash import logdir
-from hpdash.journal import read_journal
-from hpdash.trial import TrialState
-from hpdash.writer import RunWriter
+from hpdash.journal.journal import read_journal
+from hpdash.logs import layout
+from hpdash.logs.writer import RunWriter
+from hpdash.records import TrialState
 
 # The clock of every process is off by the seconds in a file, which training loops change as they run.
 CLOCK = """
@@ -52,7 +52,7 @@ def test_a_clock_that_is_set(tmp_path: Path, clock: dict[str, str], does: str) -
     """Durations are those of a clock nobody sets, and the journal's numbers keep the order that its times have lost."""
     name = own(tmp_path, "before", does, "after", loops=LOOPS)
     assert hpdash("sweep", name, "--workers", "1", cwd=tmp_path, environment=clock).returncode == 0
-    records = read_journal(tmp_path / "logs" / "own" / logdir.JOURNAL).records
+    records = read_journal(tmp_path / "logs" / "own" / layout.JOURNAL).records
     assert [record.seq for record in records] == [1, 2, 3, 4, 5, 6]
     assert abs(records[-1].time - records[0].time) > 80_000
     assert all(0 <= record.result.seconds < 60 for record in records if record.result)
@@ -70,7 +70,7 @@ def test_event_files_stay_in_order(tmp_path: Path, clock: dict[str, str]) -> Non
     assert states(folder) == {0: TrialState.KILLED}
     run = trial_folder(folder, 0)
     assert session_ends(run) == [api_pb2.STATUS_FAILURE]
-    files = logdir.event_files(run)
+    files = layout.event_files(run)
     assert files == sorted(files, key=lambda path: path.stat().st_ctime_ns)
 
 

@@ -14,12 +14,12 @@ from driven import DRIVER, drive, session_ends, snapshot, states, trial_folder, 
 from tensorboard.plugins.hparams import metadata
 
 import hpdash
-from hpdash import logdir
 from hpdash.errors import SpecError
-from hpdash.journal import lock
+from hpdash.journal.journal import lock
+from hpdash.logs import layout
+from hpdash.records import TrialState
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
-from hpdash.trial import TrialState
 
 LOOP = """
 import os, time
@@ -61,7 +61,7 @@ def ran(path: Path, *options: str) -> tuple[int, str, str]:
 
 def kept(sweep: Path) -> dict[Path, tuple[int, bytes]]:
     """Return all files of a sweep but TensorBoard's record, which tells of every sweep of the logs root."""
-    return {path: file for path, file in snapshot(sweep).items() if not path.parent.name.startswith(logdir.EXPERIMENT)}
+    return {path: file for path, file in snapshot(sweep).items() if not path.parent.name.startswith(layout.EXPERIMENT)}
 
 
 def edit(path: Path, *edits: tuple[str, str]) -> None:
@@ -223,7 +223,7 @@ def test_what_another_driver_begins_is_passed_by(path: Path) -> None:
     with lock(taken):
         outcome = hpdash.run_sweep(path, path.parent / "logs", hpdash.Options(workers=1, new=True))
     assert (outcome.folder.name, outcome.exit_code) == ("own-3", 0)
-    assert [each.name for each in taken.iterdir()] == [logdir.LOCK]
+    assert [each.name for each in taken.iterdir()] == [layout.LOCK]
 
 
 def test_stopped_before_it_began(path: Path) -> None:

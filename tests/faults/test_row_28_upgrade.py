@@ -16,7 +16,8 @@ import pytest
 from commands import hpdash
 from driven import series, snapshot, states
 
-from hpdash import logdir, read_runs
+from hpdash import read_runs
+from hpdash.logs import layout
 
 KEPT = Path(__file__).parent / "kept" / "schema-1"
 DIGEST = "3ee37a08ae5d"
@@ -65,34 +66,34 @@ def test_an_unfinished_one_goes_on(folder: Path) -> None:
     """An old sweep cut off in the middle keeps what was finished and runs the rest, to the same end."""
     sweep = folder / "logs" / "own"
     whole, ends = series(sweep), states(sweep)
-    journal = sweep / logdir.JOURNAL
+    journal = sweep / layout.JOURNAL
     journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:3]))
     before = snapshot(sweep / "0000-does=learn,seed=0")
     shown = hpdash("sweep", "own.toml", "--workers", "1", cwd=folder)
     assert shown.returncode == 1
     assert snapshot(sweep / "0000-does=learn,seed=0") == before
     assert states(sweep) == ends
-    told = {key: value for key, value in series(sweep).items() if key[1] != logdir.SETTINGS_TEXT}
+    told = {key: value for key, value in series(sweep).items() if key[1] != layout.SETTINGS_TEXT}
     lost = {("0004-does=fail,seed=0", "epoch_loss", 1), ("0005-does=fail,seed=1", "epoch_loss", 1)}
     assert told == {key: value for key, value in whole.items() if key not in lost}  # refused before it is written now
 
 
 def but_for_the_lock(folder: Path) -> dict[Path, tuple[int, bytes]]:
     """Return every file of the sweeps but the locks, which name who last looked."""
-    locks = (logdir.LOCK, logdir.ROOT_LOCK)
+    locks = (layout.LOCK, layout.ROOT_LOCK)
     return {path: held for path, held in snapshot(folder / "logs").items() if path.name not in locks}
 
 
 def newer_sweep(sweep: Path) -> None:
     """Let a sweep's record be of the next schema, with what this version cannot know."""
-    path = sweep / logdir.SWEEP_JSON
+    path = sweep / layout.SWEEP_JSON
     known = json.loads(path.read_bytes())
     path.write_text(json.dumps({**known, "schema": known["schema"] + 1, "galaxies": []}))
 
 
 def newer_journal(sweep: Path) -> None:
     """Let a journal's last line have a state that this version cannot know, and the checksum that belongs to it."""
-    path = sweep / logdir.JOURNAL
+    path = sweep / layout.JOURNAL
     *lines, last = path.read_bytes().splitlines()
     body = last.rpartition(b',"crc"')[0].replace(b"failed", b"hibernating") + b"}"
     path.write_bytes(b"\n".join([*lines, body[:-1] + b',"crc":"%08x"}' % google_crc32c.value(body)]) + b"\n")

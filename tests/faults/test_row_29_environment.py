@@ -11,7 +11,7 @@ import pytest
 from commands import hpdash, own
 from driven import states
 
-from hpdash.trial import TrialState
+from hpdash.records import TrialState
 
 COMMANDS = [
     "ls", "show 0 --json", "compare --tag model/weights", "export --what series", "sweep own.toml --dry-run",

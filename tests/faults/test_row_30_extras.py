@@ -11,8 +11,8 @@ from commands import hpdash, own, patched
 
 from hpdash import read_runs
 from hpdash.errors import SpecError
-from hpdash.histogram import Histogram
-from hpdash.writer import RunWriter
+from hpdash.histograms.histogram import Histogram
+from hpdash.logs.writer import RunWriter
 
 FIGURES, PARQUET = 'pip install "hpdash[figures]"', 'pip install "hpdash[parquet]"'
 

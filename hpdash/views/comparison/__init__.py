@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ... import where
+from ...analysis import where
 from ...analysis.folds import differing, grouped, sort_key, value_of
 from ...analysis.tags import aligned
 from ...errors import Problem, SpecError
+from ...records import Scalar
 from ...runs import Damage, Run
-from ...trial import Scalar
 from ..colours import Group, coloured
 from .base import Comparison, ending_of, run_labels
 from .scalars import ScalarComparison

@@ -12,13 +12,13 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-from ... import disk
 from ...errors import Problem, SpecError
 from ...runs import Run
+from ...system import disk
 from ..colours import Group
 from ..markup import html_table, said
-from ..plots import Block, Figure, Fragment, page
 from ..text import plain, setting
+from ..web.plots import Block, Figure, Fragment, page
 
 ENDINGS = (".html", ".png", ".svg", ".csv")
 
@@ -86,7 +86,7 @@ class Comparison(ABC):
             case ".csv":
                 content = self._csv().encode()
             case ending:
-                from .. import figures  # noqa: PLC0415  an optional dependency, and slow
+                from ..web import figures  # noqa: PLC0415  an optional dependency, and slow
 
                 content = figures.picture(self.title, self.answers, self.groups, self.panels(), ending[1:])
         with disk.guarded(path):
@@ -102,7 +102,7 @@ class Comparison(ABC):
 
     def _repr_html_(self) -> str:
         """Return HTML for a notebook: SVG charts without scripts, so that outputs stay small and need no network."""
-        from ..svg import legend, svg  # noqa: PLC0415  only notebooks need it
+        from ..web.svg import legend, svg  # noqa: PLC0415  only notebooks need it
 
         answers = "".join(f"<p>{said(sentence)}</p>" for sentence in self.answers)
         charts = "".join(svg(figure) for row in self.panels() for figure in row)

@@ -16,10 +16,10 @@ from ...analysis.folds import Stat
 from ...analysis.objective import goal_of
 from ...goal import Goal
 from ...runs import Series
-from ..charts import Line, Scale, line_chart
 from ..colours import Group
-from ..plots import Block, Chart, Figure, Heading, curves_figure
+from ..terminal.charts import Line, Scale, line_chart
 from ..text import number, plain, table
+from ..web.plots import Block, Chart, Figure, Heading, curves_figure
 from .base import Comparison, sheet
 from .tags import VALIDATION
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-from ... import logdir
 from ...errors import Problem, SpecError
+from ...logs import layout
 from ...runs import Run
 
-VALIDATION = f"{logdir.VALIDATION}/"
+VALIDATION = f"{layout.VALIDATION}/"
 MOST_NAMED = 6
 
 
@@ -22,7 +22,7 @@ def scalar_tags(runs: Sequence[Run], name: str) -> list[str]:
     known = {tag for run in runs for tag in run.scalars}
     base = name.removeprefix(VALIDATION)
     parts = [VALIDATION] if base != name else ["", VALIDATION]
-    for spelled in (base, logdir.epoch_tag(base)):
+    for spelled in (base, layout.epoch_tag(base)):
         found = [part + spelled for part in parts if part + spelled in known]
         if found:
             return found

@@ -18,14 +18,16 @@ from ...analysis.folds import differing
 from ...analysis.moments import Moment, moments
 from ...analysis.spread import Pair, Spread, baseline, measure
 from ...analysis.verdict import verdicts
-from ...distances import wasserstein
 from ...errors import Problem, SpecError
-from ...histogram import NEAR_ZERO, Histogram, mixture, shared_edges
+from ...histograms.distances import wasserstein
+from ...histograms.histogram import NEAR_ZERO, Histogram, mixture, shared_edges
 from ...runs import Damage, HistogramSeries, Run
 from ..colours import Group
 from ..markup import said
-from ..panels import density_panels, titled
-from ..plots import (
+from ..terminal.strips import over_steps, side_by_side
+from ..text import number, plain, table
+from ..web.panels import density_panels, titled
+from ..web.plots import (
     CLIP,
     Block,
     Chart,
@@ -37,8 +39,6 @@ from ..plots import (
     ridges_figures,
     steps_figure,
 )
-from ..strips import over_steps, side_by_side
-from ..text import number, plain, table
 from .base import Comparison, run_labels, sheet
 
 STATISTICS = ("mean", "std", "min", "p1", "p50", "p99", "max", "near 0", "from start", "W1 to ref")

@@ -6,18 +6,18 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from importlib.resources import files
 
-from ...analysis.effects import effects, varied
+from ...analysis.effects import measure_effects, varied
+from ...analysis.ranking import Listing, listings
+from ...analysis.where import known, unknown
 from ...errors import Problem, SpecError
-from ...kept import kept, planned
 from ...runs import Logdir, Run
-from ...where import known, unknown
-from ..effect_figures import importance_figure, interaction_figure, marginals_figure
-from ..effects import basis, interplay
-from ..html import Block, Chart, Figure, Fragment, Heading, page
-from ..listing import Listing, listings
+from ...sweep_folder.sweep_json import kept, planned
 from ..markup import said
-from ..progress import searched, spending
-from ..progress_figure import figure
+from ..terminal.effects import basis, interplay
+from ..terminal.progress import searched, spending
+from ..web.effect_figures import importance_figure, interaction_figure, marginals_figure
+from ..web.html import Block, Chart, Figure, Fragment, Heading, page
+from ..web.progress_figure import figure
 from .curves import curves
 from .origin import how_made, warned, what_ran
 from .parallel import parallel
@@ -30,7 +30,7 @@ READING = (
 )
 
 
-def report(found: Logdir, *, by: str | None = None, where: str | None = None, command: str = "") -> str:
+def render_report(found: Logdir, *, by: str | None = None, where: str | None = None, command: str = "") -> str:
     """Return an HTML page about the runs for which the condition `where` holds, with one chapter per sweep.
 
     `by` is the hyperparameter that the curves are grouped by at first. The page names `command` as what made it.
@@ -111,7 +111,7 @@ def _introduction(chapter: Listing, where: str | None) -> str:
 
 
 def _effects(runs: Sequence[Run], level: int) -> Iterator[Block]:
-    found = effects(runs)
+    found = measure_effects(runs)
     if not found.marginals or not found.finished:
         return
     yield Heading("Which hyperparameters matter", level)

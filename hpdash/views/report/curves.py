@@ -10,13 +10,13 @@ import numpy as np
 from ...analysis.effects import parts, varied
 from ...analysis.folds import grouped
 from ...analysis.objective import VALIDATION
-from ...logdir import epoch_tag
+from ...logs.layout import epoch_tag
 from ...runs import Objective, Run, Series
 from ..colours import CATEGORIES, Group, coloured, palette
-from ..effects import bounds_label
-from ..html import Block, Chart, Fragment
 from ..markup import said
-from ..plots import curves_figure
+from ..terminal.effects import bounds_label
+from ..web.html import Block, Chart, Fragment
+from ..web.plots import curves_figure
 
 POINTS = 150_000  # in all curves together; they take two megabytes
 FEWEST_STEPS, MOST_STEPS = 20, 200

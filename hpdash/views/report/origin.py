@@ -9,12 +9,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from ...analysis.effects import varied
-from ...kept import Kept, kept
+from ...records import shown
 from ...runs import Logdir, Run
-from ...trial import shown
+from ...sweep_folder.sweep_json import Kept, kept
 from ..markup import said
 from ..text import setting
-from .marks import block, folded, listed
+from .tags import block, folded, listed
 
 
 def what_ran(runs: Sequence[Run]) -> str:

@@ -10,13 +10,13 @@ from itertools import pairwise
 from ...analysis.effects import MOST_NUMBERS, outcomes_of
 from ...analysis.folds import hparam, sort_key
 from ...goal import Goal
+from ...records import Scalar
 from ...runs import Objective, Run
-from ...trial import Scalar
 from ..axes import labels, ticks
 from ..colours import ABSENT as GREY
 from ..colours import SEQUENCE
-from ..effects import ABSENT
 from ..markup import said
+from ..terminal.effects import ABSENT
 from ..text import number, setting
 
 WIDTH, NARROWEST, HEIGHT, TOP, BOTTOM, MARGIN = 1130, 150, 380, 44, 330, 90

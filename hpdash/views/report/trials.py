@@ -9,13 +9,13 @@ from typing import Any
 from ...analysis.effects import varied
 from ...analysis.folds import RANKED, Fold, Stat, hparam, value_of
 from ...analysis.objective import best, seconds
+from ...analysis.ranking import Listing
+from ...records import Scalar, TrialState
 from ...runs import Objective, Run
-from ...trial import Scalar, TrialState
-from ..effects import ABSENT, spread
-from ..listing import Listing
 from ..markup import said
+from ..terminal.effects import ABSENT, spread
 from ..text import duration, number, setting
-from .marks import block, facts, folded, table
+from .tags import block, facts, folded, table
 
 TOP = 25  # rows of the leaderboard
 RESULTS = ("best", "epoch", "last", "time")

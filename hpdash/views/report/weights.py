@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ... import logdir
 from ...analysis.effects import outcomes_of
+from ...logs import layout
 from ...reader import read_histograms
 from ...runs import Objective, Run
 from ..colours import CATEGORIES, Group
-from ..html import Block, Chart, Figure, Fragment
 from ..markup import said
-from ..plots import densities_figure
 from ..text import number
+from ..web.html import Block, Chart, Figure, Fragment
+from ..web.plots import densities_figure
 from .trials import trial_names
 
 KERNEL = "/kernel"
@@ -43,7 +43,7 @@ def weights(runs: Sequence[Run], objective: Objective) -> list[Block]:
 
 def _tags(best: Run, worst: Run) -> list[str]:
     """Return the first `MOST` tags of kernels that both runs have, or of any weights if no tag is a kernel's."""
-    common = [tag for tag in best.histograms if tag in worst.histograms and not logdir.probed(tag)]
+    common = [tag for tag in best.histograms if tag in worst.histograms and not layout.probed(tag)]
     return ([tag for tag in common if tag.endswith(KERNEL)] or common)[:MOST]
 
 
@@ -57,10 +57,10 @@ def _charts(groups: Sequence[Group], tags: Sequence[str]) -> Iterator[Chart]:
         ends = list(dict.fromkeys((steps[0], steps[-1])))
         figure = densities_figure(groups, series, tag, ends)
         for step, data in zip(ends, _apart(figure), strict=True):
-            layout = {**figure["layout"], "yaxis": {"title": {"text": "density"}, "rangemode": "tozero"}}
-            layout["xaxis"] = {"range": figure["layout"]["xaxis"]["range"]}
+            axes = {**figure["layout"], "yaxis": {"title": {"text": "density"}, "rangemode": "tozero"}}
+            axes["xaxis"] = {"range": figure["layout"]["xaxis"]["range"]}
             when = " (before training)" if step == 0 else ""
-            yield Chart({"data": data, "layout": layout}, f"{tag}, step {step}{when}", height=230, wide=False)
+            yield Chart({"data": data, "layout": axes}, f"{tag}, step {step}{when}", height=230, wide=False)
 
 
 def _apart(figure: Figure) -> list[list[dict[str, Any]]]:

@@ -1,0 +1,46 @@
+"""How much a sweep has to train: its data sets, their sizes, and batch sizes that exceed the training set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..backends import estimate, probe
+from ..records import TrialSpec, own_loop
+from ..spec import Sweep
+from ..spec.known import WHOLE
+
+
+def data_tables(specs: Sequence[TrialSpec]) -> list[Mapping[str, Any]]:
+    """Return the distinct [data] tables of trials, in the order of their first appearance."""
+    tables: list[Mapping[str, Any]] = []
+    for spec in specs:
+        if spec.settings["data"] not in tables:
+            tables.append(spec.settings["data"])
+    return tables
+
+
+def sizes_of(tables: Sequence[Mapping[str, Any]], facts: probe.Facts) -> dict[str, estimate.Size]:
+    """Return the size of the data of each table, keyed by `cut_of`; `facts` must be those of the same tables."""
+    return {cut_of(table): size for table, size in zip(tables, facts.sizes, strict=True)}
+
+
+def large_batches(sweep: Sweep, specs: Sequence[TrialSpec], sizes: Mapping[str, estimate.Size]) -> list[str]:
+    """Return a message for each batch size that exceeds the training examples, so that one batch holds all of them.
+
+    Only batch sizes that the sweep file sets count. Trials with a training loop of the user's own are left out.
+    """
+    found: dict[str, None] = {}
+    for spec in specs:
+        is_given = "batch_size" in sweep.given["train"] or "batch_size" in spec.swept
+        batch, size = spec.settings["train"]["batch_size"], sizes.get(cut_of(spec.settings["data"]))
+        if is_given and size and batch > size.train and own_loop(spec.settings["train"]) is None:
+            text = f"batch_size {batch:,} exceeds the {size.train:,} training examples: each epoch is a single batch"
+            found[text] = None
+    return list(found)
+
+
+def cut_of(table: Mapping[str, Any]) -> str:
+    """Return a key for what a [data] table loads and how it splits it; the scale changes neither."""
+    return json.dumps({key: value for key, value in table.items() if key not in ("scale", WHOLE)}, sort_keys=True)

@@ -1,0 +1,101 @@
+"""What the driver of a sweep is given, what it reports while it runs, and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, Self
+
+from ..backends.probe import FetchProgress
+from ..records import Event, TrialResult, TrialSpec, caveats
+from ..search import Course
+from ..spec import Sweep
+from ..views.terminal.leaderboard import leaderboard_html
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is about to run: the schedule of trials, the results that are final, and the number of workers.
+
+    `course` is the schedule as far as it is known. `results` has the result of each trial, by number, that is not run
+    again. `accepted` has the code and the data that were changed while the sweep ran, and how often. `seconds`
+    estimates how long a trial trains: only the ratios between trials are meaningful, not the absolute values.
+    """
+
+    sweep: Sweep
+    folder: Path
+    course: Course
+    results: Mapping[int, TrialResult]
+    workers: int
+    synthetic: bool = False
+    accepted: Mapping[str, int] = field(default_factory=dict)
+    seconds: Callable[[TrialSpec], float] = lambda _: 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The state of a sweep when its driver ends.
+
+    `specs` are the trials known so far, `total` is the most trials that it can have, and `results` has the last result
+    of each trial by number. `signal` is the number of the signal that stopped the sweep; `stopped` is another reason,
+    in words. `accepted` has the code and the data that were changed while it ran, and how often.
+    """
+
+    sweep: Sweep
+    folder: Path
+    specs: Sequence[TrialSpec]
+    total: int
+    results: Mapping[int, TrialResult]
+    signal: int | None = None
+    synthetic: bool = False
+    stopped: str = ""
+    accepted: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def caveats(self) -> list[str]:
+        """The notes that must accompany the results wherever they are shown, such as "synthetic data"."""
+        return caveats(self.specs, self.synthetic, self.accepted)
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code: 128 + n after signal n, else 1 if a trial failed, was killed or timed out, else 0."""
+        if self.signal is not None:
+            return 128 + self.signal
+        return int(any(result.state.is_fault for result in self.results.values()))
+
+    def _repr_html_(self) -> str:
+        """Show the leaderboard in a notebook."""
+        title = ", ".join([self.sweep.name, *self.caveats])
+        return leaderboard_html(self.specs, self.results, title)
+
+
+class View(Protocol):
+    """Something that shows a sweep while it runs."""
+
+    def plan(self, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int, total: int) -> None:
+        """Start with the trials known so far, the results that are final, and the least number of trials (`total`)."""
+
+    def event(self, event: Event | None) -> None:
+        """Show an event; None means that nothing happened for a while."""
+
+    def fetch(self, name: str, done: int, total: int | None) -> None:
+        """Show how many bytes of a data set have been fetched; `total` is None if it is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """Callbacks for the plan, for every event (None if nothing happened for a while) and for the bytes of a fetch."""
+
+    plan: Callable[[Plan], None] = field(default=lambda _: None)
+    event: Callable[[Event | None], None] = field(default=lambda _: None)
+    fetch: FetchProgress = field(default=lambda *_: None)
+
+    @classmethod
+    def of(cls, view: View) -> Self:
+        """Return a watcher that passes everything on to a view."""
+        return cls(
+            lambda plan: view.plan(plan.course.specs, plan.results, plan.workers, plan.course.least),
+            view.event,
+            view.fetch,
+        )

@@ -1,0 +1,288 @@
+"""Run a sweep: from a sweep file to trained trials, a journal and logs. The stages meet only here."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .. import data
+from ..backends import estimate, probe
+from ..backends.base import Backend
+from ..backends.cluster import Cluster
+from ..backends.local import LocalBackend
+from ..backends.worker import Setup
+from ..data import Dataset
+from ..errors import LockedError, SpecError
+from ..journal.history import History
+from ..journal.journal import Journal, lock, read_journal
+from ..logs import experiment, layout
+from ..records import Notice, TrialResult, TrialSpec, TrialState, default_metrics, own_loop
+from ..search import Course
+from ..spec import Sweep, load_sweep, parse_sweep
+from ..sweep_folder import changed_code, provenance
+from ..sweep_folder import folder as sweep_folder
+from ..sweep_folder.provenance import Provenance
+from ..system import disk, limits
+from ..system.signals import Signals, Stopped
+from ..views.web.notebook import NotebookView, in_notebook
+from .amounts import cut_of, data_tables, large_batches, sizes_of
+from .drive import Drive
+from .plan import Outcome, Plan, Watcher
+from .settling import settled, usages
+
+ONLY_WHEN_ASKED = (TrialState.FAILED, TrialState.DIVERGED)  # trials in these states run again only with --retry-failed
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run a sweep, apart from what is in its file.
+
+    Attributes:
+        workers: how many workers; None for one per GPU, else as many as the cores allow. With `ray`, None is as many as
+            the cluster has room for.
+        threads: how many threads each worker has.
+        fail_fast: whether to stop at the first fault.
+        retry_failed: whether to run failed and diverged trials again.
+        newest_first: whether to reverse the order in which trials start.
+        new: whether to start the sweep anew, in a new folder.
+        extend: whether to add trials or values to the sweep that is there.
+        accept_changes: whether to go on although the user's code or data have changed since.
+        ray: the cluster to run on, instead of processes of this machine.
+    """
+
+    workers: int | None = None
+    threads: int = 1
+    fail_fast: bool = False
+    retry_failed: bool = False
+    newest_first: bool = False
+    new: bool = False
+    extend: bool = False
+    accept_changes: bool = False
+    ray: Cluster | None = None
+
+
+def as_sweep(source: Path | str | Mapping[str, Any] | Sweep) -> Sweep:
+    """Return the sweep of a file or a mapping; return a Sweep as it is."""
+    if isinstance(source, Sweep):
+        return source
+    if isinstance(source, Mapping):
+        return parse_sweep(source, name="sweep", folder=Path.cwd())
+    return load_sweep(Path(source))
+
+
+def run_sweep(
+    source: Path | str | Mapping[str, Any] | Sweep,
+    logs: Path | str = "logs",
+    options: Options | None = None,
+    watcher: Watcher | None = None,
+) -> Outcome:
+    """Run the missing trials of a sweep and return its outcome.
+
+    `source` is a sweep file, its content as a mapping, or a loaded Sweep. If the sweep was started more than once, with
+    --new, the newest one is resumed. Raises HpdashError, before anything is written, if the file, the data or the logs
+    root is invalid. A trial that fails is a result, not an error. In a notebook the progress is shown, unless a watcher
+    is given.
+    """
+    if watcher is None and in_notebook():
+        with NotebookView() as view:
+            return run_sweep(source, logs, options, Watcher.of(view))
+    sweep, options = as_sweep(source), options or Options()
+    if options.ray and importlib.util.find_spec("ray") is None:
+        raise SpecError(['running on a Ray cluster needs ray, which is not installed: pip install "hpdash[ray]"'])
+    folder = next(sweep_folder.fresh(Path(logs), sweep)) if options.new else sweep_folder.home(Path(logs), sweep)
+    sweep = sweep_folder.going_on(folder, sweep, options.extend)
+    now = provenance.of(sweep.functions, sweep.values["name"], sweep.folder, changed_code.provenance_of(folder))
+    job = _Job(sweep, Course(sweep), folder, options, watcher or Watcher(), now)
+    before = _before(job)
+    if len(before.results) == before.total:
+        return before
+    with ExitStack() as stack:
+        signals = stack.enter_context(Signals())
+        try:
+            drive = _prepare(job, signals, stack)
+        except Stopped:
+            return replace(before, signal=signals.last)
+        return drive.run(signals, options.newest_first)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    sweep: Sweep
+    course: Course
+    folder: Path
+    options: Options
+    watcher: Watcher
+    provenance: Provenance
+
+    @property
+    def named(self) -> Sweep:
+        """The sweep with the name in use, which is that of its folder."""
+        return replace(self.sweep, name=self.folder.name)
+
+    def with_sweep(self, sweep: Sweep) -> _Job:
+        """Return the job with a sweep about which more is known, and with its schedule."""
+        return self if sweep == self.sweep else replace(self, sweep=sweep, course=Course(sweep))
+
+    def replayed(self) -> Course:
+        """Return the schedule as far as it is known; if it depends on results, it is rebuilt from the journal."""
+        if not self.course.is_adaptive:
+            return self.course
+        return Course.replayed(self.sweep, read_journal(self.folder / layout.JOURNAL).entries)
+
+    def standing(self, course: Course, history: History) -> dict[int, TrialResult]:
+        """Return the results that count, by trial number; with --retry-failed, failed and diverged ones do not."""
+        again = ONLY_WHEN_ASKED if self.options.retry_failed else ()
+        results = history.results
+        told = ((spec.number, results.get(spec.number)) for spec in course.specs)
+        return {number: result for number, result in told if result and result.state not in again}
+
+    def check_locked(self, folder: Path) -> None:
+        """Check the folder again, now that it is locked; raises LockedError if another driver extended the sweep."""
+        sweep_folder.check(folder, self.sweep, self.options.extend)
+        if sweep_folder.going_on(folder, replace(self.sweep, tried=()), self.options.extend) != self.sweep:
+            raise LockedError(f"{folder}: another driver has just extended this sweep. Run the same command again.")
+
+    def load(self, settings: Mapping[str, Any]) -> Dataset:
+        """Load a data set in a child process, because its function may import anything."""
+        return probe.load(settings, self.sweep.folder, Signals())
+
+    def tell(self, warnings: Sequence[str]) -> None:
+        """Pass warnings on to the user."""
+        for warning in warnings:
+            self.watcher.event(Notice(warning))
+
+
+def _before(job: _Job) -> Outcome:
+    """Return the outcome of the sweep so far. Writes nothing and needs no lock."""
+    with disk.guarded(job.folder):
+        if not job.folder.exists():
+            return Outcome(job.named, job.folder, job.course.specs, job.course.total, {})
+    known = sweep_folder.check(job.folder, job.sweep, job.options.extend)
+    changed_code.check_provenance(job.folder, job.provenance, job.options.accept_changes)
+    replay = read_journal(job.folder / layout.JOURNAL)
+    course, history = job.replayed(), History.of(replay.entries)
+    results = job.standing(course, history)
+    total = course.extent(history, results)
+    if len(results) == total:
+        job.tell(replay.warnings)
+    synthetic = known.get("synthetic", False)
+    facts = {"synthetic": synthetic, "accepted": changed_code.accepted(known)}
+    return Outcome(job.named, job.folder, course.specs, total, results, **facts)
+
+
+def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
+    """Take the lock, start the workers, examine what trials need, open the journal; `stack` ends all of this."""
+    sweep, specs, watcher = job.sweep, job.course.samples(), job.watcher
+    tables, begun = data_tables(specs), job.folder.exists() and not job.options.new
+    limits.check_folder(job.folder if begun else job.folder.parent)
+    limits.check_files(0 if job.options.ray else min(job.options.workers or limits.cores(), job.course.total))
+    if begun:
+        stack.enter_context(lock(job.folder))
+    _fetch_missing(tables, watcher, signals)
+    backend, workers = _start(job, specs, signals)
+    stack.callback(backend.close)
+    asked = () if sweep_folder.knows_builders(job.folder, job.options.extend) else usages(sweep, specs)
+    facts = probe.look(probe.Question(tables, _functions(specs), sweep.folder, asked), signals)
+    job = job.with_sweep(settled(sweep, specs, tables, facts))
+    if not begun:
+        job = _begin(job, stack)
+    folder, sweep, specs, sizes = job.folder, job.sweep, job.course.samples(), sizes_of(tables, facts)
+    now = replace(job.provenance, arrays=facts.arrays)
+    told = _write_record(job, now, facts)
+    warnings = experiment.refresh(folder.parent)
+    journal = stack.enter_context(Journal.open(folder / layout.JOURNAL))
+    known = changed_code.keep_provenance(folder, now)  # only now that the journal could be read
+    remarks = [*facts.remarks, *large_batches(sweep, specs, sizes)]
+    job.tell([*told, *remarks, *warnings, *journal.warnings])
+    course = job.replayed()
+    results = job.standing(course, journal.history)
+
+    def seconds(spec: TrialSpec) -> float:
+        size = sizes.get(cut_of(spec.settings["data"]))
+        return 0.0 if size is None else estimate.trial_seconds(spec, size, estimate.mlp_work(spec, size))
+
+    plan = Plan(job.named, folder, course, results, workers, facts.synthetic, changed_code.accepted(known), seconds)
+    watcher.plan(plan)
+    return Drive(plan, journal, backend, watcher, job.options.fail_fast)
+
+
+def _write_record(job: _Job, now: Provenance, facts: probe.Facts) -> list[str]:
+    """Write the sweep's files if they are missing or outdated; return messages for the user."""
+    folder, sweep, specs = job.folder, job.sweep, job.course.samples()
+    job.check_locked(folder)
+    changed = changed_code.check_provenance(folder, now, job.options.accept_changes)
+    sweep_folder.write(folder, sweep, specs, job.course.total, _metrics(specs, facts), facts.synthetic)
+    anew = f"{sweep.name} was started anew in {folder}" if folder.name != sweep.name else ""
+    return [sentence for sentence in (anew, changed) if sentence]
+
+
+def _begin(job: _Job, stack: ExitStack) -> _Job:
+    """Make and lock the sweep's folder; with --new, the first that no other driver takes. Return the job with it."""
+    if job.options.new:
+        free = sweep_folder.fresh(job.folder.parent, job.sweep)
+        return replace(job, folder=next(folder for folder in free if _took(folder, stack)))
+    stack.enter_context(_made(job.folder))
+    return job
+
+
+def _took(folder: Path, stack: ExitStack) -> bool:
+    with ExitStack() as held:
+        try:
+            held.enter_context(_made(folder))
+        except LockedError:
+            return False
+        if free := sweep_folder.is_free(folder):  # again: another driver may have started and ended there
+            stack.push(held.pop_all())
+        return free
+
+
+def _made(folder: Path) -> AbstractContextManager[None]:
+    with disk.guarded(folder):
+        folder.mkdir(parents=True, exist_ok=True)  # another driver may just have made it; the lock decides
+        disk.sync(folder.parent)
+    return lock(folder)
+
+
+def _functions(specs: Sequence[TrialSpec]) -> list[str]:
+    """Return the user's functions that trials call: training loops, and builders of trials without one."""
+    named: dict[str, None] = {}
+    for spec in specs:
+        model, train = spec.settings["model"], spec.settings["train"]
+        reference = own_loop(train) or model.get("builder") or ""
+        if ":" in reference:
+            named[reference] = None
+    return list(named)
+
+
+def _metrics(specs: Sequence[TrialSpec], facts: probe.Facts) -> list[str]:
+    defaults = [name for classes in facts.classes for name in default_metrics(classes)]
+    chosen = (spec.settings["train"]["metrics"] or defaults for spec in specs)
+    return list(dict.fromkeys(name for names in chosen for name in names))
+
+
+def _fetch_missing(tables: Sequence[Mapping[str, Any]], watcher: Watcher, signals: Signals) -> None:
+    missing = list(dict.fromkeys(table["name"] for table in tables if data.needs_fetch(table)))
+    if missing:
+        probe.fetch(missing, watcher.fetch, signals)
+
+
+def _start(job: _Job, specs: Sequence[TrialSpec], signals: Signals) -> tuple[Backend, int]:
+    """Start the workers, which warm up during the rest of the preparation; return the backend and their number."""
+    sweep, options = job.sweep, job.options
+    keras = any(own_loop(spec.settings["train"]) is None for spec in specs)
+    own_code = bool(_functions(specs)) or any(":" in spec.settings["data"]["name"] for spec in specs)
+    rests_on = sweep.functions, sweep.values["name"], job.provenance
+    setup = Setup(sweep.folder.resolve(), options.threads, keras, own_code, *rests_on)
+    if options.ray is not None:
+        from ..backends.ray import RayBackend  # noqa: PLC0415  an extra
+
+        most = None if options.workers is None else min(options.workers, job.course.total)
+        cluster = RayBackend(setup, options.ray, most, job.load, job.folder.parent, sweep.timeout)
+        return cluster, min(cluster.room, job.course.total)
+    gpus = probe.count_gpus(signals)
+    workers = min(options.workers or gpus or max(1, limits.cores() // options.threads), job.course.total)
+    return LocalBackend(setup, workers, gpus, sweep.timeout), workers

@@ -1,0 +1,112 @@
+"""Complete a sweep with what its data and custom builders decide, and reject it if it does not fit them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..backends.builders import Usage
+from ..backends.probe import Facts
+from ..errors import Problem, SpecError
+from ..records import TABLES, TrialSpec, default_metrics, own_loop
+from ..spec import Sweep
+from ..spec.faults import nearest
+from ..spec.known import Known
+from ..spec.objective import LOSS, VALIDATION, fitting
+from ..spec.tables import table_of
+
+KEYWORDS = "model"  # the table whose keys are a custom builder's keyword arguments
+_LISTED = 20  # most metrics listed in an error
+
+Tables = Sequence[Mapping[str, Any]]
+
+
+def usages(sweep: Sweep, specs: Sequence[TrialSpec]) -> list[Usage]:
+    """Return how the trials of a sweep use each custom builder."""
+    by_builder: dict[str, list[TrialSpec]] = {}
+    for spec in specs:
+        if reference := _own_builder(spec):
+            by_builder.setdefault(reference, []).append(spec)
+    is_shared = len(by_builder) > 1 or any(_own_builder(spec) is None for spec in specs)
+    return [_usage(sweep, reference, own, is_shared) for reference, own in by_builder.items()]
+
+
+def _own_builder(spec: TrialSpec) -> str | None:
+    builder = None if own_loop(spec.settings["train"]) else spec.settings["model"]["builder"]
+    return builder if builder and ":" in builder else None
+
+
+def _usage(sweep: Sweep, reference: str, specs: Sequence[TrialSpec], is_shared: bool) -> Usage:
+    """Return how trials use one custom builder.
+
+    `is_shared` says that other trials use other builders. Settings that the file fixes may be meant for those.
+    """
+    values: dict[str, list[Any]] = {}
+    always = {name for name, value in specs[0].settings[KEYWORDS].items() if value is not None}
+    for spec in specs:
+        always &= {*spec.swept, *sweep.given[KEYWORDS]}
+        for name, value in spec.swept.items():
+            if value not in (known := values.setdefault(name, [])) and len(known) < 2:
+                known.append(value)
+    fixed = {name: f"{table}.{name}" for table in TABLES for name in sweep.given[table]}
+    where = {name: f"{sweep.where}: {key}" for name, key in fixed.items()}
+    where |= {name: f"{sweep.where}: {'trial' if sweep.listed else 'hparams'}.{name}" for name in values}
+    keywords = {name: key for name, key in where.items() if table_of(name) == KEYWORDS and name != "builder"}
+    given = {
+        name: key
+        for name, key in where.items()
+        if table_of(name) in ("data", "train") and name in (values if is_shared else where)
+    }
+    first = specs[0].swept
+    varied = {
+        name: next(value for value in reversed(known) if value != first.get(name))
+        for name, known in values.items()
+        if name in given and len(known) > 1
+    }
+    return Usage(reference, specs[0], keywords, given, always, varied)
+
+
+def settled(sweep: Sweep, specs: Sequence[TrialSpec], tables: Tables, facts: Facts) -> Sweep:
+    """Return the sweep with an objective that fits its data and models, and with what is known of builders and inputs.
+
+    `tables` are the distinct [data] tables of the trials, in the order of `facts`. Raises SpecError if a model does not
+    have the objective or the metric that pruning watches.
+    """
+    known = _metrics(specs, tables, facts)
+    if sweep.ranking.is_open:
+        shared = set.intersection(*(set(names) for _, names in known)) if known else None
+        sweep = sweep.ranked(fitting(facts.classes, shared))
+    watched = {"sweep.objective": sweep.objective} | ({"prune.watch": sweep.pruning.watch} if sweep.pruning else {})
+    if problems := [problem for where, name in watched.items() for problem in _lacking(sweep, where, name, known)]:
+        raise SpecError(problems)
+    if sweep.known.is_old:
+        return sweep
+    builders = {**sweep.known.builders, **{name: built.use for name, built in facts.built.items()}}
+    inputs = {table["name"]: each for table, each in zip(tables, facts.inputs, strict=True)}
+    return replace(sweep, known=Known(builders, inputs))
+
+
+def _metrics(specs: Sequence[TrialSpec], tables: Tables, facts: Facts) -> list[tuple[str, tuple[str, ...]]]:
+    """Return (owner, metrics) of each model whose metrics are known: the built-in MLP, and models that were built."""
+    found: dict[tuple[str, tuple[str, ...]], None] = {}
+    for spec in specs:
+        if own_loop(spec.settings["train"]):
+            continue
+        builder = _own_builder(spec)
+        built = facts.built.get(builder or "")
+        if built and built.metrics is not None:
+            found[str(builder), built.metrics] = None
+        elif builder is None:
+            classes = facts.classes[tables.index(spec.settings["data"])]
+            found["the model", (LOSS, *(spec.settings["train"]["metrics"] or default_metrics(classes)))] = None
+    return list(found)
+
+
+def _lacking(sweep: Sweep, where: str, metric: str, known: Sequence[tuple[str, tuple[str, ...]]]) -> Iterator[Problem]:
+    for owner, names in known:
+        if metric.removeprefix(VALIDATION) not in names:
+            options = [prefix + name for prefix in (VALIDATION, "") for name in names]
+            expected = f"a metric of {owner}: {', '.join(options[:_LISTED])}"
+            yield Problem(f"{sweep.where}: {where}", expected, repr(metric), nearest(metric, options))
+            return

@@ -1,0 +1,286 @@
+"""Train any compiled Keras model with a compiled loop, so that almost all time goes into arithmetic.
+
+`model.fit` dispatches every batch from Python. Here an epoch is a few calls of one XLA-compiled loop. The loop gathers
+each batch from the data, which are held as one tensor, scales the batch, and calls the model's own `train_step`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ..logs import kept_weights
+from .feed import EngineData, Part, epoch_order, fill, view
+from .forward import constants, floating_operations, forward_pass
+from .hyper import hypers
+from .layers import natural
+from .metric_values import scalars
+from .passes import OnCall, Pass
+from .probe import EXAMPLES, Probe, place
+from .xla import REFUSALS, Compilation, choose, expect, first_line, is_compile_error
+
+CALL_SECONDS = 2.0  # about how long a compiled call runs; progress, Ctrl-C and time limits wait for its end
+CORE_FLOPS = 50e9  # a modest core's float32 matrix product; sets a call's length, and whether validation uses XLA
+CORE_BYTES = 8e9  # bytes a second from its memory, for the optimiser's pass over the weights
+STEP_SECONDS = 1e-4  # what a step costs besides arithmetic
+XLA_PAYS = 0.2  # seconds of a validation above which compiling it with XLA pays; compiling takes about 0.7
+FEWEST_ROWS = 2  # batches a call at least: XLA compiles a loop over one batch to other code, and so to other bits
+EVALUATION_BATCH = 512
+STATEFUL_RANDOM = {
+    "RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal",
+    "RandomShuffle", "RandomGamma", "RandomPoissonV2", "Multinomial",
+}  # fmt: skip
+
+Logs = dict[str, float]
+
+
+class Engine:
+    """Train and validate a compiled Keras model epoch by epoch; trials with the same graph can share an engine.
+
+    `notice` is called once for each thing that a user should know, such as that XLA refused the model, or that the
+    model draws stateful random numbers. `xla` is the key `xla` of the [train] table: "auto", "always" or "never".
+    `flops` is the number of floating-point operations of one example's forward pass.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        data: EngineData,
+        batch_size: int,
+        notice: Callable[[str], None] = lambda _: None,
+        xla: str = "auto",
+    ) -> None:
+        self.model, self.data, self.notice = model, data, notice
+        self._xla, self._compilations = xla, dict[Pass, Compilation]()
+        self._told: set[str] = set()
+        self._examined: set[Pass] = set()
+        batch = min(batch_size, len(data.train))
+        model.optimizer.build(model.trainable_variables)
+        self._forward = forward_pass(model, data)
+        self.flops = floating_operations(self._forward)
+        self._train = self._pass(data.train, model.train_step, batch, training=True)
+        size = _even_batch(len(data.validation))
+        self._validate = self._pass(data.validation, model.test_step, size, training=False)
+
+    @cached_property
+    def probe(self) -> Probe:
+        """The model's probe; its batch is the first examples of the training part, at most 256, in stored order."""
+        part = self.data.train
+        batch = self.data.scaled(part, tf.range(part.start, min(part.stop, part.start + EXAMPLES)))
+        return Probe(self.model, *batch, lambda text: self._tell(text, text))
+
+    def _pass(self, part: Part, step: Callable[[Any], Any], batch: int, training: bool) -> Pass:
+        steps = max(1, len(part) // batch)
+        weights = sum(variable.value.shape.num_elements() * 4 for variable in self.model.weights)
+        seconds = batch * self.flops / CORE_FLOPS + STEP_SECONDS
+        if training:  # the backward pass takes twice the arithmetic, and the optimiser reads and writes the weights
+            seconds += 2 * batch * self.flops / CORE_FLOPS + 6 * weights / CORE_BYTES
+        calls = -(-steps // max(FEWEST_ROWS, int(CALL_SECONDS / seconds)))
+        pays = training or self._xla == "always" or steps * seconds > XLA_PAYS
+        jit = pays and expect(self._xla, self._forward, batch, training).xla
+        data = self.data
+        made = Pass(
+            lambda row: data.taken(part, row),
+            lambda taken, row: step((data.prepared(taken), tf.gather(part.y, row))),
+            len(part), batch, -(-steps // calls), jit,
+        )  # fmt: skip
+        if not pays:
+            self._compilations[made] = Compilation(False, "compiling takes longer than it saves")
+        return made
+
+    @property
+    def parameters(self) -> tuple[int, int]:
+        """The number of weights, and how many of them train."""
+        trainable = sum(variable.value.shape.num_elements() for variable in self.model.trainable_variables)
+        return self.model.count_params(), trainable
+
+    @property
+    def metrics(self) -> list[str]:
+        """The names of the training metrics in an epoch's logs."""
+        return [name for name, _ in scalars(self.model.get_metrics_result())]
+
+    @property
+    def compilation(self) -> Compilation:
+        """Whether XLA compiles the training loop; before the first epoch, only a guess."""
+        return self._compilations.get(self._train, Compilation(self._train.jit))
+
+    @property
+    def reusable(self) -> bool:
+        """Whether `pour` can prepare this engine for another trial.
+
+        That holds if the graphs capture no tensors but the data and the known variables, and read every `Hyper` from
+        its variable: then `pour` reaches all values that differ between trials.
+        """
+        known = {id(held) for part in (self.data.train, self.data.validation) for held in (part.x, part.y)}
+        known |= self._handles()
+        held = {id(each) for concrete in self._traced() for each in concrete.captured_inputs}
+        return held <= known and {id(number.variable.handle) for number in hypers(self.model)} <= held
+
+    def _state(self) -> list[keras.Variable]:
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def _handles(self) -> set[int]:
+        variables = [variable.value for variable in (*self._state(), *self.model.metrics_variables)]
+        return {id(v.handle) for v in (*variables, *(number.variable for number in hypers(self.model)))}
+
+    def _traced(self) -> tuple[Any, ...]:
+        return (*self._train.traced(), *self._validate.traced())
+
+    def _variables(self) -> list[tf.Variable]:
+        """Return all variables that training changes: the model's, the optimiser's, and others that the graphs use."""
+        known = self._handles()
+        held = {id(v.handle): v for concrete in self._traced() for v in concrete.graph.variables}
+        others = [variable for handle, variable in held.items() if handle not in known]
+        return [*(variable.value for variable in self._state()), *others]
+
+    def state(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the values of all that training changes, for `restore` in an engine of the same graph.
+
+        The names are indices, because a model may have two variables with the same path. The values may be views of
+        memory in use: read or copy them before training goes on.
+        """
+        return {str(place): view(variable) for place, variable in enumerate(self._variables())}
+
+    def restore(self, state: Mapping[str, np.ndarray[Any, Any]]) -> bool:
+        """Assign a `state` to the variables; return False, and change nothing, if it does not fit this graph."""
+        variables = self._variables()
+        return fill(variables, state.values())
+
+    def take(self, kept: Mapping[str, np.ndarray[Any, Any]]) -> bool:
+        """Set the model's weights to kept ones; return False, and change nothing, if names, shapes or sizes differ."""
+        names = [name for name, _ in kept_weights.named(self.weights())]
+        held = self.model.weights
+        return names == list(kept) and fill([v.value for v in held], list(map(natural, held, kept.values())))
+
+    def pour(self, fresh: keras.Model) -> bool:
+        """Set this model to the values of a freshly built one: variables, the optimiser's variables and every `Hyper`.
+
+        Return False, and change nothing, if the two models do not have the same ones.
+        """
+        fresh.optimizer.build(fresh.trainable_variables)
+        held, values = self._state(), [*fresh.variables, *fresh.optimizer.variables]
+        numbers, others = hypers(self.model), hypers(fresh)
+        if len(numbers) != len(others) or [(v.shape, v.dtype) for v in held] != [(v.shape, v.dtype) for v in values]:
+            return False
+        for variable, value in zip(held, values, strict=True):
+            variable.assign(value)
+        for number, other in zip(numbers, others, strict=True):
+            number.variable.assign(other)
+        return True
+
+    def has_constants_of(self, fresh: keras.Model) -> bool:
+        """Return whether a model that was freshly built by the same builder has the same constants in its graph.
+
+        If not, the builder draws random numbers that become constants, and the models cannot share a graph.
+        """
+        batch = self.data.scaled(self.data.train, tf.constant([self.data.train.start]))
+        return constants(self.model, *batch, seed=0) == constants(fresh, *batch, seed=1)
+
+    def fit(
+        self,
+        seed: int,
+        epochs: int,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        on_call: OnCall = lambda _: None,
+        initial_epoch: int = 0,
+    ) -> Iterator[tuple[int, Logs]]:
+        """Train, yielding (epochs finished, logs) with Keras' names: `loss`, `accuracy`, `val_loss`, `val_accuracy`.
+
+        The order of the examples in epoch e depends on (seed, e) alone. After `restore`, give the number of epochs
+        finished as `initial_epoch`. The train and epoch hooks of callbacks are called, but not the batch hooks.
+        `on_call` is called after each compiled call, with the share of the training epoch that is done.
+        """
+        hooks = keras.callbacks.CallbackList(list(callbacks), model=self.model)
+        self.model.stop_training = False
+        logs: Logs = {}
+        hooks.on_train_begin()
+        for epoch in range(initial_epoch, epochs):
+            if self.model.stop_training:
+                break
+            hooks.on_epoch_begin(epoch)
+            logs = self.train_epoch(seed, epoch, on_call)
+            logs |= {f"val_{name}": value for name, value in self.validate(on_call).items()}
+            hooks.on_epoch_end(epoch, logs)
+            yield epoch + 1, logs
+        hooks.on_train_end(logs)
+
+    def train_epoch(self, seed: int, epoch: int, on_call: OnCall) -> Logs:
+        """Train one epoch in the order of examples that (seed, epoch) gives; return the metrics over it."""
+        return self._run(self._train, epoch_order(self.data.train, seed, epoch), on_call)
+
+    def validate(self, on_call: OnCall = lambda _: None) -> Logs:
+        """Return the metrics over the validation part."""
+        part = self.data.validation
+        order = np.arange(part.start, part.stop, dtype=np.int32)
+        return self._run(self._validate, order, lambda _: on_call(1.0))
+
+    def _run(self, steps: Pass, order: np.ndarray[Any, np.dtype[np.int32]], on_call: OnCall) -> Logs:
+        self.model.reset_metrics()
+        if steps not in self._compilations:
+            self._use(steps, choose(self._xla, [steps.graph()]))
+        try:
+            steps.run(order, on_call)
+        except REFUSALS as error:
+            if not steps.jit or not is_compile_error(error):
+                raise
+            reason = f"XLA refuses this model: {first_line(error)}"
+            self._tell("xla", f"trains without XLA: {reason}")
+            self._use(steps, Compilation(False, reason))
+            return self._run(steps, order, on_call)
+        self._look_for_stateful_random(steps)
+        return dict(scalars(self.model.get_metrics_result()))
+
+    def _use(self, steps: Pass, compilation: Compilation) -> None:
+        steps.use_xla(compilation.xla)
+        self._compilations[steps] = compilation
+
+    def _look_for_stateful_random(self, steps: Pass) -> None:
+        if steps in self._examined:
+            return
+        self._examined.add(steps)
+        found = {node.op for concrete in steps.traced() for node in _nodes(concrete.graph)} & STATEFUL_RANDOM
+        if found:
+            self._tell(
+                "random",
+                f"the model draws stateful random numbers ({', '.join(sorted(found))}), so the same seed does not"
+                " give the same bits; use keras.random with a keras.random.SeedGenerator",
+            )
+
+    def _tell(self, subject: str, text: str) -> None:
+        if subject not in self._told:
+            self._told.add(subject)
+            self.notice(text)
+
+    def weights(self, trainable: bool = False) -> Iterator[tuple[str, str, np.ndarray[Any, Any]]]:
+        """Yield (layer path, variable name, values) of all weights, moving statistics included, or of the trainable.
+
+        The values may be a view of the weight's own memory: read or copy them before training goes on.
+        """
+        for variable in self.model.trainable_variables if trainable else self.model.weights:
+            yield *place(self.model, variable), natural(variable, view(variable.value))
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all weights, with their names, types and shapes, in hexadecimal."""
+        return kept_weights.digest(kept_weights.named(self.weights()))
+
+
+def _even_batch(count: int) -> int:
+    """Return the batch size for evaluating `count` examples, at most `EVALUATION_BATCH`.
+
+    It is the largest size that divides the count, because a remainder would need a graph of its own. If that size is
+    below a quarter of `EVALUATION_BATCH`, it is the largest size allowed.
+    """
+    best = max(size for size in range(1, min(count, EVALUATION_BATCH) + 1) if count % size == 0)
+    return best if best >= EVALUATION_BATCH // 4 else min(count, EVALUATION_BATCH)
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    definition = graph.as_graph_def()
+    yield from definition.node
+    for function in definition.library.function:
+        yield from function.node_def

@@ -1,0 +1,211 @@
+"""Build compiled Keras models from settings: the built-in MLP, or models of users' own builders."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..errors import TrialError
+from ..records import default_metrics
+from ..system.user_functions import load_function
+from .hyper import hold
+from .layers import MAXOUT_PIECES, BatchNormalization, Dense, Maxout, Noise, Penalty, on_gpu
+from .optimizers import optimizer
+
+
+def build(
+    settings: Mapping[str, Mapping[str, Any]],
+    folder: Path,
+    input_shape: tuple[int, ...],
+    classes: int | None,
+    seed: int,
+    takes: Collection[str] = (),
+) -> keras.Model:
+    """Build and compile a trial's model; its random numbers are drawn from `seed`.
+
+    A model that its builder has not compiled is compiled from [train]. `takes` are the settings of [train] and [data]
+    that the builder is called with. Raises TrialError if the builder returns no model.
+    """
+    begin(seed)
+    model = construct(settings, folder, input_shape, classes, takes)
+    ensure_compiled(model, settings["train"], classes)
+    return model
+
+
+def construct(
+    settings: Mapping[str, Mapping[str, Any]],
+    folder: Path,
+    input_shape: tuple[int, ...],
+    classes: int | None,
+    takes: Collection[str] = (),
+) -> keras.Model:
+    """Build a trial's model with its weights; a user's builder may have compiled the model, too."""
+    if settings["model"]["builder"] == "mlp":
+        model = mlp(settings["model"], input_shape, classes)
+    else:
+        model = _from_builder(settings, folder, input_shape, classes, takes)
+    if not model.built:
+        model(np.zeros((1, *input_shape), np.float32))  # a subclassed model is built by being called, not by build()
+    return model
+
+
+def ensure_compiled(model: keras.Model, train: Mapping[str, Any], classes: int | None) -> None:
+    """Compile a model from the [train] table unless its builder has compiled it."""
+    if not model.compiled:
+        model.compile(optimizer=optimizer(train), loss=_loss(train, classes, model), metrics=_metrics(train, classes))
+
+
+def begin(seed: int) -> None:
+    """Restart Keras' automatic names and seed all random generators, whatever the process has done before.
+
+    A dtype policy that a user's module has set is kept.
+    """
+    policy = keras.config.dtype_policy()
+    keras.utils.clear_session(free_memory=False)
+    keras.config.set_dtype_policy(policy)
+    keras.utils.set_random_seed(seed)
+
+
+def _loss(train: Mapping[str, Any], classes: int | None, model: keras.Model | None = None) -> str:
+    """Return the loss that [train] names, else the one that fits the data and the model's output."""
+    if train.get("loss"):
+        return str(train["loss"])
+    if classes is None:
+        return "mean_squared_error"
+    return "binary_crossentropy" if classes == 2 and _is_sigmoid(model) else "sparse_categorical_crossentropy"
+
+
+def _is_sigmoid(model: keras.Model | None) -> bool:
+    """Return whether a model ends with a single sigmoid unit: the probability of the second of two classes."""
+    last = model.layers[-1] if model is not None and model.layers else None
+    function = getattr(last, "activation", None)
+    return getattr(function, "__name__", "") == "sigmoid" and getattr(last, "units", 1) == 1
+
+
+def _metrics(train: Mapping[str, Any], classes: int | None) -> list[str]:
+    return list(train.get("metrics") or default_metrics(classes))
+
+
+def _from_builder(
+    settings: Mapping[str, Mapping[str, Any]],
+    folder: Path,
+    input_shape: tuple[int, ...],
+    classes: int | None,
+    takes: Collection[str],
+) -> keras.Model:
+    own, train = settings["model"], settings["train"]
+    reference = own["builder"]
+    builder = load_function(reference, folder)
+    keywords = {name: value for name, value in own.items() if name != "builder" and value is not None}
+    parameters = inspect.signature(builder).parameters
+    known = {**settings["data"], **train, "loss": _loss(train, classes), "metrics": _metrics(train, classes)}
+    for name in takes:
+        parameter = parameters.get(name)
+        if known[name] is not None or (parameter is not None and parameter.default is parameter.empty):
+            keywords[name] = known[name]
+    keywords |= {k: v for k, v in (("input_shape", input_shape), ("classes", classes)) if k in parameters}
+    model = builder(**keywords)
+    if not isinstance(model, keras.Model):
+        raise TrialError(f"{reference}: expected a keras.Model, found {type(model).__name__}")
+    return model
+
+
+def mlp(settings: Mapping[str, Any], input_shape: tuple[int, ...], classes: int | None) -> keras.Model:
+    """Build the MLP of a resolved [model] table; layer names do not depend on batch normalisation.
+
+    Order: flatten, input batch normalisation, input noise; per hidden layer a kernel, batch normalisation before or
+    after the activation, dropout; then a softmax over the classes, or one linear unit for a regression.
+    """
+    layers: list[Any] = [keras.Input(input_shape), keras.layers.Flatten(name="flatten")]
+    norm = _batchnorm("batchnorm_input") if settings["batchnorm_input"] else None
+    if norm:
+        layers.append(norm)
+    if settings["noise"]:
+        layers.append((keras.layers.GaussianNoise if on_gpu() else Noise)(settings["noise"], name="noise"))
+    dense = _dense(is_first=not norm, norm=None if settings["noise"] else norm)
+    for number, units in enumerate(settings["hidden"], start=1):
+        layers += _hidden(settings, number, units, dense)
+        dense = _dense()
+    kernel, bias = _output_initializers(settings)
+    output = dense(
+        1 if classes is None else classes,
+        activation=None if classes is None else "softmax",
+        kernel_initializer=kernel,
+        bias_initializer=bias,
+        name="output",
+    )
+    for layer in layers:
+        hold(layer, ("rate", "stddev"))
+        hold(getattr(layer, "kernel_regularizer", None), ("l1", "l2"))
+    return keras.Sequential([*layers, output], name="mlp")  # all at once: each added layer would rebuild the model
+
+
+def _dense(**place: Any) -> Callable[..., keras.layers.Dense]:
+    """Return a function that makes dense layers; `place` are the keywords of `layers.Dense` about its position."""
+    return keras.layers.Dense if on_gpu() else partial(Dense, **place)
+
+
+def _batchnorm(name: str) -> keras.layers.BatchNormalization:
+    return (keras.layers.BatchNormalization if on_gpu() else BatchNormalization)(name=name)
+
+
+def _penalty(l1: float, l2: float) -> keras.regularizers.Regularizer | None:
+    if not (l1 or l2):
+        return None
+    return (keras.regularizers.L1L2 if on_gpu() else Penalty)(l1, l2)
+
+
+def _hidden(settings: Mapping[str, Any], number: int, units: int, dense: Callable[..., Any]) -> Iterator[Any]:
+    layers = keras.layers
+    yield dense(
+        units * (MAXOUT_PIECES if settings["activation"] == "maxout" else 1),
+        kernel_initializer=initializer(settings["kernel_initializer"]),
+        bias_initializer=_bias_initializer(settings),
+        kernel_regularizer=_penalty(settings["l1"], settings["l2"]),
+        name=f"hidden_{number}",
+    )
+    if settings["batchnorm"] == "before":
+        yield _batchnorm(f"batchnorm_{number}")
+    yield _activation(settings, f"activation_{number}")
+    if settings["batchnorm"] == "after":
+        yield _batchnorm(f"batchnorm_{number}")
+    if settings["dropout"]:
+        yield layers.Dropout(settings["dropout"], name=f"dropout_{number}")
+
+
+def _activation(settings: Mapping[str, Any], name: str) -> keras.layers.Layer:
+    match settings["activation"]:
+        case "maxout":
+            return Maxout(name=name)
+        case "prelu":
+            return keras.layers.PReLU(name=name)
+        case "leaky_relu":
+            return keras.layers.LeakyReLU(negative_slope=settings["leaky_slope"], name=name)
+        case other:
+            return keras.layers.Activation(other, name=name)
+
+
+def initializer(value: str | Mapping[str, Any]) -> keras.initializers.Initializer:
+    """Return the Keras initialiser for a name, or for a table with `name` and its arguments."""
+    if isinstance(value, str):
+        return keras.initializers.get(value)
+    arguments = {key: item for key, item in value.items() if key != "name"}
+    return type(keras.initializers.get(value["name"]))(**arguments)
+
+
+def _bias_initializer(settings: Mapping[str, Any]) -> keras.initializers.Initializer:
+    value = settings["bias_initializer"]
+    return initializer(settings["kernel_initializer"] if value == "same" else value)
+
+
+def _output_initializers(settings: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return the output layer's (kernel, bias) initialisers; "same" stands for those of the hidden layers."""
+    if settings["output_initializer"] == "same":
+        return initializer(settings["kernel_initializer"]), _bias_initializer(settings)
+    return initializer(settings["output_initializer"]), initializer("zeros")

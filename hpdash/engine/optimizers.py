@@ -1,0 +1,43 @@
+"""The optimisers of [train]: those of Keras, with their hyperparameters in variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from ..records import OPTIMIZER_HYPERS
+from .hyper import hold
+from .layers import on_gpu, one
+
+OPTIMIZERS = {
+    "sgd": keras.optimizers.SGD,
+    "rmsprop": keras.optimizers.RMSprop,
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+}
+ARGUMENTS = ("learning_rate", "nesterov", *OPTIMIZER_HYPERS)
+
+
+class SGD(keras.optimizers.SGD):  # type: ignore[misc]  # Keras ships no types
+    """Keras' SGD with a fast addition of the velocity: XLA compiles the bare sum of two arrays to slow code on a CPU.
+
+    Measured, an epoch with momentum, Keras' SGD and this one: 101 and 81 ms at 784-50-50-50-10, .91 and .72 s at
+    784-512-256-10.
+    """
+
+    def assign_add(self, variable: keras.Variable, value: Any) -> None:
+        """Add a value, multiplied by a 1.0 that XLA cannot fold."""
+        value = tf.convert_to_tensor(value)
+        super().assign_add(variable, value * one(value))
+
+
+def optimizer(train: Mapping[str, Any]) -> keras.optimizers.Optimizer:
+    """Return the optimiser of a resolved [train] table; arguments that are not set keep Keras' defaults."""
+    arguments = {name: train[name] for name in ARGUMENTS if train.get(name) is not None}
+    kind = SGD if train["optimizer"] == "sgd" and not on_gpu() else OPTIMIZERS[train["optimizer"]]
+    made = kind(**arguments)
+    hold(made, OPTIMIZER_HYPERS & arguments.keys())
+    return made

@@ -1,0 +1,1 @@
+"""A distribution as counts, and its mathematics."""

@@ -1,0 +1,55 @@
+"""The state of a sweep, computed from its journal's lines: how each trial stands, its rungs and its promotions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Self
+
+from ..records import TrialResult, TrialState
+from .entries import Entry, Record, Rung
+
+
+class History:
+    """The state on which a sweep's decisions are based; the same lines always give the same state.
+
+    `latest` has each trial's last transition. `rungs` has, by epoch, the trials that were compared after it. `promoted`
+    has, by trial, the epochs after which it was pruned and went on later.
+    """
+
+    def __init__(self) -> None:
+        self.latest: dict[int, Record] = {}
+        self.rungs: dict[int, dict[int, Rung]] = {}
+        self.promoted: dict[int, set[int]] = {}
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> Self:
+        """Build the state from journal lines in their order."""
+        history = cls()
+        for entry in entries:
+            history.add(entry)
+        return history
+
+    def add(self, entry: Entry) -> None:
+        """Add one more line to the state."""
+        if isinstance(entry, Rung):
+            self.rungs.setdefault(entry.epoch, {})[entry.trial] = entry
+        elif isinstance(entry, Record):
+            epoch = self.pruned_after(entry.trial)
+            if entry.state is TrialState.RUNNING and epoch is not None:
+                self.promoted.setdefault(entry.trial, set()).add(epoch)
+            self.latest[entry.trial] = entry
+
+    def pruned_after(self, trial: int) -> int | None:
+        """Return the epoch after which a trial was pruned, None if the trial is not pruned now."""
+        record = self.latest.get(trial)
+        return record.result.epochs if record and record.state is TrialState.PRUNED and record.result else None
+
+    def went_on(self, trial: int, epoch: int) -> bool | None:
+        """Return whether a trial goes on after an epoch, None if that has not been decided."""
+        rung = self.rungs.get(epoch, {}).get(trial)
+        return None if rung is None else rung.goes_on or epoch in self.promoted.get(trial, ())
+
+    @property
+    def results(self) -> dict[int, TrialResult]:
+        """The results that a search learns from; a trial that was killed, timed out or was interrupted has none yet."""
+        return {n: record.result for n, record in self.latest.items() if record.result and record.state.is_conclusive}

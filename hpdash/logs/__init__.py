@@ -1,0 +1,1 @@
+"""What is written into a run's folder, and how it is named."""

@@ -1,0 +1,280 @@
+"""The HParams experiment record of each sweep, for TensorBoard's HParams page.
+
+TensorBoard uses one record for a whole logs root, so the record of each sweep covers all sweeps of the root. A running
+TensorBoard reads a record only from a folder that is new to it, so the folder is named after a digest of the record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from filelock import FileLock
+from tensorboard.plugins.hparams import api_pb2
+
+from ..records import Scalar
+from ..system import disk
+from . import layout
+from .writer import write_experiment
+
+_PATIENCE = 60.0  # seconds to wait for another driver that updates the same root; an update takes milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Discrete:
+    """The values that a hyperparameter takes, as the sessions log them: bools, finite numbers or strings, at least one.
+
+    Raises ValueError for any other values.
+    """
+
+    values: tuple[Scalar, ...]
+
+    def __post_init__(self) -> None:
+        if not self.values or not all(isinstance(v, str) or math.isfinite(v) for v in self.values):
+            raise ValueError(f"expected bools, finite numbers or strings, found {self.values}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"type": "discrete", "values": list(self.values)}
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A range of numbers from `min` to `max`; a range of integers if both ends are integers.
+
+    Raises ValueError if an end is not finite, or if min > max.
+    """
+
+    min: float
+    max: float
+
+    def __post_init__(self) -> None:
+        if not -math.inf < self.min <= self.max < math.inf:
+            raise ValueError(f"expected finite numbers min <= max, found {self.min} and {self.max}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        whole = isinstance(self.min, int) and isinstance(self.max, int)
+        return {"type": "interval", "min": self.min, "max": self.max, "kind": "int" if whole else "float"}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A hyperparameter in TensorBoard's table.
+
+    `domain` is None if the domains of several sweeps have no union. `everywhere` says that every trial has the
+    hyperparameter; a trial whose optimiser has no momentum, for example, lacks `momentum`.
+    """
+
+    name: str
+    swept: bool
+    domain: Discrete | Interval | None
+    everywhere: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        domain = self.domain and self.domain.to_json()
+        return {"name": self.name, "swept": self.swept, "domain": domain, "everywhere": self.everywhere}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises KeyError, TypeError, ValueError or OverflowError if it is invalid."""
+        name, flags = data["name"], (data["swept"], data["everywhere"])
+        if not isinstance(name, str) or not all(isinstance(flag, bool) for flag in flags):
+            raise TypeError("the name of a column must be a string, and its flags must be booleans")
+        return cls(name, flags[0], _domain(data["domain"]), flags[1])
+
+
+def _domain(data: Mapping[str, Any] | None) -> Discrete | Interval | None:
+    if data is None:
+        return None
+    if data["type"] != "discrete":
+        return Interval(_number(data["min"]), _number(data["max"]))
+    values = tuple(data["values"])
+    if not all(isinstance(value, bool | int | float | str) for value in values):
+        raise TypeError("the values of a domain must be booleans, numbers or strings")
+    return Discrete(tuple(value if isinstance(value, bool | str) else _number(value) for value in values))
+
+
+def _number(value: Any) -> int | float:
+    """Return a number that a float64 of the record can hold; raises TypeError or OverflowError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is not a number")
+    float(value)
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A scalar in TensorBoard's table: its tag, and as `group` the sub-run that has it, "" or "validation"."""
+
+    tag: str
+    group: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """Return the JSON form."""
+        return {"tag": self.tag, "group": self.group}
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The columns and metrics that one sweep adds to TensorBoard's table; `sweep.json` contains the JSON form."""
+
+    columns: tuple[Column, ...]
+    metrics: tuple[Metric, ...]
+    description: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form: the keys "columns", "metrics" and "description"."""
+        return {
+            "columns": [column.to_json() for column in self.columns],
+            "metrics": [metric.to_json() for metric in self.metrics],
+            "description": self.description,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read the JSON form; raises KeyError, TypeError, ValueError or OverflowError if it is invalid."""
+        columns = tuple(Column.from_json(column) for column in data["columns"])
+        metrics = tuple(Metric(metric["tag"], metric["group"]) for metric in data["metrics"])
+        texts = [data["description"], *(text for metric in metrics for text in (metric.tag, metric.group))]
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("the tag and group of each metric and the description must be strings")
+        return cls(columns, metrics, data["description"])
+
+
+def merge(sheets: Sequence[Sequence[Column]]) -> tuple[Column, ...]:
+    """Unite the columns of several sweeps by name, in the order first seen."""
+    by_name: dict[str, list[Column]] = {}
+    for columns in sheets:
+        for column in columns:
+            by_name.setdefault(column.name, []).append(column)
+    return tuple(
+        Column(
+            name,
+            any(column.swept for column in columns),
+            _union([column.domain for column in columns]),
+            len(columns) == len(sheets) and all(column.everywhere for column in columns),
+        )
+        for name, columns in by_name.items()
+    )
+
+
+def _union(domains: Sequence[Discrete | Interval | None]) -> Discrete | Interval | None:
+    """Return the union of domains: values with values, an interval with numbers.
+
+    None if a domain is None, or if there is an interval and any string or bool.
+    """
+    known = [domain for domain in domains if domain is not None]
+    if len(known) < len(domains):
+        return None
+    values = {(isinstance(v, bool), v): v for d in known if isinstance(d, Discrete) for v in d.values}  # True == 1
+    intervals = [domain for domain in known if isinstance(domain, Interval)]
+    numbers = [v for v in values.values() if not isinstance(v, bool | str)]
+    if not intervals:
+        texts = any(isinstance(v, str) for v in values.values())
+        return Discrete(tuple(values.values() if texts else sorted(values.values(), key=float)))
+    if len(numbers) < len(values):
+        return None
+    return Interval(min(numbers + [i.min for i in intervals]), max(numbers + [i.max for i in intervals]))
+
+
+def experiment(own: Sheet, sheets: Sequence[Sheet]) -> api_pb2.Experiment:
+    """Build a sweep's record from all sheets; the swept names of `own` come first and are marked as differing.
+
+    TensorBoard shows five columns: those marked as differing, then the others by name. Its Parallel Coordinates view
+    leaves out every trial that lacks one of the five. So a name that some trials of `own` lack is not marked, and a
+    name that no sweep varies is listed only if every trial has it.
+    """
+    swept = [column.name for column in own.columns if column.swept and column.everywhere]
+    merged = merge([sheet.columns for sheet in sheets])
+    listed = [column for column in merged if column.swept or column.everywhere]
+    columns = sorted(listed, key=lambda column: column.name not in swept)
+    metrics = dict.fromkeys(metric for sheet in sheets for metric in sheet.metrics)
+    return api_pb2.Experiment(
+        description=own.description,
+        hparam_infos=[_hparam_info(column, column.name in swept) for column in columns],
+        metric_infos=[_metric_info(metric) for metric in metrics],
+    )
+
+
+def _hparam_info(column: Column, differs: bool) -> api_pb2.HParamInfo:
+    info = api_pb2.HParamInfo(name=column.name, type=_data_type(column.domain), differs=differs)
+    match column.domain:
+        case Discrete(values):
+            # unchanged, even if their types differ: TensorBoard's filters compare them with what the sessions logged
+            info.domain_discrete.extend(values)
+        case Interval(low, high):
+            info.domain_interval.min_value, info.domain_interval.max_value = low, high
+    return info
+
+
+def _data_type(domain: Discrete | Interval | None) -> api_pb2.DataType:
+    match domain:
+        case Interval():
+            return api_pb2.DATA_TYPE_FLOAT64
+        case Discrete(values) if all(isinstance(v, bool) for v in values):
+            return api_pb2.DATA_TYPE_BOOL
+        case Discrete(values) if not any(isinstance(v, bool | str) for v in values):
+            return api_pb2.DATA_TYPE_FLOAT64
+    return api_pb2.DATA_TYPE_STRING
+
+
+def _metric_info(metric: Metric) -> api_pb2.MetricInfo:
+    name = api_pb2.MetricName(tag=metric.tag, group=metric.group)
+    return api_pb2.MetricInfo(name=name, display_name=f"{metric.group}/{metric.tag}" if metric.group else metric.tag)
+
+
+def refresh(root: Path) -> list[str]:
+    """Update the record of every sweep under a logs root; return a warning for each unreadable `sweep.json`.
+
+    Writes nothing if nothing changed. Several processes may do this at once, and it may be interrupted at any point.
+    Raises LogdirError if the disk refuses it, or if another process updates the same root for more than a minute.
+    """
+    lock = root / layout.ROOT_LOCK
+    with disk.guarded(lock), FileLock(lock, timeout=_PATIENCE):
+        sheets, warnings = _sheets(root)
+        for sweep, own in sheets.items():
+            _replace(sweep, experiment(own, list(sheets.values())))
+    return warnings
+
+
+def stale(root: Path) -> list[Path]:
+    """Return the folders of the sweeps whose record is not up to date: a sweep was copied, moved or renamed."""
+    sheets, _ = _sheets(root)
+    every = list(sheets.values())
+    return [sweep for sweep, own in sheets.items() if not layout.event_files(_folder(sweep, experiment(own, every)))]
+
+
+def _folder(sweep: Path, record: api_pb2.Experiment) -> Path:
+    digest = hashlib.sha256(record.SerializeToString(deterministic=True)).hexdigest()[:12]
+    return layout.experiment_folder(sweep, digest)
+
+
+def _sheets(root: Path) -> tuple[dict[Path, Sheet], list[str]]:
+    sheets, warnings = {}, []
+    for path in sorted(root.glob(f"*/{layout.SWEEP_JSON}")):
+        try:
+            sheets[path.parent] = Sheet.from_json(json.loads(path.read_bytes()))
+        except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
+            missing = "so TensorBoard's HParams record does not cover this sweep"
+            warnings.append(f"{path} cannot be read, {missing}: {type(error).__name__}: {error}")
+    return sheets, warnings
+
+
+def _replace(sweep: Path, record: api_pb2.Experiment) -> None:
+    """Write a sweep's record unless it exists; only then delete the records that it replaces."""
+    folder = _folder(sweep, record)
+    if not layout.event_files(folder):
+        write_experiment(folder, record)
+    for old in layout.experiment_folders(sweep):
+        if old != folder and re.fullmatch(r"[0-9a-f]{12}", old.name.removeprefix(layout.EXPERIMENT)):
+            with disk.guarded(old):
+                shutil.rmtree(old)

@@ -1,0 +1,158 @@
+"""The weights that a trial keeps: `weights.npz` in its run folder, arrays by `<layer>/<variable>`, without TensorFlow.
+
+Wherever a trial is killed, its checkpoint and its kept weights can be brought to the same epoch. New weights are first
+written to a waiting file with another name. It replaces `weights.npz` only after a checkpoint that names its epoch and
+digest is on the disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..system import disk
+from . import layout, npz
+from .npz import Array
+
+BEST, LAST = "best", "last"
+Named = Iterable[tuple[str, Array]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Which weights a file holds: the epoch after which they were kept, and their digest."""
+
+    epoch: int
+    sha256: str
+
+
+def named(weights: Iterable[tuple[str, str, Array]]) -> Iterator[tuple[str, Array]]:
+    """Yield (tag, values) for weights given as (layer, variable, values).
+
+    If a tag was already used, the weight's index is appended: `<tag>#<index>`.
+    """
+    seen: set[str] = set()
+    for place, (layer, variable, values) in enumerate(weights):
+        name = layout.weight_tag(layer, variable)
+        yield f"{name}#{place}" if name in seen else name, values
+        seen.add(name)
+
+
+def digest(weights: Named) -> str:
+    """Return the SHA-256, in hexadecimal, of weights in their order, with their names, types and shapes."""
+    total = hashlib.sha256()
+    for name, values in weights:
+        kind = "bfloat16" if values.dtype == "V2" else values.dtype  # .npz files store bfloat16 as V2
+        total.update(f"{name} {kind} {values.shape}\n".encode())
+        total.update(np.ascontiguousarray(values).view(np.uint8).data)
+    return total.hexdigest()
+
+
+def read(path: Path) -> dict[str, Array]:
+    """Read kept weights in the order in which they were written.
+
+    Raises FileNotFoundError if there is no file, ValueError if it is damaged.
+    """
+    try:
+        return npz.read(path)
+    except FileNotFoundError:
+        raise
+    except npz.DAMAGE as error:
+        raise ValueError(f"{path}: cannot be read: {error}") from error
+
+
+def settled(run: Path, kept: Kept | None) -> Kept | None:
+    """Bring a run folder's weights in line with its checkpoint, in which `kept` is recorded; return what is kept.
+
+    The waiting file of that epoch, if there is one, replaces the kept file; other waiting files are deleted. If the
+    kept file does not have the digest in `kept`, or if `kept` is None, delete it too and return None.
+    """
+    path = run / layout.WEIGHTS
+    if kept is not None and layout.new_weights(run, kept.epoch).exists():
+        _promote(run, kept.epoch)
+    for left in layout.waiting_weights(run):
+        left.unlink()
+    if kept is not None and kept.sha256 == _found(path):
+        return kept
+    path.unlink(missing_ok=True)
+    return None
+
+
+def _promote(run: Path, epoch: int) -> None:
+    layout.new_weights(run, epoch).replace(run / layout.WEIGHTS)
+    disk.sync(run)
+
+
+def _found(path: Path) -> str | None:
+    try:
+        return digest(read(path).items())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+class Weights:
+    """Keep one attempt's weights, after its "best" epoch or its "last", as `mode` says; "none" keeps none.
+
+    `source` returns the current weights. `kept` is what the checkpoint that the attempt resumes from records as kept,
+    or None.
+    """
+
+    def __init__(self, run: Path, mode: str, source: Callable[[], Named], kept: Kept | None) -> None:
+        self._run, self._mode, self._source = run, mode, source
+        self._path = run / layout.WEIGHTS
+        self._waiting: Kept | None = None
+        with disk.guarded(self._path):
+            self._kept = settled(run, kept)
+
+    def after_best(self, epoch: int) -> None:
+        """Write the weights to a waiting file if `mode` is "best"; `epoch` is the best so far."""
+        if self._mode == BEST:
+            self._put(epoch)
+
+    def _put(self, epoch: int) -> None:
+        """Write the weights to a waiting file, in place of an earlier one.
+
+        The bytes are not synced to the disk here: `sync` does it before a checkpoint refers to them.
+        """
+        weights = dict(self._source())
+        path = layout.new_weights(self._run, epoch)
+        with disk.guarded(path):
+            npz.write(path, weights, sync=False)
+            if self._waiting is not None:
+                layout.new_weights(self._run, self._waiting.epoch).unlink()
+        self._waiting = Kept(epoch, digest(weights.items()))
+
+    def sync(self) -> Kept | None:
+        """Sync the waiting file to the disk; return what will be kept, to be recorded in the next checkpoint."""
+        if self._waiting is None:
+            return self._kept
+        path = layout.new_weights(self._run, self._waiting.epoch)
+        with disk.guarded(path):
+            disk.sync(path)
+            disk.sync(self._run)
+        return self._waiting
+
+    def settle(self) -> Kept | None:
+        """Replace the kept file with the waiting one, which must be synced; return what is kept."""
+        if self._waiting is not None:
+            with disk.guarded(self._path):
+                _promote(self._run, self._waiting.epoch)
+            self._kept, self._waiting = self._waiting, None
+        return self._kept
+
+    def end(self, epoch: int, best_epoch: int | None) -> Mapping[str, Any]:
+        """Keep the final weights of a trial that is done after `epoch` epochs.
+
+        Return the fields `kept_epoch` and `kept_sha256` of its result, or none if no such weights are kept.
+        """
+        if self._mode == LAST and epoch:
+            self._put(epoch)
+        self.sync()
+        kept, wanted = self.settle(), {BEST: best_epoch, LAST: epoch}.get(self._mode)
+        is_it = kept is not None and kept.epoch == wanted  # false if the mode was changed between attempts
+        return {"kept_epoch": kept.epoch, "kept_sha256": kept.sha256} if kept and is_it else {}

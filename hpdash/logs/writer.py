@@ -1,0 +1,295 @@
+"""Write event files: records, scalars, histograms, texts, graphs and HParams sessions, as TensorBoard's protos.
+
+Nothing here imports TensorFlow. The protos are used as in TensorBoard's `plugins/{scalar,histogram,hparams}`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import struct
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Self
+
+import google_crc32c
+import numpy as np
+from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
+from tensorboard.plugins.histogram import metadata as histogram_metadata
+from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
+from tensorboard.plugins.hparams import metadata as hparams_metadata
+from tensorboard.plugins.scalar import metadata as scalar_metadata
+from tensorboard.plugins.text import metadata as text_metadata
+
+from ..histograms.histogram import Histogram
+from ..records import Scalar
+from ..system import disk
+from . import layout
+
+_MOST_WAITING = 2**20  # bytes in memory; with more of them the file is flushed
+
+_SCALAR = scalar_metadata.create_summary_metadata(display_name="", description="")
+_HISTOGRAM = histogram_metadata.create_summary_metadata(display_name="", description="")
+_TEXT = text_metadata.create_summary_metadata(display_name="", description="")
+
+
+class EventFile:
+    """One new event file in a folder, whose name sorts after those of the existing ones.
+
+    If a write fails, its bytes are dropped and removed from the file, so that it ends with a whole record: readers see
+    nothing after an incomplete one. Methods raise LogdirError on errors of the disk.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        with disk.guarded(folder):
+            folder.mkdir(exist_ok=True)  # no parents: a run or sweep that was moved away is not recreated
+            self.path = _next_path(folder)
+            self._file = self.path.open("xb", buffering=0)
+        self._waiting = bytearray(_record(_version()))
+        self._written = 0
+
+    @property
+    def offset(self) -> int:
+        """The number of bytes added so far; all of them are in the file after a flush."""
+        return self._written + len(self._waiting)
+
+    def add(self, value: summary_pb2.Summary.Value, step: int) -> None:
+        """Add one value at a step; it may wait in memory for the next flush."""
+        self.add_event(_event(value, step))
+
+    def add_event(self, event: event_pb2.Event) -> None:
+        """Add an event of any kind; it may wait in memory for the next flush."""
+        self._waiting += _record(event)
+        if len(self._waiting) > _MOST_WAITING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Pass everything added to the operating system, so that readers see it."""
+        waiting, self._waiting = bytes(self._waiting), bytearray()
+        with disk.guarded(self.path):
+            disk.append(self._file.fileno(), waiting)
+        self._written += len(waiting)
+
+    def sync(self) -> None:
+        """Flush, and sync the file to the disk."""
+        self.flush()
+        with disk.guarded(self.path):
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Flush and close the file."""
+        try:
+            self.flush()
+        finally:
+            self._file.close()
+
+
+class RunWriter:
+    """Write the event files of a run and, from its first value on, of its `validation` sub-run.
+
+    A run folder may have only one writer at a time.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with disk.guarded(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._training = EventFile(folder)
+        self._training.flush()  # an empty file would look damaged
+        self._validation: EventFile | None = None
+        self._ended = False
+
+    def scalar(self, tag: str, value: float, step: int, validation: bool = False) -> None:
+        """Add a number as `tf.summary.scalar` does, in float32; `validation` adds it to the sub-run."""
+        file = self._validation_file() if validation else self._training
+        file.add(_scalar(tag, value), step)
+
+    def histogram(self, tag: str, histogram: Histogram, step: int) -> None:
+        """Add a histogram as `tf.summary.histogram` does: float64 [k, 3] of left edge, right edge and count."""
+        table = np.column_stack((histogram.edges[:-1], histogram.edges[1:], histogram.counts))
+        tensor = _tensor(table.astype("<f8"), types_pb2.DT_DOUBLE)
+        self._training.add(summary_pb2.Summary.Value(tag=tag, metadata=_HISTOGRAM, tensor=tensor), step)
+
+    def text(self, tag: str, markdown: str) -> None:
+        """Add a text for TensorBoard's Text tab, at step 0."""
+        self._training.add(summary_pb2.Summary.Value(tag=tag, metadata=_TEXT, tensor=_string(markdown)), 0)
+
+    def graph(self, definition: bytes) -> None:
+        """Add the run's graph, a serialized GraphDef, for TensorBoard's Graphs tab."""
+        self._training.add_event(event_pb2.Event(wall_time=time.time(), graph_def=definition))
+
+    def start(self, hparams: Mapping[str, Scalar], group: str) -> None:
+        """Start the run's HParams session in the session group `group`, and flush, so that running trials are shown.
+
+        Raises TypeError if a hyperparameter is not a boolean, a number or a string.
+        """
+        info = plugin_data_pb2.SessionStartInfo(group_name=group, start_time_secs=time.time())
+        for name, value in hparams.items():
+            match value:
+                case bool():
+                    info.hparams[name].bool_value = value
+                case int() | float():
+                    info.hparams[name].number_value = value
+                case str():
+                    info.hparams[name].string_value = value
+                case _:
+                    raise TypeError(f"hyperparameter {name}: expected a bool, a number or a string, found {value!r}")
+        self._training.add(_hparams(hparams_metadata.SESSION_START_INFO_TAG, session_start_info=info), 0)
+        self.flush()
+
+    def end(self, success: bool) -> None:
+        """End the HParams session, and flush.
+
+        Raises RuntimeError at a second call, because TensorBoard keeps the first end that it reads.
+        """
+        if self._ended:
+            raise RuntimeError(f"{self.folder}: the session has ended already")
+        self._ended = True
+        self._training.add(_session_end(success), 0)
+        self.flush()
+
+    def flush(self) -> None:
+        """Make everything added visible to readers."""
+        for file in self._files():
+            file.flush()
+
+    def sync(self) -> dict[str, int]:
+        """Sync everything added to the disk.
+
+        Return the size in bytes of each of the run's event files, earlier ones included, by its path in the run folder.
+        """
+        for file in self._files():
+            file.sync()
+        for folder in (self.folder.parent, *(file.path.parent for file in self._files())):
+            disk.sync(folder)
+        return layout.event_sizes(self.folder)
+
+    def close(self) -> None:
+        """Flush and close; the session stays open if `end` was not called."""
+        for file in self._files():
+            file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _files(self) -> list[EventFile]:
+        return [file for file in (self._training, self._validation) if file]
+
+    def _validation_file(self) -> EventFile:
+        if self._validation is None:
+            self._validation = EventFile(self.folder / layout.VALIDATION)
+        return self._validation
+
+
+def end_session(folder: Path, success: bool) -> None:
+    """End the session of a run whose own writer is dead.
+
+    The end is in a new file, because the last record of the writer's file may be incomplete.
+    """
+    with closing(EventFile(folder)) as file:
+        file.add(_session_end(success), 0)
+
+
+def add_scalars(folder: Path, values: Mapping[str, float], step: int) -> None:
+    """Add numbers to a run that is done, in a new file that is synced to the disk."""
+    with closing(EventFile(folder)) as file:
+        for tag, value in values.items():
+            file.add(_scalar(tag, value), step)
+        file.sync()
+    with disk.guarded(folder):
+        disk.sync(folder)
+
+
+def write_experiment(folder: Path, experiment: api_pb2.Experiment) -> None:
+    """Write an HParams experiment record into a folder, so that readers find either all of it or nothing."""
+    value = _hparams(hparams_metadata.EXPERIMENT_TAG, experiment=experiment)
+    with disk.guarded(folder):
+        folder.mkdir(exist_ok=True)
+        part = folder / "experiment.part"  # a name TensorBoard does not read
+        disk.write_new(part, _record(_version()) + _record(_event(value, 0)), mode="wb")
+        part.replace(_next_path(folder))
+        disk.sync(folder)
+
+
+def set_aside(run: Path, attempt: int, keep: Iterable[str] = ()) -> None:
+    """Move an attempt's event files to `attempts/<attempt>`, under names that TensorBoard does not read.
+
+    Files in `keep`, given by their paths in the run folder, and files that hpdash did not name stay in place. If the
+    call was interrupted, it can be repeated.
+    """
+    with disk.guarded(run):
+        names = layout.event_sizes(run).keys() - set(keep)
+    for name in sorted(names):
+        aside = run / layout.ATTEMPTS / str(attempt) / name
+        with disk.guarded(run / name):
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            (run / name).rename(aside.with_name(aside.name.replace(layout.EVENT_FILE, layout.SET_ASIDE, 1)))
+
+
+def _next_path(folder: Path) -> Path:
+    """Return a path for an event file that sorts after all others in its folder, even if the clock was set back.
+
+    TensorBoard reads a folder's files in the order of their names, and ignores a new file that sorts before one that it
+    has read.
+    """
+    files = layout.event_files(folder)
+    stamps = [int(match[1]) for file in files if (match := re.match(rf"{layout.EVENT_FILE}\.(\d+)\.", file.name))]
+    second = max([int(time.time()), *(stamp + 1 for stamp in stamps)])
+    return folder / f"{layout.EVENT_FILE}.{second:010d}.{socket.gethostname()}.{os.getpid()}.{len(files)}"
+
+
+def _version() -> event_pb2.Event:
+    return event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2")
+
+
+def _event(value: summary_pb2.Summary.Value, step: int) -> event_pb2.Event:
+    return event_pb2.Event(wall_time=time.time(), step=step, summary=summary_pb2.Summary(value=[value]))
+
+
+def _record(event: event_pb2.Event) -> bytes:
+    """Return an event as a TFRecord: length, checksum of the length, data, checksum of the data."""
+    data: bytes = event.SerializeToString()
+    length = struct.pack("<Q", len(data))
+    return length + _masked_crc(length) + data + _masked_crc(data)
+
+
+def _masked_crc(data: bytes) -> bytes:
+    crc = google_crc32c.value(data)
+    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def _tensor(array: np.ndarray[Any, Any], dtype: int) -> tensor_pb2.TensorProto:
+    shape = tensor_shape_pb2.TensorShapeProto(
+        dim=[tensor_shape_pb2.TensorShapeProto.Dim(size=size) for size in array.shape]
+    )
+    return tensor_pb2.TensorProto(dtype=dtype, tensor_shape=shape, tensor_content=array.tobytes())
+
+
+def _string(text: str) -> tensor_pb2.TensorProto:
+    content = text.encode(errors="replace")  # a lone surrogate, which JSON allows, has no UTF-8
+    return tensor_pb2.TensorProto(
+        dtype=types_pb2.DT_STRING, tensor_shape=tensor_shape_pb2.TensorShapeProto(), string_val=[content]
+    )
+
+
+def _scalar(tag: str, value: float) -> summary_pb2.Summary.Value:
+    with np.errstate(over="ignore"):  # values too large for float32 become infinite
+        tensor = _tensor(np.asarray(value, "<f4"), types_pb2.DT_FLOAT)
+    return summary_pb2.Summary.Value(tag=tag, metadata=_SCALAR, tensor=tensor)
+
+
+def _session_end(success: bool) -> summary_pb2.Summary.Value:
+    status = api_pb2.STATUS_SUCCESS if success else api_pb2.STATUS_FAILURE
+    info = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
+    return _hparams(hparams_metadata.SESSION_END_INFO_TAG, session_end_info=info)
+
+
+def _hparams(tag: str, **content: Any) -> summary_pb2.Summary.Value:
+    metadata = hparams_metadata.create_summary_metadata(plugin_data_pb2.HParamsPluginData(**content))
+    return summary_pb2.Summary.Value(tag=tag, metadata=metadata, tensor=hparams_metadata.NULL_TENSOR)

@@ -1,0 +1,258 @@
+"""Read and write `sweep.toml` and `sweep.json`, and find the folder in which a sweep resumes or starts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, count
+from pathlib import Path
+from typing import Any
+
+from ..errors import LogdirError, SpecError
+from ..goal import Goal
+from ..logs import layout
+from ..logs.experiment import Column, Discrete, Interval, Metric, Sheet
+from ..records import Scalar, TrialSpec, caveats, shown
+from ..spec import Sweep
+from ..spec.domains import Choice
+from ..spec.known import NOTHING, Known
+from ..spec.objective import Ranking
+from ..system import disk
+from ..system.versions import versions
+from . import extension
+from .changes import Change, changes, lines
+from .provenance import Provenance
+from .standing import is_undecided
+from .sweep_json import SCHEMA
+
+BEGINNING = (layout.LOCK, layout.SWEEP_TOML, layout.SWEEP_JSON)  # the only files of a start that was interrupted
+HARMLESS = (  # keys that may change when a sweep is resumed
+    "sweep.description",
+    "sweep.max_retries",
+    "sweep.timeout",
+    "sweep.max_consecutive_failures",
+    "log.checkpoint_epochs",
+    "log.checkpoint_minutes",
+    "log.weights",
+)
+
+RANKING = frozenset(
+    {"sweep.objective", "sweep.goal", "prune.watch", "prune.goal"}
+)  # keys that may change while no trial has finished an epoch
+
+AND = "; "  # separates the parts of the description that TensorBoard shows for a sweep
+
+
+def home(root: Path, sweep: Sweep) -> Path:
+    """Return the folder in which to resume: the newest with an unchanged sweep, else the newest with the sweep's name.
+
+    If there is none, return the folder in which to start. A folder that --new made, such as `quickstart-2`, is
+    recognised by the sweep's name in its record, because `quickstart-2` may also be the name of another sweep.
+    Raises LogdirError if a record that may be the newest cannot be read.
+    """
+    kin = [folder for _, folder in _kin(root, sweep)]
+    same = (folder for folder in kin if not _changed(read(folder / layout.SWEEP_JSON), sweep))
+    return next(same, kin[0] if kin else root / sweep.name)
+
+
+def fresh(root: Path, sweep: Sweep) -> Iterator[Path]:
+    """Yield folders in which the sweep can start anew: free ones, numbered above all folders that hold it."""
+    newest = next((number for number, _ in _kin(root, sweep)), 0)
+    folders = (root / layout.generation_name(sweep.name, number) for number in count(newest + 1))
+    return (folder for folder in folders if is_free(folder))
+
+
+def is_free(folder: Path) -> bool:
+    """Return whether no sweep has started in a folder, which need not exist."""
+    if (folder / layout.SWEEP_JSON).exists():
+        return False
+    with disk.guarded(folder):
+        return not folder.exists() or (folder.is_dir() and _is_cut_off(folder))
+
+
+def _is_cut_off(folder: Path) -> bool:
+    return {path.name.removesuffix(".part") for path in folder.iterdir()} <= set(BEGINNING)
+
+
+def _kin(root: Path, sweep: Sweep) -> list[tuple[int, Path]]:
+    """Return (number, folder) of each start of a sweep with this name, newest first, also if its record is damaged."""
+    with disk.guarded(root):
+        folders = list(root.iterdir()) if root.exists() else []
+    numbered = ((layout.parse_generation(folder.name, sweep.name), folder) for folder in folders)
+    return sorted(((number, folder) for number, folder in numbered if number and _is_kin(folder, sweep)), reverse=True)
+
+
+def _is_kin(folder: Path, sweep: Sweep) -> bool:
+    path = folder / layout.SWEEP_JSON
+    if not path.is_file():
+        return False
+    try:
+        known = read(path)
+    except LogdirError:
+        return True
+    return (known.get("name"), known["settings"].get("name")) == (folder.name, sweep.name)
+
+
+def check(folder: Path, sweep: Sweep, extends: bool = False) -> Mapping[str, Any]:
+    """Check that an existing folder holds this sweep, or the rest of a start that was interrupted.
+
+    Returns the content of its `sweep.json`, or nothing for such a start. Raises LogdirError if the folder holds
+    something else, a damaged record or a newer schema. Raises SpecError if the sweep has changed, unless it `extends`
+    the one in the folder. The ranking may change while no trial has finished an epoch.
+    """
+    path = folder / layout.SWEEP_JSON
+    if not path.is_file():
+        with disk.guarded(folder):
+            if _is_cut_off(folder):
+                return {}
+        raise LogdirError(
+            f"{folder}: this folder has no {layout.SWEEP_JSON}, so it is not the folder of a sweep. "
+            "Give the sweep another name with --set sweep.name='\"…\"', or use another --logdir."
+        )
+    known = read(path)
+    changed = _changed(known, sweep)
+    if changed and not extends and not ({change.key for change in changed} <= RANKING and is_undecided(folder)):
+        hint = "Undo the change to resume this sweep, start anew with --new, or add trials or values with --extend."
+        raise SpecError([f"{folder}: the sweep differs from the one in this folder:", *lines(changed), hint])
+    return known
+
+
+def going_on(folder: Path, sweep: Sweep, extends: bool) -> Sweep:
+    """Return a sweep with what its folder knows: its objective, data and builders, and the settings already `tried`.
+
+    These are the settings from before the sweep was extended, or from before it is extended now. Raises SpecError if a
+    sweep that `extends` the folder's does more than add trials or values.
+    """
+    path = folder / layout.SWEEP_JSON
+    if not path.is_file():
+        return sweep
+    known = read(path)
+    sweep = _adopted(known, sweep)
+    changed = _changed(known, sweep) if extends else []
+    if not changed:
+        return replace(sweep, tried=tuple(known.get("tried", ())))
+    old = extension.before(known["settings"], known.get("tried", ()), sweep)
+    if refused := extension.refused(changed, known["settings"], old, sweep):
+        hint = "Undo these changes, or start anew in a new folder with --new."
+        raise SpecError([f"{folder}: --extend can only add trials or values; other changes:", *lines(refused), hint])
+    return extension.extended(old, sweep)
+
+
+def knows_builders(folder: Path, extends: bool) -> bool:
+    """Return whether the user's builders need not be examined, because the folder already knows what they take.
+
+    A sweep that `extends` the folder's may need more. A sweep that an older version of hpdash started, without such
+    knowledge, is resumed as it was.
+    """
+    path = folder / layout.SWEEP_JSON
+    return path.is_file() and not (extends and "known" in read(path))
+
+
+def _changed(known: Mapping[str, Any], sweep: Sweep) -> list[Change]:
+    now = _adopted(known, sweep).to_json()
+    return [change for change in changes(known["settings"], now) if change.key not in HARMLESS]
+
+
+def _adopted(known: Mapping[str, Any], sweep: Sweep) -> Sweep:
+    """Return a sweep with the objective, data and builders that its folder knows, if it leaves these open."""
+    if sweep.ranking.is_open and known.get("default_objective", True):
+        settings = known["settings"]
+        reason = "the default when the sweep was started"
+        sweep = sweep.ranked(Ranking(str(settings["objective"]), Goal(settings["goal"]), reason))
+    return sweep if sweep.known != NOTHING else replace(sweep, known=Known.from_json(known.get("known")))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the content of a `sweep.json`; raises LogdirError if it cannot be read or has a newer schema."""
+    with disk.guarded(path):
+        text = path.read_bytes()
+    try:
+        known = json.loads(text)
+        newer = known["schema"] > SCHEMA
+        if not newer:
+            changes(known["settings"], known["settings"])
+            Known.from_json(known.get("known"))
+            if "provenance" in known:
+                Provenance.from_json(known["provenance"])
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        hint = "Move the folder away, or start anew in a new folder with --new."
+        raise LogdirError(f"{path}: damaged ({error}). {hint}") from None
+    if newer:
+        schemas = f"schema {known['schema']}, this version reads up to {SCHEMA}"
+        raise LogdirError(f"{path}: written by a newer hpdash ({schemas}). Update hpdash.")
+    return known  # type: ignore[no-any-return]
+
+
+def write(
+    folder: Path, sweep: Sweep, specs: Sequence[TrialSpec], total: int, metrics: Sequence[str], synthetic: bool
+) -> None:
+    """Write the sweep as given to `sweep.toml`, and its normalised settings, versions and columns to `sweep.json`.
+
+    Nothing is written if the folder already has this sweep. `specs` represent all trials that it may have, `total` is
+    their maximum number. `metrics` are the names of metrics for TensorBoard's table.
+    """
+    path = folder / layout.SWEEP_JSON
+    known: Mapping[str, Any] = read(path) if path.exists() else {}
+    if known and not _changed(known, sweep):
+        return
+    description = AND.join(filter(None, [sweep.description, *caveats(specs, synthetic)]))
+    sheet = Sheet(columns(sweep, specs), tuple(table_metrics(sweep.objective, metrics)), description)
+    content = {
+        "schema": SCHEMA,
+        "name": folder.name,  # the name in use; the settings have the name as given
+        "settings": sweep.to_json(),
+        "folder": str(sweep.folder.absolute()),
+        "trials": total,
+        "synthetic": synthetic,
+        **{key: known[key] for key in ("provenance", "accepted") if key in known},
+        "default_objective": sweep.ranking.is_default,
+        "known": sweep.known.to_json(),
+        "versions": dict(versions()),
+        **sheet.to_json(),
+        **({"tried": list(sweep.tried)} if sweep.tried else {}),
+    }
+    disk.write(folder / layout.SWEEP_TOML, sweep.source.encode())
+    disk.write(path, json.dumps(content, indent=1, ensure_ascii=False).encode())
+
+
+def columns(sweep: Sweep, specs: Sequence[TrialSpec]) -> tuple[Column, ...]:
+    """Return a column for every setting that a trial logs; the domains of swept ones are those of the file."""
+    ranges = {
+        hyperparameter.name: Interval(hyperparameter.domain.min, hyperparameter.domain.max)
+        for hyperparameter in sweep.hparams
+        if not isinstance(hyperparameter.domain, Choice)
+    }
+    seen: dict[str, dict[tuple[type, Scalar], Scalar]] = {hyperparameter.name: {} for hyperparameter in sweep.hparams}
+    given = (
+        (hyperparameter.name, shown(value))
+        for hyperparameter in sweep.hparams
+        if isinstance(hyperparameter.domain, Choice)
+        for value in hyperparameter.domain.values
+    )
+    swept = frozenset(seen)
+    logged = [spec.hparams for spec in specs]
+    for name, value in chain(given, *(hparams.items() for hparams in logged)):
+        if value is not None:
+            seen.setdefault(name, {})[type(value), value] = value  # True == 1 == 1.0
+    return tuple(
+        Column(
+            name,
+            name in swept,
+            ranges.get(name) or Discrete(tuple(values.values())),
+            everywhere=all(name in hparams for hparams in logged),
+        )
+        for name, values in seen.items()
+        if values or name in ranges
+    )
+
+
+def table_metrics(objective: str, metrics: Sequence[str]) -> Iterator[Metric]:
+    """Yield the metrics of TensorBoard's table: the best objective and its epoch, then last values, then losses."""
+    base = objective.removeprefix(f"{layout.VALIDATION}/")
+    names = dict.fromkeys((base, *metrics, "loss"))
+    yield Metric(layout.best_tag(base))
+    yield Metric(layout.BEST_EPOCH)
+    for name in names:
+        yield Metric(layout.epoch_tag(name), layout.VALIDATION)
+        yield Metric(layout.epoch_tag(name))

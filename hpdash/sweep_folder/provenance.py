@@ -1,0 +1,172 @@
+"""Digests of the user's code and data that a sweep's results depend on, and what has changed since."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from ..system import disk
+
+FOREIGN = ("site-packages", "dist-packages")  # folders of installed packages, which may be in a sweep file's folder
+_HOUSE = Path(__file__).resolve().parents[1]
+_BLOCK = 1 << 20  # bytes read at a time
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """The digest of a data file, with its size (bytes) and modification time (ns) when it was read.
+
+    While both are the same, the file need not be read again.
+    """
+
+    sha256: str
+    size: int
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """The user's code and data that a sweep was trained with.
+
+    Attributes:
+        code: the SHA-256 of each of the user's modules, by its path relative to the sweep file's folder.
+        files: each data file, by its name in the sweep file.
+        arrays: the SHA-256 of what each data function returned, by the function's reference.
+    """
+
+    code: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, DataFile] = field(default_factory=dict)
+    arrays: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the digests as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Return the digests from JSON values. Raises LookupError, TypeError or AttributeError if they are invalid."""
+        files = {str(name): DataFile(**each) for name, each in data["files"].items()}
+        return cls(dict(data["code"]), files, dict(data["arrays"]))
+
+    def changed(self, now: Provenance) -> dict[str, str]:
+        """Return {name: how} of what differs in `now`. Data that only one of the two has are ignored, code is not."""
+        names = sorted(self.code.keys() | now.code.keys())
+        found = {name: _how(self.code.get(name), now.code.get(name)) for name in names}
+        for name in self.files.keys() & now.files.keys():
+            found[name] = "" if now.files[name].sha256 == self.files[name].sha256 else "has been changed"
+        for name in self.arrays.keys() & now.arrays.keys():
+            found[name] = "" if now.arrays[name] == self.arrays[name] else "returns different arrays"
+        return {name: how for name, how in found.items() if how}
+
+    def merged(self, now: Provenance) -> Provenance:
+        """Return `now`, with the data that only the earlier digests have; the code is that of `now`."""
+        return Provenance(now.code, {**self.files, **now.files}, {**self.arrays, **now.arrays})
+
+
+def _how(before: str | None, now: str | None) -> str:
+    if before == now:
+        return ""
+    if before is None:
+        return "was not imported before"
+    return "was deleted or moved, or is no longer imported" if now is None else "has been edited"
+
+
+def of(functions: Sequence[str], names: Sequence[str], folder: Path, before: Provenance | None = None) -> Provenance:
+    """Return the digests of the code and the data files as they are now.
+
+    Args:
+        functions: the user's functions, as "package.module:function".
+        names: the names of the data sets; those that end in ".npz" are files.
+        folder: the sweep file's folder.
+        before: earlier digests; a file with the same size and time is not read again.
+    """
+    known = before.files if before else {}
+    paths = {name: folder / Path(name).expanduser() for name in names if name.endswith(".npz")}
+    files = {name: _file(path, known.get(name)) for name, path in paths.items() if path.is_file()}
+    return Provenance(code(functions, folder), files)
+
+
+def code(functions: Sequence[str], folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of the modules of functions, and of all modules these import from the sweep file's folder.
+
+    The keys are paths relative to that folder. Imports are found by parsing the sources, also inside functions; nothing
+    is imported.
+    """
+    folder = folder.resolve()
+    waiting = [path for reference in functions for path in _files(reference.partition(":")[0], folder)]
+    found: dict[str, str] = {}
+    while waiting:
+        path = waiting.pop()
+        name = path.relative_to(folder).as_posix()
+        if name in found:
+            continue
+        with disk.guarded(path):
+            source = path.read_bytes()
+        found[name] = hashlib.sha256(source).hexdigest()
+        waiting += [each for module in _imported(source, path, folder) for each in _files(module, folder)]
+    return dict(sorted(found.items()))
+
+
+def changed_files(before: Provenance, folder: Path) -> dict[str, str]:
+    """Return {name: how} of the files in a folder that have changed since a sweep was trained with them.
+
+    If the folder does not exist, as on another machine, nothing is known and the result is empty.
+    """
+    if not folder.is_dir():
+        return {}
+    found = {name: "has been edited" for name, digest in before.code.items() if _digest(folder / name) != digest}
+    for name, file in before.files.items():
+        path = folder / Path(name).expanduser()
+        if not path.is_file() or _file(path, file).sha256 != file.sha256:
+            found[name] = "has been changed"
+    gone = {name for name in found if not (folder / Path(name).expanduser()).is_file()}
+    return {name: "was deleted or moved" if name in gone else how for name, how in found.items()}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def _files(module: str, folder: Path) -> Iterator[Path]:
+    """Yield the files of a module in the sweep file's folder, those of its parent packages first.
+
+    Files of hpdash and of installed packages are left out.
+    """
+    parts = module.split(".") if module else []
+    for count in range(1, len(parts) + 1):
+        base = folder.joinpath(*parts[:count])
+        for path in (base.with_suffix(".py"), base / "__init__.py"):
+            if path.is_file() and _HOUSE not in path.resolve().parents and not set(FOREIGN) & set(path.parts):
+                yield path
+
+
+def _imported(source: bytes, path: Path, folder: Path) -> Iterator[str]:
+    """Yield the names that a source may import as modules. A source that cannot be parsed yields nothing."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    package = list(path.relative_to(folder).parent.parts)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            base += node.module.split(".") if node.module else []
+            yield from (".".join([*base, alias.name]) for alias in node.names)
+            yield ".".join(base)
+
+
+def _file(path: Path, before: DataFile | None) -> DataFile:
+    stat = path.stat()
+    if before and (before.size, before.time) == (stat.st_size, stat.st_mtime_ns):
+        return before
+    digest = hashlib.sha256()
+    with disk.guarded(path), path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return DataFile(digest.hexdigest(), stat.st_size, stat.st_mtime_ns)

@@ -1,0 +1,74 @@
+"""What a sweep's folder says about the sweep, for code that only reads: damage gives None, never an error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..logs import layout
+from ..runs import Run
+from ..spec.known import OLD, Known
+from .provenance import Provenance
+
+SCHEMA = 1  # of `sweep.json` and the journal
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A sweep's normalised settings, how many trials it has at most, the versions it ran with, and its file as given.
+
+    `settings` has the name in use: `quickstart-2` if the name in the file was taken. `folder` is where the modules and
+    files named in the sweep file were, None if that was not recorded. `known` is what was found of its data and
+    builders. `provenance` has the digests of the user's code and data, None if an older version did not record them.
+    """
+
+    settings: Mapping[str, Any]
+    trials: int
+    versions: Mapping[str, str | None]
+    source: str
+    folder: str | None = None
+    known: Known = OLD
+    provenance: Provenance | None = None
+
+
+def kept(run: Run) -> Kept | None:
+    """Return the record of a run's sweep, None if the run has no sweep or if the record is damaged."""
+    if run.sweep is None:
+        return None
+    for folder in (run.folder.parent, run.folder):  # of a trial without a folder, `run.folder` is the sweep's
+        try:
+            data = json.loads((folder / layout.SWEEP_JSON).read_bytes())
+            source = (folder / layout.SWEEP_TOML).read_text(errors="replace")
+            known = Known.from_json(data.get("known"))
+            settings = _checked({**data["settings"], "name": str(data["name"])})
+            versions = {str(name): found and str(found) for name, found in data["versions"].items()}
+            there, origin = data.get("folder"), data.get("provenance")
+            provenance = Provenance.from_json(origin) if origin else None
+            return Kept(settings, int(data["trials"]), versions, source, there and str(there), known, provenance)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
+            continue
+    return None
+
+
+def _checked(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings unchanged; raises TypeError if a table, a list or `repeats` is not of its type."""
+    kinds = {"data": dict, "model": dict, "train": dict, "log": dict, "hparams": list, "trial": list, "repeats": int}
+    for name, kind in kinds.items():
+        if not isinstance(settings.get(name, kind()), kind):
+            raise TypeError(f"{name} is no {kind.__name__}")
+    return settings
+
+
+def planned(runs: Iterable[Run]) -> dict[str, int]:
+    """Return how many trials each sweep of these runs has, started or not.
+
+    For a sweep that prunes this is the least number, because it may leave out replicates. Damaged sweeps are left out.
+    """
+    one_each = {run.sweep: run for run in runs if run.sweep is not None}
+    return {sweep: _at_least(about) for sweep, run in one_each.items() if (about := kept(run))}
+
+
+def _at_least(about: Kept) -> int:
+    return about.trials // max(1, int(about.settings.get("repeats", 1))) if "prune" in about.settings else about.trials

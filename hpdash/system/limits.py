@@ -1,0 +1,45 @@
+"""What the operating system grants this process: processors, a writable folder, enough open files."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from ..errors import BackendError
+from . import disk
+
+FILES = 64  # files that a process itself opens, including TensorFlow's
+FILES_A_WORKER = 4  # files that the driver opens for each worker
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def check_folder(folder: Path) -> None:
+    """Check that a folder can be created or written to, without writing; raises LogdirError with the reason if not."""
+    with disk.guarded(folder):
+        nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+        if not nearest.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            why = errno.EROFS if os.statvfs(nearest).f_flag & os.ST_RDONLY else errno.EACCES
+            raise OSError(why, os.strerror(why))
+
+
+def check_files(workers: int) -> None:
+    """Check that this process may open the files that so many workers need.
+
+    Raises BackendError if not; it names the command that raises the limit.
+    """
+    import resource  # noqa: PLC0415 - Windows has none; logs are only read there
+
+    needed, (allowed, _) = FILES + FILES_A_WORKER * workers, resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY != allowed < needed:
+        raise BackendError(
+            f"hpdash needs to open {needed} files, but the limit is {allowed}. Run `ulimit -n {needed}` first."
+        )

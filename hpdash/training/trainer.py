@@ -1,0 +1,291 @@
+"""Train the trials of a sweep one after another in one process, which reuses loaded data and compiled graphs."""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import data
+from ..data import Dataset
+from ..errors import ChangedError, HpdashError, LogdirError, MetricError, TrialError
+from ..logs import checkpoint, kept_weights, layout, text_tab
+from ..logs.checkpoint import Keeper
+from ..logs.writer import RunWriter
+from ..records import BETWEEN, TrialResult, TrialSpec, TrialState, own_loop
+from ..system import disk
+from ..system.user_functions import load_function
+from ..system.versions import versions
+from .diagnosis import blame, explain, loss_name
+from .host import Diverged, Host, Interrupted, Pruned
+from .layer_series import Series
+from .trial import Loaded, Trial
+
+if TYPE_CHECKING:
+    from ..engine.callbacks import BetweenEpochs
+    from ..engine.engine import Engine
+    from ..engine.feed import EngineData
+
+CHANGED = "code or data changed while the sweep was running: {}. Run the same command again; it says how to continue"
+UNUSED = ("scipy", "sklearn", "pandas", "matplotlib", "IPython")  # Keras needs them only for wrappers, plots, notebooks
+GRAPHS_KEPT = 4  # compiled graphs that a process keeps; each holds a model and its optimiser's state
+
+
+class Trainer:
+    """Train trials of one sweep; `folder` is the folder with the user's modules and files.
+
+    `load` returns the data set of a [data] table; by default the data set is loaded from this machine.
+    `changed` returns the user's code and data files that have changed since the sweep started, each with a text that
+    says how. It is called before data are loaded, and so before any user code is imported.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        load: Callable[[Mapping[str, Any]], Dataset] | None = None,
+        changed: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        self.folder, self._changed = folder, changed
+        self._read = load or (lambda settings: data.load(settings, folder))
+        self._graphs: OrderedDict[str, Engine] = OrderedDict()
+        self._shared: dict[str, bool] = {}  # by graph key: whether a second model had the constants of the first
+        self._data: tuple[str, Loaded] | None = None
+        self._tensors: EngineData | None = None
+
+    def warm_up(self, own_code: bool) -> None:
+        """Import everything that a Keras trial needs. This takes seconds, once per process.
+
+        `own_code` says whether functions of the user will run. If not, the imports of optional packages (`UNUSED`) fail
+        here, and Keras runs without them. Importing them takes half as long as all other imports, and 160 MB.
+        """
+        gc.disable()  # imports leave no garbage, so collections would find nothing to free
+        with _hidden(() if own_code else UNUSED):
+            from ..engine import engine, models  # noqa: F401, PLC0415  imports TensorFlow
+        gc.freeze()
+        gc.enable()
+
+    def run(self, spec: TrialSpec, run: Path, group: str, host: Host, epoch: int = 0) -> TrialResult:
+        """Train one trial into its run folder, from its checkpoint if `epoch` is not 0; never raises.
+
+        Any error of the trial becomes its result. If the run folder cannot be written or the checkpoint cannot be read,
+        which is not the trial's fault, the result is `INTERRUPTED`, with the reason in `error`.
+        """
+        begin = time.monotonic()
+        try:
+            with disk.guarded(run):
+                run.mkdir(exist_ok=True)  # not its parents: a missing sweep's folder was moved away
+            kept = checkpoint.read(run / layout.CHECKPOINT) if epoch else None
+            with RunWriter(run) as writer:
+                if kept is None:
+                    writer.start(spec.hparams, group)
+                    writer.text(layout.SETTINGS_TEXT, text_tab.settings(spec, versions()))
+                return self._attempt(spec, writer, host, Keeper(writer, spec.settings["log"], kept, begin))
+        except (LogdirError, OSError, ValueError) as error:
+            seconds = time.monotonic() - begin
+            return TrialResult(TrialState.INTERRUPTED, seconds=seconds, error=str(error))
+
+    def _attempt(self, spec: TrialSpec, writer: RunWriter, host: Host, keeper: Keeper) -> TrialResult:
+        facts: dict[str, Any] = {}
+        trial: Trial | None = None
+        try:
+            trial = Trial(spec, self._load(spec.settings["data"]), writer, host, keeper)
+            self._train(trial, facts)
+            state = TrialState.FINISHED
+        except Interrupted:
+            state = TrialState.INTERRUPTED
+        except Diverged:
+            state = TrialState.DIVERGED
+        except Pruned:
+            state = TrialState.PRUNED
+        except LogdirError:
+            raise
+        except MetricError as error:
+            state, facts["error"], facts["is_refused"] = TrialState.INTERRUPTED, str(error), True
+        except ChangedError as error:
+            state, facts["error"], facts["is_stale"] = TrialState.INTERRUPTED, str(error), True
+        except HpdashError as error:
+            state, facts["error"] = TrialState.FAILED, str(error)
+        except Exception as error:  # a user's model may raise anything; the sweep goes on
+            traceback.clear_frames(error.__traceback__)  # their local variables may hold most of the memory
+            state, facts["error"] = blame(error)
+            facts["traceback"] = traceback.format_exc()
+        if trial is not None and state.is_result:
+            trial.write_best()
+            if keeper.weights and state is not TrialState.PRUNED:  # a pruned trial may go on later
+                facts |= keeper.weights.end(trial.epoch, trial.best_epoch)
+        if state.is_conclusive:  # in any other state, the trial may be tried again
+            writer.end(success=state in (TrialState.FINISHED, TrialState.PRUNED))
+            writer.sync()  # before the journal records the result
+        if trial is not None:
+            facts |= {"epochs": trial.epoch, "metrics": dict(trial.metrics)}
+            facts |= {"best": dict(trial.best), "best_epoch": trial.best_epoch}
+        return TrialResult(state=state, seconds=keeper.seconds, **facts)
+
+    def _load(self, settings: Mapping[str, Any]) -> Loaded:
+        key = json.dumps(settings, sort_keys=True)
+        if self._data is None or self._data[0] != key:
+            if changed := self._changed():
+                raise ChangedError(CHANGED.format(", ".join(f"{name} {how}" for name, how in changed.items())))
+            self._data = self._tensors = None  # release the old data first: never hold two data sets at once
+            self._graphs.clear()  # compiled graphs hold the old data
+            dataset = self._read(settings)
+            split = data.split(dataset, settings)
+            self._data = key, (dataset, split, data.scaling(dataset, split, settings))
+        return self._data[1]
+
+    def _train(self, trial: Trial, facts: dict[str, Any]) -> None:
+        loop = own_loop(trial.settings["train"])
+        if loop is not None:
+            _run_own(load_function(loop, self.folder), trial)
+            return
+        key = trial.spec.graph_key
+        trial.tick(0.0, "training" if key in self._graphs else "compiling")
+        engine, facts["reused_graph"] = self._engine(trial)
+        facts["parameters"], facts["trainable_parameters"] = engine.parameters
+        facts["loss_function"] = loss_name(engine.model) or None
+        if not trial.epoch:
+            trial.require([*engine.metrics, *(layout.VALIDATION + "/" + name for name in engine.metrics)])
+        series, between = Series(trial, engine), _between_epochs(trial, engine)
+        kept = trial.checkpoint(lambda: {**engine.state(), **(between.state() if between else {})})
+        callbacks = between.callbacks(kept or {}) if between else []
+        if kept is None:
+            series.write(0)
+        elif not engine.restore({name: value for name, value in kept.items() if not name.startswith(BETWEEN)}):
+            raise TrialError("the checkpoint does not match the model. --retry-failed trains the trial from the start")
+        trial.keep_weights(lambda: kept_weights.named(engine.weights()))
+        series.begin(trial.epoch)
+        begin = time.monotonic()
+        try:
+            for epoch, logs in engine.fit(trial.seed, trial.epochs, callbacks, trial.tick, trial.epoch):
+                begin = _log_epoch(trial, engine, series, epoch, logs, begin)
+        except Exception as error:
+            explain(error, engine.model, trial.dataset)
+            raise
+        finally:
+            if trial.epoch:
+                facts["xla"], facts["weights_sha256"] = engine.compilation.xla, engine.digest()
+                facts["xla_reason"] = engine.compilation.reason or None
+                self._keep(key, engine)
+
+    def _engine(self, trial: Trial) -> tuple[Engine, bool]:
+        """Return an engine with the trial's initial values, and whether it reuses a compiled graph."""
+        from ..engine.engine import Engine  # noqa: PLC0415  imports TensorFlow, which a user's loop may not need
+
+        fresh = self._build(trial)
+        kept = self._graphs.pop(trial.spec.graph_key, None)
+        if kept is not None and not self._is_shared(trial, kept, fresh):
+            kept, fresh = None, self._build(trial)  # again: the comparison has drawn from its random generators
+        trial.describe(fresh)
+        if kept is not None and kept.pour(fresh):
+            kept.notice = trial.host.notice
+            return kept, True
+        self._tensors = self._tensors or engine_data((trial.dataset, trial.split, trial.scaling))
+        train = trial.settings["train"]
+        xla = train.get("xla") or "auto"
+        try:
+            return Engine(fresh, self._tensors, train["batch_size"], trial.host.notice, xla), False
+        except Exception as error:
+            explain(error, fresh, trial.dataset)
+            raise
+
+    def _build(self, trial: Trial) -> Any:
+        from ..engine import models  # noqa: PLC0415  imports TensorFlow, which a user's loop may not need
+
+        shape = trial.dataset.x_train.shape[1:]
+        return models.build(trial.settings, self.folder, shape, trial.classes, trial.seed, trial.spec.takes)
+
+    def _is_shared(self, trial: Trial, kept: Engine, fresh: Any) -> bool:
+        """Return whether trials with the graph key of a kept engine may share its graph.
+
+        The built-in MLP always shares. For another builder, the second model of a key decides: if its graph has other
+        constants than the kept one, the builder draws random numbers into the graph, and the user is notified.
+        """
+        key, builder = trial.spec.graph_key, trial.settings["model"]["builder"]
+        if builder != "mlp" and key not in self._shared:
+            self._shared[key] = kept.has_constants_of(fresh)
+            if not self._shared[key]:
+                trial.host.notice(
+                    f"{builder} puts random numbers into the graph as constants, so each trial needs its own graph,"
+                    " which takes longer. Keep random numbers in variables, for example with add_weight"
+                )
+        return self._shared.get(key, True)
+
+    def _keep(self, key: str, engine: Engine) -> None:
+        if engine.reusable and self._shared.get(key, True):
+            self._graphs[key] = engine
+        while len(self._graphs) > GRAPHS_KEPT:
+            self._graphs.popitem(last=False)
+
+
+def _between_epochs(trial: Trial, engine: Engine) -> BetweenEpochs | None:
+    """Return the callbacks that run between a trial's epochs, None if it has no schedule and no early stopping."""
+    train, spec = trial.settings["train"], trial.spec
+    if not (train["schedule"] or train["patience"]):
+        return None
+    from ..engine.callbacks import BetweenEpochs  # noqa: PLC0415  imports TensorFlow
+
+    return BetweenEpochs(train, spec.objective, spec.goal, float(engine.model.optimizer.learning_rate))
+
+
+def _run_own(loop: Callable[[Trial], object], trial: Trial) -> None:
+    """Run a user's training loop; raise Interrupted if it returns early because the sweep stops.
+
+    If Keras has been imported, its automatic names and its seeds are reset first, as before a model is built.
+    """
+    if "keras" in sys.modules:
+        from ..engine import models  # noqa: PLC0415  imports TensorFlow, which a user's loop may not need
+
+        models.begin(trial.seed)
+    loop(trial)
+    if unread := trial.unread():
+        trial.host.notice(f"the training loop does not read {', '.join(unread)}, which the sweep varies")
+    if trial.should_stop and trial.epoch < trial.epochs:
+        raise Interrupted
+
+
+@contextmanager
+def _hidden(packages: tuple[str, ...]) -> Iterator[None]:
+    """Make imports of these packages fail inside this context, as if they were not installed.
+
+    A package that has already been imported stays available.
+    """
+    hidden = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes the import fail
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+def engine_data(loaded: Loaded) -> EngineData:
+    """Return the training and validation data of an engine, as tensors; imports TensorFlow."""
+    from ..engine.feed import EngineData, Part, tensor  # noqa: PLC0415
+
+    dataset, split, scaling = loaded
+    x, y = tensor(dataset.x_train), tensor(dataset.y_train)
+    held_out = Part(x, y, split.validation.start, split.validation.stop)
+    if split.validation_is_test:
+        assert dataset.x_test is not None
+        assert dataset.y_test is not None
+        held_out = Part(tensor(dataset.x_test), tensor(dataset.y_test), 0, len(dataset.x_test))
+    return EngineData(Part(x, y, split.train.start, split.train.stop), held_out, scaling.offset, scaling.divisor)
+
+
+def _log_epoch(
+    trial: Trial, engine: Engine, series: Series, epoch: int, logs: Mapping[str, float], begin: float
+) -> float:
+    now = time.monotonic()
+    trial.scalar(layout.time_tag("epoch"), now - begin, epoch)
+    series.write(epoch)
+    series.begin(epoch)
+    rate = logs.get(layout.LEARNING_RATE, float(engine.model.optimizer.learning_rate))  # before a callback lowers it
+    trial.report(epoch, **{**logs, layout.LEARNING_RATE: rate})
+    return now

@@ -1,0 +1,63 @@
+"""The progress of a search as a table of its improvements, as a sentence, and as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from ...analysis.progress import Progress, progress
+from ...records import DRAWN
+from ...runs import Run
+from ...sweep_folder.sweep_json import kept
+from ..text import number, plain, table
+
+
+def searched(runs: Sequence[Run]) -> Progress | None:
+    """Return the progress of a sweep's search.
+
+    Return None if the sweep neither draws its settings nor prunes, or if its record, journal or objective is missing.
+    """
+    record = kept(runs[0])
+    is_search = record and ("prune" in record.settings or record.settings.get("strategy") in DRAWN)
+    return progress(runs) if is_search else None
+
+
+def render(console: Console, found: Progress) -> Iterator[RenderableType]:
+    """Yield a table of the trials that improved the best value, with the epochs that all trials had trained by then."""
+    yield Text("")
+    yield plain(f"Improvements of {found.objective.name} during the search:")
+    places = {id(step): place for place, step in enumerate(found.steps, 1)}
+    rows = [
+        [f"{step.trial:04d}", places[id(step)], step.spent, number(step.best), str(step.state)]
+        for step in found.improvements
+    ]
+    yield table(console, ["trial", "ends so far", "epochs so far", "best so far", "state"], rows, left=1)
+    yield plain(spending(found))
+
+
+def spending(found: Progress) -> str:
+    """Return a sentence on how many epochs a search has trained, and how many trials it pruned after which epoch."""
+    trials = len({step.trial for step in found.steps})
+    percent = f"{100 * found.spent / found.whole:.0f} %" if found.whole > found.spent else ""
+    share = f", {percent} of the epochs that they would train if none stopped early" if percent else ""
+    stopped = ", ".join(f"{count} after epoch {epoch}" for epoch, count in found.pruned.items())
+    pruned = f"; pruned: {stopped}" if stopped else ""
+    return f"{trials:,} trials in {found.spent:,} epochs{share}{pruned}."
+
+
+def to_json(found: Progress) -> dict[str, Any]:
+    """Return the progress as JSON values; values that are not finite become None."""
+    steps = [
+        {"trial": step.trial, "state": str(step.state), "epochs": step.epochs, "spent": step.spent}
+        | {"value": _finite(step.value), "best": _finite(step.best)}
+        for step in found.steps
+    ]
+    return {"steps": steps, "spent": found.spent, "whole": found.whole, "pruned": found.pruned}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,52 @@
+"""Density charts as small multiples: panels with shared axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...analysis.moments import Moment
+from ...runs import HistogramSeries
+from ..colours import Group
+from .plots import Figure, densities_figure, literal
+
+MOST_APART = 4  # groups with a panel each; more groups share one panel
+
+
+def density_panels(groups: Sequence[Group], moments: Sequence[Moment], tag: str) -> list[list[Figure]]:
+    """Return rows of panels: one row per moment, with one panel per group.
+
+    All panels share the x-axis. Panels share the y-axis only within a row, because training flattens distributions.
+    A single group, or more than `MOST_APART` groups, get one panel per moment, and these panels form one row.
+    """
+    apart = [[group] for group in groups] if 1 < len(groups) <= MOST_APART else [list(groups)]
+    rows = []
+    for moment in moments:
+        single = {name: HistogramSeries(np.zeros(1, np.int64), (own,)) for name, own in moment.histograms.items()}
+        whole = densities_figure(groups, single, tag)
+        rows.append([_part(whole, part, moment.label) for part in apart])
+    _share("xaxis", [panel for row in rows for panel in row])
+    for row in rows:
+        _share("yaxis", row)
+    return rows if len(apart) > 1 else [[panel for row in rows for panel in row]]
+
+
+def titled(figure: Figure, title: str) -> Figure:
+    """Return a figure with a title."""
+    return {**figure, "layout": {**figure["layout"], "title": {"text": literal(title)}}}
+
+
+def _part(figure: Figure, groups: Sequence[Group], title: str) -> Figure:
+    """Return a figure with only the traces of `groups`; its title names the group, if it is one, and the moment."""
+    labels = [group.label for group in groups]
+    data = [trace for trace in figure["data"] if trace["legendgroup"] in labels]
+    return titled({**figure, "data": data}, f"{labels[0]}, {title}" if len(labels) == 1 else title)
+
+
+def _share(axis: str, panels: Sequence[Figure]) -> None:
+    """Give all panels the same range of an axis, one that covers all of their ranges."""
+    ranges = [panel["layout"][axis]["range"] for panel in panels]
+    widest = [min(low for low, _ in ranges), max(high for _, high in ranges)]
+    for panel in panels:
+        panel["layout"][axis] = {**panel["layout"][axis], "range": widest}
