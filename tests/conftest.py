@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import compileall
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,26 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsers import CHROMIUM, FLAGS
 from hypothesis import HealthCheck, settings
 from once import once
 
 import hpdash
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")  # truths, not times: other tests keep every core busy
 
 
-LONGEST = (  # files that take a minute and more: begun first, no core waits for them in the end
-    "test_ray", "test_tensorboard", "test_checkpoint", "test_weights_page", "test_pruning", "test_row_05_06_signals",
-    "test_engine", "test_train", "test_runner", "test_row_03_crash_points", "test_extension",
-    "test_row_01_worker_killed", "test_row_02_driver_killed", "test_weights_tab", "test_own_loop", "test_evaluate",
-    "test_row_11_retried", "test_notebook", "test_zoo_nets",
+LONGEST = (  # files that take a minute and more: started first, so that no core waits for them in the end
+    "test_ray_cluster", "test_tensorboard", "test_checkpoint", "test_weights_page", "test_pruning",
+    "test_driver_signalled", "test_engine", "test_trainer", "test_runner", "test_crash_points", "test_extension",
+    "test_worker_killed", "test_driver_killed", "test_weights_tab", "test_own_loop", "test_evaluate", "test_retried",
+    "test_notebook", "test_zoo_nets", "test_provenance",
 )  # fmt: skip
 
 
@@ -64,7 +58,7 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Logs by Keras, TensorFlow and tensorboardX, written in a process of their own."""
 
     def make(folder: Path) -> None:
-        command = [sys.executable, str(Path(__file__).with_name("foreign.py")), str(folder)]
+        command = [sys.executable, str(Path(__file__).parent / "support" / "foreign.py"), str(folder)]
         written = subprocess.run(command, capture_output=True, check=False, timeout=250)
         assert written.returncode == 0, written.stderr
 

@@ -6,8 +6,10 @@ import io
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
 from boards import Board
-from conftest import CHROMIUM, FLAGS
+from browsers import CHROMIUM, FLAGS
 
 FOLDER = Path(__file__).parent / "pictures"
 COLOURS = 64  # of a picture's palette, which keeps it small

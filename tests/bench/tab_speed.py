@@ -17,7 +17,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 TAG, STEPS = "hidden_2/kernel", 20
 TAB = "hpdash_weights"
@@ -76,7 +76,7 @@ def write(logs: Path, runs: int) -> None:
 def measure(logs: Path, options: argparse.Namespace) -> None:
     """Time both pages over one TensorBoard, and ours when its view and its step change."""
     from boards import Board
-    from conftest import CHROMIUM, FLAGS
+    from browsers import CHROMIUM, FLAGS
     from playwright.sync_api import sync_playwright
 
     with Board(logs, "true") as board, sync_playwright() as playwright:

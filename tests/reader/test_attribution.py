@@ -140,7 +140,7 @@ def test_a_sweeps_own_best_is_not_taken_for_anothers(tmp_path: Path) -> None:
     """Ranked by another metric than the sweep's, the best of its series counts, not what the journal calls best."""
     from hpdash.analysis.objective import best, ranked_by
 
-    kept = Path(__file__).parent / "faults" / "kept" / "schema-1" / "logs" / "own"
+    kept = Path(__file__).parents[1] / "faults" / "kept" / "schema-1" / "logs" / "own"
     runs = [run for run in read_runs(kept) if run.status is TrialState.FINISHED]
     for run in ranked_by(runs, "loss", "max"):
         assert run.objective is not None

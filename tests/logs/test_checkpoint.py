@@ -10,35 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 from driven import series
-from test_train import HERE, Listener, run, specs
+from resumed import EPOCHS, Deadly, Killed, kill, resume, same
+from trained import HERE, Listener, run, specs
 
 from hpdash.errors import LogdirError
 from hpdash.histograms.histogram import Histogram
 from hpdash.logs import checkpoint, layout
 from hpdash.logs.checkpoint import Checkpoint
 from hpdash.logs.writer import RunWriter, end_session
-from hpdash.records import Progress, TrialResult, TrialSpec, TrialState
+from hpdash.records import TrialSpec, TrialState
 from hpdash.training.trainer import Trainer
-
-EPOCHS = 4
-
-
-class Killed(BaseException):
-    """Stand for a kill -9: nothing in the trial catches it."""
-
-
-class Deadly(Listener):
-    """A host in which a trial dies as it begins the epoch after `epoch`."""
-
-    def __init__(self, epoch: int) -> None:
-        super().__init__()
-        self.epoch = epoch
-
-    def progress(self, progress: Progress) -> None:
-        """Die in time."""
-        if progress.epoch == self.epoch:
-            raise Killed
-
 
 KINDS: dict[str, dict[str, Any]] = {
     "mlp": {"hidden": [16], "batchnorm": "before", "dropout": 0.2, "noise": 0.1},
@@ -56,26 +37,6 @@ def spec_of(kind: str, **log: Any) -> TrialSpec:
     given = {name: value for name, value in keys.items() if value is not None}
     (spec,) = specs({"epochs": [EPOCHS]}, model=KINDS[kind], log=given)
     return spec
-
-
-def kill(trainer: Trainer, spec: TrialSpec, folder: Path, epoch: int) -> Path:
-    """Let a trial die after an epoch; return its run folder."""
-    with pytest.raises(Killed):
-        run(trainer, spec, folder, Deadly(epoch))
-    return folder / f"{spec.number:04d}"
-
-
-def resume(trainer: Trainer, spec: TrialSpec, run_folder: Path, attempt: int = 1) -> TrialResult:
-    """Go on with a trial as a driver does."""
-    epoch, trouble = checkpoint.prepare(run_folder, attempt, resume=True)
-    assert trouble == ""
-    return trainer.run(spec, run_folder, f"zoo/{spec.setting}", Listener(), epoch)
-
-
-def same(one: TrialResult, other: TrialResult) -> bool:
-    """Say whether two results are equal in all that no clock measured."""
-    kept = ("state", "epochs", "metrics", "best", "best_epoch", "weights_sha256", "parameters")
-    return all(getattr(one, name) == getattr(other, name) for name in kept)
 
 
 LIKE_OTHERS = {

@@ -16,8 +16,8 @@ import pytest
 from commands import invoke
 from driven import snapshot, trial_folder, values
 from made import trial
-from test_checkpoint import EPOCHS, kill, resume
-from test_train import HERE, Listener, run
+from resumed import EPOCHS, kill, resume
+from trained import HERE, Listener, run
 
 import hpdash
 from hpdash import data

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_engine import make_data, make_model
-from test_train import HERE, run, specs
+from small_net import make_data, make_model
+from trained import HERE, run, specs
 
 from hpdash.engine import models, optimizers
 from hpdash.engine.engine import Engine

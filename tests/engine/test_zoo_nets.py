@@ -14,7 +14,7 @@ import pytest
 from hpdash.engine.engine import Engine
 from hpdash.engine.feed import EngineData, Part, epoch_order, tensor
 
-sys.path.append(str(Path(__file__).with_name("bench")))  # at the end: tests/zoo.py has the name of a file there
+sys.path.append(str(Path(__file__).parents[1] / "bench"))  # last: support/zoo.py has the name of a file there
 
 from zoo_data import load
 from zoo_nets import NETS, Net, compiled

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from commands import invoke
 from driven import run
-from test_pruning import written
+from searched import written
 
 from hpdash.analysis.progress import Progress, steps
 from hpdash.api import effects, read_runs, report

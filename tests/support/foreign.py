@@ -1,4 +1,4 @@
-"""Logs that hpdash did not write, made by those who do: `python tests/foreign.py FOLDER` (TensorFlow takes seconds).
+"""Logs that other tools wrote: `python tests/support/foreign.py FOLDER` writes them. TensorFlow takes seconds.
 
 keras/       keras.callbacks.TensorBoard(histogram_freq=1), three epochs: train/ and validation/
 hparams/     hp.hparams_config in the root; a run with hp.KerasCallback beside keras.callbacks.TensorBoard, one that

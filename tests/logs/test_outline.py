@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import zoo
 from tensorboard.compat.proto.graph_pb2 import GraphDef
-from test_train import HERE, specs
+from trained import HERE, specs
 
 from hpdash.engine import models
 from hpdash.logs import layout, outline

@@ -25,8 +25,8 @@ from driven import (
     trial_folder,
     until,
 )  # fmt: skip
+from small_disk import CHECKPOINT_SIZE, ROOM, disk, large, size
 from tensorboard.plugins.hparams import api_pb2
-from test_row_08_disk_full import CHECKPOINT_SIZE, ROOM, disk, large, size
 
 from hpdash.backends.cluster import Cluster
 from hpdash.errors import SpecError

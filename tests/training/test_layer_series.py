@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from driven import series as logged
-from test_checkpoint import kill, resume
-from test_train import HERE, run, specs
+from resumed import kill, resume
+from trained import HERE, run, specs
 
 from hpdash import read_runs
 from hpdash.engine import models

@@ -15,7 +15,7 @@ from driven import children, digests, driving, states
 from hpdash.logs import layout
 from hpdash.records import TrialState
 
-sys.path.append(str(Path(__file__).with_name("bench")))  # at the end: tests/zoo.py has the name of a file there
+sys.path.append(str(Path(__file__).parents[1] / "bench"))  # last: support/zoo.py has the name of a file there
 
 from zoo_nets import NETS
 
@@ -23,7 +23,7 @@ from zoo_nets import NETS
 BRIDGE = f"""
 import sys
 import numpy as np
-sys.path.append({str(Path(__file__).with_name("bench"))!r})
+sys.path.append({str(Path(__file__).parents[1] / "bench")!r})
 from zoo_data import load
 from zoo_nets import NETS, SHAPES
 

@@ -696,7 +696,7 @@ def test_the_text_has_what_the_json_has(own: Path) -> None:
 
 def test_a_sweep_that_was_copied_is_said_until_its_record_is_written_again(tmp_path: Path) -> None:
     """TensorBoard's HParams page would show one sweep's values alone: `board` and the next sweep put that right."""
-    kept = Path(__file__).parent / "faults" / "kept" / "schema-1" / "logs"
+    kept = Path(__file__).parents[1] / "faults" / "kept" / "schema-1" / "logs"
     for name in ("own", "digits_mlp"):
         shutil.copytree(kept / name, tmp_path / "logs" / name)
     experiment.refresh(tmp_path / "logs")

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from commands import invoke
 from driven import children, driving, own, run, series, session_ends, states, trial_folder, until, worker_pids
+from resumed import kill, resume, same
 from tensorboard.plugins.hparams import api_pb2
-from test_checkpoint import kill, resume, same
-from test_train import Listener
-from test_train import run as run_trial
+from trained import Listener
+from trained import run as run_trial
 
 import hpdash
 from hpdash.journal.journal import read_journal
@@ -27,7 +27,7 @@ from hpdash.search import trials
 from hpdash.spec import load_sweep, parse_sweep
 from hpdash.training.trainer import Trainer
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 EPOCHS = 4
 
 

@@ -1,0 +1,63 @@
+"""A small file system as the logs root, and a sweep whose checkpoint is large."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from commands import own
+
+# One whose checkpoint is large.
+CHECKPOINT_SIZE = 400_000
+
+
+LARGE = f"""
+import time
+import numpy as np
+
+def behave(trial):
+    weights = np.random.default_rng(trial.seed).random({CHECKPOINT_SIZE // 8})
+    trial.checkpoint(lambda: {{"weights": weights}})
+    for epoch in range(trial.epoch + 1, trial.epochs + 1):
+        trial.histogram("model/weights", weights, epoch)
+        trial.report(epoch, loss=1 / epoch, validation_accuracy=epoch / 4)
+        time.sleep(0.5)  # so that a driver elsewhere has written it before the next
+"""
+
+
+ROOM = 10 * 2**20
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system of its own as the logs root."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    size(logs, ROOM)
+    yield logs
+    as_root("umount", "-l", str(logs))
+
+
+def size(logs: Path, most: int) -> None:
+    """Mount a file system of so many bytes, or make the one that is mounted so large."""
+    again = "remount," if logs.is_mount() else ""
+    options = f"{again}size={most},uid={os.getuid()}"
+    if as_root("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(logs)):
+        pytest.skip("this machine lets nobody mount")
+
+
+def as_root(*command: str) -> int:
+    """Run a command as root where that needs no password; return its exit code."""
+    sudo = [] if os.getuid() == 0 else [shutil.which("sudo") or "false", "-n"]
+    return subprocess.run([*sudo, *command], capture_output=True, check=False).returncode
+
+
+def large(folder: Path) -> Path:
+    """Write a sweep of one trial of three epochs that keeps its large checkpoint after each; return its file."""
+    path = folder / own(folder, "learn", loops=LARGE)
+    path.write_text(path.read_text().replace("epochs = 2", "epochs = 3\n[log]\ncheckpoint_epochs = 1"))
+    return path
