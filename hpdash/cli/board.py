@@ -9,10 +9,13 @@ from pathlib import Path
 import click
 
 from ..errors import SpecError
-from .group import main
+from .group import examples, main
 
 
-@main.command(context_settings={"ignore_unknown_options": True})
+@main.command(
+    context_settings={"ignore_unknown_options": True},
+    epilog=examples("hpdash board logs", "hpdash board logs --port 6007"),
+)
 @click.argument("logdir", default="logs", type=click.Path(path_type=Path))
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def board(logdir: Path, options: tuple[str, ...]) -> None:

@@ -6,11 +6,16 @@ from pathlib import Path
 
 import click
 
-from .group import JSON, console_for, main, print_json
+from .group import JSON, console_for, examples, main, print_json
 from .ls import LOGDIR, WHERE, opened, warn
 
 
-@main.command()
+@main.command(
+    epilog=examples(
+        "hpdash compare logs --by batchnorm --tag hidden_1/kernel",
+        "hpdash compare logs --by activation --tag accuracy -o curves.html",
+    )
+)
 @LOGDIR
 @click.option("--tag", required=True, help="A scalar (epoch_accuracy, or accuracy) or a histogram (hidden_2/kernel).")
 @click.option("--by", help="Group runs by this hyperparameter; by default, each run is shown separately.")

@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from ..views.text import plain
-from .group import JSON, Commands, console_for, main, print_json
+from .group import JSON, Commands, console_for, examples, main, print_json
 
 
-@main.group(cls=Commands, invoke_without_command=True)
+@main.group(cls=Commands, invoke_without_command=True, epilog=examples("hpdash data", "hpdash data get mnist"))
 @JSON
 @click.pass_context
 def data(ctx: click.Context, as_json: bool) -> None:
@@ -28,7 +28,7 @@ def data(ctx: click.Context, as_json: bool) -> None:
     console.print(data_sets(console, found))
 
 
-@data.command()
+@data.command(epilog=examples("hpdash data get mnist"))
 @click.argument("name")
 def get(name: str) -> None:
     """Download the data set NAME, unless it is already on this machine."""

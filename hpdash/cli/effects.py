@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .group import JSON, console_for, main, print_json
+from .group import JSON, console_for, examples, main, print_json
 from .ls import GOAL, LOGDIR, OBJECTIVE, WHERE, opened
 
 
-@main.command()
+@main.command(epilog=examples("hpdash effects logs", "hpdash effects logs --where 'optimizer = adam'"))
 @LOGDIR
 @WHERE
 @OBJECTIVE

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from .group import JSON, console_for, main, print_json
+from .group import JSON, console_for, examples, main, print_json
 from .ls import LOGDIR, warn
 
 
-@main.command()
+@main.command(epilog=examples("hpdash evaluate logs/quickstart", "hpdash evaluate logs/quickstart --top 3"))
 @LOGDIR
 @click.option("--sweep", metavar="NAME", help="The sweep to evaluate, if LOGDIR has several.")
 @click.option(

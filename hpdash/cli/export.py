@@ -7,14 +7,18 @@ from pathlib import Path
 import click
 
 from ..errors import Problem, SpecError
-from .group import JSON, main, write
+from .group import JSON, examples, main, write
 from .ls import GOAL, LOGDIR, OBJECTIVE, WHERE, opened
 
 FORMATS = ("csv", "json", "parquet")
 WHAT = ("trials", "series")
 
 
-@main.command()
+@main.command(
+    epilog=examples(
+        "hpdash export logs -o trials.csv", "hpdash export logs --what series --format parquet -o series.parquet"
+    )
+)
 @LOGDIR
 @WHERE
 @OBJECTIVE

@@ -65,6 +65,11 @@ def main() -> None:
     """Run hyperparameter sweeps of Keras models, fast, and understand them in TensorBoard."""
 
 
+def examples(*lines: str) -> str:
+    """Return the end of a command's help: command lines that can be pasted."""
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+
+
 def console_for(stderr: bool = False) -> Console:
     """Return a console on standard output or error; if that is no terminal, it is wide enough to cut nothing."""
     console = Screen(stderr=stderr, markup=False, highlight=False, emoji=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..goal import Goal
-from .group import JSON, console_for, main, print_json
+from .group import JSON, console_for, examples, main, print_json
 
 if TYPE_CHECKING:
     from ..api import Runs
@@ -28,7 +28,7 @@ GOAL = click.option(
 )
 
 
-@main.command()
+@main.command(epilog=examples("hpdash ls logs", "hpdash ls logs --where 'batchnorm = before and learning_rate < 0.01'"))
 @LOGDIR
 @WHERE
 @OBJECTIVE

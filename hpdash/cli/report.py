@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 
 from ..views.text import plain
-from .group import console_for, main
+from .group import console_for, examples, main
 from .ls import GOAL, LOGDIR, OBJECTIVE, WHERE, opened
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@main.command()
+@main.command(epilog=examples("hpdash report logs -o report.html"))
 @LOGDIR
 @click.option("-o", "--output", default="report.html", show_default=True, type=FILE, help="The file to write.")
 @click.option("--by", metavar="NAME", help="Group the curves by this hyperparameter when the report is opened.")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from .group import JSON, console_for, main, print_json
+from .group import JSON, console_for, examples, main, print_json
 from .ls import warn
 
 
-@main.command()
+@main.command(epilog=examples("hpdash show quickstart/3", "hpdash show run_1 --logdir logs --json"))
 @click.argument("run")
 @click.option("--logdir", default="logs", show_default=True, type=click.Path(path_type=Path), help="The logs root.")
 @JSON

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from .group import JSON, console_for, main, print_json
+from .group import JSON, console_for, examples, main, print_json
 
 SWEEP_FILE = click.argument("file", type=click.Path(path_type=Path))
 SET = click.option(
@@ -18,7 +18,11 @@ SET = click.option(
 )
 
 
-@main.command()
+@main.command(
+    epilog=examples(
+        "hpdash sweep sweeps/quickstart.toml", "hpdash sweep sweeps/quickstart.toml --set train.epochs=3 --workers 2"
+    )
+)
 @SWEEP_FILE
 @SET
 @JSON
@@ -94,7 +98,7 @@ def sweep(
     sys.exit(outcome.exit_code)
 
 
-@main.command()
+@main.command(epilog=examples("hpdash check sweeps/quickstart.toml"))
 @SWEEP_FILE
 @SET
 @JSON

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from .group import JSON, console_for, main, print_json
+from .group import JSON, console_for, examples, main, print_json
 from .ls import LOGDIR
 
 
-@main.command()
+@main.command(epilog=examples("hpdash verify logs"))
 @LOGDIR
 @JSON
 @click.pass_context

@@ -45,9 +45,10 @@ def spec_of(loop: str, what: str = "", **log: Any) -> TrialSpec:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a folder with the README's loop, the loops that ship, and those of this module."""
+    """Make a folder with the loop of the documents, the loops that ship, and those of this module."""
     folder = tmp_path_factory.mktemp("loops")
-    (loop,) = re.findall(r"```python\n(.*?def run\(trial\).*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    document = (ROOT / "hpdash" / "training" / "README.md").read_text(encoding="utf-8")
+    (loop,) = (block for block in re.findall(r"```python\n(.*?)```", document, re.DOTALL) if "def run(trial)" in block)
     (folder / "readme_loop.py").write_text(loop)
     for path in (ROOT / "sweeps" / "levels.py", Path(__file__)):
         shutil.copy(path, folder)

@@ -1,0 +1,107 @@
+"""The documents that are generated from the code: `python tests/references.py` writes them, `--check` compares them.
+
+hpdash/spec/README.md has every key of a sweep file, hpdash/cli/README.md every command and option.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from hpdash import cli
+from hpdash.spec import SETTINGS
+
+ROOT = Path(__file__).parents[1]
+KEYS = """\
+# Every key of a sweep file
+
+This reference is for people who write a sweep file. `python tests/references.py` generates it from `tables.py`; `hpdash check FILE` checks a file against the same table. [README.md](../../README.md) shows a first sweep file, [search/README.md](../search/README.md) explains searches and pruning.
+
+`[hparams]` varies keys of `[model]`, `[train]` and `[data]`: a list of values, or `{ min = …, max = … }`. A `[[trial]]` table gives one trial's settings. A `[[require]]` table is a condition that settings have to meet.
+
+"""  # noqa: E501  a line of Markdown is a paragraph
+COMMANDS = """\
+# Every command and option
+
+This reference is for people who use the `hpdash` command. `python tests/references.py` generates it from the commands' own help. Every command takes `-h` and `--help`. [api/README.md](../api/README.md) shows what the reading commands print.
+
+Exit codes: 0 all is well; 1 a trial failed, or `verify` found damage; 2 invalid input; 3 another driver is running the sweep; 4 the environment is at fault (disk, permission, data, workers); 130 after Ctrl-C and 143 after SIGTERM.
+
+"""  # noqa: E501
+
+
+def keys() -> str:
+    """Return the reference of the sweep file's keys in Markdown: a table for each of its tables."""
+    return KEYS + "\n".join(line for table in SETTINGS for line in _key_lines(table))
+
+
+def _key_lines(table: str) -> Iterator[str]:
+    yield from (f"## [{table}]", "", "| key | what it is | takes | default |", "| --- | --- | --- | --- |")
+    for setting in SETTINGS[table].values():
+        default = f"`{setting.default_text}`" if setting.default_text else ""
+        yield _row(f"`{table}.{setting.name}`", setting.description, setting.expected, default)
+    yield ""
+
+
+def commands() -> str:
+    """Return the reference of the commands in Markdown: a heading, the help and the options of each."""
+    found = [(f"hpdash {name}", command) for name, command in cli.main.commands.items()]
+    for name, command in list(found):
+        if isinstance(command, click.Group):
+            found += [(f"{name} {inner}", each) for inner, each in command.commands.items()]
+    return COMMANDS + "\n".join(line for name, command in sorted(found) for line in _command_lines(name, command))
+
+
+def _command_lines(name: str, command: click.Command) -> Iterator[str]:
+    arguments = [_metavar(each) for each in command.params if isinstance(each, click.Argument)]
+    yield from (f"## {' '.join([name, *arguments])}", "", " ".join((command.help or "").split()), "")
+    options = [each for each in command.params if isinstance(each, click.Option)]
+    if options:
+        yield from ("| option | what it does | default |", "| --- | --- | --- |")
+        for option in options:
+            takes = "" if option.is_flag else f" {_metavar(option)}"
+            default = f"`{option.default}`" if option.show_default and not option.is_flag else ""
+            yield _row(f"`{', '.join(option.opts)}{takes}`", option.help or "", default)
+        yield ""
+    lines = (command.epilog or "").splitlines()[2:]
+    yield from ("```sh", *(line.strip() for line in lines), "```", "")
+
+
+def _metavar(parameter: click.Parameter) -> str:
+    """Return what stands for a parameter's value; `make_metavar` differs between versions of click."""
+    if isinstance(parameter, click.Argument):
+        name = (parameter.name or "").upper()
+        return name if parameter.required else f"[{name}]" + ("..." if parameter.nargs < 0 else "")
+    if isinstance(parameter.type, click.Choice):
+        return f"[{'|'.join(map(str, parameter.type.choices))}]"
+    return parameter.metavar or parameter.type.name.split()[0].upper()
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+DOCUMENTS = {"hpdash/spec/README.md": keys, "hpdash/cli/README.md": commands}
+
+
+def main() -> int:
+    """Write the documents, or with `--check` return 1 if one is out of date."""
+    stale = [name for name, make in DOCUMENTS.items() if not _is_current(name, make())]
+    if "--check" not in sys.argv:
+        for name in stale:
+            (ROOT / name).write_text(DOCUMENTS[name](), encoding="utf-8")
+    for name in stale:
+        print(f"{name} {'is out of date: python tests/references.py' if '--check' in sys.argv else 'written'}")  # noqa: T201
+    return int(bool(stale) and "--check" in sys.argv)
+
+
+def _is_current(name: str, text: str) -> bool:
+    path = ROOT / name
+    return path.is_file() and path.read_text(encoding="utf-8") == text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
