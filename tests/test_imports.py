@@ -139,7 +139,7 @@ def calls(source: str) -> set[str]:
 
 @pytest.mark.parametrize("name", sorted(name for name in sources() if name.split(".")[0] != "cli"))
 def test_only_the_command_line_prints(name: str) -> None:
-    """No module but cli.py prints, makes a console or imports click."""
+    """No module outside the package `cli` prints, makes a console or imports click."""
     source = sources()[name]
     assert not calls(source) & {"print", "Console", "sys.exit", "sys.stdout.write", "sys.stderr.write"}
     assert "click" not in top_names(ast.parse(source))

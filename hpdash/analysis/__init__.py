@@ -1,1 +1,4 @@
-"""What runs say, as numbers: the one maths of terminal, report and tab. numpy only, nothing read, nothing drawn."""
+"""What runs say, as numbers: the computations that the terminal, the report and the Weights tab share.
+
+Nothing here draws or writes anything.
+"""

@@ -19,7 +19,7 @@ from .layouts import Layouts
 _PAYS = 64 << 20  # bytes per helper: several times what a process reads while a helper starts
 _BATCH = 2 << 20  # bytes of event files in a batch
 _AHEAD = 2  # batches that a helper has at a time, so that it never waits for the next
-_PROGRAM = "import sys; sys.path[:] = {path!r}; from hpdash.reader.helpers import serve; serve({pipe})"
+_PROGRAM = "import sys; sys.path[:] = {path!r}; from hpdash.reader.processes import serve; serve({pipe})"
 
 Batch = list[str]
 

@@ -1,4 +1,4 @@
-"""Every key of the sweep file: its type, default and meaning; the README's table of keys is generated from here."""
+"""Every key of the sweep file: its type, default and meaning; the reference of keys is generated from here."""
 
 from __future__ import annotations
 
@@ -264,7 +264,7 @@ class Setting:
 
     @property
     def default_text(self) -> str:
-        """The default as the README shows it; empty if there is none, or if the description gives it."""
+        """The default as the reference of keys shows it; empty if there is none, or if the description gives it."""
         if self.name in DEPENDENT:
             by_value = {key: value for key, value in DEPENDENT[self.name][1].items() if value is not None}
             return ", ".join(f"{json.dumps(value)} ({key})" for key, value in by_value.items())
