@@ -14,6 +14,7 @@ from ..data import Dataset
 from ..errors import BackendError
 from ..system.versions import versions
 from ..training.trainer import Trainer
+from .cluster import Cluster
 from .remote import Mailbox, Order
 from .scratch import Scratch
 from .worker import Setup, serve
@@ -77,3 +78,14 @@ class Actor:
     def leave(self) -> None:
         """Delete this actor's temporary folder on its machine."""
         self._scratch.delete()
+
+
+def actor_class(ray: Any, cluster: Cluster, setup: Setup) -> Any:
+    """Return the class of Ray actors for workers, with what each needs of the cluster; `ray` is the module."""
+    for method, group in {"order": "orders", "arrived": "orders", "leave": "orders", "news": "news"}.items():
+        ray.method(concurrency_group=group)(getattr(Actor, method))
+    return ray.remote(
+        num_cpus=cluster.cpus, num_gpus=cluster.gpus, scheduling_strategy="SPREAD",
+        max_restarts=0, max_task_retries=-1, concurrency_groups={"orders": 1, "news": 1},
+        runtime_env={"env_vars": setup.environment},
+    )(Actor)  # fmt: skip

@@ -61,14 +61,14 @@ class _Graph:
 class Queue:
     """The tasks still to run, handed out so that trials of one graph go to the worker that has compiled it.
 
-    If no task is waiting, `has_next` calls `more`, which may put tasks that depend on the results so far.
+    If no task is waiting, `fill` calls `more`, which may put tasks that depend on the results so far.
     """
 
     def __init__(self, tasks: Iterable[Task], more: Callable[[], None] = lambda: None) -> None:
         self._more = more
         self._graphs: dict[str, _Graph] = {}
         self._ranks: list[tuple[tuple[bool, int, int], str]] = []  # a heap; outdated ranks stay until they are on top
-        self._places = count()
+        self._indices = count()
         self._waiting = 0
         for task in tasks:
             self.put(task)
@@ -76,16 +76,15 @@ class Queue:
     def __len__(self) -> int:
         return self._waiting
 
-    def has_next(self) -> bool:
-        """Return whether there is a task to take now; if none is waiting, call `more` first."""
+    def fill(self) -> None:
+        """Call `more` if no task is waiting."""
         if not self._waiting:
             self._more()
-        return self._waiting > 0
 
     def put(self, task: Task) -> None:
         """Add a task at the end of the queue."""
         graph = self._graphs.setdefault(task.spec.graph_key, _Graph())
-        graph.tasks.append((next(self._places), task))
+        graph.tasks.append((next(self._indices), task))
         graph.work += _work(task)
         self._waiting += 1
         heappush(self._ranks, (graph.rank, task.spec.graph_key))

@@ -69,14 +69,16 @@ class LocalBackend:
             for worker in busy:
                 if any(handle in ready for handle in worker.handles):
                     yield from self._listen(worker)
-                if worker.task is not None and worker.overdue(min(now - before, LONGEST_TICK), self._timeout):
+                worker.advance(min(now - before, LONGEST_TICK))
+                if worker.task is not None and worker.is_overdue(self._timeout):
                     yield self._end(worker, TrialState.TIMED_OUT, worker.lateness(self._timeout))
 
     def _hand_out(self, queue: Queue) -> Iterator[Event]:
         if self._stopping:
             return
         for number in [number for number, worker in enumerate(self._workers) if worker.task is None]:
-            if not queue.has_next():
+            queue.fill()
+            if not queue:
                 return
             if not self._workers[number].process.is_alive():
                 self._replace(self._workers[number])

@@ -15,7 +15,7 @@ from .. import data
 from ..data import Dataset
 from ..errors import BackendError, HpdashError, LogdirError
 from ..records import Ended, Event, Notice, Started, TrialResult, TrialState
-from .actor import Actor, Arrived
+from .actor import Arrived, actor_class
 from .base import Queue, Task
 from .cluster import Cluster, connect
 from .ray_worker import RayWorker, cause_of_death, different_versions
@@ -67,16 +67,7 @@ class RayBackend:
             self.close()
             hint = "Use lower --cpus or --gpus. If the cluster scales up on demand, give a number of --workers."
             raise BackendError(f"the cluster has no room for a worker, which needs {cluster.needs}. {hint}")
-        self._actor = self._actor_class()
-
-    def _actor_class(self) -> Any:
-        for method, group in {"order": "orders", "arrived": "orders", "leave": "orders", "news": "news"}.items():
-            self._ray.method(concurrency_group=group)(getattr(Actor, method))
-        return self._ray.remote(
-            num_cpus=self._cluster.cpus, num_gpus=self._cluster.gpus, scheduling_strategy="SPREAD",
-            max_restarts=0, max_task_retries=-1, concurrency_groups={"orders": 1, "news": 1},
-            runtime_env={"env_vars": self._setup.environment},
-        )(Actor)  # fmt: skip
+        self._actor = actor_class(self._ray, cluster, setup)
 
     def _look(self) -> None:
         """Check every `LOOK_SECONDS` whether the cluster answers, and update how many workers it has room for.
@@ -111,7 +102,7 @@ class RayBackend:
             self._begin_workers(queue)
             yield from self._hand_out(queue)
             busy = [worker for worker in self._workers.values() if worker.task is not None]
-            if not busy and (self._stopping or not queue.has_next()):
+            if not busy and not self._fill(queue):
                 return
             awaited = {worker.awaited: worker for worker in self._workers.values() if worker.awaited is not None}
             ready = self._first(list(awaited))
@@ -121,8 +112,16 @@ class RayBackend:
             for reference in ready:
                 yield from self._listen(awaited[reference])
             for worker in busy:
-                if worker.task is not None and worker.overdue(min(now - before, LONGEST_TICK), self._timeout):
+                worker.advance(min(now - before, LONGEST_TICK))
+                if worker.task is not None and worker.is_overdue(self._timeout):
                     yield self._end(worker, TrialState.TIMED_OUT, worker.lateness(self._timeout))
+
+    def _fill(self, queue: Queue) -> bool:
+        """Fill the queue unless the sweep stops, and return whether there is a task to start."""
+        if self._stopping:
+            return False
+        queue.fill()
+        return bool(queue)
 
     def _first(self, references: list[Any]) -> list[Any]:
         """Wait up to `POLL_SECONDS` for the first answer, and return all references that are ready by then."""
@@ -150,7 +149,7 @@ class RayBackend:
         """
         self._look()
         busy = sum(worker.task is not None for worker in self._workers.values())
-        if self._stopping or len(self._workers) >= self.room or not queue.has_next() or time.monotonic() < self._pause:
+        if len(self._workers) >= self.room or time.monotonic() < self._pause or not self._fill(queue):
             return
         for _ in range(min(self.room, 2 * busy + len(queue)) - len(self._workers)):
             number, self._begun = self._begun, self._begun + 1
@@ -159,7 +158,7 @@ class RayBackend:
 
     def _hand_out(self, queue: Queue) -> Iterator[Event]:
         for worker in [worker for worker in self._workers.values() if worker.is_idle]:
-            if self._stopping or not queue.has_next():
+            if not self._fill(queue):
                 return
             if worker.outgrown:
                 self._drop(worker)

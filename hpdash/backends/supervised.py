@@ -59,13 +59,16 @@ class Supervised:
         self.task, self._peak = None, report.peak_memory
         self._first_peak = self._first_peak or report.peak_memory
 
-    def overdue(self, tick: float, timeout: float) -> bool:
-        """Add `tick` seconds to the attempt, and return whether it has taken more than `timeout` seconds.
+    def advance(self, seconds: float) -> None:
+        """Add to the time that the attempt has taken, and to the time since the worker's last message."""
+        self._elapsed += seconds
+        self._silent += seconds
+
+    def is_overdue(self, timeout: float) -> bool:
+        """Return whether the attempt has taken more than `timeout` seconds.
 
         Until the first progress, the worker's start gets `LONGEST_START` seconds more.
         """
-        self._elapsed += tick
-        self._silent += tick
         return self._elapsed > (timeout if self._last else timeout + LONGEST_START)
 
     def lateness(self, timeout: float) -> str:

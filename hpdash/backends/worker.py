@@ -99,7 +99,7 @@ class LinkHost:
         """
         return self._stopped or self._link.poll()
 
-    def goes_on(self, reached: Reached) -> bool:
+    def ask_to_go_on(self, reached: Reached) -> bool:
         """Ask the driver whether the trial goes on after a rung.
 
         If the answer is that the sweep stops, return True: the trial then stops because `stopping` is true.

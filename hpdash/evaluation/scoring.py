@@ -23,8 +23,8 @@ from ..logs import kept_weights
 from ..logs.layout import VALIDATION
 from ..logs.npz import Array
 from ..records import TrialSpec
+from ..training.session import Loaded
 from ..training.trainer import engine_data
-from ..training.trial import Loaded
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine

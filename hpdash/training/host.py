@@ -32,7 +32,7 @@ class Host(Protocol):
     def notice(self, text: str) -> None:
         """Pass on a message for the user."""
 
-    def goes_on(self, reached: Reached) -> bool:
+    def ask_to_go_on(self, reached: Reached) -> bool:
         """Return whether a trial goes on after a rung; waits for the driver's answer.
 
         If the sweep stops meanwhile, return True: the trial is not pruned, and `stopping` ends it.

@@ -24,7 +24,7 @@ from ..logs import layout
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
-    from .trial import Trial
+    from .session import Session
 
 NEAR_END = 0.05  # share of a bounded activation's range: outputs this near to an end are saturated
 RECTIFIERS = ("relu", "relu6")
@@ -36,7 +36,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Series:
     """Write a trial's series; the engine must hold the weights of the epoch that is written."""
 
-    def __init__(self, trial: Trial, engine: Engine) -> None:
+    def __init__(self, trial: Session, engine: Engine) -> None:
         log = trial.settings["log"]
         self._trial, self._engine = trial, engine
         self._every, self._wanted = log["histograms"], log["series"]

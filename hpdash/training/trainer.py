@@ -26,7 +26,8 @@ from ..system.versions import versions
 from .diagnosis import blame, explain, loss_name
 from .host import Diverged, Host, Interrupted, Pruned
 from .layer_series import Series
-from .trial import Loaded, Trial
+from .session import Loaded, Session
+from .trial import Trial
 
 if TYPE_CHECKING:
     from ..engine.callbacks import BetweenEpochs
@@ -93,9 +94,9 @@ class Trainer:
 
     def _attempt(self, spec: TrialSpec, writer: RunWriter, host: Host, keeper: Keeper) -> TrialResult:
         facts: dict[str, Any] = {}
-        trial: Trial | None = None
+        trial: Session | None = None
         try:
-            trial = Trial(spec, self._load(spec.settings["data"]), writer, host, keeper)
+            trial = Session(spec, self._load(spec.settings["data"]), writer, host, keeper)
             self._train(trial, facts)
             state = TrialState.FINISHED
         except Interrupted:
@@ -140,7 +141,7 @@ class Trainer:
             self._data = key, (dataset, split, data.scaling(dataset, split, settings))
         return self._data[1]
 
-    def _train(self, trial: Trial, facts: dict[str, Any]) -> None:
+    def _train(self, trial: Session, facts: dict[str, Any]) -> None:
         loop = own_loop(trial.settings["train"])
         if loop is not None:
             _run_own(load_function(loop, self.folder), trial)
@@ -163,7 +164,7 @@ class Trainer:
         series.begin(trial.epoch)
         begin = time.monotonic()
         try:
-            for epoch, logs in engine.fit(trial.seed, trial.epochs, callbacks, trial.tick, trial.epoch):
+            for epoch, logs in engine.fit(trial.spec.seed, trial.epochs, callbacks, trial.tick, trial.epoch):
                 begin = _log_epoch(trial, engine, series, epoch, logs, begin)
         except Exception as error:
             explain(error, engine.model, trial.dataset)
@@ -174,7 +175,7 @@ class Trainer:
                 facts["xla_reason"] = engine.compilation.reason or None
                 self._keep(key, engine)
 
-    def _engine(self, trial: Trial) -> tuple[Engine, bool]:
+    def _engine(self, trial: Session) -> tuple[Engine, bool]:
         """Return an engine with the trial's initial values, and whether it reuses a compiled graph."""
         from ..engine.engine import Engine  # noqa: PLC0415  imports TensorFlow, which a user's loop may not need
 
@@ -195,13 +196,15 @@ class Trainer:
             explain(error, fresh, trial.dataset)
             raise
 
-    def _build(self, trial: Trial) -> Any:
+    def _build(self, trial: Session) -> Any:
         from ..engine import models  # noqa: PLC0415  imports TensorFlow, which a user's loop may not need
 
         shape = trial.dataset.x_train.shape[1:]
-        return models.build(trial.settings, self.folder, shape, trial.classes, trial.seed, trial.spec.takes)
+        return models.build(
+            trial.settings, self.folder, shape, trial.dataset.classes, trial.spec.seed, trial.spec.takes
+        )
 
-    def _is_shared(self, trial: Trial, kept: Engine, fresh: Any) -> bool:
+    def _is_shared(self, trial: Session, kept: Engine, fresh: Any) -> bool:
         """Return whether trials with the graph key of a kept engine may share its graph.
 
         The built-in MLP always shares. For another builder, the second model of a key decides: if its graph has other
@@ -224,7 +227,7 @@ class Trainer:
             self._graphs.popitem(last=False)
 
 
-def _between_epochs(trial: Trial, engine: Engine) -> BetweenEpochs | None:
+def _between_epochs(trial: Session, engine: Engine) -> BetweenEpochs | None:
     """Return the callbacks that run between a trial's epochs, None if it has no schedule and no early stopping."""
     train, spec = trial.settings["train"], trial.spec
     if not (train["schedule"] or train["patience"]):
@@ -234,7 +237,7 @@ def _between_epochs(trial: Trial, engine: Engine) -> BetweenEpochs | None:
     return BetweenEpochs(train, spec.objective, spec.goal, float(engine.model.optimizer.learning_rate))
 
 
-def _run_own(loop: Callable[[Trial], object], trial: Trial) -> None:
+def _run_own(loop: Callable[[Trial], object], trial: Session) -> None:
     """Run a user's training loop; raise Interrupted if it returns early because the sweep stops.
 
     If Keras has been imported, its automatic names and its seeds are reset first, as before a model is built.
@@ -242,11 +245,11 @@ def _run_own(loop: Callable[[Trial], object], trial: Trial) -> None:
     if "keras" in sys.modules:
         from ..engine import models  # noqa: PLC0415  imports TensorFlow, which a user's loop may not need
 
-        models.begin(trial.seed)
-    loop(trial)
+        models.begin(trial.spec.seed)
+    loop(Trial(trial))
     if unread := trial.unread():
         trial.host.notice(f"the training loop does not read {', '.join(unread)}, which the sweep varies")
-    if trial.should_stop and trial.epoch < trial.epochs:
+    if trial.host.stopping and trial.epoch < trial.epochs:
         raise Interrupted
 
 
@@ -280,7 +283,7 @@ def engine_data(loaded: Loaded) -> EngineData:
 
 
 def _log_epoch(
-    trial: Trial, engine: Engine, series: Series, epoch: int, logs: Mapping[str, float], begin: float
+    trial: Session, engine: Engine, series: Series, epoch: int, logs: Mapping[str, float], begin: float
 ) -> float:
     now = time.monotonic()
     trial.scalar(layout.time_tag("epoch"), now - begin, epoch)

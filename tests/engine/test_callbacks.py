@@ -61,7 +61,7 @@ class Host:
         """Fail: nothing is to be said."""
         raise AssertionError(text)
 
-    def goes_on(self, reached: Reached) -> bool:
+    def ask_to_go_on(self, reached: Reached) -> bool:
         """Let every trial go on."""
         return True
 

@@ -112,7 +112,7 @@ class Host:
     def notice(self, _: str) -> None:
         """Nobody listens."""
 
-    def goes_on(self, _: Reached) -> bool:
+    def ask_to_go_on(self, _: Reached) -> bool:
         """Nobody prunes."""
         return True
 

@@ -21,6 +21,7 @@ from hpdash.records import Progress
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
 from hpdash.training.host import Diverged, Interrupted
+from hpdash.training.session import Session
 from hpdash.training.trial import Trial
 
 
@@ -79,7 +80,8 @@ def trial(
     loaded = dataset, split, data.scaling(dataset, split, spec.settings["data"])
     writer, host = Written(), Told()
     keeper = Keeper(writer, spec.settings["log"], kept, 0.0)  # type: ignore[arg-type]  # a stand-in
-    return Trial(spec, loaded, writer, host, keeper), writer, host  # type: ignore[arg-type]  # a stand-in
+    session = Session(spec, loaded, writer, host, keeper)  # type: ignore[arg-type]  # a stand-in
+    return Trial(session), writer, host
 
 
 def test_what_a_loop_is_set_to() -> None:

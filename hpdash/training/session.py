@@ -1,0 +1,174 @@
+"""One trial while it trains: what it writes, its last and best metrics, its checkpoints, and when it has to stop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from ..data import Dataset, Scaling, Split
+from ..errors import MetricError, Problem, TrialError
+from ..histograms.histogram import Histogram
+from ..logs import layout, outline, text_tab
+from ..logs.checkpoint import Keeper
+from ..logs.writer import RunWriter
+from ..records import Progress, Reached, TrialSpec
+from .host import Diverged, Host, Interrupted, Pruned
+
+VALIDATION = "validation/"
+Array = np.ndarray[Any, np.dtype[Any]]
+Loaded = tuple[Dataset, Split, Scaling]
+
+
+class Session:
+    """One attempt at a trial; `hpdash.Trial` shows a part of it to a training loop.
+
+    `epoch` is the number of finished epochs. At the start it is above 0 only if the trial resumes from a checkpoint.
+    `read` has the names of the settings that a custom training loop has read.
+    """
+
+    def __init__(self, spec: TrialSpec, loaded: Loaded, writer: RunWriter, host: Host, keeper: Keeper) -> None:
+        self.spec, self.host = spec, host
+        self.dataset, self.split, self.scaling = loaded
+        self._writer, self._keeper = writer, keeper
+        self._save: Callable[[], Mapping[str, Any]] | None = None
+        self.read: set[str] = set()
+        kept = keeper.kept
+        self.epoch: int = kept.epoch if kept else 0
+        self.metrics: Mapping[str, float] = kept.metrics if kept else {}
+        self.best: Mapping[str, float] = kept.best if kept else {}
+        self.best_epoch: int | None = kept.best_epoch if kept else None
+
+    @property
+    def settings(self) -> Mapping[str, Mapping[str, Any]]:
+        """The resolved tables "data", "model", "train" and "log"."""
+        return self.spec.settings
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs the trial is set to train."""
+        return int(self.spec.settings["train"]["epochs"])
+
+    def unread(self) -> list[str]:
+        """Return the swept settings that a custom training loop has not read, which therefore changed nothing.
+
+        Settings of [data] count as read because they change the data, and `loop` because it chooses the loop.
+        """
+        used = {*self.read, *self.spec.settings["data"], "loop"}
+        return [name for name in self.spec.swept if name not in used]
+
+    def scalar(self, tag: str, value: float, step: int) -> None:
+        """Write one point of a series, as `Trial.scalar` says."""
+        name = tag.removeprefix(VALIDATION)
+        self._writer.scalar(name, float(value), step, validation=name != tag)
+
+    def histogram(self, tag: str, values: Array, step: int) -> None:
+        """Write a distribution, as `Trial.histogram` says."""
+        histogram = Histogram.of(np.asarray(values))
+        self._writer.histogram(tag, histogram, step)
+        if histogram.nonfinite:
+            self._writer.scalar(layout.nonfinite_tag(tag), histogram.nonfinite / np.size(values), step)
+
+    def checkpoint(self, save: Callable[[], Mapping[str, Any]]) -> Mapping[str, Array] | None:
+        """Make the trial resumable, as `Trial.checkpoint` says."""
+        self._save = save
+        if self._ask_if_pruned():  # the worker may have died after the checkpoint and before the trial ended
+            raise Pruned
+        return self._keeper.kept.arrays if self._keeper.kept else None
+
+    def describe(self, model: Any) -> None:
+        """Show a built Keras model, as `Trial.describe` says."""
+        if self.epoch:
+            return
+        layers, graph = outline.layers_of(model), outline.graph_of(model)
+        outline.write(self._writer.folder, layers)
+        self._writer.text(layout.MODEL_TEXT, text_tab.model(layers))
+        if graph is not None:
+            self._writer.graph(graph)
+
+    def keep_weights(self, source: Callable[[], Iterable[tuple[str, Array]]]) -> None:
+        """Keep weights in the run folder, as `Trial.keep_weights` says."""
+        self._keeper.keep_weights(source)
+
+    def tick(self, fraction: float, phase: str = "training") -> None:
+        """Report progress within an epoch, as `Trial.tick` says."""
+        self._tell(fraction, phase)
+        if self.host.stopping and not self._save:
+            raise Interrupted
+
+    def _tell(self, fraction: float, phase: str = "training") -> None:
+        self.host.progress(Progress(self.spec.number, self.epoch, self.epochs, fraction, self.metrics, phase))
+
+    def report(self, epoch: int, **metrics: float) -> None:
+        """Finish an epoch, as `Trial.report` says."""
+        if epoch <= self.epoch:
+            hint = "Start the loop at trial.epoch + 1. If the trial's state is lost, --retry-failed starts it over."
+            raise TrialError(f"report: expected an epoch after {self.epoch}, found {epoch}. {hint}")
+        named = {_metric_name(name): float(value) for name, value in metrics.items()}
+        self.require(named)
+        for name, value in named.items():
+            base = name.removeprefix(VALIDATION)
+            self._writer.scalar(layout.epoch_tag(base), value, epoch, validation=base != name)
+        self.epoch, self.metrics = epoch, named
+        self._keep_best()
+        self._writer.flush()
+        if not all(math.isfinite(value) for name, value in named.items() if name.removeprefix(VALIDATION) == "loss"):
+            raise Diverged
+        if epoch < self.epochs:
+            self._between_epochs(epoch)
+
+    def _between_epochs(self, epoch: int) -> None:
+        """Keep a checkpoint if one is due or the trial has to stop; raise Pruned or Interrupted if it has to stop."""
+        pruned = self._ask_if_pruned()
+        stopping = self.host.stopping
+        if self._save and (pruned or stopping or self._keeper.due(epoch)):
+            self._keeper.keep(epoch, self.metrics, self.best, self.best_epoch, self._save())
+        self._tell(0.0)
+        if pruned:
+            raise Pruned
+        if stopping:
+            raise Interrupted
+
+    def _ask_if_pruned(self) -> bool:
+        """Return whether the trial is pruned now; at a rung, ask the driver and wait for its answer."""
+        if self.epoch not in self.spec.rungs:
+            return False
+        return not self.host.ask_to_go_on(Reached(self.spec.number, self.epoch, self.metrics[self.spec.watch]))
+
+    def _keep_best(self) -> None:
+        objective, goal = self.spec.objective, self.spec.goal
+        value, best = self.metrics[objective], self.best.get(objective)
+        better = best is None or goal.better(value, best)
+        if better and math.isfinite(value):
+            self.best, self.best_epoch = self.metrics, self.epoch
+            if self._keeper.weights:
+                self._keeper.weights.after_best(self.epoch)
+
+    def require(self, metrics: Collection[str]) -> None:
+        """Raise MetricError unless `metrics` has the objective and, if the trial has rungs, the watched metric."""
+        asked = {"sweep.objective": self.spec.objective} | ({"prune.watch": self.spec.watch} if self.spec.rungs else {})
+        for key, metric in asked.items():
+            if metric not in metrics:
+                near = get_close_matches(metric, metrics, n=1)
+                hint = f"Did you mean {near[0]!r}?" if near else ""
+                raise MetricError(str(Problem(key, f"one of {', '.join(metrics)}", metric, hint)))
+
+    def write_best(self) -> None:
+        """Write the best epoch and its metrics once, because the HParams table shows only last values."""
+        if self.best_epoch is None:
+            return
+        prefix = VALIDATION if self.spec.objective.startswith(VALIDATION) else ""
+        for name, value in self.best.items():
+            if name.startswith(VALIDATION) == bool(prefix) and name != layout.LEARNING_RATE:
+                self._writer.scalar(layout.best_tag(name.removeprefix(prefix)), value, self.epoch)
+        self._writer.scalar(layout.BEST_EPOCH, float(self.best_epoch), self.epoch)
+
+
+def _metric_name(keyword: str) -> str:
+    for prefix in ("validation_", "val_"):
+        if keyword.startswith(prefix):
+            return VALIDATION + keyword.removeprefix(prefix)
+    return keyword
