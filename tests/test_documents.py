@@ -71,8 +71,9 @@ def command_lines() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(("document", "line"), sorted(set(command_lines())))
 def test_every_command_line_is_one(document: str, line: str) -> None:
     """Every `hpdash` line in a document names a command, and options that the command has."""
-    words = shlex.split(line.partition(" && ")[0].partition(" | ")[0].partition(" > ")[0], comments=True)
+    words = shlex.split(line, comments=True)
     words = words[words.index("hpdash") + 1 :]
+    words = words[: next((index for index, word in enumerate(words) if word in ("&&", "|", ">", "&")), None)]
     command: click.Command = cli.main
     while isinstance(command, click.Group) and words:
         command, words = command.commands[words[0]], words[1:]
