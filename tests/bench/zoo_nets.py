@@ -1,4 +1,4 @@
-"""The nets that `zoo.py` measures and `tests/engine/test_zoo_nets.py` checks: their data, their layers, their losses."""
+"""The nets that `zoo.py` measures and `test_zoo_nets.py` checks: their data, their layers, their losses."""
 
 from __future__ import annotations
 

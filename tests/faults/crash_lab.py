@@ -18,6 +18,8 @@ from dataclasses import astuple, dataclass
 from itertools import zip_longest
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+
 from deaths import DIED, Change, Point, in_fork, watch
 from driven import finished, journal_faults, series, session_ends, snapshot, trial_folder, values
 from own_process import install

@@ -17,8 +17,8 @@ from hpdash.backends.worker import Setup
 from hpdash.driver import runner
 from hpdash.records import Ended, Event, Progress, Reached, Started, TrialResult, TrialState
 from hpdash.spec.known import BuilderUse
+from hpdash.training.session import Session
 from hpdash.training.trainer import Trainer
-from hpdash.training.trial import Trial
 
 
 class Engine:
@@ -31,11 +31,11 @@ class Engine:
     reusable = False
     metrics = ("loss", "accuracy")
     compilation = SimpleNamespace(xla=False, reason="")
-    model = SimpleNamespace(optimizer=SimpleNamespace(learning_rate=0.1))
+    model = SimpleNamespace(loss="", optimizer=SimpleNamespace(learning_rate=0.1))
 
-    def __init__(self, trial: Trial, mended: bool) -> None:
-        self._fails, self._dies = trial.hparams["does"] == "fail" and not mended, trial.host.dies
-        self._weights = np.random.default_rng(trial.seed).normal(size=4)
+    def __init__(self, trial: Session, mended: bool) -> None:
+        self._fails, self._dies = trial.spec.hparams["does"] == "fail" and not mended, trial.host.dies
+        self._weights = np.random.default_rng(trial.spec.seed).normal(size=4)
 
     def fit(
         self, seed: int, epochs: int, _: list[Any], on_call: Callable[[float], None], initial_epoch: int

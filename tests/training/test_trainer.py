@@ -196,7 +196,7 @@ def loop(trial: Trial) -> None:
 
 def test_a_loop_of_ones_own_is_a_trial(tmp_path: Path) -> None:
     """It gets settings and scaled data, reports metrics, and its best epoch is kept."""
-    chosen = specs({"strength": [0.0, 1.0]}, train={"loop": "test_train:loop", "epochs": 2})
+    chosen = specs({"strength": [0.0, 1.0]}, train={"loop": "test_trainer:loop", "epochs": 2})
     none, full = (run(Trainer(HERE), spec, tmp_path) for spec in chosen)
     assert none.error is None, none.traceback
     assert full.metrics["validation/accuracy"] > none.metrics["validation/accuracy"]
