@@ -292,7 +292,7 @@ def test_a_sweep_ends_in_a_leaderboard(folder: Path) -> None:
 
 COLLECTS = """
 import gc, sys
-from hpdash import runner
+from hpdash.driver import runner
 from hpdash.__main__ import main
 
 runner.run_sweep = lambda *_: sys.exit(40 + gc.isenabled())

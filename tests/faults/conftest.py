@@ -1,12 +1,14 @@
-"""What several rows' tests hold their sweeps against."""
+"""What the tests of several faults need: a sweep that nothing disturbed, and a small file system."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from driven import long, run
 from once import once
+from small_disk import ROOM, as_root, size
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +20,13 @@ def unharmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert outcome.exit_code == 0
 
     return once(tmp_path_factory, "unharmed", make) / "logs" / "long"
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system of its own as the logs root."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    size(logs, ROOM)
+    yield logs
+    as_root("umount", "-l", str(logs))

@@ -25,7 +25,7 @@ from driven import (
     trial_folder,
     until,
 )  # fmt: skip
-from small_disk import CHECKPOINT_SIZE, ROOM, disk, large, size
+from small_disk import CHECKPOINT_SIZE, ROOM, large, size
 from tensorboard.plugins.hparams import api_pb2
 
 from hpdash.backends.cluster import Cluster

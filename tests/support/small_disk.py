@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from commands import own
 
-# One whose checkpoint is large.
-CHECKPOINT_SIZE = 400_000
-
-
+CHECKPOINT_SIZE = 400_000  # bytes
+# A training loop whose checkpoint is that large.
 LARGE = f"""
 import time
 import numpy as np
@@ -27,19 +24,7 @@ def behave(trial):
         trial.report(epoch, loss=1 / epoch, validation_accuracy=epoch / 4)
         time.sleep(0.5)  # so that a driver elsewhere has written it before the next
 """
-
-
 ROOM = 10 * 2**20
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small file system of its own as the logs root."""
-    logs = tmp_path / "logs"
-    logs.mkdir()
-    size(logs, ROOM)
-    yield logs
-    as_root("umount", "-l", str(logs))
 
 
 def size(logs: Path, most: int) -> None:
