@@ -37,7 +37,6 @@ from hpdash.records import Started, TrialState
 
 pytest.importorskip("ray", reason="ray is not installed")
 pytestmark = pytest.mark.timeout(600)
-__all__ = ["disk"]  # a fixture of row 8
 
 QUICKSTART = Path(__file__).parents[2] / "sweeps" / "quickstart.toml"
 # Training loops that see whether their process opens anything under a folder of logs; they find no files beside them.
