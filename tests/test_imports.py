@@ -19,7 +19,7 @@ from hpdash.histograms.histogram import Histogram
 from hpdash.logs.writer import RunWriter
 
 LAYERS = (  # a package imports from the layers before its own; its modules import each other without a cycle
-    {"errors", "goal", "histograms", "testset"},
+    {"errors", "facts", "goal", "histograms", "testset"},
     {"records", "system"},
     {"logs", "runs"},
     {"engine", "journal", "spec"},

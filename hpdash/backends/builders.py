@@ -12,8 +12,8 @@ from typing import Any
 
 from ..data import Dataset
 from ..errors import Problem, SpecError
+from ..facts import COMPILE_KEYS, OPTIMIZER_KEYS, BuilderUse
 from ..records import TrialSpec
-from ..spec.known import COMPILE_KEYS, OPTIMIZER_KEYS, BuilderUse
 from ..system.user_functions import load_function
 
 BY_DATA = ("input_shape", "classes")  # parameters whose arguments come from the data

@@ -21,8 +21,8 @@ from .. import data
 from ..data import Dataset
 from ..data.fetch import fetch as fetch_data
 from ..errors import BackendError, HpdashError
+from ..facts import Inputs
 from ..records import TrialSpec
-from ..spec.known import Inputs
 from ..system.signals import Signals, held_back, ignore
 from ..system.user_functions import load_function
 from .builders import Built, Usage, examine

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError, Problem
-from ..spec.known import WHOLE, Inputs
+from ..facts import WHOLE, Inputs
 
 Array = npt.NDArray[Any]
 _BLOCK = 1 << 20  # elements processed at once, so that the data are never copied as a whole

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..spec.known import Inputs
+from ..facts import Inputs
 from .arrays import MAXIMUM, NAMES, from_arrays
 from .dataset import Dataset, fault, inputs_of
 from .zipped import headers, names_in, read_npz

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..backends import estimate, probe
+from ..facts import WHOLE
 from ..records import TrialSpec, own_loop
 from ..spec import Sweep
-from ..spec.known import WHOLE
 
 
 def data_tables(specs: Sequence[TrialSpec]) -> list[Mapping[str, Any]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ..facts import Inputs
 from ..spec import Sweep
 from ..spec.keys import DATA_SETS, MLP
-from ..spec.known import Inputs
 from ..spec.objective import fitting
 
 INPUTS: Mapping[str, Inputs] = {  # a test compares them with the data

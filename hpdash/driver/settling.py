@@ -9,10 +9,10 @@ from typing import Any
 from ..backends.builders import Usage
 from ..backends.probe import Facts
 from ..errors import Problem, SpecError
+from ..facts import Known
 from ..records import TABLES, TrialSpec, default_metrics, own_loop
 from ..spec import Sweep
 from ..spec.faults import nearest
-from ..spec.known import Known
 from ..spec.objective import LOSS, VALIDATION, fitting
 from ..spec.tables import table_of
 

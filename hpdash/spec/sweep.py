@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Problem, SpecError
+from ..facts import NOTHING, WHOLE, BuilderUse, Known
 from ..goal import Goal
 from ..records import TABLES, own_loop
 from .defaults import resolve
 from .domains import Choice
 from .keys import is_reference
-from .known import NOTHING, WHOLE, BuilderUse, Known
 from .objective import Ranking
 from .pruning import Pruning
 from .requirements import Requirement

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LogdirError, SpecError
+from ..facts import NOTHING, Known
 from ..goal import Goal
 from ..logs import layout
 from ..logs.experiment import Column, Discrete, Interval, Metric, Sheet
 from ..records import Scalar, TrialSpec, caveats, shown
 from ..spec import Sweep
 from ..spec.domains import Choice
-from ..spec.known import NOTHING, Known
 from ..spec.objective import Ranking
 from ..system import disk
 from ..system.versions import versions

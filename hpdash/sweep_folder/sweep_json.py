@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..facts import OLD, Known
 from ..logs import layout
 from ..runs import Run
-from ..spec.known import OLD, Known
 from .provenance import Provenance
 
 SCHEMA = 1  # of `sweep.json` and the journal

@@ -29,7 +29,7 @@ from hpdash.data.archives import ARCHIVES, Archive, read_archive
 from hpdash.data.arrays import NAMES, from_arrays
 from hpdash.data.zipped import ALIGNMENT
 from hpdash.errors import DataError
-from hpdash.spec.known import WHOLE
+from hpdash.facts import WHOLE
 
 Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
 

@@ -15,8 +15,8 @@ from hpdash.backends.base import Queue
 from hpdash.backends.builders import Built
 from hpdash.backends.worker import Setup
 from hpdash.driver import runner
+from hpdash.facts import BuilderUse
 from hpdash.records import Ended, Event, Progress, Reached, Started, TrialResult, TrialState
-from hpdash.spec.known import BuilderUse
 from hpdash.training.session import Session
 from hpdash.training.trainer import Trainer
 

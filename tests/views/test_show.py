@@ -17,6 +17,7 @@ from made import foreign, series, trial
 from rich.console import Console
 
 from hpdash.errors import SpecError
+from hpdash.facts import NOTHING
 from hpdash.histograms.histogram import Histogram
 from hpdash.logs import layout
 from hpdash.logs.outline import Layer
@@ -24,7 +25,6 @@ from hpdash.records import TrialSpec, TrialState
 from hpdash.runs import Damage, HistogramSeries, Run
 from hpdash.search import trials
 from hpdash.spec import Sweep, parse_sweep
-from hpdash.spec.known import NOTHING
 from hpdash.sweep_folder.recipe import recipe
 from hpdash.sweep_folder.sweep_json import Kept, kept
 from hpdash.views.statistics import BARS, sparkline, statistics

@@ -9,10 +9,10 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ...facts import Inputs
 from ...records import TrialSpec, shown
 from ...spec import Sweep
 from ...spec.domains import Choice
-from ...spec.known import Inputs
 from ..text import duration, plain, setting, table
 
 if TYPE_CHECKING:
