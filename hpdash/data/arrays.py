@@ -65,9 +65,20 @@ def _numbers(where: str, value: Any) -> Array:
     if array is None:
         hint = "Models have a single input in hpdash: concatenate the arrays, or write your own training loop."
         raise fault(where, "one array", f"a {type(value).__name__} of {len(value)}", hint)
-    if array.dtype.kind not in "biuf":
-        raise fault(where, "an array of numbers", f"{array.dtype} of shape {array.shape}")
+    check_numbers(where, array.shape, array.dtype)
     return array
+
+
+def check_numbers(where: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Raise DataError unless an array of this shape and type holds numbers."""
+    if dtype.kind in "biuf" and shape:
+        return
+    found = f"{dtype} of shape {shape}"
+    if dtype.kind in "US":
+        raise fault(
+            where, "an array of numbers", f"text ({found})", "For labels, save the index of each in np.unique(y)."
+        )
+    raise fault(where, "an array of numbers", found, "Save it with a numeric dtype, such as float32 or int32.")
 
 
 def _float32(array: Array) -> Array:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
 from ..facts import Inputs
-from .arrays import MAXIMUM, NAMES, from_arrays
+from .arrays import MAXIMUM, NAMES, check_numbers, from_arrays
 from .dataset import Dataset, fault, inputs_of
 from .zipped import headers, names_in, read_npz
 
@@ -26,22 +25,19 @@ def load_npz(name: str, folder: Path) -> Dataset:
     if unused := [array for array in names_in(path) if array not in known]:
         hint = "Remove it from the file: hpdash would not use it."
         raise fault(f"{name}: {unused[0]}", f"only the arrays {', '.join(known)}", unused[0], hint)
-    return from_arrays(name, read_npz(path, known, _numbers_only))
+    return from_arrays(name, read_npz(path, known, lambda array, *form: check_numbers(f"{name}: {array}", *form)))
 
 
 def kinds(name: str, folder: Path) -> tuple[bool, Inputs] | None:
     """Return whether the labels of a `.npz` file are classes, and a description of its inputs.
 
-    Only the headers of the arrays are read. None if the file is missing or damaged, or lacks x or y.
+    Only the headers of the arrays are read. None if the file is missing or damaged, lacks x or y, or has text labels.
     """
     try:
         found = headers(folder / Path(name).expanduser(), (*NAMES, "x", "y"))
         (shape, dtype), (_, labels) = found.get("x_train") or found["x"], found.get("y_train") or found["y"]
     except (DataError, KeyError):
         return None
+    if labels.kind not in "biuf":
+        return None
     return labels.kind in "biu", inputs_of(shape[1:], MAXIMUM if dtype == np.uint8 else None)
-
-
-def _numbers_only(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    if dtype.kind not in "biuf" or not shape:
-        raise fault(name, "an array of numbers", f"{dtype} of shape {shape}")
