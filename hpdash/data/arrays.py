@@ -73,12 +73,8 @@ def check_numbers(where: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> N
     """Raise DataError unless an array of this shape and type holds numbers."""
     if dtype.kind in "biuf" and shape:
         return
-    found = f"{dtype} of shape {shape}"
-    if dtype.kind in "US":
-        raise fault(
-            where, "an array of numbers", f"text ({found})", "For labels, save the index of each in np.unique(y)."
-        )
-    raise fault(where, "an array of numbers", found, "Save it with a numeric dtype, such as float32 or int32.")
+    hint = "For labels, save the index of each in np.unique(y)." if dtype.kind in "US" else ""
+    raise fault(where, "an array of numbers", f"{dtype} of shape {shape}", hint)
 
 
 def _float32(array: Array) -> Array:

@@ -399,6 +399,7 @@ X, Y = np.zeros((4, 3)), np.arange(4)
         pytest.param({"x": X[:, 0], "y": Y}, "shape (4,)", id="no features"),
         pytest.param({"x": X + 1j, "y": Y}, "complex128", id="complex"),
         pytest.param({"x": np.full((4, 3), "a"), "y": Y}, "<U1", id="text"),
+        pytest.param({"x": X, "y": np.array(["cat", "dog"] * 2)}, "np.unique(y)", id="text labels"),
         pytest.param({"x": np.where(X == 0, np.nan, X), "y": Y}, "12 that are NaN or infinite", id="nan"),
         pytest.param({"x": X + 1e300, "y": Y}, "12 that are NaN or infinite", id="beyond float32"),
         pytest.param({"x": X, "y": [0.0, np.inf, 1.0, 2.0]}, "own: y_train: expected finite", id="infinite target"),
