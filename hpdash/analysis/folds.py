@@ -33,7 +33,9 @@ class Stat:
         finite = [value for value in values if math.isfinite(value)]
         if not finite:
             return None
-        return cls(float(np.mean(finite)), float(np.std(finite, ddof=1)) if finite[1:] else None, len(finite))
+        with np.errstate(over="ignore", invalid="ignore"):  # values near the largest float: the results are infinite
+            std = float(np.std(finite, ddof=1)) if finite[1:] else None
+            return cls(float(np.mean(finite)), std, len(finite))
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,8 @@ class Checked:
         found = "no damage"
         if damage:
             parts = [f"in {len(of_runs)} of {counted(self.runs, 'run')}"] * bool(of_runs)
-            parts += [f"outside the runs in {len(beside)} of {counted(self.sweeps, 'sweep')}"] * bool(beside)
+            among = f" in {len(beside)} of {counted(self.sweeps, 'sweep')}" if self.sweeps else ""
+            parts += [f"outside the runs{among}"] * bool(beside)
             paths = len({each.path for each in damage})
             found = f"damage in {counted(paths, 'file')} or folder{'s' * (paths != 1)}: {', and '.join(parts)}"
         looked_at = f"{counted(self.runs, 'run')}, {counted(self.files, 'event file')}, {self.bytes / 1e6:,.1f} MB read"

@@ -34,7 +34,9 @@ def setting(value: object) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as `4.2s`, `1:05` or `2:03:04`."""
+    """Return a duration as `4.2s`, `1:05` or `2:03:04`, or `?` if it is not finite, as in damaged logs."""
+    if not math.isfinite(seconds):
+        return "?"
     if round(seconds, 1) < 60:
         return f"{seconds:.1f}s"
     minutes, rest = divmod(round(seconds), 60)

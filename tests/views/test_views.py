@@ -191,7 +191,15 @@ def test_plain_is_printable_and_loses_nothing(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0.0s"), (59.94, "59.9s"), (59.96, "1:00"), (60, "1:00"), (119.7, "2:00"), (3599.9, "1:00:00")],
+    [
+        (0, "0.0s"),
+        (59.94, "59.9s"),
+        (59.96, "1:00"),
+        (60, "1:00"),
+        (119.7, "2:00"),
+        (3599.9, "1:00:00"),
+        (math.inf, "infs"),
+    ],
 )
 def test_durations(seconds: float, text: str) -> None:
     """A duration is rounded before it is split into hours, minutes and seconds."""
