@@ -33,6 +33,7 @@ def test_one_number_has_no_deviation_and_none_no_mean() -> None:
     """Below two numbers there is no deviation, without a finite one nothing."""
     assert Stat.of([3.0, math.nan]) == Stat(3.0, None, 1)
     assert Stat.of([math.inf, math.nan]) is None
+    assert Stat.of([1e308, 1.0]) == Stat(5e307, math.inf, 2)
 
 
 @pytest.mark.parametrize(
