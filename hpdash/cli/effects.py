@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .group import JSON, console_for, examples, main, print_json
+from .group import JSON, emit, examples, main
 from .ls import GOAL, LOGDIR, OBJECTIVE, WHERE, opened
 
 
@@ -19,9 +19,4 @@ def effects(logdir: Path, where: str | None, objective: str | None, goal: str | 
     from .. import api  # noqa: PLC0415
 
     found = api.effects(opened(logdir, objective=objective, goal=goal), where=where)
-    if as_json:
-        print_json(found.to_json())
-        return
-    console = console_for()
-    for part in found.render(console):
-        console.print(part)
+    emit(found, as_json)

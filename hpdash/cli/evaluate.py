@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .group import JSON, console_for, examples, main, print_json
+from .group import JSON, emit, examples, main
 from .ls import LOGDIR, warn
 
 
@@ -24,9 +24,4 @@ def evaluate(logdir: Path, sweep: str | None, top: int, again: bool, as_json: bo
 
     found = evaluation.evaluate(logdir, sweep=sweep, top=top, again=again)
     warn(found.warnings)
-    if as_json:
-        print_json(found.to_json())
-        return
-    console = console_for()
-    for part in found.render(console):
-        console.print(part, soft_wrap=True)
+    emit(found, as_json, soft_wrap=True)

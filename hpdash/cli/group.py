@@ -6,11 +6,12 @@ import errno
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from io import TextIOWrapper
-from typing import Any
+from typing import Any, Protocol
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from ..errors import HpdashError
 from ..records import visible
@@ -81,6 +82,29 @@ def console_for(stderr: bool = False) -> Console:
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
     write(f"{json_text(value)}\n".encode(errors="backslashreplace"))
+
+
+class Found(Protocol):
+    """What a reading command has found."""
+
+    def to_json(self) -> Any:
+        """Return it as JSON."""
+
+    def render(self, console: Console) -> Iterable[RenderableType]:
+        """Return it as it is printed."""
+
+
+def emit(found: Found, as_json: bool, soft_wrap: bool = False) -> None:
+    """Print what a command has found: as JSON, or drawn for the console.
+
+    With `soft_wrap`, long lines are left to the terminal to wrap, so that they can be copied whole.
+    """
+    if as_json:
+        print_json(found.to_json())
+        return
+    console = console_for()
+    for part in found.render(console):
+        console.print(part, soft_wrap=soft_wrap)
 
 
 def write(data: bytes) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .group import JSON, console_for, examples, main, print_json
+from .group import JSON, emit, examples, main
 from .ls import warn
 
 
@@ -20,9 +20,4 @@ def show(run: str, logdir: Path, as_json: bool) -> None:
 
     found = api.show(run, logdir)
     warn(found.warnings)
-    if as_json:
-        print_json(found.to_json())
-        return
-    console = console_for()
-    for part in found.render(console):
-        console.print(part)
+    emit(found, as_json)

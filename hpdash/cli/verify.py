@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .group import JSON, console_for, examples, main, print_json
+from .group import JSON, emit, examples, main
 from .ls import LOGDIR
 
 
@@ -22,10 +22,5 @@ def verify(context: click.Context, logdir: Path, as_json: bool) -> None:
     from .. import api  # noqa: PLC0415
 
     found = api.verify(logdir)
-    if as_json:
-        print_json(found.to_json())
-    else:
-        console = console_for()
-        for part in found.render(console):
-            console.print(part)
+    emit(found, as_json)
     context.exit(int(found.is_damaged))

@@ -8,14 +8,12 @@ from __future__ import annotations
 import os
 import re
 import socket
-import struct
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
 
-import google_crc32c
 import numpy as np
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
 from tensorboard.plugins.histogram import metadata as histogram_metadata
@@ -28,6 +26,7 @@ from ..histograms.histogram import Histogram
 from ..records import Scalar
 from ..system import disk
 from . import layout
+from .tfrecord import record_of
 
 _MOST_WAITING = 2**20  # bytes in memory; with more of them the file is flushed
 
@@ -253,15 +252,7 @@ def _event(value: summary_pb2.Summary.Value, step: int) -> event_pb2.Event:
 
 
 def _record(event: event_pb2.Event) -> bytes:
-    """Return an event as a TFRecord: length, checksum of the length, data, checksum of the data."""
-    data: bytes = event.SerializeToString()
-    length = struct.pack("<Q", len(data))
-    return length + _masked_crc(length) + data + _masked_crc(data)
-
-
-def _masked_crc(data: bytes) -> bytes:
-    crc = google_crc32c.value(data)
-    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+    return record_of(event.SerializeToString())
 
 
 def _tensor(array: np.ndarray[Any, Any], dtype: int) -> tensor_pb2.TensorProto:

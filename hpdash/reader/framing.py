@@ -1,8 +1,4 @@
-"""The framing of event files (TFRecord), and how reading continues after damage.
-
-A record is its length (u64), the length's masked CRC-32C, that many bytes of data, and their masked CRC-32C
-(TensorFlow, `core/lib/io/record_writer.h`).
-"""
+"""How event files are cut into records, and how reading continues after damage."""
 
 from __future__ import annotations
 
@@ -16,10 +12,9 @@ from pathlib import Path
 
 from google_crc32c import value as crc32c
 
+from ..logs.tfrecord import HEAD, MASK, SUM, header_of
 from ..runs import Damage
 
-HEAD, SUM = 12, 4  # bytes
-MASK = 0xA282EAD8
 _CHUNK = 1 << 20
 _LONGEST = 1 << 27  # bytes of a record that is read into memory; scalars and histograms are below 3 MB
 _UPPER_HALF = bytes(4)  # the high bytes of the length of any record below 4 GiB
@@ -84,13 +79,6 @@ def _length(header: bytes) -> int:
     """Return the length in a record's header, -1 if the header is incomplete or its checksum does not match."""
     length = int.from_bytes(header[:8], "little")
     return length if header == header_of(length) else -1
-
-
-def header_of(length: int) -> bytes:
-    """Return the header of a record with `length` bytes of data."""
-    data = length.to_bytes(8, "little")
-    crc: int = crc32c(data)
-    return data + (((crc >> 15 | crc << 17) + MASK) & 0xFFFFFFFF).to_bytes(SUM, "little")
 
 
 def _next_header(file: FileIO, size: int, base: int, data: bytes, at: int) -> tuple[int, bytes, int]:

@@ -10,7 +10,7 @@ from operator import itemgetter, ne
 
 from google_crc32c import value as crc32c
 
-from .framing import HEAD, MASK, SUM, header_of
+from ..logs.tfrecord import HEAD, MASK, SUM, header_of
 
 _MOST_ALIKE = 64  # layouts of one size that are compared with a record
 _LONGEST = 256  # records of a stride
@@ -109,7 +109,7 @@ class Stride:
 
     def _sums(self, block: bytes) -> list[int]:
         sums = map(crc32c, self._bodies(block))
-        return [((crc >> 15 | crc << 17) + MASK) & 0xFFFFFFFF for crc in sums]
+        return [((crc >> 15 | crc << 17) + MASK) & 0xFFFFFFFF for crc in sums]  # `masked`, inline: the hot loop
 
 
 class Layouts:

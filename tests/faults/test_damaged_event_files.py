@@ -24,8 +24,8 @@ from tensorboard.util.tensor_util import make_tensor_proto
 
 from hpdash import Options, cli, read_runs, run_sweep
 from hpdash.logs import layout
+from hpdash.logs.tfrecord import HEAD, SUM, header_of
 from hpdash.logs.writer import EventFile
-from hpdash.reader.framing import HEAD, SUM, header_of
 from hpdash.runs import Run
 
 LOOP = """
