@@ -1,4 +1,4 @@
-"""Find out what users' builders do with a sweep's settings, in a child process, before the first trial starts."""
+"""Check, in a child process before the first trial, which settings users' builders take, lack or do not use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The driver's view of a worker on any machine: what it has compiled, and how its attempt at a trial goes."""
+"""What the driver knows of a worker on any machine: its task, graphs and memory, and whether the task is overdue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Complete a sweep with what its data and custom builders decide, and reject it if it does not fit them."""
+"""Settle what a sweep's data and models decide: the default objective, and whether the metrics that it names exist."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The journal: the only record of trial states, with one line and a checksum for each transition.
+"""Open, read and append to a sweep's journal, the only record of its trials' states; and take the sweep's lock.
 
-A line is on the disk before anything else happens. Rungs, proposed settings and evaluations on the test set have lines
-of their own, which change no state.
+A change of a state is one line with a checksum. It is on the disk before anything else happens. Rungs, proposed
+settings and evaluations on the test set have lines of their own, which change no state.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Names in a logs root: of folders, of runs (made and parsed), of tags and of the plugin."""
+"""All names below a logs root: of files, folders, runs (made and parsed) and tags; also the name of the Weights tab."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tab can compare: runs with histograms, their hyperparameters and tags, and a version of all of it."""
+"""What the Weights tab can compare: runs with histograms, their hyperparameters and tags; the route `overview`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How the records of a tag are laid out. Most records of a file are alike, so most need not be parsed."""
+"""Read records without parsing them: those of one tag differ only in wall time, step and value.
+
+A `Layout` is what the records of a tag have in common. A `Stride` reads the records of all tags at one step at once.
+"""
 
 from __future__ import annotations
 

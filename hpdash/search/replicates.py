@@ -1,4 +1,4 @@
-"""Replicates as rungs: a setting gets another seed if it is among the best settings with as many seeds."""
+"""Choose which setting of a sweep that prunes gets another seed: it must be among the best with as many seeds."""
 
 from __future__ import annotations
 

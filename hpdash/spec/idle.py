@@ -1,4 +1,4 @@
-"""Report settings that have no effect because of other settings; it is an error, for fixed and swept ones alike."""
+"""Report as errors the settings, fixed or swept, that have no effect because of the values of other settings."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def behave(trial):
         if next(steps) == last:
             os.kill(os.getpid(), signal.SIGKILL)
     sys.setprofile(step)
-    trial.host.stopping
+    trial.should_stop
     sys.setprofile(None)
     for epoch in range(1, trial.epochs + 1):
         trial.report(epoch, loss=1.0, validation_accuracy=1.0)
