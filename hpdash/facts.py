@@ -50,7 +50,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What builders take, by reference, and what inputs are, by the name of their data set.
+    """What each builder (`module:function`) takes, and what the inputs of each data set are, by its name.
 
     `is_old` says that an older version of hpdash, which examined neither, started the sweep. The sweep then goes on as
     that version would run it.

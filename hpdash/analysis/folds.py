@@ -1,4 +1,4 @@
-"""What a name means for a run, how runs compare by the objective, and how replicates are grouped into one row."""
+"""Look up a run's hyperparameter, field or metric by name, and rank runs, with replicates grouped into one row each."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Stat:
 class Fold:
     """One row of a ranking: the replicates of a setting, or one run.
 
-    `best` is over the runs that count (`ranked`), None if none of them has a finite best value. `place` is the rank,
-    from 1, None without a `best`.
+    `best` is computed from the runs that count (`ranked`); it is None if none of these has a finite best value. `place`
+    is the rank, from 1; it is None without a `best`.
     """
 
     runs: tuple[Run, ...]

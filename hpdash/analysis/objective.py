@@ -1,4 +1,4 @@
-"""The objective that runs are ranked by, and the results of a run: from its journal, else from its series."""
+"""Find the objective that ranks runs, and a run's best and last value of it, from the journal, else from the series."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the driver of a sweep is given, what it reports while it runs, and what it returns."""
+"""What a driver runs (`Plan`), what it reports to (`View`, `Watcher`), and what it returns (`Outcome`)."""
 
 from __future__ import annotations
 

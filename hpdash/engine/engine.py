@@ -1,7 +1,7 @@
 """Train any compiled Keras model with a compiled loop, so that almost all time goes into arithmetic.
 
-`model.fit` dispatches every batch from Python. Here an epoch is a few calls of one XLA-compiled loop. The loop gathers
-each batch from the data, which are held as one tensor, scales the batch, and calls the model's own `train_step`.
+`model.fit` dispatches every batch from Python. Here an epoch is a few calls of one loop, compiled with or without XLA.
+The loop gathers a batch from the data (one tensor), scales it, and calls the model's own `train_step`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The forward pass of a model as a graph: what can be known of the model before it trains."""
+"""Trace the forward pass of a model, and read from its graph the floating-point operations, constants and loops."""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ import tensorflow as tf
 class Hyper(float):
     """A number that is a float to Python, and that TensorFlow traces into a graph as the value of a variable.
 
-    So Keras checks it, compares it and tests whether it is 0 by its first value. The result of arithmetic with plain
-    numbers, such as 1 - momentum, is a Hyper of the same variable. The graph computes it in double precision and rounds
-    it last, as a constant would be.
+    To Keras it is the float that it was made with: that value is checked, compared and tested for 0. Arithmetic with
+    plain numbers, such as 1 - momentum, gives a Hyper of the same variable. The graph computes the result in double
+    precision and rounds it at the end, as Python does with a constant.
     """
 
     dtype = float  # Keras reads this, or else takes a number's class, to find the type of a result

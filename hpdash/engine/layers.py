@@ -31,8 +31,8 @@ class Dense(keras.layers.Dense):  # type: ignore[misc]  # Keras ships no types
     For a larger transposed kernel, the gradient of the layer's inputs would be slow. So a larger kernel stays [n, m],
     unless `is_first` says that this gradient is not needed: nothing below the layer trains, or only `norm`, the batch
     normalisation of the model's inputs directly before the layer.
-    If the gradient of the inputs is needed, the kernel's gradient waits for it. Otherwise XLA copies the whole kernel
-    in every step, to read it while it is changed.
+    If the gradient of the inputs is needed, it is computed before that of the kernel. In another order, XLA would copy
+    the whole kernel in every step, because the gradient of the inputs reads the kernel while it is changed.
     Measured, whole steps on one core, Keras' layer and this one: 784-50-50-50-10 at 33 and 53 GFLOPS, 3072-2000-4000-10
     at 49 and 80.
     """

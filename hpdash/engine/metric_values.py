@@ -1,4 +1,4 @@
-"""Keras' metrics in the form that logs need: one number for each name."""
+"""Split the results of Keras' metrics, which may be arrays or dicts, into one number for each name, as logs need it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One pass over examples in a few calls of one compiled loop, so that Python adds almost no overhead."""
+"""Run one training or validation pass over the examples, in a few calls of a compiled loop over the batches."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ OnCall = Callable[[float], None]
 class Pass:
     """Run a step for one batch after another, in compiled calls of a fixed length and one call for the remainder.
 
-    `count` is the number of examples, `batch` the number of examples in a batch, and `rows` the length of a call: the
-    greatest number of batches. A row has the indices of one batch. `take` returns a row's examples as they are stored;
-    `step` gets these examples and the row. `jit` says whether XLA compiles the loop.
-    While a step runs, the next row's examples are taken by a mere copy: a core then waits for several memory reads at
-    once. In one loop with the arithmetic of `step`, it would wait for one read after the other.
+    `count` is the number of examples, `batch` the number of examples in a batch, and `rows` the largest number of
+    batches in a call. A row has the indices of one batch. `take` returns a row's examples as they are stored; `step`
+    gets these examples and the row. `jit` says whether XLA compiles the loop.
+    While a step runs, the examples of the next row are copied. A bare copy lets a core wait for several memory reads at
+    once. If the arithmetic of `step` read the examples itself, the core would wait for one read after the other.
     A shorter last call uses the same executable, because the number of rows to run is a tensor. The remainder batch
-    runs as a graph of its own size, without XLA, because compiling it takes longer than it saves.
+    has a graph of its own size. It runs without XLA, because XLA would take longer to compile it than it would save.
     """
 
     def __init__(

@@ -31,8 +31,8 @@ def fast_operations(xla: bool) -> AbstractContextManager[None]:
 def threefry() -> Iterator[None]:
     """Trace stateless random operations that name no algorithm, such as those of Keras' dropout, with ThreeFry.
 
-    If the choice is left to run time, XLA takes some 700 nanoseconds a number on a CPU; with ThreeFry it takes 4.
-    Without XLA, TensorFlow has no ThreeFry on a CPU, and its own choice is as good.
+    If the algorithm is chosen at run time, XLA takes some 700 nanoseconds a number on a CPU; with ThreeFry it takes 4.
+    Without XLA, TensorFlow has no ThreeFry on a CPU, and the algorithm that it chooses is as fast.
     """
     usual = getattr(random_ops_util, "get_key_counter_alg", None)
     if usual is None:
