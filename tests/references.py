@@ -18,9 +18,50 @@ ROOT = Path(__file__).parents[1]
 KEYS = """\
 # Every key of a sweep file
 
-This reference is for people who write a sweep file. `python tests/references.py` generates it from `tables.py`; `hpdash check FILE` checks a file against the same table. [README.md](../../README.md) shows a first sweep file, [search/README.md](../search/README.md) explains searches and pruning.
+This reference is for people who write a sweep file. `python tests/references.py` generates it from `tables.py`; `hpdash check FILE` checks a file against the same table. [README.md](../../README.md) shows a first sweep file.
 
-`[hparams]` varies keys of `[model]`, `[train]` and `[data]`: a list of values, or `{ min = …, max = … }`. A `[[trial]]` table gives one trial's settings. A `[[require]]` table is a condition that settings have to meet.
+An empty cell in the column "default" means that the key is not set unless the file sets it, or that its description says what it is then. [training/README.md](../training/README.md) says what a `.npz` file, a data function, a builder and a training loop have to give.
+
+## What varies: [hparams], [[trial]] and [[require]]
+
+A key in `[hparams]` varies the setting of that name. Its value is a list, a range, or a table:
+
+| form | meaning |
+| --- | --- |
+| `[0.01, 0.1]` | these values |
+| `{ min = 0.0001, max = 0.1, scale = "log" }` | a range, for the strategies that draw settings; `scale` is `"linear"` (the default) or `"log"` |
+| `{ min = 16, max = 64, step = 16 }` | a range with steps, which is also a list of values |
+| `{ values = [0.0, 0.9], when = { optimizer = "sgd" } }` | a hyperparameter that applies only for these values of another setting |
+
+```toml
+[data]
+name = "digits"
+
+[hparams]
+optimizer = ["sgd", "adam"]
+learning_rate = [0.01, 0.1]
+momentum = { values = [0.0, 0.9], when = { optimizer = "sgd" } }
+
+[[require]]                    # a condition that every setting has to meet
+that = 'optimizer == "sgd" or learning_rate < 0.1'
+```
+
+With `strategy = "list"`, each `[[trial]]` table gives the settings of one trial:
+
+```toml
+[data]
+name = "digits"
+
+[[trial]]
+hidden = [32]
+learning_rate = 0.01
+
+[[trial]]
+hidden = [64, 32]
+learning_rate = 0.001
+```
+
+[search/README.md](../search/README.md) explains strategies, conditions and pruning.
 
 """  # noqa: E501  a line of Markdown is a paragraph
 COMMANDS = """\
