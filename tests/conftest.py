@@ -1,4 +1,4 @@
-"""What several test modules need: a real browser, a cache of their own, logs by others."""
+"""Fixtures of several test modules: a real browser, an isolated cache, and logs written by other tools."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from once import once
 import hpdash
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("suite")  # truths, not times: other tests keep every core busy
+settings.load_profile("suite")  # check results, not speed: other tests keep every core busy
 
 
-LONGEST = (  # files that take a minute and more: started first, so that no core waits for them in the end
+LONGEST = (  # files that take a minute or more: they start first, so that no core waits for them at the end
     "test_ray_cluster", "test_tensorboard", "test_checkpoint", "test_weights_page", "test_pruning",
     "test_driver_signalled", "test_engine", "test_trainer", "test_runner", "test_crash_points", "test_extension",
     "test_worker_killed", "test_driver_killed", "test_weights_tab", "test_own_loop", "test_evaluate", "test_retried",
@@ -30,32 +30,38 @@ LONGEST = (  # files that take a minute and more: started first, so that no core
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compile hpdash once: where Python may write no bytecode, each of hundreds of processes would do it anew."""
+    """Compile hpdash to bytecode once.
+
+    If Python may not write bytecode, each of hundreds of processes would compile hpdash again.
+    """
     if not hasattr(config, "workerinput"):
         compileall.compile_dir(Path(hpdash.__file__).parent, quiet=2)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Take one process more than there are cores: a third of the time each waits for drivers, servers and browsers."""
+    """Use one process more than there are cores.
+
+    Each process waits a third of its time for drivers, servers and browsers.
+    """
     return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first."""
+    """Run the slowest files first."""
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep what is read from logs of tests out of the user's cache, in child processes too."""
+    """Keep what is read from test logs out of the user's cache, in child processes too."""
     os.environ["HPDASH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")
 def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Logs by Keras, TensorFlow and tensorboardX, written in a process of their own."""
+    """Return logs by Keras, TensorFlow and tensorboardX, written in a separate process."""
 
     def make(folder: Path) -> None:
         command = [sys.executable, str(Path(__file__).parent / "support" / "foreign.py"), str(folder)]
@@ -65,13 +71,13 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return once(tmp_path_factory, "others", make)
 
 
-@pytest.fixture(scope="module")  # not longer: its event loop would be in the way of a notebook's
+@pytest.fixture(scope="module")  # not longer: the browser's event loop would conflict with a notebook's
 def browser() -> Iterator[Any]:
-    """Chromium, headless."""
+    """Return a headless Chromium."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine")
-    sync_api.expect.set_options(timeout=30_000)  # as for pages: a machine that runs the whole suite is slow to draw
+    sync_api.expect.set_options(timeout=30_000)  # as for pages: drawing is slow while the whole suite runs
     with (
         sync_api.sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS) as browser,

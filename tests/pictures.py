@@ -12,11 +12,11 @@ from boards import Board
 from browsers import CHROMIUM, FLAGS
 
 FOLDER = Path(__file__).parent / "pictures"
-COLOURS = 64  # of a picture's palette, which keeps it small
+COLOURS = 64  # the size of a picture's palette; few colours keep the file small
 
 
 def draw(logs: Path) -> None:
-    """Draw the overlay and the spread of a sweep as a browser shows them in TensorBoard."""
+    """Draw a sweep's overlay and spread views as a browser shows them in TensorBoard."""
     from PIL import Image
     from playwright.sync_api import sync_playwright
 
@@ -30,7 +30,7 @@ def draw(logs: Path) -> None:
                 page.goto(f"{board.url}/#hpdash_weights&p.hpdash_weights.view={view}")
                 frame = page.frame_locator("iframe").last
                 frame.locator(f"[data-drawn][data-view={view}]").wait_for()
-                page.wait_for_timeout(1000)  # until the table has its distances
+                page.wait_for_timeout(1000)  # wait until the table shows its distances
                 picture = Image.open(io.BytesIO(page.screenshot()))
                 picture.convert("RGB").quantize(COLOURS).save(FOLDER / f"{view}.png", optimize=True)
 

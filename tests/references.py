@@ -112,7 +112,7 @@ def _command_lines(name: str, command: click.Command) -> Iterator[str]:
 
 
 def _metavar(parameter: click.Parameter) -> str:
-    """Return what stands for a parameter's value; `make_metavar` differs between versions of click."""
+    """Return the placeholder for a parameter's value; `make_metavar` differs between versions of click."""
     if isinstance(parameter, click.Argument):
         name = (parameter.name or "").upper()
         return name if parameter.required else f"[{name}]" + ("..." if parameter.nargs < 0 else "")
@@ -129,7 +129,7 @@ DOCUMENTS = {"hpdash/spec/README.md": keys, "hpdash/cli/README.md": commands}
 
 
 def main() -> int:
-    """Write the documents, or with `--check` return 1 if one is out of date."""
+    """Write the documents; with `--check`, return 1 if one is out of date."""
     stale = [name for name, make in DOCUMENTS.items() if not _is_current(name, make())]
     if "--check" not in sys.argv:
         for name in stale:

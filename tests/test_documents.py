@@ -1,4 +1,4 @@
-"""The documents are true: their links, their command lines, their sweep files, their names, what is generated."""
+"""Tests of the documentation: its links, command lines, sweep files, names and generated parts are correct."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hpdash.spec import load_sweep, parse_sweep
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("", "hpdash", "sweeps", "tests", ".github")
 README = ROOT / "README.md"
-MOST_LINES = 250  # of the README, which is what a newcomer reads first
+MOST_LINES = 250  # lines of the README, which newcomers read first
 
 
 def documents() -> list[Path]:
@@ -40,7 +40,7 @@ def blocks(path: Path, language: str) -> list[str]:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=NAMES)
 def test_every_link_leads_somewhere(path: Path) -> None:
-    """Every relative link of a document is a file or a folder, and its heading exists."""
+    """Every relative link of a document leads to an existing file or folder, and to an existing heading."""
     text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if re.match(r"[a-z]+:", target):
@@ -59,7 +59,7 @@ def headings(path: Path) -> set[str]:
 
 
 def command_lines() -> Iterator[tuple[str, str]]:
-    """Yield every line of a shell block that runs hpdash, with the document it stands in."""
+    """Yield every line of a shell block that runs hpdash, with its document."""
     for name, path in zip(NAMES, DOCUMENTS, strict=True):
         for block in (*blocks(path, "sh"), *blocks(path, "console")):
             for line in block.replace("\\\n", " ").splitlines():
@@ -70,7 +70,7 @@ def command_lines() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("document", "line"), sorted(set(command_lines())))
 def test_every_command_line_is_one(document: str, line: str) -> None:
-    """Every `hpdash` line in a document names a command, and options that the command has."""
+    """Every `hpdash` line in a document uses an existing command and options that the command has."""
     words = shlex.split(line, comments=True)
     words = words[words.index("hpdash") + 1 :]
     words = words[: next((index for index, word in enumerate(words) if word in ("&&", "|", ">", "&")), None)]
@@ -87,14 +87,14 @@ def test_every_command_line_is_one(document: str, line: str) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=NAMES)
 def test_every_sweep_file_is_valid(path: Path) -> None:
-    """Every TOML block of a document is a sweep file that passes the check."""
+    """Every TOML block of a document is a valid sweep file."""
     for block in blocks(path, "toml"):
         parse_sweep(block, name="document", folder=ROOT)
 
 
 @pytest.mark.parametrize("name", references.DOCUMENTS)
 def test_what_is_generated_is_current(name: str) -> None:
-    """The references of keys and commands are those that `python tests/references.py` writes."""
+    """The references of keys and commands equal the output of `python tests/references.py`."""
     assert (ROOT / name).read_text(encoding="utf-8") == references.DOCUMENTS[name]()
 
 
@@ -107,7 +107,7 @@ def test_every_command_has_examples() -> None:
 
 
 def test_every_exported_name_is_there_and_documented() -> None:
-    """What `hpdash` exports can be imported, and a document names it."""
+    """Every name that `hpdash` exports can be imported, and a document mentions it."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
     for name in hpdash.__all__:
         assert getattr(hpdash, name).__name__ == name
@@ -116,18 +116,18 @@ def test_every_exported_name_is_there_and_documented() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "sweeps").glob("*.toml")), ids=lambda path: path.stem)
 def test_every_sweep_that_ships_is_valid_and_documented(path: Path) -> None:
-    """Each file in sweeps/ passes `hpdash check`, and sweeps/README.md names it."""
+    """Each file in sweeps/ passes `hpdash check`, and sweeps/README.md mentions it."""
     assert strategy_for(load_sweep(path)).count > 1
     assert path.name in (ROOT / "sweeps" / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_readme_is_short() -> None:
-    """A newcomer reads it whole."""
+    """The README is short enough for a newcomer to read completely."""
     assert len(README.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
 
 def test_ci_runs_the_readmes_test_command() -> None:
-    """The second command of the README and `.ci/run` install and test the same way."""
+    """The second command of the README installs and tests in the same way as `.ci/run`."""
     script, readme = (ROOT / ".ci" / "run").read_text(encoding="utf-8"), README.read_text(encoding="utf-8")
     for part in ("pip", "install -q -e '.[test]'", "-m pytest"):
         assert part in readme

@@ -1,4 +1,4 @@
-"""Truths of reading what anything may have written: no traceback, no hang, whatever a file says."""
+"""Tests of reading arbitrary files: whatever a file contains, no command shows a traceback or hangs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from hpdash.views.text import json_text
 
 KEPT = Path(__file__).parent / "faults" / "kept" / "schema-1" / "logs"
 EXAMPLES = settings(
-    max_examples=int(os.environ.get("HPDASH_FUZZ", "8")),  # more of them by hand
+    max_examples=int(os.environ.get("HPDASH_FUZZ", "8")),  # set HPDASH_FUZZ to run more by hand
     deadline=None, database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
@@ -44,7 +44,7 @@ STEPS = (0, 1, 5, 10**12, 2**63 - 1, -(2**63), -1)
 
 
 def mutated(value: Any, random: random.Random) -> Any:
-    """Put something odd in one place of a JSON value."""
+    """Return a JSON value with one part replaced by something odd."""
     if isinstance(value, dict) and value and random.random() < 0.9:
         key = random.choice(sorted(value))
         if random.random() < 0.1:
@@ -57,14 +57,14 @@ def mutated(value: Any, random: random.Random) -> Any:
 
 
 def copied(folder: Path) -> Path:
-    """Copy the logs root that an older version has left."""
+    """Copy the logs root that an older version wrote; return the copy."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(KEPT, folder)
     return folder
 
 
 def commands(root: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Yield the reading commands: what each reads, draws and gives as JSON."""
+    """Yield each reading command by name, as a function that reads, renders and converts to JSON."""
     runs = [run.name for run in api.read_runs(root).found.runs]
     yield "ls", lambda: shown(api.read_runs(root))
     yield "ls --objective", lambda: shown(api.read_runs(root, objective="loss", goal="min"))
@@ -79,7 +79,7 @@ def commands(root: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
 
 
 def shown(found: Any) -> None:
-    """Draw what a command found, and spell it as JSON."""
+    """Render the result of a command, and convert it to JSON."""
     console = Console(file=io.StringIO(), width=120)
     parts = found.render(console)
     for part in parts if isinstance(parts, Iterator) else [parts]:
@@ -88,7 +88,7 @@ def shown(found: Any) -> None:
 
 
 def read_by_all(root: Path) -> None:
-    """Read a logs root by every command; an error of hpdash's own is an answer."""
+    """Read a logs root with every command; an HpdashError is an accepted answer."""
     try:
         every = list(commands(root))
     except HpdashError:
@@ -108,7 +108,7 @@ def read_by_all(root: Path) -> None:
 @given(seed=st.integers(0, 2**32))
 @pytest.mark.parametrize("sweep", ["own", "digits_mlp"])
 def test_a_sweeps_record_may_say_anything(tmp_path: Path, sweep: str, seed: int) -> None:
-    """Any value of sweep.json may be of any kind and size, or missing."""
+    """Every command handles a sweep.json in which a value has any type or size, or is missing."""
     root, source = copied(tmp_path / "logs"), random.Random(seed)
     path = root / sweep / layout.SWEEP_JSON
     known = json.loads(path.read_bytes())
@@ -122,7 +122,7 @@ def test_a_sweeps_record_may_say_anything(tmp_path: Path, sweep: str, seed: int)
 @given(seed=st.integers(0, 2**32))
 @pytest.mark.parametrize("sweep", ["own", "digits_mlp"])
 def test_a_journal_may_say_anything(tmp_path: Path, sweep: str, seed: int) -> None:
-    """Lines whose checksum is right and whose values are odd, and lines that are torn or mixed up."""
+    """Every command handles journal lines that have valid checksums and odd values, or are torn or reordered."""
     root, source = copied(tmp_path / "logs"), random.Random(seed)
     path = root / sweep / layout.JOURNAL
     lines = path.read_bytes().splitlines(keepends=True)
@@ -143,7 +143,7 @@ def test_a_journal_may_say_anything(tmp_path: Path, sweep: str, seed: int) -> No
 @EXAMPLES
 @given(seed=st.integers(0, 2**32))
 def test_an_event_file_may_say_anything(tmp_path: Path, seed: int) -> None:
-    """Events of any time and step, of odd values, tags and records, in files that are cut or damaged."""
+    """Every command handles cut or damaged event files, and events of odd times, steps, values, tags and records."""
     root, source = copied(tmp_path / "logs"), random.Random(seed)
     files = sorted(root.rglob("*tfevents*"))
     for path in source.sample(files, 3):
@@ -165,7 +165,7 @@ def test_an_event_file_may_say_anything(tmp_path: Path, seed: int) -> None:
 @EXAMPLES
 @given(seed=st.integers(0, 2**32))
 def test_the_weights_tabs_routes_answer_whatever_event_files_say(tmp_path: Path, seed: int) -> None:
-    """The catalogue, every tag's distributions and spread: JSON without NaN, from files that are odd or damaged."""
+    """For odd or damaged event files, the Weights tab's catalogue, distributions and spread are JSON without NaN."""
     root, source = copied(tmp_path / "logs"), random.Random(seed)
     for path in source.sample(sorted(root.rglob("*tfevents*")), 2):
         path.write_bytes(path.read_bytes()[: source.randint(0, 4000)])
@@ -179,7 +179,7 @@ def test_the_weights_tabs_routes_answer_whatever_event_files_say(tmp_path: Path,
     try:
         provider = opened(root, "false")
         logs = provider.__enter__()
-    except Exception:  # TensorBoard's own loader gives up on some events
+    except Exception:  # TensorBoard's own loader fails on some events
         return
     catalogue = read_catalogue(logs)
     json.dumps(catalogue.to_json(), allow_nan=False)
@@ -190,7 +190,7 @@ def test_the_weights_tabs_routes_answer_whatever_event_files_say(tmp_path: Path,
 
 
 def odd_event(source: random.Random) -> Any:
-    """Make an event of odd numbers and names."""
+    """Return an event with odd numbers and names."""
     event = event_pb2.Event(wall_time=source.choice(TIMES), step=source.choice(STEPS))
     value = event.summary.value.add(
         tag=source.choice(["loss", "", "a" * 3000, "\x1b[31m", "../x", "epoch_loss", "[b]"])

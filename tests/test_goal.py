@@ -1,4 +1,4 @@
-"""Truths of goals: which way every metric of Keras improves, and that all comparisons go by it."""
+"""Tests of goals: whether each Keras metric is minimised or maximised, and that all comparisons follow the goal."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from hpdash.errors import SpecError
 from hpdash.goal import Goal, goal_of_metric
 from hpdash.spec import Sweep, parse_sweep
 
-ARGUMENTS: tuple[dict[str, Any], ...] = (  # with one of which every metric of Keras can be made
+ARGUMENTS: tuple[dict[str, Any], ...] = (  # every metric of Keras can be made with one of these
     {}, {"num_classes": 2}, {"num_classes": 2, "target_class_ids": [0]}, {"recall": 0.5}, {"precision": 0.5},
     {"specificity": 0.5}, {"sensitivity": 0.5},
 )  # fmt: skip
-UNDIRECTED = {"metric", "mean", "sum", "mean_metric_wrapper"}  # which way these improve depends on what they are of
+UNDIRECTED = {"metric", "mean", "sum", "mean_metric_wrapper"}  # their direction depends on what they measure
 COUNTS = {"true_positives": "max", "true_negatives": "max", "false_positives": "min", "false_negatives": "min"}
 AMBIGUOUS = {"dice", "tversky", "dice_loss", "tversky_loss", "loss", "loss_function_wrapper"}
 DIRECTIONS = {"up": "max", "down": "min"}
@@ -28,7 +28,7 @@ REGRESSION: dict[str, Any] = {"data": {"name": "prices.npz"}, "hparams": {"hidde
 
 
 def made(kind: type) -> Any:
-    """Make a metric of Keras with whatever arguments it needs."""
+    """Return a metric of Keras, made with the arguments that it needs, or None if none of ARGUMENTS fits."""
     for arguments in ARGUMENTS:
         try:
             return kind(**arguments)
@@ -48,7 +48,7 @@ def metrics() -> dict[str, type]:
 
 @pytest.mark.parametrize("name", sorted(metrics()))
 def test_every_metric_of_keras_improves_as_keras_says(name: str) -> None:
-    """By its class's name, as in `metrics = ["AUC"]`, and by the name that its logs have, also the second time."""
+    """A metric has Keras' goal under its class name, as in `metrics = ["AUC"]`, and its log names, such as auc_1."""
     metric = made(metrics()[name])
     if metric is None or metric.name in UNDIRECTED:
         assert goal_of_metric(name) is None
@@ -60,7 +60,7 @@ def test_every_metric_of_keras_improves_as_keras_says(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(vars(keras.losses)))
 def test_of_every_loss_less_is_better(name: str) -> None:
-    """By the names that `metrics = [...]` takes; a cosine similarity is a metric too, of which more is better."""
+    """Losses named in `metrics = [...]` are minimised, except cosine similarity, which is also a metric to maximise."""
     known = inspect.isfunction(vars(keras.losses)[name]) and name not in ("get", "serialize", "deserialize")
     if known and name not in AMBIGUOUS | {"cosine_similarity"}:
         assert goal_of_metric(name) == "min"
@@ -68,13 +68,13 @@ def test_of_every_loss_less_is_better(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["bleu", "score", "my_metric", "learning_rate", "", "_", "validation/", "f1"])
 def test_a_metric_that_keras_does_not_have_is_not_guessed(name: str) -> None:
-    """Nothing is told from words alone."""
+    """The goal of a metric that Keras does not have is not guessed from its name."""
     assert goal_of_metric(name) is None
 
 
 @given(st.floats(allow_nan=False), st.floats(allow_nan=False), st.sampled_from(Goal))
 def test_better_is_less_or_more(value: float, other: float, goal: Goal) -> None:
-    """Worth grows as a value gets better; nothing is worse than NaN; the worst is no better than anything."""
+    """Worth increases as a value gets better; NaN and the worst value are never better than another value."""
     assert goal.better(value, other) == (value > other if goal is Goal.MAX else value < other)
     assert goal.better(value, other) == (goal.worth(value) > goal.worth(other))
     assert (goal.sign * value < goal.sign * other) == goal.better(value, other)
@@ -83,13 +83,13 @@ def test_better_is_less_or_more(value: float, other: float, goal: Goal) -> None:
 
 
 def parse(content: dict[str, Any], **tables: dict[str, Any]) -> Sweep:
-    """Read a sweep of these tables."""
+    """Parse a sweep with these tables."""
     return parse_sweep({**content, **tables}, name="goals", folder=Path())
 
 
 @pytest.mark.parametrize("name", ["mean_absolute_error", "RootMeanSquaredError", "mape"])
 def test_an_error_is_minimised_by_all_that_ranks(name: str) -> None:
-    """The sweep, its pruning and each of its trials have one goal."""
+    """For an error metric, both the sweep and its pruning minimise."""
     content = parse(
         REGRESSION,
         sweep={"objective": f"validation/{name}"},
@@ -109,14 +109,14 @@ def test_an_error_is_minimised_by_all_that_ranks(name: str) -> None:
     ],
 )
 def test_what_nobody_knows_has_to_be_said(tables: dict[str, Any], key: str) -> None:
-    """A metric that Keras does not have needs a goal, and a goal its metric."""
+    """A metric that Keras does not have requires a goal, and a goal requires a metric."""
     content = {"data": {"name": "digits"}, "model": {"builder": "a:b"}, "hparams": {"units": [1, 2]}}
     with pytest.raises(SpecError, match=key):
         parse(content, **tables)
 
 
 def test_a_goal_that_is_given_holds() -> None:
-    """For the objective and, in its own table, for what pruning watches."""
+    """An explicit goal is used: from [sweep] for the objective, from [prune] for the metric that pruning watches."""
     content = {"data": {"name": "digits"}, "model": {"builder": "a:b"}, "hparams": {"units": [1, 2]}}
     sweep = parse(
         content,
@@ -138,7 +138,7 @@ def test_a_goal_that_is_given_holds() -> None:
     ],
 )
 def test_the_default_objective_fits_what_is_known(content: dict[str, Any], objective: str, is_open: bool) -> None:
-    """Accuracy where the data have classes and the metrics have it; open where data or model have to be looked at."""
+    """The default is accuracy if data and metrics allow it, and open if data or model must be inspected first."""
     sweep = parse({"hparams": {"learning_rate": [0.1, 0.2]}, **content})
     assert (sweep.objective, sweep.ranking.is_open, sweep.ranking.is_default) == (objective, is_open, True)
 
@@ -161,7 +161,7 @@ def test_the_default_objective_fits_what_is_known(content: dict[str, Any], objec
     ],
 )
 def test_a_setting_that_changes_nothing_is_refused(hparams: dict[str, Any], tables: dict[str, Any], key: str) -> None:
-    """Fixed or swept, where the sweep file alone tells that nothing depends on it."""
+    """A fixed or swept setting is refused if the sweep file alone shows that it has no effect on any trial."""
     with pytest.raises(SpecError, match=key):
         parse({"data": {"name": "digits"}, "hparams": hparams}, **tables)
 
@@ -181,5 +181,5 @@ def test_a_setting_that_changes_nothing_is_refused(hparams: dict[str, Any], tabl
 def test_a_setting_that_changes_something_for_some_trial_is_taken(
     hparams: dict[str, Any], tables: dict[str, Any]
 ) -> None:
-    """One value of another setting under which it counts is enough."""
+    """A setting is accepted if it has an effect under at least one value of another setting."""
     parse({"data": {"name": "digits"}, "hparams": hparams}, **tables)

@@ -1,4 +1,4 @@
-"""Truths of the house's order: who may import whom, who may print, who spells names, who may load TensorFlow."""
+"""Tests of the project's structure: which modules may import which, print, spell file names or load TensorFlow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import hpdash
 from hpdash.histograms.histogram import Histogram
 from hpdash.logs.writer import RunWriter
 
-LAYERS = (  # a package imports from the layers before its own; its modules import each other without a cycle
+LAYERS = (  # a package imports only from the layers before its own, and its modules have no import cycle
     {"errors", "facts", "goal", "histograms", "testset"},
     {"records", "system"},
     {"logs", "runs"},
@@ -30,7 +30,7 @@ LAYERS = (  # a package imports from the layers before its own; its modules impo
     {"views"},
     {"api", "driver"},
     {"evaluation"},
-    {"__init__"},  # the public names, imported when they are used
+    {"__init__"},  # the public names, imported on first use
     {"cli"},
     {"__main__"},
 )
@@ -38,7 +38,7 @@ LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 HOUSE = Path(hpdash.__file__).parent
 HEAVY = {"tensorflow", "keras"}
 HOMES = "engine"  # the package that only workers load
-AT_NEED = {"backends.probe", "data.fetch"}  # import them inside a function that a child process calls
+AT_NEED = {"backends.probe", "data.fetch"}  # import TensorFlow or Keras inside a function, for a child process
 RAY_HOMES = {"backends.actor", "backends.cluster"}
 NAMES = re.compile(
     r"journal\.jsonl|sweep\.(json|toml)|model\.json|^hparams-|tfevents|^epoch_|^best/|^attempts$|^time/|hpdash-lock"
@@ -58,7 +58,7 @@ def sources() -> Sources:
 
 
 def imported(name: str, modules: Sources) -> set[str]:
-    """Return the modules of the house that one of them imports, wherever in it."""
+    """Return the modules of hpdash that a module imports, at any position in it."""
     is_package = any(other.startswith(f"{name}.") for other in modules)
     package = name.split(".") if is_package else name.split(".")[:-1]
     bases: list[tuple[list[str], str]] = []
@@ -79,7 +79,7 @@ def imported(name: str, modules: Sources) -> set[str]:
 
 
 def breaches(modules: Sources) -> Iterator[str]:
-    """Yield every import against the order."""
+    """Yield every import that violates the order of the layers."""
     inside: dict[str, set[str]] = {}
     for name in modules:
         unit = name.split(".")[0]
@@ -99,12 +99,12 @@ def breaches(modules: Sources) -> Iterator[str]:
 
 
 def test_every_import_goes_to_an_earlier_layer() -> None:
-    """The house stands: no module imports from its own layer or a later one, no package has a cycle."""
+    """No module imports from its own layer or a later one, and no package has an import cycle."""
     assert list(breaches(sources())) == []
 
 
 def test_the_table_has_no_module_that_is_gone() -> None:
-    """Every name in the table is a module or a package of the house."""
+    """Every name in the table is an existing module or package of hpdash."""
     assert {name.split(".")[0] for name in sources()} == set(LEVEL)
 
 
@@ -128,7 +128,7 @@ def test_the_table_has_no_module_that_is_gone() -> None:
     ],
 )
 def test_a_bad_import_is_caught(name: str, source: str, expected: str) -> None:
-    """The check sees an import against the order, wherever it stands and however it is spelled."""
+    """The check detects an import that violates the order, at any position and in any spelling."""
     assert any(breach.startswith(expected) for breach in breaches({**sources(), name: source}))
 
 
@@ -139,7 +139,7 @@ def calls(source: str) -> set[str]:
 
 @pytest.mark.parametrize("name", sorted(name for name in sources() if name.split(".")[0] != "cli"))
 def test_only_the_command_line_prints(name: str) -> None:
-    """No module outside the package `cli` prints, makes a console or imports click."""
+    """No module outside the package `cli` prints, creates a console or imports click."""
     source = sources()[name]
     assert not calls(source) & {"print", "Console", "sys.exit", "sys.stdout.write", "sys.stderr.write"}
     assert "click" not in top_names(ast.parse(source))
@@ -147,7 +147,7 @@ def test_only_the_command_line_prints(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(sources()) - {"logs.layout"}))
 def test_only_the_layout_spells_folders_and_tags(name: str) -> None:
-    """A folder's name or a tag's prefix stands in logs/layout.py and nowhere else."""
+    """Only logs/layout.py contains the names of folders and the prefixes of tags."""
     tree = ast.parse(sources()[name])
     places = (node for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef))
     docstrings = {ast.get_docstring(node, clean=False) for node in places}
@@ -168,7 +168,7 @@ def top_names(tree: ast.AST) -> set[str]:
 
 @pytest.mark.parametrize("name", sorted(name for name in sources() if name.split(".")[0] != HOMES))
 def test_tensorflow_has_its_homes(name: str) -> None:
-    """Modules that workers alone load import TensorFlow and Keras; elsewhere a function does, for a child process."""
+    """Outside `engine`, which only workers load, TensorFlow and Keras are imported only by AT_NEED, in functions."""
     tree = ast.parse(sources()[name])
     assert name in AT_NEED or not top_names(tree) & HEAVY
     outside = ast.Module([node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)], [])
@@ -177,7 +177,7 @@ def test_tensorflow_has_its_homes(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(sources()) - RAY_HOMES))
 def test_ray_has_its_homes(name: str) -> None:
-    """Nothing but the backend that is on Ray imports it, and that inside functions: it is an extra."""
+    """Only the Ray backend imports Ray, and only inside functions, because Ray is an optional dependency."""
     assert "ray" not in top_names(ast.parse(sources()[name]))
 
 
@@ -231,7 +231,7 @@ COMMANDS = [
 
 
 def test_a_driver_loads_no_tensorflow(tmp_path: Path) -> None:
-    """Importing hpdash, looking at things and driving a sweep import neither TensorFlow nor Keras."""
+    """Importing hpdash, reading logs and driving a sweep import neither TensorFlow, Keras nor Ray."""
     (tmp_path / "keras.toml").write_text(SWEEP.format(loop=""))
     (tmp_path / "own.toml").write_text(SWEEP.format(loop='loop = "loops:train"'))
     (tmp_path / "loops.py").write_text(LOOP)
@@ -277,7 +277,7 @@ NOT_FOR_CHECK = {
 
 @pytest.mark.parametrize("strategy", ["grid", "random", "sobol", "tpe"])
 def test_checking_a_sweep_file_imports_only_what_reads_it(strategy: str, tmp_path: Path) -> None:
-    """`hpdash check` imports no array library, no sampler, no data set and nothing that runs a search."""
+    """`hpdash check` imports no array library, no sampler, no data set and no code that runs a search."""
     sweep = tmp_path / "sweep.toml"
     sweep.write_text(CHECKED.format(strategy=strategy, step=", step = 0.01" if strategy == "grid" else ""))
     program = [sys.executable, "-c", CHECKING, str(sweep)]

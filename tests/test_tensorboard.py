@@ -1,4 +1,4 @@
-"""Truths of what a real TensorBoard shows of real sweeps: over HTTP with both of its loaders, and in Chromium."""
+"""Tests of what a real TensorBoard shows of real sweeps: over HTTP with both of its loaders, and in Chromium."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ Boards = Callable[[str, str], Board]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sweep files, and beside them the training loop of one's own."""
+    """The folder with the sweep files and, next to them, the custom training loop."""
     folder = tmp_path_factory.mktemp("sweeps")
     for name, text in {"grid.toml": GRID, "random.toml": RANDOM, "own.toml": OWN, "loops.py": LOOPS}.items():
         (folder / name).write_text(text)
@@ -76,7 +76,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def outcomes(folder: Path) -> dict[str, Outcome]:
-    """Two real sweeps of different hyperparameters under one logs root, and a run with very many steps."""
+    """Two real sweeps of different hyperparameters under one logs root, and a run with a very large number of steps."""
     with RunWriter(folder / "logs" / "long") as run:
         for step in range(1, LONG_SCALARS + 1):
             run.scalar("epoch_loss", 1 / step, step)
@@ -87,7 +87,7 @@ def outcomes(folder: Path) -> dict[str, Outcome]:
 
 @pytest.fixture(scope="module")
 def boards(folder: Path, outcomes: dict[str, Outcome]) -> Iterator[Boards]:
-    """Start TensorBoard over a part of the logs root at its first use: (`""` or a sweep's name, load_fast)."""
+    """Start TensorBoard on first use over a part of the logs root: (`""` or a sweep's name, load_fast)."""
     started: dict[tuple[str, str], Board] = {}
     with ExitStack() as stack:
 
@@ -102,7 +102,7 @@ def boards(folder: Path, outcomes: dict[str, Outcome]) -> Iterator[Boards]:
 
 
 def everything_loaded(board: Board) -> bool:
-    """Say whether TensorBoard has every run there is, each to its end."""
+    """Return whether TensorBoard has loaded every run completely."""
     runs = {file.parent.relative_to(board.logdir).as_posix() for file in board.logdir.rglob(f"{layout.EVENT_FILE}*")}
     return board.runs() == runs and all(
         "STATUS_UNKNOWN" not in group["statuses"]
@@ -118,7 +118,7 @@ each_part = pytest.mark.parametrize("part", ["", "grid"], ids=["root", "one-swee
 @both_loaders
 @each_part
 def test_the_experiment_is_the_union_of_both_sweeps(boards: Boards, part: str, load_fast: str) -> None:
-    """Whichever folder TensorBoard is given, it lists the hyperparameters of both sweeps with their domains."""
+    """For the logs root or one sweep's folder, TensorBoard lists the hyperparameters of both sweeps, with domains."""
     hparams = boards(part, load_fast).hparams()
     assert hparams["kernel_initializer"]["domainDiscrete"] == ["glorot_uniform", "zeros"]
     assert hparams["batchnorm"]["domainDiscrete"] == ["none", "before"]
@@ -133,21 +133,21 @@ def test_the_experiment_is_the_union_of_both_sweeps(boards: Boards, part: str, l
 @both_loaders
 @each_part
 def test_a_record_marks_its_own_sweeps_names(boards: Boards, part: str, load_fast: str) -> None:
-    """`differs` is set for what one sweep swept in all of its trials: its own sweep's where TensorBoard sees one."""
+    """`differs` marks the names that one sweep sweeps in all of its trials; for one folder, the names of that sweep."""
     differing = {name for name, info in boards(part, load_fast).hparams().items() if info["differs"]}
     assert differing in ([SWEPT["grid"]] if part == "grid" else [SWEPT["grid"], SWEPT["random"] - {"momentum"}])
 
 
 @both_loaders
 def test_the_columns_shown_first_are_in_every_trial(boards: Boards, load_fast: str) -> None:
-    """The five columns that TensorBoard shows unasked are ones that no trial of either sweep lacks."""
+    """Every trial of both sweeps has the five columns that TensorBoard shows by default."""
     board = boards("", load_fast)
     assert all(set(list(board.hparams())[:5]) <= group["hparams"].keys() for group in board.groups().values())
 
 
 @both_loaders
 def test_metrics(boards: Boards, load_fast: str) -> None:
-    """The table has the best and the last value of training and validation under readable names."""
+    """The table has the best and the last value of training and validation metrics under readable names."""
     infos = boards("", load_fast).experiment()["metricInfos"]
     assert [f"{info['name']['group']}/{info['name']['tag']}" for info in infos] == METRICS
     assert [info["displayName"] for info in infos] == [metric.removeprefix("/") for metric in METRICS]
@@ -156,7 +156,7 @@ def test_metrics(boards: Boards, load_fast: str) -> None:
 @both_loaders
 @each_part
 def test_replicates_are_one_group(outcomes: dict[str, Outcome], boards: Boards, part: str, load_fast: str) -> None:
-    """A setting's seeds share a session group whose metrics are their means."""
+    """The seeds of a setting share a session group, whose metrics are the means over the seeds."""
     groups = boards(part, load_fast).groups()
     grid = outcomes["grid"]
     expected = {f"grid/{setting:04d}" for setting in range(4)} | {f"random/{setting:04d}" for setting in range(4)}
@@ -180,7 +180,7 @@ def test_replicates_are_one_group(outcomes: dict[str, Outcome], boards: Boards, 
 
 @both_loaders
 def test_sessions_have_their_settings(outcomes: dict[str, Outcome], boards: Boards, load_fast: str) -> None:
-    """A session shows every setting of its trial, momentum only where the optimiser has it."""
+    """A session shows every setting of its trial; it shows momentum only if the optimiser has it."""
     groups = boards("", load_fast).groups()
     for spec in outcomes["random"].specs:
         hparams = groups[f"random/{spec.setting:04d}"]["hparams"]
@@ -190,7 +190,7 @@ def test_sessions_have_their_settings(outcomes: dict[str, Outcome], boards: Boar
 
 @both_loaders
 def test_validation_lies_over_training(outcomes: dict[str, Outcome], boards: Boards, load_fast: str) -> None:
-    """A trial's validation scalars are a sub-run under the same tags at the same steps, from 1."""
+    """A trial's validation scalars are in a sub-run, with the same tags and steps as training, from step 1."""
     board = boards("", load_fast)
     tags = board.get("plugin/scalars/tags")
     for name in ("grid/" + runs_of(outcomes["grid"])[0], "random/" + runs_of(outcomes["random"])[0]):
@@ -203,14 +203,14 @@ def test_validation_lies_over_training(outcomes: dict[str, Outcome], boards: Boa
 
 
 def runs_of(outcome: Outcome) -> list[str]:
-    """List a sweep's run folders."""
+    """Return a sweep's run folders."""
     return sorted(path.name for path in outcome.folder.iterdir() if layout.parse_run_name(path.name))
 
 
 @both_loaders
 @pytest.mark.parametrize("plugin", ["histograms", "distributions"])
 def test_weights_from_step_0(outcomes: dict[str, Outcome], boards: Boards, plugin: str, load_fast: str) -> None:
-    """Histograms and Distributions have every trial's weights at step 0 and after every epoch."""
+    """Histograms and Distributions show every trial's weights at step 0 and after every epoch."""
     board = boards("", load_fast)
     tags = board.get(f"plugin/{plugin}/tags")
     for run in runs_of(outcomes["grid"]):
@@ -225,7 +225,7 @@ def test_weights_from_step_0(outcomes: dict[str, Outcome], boards: Boards, plugi
 
 @both_loaders
 def test_texts_of_every_trial(outcomes: dict[str, Outcome], boards: Boards, load_fast: str) -> None:
-    """The Text tab has each trial's settings and its model, once, as tables."""
+    """The Text tab shows each trial's settings and its model once, as tables."""
     board = boards("", load_fast)
     tags = board.get("plugin/text/tags")
     for spec in outcomes["grid"].specs:
@@ -240,7 +240,7 @@ def test_texts_of_every_trial(outcomes: dict[str, Outcome], boards: Boards, load
 
 @both_loaders
 def test_the_graph_of_every_trial(outcomes: dict[str, Outcome], boards: Boards, load_fast: str) -> None:
-    """The Graphs tab has each trial's layers, in order."""
+    """The Graphs tab shows each trial's layers, in order."""
     board = boards("", load_fast)
     graphs = board.get("plugin/graphs/info")
     runs = [f"grid/{run}" for run in runs_of(outcomes["grid"])]
@@ -253,7 +253,7 @@ def test_the_graph_of_every_trial(outcomes: dict[str, Outcome], boards: Boards, 
 
 @both_loaders
 def test_board_shows_every_step(boards: Boards, load_fast: str) -> None:
-    """`hpdash board` has Time Series show every step of a long series (Histograms itself never shows more than 51)."""
+    """With `hpdash board`, Time Series shows every step of a long series (Histograms never shows more than 51)."""
     requests = [
         {"plugin": "scalars", "tag": "epoch_loss"},
         {"plugin": "histograms", "tag": "hidden_1/kernel", "run": "long"},
@@ -266,7 +266,7 @@ def test_board_shows_every_step(boards: Boards, load_fast: str) -> None:
 
 @pytest.fixture(scope="module")
 def grown(folder: Path, outcomes: dict[str, Outcome]) -> Iterator[dict[str, Board]]:
-    """A TensorBoard of each loader over a logs root to which a third sweep is added while they run."""
+    """A TensorBoard for each loader, over a logs root to which a third sweep is added while it runs."""
     root = folder / "growing"
     for name in SWEPT:
         shutil.copytree(outcomes[name].folder, root / name)
@@ -295,7 +295,7 @@ def test_a_sweep_added_while_tensorboard_runs_shows_up(grown: dict[str, Board], 
     assert [groups[f"own/{setting:04d}"]["statuses"] for setting in range(3)] == [
         ["STATUS_SUCCESS"],  # finished
         ["STATUS_FAILURE"],  # failed: it has no metrics
-        ["STATUS_FAILURE"],  # diverged: its last loss is shown as what it was
+        ["STATUS_FAILURE"],  # diverged: its last loss is shown unchanged
     ]
     assert groups["own/0001"]["metrics"] == {}
     assert groups["own/0002"]["metrics"]["/epoch_loss"] in ("NaN", "Infinity")
@@ -304,7 +304,7 @@ def test_a_sweep_added_while_tensorboard_runs_shows_up(grown: dict[str, Board], 
 
 @pytest.fixture
 def page(browser: Any, boards: Boards) -> Iterator[Any]:
-    """A page on a TensorBoard over both sweeps; nothing it shows may write an error to the console."""
+    """A page of a TensorBoard over both sweeps; the test fails if the page writes an error to the console."""
     page = browser.new_page(viewport={"width": 1500, "height": 950}, base_url=boards("", "true").url)
     page.set_default_timeout(30_000)
     errors: list[str] = []
@@ -316,7 +316,7 @@ def page(browser: Any, boards: Boards) -> Iterator[Any]:
 
 
 def count(locator: Any, number: int) -> None:
-    """Wait until there are so many elements."""
+    """Wait until the page has this many elements."""
     from playwright.sync_api import expect
 
     expect(locator).to_have_count(number)
@@ -336,7 +336,7 @@ def test_page_table(page: Any) -> None:
 
 
 def test_page_parallel_coordinates(page: Any, outcomes: dict[str, Outcome]) -> None:
-    """Every setting of both sweeps is a line at first and with all columns; momentum leaves those that have it."""
+    """Every setting has a line, also with all other columns; the momentum column hides settings without momentum."""
     open_hparams(page, "Parallel Coordinates")
     lines = page.locator("tf-hparams-parallel-coords-plot .foreground path")
     count(lines, 8)
@@ -367,13 +367,13 @@ def test_page_time_series(page: Any, outcomes: dict[str, Outcome]) -> None:
 
 
 def test_page_text(page: Any) -> None:
-    """A trial's swept settings stand out in a table."""
+    """A trial's swept settings are highlighted in a table."""
     page.goto("/#text&tagFilter=settings")
     count(page.locator("tf-text-loader strong", has_text="model.batchnorm").first, 1)
 
 
 def test_page_graph(page: Any) -> None:
-    """The layers of the first trial's model are drawn at once."""
+    """The layers of the first trial's model are drawn without further clicks."""
     page.goto("/#graphs")
     for layer in ("flatten", "hidden_1", "output"):  # longer names are cut
         count(page.locator("tf-graph-scene .nodelabel").get_by_text(layer, exact=True), 1)

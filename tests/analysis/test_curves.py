@@ -1,4 +1,4 @@
-"""Truths of curves: a group's mean and range over steps, whatever steps its runs have and wherever they end."""
+"""Tests of curves: a group's mean and range over steps, also if its runs have different steps and lengths."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def series(values: dict[int, float]) -> Series:
 
 
 def test_a_group_at_steps_that_its_runs_share() -> None:
-    """At each step the mean, the sample standard deviation, the least and the greatest run are the runs' own."""
+    """At each step the curve has the mean, the sample standard deviation, the minimum and the maximum of the runs."""
     found = curve([series({1: 1.0, 2: 4.0}), series({1: 3.0, 2: 8.0})])
     assert found.steps.tolist() == [1, 2]
     assert found.mean.tolist() == [2.0, 6.0]
@@ -31,7 +31,7 @@ def test_a_group_at_steps_that_its_runs_share() -> None:
 
 
 def test_runs_with_different_steps() -> None:
-    """Between its own steps a run counts with the line between them, before its first and after its last not at all."""
+    """A run is interpolated linearly between its own steps, and not counted before its first or after its last step."""
     found = curve([series({0: 0.0, 10: 10.0}), series({5: 1.0, 20: 4.0})])
     assert found.steps.tolist() == [0, 5, 10, 20]
     assert found.mean.tolist() == [0.0, 3.0, 6.0, 4.0]
@@ -40,7 +40,7 @@ def test_runs_with_different_steps() -> None:
 
 
 def test_values_that_are_not_finite_are_left_out() -> None:
-    """A run that diverges ends where it was last finite, and spoils no mean."""
+    """A run that diverges counts up to its last finite value, so the mean stays finite."""
     found = curve([series({1: 1.0, 2: math.nan, 3: math.inf}), series({1: 3.0, 2: 5.0, 3: 7.0})])
     assert found.mean.tolist() == [2.0, 5.0, 7.0]
     assert found.count.tolist() == [2, 1, 1]
@@ -48,7 +48,7 @@ def test_values_that_are_not_finite_are_left_out() -> None:
 
 @pytest.mark.parametrize("values", [[], [{}], [{3: math.nan}]], ids=["no-runs", "no-steps", "nothing-finite"])
 def test_nothing_to_average(values: list[dict[int, float]]) -> None:
-    """Runs without a finite value make a curve without steps, and neither a last nor a best value."""
+    """Runs without a finite value give a curve without steps, no last value and no best value."""
     found = [series(each) for each in values]
     assert curve(found).steps.size == 0
     assert last(found) is None
@@ -60,7 +60,7 @@ SERIES = st.dictionaries(st.integers(0, 30), st.floats(-1e6, 1e6), min_size=1, m
 
 @given(st.lists(SERIES, min_size=1, max_size=5))
 def test_the_mean_lies_within_the_range(runs: list[Series]) -> None:
-    """At every step low <= mean <= high, at least one run counts, and the range holds every run's own value."""
+    """At every step low <= mean <= high, at least one run counts, and the range contains every run's own value."""
     found = curve(runs)
     slack = 1e-6
     assert (found.count >= 1).all()
@@ -73,7 +73,7 @@ def test_the_mean_lies_within_the_range(runs: list[Series]) -> None:
 
 
 def test_last_and_best_values() -> None:
-    """Last and best are means over the runs' own, the best with the steps that they were reached at."""
+    """The last and the best value are means over the runs; the best comes with the steps at which it was reached."""
     runs = [series({1: 0.5, 2: 0.9, 3: 0.8}), series({1: 0.7, 2: 0.6, 3: 0.6})]
     assert last(runs) == Stat(pytest.approx(0.7), pytest.approx(math.sqrt(0.02)), 2)
     assert last(runs, step=2) == Stat(pytest.approx(0.75), pytest.approx(math.sqrt(0.045)), 2)

@@ -1,4 +1,4 @@
-"""Truths of effects: what constructed sweeps, whose answer is known, are found to depend on, and how that is shown."""
+"""Tests of effects: what the results of constructed sweeps with known answers depend on, and how that is shown."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ PAIR = [1, 2]
 
 
 def a_run(number: int, hparams: Mapping[str, Scalar], value: float, **fields: Any) -> Run:
-    """Return a trial, finished unless said, of a sweep that varies what it is given, and reached the value."""
+    """Return a trial with the value, by default finished, of a sweep that varies all the given hyperparameters."""
     return trial(number, value, hparams=hparams, **{"swept": tuple(hparams), **fields})
 
 
 def a_sweep(space: Mapping[str, Iterable[Scalar]], value: Callable[..., float], repeats: int = 1) -> list[Run]:
-    """Return the grid of a space, each point's value made of its hyperparameters."""
+    """Return the trials of a grid search over a space; `value` computes each trial's value from its hyperparameters."""
     points = [point for point in itertools.product(*space.values()) for _ in range(repeats)]
     return [a_run(n, dict(zip(space, point, strict=True)), value(*point)) for n, point in enumerate(points)]
 
 
 def shares(found: Effects) -> dict[str, float]:
-    """Return the importance by name."""
+    """Return the importance of each hyperparameter by its name."""
     return {share.name: share.share for share in found.importance.shares}
 
 
 def noise(scale: float = 0.01) -> Callable[[], float]:
-    """Return a source of normal noise, the same each time."""
+    """Return a source of normal noise that always gives the same sequence."""
     random = np.random.default_rng(7)
     return lambda: float(random.normal(0, scale))
 
@@ -64,7 +64,7 @@ def test_marginals_are_means_and_sample_deviations() -> None:
 
 
 def test_only_finished_trials_count() -> None:
-    """Failed, running and diverged trials are in no mean, but their values and their number are listed."""
+    """Failed, running and diverged trials are in no mean, but their values and their count are listed."""
     runs = [
         a_run(0, {"a": 1}, 0.5),
         a_run(1, {"a": 1}, 0.9, status=TrialState.FAILED),
@@ -81,7 +81,7 @@ def test_only_finished_trials_count() -> None:
 
 
 def test_a_value_that_does_not_apply_is_a_level() -> None:
-    """Trials without a hyperparameter are a level of their own, the last."""
+    """Trials without a hyperparameter form a level of their own, which comes last."""
     runs = [a_run(0, {"optimizer": "sgd", "momentum": 0.9}, 0.5), a_run(1, {"optimizer": "adam"}, 0.7)]
     [momentum] = [marginal for marginal in measure_effects(runs).marginals if marginal.name == "momentum"]
     assert [level.low for level in momentum.levels] == [0.9, None]
@@ -89,7 +89,7 @@ def test_a_value_that_does_not_apply_is_a_level() -> None:
 
 @pytest.mark.parametrize("scale", [lambda x: x, lambda x: 10 ** (6 * x - 6)], ids=["linear", "logarithmic"])
 def test_many_numbers_are_binned(scale: Callable[[float], float]) -> None:
-    """A sampled range is four bins of as many trials each, in order, whatever its scale."""
+    """A sampled range is split into four ordered bins with equally many trials, whatever its scale."""
     points = [float(scale(x)) for x in np.random.default_rng(0).random(40)]
     [marginal] = measure_effects(a_sweep({"rate": points}, lambda rate: rate)).marginals
     assert [level.trials for level in marginal.levels] == [10] * 4
@@ -99,7 +99,7 @@ def test_many_numbers_are_binned(scale: Callable[[float], float]) -> None:
 
 
 def test_binned_numbers_keep_their_absent() -> None:
-    """Where a range does not apply to all trials, the others are a level after its bins."""
+    """If a range does not apply to some trials, these trials form a level after the bins."""
     runs = [a_run(n, {"a": "x", "rate": n / 10} if n < 20 else {"a": "y"}, n / 10) for n in range(30)]
     [rate] = [marginal for marginal in measure_effects(runs).marginals if marginal.name == "rate"]
     assert [level.trials for level in rate.levels] == [5, 5, 5, 5, 10]
@@ -108,7 +108,7 @@ def test_binned_numbers_keep_their_absent() -> None:
 
 @given(st.lists(st.one_of(st.none(), st.integers(-3, 30), st.floats(-5, 5), st.sampled_from("ab")), max_size=40))
 def test_every_trial_is_in_one_level(values: list[Scalar | None]) -> None:
-    """Whatever the values, each trial is counted once in a marginal."""
+    """Whatever the values are, a marginal counts each trial exactly once."""
     runs = [a_run(n, {} if value is None else {"a": value}, 0.5, swept=("a",)) for n, value in enumerate(values)]
     for marginal in measure_effects(runs).marginals:
         assert sum(level.trials for level in marginal.levels) == len(runs)
@@ -116,7 +116,7 @@ def test_every_trial_is_in_one_level(values: list[Scalar | None]) -> None:
 
 
 def test_importance_finds_the_one_that_matters() -> None:
-    """Where the objective is a function of one hyperparameter and noise, that one has nearly all importance."""
+    """If the objective depends on one hyperparameter and noise, that hyperparameter has nearly all the importance."""
     chance = noise(0.05)
     found = measure_effects(
         a_sweep({"idle": ["p", "q", "r"], "a": range(6), "flag": [True, False]}, lambda _, a, __: a + chance())
@@ -130,7 +130,10 @@ def test_importance_finds_the_one_that_matters() -> None:
 
 
 def test_a_pure_interaction_has_importance_and_no_marginal() -> None:
-    """Of an exclusive or, both sides matter alike though their means do not differ, and all of it is interaction."""
+    """In an exclusive or, both hyperparameters are equally important, and all of the variance is interaction.
+
+    The means of their values do not differ, so that their marginals explain nothing.
+    """
     chance = noise()
     space = {"idle": [1, 2, 3], "a": ["x", "y"], "b": ["x", "y"], "more": range(3)}
     found = measure_effects(a_sweep(space, lambda _, a, b, __: (a != b) + chance()))
@@ -143,7 +146,7 @@ def test_a_pure_interaction_has_importance_and_no_marginal() -> None:
 
 
 def test_sums_do_not_interact() -> None:
-    """Where effects add up, no part of the variance is interaction, though a cell be empty."""
+    """If effects add up, no part of the variance is interaction, even if a cell is empty."""
     runs = a_sweep({"a": [0, 1, 2], "b": ["x", "y"], "c": [1, 2]}, lambda a, b, _: 3 * a + 10 * (b == "y"))
     interaction = measure_effects([run for run in runs if (run.hparams["a"], run.hparams["b"]) != (2, "y")]).interaction
     assert interaction is not None
@@ -155,7 +158,7 @@ def test_sums_do_not_interact() -> None:
 
 
 def test_an_interaction_that_cannot_be_told_is_not() -> None:
-    """Where rows and columns can give any means of the filled cells, no share is told."""
+    """No interaction share is given if row and column effects can fit any means of the filled cells."""
     runs = [a_run(n, dict(zip("ab", point, strict=True)), n) for n, point in enumerate(["xx", "xy", "yy"])]
     interaction = measure_effects(runs).interaction
     assert interaction is not None
@@ -164,14 +167,14 @@ def test_an_interaction_that_cannot_be_told_is_not() -> None:
 
 
 def test_importance_is_deterministic() -> None:
-    """The same trials give the same shares and standard errors, to the bit."""
+    """The same trials give bit-identical shares and standard errors."""
     chance = noise(1)
     runs = a_sweep({"a": range(4), "b": ["x", "y"], "c": [0.1, 0.2]}, lambda a, b, c: a + (b == "x") * c + chance())
     assert measure_effects(runs).importance == measure_effects(runs).importance
 
 
 def test_the_standard_error_shrinks_with_trials() -> None:
-    """More trials of the same sweep make the shares surer."""
+    """More trials of the same sweep give smaller standard errors of the shares."""
     chance = noise(0.3)
     few, many = (
         measure_effects(a_sweep({"a": range(3), "b": range(4)}, lambda a, b: a + b / 2 + chance(), repeats)).importance
@@ -209,14 +212,17 @@ def test_scales_do_not_matter() -> None:
 def test_importance_is_refused_in_words(
     space: Mapping[str, list[Scalar]], value: Callable[..., float], reason: str | None
 ) -> None:
-    """Too few trials, nothing to explain or nothing explained: it says so, with the number it takes."""
+    """Importance is refused with a reason if nothing varies, nothing is explained or there are too few trials.
+
+    The message about too few trials says how many are needed.
+    """
     found = measure_effects(a_sweep(space, value)).importance
     assert bool(found.shares) == (reason is None)
     assert (reason or "") in (found.refused or "")
 
 
 def drawn(found: Effects, width: int, terminal: bool = True) -> str:
-    """Return what a terminal, or a pipe, is shown."""
+    """Return what is printed to a terminal or to a pipe."""
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=terminal, color_system=None, highlight=False, markup=False)
     for part in render(console, found):
@@ -226,7 +232,7 @@ def drawn(found: Effects, width: int, terminal: bool = True) -> str:
 
 @pytest.fixture(scope="module")
 def sampled() -> Effects:
-    """Return the effects of a sweep that has all there is: a range, absent values, replicates, failures."""
+    """Return the effects of a sweep with all special cases: a sampled range, absent values, replicates, a failure."""
     random, chance = np.random.default_rng(1), noise()
     runs = []
     for number in range(40):
@@ -241,7 +247,7 @@ def sampled() -> Effects:
 
 @pytest.mark.parametrize("width", [80, 100, 160])
 def test_the_terminal_shows_all_of_it_on_one_axis(sampled: Effects, width: int) -> None:
-    """Means, counts, bars, importance and interaction fit the terminal; bars begin where the axis does."""
+    """Means, counts, bars, importance and interaction fit the terminal, and all bars start at the axis."""
     text = drawn(sampled, width)
     assert max(map(len, text.splitlines())) <= width
     level = next(level for level in sampled.marginals[0].levels if level.low == "before")
@@ -256,14 +262,14 @@ def test_the_terminal_shows_all_of_it_on_one_axis(sampled: Effects, width: int) 
 
 
 def test_a_pipe_gets_it_plain(sampled: Effects) -> None:
-    """A pipe gets whole lines without control sequences."""
+    """Output to a pipe has whole lines without control sequences."""
     text = drawn(sampled, 1000, terminal=False)
     assert "\x1b" not in text
     assert basis(sampled) in text
 
 
 def test_odd_names_are_shown_literally() -> None:
-    """Markup and control characters in names and values are characters, in the terminal and in figures."""
+    """Markup and control characters in names and values are shown literally, in the terminal and in figures."""
     runs = [a_run(n, {"[/b]<b>\x1b[31m": f"<img src=x {n}>"}, n) for n in range(2)]
     text = drawn(measure_effects(runs), 160)
     assert r"[/b]<b>\x1b[31m" in text
@@ -273,7 +279,7 @@ def test_odd_names_are_shown_literally() -> None:
 
 
 def test_json_and_figures_have_the_same_numbers(sampled: Effects) -> None:
-    """The JSON form is JSON, and its numbers are those of the figures."""
+    """The JSON form is valid JSON and has the same numbers as the figures."""
     told = json.loads(json.dumps(to_json(sampled)))
     means = [level["mean"] for hyperparameter in told["hyperparameters"] for level in hyperparameter["levels"]]
     assert marginals_figure(sampled)["data"][0]["x"] == pytest.approx(means, rel=1e-5)
@@ -287,7 +293,10 @@ def test_json_and_figures_have_the_same_numbers(sampled: Effects) -> None:
 
 
 def test_sweeps_are_told_apart() -> None:
-    """Two sweeps of one logdir, with objectives of their own, have effects of their own; runs of none are one more."""
+    """Two sweeps of one logdir with different objectives have separate effects.
+
+    Runs that belong to no sweep form one more group.
+    """
     loss = Objective("loss", ACCURACY.tag, Goal.MIN)
     others = [replace(a_run(n, {"b": n}, n, sweep="other"), objective=loss, result=None) for n in range(3)]
     runs = [*(a_run(n, {"a": n}, n) for n in range(2)), *others, foreign("r", {"c": 1}, loss=[3.0])]
@@ -298,7 +307,10 @@ def test_sweeps_are_told_apart() -> None:
 
 
 def test_what_follows_from_a_swept_value_is_no_effect() -> None:
-    """Settings that only differ because a swept one does are left out; without a sweep, all that differ count."""
+    """Settings that differ only because a swept setting differs are left out.
+
+    Without a sweep, all settings that differ count.
+    """
     hparams: list[dict[str, Scalar]] = [{"optimizer": "sgd"}, {"optimizer": "adam", "beta_1": 0.9}]
     swept = [a_run(n, each, n, swept=("optimizer",)) for n, each in enumerate(hparams)]
     runs = [foreign(f"r{n}", each, loss=[n]) for n, each in enumerate(hparams)]
@@ -307,7 +319,7 @@ def test_what_follows_from_a_swept_value_is_no_effect() -> None:
 
 
 def test_nothing_to_rank_by() -> None:
-    """Runs without any scalar have levels and no numbers."""
+    """Runs without any scalar have levels, but no numbers."""
     found = measure_effects([foreign(f"r{n}", {"a": n}) for n in range(2)])
     assert found.objective is None
     assert [level.best for level in found.marginals[0].levels] == [None, None]

@@ -1,4 +1,4 @@
-"""Truths of what a name means for a run, what ranks runs, and how replicates fold."""
+"""Tests of what a name means for a run, by what runs are ranked, and how replicates are grouped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hpdash.runs import Objective, Run
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2))
 def test_replicates_fold_to_mean_and_sample_deviation(values: list[float]) -> None:
-    """A fold's numbers are the mean and the standard deviation with n - 1 in the denominator."""
+    """A group of replicates has the mean and the standard deviation with n - 1 in the denominator."""
     found = Stat.of(values)
     assert found is not None
     assert found.n == len(values)
@@ -30,7 +30,7 @@ def test_replicates_fold_to_mean_and_sample_deviation(values: list[float]) -> No
 
 
 def test_one_number_has_no_deviation_and_none_no_mean() -> None:
-    """Below two numbers there is no deviation, without a finite one nothing."""
+    """A single number has no standard deviation; without a finite number there is no result."""
     assert Stat.of([3.0, math.nan]) == Stat(3.0, None, 1)
     assert Stat.of([math.inf, math.nan]) is None
     assert Stat.of([1e308, 1.0]) == Stat(5e307, math.inf, 2)
@@ -56,13 +56,13 @@ def test_one_number_has_no_deviation_and_none_no_mean() -> None:
     ],
 )
 def test_a_name_is_a_hyperparameter_a_field_or_a_metric(name: str, expected: Any) -> None:
-    """A name means a hyperparameter first, then a field of every run, then a metric's last value."""
+    """A name means a hyperparameter first, then a field of every run, then the last value of a metric."""
     found = value_of(trial(3, 0.5, 0.9, 0.7, hparams={"learning_rate": 0.1}), name)
     assert found == expected
 
 
 def test_a_hyperparameter_hides_a_field_of_its_name() -> None:
-    """A log with a hyperparameter called `time` is grouped by it; the field stays in reach of what exports fields."""
+    """A hyperparameter called `time` takes precedence over the field `time`, which `field_of` still returns."""
     run = trial(0, 0.5, hparams={"time": "long"})
     assert value_of(run, "time") == "long"
     assert field_of(run, "time") == 2.0
@@ -78,7 +78,7 @@ def test_a_hyperparameter_hides_a_field_of_its_name() -> None:
     ],
 )  # fmt: skip
 def test_a_metric_says_in_words_what_is_better(tag: str, goal: str | None) -> None:
-    """Whether less or more is better follows from whole words of the tag, or from none."""
+    """Whether less or more is better follows from whole words of the tag; without such words it is unknown."""
     assert goal_of(tag) == goal
 
 
@@ -104,13 +104,16 @@ def test_a_metric_says_in_words_what_is_better(tag: str, goal: str | None) -> No
     ],
 )
 def test_a_foreign_log_is_ranked_by_the_usual_metric(tags: list[str], expected: tuple[str, str, str] | None) -> None:
-    """Without a sweep's word, accuracy ranks before loss before others, validation before training."""
+    """Without a sweep's objective, accuracy comes before loss before other metrics, and validation before training."""
     run = replace(foreign(), scalars={tag: series(1.0) for tag in tags})
     assert objective_of([run]) == (Objective(*expected[:2], Goal(expected[2])) if expected else None)
 
 
 def test_a_sweeps_objective_holds_where_sweeps_agree() -> None:
-    """Sweeps that agree say what ranks, foreign runs beside them or not; where they differ, the usual metric does."""
+    """If all sweeps have the same objective, it ranks the runs, with or without foreign runs among them.
+
+    If sweeps have different objectives, the usual metric ranks the runs.
+    """
     loss = Objective("validation/loss", "validation/epoch_loss", Goal.MIN)
     runs = [trial(0, 0.5, objective=loss), foreign(epoch_accuracy=[1.0])]
     assert objective_of(runs) == loss
@@ -118,7 +121,7 @@ def test_a_sweeps_objective_holds_where_sweeps_agree() -> None:
 
 
 def test_best_and_last_come_from_the_journal_else_from_the_series() -> None:
-    """The journal is the truth of hpdash's runs; a run without one is read from its series."""
+    """Values of hpdash's own runs come from the journal; values of a run without a journal come from its series."""
     told = trial(0, 0.5, 0.9, 0.7)
     assert (best(told, ACCURACY), last(told, ACCURACY), trained(told, ACCURACY)) == ((0.9, 2), 0.7, 3)
     lost = replace(told, scalars={})
@@ -130,7 +133,7 @@ def test_best_and_last_come_from_the_journal_else_from_the_series() -> None:
 
 
 def test_best_is_finite_and_last_is_what_it_was() -> None:
-    """A NaN is never best, but it is shown where it came last."""
+    """A NaN is never the best value, but it is shown if it is the last value."""
     run = foreign(epoch_loss=[2.0, 1.0, math.nan])
     objective = objective_of([run])
     assert best(run, objective) == (1.0, 2)
@@ -139,7 +142,10 @@ def test_best_is_finite_and_last_is_what_it_was() -> None:
 
 
 def test_what_differs_is_swept_first_and_counts_absence() -> None:
-    """Hyperparameters that differ, or that some runs lack, come in the sweep's order, then by name; True is not 1."""
+    """Hyperparameters that differ, or that some runs lack, come in the sweep's order, then by name.
+
+    True and 1 count as different values.
+    """
     runs = [
         trial(0, swept=("y", "x"), hparams={"b": 1, "a": 1, "y": "p"}),
         trial(1, swept=("y", "x"), hparams={"b": True, "y": "q"}),
@@ -149,7 +155,7 @@ def test_what_differs_is_swept_first_and_counts_absence() -> None:
 
 
 def test_groups_come_in_a_stable_order() -> None:
-    """Groups are ordered as people count: numbers by size, words with the numbers in them by size, absent last."""
+    """Groups are in natural order: numbers by size, words by the size of the numbers in them, absent values last."""
     values: list[Any] = ["w10", None, 10, math.nan, "w9", 2.5, True, math.nan]
     runs = [foreign(str(place), {} if value is None else {"h": value}) for place, value in enumerate(values)]
     found = grouped(runs, "h")
@@ -159,14 +165,14 @@ def test_groups_come_in_a_stable_order() -> None:
 
 @given(st.lists(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), max_size=8))
 def test_anything_can_be_sorted(values: list[Any]) -> None:
-    """Values of any kind have an order, the same whatever order they come in."""
+    """Values of any kind have one order, independent of the order of the input."""
     keys = [sort_key(value) for value in values]
     backwards = keys[::-1]
     assert sorted(keys) == sorted(backwards)
 
 
 def test_replicates_are_one_row_and_best_comes_first() -> None:
-    """Runs of a group fold, are ranked by their mean, and unfold when asked."""
+    """Replicates form one row, rows are ranked by their mean, and `repeats=True` gives each run its own row."""
     runs = [trial(number, value, repeats=2) for number, value in enumerate([0.1, 0.3, 0.8, 0.9])]
     first, second = rank(runs, ACCURACY)
     assert [run.number for run in first.runs] == [2, 3]
@@ -176,20 +182,23 @@ def test_replicates_are_one_row_and_best_comes_first() -> None:
 
 
 def test_less_is_better_where_the_goal_says_so() -> None:
-    """A goal of "min" ranks the least value first."""
+    """A goal of "min" ranks the smallest value first."""
     runs = [foreign("a", epoch_loss=[3.0]), foreign("b", epoch_loss=[1.0]), foreign("c", epoch_loss=[2.0])]
     assert [row.runs[0].name for row in rank(runs, objective_of(runs))] == ["b", "c", "a"]
 
 
 @pytest.mark.parametrize("state", [state for state in TrialState if state is not TrialState.FINISHED])
 def test_only_finished_runs_have_a_place(state: TrialState) -> None:
-    """What is running, pruned, diverged or failed is kept in the list, last and without a place."""
+    """Runs that are running, pruned, diverged or failed stay in the list, at the end and without a rank."""
     rows = rank([trial(0, 0.99, status=state), trial(1, 0.1)], ACCURACY)
     assert [(row.runs[0].number, row.place) for row in rows] == [(1, 1), (0, None)]
 
 
 def test_a_fold_averages_what_was_measured_and_lists_what_was_set() -> None:
-    """In a row of replicates metrics are means over those that finished, seeds are listed, what is shared stays."""
+    """In a row of replicates, metrics are means over the finished runs, and seeds are listed.
+
+    Values that all runs share are unchanged.
+    """
     runs = [trial(0, 0.2, repeats=3), trial(1, 0.4, repeats=3), trial(2, 0.9, repeats=3, status=TrialState.FAILED)]
     (row,) = rank(runs, ACCURACY)
     assert row.value("x") == 0
@@ -208,7 +217,7 @@ def test_a_fold_averages_what_was_measured_and_lists_what_was_set() -> None:
     ],
 )
 def test_results_carry_their_caveats(hparams: dict[str, Any], expected: list[str]) -> None:
-    """Synthetic data and a validation on the test set are told of hpdash's runs, and of no others."""
+    """hpdash's own runs, and no others, have caveats for synthetic data and for validation on the test set."""
     ours: Run = trial(0, 0.5, hparams=hparams)
     assert caveats([ours]) == expected
     assert caveats([foreign("f", hparams)]) == []

@@ -1,4 +1,4 @@
-"""How a search went, from its journal."""
+"""Tests of how the progress of a search is read from its journal and shown."""
 
 from __future__ import annotations
 
@@ -27,13 +27,16 @@ F, P, K, D = TrialState.FINISHED, TrialState.PRUNED, TrialState.KILLED, TrialSta
 
 
 def records(*ends: tuple[int, TrialState, int, float]) -> list[Record]:
-    """Build records of trials that ended so, after so many epochs, with such a best."""
+    """Build one record for each given end: trial number, state, epochs and best loss."""
     results = (TrialResult(state, epochs=epochs, best={"loss": best}) for _, state, epochs, best in ends)
     return [Record(0, end[0], end[1], 1, 0.0, result) for end, result in zip(ends, results, strict=True)]
 
 
 def test_what_was_spent_and_what_was_best() -> None:
-    """Epochs add up over trials, those before a promotion once; the best so far only becomes better."""
+    """Epochs add up over trials, and the best value so far never gets worse.
+
+    Epochs before a promotion count once.
+    """
     found = steps(records((0, P, 1, 0.9), (1, P, 1, 0.5), (1, F, 4, 0.2), (2, D, 2, math.nan), (3, F, 4, 0.3)), LOSS)
     assert [(step.trial, step.spent, step.best, step.is_better) for step in found] == [
         (0, 1, 0.9, True), (1, 2, 0.5, True), (1, 5, 0.2, True), (2, 7, 0.2, False), (3, 11, 0.2, False),
@@ -41,13 +44,16 @@ def test_what_was_spent_and_what_was_best() -> None:
 
 
 def test_what_was_trained_twice_counts_twice() -> None:
-    """A trial that lost its checkpoint has spent what it had before, and is no end of its own where it was killed."""
+    """Epochs of a killed attempt count as spent, even if the trial lost its checkpoint and trained them again.
+
+    The kill itself is not an end of the trial.
+    """
     found = steps(records((0, K, 3, 0.4), (0, F, 2, 0.5), (1, F, 1, math.nan)), LOSS)
     assert [(step.trial, step.spent, step.best) for step in found] == [(0, 5, 0.5), (1, 6, 0.5)]
 
 
 def test_who_was_pruned_when() -> None:
-    """Trials count as pruned where they stand so at the end, by their last epoch."""
+    """A trial counts as pruned if that is its final state, and it counts at its last epoch."""
     found = Progress(LOSS, steps(records((0, P, 1, 0.9), (1, P, 1, 0.5), (1, P, 3, 0.2), (2, F, 9, 0.1)), LOSS), 27)
     assert found.pruned == {1: 1, 3: 1}
     told = spending(found)
@@ -57,14 +63,14 @@ def test_who_was_pruned_when() -> None:
 
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run a search that prunes; return its logs."""
+    """Run a search with pruning and return its logs."""
     path = written(tmp_path_factory.mktemp("searched"))
     run(path)
     return path.parent / "logs"
 
 
 def test_effects_tell_of_the_search(logs: Path) -> None:
-    """`hpdash effects` lists what made the search better, and in JSON every end, as the journal has them."""
+    """`hpdash effects` lists the improvements of the search, and its JSON form every end in the journal."""
     ends = [r for r in read_journal(logs / "curves" / layout.JOURNAL).records if r.result is not None]
     shown = json.loads(invoke("effects", str(logs), "--json").output)["sweeps"][0]["search"]
     assert [(step["trial"], step["state"]) for step in shown["steps"]] == [(r.trial, r.state) for r in ends]
@@ -75,7 +81,7 @@ def test_effects_tell_of_the_search(logs: Path) -> None:
 
 
 def test_the_report_draws_the_search(logs: Path, tmp_path: Path) -> None:
-    """The report has a chapter with the ends of trials over the epochs spent, pruned ones apart."""
+    """The report has a chapter that plots the ends of trials over the epochs spent, pruned trials separately."""
     page = report(logs, tmp_path / "report.html").read_text()
     assert "How the search went" in page
     found = searched(read_runs(logs).runs)
@@ -87,7 +93,7 @@ def test_the_report_draws_the_search(logs: Path, tmp_path: Path) -> None:
 
 
 def test_a_grid_has_no_search(tmp_path: Path) -> None:
-    """Of a sweep that runs through what its file lists nothing is told: its order means nothing."""
+    """A grid sweep has no search progress, because the order of its trials has no meaning."""
     path = written(tmp_path)
     text = path.read_text().replace('strategy = "tpe"\ntrials = 14', "").replace('[prune]\nstrategy = "asha"', "")
     path.write_text(text.replace("{ min = 0.0, max = 1.0 }", "[0.1, 0.9]"))

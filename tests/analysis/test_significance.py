@@ -1,4 +1,4 @@
-"""Whether two settings differ by more than their seeds do."""
+"""Tests of whether two settings differ by more than their seeds do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CASES = {
 
 @pytest.mark.parametrize(("first", "second", "apart"), CASES.values(), ids=CASES.keys())
 def test_who_is_told_apart(first: list[float], second: list[float], apart: bool) -> None:
-    """Two settings are told apart where their means differ by more than their seeds spread."""
+    """Two settings are significantly different if their means differ by more than the spread of their seeds."""
     p = welch(first, second)
     assert p is not None
     assert (p < ALIKE) is apart
@@ -26,10 +26,10 @@ def test_who_is_told_apart(first: list[float], second: list[float], apart: bool)
 
 
 def test_a_case_that_is_known_by_hand() -> None:
-    """With one degree of freedom Student's t is Cauchy's: t = -3 gives p = 1 - 2/pi atan 3."""
+    """With one degree of freedom Student's t is the Cauchy distribution: t = -3 gives p = 1 - 2/pi atan 3."""
     assert welch([0.0, 2.0], [4.0, 4.0]) == pytest.approx(1 - 2 / math.pi * math.atan(3))
 
 
 def test_one_seed_tells_nothing() -> None:
-    """A single value has no spread to compare with."""
+    """Settings with a single seed cannot be compared, because a single value has no spread."""
     assert welch([0.9], [0.1, 0.2]) is None

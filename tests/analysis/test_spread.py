@@ -1,4 +1,4 @@
-"""Truths of spread and change: numbers one gets by hand from shifted blocks."""
+"""Tests of spread and change: shifted uniform blocks, whose distances can be computed by hand."""
 
 from __future__ import annotations
 
@@ -14,32 +14,35 @@ from hpdash.analysis.spread import Group, Pair, Spread, Trace, baseline, contras
 from hpdash.histograms.histogram import Histogram
 from hpdash.runs import HistogramSeries
 
-STD = 1 / math.sqrt(12)  # of a block of width 1
+STD = 1 / math.sqrt(12)  # standard deviation of a block of width 1
 EMPTY = Histogram(np.array([0.0, 1.0]), np.array([0.0]), nonfinite=4)
 
 
 def block(start: float, width: float = 1.0) -> Histogram:
-    """Make a uniform block, as far from another of its width as their starts are apart."""
+    """Make a uniform block; the distance of two blocks of the same width is the difference of their starts."""
     return Histogram(np.array([start, start + width]), np.array([4.0]))
 
 
 def run(starts: Mapping[int, float], width: float = 1.0) -> HistogramSeries:
-    """Make a run whose block starts at a place at each step."""
+    """Make a run from a map of each step to the start of its block."""
     return HistogramSeries(np.array(list(starts), np.int64), tuple(block(start, width) for start in starts.values()))
 
 
 def group(*series: HistogramSeries) -> Group:
-    """Measure one group on its own."""
+    """Measure a single group."""
     return measure({"a": series}).groups[0]
 
 
 def pair(raw: float) -> Pair:
-    """Expect a distance between blocks of width 1 in both units."""
+    """Return the expected distance between blocks of width 1, in both units."""
     return Pair(pytest.approx(raw), pytest.approx(raw / STD))
 
 
 def test_spread_is_the_mean_distance_of_all_pairs() -> None:
-    """Three runs 1, 2 and 3 apart have a spread of 2; scaled, it is in their pooled standard deviations."""
+    """Three runs at distances 1, 2 and 3 have a spread of 2.
+
+    The scaled spread is in units of their pooled standard deviation.
+    """
     spread = group(run({0: 5, 1: 0, 2: 0}), run({0: 5, 1: 1, 2: 2}), run({0: 8, 1: 3, 2: 6})).spread
     assert spread.steps == (0, 1, 2)
     assert spread.raw == pytest.approx([2, 2, 4])
@@ -47,27 +50,27 @@ def test_spread_is_the_mean_distance_of_all_pairs() -> None:
 
 
 def test_change_is_divided_by_the_gap() -> None:
-    """Between steps 1, 2 and 12 two runs that move 1 and 3, then 10 and 30, change by 2 a step."""
+    """Two runs that move by 1 and 3 in one step, then by 10 and 30 in ten steps, change by 2 per step."""
     change = group(run({1: 0, 2: 1, 12: 11}), run({1: 0, 2: -3, 12: 27})).change
     assert change == Trace((2, 12), pytest.approx([2, 2]), pytest.approx([2 / STD, 2 / STD]), None, pair(2))
 
 
 def test_step_0_is_told_apart() -> None:
-    """What initial weights say, and the change from them, is in no mean."""
+    """The distance of the initial weights and the change from them are reported separately, and are in no mean."""
     found = group(run({0: 0, 2: 10, 3: 11}), run({0: 7, 2: 12, 3: 13}))
     assert (found.spread.initial, found.spread.mean) == (pair(7), pair(2))
     assert (found.change.initial, found.change.mean) == (pair((10 + 5) / 2 / 2), pair(1))
 
 
 def test_drift_counts_from_the_first_common_step() -> None:
-    """Far from the start means from the first step that all runs have, which the result names."""
+    """Drift is the distance from the first step that all runs have, and the result names that step."""
     spread = measure({"a": [run({0: 9, 1: 0, 5: 3}), run({1: 1, 5: 6})]})
     assert (spread.start, spread.steps, spread.logged) == (1, (1, 5), 2)
     assert spread.groups[0].drift.raw == pytest.approx([0, 4])
 
 
 def test_pooled_means_the_root_of_the_mean_variance() -> None:
-    """Blocks of width 1 and 7 have a pooled variance of 25 / 12, and centres on one place a distance of 1.5."""
+    """Concentric blocks of width 1 and 7 have a pooled variance of 25 / 12 and a distance of 1.5."""
     found = group(run({1: 0, 2: 0}), run({1: -3, 2: -3}, 7))
     assert found.spread.mean == Pair(pytest.approx(1.5), pytest.approx(1.5 / math.sqrt(25 / 12)))
     wider = HistogramSeries(np.array([1, 2]), (block(0), block(-3, 7)))
@@ -75,14 +78,14 @@ def test_pooled_means_the_root_of_the_mean_variance() -> None:
 
 
 def test_all_groups_are_compared_at_the_same_steps() -> None:
-    """A step that one run of one group lacks counts in no group."""
+    """A step that is missing in one run of one group counts in no group."""
     spread = measure({"a": [run({0: 0, 1: 0, 2: 0, 4: 0})], "b": [run({1: 0, 3: 0, 4: 9}), run({1: 2, 4: 9})]})
     assert (spread.steps, spread.logged) == ((1, 4), 4)
     assert [found.change.steps for found in spread.groups] == [(4,), (4,)]
 
 
 def test_one_run_has_no_spread() -> None:
-    """It takes two runs to be apart; one still changes."""
+    """A group of one run has a change, but no spread."""
     found = group(run({1: 0, 2: 3}))
     assert (found.runs, found.spread.mean, found.change.mean) == (1, None, pair(3))
 
@@ -100,14 +103,17 @@ def test_one_run_has_no_spread() -> None:
 def test_without_common_steps_there_are_no_means(
     groups: dict[str, list[HistogramSeries]], steps: tuple[int, ...], runs: list[int]
 ) -> None:
-    """Where nothing can be compared the result says so with its steps, and there is no mean."""
+    """If nothing can be compared, there are no means, and the result lists the common steps."""
     spread = measure(groups)
     assert (spread.steps, [found.runs for found in spread.groups]) == (steps, runs)
     assert all(found.spread.mean is found.change.mean is None for found in spread.groups)
 
 
 def test_a_run_without_finite_weights_is_left_out_of_its_step() -> None:
-    """Where one run has no value the others' distance counts, and a step nobody has a value at counts nowhere."""
+    """If a run has no finite value at a step, the distances of the other runs count.
+
+    A step with fewer than two finite runs has no spread, and is in no mean.
+    """
     steps = np.array([1, 2, 3])
     dead = HistogramSeries(steps, (block(4), EMPTY, EMPTY))
     found = group(dead, run({1: 0, 2: 0, 3: 0}), run({1: 2, 2: 2, 3: 2}))
@@ -119,7 +125,7 @@ def test_a_run_without_finite_weights_is_left_out_of_its_step() -> None:
 
 
 def test_weights_that_are_all_alike_have_no_scaled_distance() -> None:
-    """Without a standard deviation there is nothing to divide by: NaN, in no mean."""
+    """If the standard deviation is zero, the scaled distance is NaN."""
     found = group(run({1: 0, 2: 0}, 0), run({1: 3, 2: 3}, 0))
     assert found.spread.mean is not None
     assert found.spread.mean.raw == 3
@@ -127,7 +133,7 @@ def test_weights_that_are_all_alike_have_no_scaled_distance() -> None:
 
 
 def test_scaling_all_weights_changes_no_scaled_distance() -> None:
-    """Ten times the weights are ten times as far apart in weight units, and as far in standard deviations."""
+    """Weights ten times as large have ten times the raw distance and the same scaled distance."""
     small = group(run({1: 0, 2: 1}), run({1: 2, 2: 4}))
     large = group(run({1: 0, 2: 10}, 10), run({1: 20, 2: 40}, 10))
     for one, other in ((small.spread, large.spread), (small.change, large.change), (small.drift, large.drift)):
@@ -136,7 +142,10 @@ def test_scaling_all_weights_changes_no_scaled_distance() -> None:
 
 
 def test_contrast_is_a_ratio_in_both_units() -> None:
-    """Half as far apart and three times as fast reads 0.5 and 3; scaled by twice the width, a half of that."""
+    """Half the spread and three times the change give the raw ratios 0.5 and 3.
+
+    With blocks twice as wide as the reference's, the scaled ratios are half of that.
+    """
     slow, fast = [run({1: 0, 2: 1}), run({1: 4, 2: 5})], [run({1: 0, 2: 3}, 2), run({1: 2, 2: 5}, 2)]
     spread = measure({"fast": fast, "slow": slow})
     found = contrast(*spread.groups)
@@ -149,7 +158,7 @@ def test_contrast_is_a_ratio_in_both_units() -> None:
 
 
 def test_contrast_with_what_does_not_move() -> None:
-    """Two groups that stand still are equal, one that moves is infinitely faster than one that does not."""
+    """The ratio of two changes of zero is 1, and that of a nonzero change to a change of zero is infinite."""
     spread = measure({"still": [run({1: 0, 2: 0})], "too": [run({1: 5, 2: 5})], "moves": [run({1: 0, 2: 1})]})
     still, too, moves = spread.groups
     for one, ratio in ((too, 1.0), (moves, math.inf)):
@@ -170,13 +179,13 @@ def test_contrast_with_what_does_not_move() -> None:
     ],
 )
 def test_the_baseline_is_where_a_thing_is_off(values: list[object], expected: object) -> None:
-    """Groups are read against the one where the hyperparameter is off or unset, else against the first."""
+    """The baseline is the group in which the hyperparameter is off or unset, otherwise the first group."""
     spread = measure({value: [run({1: 0})] for value in values})  # type: ignore[misc]
     assert baseline(spread.groups).value == expected
 
 
 def test_a_spread_is_json() -> None:
-    """The whole result is made of plain values."""
+    """The whole result consists of plain values that JSON can represent."""
     spread = measure({"a": [run({0: 0, 1: 1}), run({0: 0, 1: 2})], None: [run({0: 0, 1: 1})]})
     assert isinstance(spread, Spread)
     assert json.loads(json.dumps(asdict(spread)))["groups"][0]["spread"]["mean"]["raw"] == pytest.approx(1)

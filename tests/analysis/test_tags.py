@@ -1,4 +1,4 @@
-"""Truths of tags that line up: automatic names count anew in every run, and only where that helps."""
+"""Tests of aligned tags: automatic layer names are renumbered in every run, but only if that makes runs share tags."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ from hpdash.analysis.tags import aligned
     ],
 )  # fmt: skip
 def test_automatic_names_count_anew(tags: list[list[str]], expected: list[dict[str, str]]) -> None:
-    """Runs of unnamed layers share tags; every tag is still there once, and what was named stays as it was."""
+    """Runs with unnamed layers share tags; every tag is present exactly once, and explicit names are unchanged."""
     assert aligned(tags) == expected

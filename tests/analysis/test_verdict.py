@@ -1,4 +1,4 @@
-"""Truths of the sentence that answers whether runs are more alike and change less."""
+"""Tests of the sentence that says whether runs are more alike and change less."""
 
 from __future__ import annotations
 
@@ -13,24 +13,27 @@ from hpdash.runs import HistogramSeries
 
 
 def series(*starts: float, width: float = 1.0, first: int = 1) -> HistogramSeries:
-    """Make a run whose block of a width starts at a place at each step from the first on."""
+    """Make a run of blocks of one width, with one start for each step from `first` on."""
     blocks = (Histogram(np.array([start, start + width]), np.array([1.0])) for start in starts)
     return HistogramSeries(np.arange(first, first + len(starts)), tuple(blocks))
 
 
 def group(apart: float, move: float, width: float = 1.0) -> list[HistogramSeries]:
-    """Make two runs that are so far apart, and move so far at each of two steps."""
+    """Make two runs at distance `apart`, each of which moves by `move` at each of two steps."""
     return [series(*(start + move * step for step in range(3)), width=width) for start in (0, apart)]
 
 
 def says(other: list[HistogramSeries], value: Scalar | None = "before") -> str:
-    """Return the verdict on a group against one with a spread and a change of 1, and a width of 1."""
+    """Return the verdict on a group against a reference group whose spread, change and block width are 1."""
     (sentence,) = verdicts(measure({"none": group(1, 1), value: other}), "hidden_2/kernel", "batchnorm")
     return sentence
 
 
 def test_a_verdict_gives_all_that_it_rests_on() -> None:
-    """The sentence names tag and groups and gives both distances in both units with runs and steps."""
+    """The sentence names the tag and the groups, and gives both distances in both units.
+
+    It also gives the numbers of runs and of steps.
+    """
     assert says(group(0.5, 0.25)) == (
         "hidden_2/kernel, batchnorm=before against none: the runs are more alike (spread 0.5 against 1 = 0.50x; "
         "divided by std 1.73 against 3.46 = 0.50x) and change less (per step 0.25 against 1 = 0.25x; divided by std "
@@ -58,20 +61,20 @@ def test_a_verdict_gives_all_that_it_rests_on() -> None:
     ],
 )
 def test_words_follow_the_ratios(other: list[HistogramSeries], alike: str, moves: str) -> None:
-    """More and less are said from 5 % on, and where the two units disagree the sentence says both."""
+    """The sentence says more or less from 5 % on; if the two units disagree, it says both."""
     sentence = says(other)
     assert alike in sentence
     assert moves in sentence
 
 
 def test_where_nothing_moves_no_ratio_is_made_up() -> None:
-    """Against weights that stand still there are two numbers and no ratio."""
+    """If the weights of the reference do not change, the sentence gives two numbers and no ratio."""
     spread = measure({"none": group(1, 0), "before": group(1, 1)})
     assert "change more (per step 1 against 0; divided by std 3.46 against 0);" in verdicts(spread, "k", "by")[0]
 
 
 def test_one_run_a_group_can_only_change() -> None:
-    """Of one run nothing is said on spread."""
+    """If a group has one run, the sentence says nothing about spread."""
     sentence = says([series(0, 2, 4)])
     assert "the runs change more (per step 2 against 1 = 2.00x" in sentence
     assert "alike" not in sentence
@@ -79,7 +82,7 @@ def test_one_run_a_group_can_only_change() -> None:
 
 
 def test_each_group_is_compared_with_the_reference() -> None:
-    """Three groups give two sentences against the baseline, or against the group that is asked for."""
+    """Three groups give two sentences, against the baseline or against the requested group."""
     spread = measure({0.1: group(1, 1), 0.0: group(1, 1), None: group(2, 2)})
     assert [text.split(":")[0] for text in verdicts(spread, "k", "dropout")] == [
         "k, dropout=0.1 against 0",
@@ -90,7 +93,7 @@ def test_each_group_is_compared_with_the_reference() -> None:
 
 
 def test_fewer_common_steps_are_told() -> None:
-    """Steps of the training that not all runs have are in the second number; step 0 is in neither."""
+    """The sentence gives the number of common steps and of all training steps; neither includes step 0."""
     spread = measure({"a": [series(0, 1, 2, 3, first=0)], "b": [series(0, 1, first=1)]})
     assert verdicts(spread, "k", "by")[0].endswith("1 and 1 runs, 2 of 3 steps in common")
 
@@ -114,7 +117,7 @@ def test_fewer_common_steps_are_told() -> None:
     ],
 )
 def test_where_nothing_can_be_compared_it_says_why(spread: Spread, reason: str) -> None:
-    """There is one sentence with the reason."""
+    """If nothing can be compared, there is one sentence with the reason."""
     (sentence,) = verdicts(spread, "k", "batchnorm")
     assert sentence.startswith("k")
     assert reason in sentence

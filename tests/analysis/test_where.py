@@ -1,4 +1,4 @@
-"""Truths of `--where`: what a condition means, and where it says that it is none."""
+"""Tests of `--where`: what a condition means, and how an invalid one is reported."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ RUN = trial(
     ],
 )
 def test_what_a_condition_means(text: str, expected: bool) -> None:
-    """A condition means what its words say; whatever is said of a name that a run does not have is false."""
+    """A condition selects the expected runs; any comparison with a name that a run lacks is false."""
     assert parse(text).matches(RUN) is expected
 
 
 def test_nan_can_be_asked_for() -> None:
-    """A metric that ended as NaN is equal to nan, and neither less nor more than anything."""
+    """A metric whose last value is NaN equals nan, and is neither less nor greater than anything."""
     run = foreign(epoch_loss=[1.0, math.nan])
     assert [parse(f"epoch_loss {rest}").matches(run) for rest in ("= nan", "!= nan", "< 1", ">= 1")] == [
         True, False, False, False,
@@ -83,7 +83,7 @@ def test_nan_can_be_asked_for() -> None:
 
 @given(st.floats(allow_nan=False), st.floats(allow_nan=False))
 def test_numbers_compare_as_numbers(value: float, bound: float) -> None:
-    """Every comparison of two numbers is Python's, however they are spelled."""
+    """Every comparison of two numbers gives the same result as in Python, however the numbers are written."""
     run = foreign(hparams={"x": value})
     assert parse(f"x < {bound!r}").matches(run) is (value < bound)
     assert parse(f"x >= {bound!r}").matches(run) is (value >= bound)
@@ -92,7 +92,7 @@ def test_numbers_compare_as_numbers(value: float, bound: float) -> None:
 
 @given(st.text(st.characters(exclude_characters='"')), st.text(st.characters(exclude_characters="`"), min_size=1))
 def test_any_name_and_text_can_be_quoted(value: str, name: str) -> None:
-    """Whatever characters a name or a value has, in quotes it is found, and nothing in it is an operator."""
+    """A quoted name or value is found whatever characters it has, and nothing inside quotes is an operator."""
     assert parse(f'`{name}` = "{value}"').matches(foreign(hparams={name: value}))
 
 
@@ -119,7 +119,7 @@ BAD = [
 
 @pytest.mark.parametrize(("text", "expected", "column"), BAD)
 def test_a_condition_that_is_none_says_where(text: str, expected: str, column: int) -> None:
-    """An error says what was expected and found, with a caret under the place."""
+    """The error of an invalid condition says what was expected and found, with a caret below the position."""
     with pytest.raises(SpecError) as raised:
         parse(text)
     first, *_, caret = str(raised.value).split("\n")
@@ -129,14 +129,14 @@ def test_a_condition_that_is_none_says_where(text: str, expected: str, column: i
 
 
 def test_long_conditions_are_no_trouble() -> None:
-    """A condition of thousands of parts is read and answered."""
+    """A condition with thousands of parts can be parsed and evaluated."""
     assert parse(" and ".join(["lr<1"] * 5000)).matches(RUN)
     assert not parse(" or ".join(["lr>1"] * 5000)).matches(RUN)
 
 
 @given(st.text("ab =<>!()\"'`,\n\x1b[not in and or").map(lambda text: f"x = {text}"))
 def test_any_text_is_a_condition_or_a_spec_error(text: str) -> None:
-    """Whatever is typed, the answer is a condition or an error of one line, the text and a caret."""
+    """Any text is either a valid condition or an error with one line of message, the text and a caret."""
     try:
         parse(text).matches(RUN)
     except SpecError as error:
@@ -155,20 +155,20 @@ def test_any_text_is_a_condition_or_a_spec_error(text: str) -> None:
     ],
 )
 def test_an_unknown_name_is_an_error_with_the_nearest(text: str, expected: str) -> None:
-    """A name that no run has is refused, although a comparison with it would only be false."""
+    """A name that no run has is an error that suggests the nearest name, rather than a comparison that is false."""
     with pytest.raises(SpecError, match="a hyperparameter, a metric or a field") as raised:
         select([RUN], text)
     assert expected in str(raised.value)
 
 
 def test_a_name_that_one_run_has_is_known() -> None:
-    """Runs that lack a hyperparameter of another are left out, not refused."""
+    """If only some runs have a hyperparameter, a condition on it skips the other runs without an error."""
     runs = [foreign("a", {"x": 1}), foreign("b", {"y": 1})]
     assert select(runs, "x=1") == runs[:1]
     assert select(runs, None) == runs
 
 
 def test_no_runs_know_no_names() -> None:
-    """Where there are no runs, a condition is fine and chooses none."""
+    """Without runs, any name is accepted in a condition, and nothing is selected."""
     nothing: list[Any] = []
     assert select(nothing, "anything=1") == []

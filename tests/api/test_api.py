@@ -1,4 +1,4 @@
-"""Truths of reading as a library: it gives what a running TensorBoard gives for the same logs, and more."""
+"""Tests of hpdash as a library: it reads the same values as a running TensorBoard from the same logs, and more."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from boards import Board
 import hpdash
 from hpdash.errors import SpecError
 
-# Numbers that float32 does not hold exactly, as Keras' metrics are not held exactly either.
+# Like Keras' metrics, these numbers are not exactly representable in float32.
 LOOP = """
 import numpy as np
 
@@ -40,7 +40,7 @@ METRIC = "/best/accuracy"
 
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The logs of twelve trials, four of them failed."""
+    """Return the logs of twelve trials, four of which failed."""
     folder = tmp_path_factory.mktemp("reading")
     (folder / "loops.py").write_text(LOOP)
     sweep = hpdash.parse_sweep(SWEEP, name="made", folder=folder)
@@ -50,7 +50,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def board(logs: Path) -> Iterator[Board]:
-    """A TensorBoard that has loaded all of them."""
+    """Return a TensorBoard that has loaded all the logs."""
 
     def loaded(board: Board) -> bool:
         groups = board.groups()
@@ -62,12 +62,15 @@ def board(logs: Path) -> Iterator[Board]:
 
 
 def scalar(board: Board, run: str, tag: str) -> list[list[float]]:
-    """Ask TensorBoard for a series: [wall time, step, value] a point."""
+    """Ask TensorBoard for a series; each point is [wall time, step, value]."""
     return board.get("plugin/scalars/scalars", run=run, tag=tag)  # type: ignore[no-any-return]
 
 
 def test_ls_gives_the_means_that_tensorboard_gives(logs: Path, board: Board) -> None:
-    """The best value of each setting in `ls`, replicates folded, is TensorBoard's own mean; failed ones have none."""
+    """The best value of each setting in `ls` is the mean that TensorBoard shows for its replicates.
+
+    Settings whose trials failed have no best value.
+    """
     (table,) = hpdash.read_runs(logs).tables
     groups = board.groups()
     assert len(table.rows) == len(groups) == 6
@@ -83,7 +86,7 @@ def test_ls_gives_the_means_that_tensorboard_gives(logs: Path, board: Board) -> 
 
 
 def test_export_gives_the_series_that_tensorboard_gives(logs: Path, board: Board) -> None:
-    """Every exported point of a scalar is TensorBoard's, bit for bit: wall time, step and value."""
+    """Every exported scalar point equals TensorBoard's bit for bit: wall time, step and value."""
     ours: dict[tuple[str, str], list[list[float]]] = {}
     for row in hpdash.export(logs, "series").to_json():
         run, tag = f"{row['run']}", row["tag"]
@@ -96,7 +99,7 @@ def test_export_gives_the_series_that_tensorboard_gives(logs: Path, board: Board
 
 
 def test_export_gives_last_and_best_as_tensorboard_has_them(logs: Path, board: Board) -> None:
-    """A trial's exported best, last and hyperparameters are the scalars and the session that TensorBoard has."""
+    """A trial's exported best value, last value and hyperparameters equal TensorBoard's scalars and session."""
     groups = board.groups()
     rows = hpdash.export(logs).to_json()
     assert len(rows) == 12
@@ -109,7 +112,7 @@ def test_export_gives_last_and_best_as_tensorboard_has_them(logs: Path, board: B
 
 
 def test_effects_are_means_of_what_tensorboard_shows(logs: Path, board: Board) -> None:
-    """A marginal mean ± std is that of the best values of TensorBoard's sessions with that value."""
+    """A marginal's mean ± std for a value equals that of the best values of TensorBoard's sessions with that value."""
     best = {
         row["run"]: (row["hparams.activation"], scalar(board, row["run"], "best/accuracy")[-1][2])
         for row in hpdash.export(logs).to_json()
@@ -126,7 +129,7 @@ def test_effects_are_means_of_what_tensorboard_shows(logs: Path, board: Board) -
 
 
 def test_runs_are_a_sequence_that_can_be_narrowed(logs: Path) -> None:
-    """Runs can be counted, indexed and filtered, and give pandas everything that `export` has."""
+    """Runs can be counted, indexed, filtered and converted to a pandas DataFrame with the columns of `export`."""
     runs = hpdash.read_runs(logs)
     assert len(runs) == 12
     assert isinstance(runs[0], hpdash.Run)
@@ -140,7 +143,7 @@ def test_runs_are_a_sequence_that_can_be_narrowed(logs: Path) -> None:
 
 
 def test_a_wrong_name_is_told_when_runs_are_read(logs: Path) -> None:
-    """A condition or a column on a name that no run has is an error that gives the nearest."""
+    """A condition or a sort column with a name that no run has is an error that suggests the nearest name."""
     with pytest.raises(SpecError, match="learning_rate"):
         hpdash.read_runs(logs, where="learning_rat = 1")
     with pytest.raises(SpecError, match="activation"):
@@ -148,7 +151,7 @@ def test_a_wrong_name_is_told_when_runs_are_read(logs: Path) -> None:
 
 
 def test_what_a_notebook_shows_is_escaped(logs: Path) -> None:
-    """The table of a notebook names the hyperparameters, says that data are synthetic, and holds no script."""
+    """The notebook table names the hyperparameters, says that the data are synthetic, and contains no script."""
     shown = hpdash.read_runs(logs)._repr_html_()
     assert "synthetic data" in shown
     assert "learning_rate" in shown

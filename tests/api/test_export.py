@@ -1,4 +1,4 @@
-"""Truths of `hpdash export`: every run and every point in it, exact in each format."""
+"""Tests of `hpdash export`: it contains every run and every point, exactly, in each format."""
 
 from __future__ import annotations
 
@@ -28,12 +28,15 @@ RUNS = [
 
 
 def rows(found: Export) -> list[dict[str, str]]:
-    """Read an export's CSV as another program does."""
+    """Read the CSV form of an export as another program would."""
     return list(csv.DictReader(io.StringIO(found.to_csv(), newline="")))
 
 
 def test_a_trial_is_a_row_with_all_of_it() -> None:
-    """Ids, seeds, states, settings and every metric, last and best, stand in a run's row; what it lacks is empty."""
+    """The row of a run has its ids, seeds, state, settings, and the last and best value of every metric.
+
+    What the run lacks is empty.
+    """
     first, second, third = rows(export_runs(RUNS))
     assert (first["id"], first["trial"], first["seed"], first["status"]) == ("s/0000", "0", "0", "finished")
     assert (first["best"], first["epoch"], first["last"]) == ("0.30000000000000004", "1", "0.25")
@@ -48,7 +51,7 @@ def test_a_trial_is_a_row_with_all_of_it() -> None:
 
 
 def test_a_point_of_a_series_is_a_row() -> None:
-    """A series has a row a point: which run, tag and step, when, and the value."""
+    """Each point of a series is one row with run, tag, step, wall time and value."""
     found = export_runs(RUNS, "series")
     assert [tuple(row.values()) for row in rows(found)] == [
         ("s/0000-x=0", "s/0000", "s", "0", "validation/epoch_accuracy", "1", "1001.0", "0.30000000000000004"),
@@ -59,7 +62,7 @@ def test_a_point_of_a_series_is_a_row() -> None:
 
 
 def test_best_of_what_hpdash_sums_up_is_not_exported() -> None:
-    """`best/accuracy` is a best already: it has a last value and no best of its own."""
+    """`best/accuracy`, which is already a best value, has a last value but no best value in the export."""
     run = replace(trial(0, 0.5), scalars={"best/accuracy": series(0.5)})
     columns = export_runs([run]).columns
     assert "last.best/accuracy" in columns
@@ -68,7 +71,7 @@ def test_best_of_what_hpdash_sums_up_is_not_exported() -> None:
 
 @given(st.lists(st.floats(), min_size=1, max_size=5), st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_csv_and_json_are_exact(values: list[float], text: str) -> None:
-    """Every float comes back with its bits, every text as it was."""
+    """Every float is read back with the same bits, and every text unchanged."""
     run = replace(foreign("f", {text: text}), scalars={text: series(*values)})
     for row, value in zip(rows(export_runs([run], "series")), values, strict=True):
         assert repr(float(row["value"])) == repr(value)
@@ -80,7 +83,7 @@ def test_csv_and_json_are_exact(values: list[float], text: str) -> None:
 
 
 def test_texts_are_quoted_and_never_changed() -> None:
-    """A text that a spreadsheet might take for a formula is quoted and exact, numbers are bare."""
+    """A text that a spreadsheet might take for a formula is quoted and unchanged; numbers are not quoted."""
     found = export_runs([foreign("=1+1", {"@x": "-2"}, epoch_loss=[0.5])]).to_csv()
     assert found.split("\n")[1].startswith('"=1+1","=1+1","",')
     assert '"-2"' in found
@@ -88,7 +91,7 @@ def test_texts_are_quoted_and_never_changed() -> None:
 
 
 def test_parquet_has_the_same_rows() -> None:
-    """A Parquet file has the columns and values of the rest; a column of mixed kinds is one of texts."""
+    """A Parquet file has the same columns and values as other formats; a column of mixed types is stored as text."""
     parquet = pytest.importorskip("pyarrow.parquet")
     runs = [*RUNS, foreign("g", {"units": "many"}, epoch_loss=[1])]
     table = parquet.read_table(io.BytesIO(export_runs(runs).encoded("parquet")))
@@ -100,7 +103,7 @@ def test_parquet_has_the_same_rows() -> None:
 
 @pytest.mark.parametrize("what", ["trials", "series"])
 def test_nothing_is_exported_as_nothing(what: str) -> None:
-    """Without runs there is a header and no row, in every format."""
+    """Without runs, the export has a header and no rows in every format."""
     nothing: list[Run] = []
     found = export_runs(nothing, what)
     assert found.to_csv().count("\n") == 1
@@ -109,7 +112,7 @@ def test_nothing_is_exported_as_nothing(what: str) -> None:
 
 
 def test_parquet_without_its_extra_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where pyarrow is absent, one line says what to install."""
+    """If pyarrow is missing, one line says what to install."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(SpecError) as raised:
         export_runs(RUNS).to_parquet()
@@ -117,12 +120,12 @@ def test_parquet_without_its_extra_says_how_to_get_it(monkeypatch: pytest.Monkey
 
 
 def test_what_is_no_kind_of_row_is_refused() -> None:
-    """There are trials and series to export."""
+    """Any kind of row except trials and series is an error."""
     odd: Any = "histograms"
     with pytest.raises(SpecError, match="trials or series, found 'histograms'"):
         export_runs(RUNS, odd)
 
 
 def test_half_characters_are_escaped() -> None:
-    """A name that is no text in UTF-8 is exported with the odd half escaped."""
+    """A name that cannot be encoded in UTF-8 is exported with the lone surrogate escaped."""
     assert b"\\udc80" in export_runs([foreign("\udc80")]).encoded("csv")

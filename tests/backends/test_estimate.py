@@ -1,4 +1,4 @@
-"""Truths of the estimate of a dry run."""
+"""Tests of the time estimate of a dry run."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ RATE = 1e9
 
 @pytest.fixture(autouse=True)
 def known_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every machine multiply matrices at one rate."""
+    """Make every machine multiply matrices at the same fixed rate."""
     monkeypatch.setattr(estimate, "matrix_rate", lambda: RATE)
 
 
 def seconds(workers: int = 1, size: Size = SIZE, seeds: int = 1, **train: object) -> float:
-    """Estimate a sweep of two activations of a net 20-30-10."""
+    """Estimate the time of a sweep over two activations of a 20-30-10 network."""
     settings = {"epochs": 5, "batch_size": 32, **train}
     content = {
         "sweep": {"repeats": seeds}, "data": {"name": "digits"}, "model": {"hidden": [30]}, "train": settings,
@@ -34,7 +34,10 @@ def seconds(workers: int = 1, size: Size = SIZE, seeds: int = 1, **train: object
 
 
 def test_the_estimate_is_the_sum_of_its_parts() -> None:
-    """Start, a compilation a graph, and an epoch's arithmetic (backward twice the forward) and steps."""
+    """The estimate adds up startup, one compilation per graph, and the arithmetic and the steps of all epochs.
+
+    The backward pass costs twice the forward pass.
+    """
     forward = 2 * (20 * 30 + 30 * 10)
     epoch = forward * (3 * 1000 + 100) / (RATE * EFFICIENCY) + 32 * STEP_SECONDS
     assert seconds() == pytest.approx(START_SECONDS + 2 * COMPILE_SECONDS + 2 * 5 * epoch)
@@ -51,16 +54,16 @@ def test_the_estimate_is_the_sum_of_its_parts() -> None:
     ],
 )
 def test_more_work_takes_longer(less: dict[str, object], more: dict[str, object]) -> None:
-    """Whatever adds work adds to the estimate."""
+    """Every kind of additional work increases the estimate."""
     assert seconds(**less) < seconds(**more)  # type: ignore[arg-type]
 
 
 def test_seeds_share_a_compilation() -> None:
-    """Trials that differ in their seed alone are compiled once."""
+    """Trials that differ only in their seed are compiled once."""
     assert seconds(seeds=2) - seconds() < COMPILE_SECONDS
 
 
 def test_the_rate_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine's rate is a positive number of operations a second."""
+    """The measured rate of the machine is a positive number of operations per second."""
     monkeypatch.undo()
     assert estimate.matrix_rate() > 1e6

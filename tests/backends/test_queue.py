@@ -1,4 +1,4 @@
-"""Truths of the queue: which trial a worker gets next."""
+"""Tests of the queue, which decides which trial a worker gets next."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ work = st.tuples(st.sampled_from("abcde"), st.sampled_from([0.1, 0.2, 0.7]))
 
 
 def task(place: int, graph: str, seconds: float) -> Task:
-    """Make a task of a graph."""
+    """Make a task for a trial of a graph."""
     settings = {"data": {"name": graph}, "model": {"builder": "mlp"}, "train": {}}
     return Task(TrialSpec(place, place, 0, {}, settings, "loss", Goal.MIN), 1, Path(), "", seconds)
 
 
 def expected(waiting: list[Task], compiled: set[str], claimed: set[str]) -> Task:
-    """Say which one is next, as the queue's docstring does."""
+    """Return the task that comes next according to the docstring of the queue."""
     keys = {task.spec.graph_key for task in waiting}
     among = (keys & compiled) or (keys - claimed) or keys
     left = {key: sum(round(task.seconds * 10) for task in waiting if task.spec.graph_key == key) for key in among}
@@ -34,7 +34,10 @@ def expected(waiting: list[Task], compiled: set[str], claimed: set[str]) -> Task
 
 @given(st.lists(work, max_size=20), st.lists(st.integers(0, WORKERS - 1), min_size=20, max_size=20))
 def test_trials_of_a_graph_go_to_the_worker_that_has_it(works: list[tuple[str, float]], turns: list[int]) -> None:
-    """A worker gets trials of its graphs, else of one that nobody has, else of any; the most work left goes first."""
+    """A worker gets a trial of a graph that it has compiled, otherwise of a graph that no worker has, otherwise of any.
+
+    Among these graphs, the one with the most remaining work comes first.
+    """
     waiting = [task(place, *each) for place, each in enumerate(works)]
     queue = Queue(waiting)
     compiled: list[set[str]] = [set() for _ in range(WORKERS)]
@@ -48,7 +51,7 @@ def test_trials_of_a_graph_go_to_the_worker_that_has_it(works: list[tuple[str, f
 
 
 def test_a_trial_that_is_tried_again_comes_last() -> None:
-    """What is put back stands behind the others of its graph, and revives a graph of which nothing was left."""
+    """A task that is put back comes after the others of its graph, even if the queue had none left of that graph."""
     first, second = task(0, "a", 1.0), task(1, "a", 1.0)
     queue = Queue([first, second])
     assert queue.take(set()) is first
@@ -60,7 +63,7 @@ def test_a_trial_that_is_tried_again_comes_last() -> None:
 
 @pytest.mark.parametrize("graphs", [1, 20_000], ids=["one graph", "each its own"])
 def test_a_trial_costs_the_same_among_many(graphs: int) -> None:
-    """Of 20,000 trials, each is handed out in well under a millisecond."""
+    """With 20,000 trials in the queue, handing out each of them takes well under a millisecond."""
     queue = Queue([task(place, str(place % graphs), 1.0) for place in range(20_000)])
     begin = time.perf_counter()
     while queue.take(set()) is not None:

@@ -1,4 +1,4 @@
-"""Truths of the Ray backend that no cluster shows in seconds, with one that does what a test has written down."""
+"""Tests of the Ray backend with a scripted fake Ray, for cases that a real cluster cannot produce within seconds."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ FINISHED = Report(TrialResult(TrialState.FINISHED), 1)
 
 
 class RayError(Exception):
-    """Stands for every error of Ray's."""
+    """Represents every exception that Ray raises."""
 
 
 @dataclass
 class Answer:
-    """What `ray.get` finds at a reference: a value, or an error to raise."""
+    """A reference for `ray.get`: a value to return, or an error to raise."""
 
     value: Any
 
@@ -42,7 +42,7 @@ class Answer:
 
 @dataclass
 class Fake:
-    """An actor that arrives, and answers with its news in turn; what it was ordered is kept."""
+    """An actor that starts, reports its batches of news one after another, and records its orders."""
 
     batches: Iterator[Any]
     arrives: Any
@@ -52,26 +52,26 @@ class Fake:
         return SimpleNamespace(remote=getattr(self, f"on_{method}"))
 
     def on_arrived(self) -> Answer:
-        """Say where it is, or die before."""
+        """Return the machine of the actor, or the error with which it died at the start."""
         return Answer(self.arrives)
 
     def on_order(self, number: int, order: Any, _: Any) -> None:
-        """Keep the order."""
+        """Record the order."""
         assert number == len(self.orders) + 1
         self.orders.append(order)
 
     def on_news(self, seen: int) -> Answer:
-        """Give the next news."""
+        """Return the next batch of news."""
         found = next(self.batches)
         return Answer(found if isinstance(found, Exception) else (seen + 1, found))
 
     def on_leave(self) -> Answer:
-        """Leave."""
+        """Accept the request to leave."""
         return Answer(None)
 
 
 class FakeRay:
-    """Ray, as far as the backend uses it: everything that is awaited is there."""
+    """The part of Ray that the backend uses; every awaited reference is ready."""
 
     exceptions = SimpleNamespace(RayError=RayError)
 
@@ -79,7 +79,7 @@ class FakeRay:
         self._coming, self.begun = iter(actors), list[Fake]()
 
     def remote(self, **_: Any) -> Callable[[type], Any]:
-        """Make an actor class."""
+        """Return a decorator that makes an actor class, which starts the given actors in order."""
 
         def begin(*_: Any) -> Fake:
             self.begun.append(next(self._coming))
@@ -88,58 +88,58 @@ class FakeRay:
         return lambda _: SimpleNamespace(remote=begin)
 
     def method(self, **_: Any) -> Callable[[Any], Any]:
-        """Leave a method as it is."""
+        """Return a decorator that leaves a method unchanged."""
         return lambda method: method
 
     def wait(self, references: list[Answer], **_: Any) -> tuple[list[Answer], list[Answer]]:
-        """All is there."""
+        """Report that all references are ready."""
         return references, []
 
     def get(self, reference: Answer) -> Any:
-        """Return it, or raise."""
+        """Return the value of a reference, or raise its error."""
         if isinstance(reference.value, Exception):
             raise reference.value
         return reference.value
 
     def put(self, value: Any) -> Any:
-        """Keep a data set."""
+        """Return a stored object as its own reference."""
         return value
 
     def nodes(self) -> list[dict[str, Any]]:
-        """One machine, that stays."""
+        """Describe a single machine that stays alive."""
         return [{"NodeID": "node", "Alive": True, "Resources": {"CPU": 2.0}}]
 
     def kill(self, actor: Fake) -> None:
-        """End an actor."""
+        """Do nothing."""
 
     def shutdown(self) -> None:
-        """End."""
+        """Do nothing."""
 
 
 HERE = Arrived("node", "host", versions())
 
 
 def actor(*news: Any, arrives: Any = HERE) -> Fake:
-    """Return an actor with so many batches of news, and none after them."""
+    """Return an actor that reports the given batches of news, then only empty ones."""
     return Fake(iter([*news, *[[]] * 99]), arrives)
 
 
 @dataclass
 class Stage:
-    """A backend on a fake Ray, and the queue of its tasks."""
+    """A backend on a fake Ray, with its queue of tasks."""
 
     backend: backend.RayBackend
     queue: Queue
 
     def run(self, most: int = 60) -> list[Event]:
-        """Return what happens in so many steps."""
+        """Return the events of the first `most` steps."""
         steps = self.backend.run(self.queue)
         return [event for _, event in zip(range(most), steps, strict=False) if event is not None]
 
 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stage]:
-    """Return what makes a stage of actors, by default with one task for each."""
+    """Return a function that makes a stage of the given actors, by default with one task for each."""
 
     def make(
         *actors: Fake, tasks: int | None = None, workers: int = 1, load: Callable[[Any], Dataset] = lambda _: DATA
@@ -157,12 +157,12 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stag
 
 
 def results(events: list[Event]) -> list[TrialResult]:
-    """Return how attempts ended."""
+    """Return the results of all attempts that ended."""
     return [event.result for event in events if isinstance(event, Ended)]
 
 
 def test_a_trial_is_handed_out_and_ends(stage: Callable[..., Stage]) -> None:
-    """It starts, tells how far it is, and ends; one actor takes the next trial too."""
+    """A trial starts, reports its progress and ends; then the same actor gets the next trial."""
     progress = Progress(0, 1, 1, 0.0)
     made = stage(actor([progress, FINISHED], [FINISHED]), tasks=2)
     events = made.run()
@@ -171,7 +171,7 @@ def test_a_trial_is_handed_out_and_ends(stage: Callable[..., Stage]) -> None:
 
 
 def test_a_signal_while_a_trial_is_handed_out_reaches_it(stage: Callable[..., Stage]) -> None:
-    """A driver that is stopped at the very moment a trial starts tells it so after its task."""
+    """If the driver is interrupted just when a trial starts, the worker is told to stop after it got its task."""
     worker = actor([FINISHED])
     made = stage(worker)
     for event in made.backend.run(made.queue):
@@ -183,7 +183,10 @@ def test_a_signal_while_a_trial_is_handed_out_reaches_it(stage: Callable[..., St
 
 
 def test_a_full_disk_elsewhere_is_that_machines_trouble(stage: Callable[..., Stage]) -> None:
-    """What a worker could not write costs its attempt, with the machine's name, and is not taken for our disk."""
+    """If a worker cannot write, only its attempt fails, and the error names the worker's machine.
+
+    The driver must not take it for a full disk of its own.
+    """
     full = Report(TrialResult(TrialState.INTERRUPTED, error="/tmp/x: No space left on device"), 1)
     (result,) = results(stage(actor([full])).run())
     assert result.state is TrialState.KILLED
@@ -191,7 +194,7 @@ def test_a_full_disk_elsewhere_is_that_machines_trouble(stage: Callable[..., Sta
 
 
 def test_data_that_do_not_load_fail_their_trial(stage: Callable[..., Stage]) -> None:
-    """A data set that is not there when it is needed costs its trial, and no other."""
+    """If a data set cannot be loaded, only the trial that needs it fails."""
 
     def load(_: Any) -> Dataset:
         raise DataError("it is gone")
@@ -202,7 +205,10 @@ def test_data_that_do_not_load_fail_their_trial(stage: Callable[..., Stage]) -> 
 
 @pytest.mark.parametrize("reason", ["boom", "connection error code 2. (1) the process was killed by the OOM killer"])
 def test_workers_that_die_before_they_can_train(stage: Callable[..., Stage], reason: str) -> None:
-    """After three in a row it is given up, with the reason, which is no want of memory unless Ray says so."""
+    """After three workers in a row have died before training, the sweep ends with the reason.
+
+    The error suggests fewer workers only if Ray reports a lack of memory.
+    """
     made = stage(*(actor(arrives=RayError(reason)) for _ in range(3)))
     with pytest.raises(BackendError, match=r"3 workers .*: worker 2 died: ") as error:
         made.run()
@@ -210,7 +216,10 @@ def test_workers_that_die_before_they_can_train(stage: Callable[..., Stage], rea
 
 
 def test_one_unfit_machine_stops_no_sweep(stage: Callable[..., Stage]) -> None:
-    """Where others train, workers that die before they can are told once, and no more are begun for a while."""
+    """While other workers train, workers that die before training do not end the sweep.
+
+    They cause a single notice, and no new workers are started for a while.
+    """
     unfit = [actor(arrives=RayError("no module named hpdash")) for _ in range(4)]
     made = stage(actor([Progress(0, 0, 1, 0.0)], *[[]] * 20, [FINISHED]), *unfit, tasks=2, workers=2)
     events = made.run()
@@ -221,13 +230,19 @@ def test_one_unfit_machine_stops_no_sweep(stage: Callable[..., Stage]) -> None:
 
 
 def test_a_machine_that_goes_before_its_worker_arrives_is_no_death_of_a_worker(stage: Callable[..., Stage]) -> None:
-    """However many are lost with their machines, the next one is begun."""
+    """A worker that is lost with its machine does not count as a dead worker.
+
+    However many are lost in this way, the next one is started.
+    """
     gone = [actor(arrives=RayError("The actor died because its node has died.")) for _ in range(5)]
     assert results(stage(*gone, actor([FINISHED]), tasks=1).run()) == [FINISHED.result]
 
 
 def test_a_machine_with_other_versions_is_told(stage: Callable[..., Stage]) -> None:
-    """Its bits may be others, and it may know of a package that the driver does not."""
+    """A machine with other package versions causes a notice, because its results may differ in their bits.
+
+    The notice also names packages that the driver does not have.
+    """
     other = Arrived("node", "host", {**versions(), "numpy": "0.1", "else": "2"})
     (notice,) = [event for event in stage(actor([FINISHED], arrives=other)).run() if isinstance(event, Notice)]
     assert "worker 0 on host has numpy 0.1 instead of" in notice.text
@@ -235,14 +250,14 @@ def test_a_machine_with_other_versions_is_told(stage: Callable[..., Stage]) -> N
 
 
 def test_whoever_waits_for_a_moment_has_it(stage: Callable[..., Stage]) -> None:
-    """However often workers answer that there is nothing new, the driver gets to look at its signals."""
+    """Even if workers never have news, the backend yields often, so that the driver can handle signals."""
     made = stage(actor())
     steps = made.backend.run(made.queue)
     assert [next(steps) for _ in range(20)][5:] == [None] * 15
 
 
 def test_an_error_of_rays_is_one_of_ours(stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the object store or the network refuses ends the sweep in words, without a traceback."""
+    """An error of Ray's object store or network ends the sweep with a message and without a traceback."""
     made = stage(actor())
 
     def refuse(_: Any) -> Any:

@@ -1,11 +1,11 @@
-"""What a trial costs beside its training: `python tests/bench/overhead.py`.
+"""What a trial costs in addition to its training: `python tests/bench/overhead.py`.
 
-Runs a sweep of 10,000 trials that do nothing but report once, each of a graph of its own, on two workers, with the
-live view writing its lines; then runs the same command again, which finds nothing to do. Absolute times are this
-machine's and its disk's: each transition is fsynced. Memory is the driver's resident set, without its workers.
+Runs a sweep of 10,000 trials on two workers, with the live view writing its lines. Each trial has a graph of its own
+and only reports once. Then the same command runs again and finds nothing to do. Absolute times depend on this machine
+and its disk, because each transition is fsynced. Memory is the resident set of the driver, without its workers.
 
-Before that, compares `hpdash check` with a process that only imports NumPy, pydantic, click and Rich: whole processes,
-in turns, with bytecode of every module cached. With `--trials 0` only this comparison runs.
+Before that, the benchmark compares `hpdash check` with a process that only imports NumPy, pydantic, click and Rich. It
+times whole processes, in turns, with the bytecode of every module cached. With `--trials 0` only this comparison runs.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ slope = {{ min = 0.0, max = 0.9 }}
 learning_rate = {{ min = 1e-4, max = 1e-1, scale = "log" }}
 """
 IMPORTS = "import numpy, pydantic, click, rich.console, rich.table"
-ROUNDS = 10  # of one process each, before medians are taken
+ROUNDS = 10  # processes of each kind, of which the median is taken
 
 
 def main() -> None:
-    """Run the sweep twice in processes of their own, and print the table."""
+    """Run the sweep twice, each time in a separate process, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=10_000, help="how many trials (default 10,000)")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
@@ -63,9 +63,9 @@ def main() -> None:
 
 
 def check_against_imports(scratch: Path) -> str:
-    """Return a line with the median seconds of `hpdash check`, of the imports alone, and their ratio."""
+    """Return a line with the median seconds of `hpdash check` and of the imports alone, and their ratio."""
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(scratch / "bytecode")}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has cached bytecode
     check = [sys.executable, "-m", "hpdash", "check", str(scratch / "overhead.toml")]
     imports = [sys.executable, "-c", IMPORTS]
 
@@ -81,7 +81,7 @@ def check_against_imports(scratch: Path) -> str:
 
 
 def measured(scratch: str) -> dict[str, Any]:
-    """Run the sweep in a driver of its own; return what it found, and the whole process' seconds."""
+    """Run the sweep in a separate driver; return its measurements and the seconds of the whole process."""
     begin = time.perf_counter()
     command = [sys.executable, __file__, "--child", scratch]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -89,7 +89,10 @@ def measured(scratch: str) -> dict[str, Any]:
 
 
 def driver(scratch: Path, workers: int = 2, **options: Any) -> dict[str, Any]:
-    """Run the sweep as `hpdash sweep` does, with its live view; return when it was how far, and how large."""
+    """Run the sweep like `hpdash sweep`, with its live view, and return its measurements.
+
+    The marks give, during the sweep, the trials ended, the seconds, the memory and the processor time.
+    """
     from hpdash.cli.group import console_for
     from hpdash.driver.plan import Watcher
     from hpdash.driver.runner import Options, run_sweep
@@ -128,7 +131,7 @@ def cpu() -> float:
 
 
 def memory() -> float:
-    """Return this process' resident bytes; where there is no /proc, the most there ever were."""
+    """Return the resident bytes of this process or, without /proc, their maximum so far."""
     statm = Path("/proc/self/statm")
     if statm.exists():
         return int(statm.read_text().split()[1]) * float(resource.getpagesize())

@@ -1,13 +1,13 @@
-"""What five notebooks published, beside what their sweeps measure here: `python tests/bench/published.py`.
+"""The published results of five notebooks, and what their sweeps measure here: `python tests/bench/published.py`.
 
 Runs sweeps/ on the real data (`hpdash data get mnist fashion_mnist cifar10`), each setting with three seeds, and prints
-a Markdown table: published, measured (mean ± sample standard deviation of the seeds' last epochs), and a verdict a row.
-A published figure is one run's; a row agrees where it is within 1.5 points or two standard deviations of the mean.
-With --logdir what was begun goes on where it stopped. Parts by letter:
+a Markdown table. Each row has the published value, the measured one (mean ± sample standard deviation of the seeds'
+last epochs), and a verdict. A published value comes from one run. A row agrees if it is within 1.5 points or two
+standard deviations of the mean. With --logdir, an interrupted benchmark continues where it stopped. Parts by letter:
 A  MNIST initialisers on raw pixels            B  Fashion-MNIST batch normalisation
 C  MNIST with and without an initialiser       E  MNIST through TensorBoard, and its optimisers
 D  optimisers of a small net on CIFAR-10, and the ensemble of the best on the test set
-W  CIFAR-10 at its published width (some hours on two cores; not run unless asked for)
+W  CIFAR-10 at its published width (some hours on two cores; runs only if requested)
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ POINTS, DEVIATIONS = 0.015, 2
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A figure: of which runs, what was published, of which scalar and epoch (None: the last), and why ours differs.
+    """A published value with its runs (`where`), its scalar (`tag`) and its epoch (None: the last).
 
-    `at_least` says that no more was published than a bound, `again` that it is another run's of the same setting.
+    `because` says why our value differs. `at_least` means that only a lower bound was published. `again` means that the
+    value comes from another run of the same setting.
     """
 
     where: str
@@ -45,13 +46,13 @@ class Row:
 
     @property
     def name(self) -> str:
-        """What the row is of, for people."""
+        """A readable name of the runs and the scalar."""
         what = {ACCURACY: "", LOSS: ", loss"}.get(self.tag, f", {self.tag}")
         setting = self.where.replace(" and ", ", ").replace("'", "")
         return f"{setting}{what}{f', epoch {self.epoch}' if self.epoch else ''}{', again' * self.again}"
 
     def measure(self, runs: Runs) -> Stat:
-        """Return the mean over the seeds; KeyError or ValueError where the sweep lacks what the row is of."""
+        """Return the mean over the seeds; raise KeyError or ValueError if the sweep lacks the row's runs or values."""
         values = []
         for run in runs.where(self.where):
             series = run.scalars[self.tag]
@@ -63,7 +64,7 @@ class Row:
         return measured
 
     def verdict(self, measured: Stat) -> str:
-        """Say whether the measured mean agrees with the published figure, and if not, why."""
+        """Return whether the measured mean agrees with the published value, and if not, why."""
         if self.published is None:
             return "ours"
         over = measured.mean - self.published
@@ -73,7 +74,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A sweep file, what it is run with, and its rows."""
+    """A sweep file, the overrides it runs with, and its rows."""
 
     file: str
     rows: Sequence[Row]
@@ -82,24 +83,24 @@ class Part:
 
 
 def both(where: str, loss: float, accuracy: float | None, because: str = "", again: bool = False) -> Iterator[Row]:
-    """Return the rows of a published loss and accuracy."""
+    """Return the rows of a published loss and of a published accuracy."""
     yield Row(where, loss, LOSS, because=because, again=again)
     if accuracy is not None:
         yield Row(where, accuracy, because=because, again=again)
 
 
 def kernels(name: str, published: float, because: str = "") -> Row:
-    """Return the row of a kernel initialiser of part A."""
+    """Return a row for a kernel initialiser in part A."""
     return Row(f"kernel_initializer={name} and bias_initializer=zeros", published, because=because)
 
 
 def biases(name: str, published: float) -> Row:
-    """Return the row of a bias initialiser of part A."""
+    """Return a row for a bias initialiser in part A."""
     return Row(f"kernel_initializer=glorot_uniform and bias_initializer={name}", published)
 
 
 def net(activation: str, initializer: str, batchnorm: str = "none") -> str:
-    """Return the condition of a net of part E."""
+    """Return the condition that selects a net in part E."""
     return f"activation={activation} and kernel_initializer={initializer} and batchnorm={batchnorm}"
 
 
@@ -237,7 +238,7 @@ PARTS = {
 
 
 def main() -> None:
-    """Run the parts that are asked for, and print a table each."""
+    """Run the requested parts and print a table for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="?", default="ABCED", help="which parts (default ABCED: all but W)")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each setting (default 3)")
@@ -253,7 +254,7 @@ def main() -> None:
 
 
 def table(part: Part, seeds: int, logs: Path) -> Iterator[str]:
-    """Run a part's sweep, or what is missing of it, and yield its rows."""
+    """Run the trials that a part's sweep lacks, and yield its rows."""
     settings = [f"sweep.repeats={seeds}", *part.overrides]
     overrides = [word for setting in settings for word in ("--set", setting)]
     command = ["sweep", str(SWEEPS / f"{part.file}.toml"), "--logdir", str(logs), *overrides]
@@ -268,7 +269,10 @@ def table(part: Part, seeds: int, logs: Path) -> Iterator[str]:
 
 
 def ensemble(sweep: Path, top: int) -> Iterator[str]:
-    """Open a sweep's test set for its best trials on validation; yield the best one's row and their ensemble's."""
+    """Evaluate the trials that are best on validation on the test set.
+
+    Yield a row for the best one and a row for their ensemble.
+    """
     look = evaluate(sweep, top=top).look
     alone, together = look.scores[0].test["accuracy"], (look.ensemble or {})["accuracy"]
     yield f"| test set, the best of these on validation | | {alone:.4f} | ours |"
@@ -276,7 +280,7 @@ def ensemble(sweep: Path, top: int) -> Iterator[str]:
 
 
 def shown(measured: Stat) -> str:
-    """Return a mean with its standard deviation."""
+    """Format a mean with its standard deviation."""
     return f"{measured.mean:.4f}" + (f" ± {measured.std:.4f}" if measured.std is not None else "")
 
 

@@ -1,10 +1,11 @@
-"""Deaths at random times: `python tests/bench/random_kills.py --rounds 50 --seed N`.
+"""Kill sweeps at random times: `python tests/bench/random_kills.py --rounds 50 --seed N`.
 
-A round is a sweep in a logs root of its own. Its driver, or a worker of it, is killed with signal 9 once or twice, at a
-random second or when a random share of the logs is on the disk, and the same command is run again until it is done.
-Then the journal, every scalar and histogram, every session and the final weights are held against those of a sweep that
-nobody disturbed.
-Prints a line a round; ends with 1 where anything differs.
+Each round runs a sweep in a separate logs root. Its driver or one of its workers is killed with signal 9 once or twice,
+at a random second or when a random share of the logs has been written. Then the same command runs again until the sweep
+is finished. The journal, every scalar and histogram, every session and the final weights are compared with those of an
+undisturbed sweep.
+
+Prints one line per round; exits with 1 if anything differs.
 """
 
 from __future__ import annotations
@@ -51,20 +52,20 @@ checkpoint_epochs = 1
 batchnorm = ["none", "before"]
 """
 TRIALS = 4
-BY_CLOCK = 0.3  # of kills; the others come by what is on the disk
-LOOK_SECONDS = 0.005  # between two looks at the disk
-GONE_SECONDS = 5.0  # that workers may outlive their driver
-PATIENCE = 120.0  # seconds for a driver to end
-EXPECTED = (0, -signal.SIGKILL, 4)  # the last where the child that looks at the data was killed
-ERROR = 2000  # characters of a driver's last words that are shown
-MOST_RUNS = 3  # after the last blow, until all is finished
+BY_CLOCK = 0.3  # of the kills; the others depend on the bytes written
+LOOK_SECONDS = 0.005  # between two checks of the disk
+GONE_SECONDS = 5.0  # for which workers may outlive their driver
+PATIENCE = 120.0  # seconds within which a driver must end
+EXPECTED = (0, -signal.SIGKILL, 4)  # 4 if the child process that reads the data was killed
+ERROR = 2000  # characters of a driver's stderr that are shown, from its end
+MOST_RUNS = 3  # that the sweep may need to finish after the last kill
 
 
 @dataclass(frozen=True)
 class Blow:
-    """A kill -9 when this part of the bytes that are still to come is on the disk, or this part of the time is over.
+    """A kill -9 at a given share of the bytes that remain to be written, or of the time of an undisturbed run.
 
-    `worker` from 0 to 1 says which worker, None is the driver.
+    `worker`, from 0 to 1, selects a worker; None selects the driver.
     """
 
     worker: float | None
@@ -73,17 +74,17 @@ class Blow:
 
     @classmethod
     def draw(cls, chance: random.Random) -> Blow:
-        """Draw one; most go by bytes, because a start takes longer than all training."""
+        """Draw a random kill; most depend on bytes only, because starting takes longer than all training."""
         return cls(chance.choice((None, chance.random())), chance.random(), chance.random() < BY_CLOCK)
 
     def is_due(self, time: float, size: float) -> bool:
-        """Say whether to strike, when these parts of an undisturbed run's seconds and of the bytes are reached."""
+        """Return whether to kill now, given the shares of the undisturbed run's seconds and of the remaining bytes."""
         return size >= self.part or (self.by_clock and time >= self.part)
 
 
 @dataclass(frozen=True)
 class Extent:
-    """How long a run has taken, and how many bytes of journal and event files there are."""
+    """The seconds that a run has taken, and the bytes of its journal and event files."""
 
     seconds: float
     size: int
@@ -91,7 +92,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class End:
-    """What a sweep comes to, which no death may change."""
+    """The final state of a sweep, which must not depend on kills."""
 
     series: dict[tuple[str, str, int], bytes]
     sessions: dict[int, list[int]]
@@ -99,13 +100,13 @@ class End:
 
     @classmethod
     def of(cls, sweep: Path) -> End:
-        """Look at a sweep's folder; AssertionError where a step is there twice."""
+        """Read the final state from a sweep's folder; raise AssertionError if a step is present twice."""
         sessions = {number: session_ends(trial_folder(sweep, number)) for number in range(TRIALS)}
         return cls(series(sweep), sessions, digests(sweep))
 
 
 class Round:
-    """One sweep in a folder of its own, and what has gone wrong with it."""
+    """One sweep in a separate folder, and the problems found with it."""
 
     def __init__(self, folder: Path, workers: int, whole: Extent) -> None:
         folder.mkdir()
@@ -118,7 +119,7 @@ class Round:
         self.told: list[str] = []
 
     def run(self, blow: Blow | None) -> tuple[int, Extent]:
-        """Run the sweep, with or without a blow; return the driver's exit code, and how far it came."""
+        """Run the sweep, with or without a kill; return the driver's exit code, its time and its bytes."""
         with driving(self.file, "--workers", str(self.workers)) as driver:
             extent = self._watch(driver, blow)
             out, err = driver.communicate(timeout=PATIENCE)
@@ -128,7 +129,7 @@ class Round:
         return driver.returncode, extent
 
     def _watch(self, driver: subprocess.Popen[str], blow: Blow | None) -> Extent:
-        """Follow a driver until it ends; strike when it is time to."""
+        """Follow a driver until it ends, and kill it or a worker when the kill is due."""
         begin, first, now = time.monotonic(), _size(self.sweep), Extent(0.0, 0)
         while driver.poll() is None and now.seconds < PATIENCE:
             now = Extent(time.monotonic() - begin, _size(self.sweep))
@@ -158,7 +159,7 @@ class Round:
         self.told.append(f"{whom} at {when}")
 
     def finish(self) -> bool:
-        """Run the sweep until it is done; say whether it came to that."""
+        """Run the sweep until it is finished; return whether it finished."""
         codes = []
         while len(codes) < MOST_RUNS and codes[-1:] != [0]:
             codes.append(self.run(None)[0])
@@ -167,7 +168,7 @@ class Round:
         return not codes[-1]
 
     def compare(self, undisturbed: End) -> None:
-        """Hold what it came to against an undisturbed sweep."""
+        """Compare the final state with that of an undisturbed sweep."""
         self.problems += journal_faults(self.sweep, TRIALS)
         self.problems += [
             f"trial {number} was finished, and has changed"
@@ -198,7 +199,7 @@ def _size(sweep: Path) -> int:
 
 
 def _group(leader: int) -> list[tuple[int, str]]:
-    """List the living processes of a driver's group: its workers and other children, and itself."""
+    """List the living processes of a driver's process group: the driver, its workers and other children."""
     listed = subprocess.run(
         ["ps", "-A", "-ww", "-o", "pid=,pgid=,stat=,command="], capture_output=True, text=True, check=True
     ).stdout
@@ -207,13 +208,13 @@ def _group(leader: int) -> list[tuple[int, str]]:
 
 
 def main() -> None:
-    """Run an undisturbed sweep and the rounds; print how each went."""
+    """Run an undisturbed sweep and then the rounds; print the result of each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=50, help="how many sweeps are disturbed (default 50)")
     parser.add_argument("--seed", type=int, default=0, help="what deaths are drawn from (default 0)")
     parser.add_argument("--workers", type=int, default=2, help="of each sweep (default 2)")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and leave no driver behind
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # exit normally, so that no driver is left running
     chance, killed, bad = random.Random(options.seed), Counter[str](), 0
     with tempfile.TemporaryDirectory() as scratch:
         first = Round(Path(scratch) / "undisturbed", options.workers, Extent(PATIENCE, 0))

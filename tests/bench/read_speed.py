@@ -1,10 +1,11 @@
-"""How fast a logdir is read, side by side with TensorBoard, in one run: `python tests/bench/read_speed.py`.
+"""How fast a logdir is read, compared with TensorBoard in the same run: `python tests/bench/read_speed.py`.
 
-Prints ratios; absolute times are this machine's, each the least of several. Writes 1,000 runs of 20 steps with 8
+Prints ratios and the absolute times of this machine, each the minimum of several. Writes 1,000 runs of 20 steps with 8
 histograms and 4 scalars (two of training, two of validation) into a temporary folder: about 130 MB, 240,000 values.
-TensorBoard's EventAccumulator reads all of them in a process that has imported TensorFlow before, and in a whole
-process. Its data server is timed from its start until it says that it has loaded everything, as TensorBoard starts it,
-and with --checksum, since by default it checks none.
+
+TensorBoard's EventAccumulator reads all of them, timed once in a process that has already imported TensorFlow, and once
+as a whole process. TensorBoard's data server is timed from its start until it reports that everything is loaded: as
+TensorBoard starts it, and with --checksum, because by default it verifies no checksums.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from contextlib import closing
 from pathlib import Path
 
 LOADED = "from tensorboard.compat.proto import event_pb2\nfrom hpdash.reader import read"
-CHILDREN = {  # what is imported before the clock starts, and what is timed
+CHILDREN = {  # the imports before the clock starts, and the timed code
     "uncached": (LOADED, "read({logs!r}, cached=False)"),
     "cached": (LOADED, "read({logs!r})"),
     "accumulator": (
         "from glob import glob\n"
-        "import tensorflow\n"  # the accumulator imports it when it reads its first file
+        "import tensorflow\n"  # otherwise the accumulator would import it with its first file
         "from tensorboard.backend.event_processing.event_accumulator import EventAccumulator\n"
         "every = dict.fromkeys(('tensors', 'scalars', 'histograms', 'compressedHistograms', 'images', 'audio'), 0)\n"
         "folders = sorted(glob({logs!r} + '/sweep/*')) + sorted(glob({logs!r} + '/sweep/*/validation'))\n"
@@ -36,7 +37,7 @@ CHILDREN = {  # what is imported before the clock starts, and what is timed
 
 
 def main() -> None:
-    """Write the runs, measure, print the table."""
+    """Write the runs, measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=1000, help="how many runs (default 1000)")
     parser.add_argument("--best-of", type=int, default=5, help="how often each is measured (default 5)")
@@ -52,7 +53,7 @@ def main() -> None:
 
 
 def write(logs: Path, runs: int) -> None:
-    """Write the runs as trials do."""
+    """Write the runs as trials write them."""
     import numpy as np
 
     from hpdash.histograms.histogram import Histogram
@@ -73,7 +74,7 @@ def write(logs: Path, runs: int) -> None:
 
 
 def measure(logs: Path, rounds: int) -> dict[str, float]:
-    """Return the seconds of each way, the least of several; the ways take turns, since other work comes and goes."""
+    """Return the minimum seconds of each way; the ways take turns, because the machine's load varies."""
     ways: dict[str, Callable[[], float]] = {
         "data server": lambda: data_server(logs),
         "data server, checksums": lambda: data_server(logs, "--checksum"),
@@ -82,7 +83,7 @@ def measure(logs: Path, rounds: int) -> dict[str, float]:
         "hpdash ls": lambda: whole_process(logs, cached=False),
         "hpdash ls, cached": lambda: whole_process(logs, cached=True),
     }
-    in_process(logs, "cached")  # what the cached reads find
+    in_process(logs, "cached")  # fills the cache for the cached reads
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     accumulator = []
     for _ in range(rounds):
@@ -95,7 +96,7 @@ def measure(logs: Path, rounds: int) -> dict[str, float]:
 
 
 def data_server(logs: Path, *options: str) -> float:
-    """Return the seconds from the data server's start until it says that its first load cycle is finished."""
+    """Return the seconds from the start of the data server until it reports the end of its first load cycle."""
     from tensorboard.data.server_ingester import get_server_binary
 
     command = [get_server_binary().path, f"--logdir={logs}", "--reload=once", "--samples-per-plugin=", "--port=0"]
@@ -113,7 +114,7 @@ def data_server(logs: Path, *options: str) -> float:
 
 
 def in_process(logs: Path, way: str) -> tuple[float, float]:
-    """Return the seconds of a read in a fresh process, imports of what it needs anyway left out, and the process'."""
+    """Return the seconds of a read in a new process without its necessary imports, and those of the whole process."""
     before, body = (part.format(logs=str(logs)) for part in CHILDREN[way])
     program = f"import time\n{before}\nbegin = time.perf_counter()\n{body}\nprint(time.perf_counter() - begin)"
     begin = time.perf_counter()
@@ -124,7 +125,7 @@ def in_process(logs: Path, way: str) -> tuple[float, float]:
 
 
 def whole_process(logs: Path, cached: bool) -> float:
-    """Return the seconds of `hpdash ls` from start to end; uncached, it also writes the cache."""
+    """Return the seconds of `hpdash ls` from start to end; without a cache, it also writes the cache."""
     environment = os.environ if cached else os.environ | {"HPDASH_CACHE": tempfile.mkdtemp(dir=logs.parent)}
     begin = time.perf_counter()
     command = [sys.executable, "-m", "hpdash", "ls", str(logs)]
@@ -133,7 +134,7 @@ def whole_process(logs: Path, cached: bool) -> float:
 
 
 def report(seconds: dict[str, float]) -> None:
-    """Print each way's seconds, and how many times longer the others take."""
+    """Print the seconds of each way, and the ratios between them."""
     for name, each in seconds.items():
         print(f"    {name:28}{each:8.2f} s")
     for text, one, other in (

@@ -1,10 +1,12 @@
-"""What a driver of many workers costs, on a Ray cluster of this machine: `python tests/bench/scale.py`.
+"""What a driver with many workers costs, on a Ray cluster of this machine: `python tests/bench/scale.py`.
 
-10,000 trials that wait a moment and report once, each of a graph of its own: on two local workers, on two actors, and
-on as many actors as the machine bears (--actors; each takes 0.13 GB), which do little but sleep. The table has
-what a trial takes of the driver's own processor time, among the first trials and among the last, its memory after the
-first tenth and at the end, and trials a second. The actors share the cores with their driver here; on a cluster they
-have their own, so that what a driver bears is up to its processor time: the last column is a core's worth of it.
+Runs 10,000 trials that wait a moment and report once, each with a graph of its own: on two local workers, on two
+actors, and on as many actors as the machine can hold (--actors; each takes 0.13 GB), which do little but sleep.
+
+The table has the driver's own processor time per trial, among the first trials and among the last; its memory after the
+first tenth and at the end; and the trials per second. Here the actors share the cores with their driver. On a cluster
+they have their own cores, so that the limit is the driver's processor time: the last column is the trials per second
+that one full core allows.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ def report(trial):
 
 
 def main() -> None:
-    """Run the sweep in each way in a process of its own, and print the table."""
+    """Run the sweep in each way, each in a separate process, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=10_000, help="how many trials (default 10,000)")
     parser.add_argument("--actors", type=int, default=48, help="how many actors, in the end (default 48)")
@@ -50,7 +52,7 @@ def main() -> None:
 
 
 def measured(backend: str, workers: int, seconds: float, trials: int) -> dict[str, Any]:
-    """Run the sweep in a driver of its own; return what it found."""
+    """Run the sweep in a separate driver and return its measurements."""
     with tempfile.TemporaryDirectory() as scratch:
         (Path(scratch) / "loop.py").write_text(LOOP.format(seconds=seconds))
         (Path(scratch) / "overhead.toml").write_text(SWEEP.format(trials=trials))
@@ -62,7 +64,7 @@ def measured(backend: str, workers: int, seconds: float, trials: int) -> dict[st
 
 
 def run(scratch: str, backend: str, workers: str) -> dict[str, Any]:
-    """Run the sweep as a driver does, the CPUs of our own cluster shared out among its actors."""
+    """Run the sweep as a driver does; on our own cluster, the CPUs are divided among the actors."""
     from hpdash.backends.cluster import Cluster
 
     cores = os.cpu_count() or 1

@@ -1,10 +1,10 @@
-"""What search spends, on the real CIFAR-10: `python tests/bench/search.py [--seeds 5] [--logdir FOLDER]`.
+"""What each search reaches with the same epochs: `python tests/bench/search.py [--seeds 5] [--logdir FOLDER]`.
 
-Grid, random, tpe, and tpe with asha look for a small net, each with the same total of trial-epochs and five seeds. The
-table has the best validation accuracy after a third, two thirds and all of them, mean ± standard deviation over seeds;
-after which share of the epochs that mean has come to what random has in the end; and how many seeds are there after a
-third. A pruned trial counts with what it had come to. Needs `hpdash data get cifar10`; an interrupted run goes on with
-the same --logdir.
+Grid, random, tpe, and tpe with asha search for a small net on the real CIFAR-10, each with the same total of
+trial-epochs and five seeds. The table has the best validation accuracy after a third, two thirds and all of the epochs,
+as mean ± standard deviation over seeds; the share of the epochs after which that mean reaches the final mean of random;
+and how many seeds have reached it after a third. A pruned trial counts with the best value it had reached. Needs
+`hpdash data get cifar10`. An interrupted benchmark continues if it is run again with the same --logdir.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hpdash.analysis.progress import Step, progress
 
 TRIALS, EPOCHS = 30, 27
 BUDGET = TRIALS * EPOCHS
-MORE = 4  # times as many settings, where most are pruned
+MORE = 4  # times as many settings if most are pruned
 SPACE: Mapping[str, Any] = {
     "learning_rate": {"min": 1e-4, "max": 1.0, "scale": "log"},
     "hidden": [[32], [64], [128], [64, 32], [128, 64]],
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def search(name: str, seed: int, logs: Path) -> tuple[Step, ...]:
-    """Run one search, or what is missing of it, and return its steps."""
+    """Run the trials that one search lacks, and return its steps."""
     called = f"{name.replace(' + ', '_')}_{seed}"
     asked = STRATEGIES[name]
     run_sweep(document(asked, called, seed), logs)
@@ -63,7 +63,7 @@ def search(name: str, seed: int, logs: Path) -> tuple[Step, ...]:
 
 
 def document(asked: Mapping[str, Any], called: str, seed: int) -> dict[str, Any]:
-    """Return the sweep; a grid has the rates of a coarse one."""
+    """Return the content of the sweep file; the learning rates of a grid come from a coarse list."""
     hparams = dict(SPACE)
     if asked["sweep"]["strategy"] == "grid":
         hparams["learning_rate"] = [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
@@ -78,17 +78,17 @@ def document(asked: Mapping[str, Any], called: str, seed: int) -> dict[str, Any]
 
 
 def best_after(steps: tuple[Step, ...], spent: float) -> float:
-    """Return the best of the trials that had ended when so many epochs were spent."""
+    """Return the best value of the trials that had ended when `spent` epochs were spent."""
     return max((step.best for step in steps if step.spent <= spent), default=0.0)
 
 
 def mean_after(runs: list[tuple[Step, ...]], spent: float) -> float:
-    """Return the mean over seeds of the best after so many epochs."""
+    """Return the mean over seeds of the best value after `spent` epochs."""
     return statistics.fmean(best_after(steps, spent) for steps in runs)
 
 
 def needs(runs: list[tuple[Step, ...]], value: float) -> float | None:
-    """Return the share of the budget after which the mean over seeds has come to a value; None where it does not."""
+    """Return the share of the budget after which the mean over seeds reaches a value, or None if it never does."""
     ends = sorted(step.spent for steps in runs for step in steps if step.spent <= BUDGET)
     return next((spent / BUDGET for spent in ends if mean_after(runs, spent) >= value), None)
 
@@ -108,7 +108,7 @@ def table(paths: Mapping[str, list[tuple[Step, ...]]]) -> Iterator[str]:
 
 
 def told(values: list[float]) -> str:
-    """Spell mean ± standard deviation."""
+    """Format a mean ± standard deviation."""
     return f"{statistics.fmean(values):.4f} ± {statistics.stdev(values) if values[1:] else 0:.4f}"
 
 

@@ -1,8 +1,8 @@
-"""What `[log] series` costs: `python tests/bench/series_cost.py`, which needs the real MNIST and CIFAR-10.
+"""What `[log] series` costs: `python tests/bench/series_cost.py`. Needs the real MNIST and CIFAR-10.
 
-Trains trials of one compiled graph in turn with the weights alone and with all three series, several of each, on one
-core, and prints the median seconds an epoch, and the median processor time of a trial over its epochs, which other
-work on the machine hardly changes; both with their ratio.
+Trains trials of one compiled graph on one core, in turns with the weights alone and with all three series. Prints the
+median seconds of an epoch, and the median processor time of a trial divided by its epochs, each with its ratio. Other
+work on the machine hardly affects the processor time.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ NETS: dict[str, dict[str, Any]] = {
 
 
 class Quiet(Host):
-    """A host that is told and says nothing."""
+    """A host that ignores all messages."""
 
     stopping = False
 
     def progress(self, progress: Progress) -> None:
-        """Let it pass."""
+        """Ignore the progress."""
 
     def notice(self, text: str) -> None:
-        """Let it pass."""
+        """Ignore the notice."""
 
 
 def main() -> None:
-    """Print a line a net."""
+    """Print one line per net."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=4, help="trials of each kind (default 4)")
     turns = parser.parse_args().turns
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def seconds(net: dict[str, Any], turns: int) -> dict[str, tuple[float, float]]:
-    """Return by clock the median seconds of an epoch with the weights alone, and with all series."""
+    """Return, for each clock, the median seconds of an epoch with the weights alone and with all series."""
     with tempfile.TemporaryDirectory() as scratch:
         trainer = Trainer(Path(scratch))
         wall: dict[str, list[float]] = {"bare": [], "full": []}
@@ -67,7 +67,7 @@ def seconds(net: dict[str, Any], turns: int) -> dict[str, tuple[float, float]]:
                 begin = time.process_time()
                 result = trainer.run(spec(net, series), run, "bench", Quiet())
                 assert result.epochs == net["epochs"], result.traceback or result.error
-                if turn:  # what is compiled and traced is by then
+                if turn:  # the first turn also compiles and traces
                     processor[kind].append((time.process_time() - begin) / net["epochs"])
                     (read,) = read_runs(run)
                     wall[kind] += read.scalars[layout.time_tag("epoch")].values[1:].tolist()
@@ -76,7 +76,7 @@ def seconds(net: dict[str, Any], turns: int) -> dict[str, tuple[float, float]]:
 
 
 def spec(net: dict[str, Any], series: list[str]) -> Any:
-    """Return the trial of a net."""
+    """Return the trial that trains a net."""
     tables = {
         "data": {"name": net["data"]},
         "model": {"hidden": net["hidden"], "activation": "relu"},

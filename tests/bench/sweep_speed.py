@@ -1,7 +1,9 @@
-"""How fast the engine is, side by side with what it replaces, in one run: `python tests/bench/sweep_speed.py`.
+"""How fast the engine is, compared with `model.fit` in the same run: `python tests/bench/sweep_speed.py`.
 
-Prints ratios; absolute times are this machine's, and as a shared one's speed changes by the minute, what is short is
-run before and after what is long, or in turns. Needs the real MNIST (`hpdash data get mnist`). Parts by letter:
+Prints ratios and the absolute times of this machine. The speed of a shared machine changes by the minute, so short
+measurements run before and after long ones, or in turns. Needs the real MNIST (`hpdash data get mnist`).
+
+Parts by letter:
 a  eight trials of sweeps/mnist_batchnorm.toml as whole processes, against a plain loop of `model.fit`, its arguments
    left at their defaults, with `keras.callbacks.TensorBoard(histogram_freq=1)`
 b  an epoch in the steady state, against `fit`
@@ -29,19 +31,19 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 SWEEP = ROOT / "sweeps" / "mnist_batchnorm.toml"
 EPOCHS = 20
-ROUNDS = 3  # in turns
+ROUNDS = 3  # in which the measurements take turns
 ONE_CORE = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
 ONE_CORE |= {"OPENBLAS_NUM_THREADS": "1"}
 
 
 def main() -> None:
-    """Run the parts that are asked for, and print their tables."""
+    """Run the requested parts and print their tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="?", default="abcde", help="which parts to run (default: all)")
     parser.add_argument("--fit-epochs", type=int, default=3, help="epochs each fit trial is timed on (default 3)")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.fit_epochs < 2:  # the first one compiles
+    if options.fit_epochs < 2:  # the first epoch includes compiling
         parser.error("--fit-epochs must be at least 2")
     if options.child:
         print(json.dumps(CHILDREN[options.child](options)))
@@ -53,7 +55,7 @@ def main() -> None:
 
 
 def child(name: str, options: argparse.Namespace, environment: dict[str, str] | None = None) -> Any:
-    """Run one measurement in a process of its own and return what it found."""
+    """Run one measurement in a separate process and return its result."""
     command = [sys.executable, __file__, "--child", name, "--fit-epochs", str(options.fit_epochs)]
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
     done = subprocess.run(
@@ -67,7 +69,7 @@ def child(name: str, options: argparse.Namespace, environment: dict[str, str] | 
 
 
 def sweep_seconds(workers: int) -> tuple[float, list[float]]:
-    """Run the sweep into a new logs root; return the whole process' seconds and each epoch's."""
+    """Run the sweep into a new logs root; return the seconds of the whole process and of each epoch."""
     with tempfile.TemporaryDirectory() as logs:
         command = [sys.executable, "-m", "hpdash", "sweep", str(SWEEP), "--logdir", logs, "--workers", str(workers)]
         begin = time.perf_counter()
@@ -76,7 +78,7 @@ def sweep_seconds(workers: int) -> tuple[float, list[float]]:
 
 
 def epoch_seconds(logs: Path) -> Iterator[float]:
-    """Yield the seconds of every epoch but the first of each run, as its event files have them."""
+    """Yield the seconds of every epoch but the first of each run, read from its event files."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util import tensor_util
 
@@ -87,7 +89,7 @@ def epoch_seconds(logs: Path) -> Iterator[float]:
 
 
 def part_a(options: argparse.Namespace) -> Iterator[str]:
-    """Whole processes: the sweep on two workers against the plain loop."""
+    """Compare the sweep on two workers with the plain loop, as whole processes."""
     before, epochs = sweep_seconds(2)
     begin = time.perf_counter()
     trials = child("fit", options)
@@ -108,13 +110,13 @@ def part_a(options: argparse.Namespace) -> Iterator[str]:
 
 
 def part_b(options: argparse.Namespace) -> Iterator[str]:
-    """Nothing: part a prints it from the same run."""
+    """Measure nothing: part a prints these numbers from its own run."""
     if "a" not in options.parts:
         yield "(b) is printed by part a"
 
 
 def fit_loop(options: argparse.Namespace) -> list[list[float]]:
-    """Train the eight models as people do, and return each trial's epoch times, the first with all that it pays."""
+    """Train the eight models with `model.fit`; return each trial's epoch times, the first including all startup."""
     import keras
     import numpy as np
 
@@ -132,7 +134,7 @@ def _fit(keras: Any, x: Any, y: Any, setting: tuple[str, str, bool], epochs: int
     activation, kernel, norm = setting
 
     class Clock(keras.callbacks.Callback):  # type: ignore[misc,name-defined]
-        """Notes when each epoch ends, the TensorBoard callback's work included."""
+        """Notes when each epoch ends, including the work of the TensorBoard callback."""
 
         marks: list[float] = []  # noqa: RUF012
 
@@ -158,7 +160,7 @@ def _fit(keras: Any, x: Any, y: Any, setting: tuple[str, str, bool], epochs: int
 
 
 def part_c(options: argparse.Namespace) -> Iterator[str]:
-    """Floating point operations a second, one core."""
+    """Measure floating point operations per second on one core."""
     found = child("flops", options, ONE_CORE)
     best = max(found["product"].values())
     yield "(c) GFLOPS on one core"
@@ -168,7 +170,7 @@ def part_c(options: argparse.Namespace) -> Iterator[str]:
 
 
 def flops(_: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """Measure the engine's rate at two sizes and this core's best float32 matrix product."""
+    """Measure the engine's rate for nets of two sizes, and this core's best float32 matrix product."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     before = _products()
@@ -196,7 +198,7 @@ def _products() -> dict[str, float]:
 
 
 def best_of(work: Any, times: int = 8) -> float:
-    """Return the shortest of several runs in seconds, the first not counted."""
+    """Return the shortest of several runs in seconds, after one run that does not count."""
     work()
     seconds = []
     for _ in range(times):
@@ -208,7 +210,7 @@ def best_of(work: Any, times: int = 8) -> float:
 
 
 def _engine_rate(widths: list[int], batch: int, steps: int, epochs: int) -> float:
-    """Train epochs on made-up pixels (the arithmetic is the same) and return GFLOPS of the fastest."""
+    """Train epochs on random pixels, which need the same arithmetic, and return the GFLOPS of the fastest epoch."""
     import numpy as np
 
     from hpdash.engine import models
@@ -226,14 +228,14 @@ def _engine_rate(widths: list[int], batch: int, steps: int, epochs: int) -> floa
     parts = Part(tensor(x), tensor(y), 0, batch * steps), Part(tensor(x), tensor(y), batch * steps, len(x))
     engine = Engine(model, EngineData(*parts, np.float32([0]), np.float32([255])), batch)
     products = [inputs * units for inputs, units in pairwise(widths)]
-    operations = 2 * (3 * sum(products) - products[0])  # forward, and backward twice but for the first layer's inputs
+    operations = 2 * (3 * sum(products) - products[0])  # backward costs 2x forward, 1x in the first layer
     epoch = iter(range(epochs + 1))
     seconds = best_of(lambda: engine.train_epoch(0, next(epoch), lambda _: None), epochs)
     return operations * batch * steps / seconds / 1e9
 
 
 def part_d(options: argparse.Namespace) -> Iterator[str]:
-    """Binning one large kernel."""
+    """Measure the binning of one large kernel."""
     ours, theirs = child("bin_ours", options, ONE_CORE), child("bin_theirs", options, ONE_CORE)
     yield "(d) a histogram of a 3072 x 4000 kernel: binned, encoded and written"
     for name, found in (("hpdash", ours), ("tf.summary.histogram", theirs)):
@@ -265,7 +267,7 @@ def _kernel() -> Any:
 
 
 def bin_ours(_: argparse.Namespace) -> dict[str, float]:
-    """Write histograms as a trial does, the copy out of the variable included."""
+    """Write histograms as a trial does, including the copy out of the variable."""
     from hpdash.engine.feed import view
     from hpdash.histograms.histogram import Histogram
     from hpdash.logs.writer import RunWriter
@@ -297,7 +299,7 @@ def bin_theirs(_: argparse.Namespace) -> dict[str, float]:
 
 
 def part_e(_: argparse.Namespace) -> Iterator[str]:
-    """Two workers against one, whole processes and the rate of trial-epochs."""
+    """Compare two workers with one: whole processes, and trial-epochs per second."""
     rounds = [(sweep_seconds(1), sweep_seconds(2)) for _ in range(ROUNDS)]
     ones, twos = ([whole for whole, _ in side] for side in zip(*rounds, strict=True))
     one, two = statistics.median(ones), statistics.median(twos)
@@ -309,7 +311,7 @@ def part_e(_: argparse.Namespace) -> Iterator[str]:
 
 
 def mnist() -> Path:
-    """Return where the real MNIST is."""
+    """Return the path of the real MNIST."""
     from hpdash.data import status
 
     found = status("mnist")

@@ -1,8 +1,9 @@
-"""How fast the Weights tab is with many runs, beside TensorBoard's Histograms: `python tests/bench/tab_speed.py`.
+"""How fast the Weights tab and TensorBoard's Histograms are with many runs: `python tests/bench/tab_speed.py`.
 
-Writes 500 runs of one tag and 20 steps, starts a TensorBoard over them, and drives Chromium: each page new, in turn,
-the least of several. TensorBoard's first screen is every chart of its Histograms page that the window shows, each with
-its 20 steps, once "Toggle all runs" is pressed (it selects none where there are more than 40); ours is all runs drawn.
+Writes 500 runs of one tag and 20 steps, starts TensorBoard on them, and drives Chromium. Each measurement opens a new
+page, the two pages are measured one after the other, and the minimum of several counts. TensorBoard's time ends when
+every chart that the window shows of its Histograms page has its 20 steps. Before that, "Toggle all runs" is clicked,
+because TensorBoard selects no runs by default if there are more than 40. Our time ends when all runs are drawn.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ CHANGED = """([control, act]) => new Promise((resolve) => {
 
 
 def main() -> None:
-    """Write the runs, measure, print the table."""
+    """Write the runs, measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=500, help="how many runs (default 500)")
     parser.add_argument("--best-of", type=int, default=3, help="how often each is measured (default 3)")
@@ -56,7 +57,7 @@ def main() -> None:
 
 
 def write(logs: Path, runs: int) -> None:
-    """Write the runs as trials do, of two hyperparameters."""
+    """Write the runs as trials with two hyperparameters write them."""
     import numpy as np
 
     from hpdash.histograms.histogram import Histogram
@@ -74,7 +75,7 @@ def write(logs: Path, runs: int) -> None:
 
 
 def measure(logs: Path, options: argparse.Namespace) -> None:
-    """Time both pages over one TensorBoard, and ours when its view and its step change."""
+    """Time both pages on one TensorBoard, and the Weights tab also when its view and its step change."""
     from boards import Board
     from browsers import CHROMIUM, FLAGS
     from playwright.sync_api import sync_playwright
@@ -94,7 +95,7 @@ def measure(logs: Path, options: argparse.Namespace) -> None:
 
 
 def answer(url: str) -> tuple[float, int, int]:
-    """Ask once; return the seconds, and the bytes of the answer unpacked and as it came."""
+    """Send one request; return its seconds, and the bytes of the response after and before decompression."""
     begin = time.perf_counter()
     with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept-Encoding": "gzip"})) as response:
         data = response.read()
@@ -103,7 +104,7 @@ def answer(url: str) -> tuple[float, int, int]:
 
 
 def histograms_page(browser: Any, url: str) -> float:
-    """Open TensorBoard's Histograms page with every run; return the seconds until its first screen is drawn."""
+    """Open TensorBoard's Histograms page with every run; return the seconds until its visible charts are drawn."""
     page = browser.new_page(viewport={"width": 1400, "height": 900})
     begin = time.perf_counter()
     page.goto(f"{url}/#histograms")
@@ -115,7 +116,7 @@ def histograms_page(browser: Any, url: str) -> float:
 
 
 def weights_page(browser: Any, url: str, runs: int) -> tuple[float, float, float]:
-    """Open the tab; return the seconds until all runs are drawn, and the milliseconds for another step and view."""
+    """Open the Weights tab; return the seconds until all runs are drawn, and the ms to change the step and the view."""
     page = browser.new_page(viewport={"width": 1400, "height": 900})
     begin = time.perf_counter()
     page.goto(f"{url}/#{TAB}")

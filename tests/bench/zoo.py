@@ -1,16 +1,16 @@
 """How fast the engine is for many kinds of nets, against `model.fit`, in one run: `python tests/bench/zoo.py`.
 
-One row a net, in seconds an epoch of batches of 64: `model.fit` on the whole machine, `model.fit` on one core, hpdash
-on one core, and hpdash on two cores, which train two trials at the same time (their seconds divided by two). `fit` gets
-float32 arrays that are already scaled. hpdash gets the stored integers and scales them inside the compiled graph, as it
-does in a trial. An epoch is training alone, without a validation.
+One row per net, in seconds per epoch of batches of 64: `model.fit` on the whole machine, `model.fit` on one core,
+hpdash on one core, and hpdash on two cores, which train two trials at the same time (their seconds divided by two).
+`fit` gets float32 arrays that are already scaled. hpdash gets the stored integers and scales them inside the compiled
+graph, as it does in a trial. An epoch is training alone, without validation.
 
-Each side is a process of its own that keeps TensorFlow loaded for all nets. The parent asks the processes in turns, so
+Each side is a separate process that keeps TensorFlow loaded for all nets. The parent asks the processes in turns, so
 that all times of a net are from the same minute of the machine. A net's first epoch, which includes building, tracing
-and compiling, is reported apart; then the best of 2 further epochs counts.
+and compiling, is reported separately; then the best of 2 further epochs counts.
 
 Needs the real MNIST and CIFAR-10 (`hpdash data get mnist`, `hpdash data get cifar10`).
-No time makes it fail: the last lines say which rows break which promise.
+No time makes the benchmark fail: the last lines say which rows break which promise.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ ROUNDS = 2  # epochs after the first
 CONVOLUTIONS_GAIN = 1.7
 SIDES = ("fit machine", "fit one core", "hpdash", "hpdash second")
 ONE_CORE = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
-ASK = Callable[[float, dict[str, Any]], bool]  # reports an epoch's seconds and more, says whether another one follows
+ASK = Callable[[float, dict[str, Any]], bool]  # reports an epoch's seconds and more, returns whether another follows
 Row = dict[str, Any]
 
 
 def main() -> None:
-    """Measure the nets that are asked for, and print a table and what it says."""
+    """Measure the requested nets, and print a table and its summary."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", metavar="NAME", help="a net to measure (repeatable; default: all)")
     parser.add_argument("--json", action="store_true", help="print one JSON line a net instead of the table")
@@ -69,7 +69,7 @@ class Side:
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> Row:
-        """Start the process if it does not run; return the nets that it knows, and whether they have convolutions."""
+        """Start the process; return the names of its nets, and whether each net has convolutions."""
         command = [sys.executable, __file__, "--child", self.name]
         self._process = subprocess.Popen(
             command,
@@ -93,7 +93,7 @@ class Side:
             self._process.wait()
 
     def answer(self) -> Row:
-        """Wait for the answer; {"error": …} if the net failed or the process died."""
+        """Wait for the answer; return {"error": …} if the net failed or the process died."""
         assert self._process is not None
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -115,7 +115,7 @@ class Side:
 
 
 def environment(side: str) -> dict[str, str]:
-    """Return what a side's process has in its environment beside what the benchmark itself was started with."""
+    """Return the environment variables of a side's process that are added to those of the benchmark."""
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
     if side.startswith("hpdash"):
         from hpdash.backends.worker import Setup
@@ -125,7 +125,7 @@ def environment(side: str) -> dict[str, str]:
 
 
 def measured(net: str, convolutions: bool, sides: list[Side]) -> Row:
-    """Return a net's row: the seconds of every side, the first epochs, the way taken and its reason, the ratios."""
+    """Return a net's row: seconds of every side, first epochs, the engine's way with its reason, and the ratios."""
     row: Row = {"net": net, "convolutions": convolutions}
     firsts = {side.name: side.ask(net) for side in sides}
     errors = [f"{name}: {first['error']}" for name, first in firsts.items() if "error" in first]
@@ -176,7 +176,7 @@ def table(rows: list[Row]) -> Iterator[str]:
 
 
 def promises(rows: list[Row]) -> Iterator[str]:
-    """Yield a line for each promise: it holds in every row, or the rows that break it."""
+    """Yield one line per promise: that it holds in every row, or the rows that break it."""
     done = [row for row in rows if "error" not in row]
     convolutional = [row for row in done if row["convolutions"]]
     yield _promise("hpdash on one core takes no longer than fit on the machine", done, "machine ratio", 1.0)
@@ -193,9 +193,9 @@ def _promise(promise: str, rows: list[Row], ratio: str, least: float) -> str:
 
 
 def serve(side: str) -> None:
-    """Train the nets whose names come on the standard input, and answer every epoch with a line of JSON."""
+    """Train the nets whose names arrive on the standard input, and answer every epoch with a line of JSON."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever else prints must not look like an answer
+    os.dup2(2, 1)  # other output must not look like an answer
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
     if cores and side != "fit machine":
         os.sched_setaffinity(0, {cores[-1] if side == "hpdash second" else cores[0]})
@@ -212,12 +212,12 @@ def serve(side: str) -> None:
     for name in iter(sys.stdin.readline, ""):
         try:
             (hpdash_epochs if side.startswith("hpdash") else fit_epochs)(name.strip(), ask)
-        except Exception as error:  # the other nets are still to be measured
+        except Exception as error:  # the other nets must still be measured
             answer({"error": f"{type(error).__name__}: {error}".splitlines()[0][:200]})
 
 
 def fit_epochs(name: str, ask: ASK) -> None:
-    """Train a net by one call of `model.fit`, epoch by epoch as long as `ask` says so."""
+    """Train a net with one call of `model.fit`, as long as `ask` requests another epoch."""
     import keras
     import numpy as np
     from zoo_data import load
@@ -230,21 +230,21 @@ def fit_epochs(name: str, ask: ASK) -> None:
     model = compiled(net)
 
     class Clock(keras.callbacks.Callback):  # type: ignore[misc,name-defined]
-        """Reports each epoch and waits; the first began before the model was built."""
+        """Reports each epoch and waits; the first epoch's time starts before the model is built."""
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             """Note the time."""
             self.begin = time.perf_counter() if epoch else begin
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            """Report the epoch, and stop if no other one is wanted."""
+            """Report the epoch, and stop unless another one is requested."""
             self.model.stop_training = not ask(time.perf_counter() - self.begin, {})
 
     model.fit(x, examples.y, batch_size=BATCH, epochs=1000, verbose=0, callbacks=[Clock()])
 
 
 def hpdash_epochs(name: str, ask: ASK) -> None:
-    """Train a net by the engine, epoch by epoch as long as `ask` says so."""
+    """Train a net with the engine, as long as `ask` requests another epoch."""
     import numpy as np
     from zoo_data import load
     from zoo_nets import NETS, compiled

@@ -1,4 +1,4 @@
-"""The data that the nets of `zoo_nets.py` learn: real pictures, and seeded sequences, sentences and tables."""
+"""The data for the nets of `zoo_nets.py`: real pictures, and seeded random sequences, sentences and tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-SHAPES = {  # of one example, as it is stored
+SHAPES = {  # of one stored example
     "mnist": (28, 28, 1),
     "cifar10": (32, 32, 3),
     "digits": (8, 8, 1),
@@ -23,7 +23,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Examples x [n, ...] as a data set stores them, what divides them, and their targets y [n, ...]."""
+    """Examples x [n, ...] as a data set stores them, the divisor that scales them, and their targets y [n, ...]."""
 
     x: Array
     y: Array
@@ -31,7 +31,7 @@ class Examples:
 
 
 def load(name: str, target: str, count: int, real: bool = True) -> Examples:
-    """Return `count` examples of a data set, real ones or made up with the same shapes and types.
+    """Return `count` examples of a data set, real or random with the same shapes and types.
 
     `target` is what a net learns: the "class", the "picture" itself in [0, 1], or the "mask" of its bright pixels.
     """
@@ -50,13 +50,13 @@ def _pictures(name: str, count: int) -> tuple[Array, Array]:
     from hpdash import data
 
     dataset = data.load({"name": name}, Path())
-    repeats = -(-count // len(dataset.x_train))  # scikit-learn has fewer digits than an epoch shall have
+    repeats = -(-count // len(dataset.x_train))  # scikit-learn has fewer digits than an epoch needs
     x, y = (np.concatenate([each] * repeats)[:count] for each in (dataset.x_train, dataset.y_train))
     return x.reshape(count, *SHAPES[name]), y.astype(np.int32)
 
 
 def _made_up(name: str, count: int) -> tuple[Array, Array]:
-    """Draw examples whose class depends on them: by the sum of some of their values."""
+    """Draw random examples whose class follows from the sum of some of their values."""
     random = np.random.default_rng(7)
     highest = {"tokens": WORDS, "table": CATEGORIES, "digits": 17}.get(name, 256)
     kind = np.int32 if name in ("tokens", "table") else np.uint8

@@ -1,4 +1,4 @@
-"""The nets that `zoo.py` measures and `test_zoo_nets.py` checks: their data, their layers, their losses."""
+"""The nets that `zoo.py` measures and `test_zoo_nets.py` checks, with their data, layers and losses."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Net:
     """A net of the zoo.
 
     `build(shape, dropout)` returns the uncompiled model; a `dropout` of 0 also leaves out augmentation, so that no
-    random number is drawn in training. `examples` is the size of an epoch in the benchmark. `target` is what is
-    learned: the "class", the "picture" itself in [0, 1], or the "mask" of its bright pixels.
+    random numbers are drawn in training. `examples` is the size of an epoch in the benchmark. `target` is what the net
+    learns: the "class", the "picture" itself in [0, 1], or the "mask" of its bright pixels.
     """
 
     data: str
@@ -31,7 +31,7 @@ class Net:
 
 
 def compiled(net: Net, optimizer: Any = "adam", dropout: float = 0.25, seed: int = 0) -> keras.Model:
-    """Build and compile the net; its weights and the names of its layers depend on the seed alone."""
+    """Build and compile the net; its weights and layer names depend only on the seed."""
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     model = net.build(SHAPES[net.data], dropout)
@@ -82,7 +82,7 @@ def vgg(shape: tuple[int, ...], dropout: float) -> keras.Model:
 
 
 def residual(shape: tuple[int, ...], _: float) -> keras.Model:
-    """Three residual blocks, the second and third at half the resolution of the one before."""
+    """Three residual blocks; the second and the third halve the resolution."""
     inputs = keras.Input(shape)
     x = _normalised(inputs, 16)
     for filters, strides in ((16, 1), (32, 2), (64, 2)):
@@ -105,7 +105,7 @@ def separable(shape: tuple[int, ...], _: float) -> keras.Model:
 
 
 def conv1d(shape: tuple[int, ...], _: float) -> keras.Model:
-    """Convolutions along time."""
+    """Convolutions along the time axis."""
     inputs = keras.Input(shape)
     x = LAYERS.MaxPooling1D()(LAYERS.Conv1D(32, 5, activation="relu")(inputs))
     x = LAYERS.Conv1D(64, 5, activation="relu")(x)
@@ -123,7 +123,7 @@ def dilated(shape: tuple[int, ...], _: float) -> keras.Model:
 
 
 def autoencoder(shape: tuple[int, ...], _: float) -> keras.Model:
-    """Strided convolutions down, transposed convolutions up; the picture itself is the target."""
+    """Strided convolutions down, then transposed convolutions up; the target is the picture itself."""
     inputs = keras.Input(shape)
     x = LAYERS.Conv2D(16, 3, strides=2, activation="relu", padding="same")(inputs)
     x = LAYERS.Conv2D(32, 3, strides=2, activation="relu", padding="same")(x)
@@ -133,7 +133,7 @@ def autoencoder(shape: tuple[int, ...], _: float) -> keras.Model:
 
 
 def unet(shape: tuple[int, ...], _: float) -> keras.Model:
-    """A U-Net of two levels that says of each pixel whether it is bright."""
+    """A U-Net of two levels that predicts for each pixel whether it is bright."""
     inputs = keras.Input(shape)
     high = LAYERS.Conv2D(8, 3, activation="relu", padding="same")(inputs)
     middle = LAYERS.Conv2D(16, 3, activation="relu", padding="same")(LAYERS.MaxPooling2D()(high))
@@ -146,7 +146,7 @@ def unet(shape: tuple[int, ...], _: float) -> keras.Model:
 
 
 def pooling(shape: tuple[int, ...], _: float) -> keras.Model:
-    """Max, average and both global poolings."""
+    """Max, average and both kinds of global pooling."""
     inputs = keras.Input(shape)
     x = LAYERS.MaxPooling2D()(LAYERS.Conv2D(16, 3, activation="relu")(inputs))
     x = LAYERS.AveragePooling2D(2)(LAYERS.Conv2D(32, 3, activation="relu")(x))
@@ -161,19 +161,19 @@ def lstm(shape: tuple[int, ...], _: float) -> keras.Model:
 
 
 def gru(shape: tuple[int, ...], _: float) -> keras.Model:
-    """A GRU in both directions."""
+    """A bidirectional GRU."""
     inputs = keras.Input(shape)
     return _classifier(inputs, LAYERS.Bidirectional(LAYERS.GRU(32))(inputs))
 
 
 def masked(shape: tuple[int, ...], _: float) -> keras.Model:
-    """Words to vectors; an LSTM that skips the zeros after a sentence."""
+    """A word embedding, then an LSTM that skips the zeros after a sentence."""
     inputs = keras.Input(shape)
     return _classifier(inputs, LAYERS.LSTM(64)(LAYERS.Embedding(WORDS, 32, mask_zero=True)(inputs)))
 
 
 def attention(shape: tuple[int, ...], dropout: float) -> keras.Model:
-    """Words to vectors, and one transformer block."""
+    """A word embedding, then one transformer block."""
     inputs = keras.Input(shape)
     x = LAYERS.Embedding(WORDS, 32)(inputs)
     attended = LAYERS.MultiHeadAttention(4, 8, dropout=dropout)(x, x)
@@ -183,7 +183,7 @@ def attention(shape: tuple[int, ...], dropout: float) -> keras.Model:
 
 
 def tabular(shape: tuple[int, ...], _: float) -> keras.Model:
-    """A table of categories, an embedding for each column."""
+    """A table of categories, with an embedding for each column."""
     inputs = keras.Input(shape)
     columns = [LAYERS.Embedding(CATEGORIES, 8)(inputs[:, column]) for column in range(shape[0])]
     x = LAYERS.Dense(64, activation="relu")(LAYERS.Dense(128, activation="relu")(LAYERS.Concatenate()(columns)))
@@ -228,11 +228,11 @@ class OwnStep(keras.Model):  # type: ignore[misc]
         self.head = LAYERS.Dense(10, activation="softmax")
 
     def call(self, inputs: Any) -> Any:
-        """Return the classes' probabilities."""
+        """Return the class probabilities."""
         return self.head(self.hidden(self.flatten(inputs)))
 
     def train_step(self, data: Any) -> Any:
-        """Take one step along the clipped gradients and return the metrics."""
+        """Apply one step with clipped gradients and return the metrics."""
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
             predicted = self(x, training=True)
@@ -246,7 +246,7 @@ class OwnStep(keras.Model):  # type: ignore[misc]
 
 
 def own_step(shape: tuple[int, ...], _: float) -> keras.Model:
-    """A subclassed model with a training step of its own."""
+    """A subclassed model with its own training step."""
     model = OwnStep()
     model(np.zeros((1, *shape), np.float32))
     return model

@@ -1,4 +1,4 @@
-"""Truths of the commands: what they print, where, and with which exit code; never a traceback."""
+"""Tests of the commands: what they print, to which stream, and their exit codes; never a traceback."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LITERAL = r"[/b]\x1b[31m\n<img src=x>"
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in a folder of its own, away from any data of this machine."""
+    """Work in a temporary folder that cannot find any data of this machine."""
     (tmp_path / "mlp.toml").write_text(MLP.format(data="digits"))
     monkeypatch.setenv("HPDASH_DATA", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
@@ -66,17 +66,17 @@ def test_every_command_has_help(arguments: list[str]) -> None:
 
 
 def test_help_lists_the_commands() -> None:
-    """The group's commands are those tested here."""
+    """The help of the group lists exactly the commands that are tested here."""
     assert sorted(cli.main.commands) == sorted(COMMANDS)
 
 
 def test_version() -> None:
-    """--version says which hpdash this is."""
+    """--version prints the version of hpdash."""
     assert invoke("--version").output.startswith("hpdash, version ")
 
 
 def test_check_says_what_would_run(folder: Path) -> None:
-    """A valid file: 0, its size, its names and their domains; nothing is written."""
+    """For a valid file, `check` exits with 0, prints the sweep's size, names and domains, and writes nothing."""
     before = sorted(folder.iterdir())
     shown = invoke("check", "mlp.toml")
     assert shown.exit_code == 0
@@ -88,7 +88,7 @@ def test_check_says_what_would_run(folder: Path) -> None:
 
 
 def test_check_says_what_is_required_and_pruned(folder: Path) -> None:
-    """Conditions and pruning are part of what would run."""
+    """`check` also prints conditions and pruning."""
     text = (folder / "mlp.toml").read_text() + "\n[prune]\n[[require]]\nthat = 'dropout < 0.15'\n"
     (folder / "less.toml").write_text(text)
     shown = invoke("check", "less.toml")
@@ -97,7 +97,7 @@ def test_check_says_what_is_required_and_pruned(folder: Path) -> None:
 
 
 def test_check_in_json(folder: Path) -> None:
-    """The same as JSON, with every setting resolved."""
+    """With --json, `check` prints the same as JSON, with every setting resolved."""
     shown = json.loads(invoke("check", "mlp.toml", "--json", "--set", "sweep.repeats=3").stdout)
     assert (shown["name"], shown["settings"], shown["trials"]) == ("mlp", 2, 6)
     assert shown["train"]["batch_size"] == 32
@@ -116,7 +116,10 @@ def test_check_in_json(folder: Path) -> None:
     ],
 )
 def test_a_bad_file(folder: Path, command: list[str], content: str | None, overrides: list[str], expected: str) -> None:
-    """Whatever is wrong with a file or an override: 2, the key on stderr, nothing on stdout, nothing written."""
+    """An invalid file or override gives exit code 2 and the name of the key on stderr.
+
+    Nothing is printed on stdout, and nothing is written.
+    """
     if content is not None:
         (folder / "bad.toml").write_text(content.replace("{data}", "digits"))
     sets = [part for override in overrides for part in ("--set", override)]
@@ -133,12 +136,12 @@ def test_a_bad_file(folder: Path, command: list[str], content: str | None, overr
     ids=" ".join,
 )
 def test_a_bad_command_line(folder: Path, arguments: list[str]) -> None:
-    """A command line that makes no sense ends with 2."""
+    """An invalid command line gives exit code 2."""
     assert invoke(*arguments).exit_code == 2
 
 
 def test_errors_in_json(folder: Path) -> None:
-    """With --json an error is an object on stdout with its exit code, and a text on stderr."""
+    """With --json, an error is an object with its exit code on stdout, and text on stderr."""
     shown = hpdash("check", "nowhere.toml", "--json", cwd=folder)
     assert shown.returncode == 2
     assert json.loads(shown.stdout)["exit_code"] == 2
@@ -147,7 +150,7 @@ def test_errors_in_json(folder: Path) -> None:
 
 
 def test_data_sets_are_listed(folder: Path) -> None:
-    """Every data set with a name is listed, with its file and whether it is here."""
+    """Every named data set is listed, with its file and whether it is present."""
     shown = invoke("data")
     assert shown.exit_code == 0
     for name in ("mnist", "fashion_mnist", "cifar10", "digits", "synthetic"):
@@ -159,21 +162,21 @@ def test_data_sets_are_listed(folder: Path) -> None:
 
 
 def test_what_is_here_is_not_fetched(folder: Path) -> None:
-    """`data get` of a data set that needs no file says so."""
+    """`data get` says so if a data set needs no file."""
     shown = invoke("data", "get", "digits")
     assert shown.exit_code == 0
     assert shown.stdout.startswith("digits: ") and "no download" in shown.stdout
 
 
 def test_a_data_set_that_does_not_exist(folder: Path) -> None:
-    """A name that is none ends with 4 and the nearest one."""
+    """An unknown name of a data set gives exit code 4 and suggests the nearest name."""
     shown = invoke("data", "get", "mnits")
     assert shown.exit_code == 4
     assert "Did you mean mnist?" in shown.stderr
 
 
 def test_data_that_cannot_be_fetched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No file and no network: 4, and where it was looked for."""
+    """Without a file and without a network, the exit code is 4 and the error lists where the file was looked for."""
 
     def no_network(*_: object) -> None:
         raise DataError(f"mnist could not be fetched. Looked for {folder / 'data' / 'mnist.npz'}")
@@ -185,7 +188,10 @@ def test_data_that_cannot_be_fetched(folder: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_dry_run_lists_the_trials(folder: Path) -> None:
-    """--dry-run: every trial with its settings and seed, an estimate, 0, nothing written."""
+    """--dry-run lists every trial with its settings and seed, gives an estimate, and exits with 0.
+
+    Nothing is written.
+    """
     shown = invoke("sweep", "mlp.toml", "--dry-run")
     assert shown.exit_code == 0
     assert [line.split() for line in shown.stdout.splitlines()[1:3]] == [["0000", "0.1", "0"], ["0001", "0.2", "0"]]
@@ -194,7 +200,10 @@ def test_a_dry_run_lists_the_trials(folder: Path) -> None:
 
 
 def test_a_dry_run_of_a_search(folder: Path) -> None:
-    """Of a search that learns, the trials that are certain are listed, and how many may follow from their results."""
+    """For a search that learns from results, --dry-run lists the trials that are certain.
+
+    It also says how many more may follow from their results.
+    """
     text = "[sweep]\nstrategy = 'tpe'\ntrials = 13\n[data]\nname = 'synthetic'\n[hparams]\n"
     (folder / "search.toml").write_text(text + "dropout = { min = 0.0, max = 0.5 }\n")
     shown = invoke("sweep", "search.toml", "--dry-run")
@@ -205,7 +214,7 @@ def test_a_dry_run_of_a_search(folder: Path) -> None:
 
 
 def test_a_dry_run_in_json(folder: Path) -> None:
-    """The same as JSON; without the data there is no estimate."""
+    """With --json, a dry run prints the same as JSON; without the data there is no estimate."""
     (folder / "far.toml").write_text(MLP.format(data="mnist"))
     near, far = (json.loads(invoke("sweep", name, "--dry-run", "--json").stdout) for name in ("mlp.toml", "far.toml"))
     assert [trial["swept"] for trial in near["trials"]] == [{"dropout": 0.1}, {"dropout": 0.2}]
@@ -236,7 +245,7 @@ def loop(trial):
 
 
 def estimated(folder: Path, model: str = "", loop: str = "", filters: str = "[4]") -> dict[str, Any]:
-    """What a dry run says of a sweep of a builder or a loop of one's own, over numbers of filters."""
+    """Return the JSON of a dry run of a sweep over numbers of filters, with a user's builder or training loop."""
     (folder / "nets.py").write_text(NETS)
     train = f"epochs = 100\nloop = '{loop}'" if loop else "epochs = 100"
     builder = f"builder = '{model}'" if model else ""
@@ -250,7 +259,7 @@ def estimated(folder: Path, model: str = "", loop: str = "", filters: str = "[4]
 
 @pytest.mark.slow
 def test_a_dry_run_estimates_convolutions(folder: Path) -> None:
-    """A net with sixteen times the filters takes about so much longer, start and compilation apart."""
+    """With 16 times the filters, the estimate without startup and compilation is more than five times as long."""
     once = START_SECONDS + COMPILE_SECONDS
     few = estimated(folder, "nets:convolutional", filters="[16]")["estimate_seconds"] - once
     many = estimated(folder, "nets:convolutional", filters="[256]")["estimate_seconds"] - once
@@ -266,7 +275,7 @@ def test_a_dry_run_estimates_convolutions(folder: Path) -> None:
     ],
 )
 def test_a_dry_run_says_why_there_is_no_estimate(folder: Path, places: dict[str, str], reason: str) -> None:
-    """The trials are listed all the same."""
+    """If there is no estimate, a dry run says why, and still lists the trials."""
     told = estimated(folder, **places)
     assert told["estimate_seconds"] is None
     assert reason in told["no_estimate"]
@@ -274,7 +283,10 @@ def test_a_dry_run_says_why_there_is_no_estimate(folder: Path, places: dict[str,
 
 
 def test_a_sweep_ends_in_a_leaderboard(folder: Path) -> None:
-    """A sweep: progress on stderr, the leaderboard and the tensorboard line on stdout, 0; again, the same at once."""
+    """A sweep prints progress on stderr, the leaderboard and the tensorboard line on stdout, and exits with 0.
+
+    The same command, run again, prints the same stdout at once.
+    """
     path = own(folder, "learn", HOSTILE)
     shown = hpdash("sweep", path, "--workers", "1", cwd=folder)
     assert shown.returncode == 0, shown.stderr
@@ -301,13 +313,13 @@ main()
 
 
 def test_a_sweep_collects_garbage(folder: Path) -> None:
-    """What switches collections off for commands that soon end does not for one that may take days."""
+    """Garbage collection is switched off only for short commands, not for a sweep, which may take days."""
     command = [sys.executable, "-c", COLLECTS, "sweep", str(folder / "mlp.toml")]
     assert subprocess.run(command, check=False).returncode == 41
 
 
 def test_a_failed_trial_makes_one(folder: Path) -> None:
-    """A sweep with a failed trial ends with 1 and says why, literally, without a traceback."""
+    """A sweep with a failed trial exits with 1 and prints the reason literally, without a traceback."""
     shown = hpdash("sweep", own(folder, "raise"), "--workers", "1", cwd=folder)
     assert shown.returncode == 1
     assert r"0000 failed (does=raise): ValueError: [/b] \x1b[31m odd" in shown.stdout
@@ -316,7 +328,7 @@ def test_a_failed_trial_makes_one(folder: Path) -> None:
 
 
 def wait_for(happened: Callable[[], object]) -> None:
-    """Wait until something has happened."""
+    """Wait until `happened` returns a true value."""
     deadline = time.monotonic() + 30
     while not happened():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -324,7 +336,7 @@ def wait_for(happened: Callable[[], object]) -> None:
 
 
 def test_a_stopped_sweep_says_how_to_go_on(folder: Path) -> None:
-    """A signal ends it with 128 + n, and a line that has the options it was given."""
+    """Signal n ends a sweep with 128 + n, and the printed command to continue repeats the original options."""
     command = [sys.executable, "-m", "hpdash", "sweep", own(folder, "wait"), "--workers", "1"]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=folder, **pipes) as driver:
@@ -338,7 +350,7 @@ def test_a_stopped_sweep_says_how_to_go_on(folder: Path) -> None:
 
 
 def test_hostile_names_in_errors(folder: Path) -> None:
-    """What a file or a command line holds comes back literally, never as markup or an escape."""
+    """Text from a file or a command line is printed literally, never as markup or an escape sequence."""
     shown = invoke("check", f"{HOSTILE}.toml")
     assert shown.exit_code == 2
     assert r"[/b]\x1b[31m" in shown.stderr
@@ -346,14 +358,17 @@ def test_hostile_names_in_errors(folder: Path) -> None:
 
 
 def test_board_needs_a_folder(folder: Path) -> None:
-    """`board` of a folder that is not there ends with 2."""
+    """`board` with a folder that does not exist exits with 2."""
     shown = invoke("board", "nowhere")
     assert shown.exit_code == 2
     assert "nowhere" in shown.stderr
 
 
 def test_board_starts_tensorboard_with_every_step(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process becomes TensorBoard, with the folder, no limit on steps, and what else is given."""
+    """The process becomes TensorBoard, with the folder and no limit on steps.
+
+    Further arguments are passed on.
+    """
     called: list[list[str]] = []
     monkeypatch.setattr(os, "execv", lambda path, command: called.append(command))
     invoke("board", str(folder), "--port", "6007")
@@ -366,7 +381,7 @@ def test_board_starts_tensorboard_with_every_step(folder: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("error", HpdashError.__subclasses__(), ids=lambda error: error.__name__)
 def test_every_error_has_its_exit_code(folder: Path, monkeypatch: pytest.MonkeyPatch, error: type[HpdashError]) -> None:
-    """An error of the tree ends a command with its own code and its text."""
+    """Every hpdash error ends a command with the exit code of its class and prints its message."""
 
     def fail(*_: object) -> None:
         raise error(["what is wrong"]) if error.__name__ == "SpecError" else error("what is wrong")
@@ -377,7 +392,7 @@ def test_every_error_has_its_exit_code(folder: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_ctrl_c_outside_a_sweep(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C in any other command ends it with 130."""
+    """Ctrl-C in any command but `sweep` gives exit code 130."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Truths of `hpdash ls`, `show` and `export` as commands: what they print, where, and with which exit code."""
+"""Tests of the commands `hpdash ls`, `show` and `export`: what they print, where, and with which exit code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def behave(trial):
 
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Run a sweep of which half fails; work in its folder."""
+    """Run a sweep in which half of the trials fail, and make its folder the working directory."""
     folder = tmp_path_factory.mktemp("looked_at")
     (folder / "looked_at.py").write_text(LOOPS)
     with pytest.MonkeyPatch.context() as patch:
@@ -44,7 +44,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def invoke(*arguments: str, code: int = 0) -> Result:
-    """Run a command and check its exit code; there is never a traceback of hpdash's own."""
+    """Run a command and check its exit code and that hpdash prints no traceback of its own."""
     result = CliRunner().invoke(cli.main, arguments)
     assert result.exit_code == code, result.output
     assert result.exception is None or isinstance(result.exception, SystemExit)
@@ -53,7 +53,7 @@ def invoke(*arguments: str, code: int = 0) -> Result:
 
 @pytest.mark.usefixtures("logs")
 def test_ls_lists_the_default_logs_root() -> None:
-    """Without arguments `ls` lists what is under logs/, replicates folded, best first."""
+    """Without arguments, `ls` lists the runs under logs/, best first, with one row for all seeds of a setting."""
     title, header, first, second, note = invoke("ls").stdout.splitlines()
     assert title == "own · 2 finished · 2 failed · max of validation/accuracy · synthetic data"
     assert header.split() == ["trial", "does", "best", "epoch", "last", "trained", "time", "status"]
@@ -63,7 +63,7 @@ def test_ls_lists_the_default_logs_root() -> None:
 
 
 def test_ls_options(logs: Path) -> None:
-    """`ls` filters, sorts, unfolds, cuts and chooses columns as it is told."""
+    """The options of `ls` filter and sort the rows, list each seed, limit the rows and choose the columns."""
     options = ["--where", "does=learn", "--sort", "-seed", "--repeats", "--columns", "seed,best", "--top", "1"]
     lines = invoke("ls", str(logs), *options).stdout.splitlines()
     assert [line.split() for line in lines[1:3]] == [["trial", "seed", "best"], ["1", "0001", "1", "0.8750"]]
@@ -85,7 +85,7 @@ def test_ls_options(logs: Path) -> None:
 )
 @pytest.mark.usefixtures("logs")
 def test_bad_input_is_told_in_a_line(arguments: list[str], code: int, expected: str) -> None:
-    """What is wrong with a command line or a logdir is said on standard error, with its exit code."""
+    """An error in the command line or the logdir is printed on standard error, with the matching exit code."""
     result = invoke(*arguments, code=code)
     assert expected in result.stderr
     assert result.stdout == ""
@@ -93,14 +93,14 @@ def test_bad_input_is_told_in_a_line(arguments: list[str], code: int, expected: 
 
 @pytest.mark.usefixtures("logs")
 def test_an_empty_logdir_is_told_of() -> None:
-    """Where there are no runs, a reading command says so on standard error and ends well."""
+    """If there are no runs, a reading command says so on standard error and exits with 0."""
     result = invoke("ls", "empty")
     assert result.stdout == ""
     assert "empty: no runs." in result.stderr
 
 
 def test_show_tells_of_a_run_by_any_of_its_names(logs: Path) -> None:
-    """A number, an id and a folder show the same run, its error whole."""
+    """A number, an id and a folder all show the same run, with its complete error."""
     (folder,) = (logs / "own").glob("0002*")
     texts = {invoke("show", name).stdout for name in ("2", "own/2", "own/0002", str(folder.relative_to(Path.cwd())))}
     (first, *others) = [text.split("\n", 2)[2] for text in texts]
@@ -111,7 +111,7 @@ def test_show_tells_of_a_run_by_any_of_its_names(logs: Path) -> None:
 
 @pytest.mark.usefixtures("logs")
 def test_show_gives_a_recipe_that_runs_the_trial() -> None:
-    """The sweep file that `show` gives has one trial: the one shown."""
+    """The sweep file that `show` prints defines exactly one trial: the trial shown."""
     data = json.loads(invoke("show", "1", "--json").stdout)
     (spec,) = trials(parse_sweep(data["recipe"], name="again", folder=Path()))
     assert (spec.seed, spec.hparams) == (1, data["hparams"])
@@ -120,7 +120,7 @@ def test_show_gives_a_recipe_that_runs_the_trial() -> None:
 
 @pytest.mark.usefixtures("logs")
 def test_export_writes_what_its_options_say() -> None:
-    """CSV goes to standard output, other formats where the output's ending or the option says."""
+    """`export` prints CSV to standard output; the output file's extension or an option selects another format."""
     rows = list(csv.DictReader(io.StringIO(invoke("export", "--where", "does=learn").stdout)))
     assert [(row["id"], row["best"], row["seed"]) for row in rows] == [
         ("own/0000", "0.75", "0"),

@@ -1,4 +1,4 @@
-"""What must hold of data sets: what is read, refused, split, scaled and fetched."""
+"""Tests of data sets: loading, validation, splits, scaling and downloads."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
 
 
 def made(train: int = 6, test: int = 4, shape: tuple[int, ...] = (2, 2)) -> tuple[Archive, Arrays]:
-    """Return an archive's record and four arrays that fit it."""
+    """Return an archive's record and four arrays that match it."""
     rng = np.random.default_rng(1)
     shapes = ((train, *shape), (train,), (test, *shape), (test,))
     arrays = {name: rng.integers(10, size=size, dtype=np.uint8) for name, size in zip(NAMES, shapes, strict=True)}
@@ -47,7 +47,7 @@ TINY, GOOD = made()
 
 
 def npy_bytes(shape: tuple[int, ...], descr: str, payload: bytes) -> bytes:
-    """Return a `.npy` file whose header says what it likes."""
+    """Return a `.npy` file with any header, also one that does not match the data."""
     file = io.BytesIO()
     npy.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
     return file.getvalue() + payload
@@ -63,7 +63,7 @@ def zip_bytes(members: Mapping[str, bytes]) -> bytes:
 
 
 def savez_bytes(arrays: Mapping[str, Any], save: Callable[..., None] = np.savez) -> bytes:
-    """Return what numpy saves."""
+    """Return the bytes that `numpy.savez` writes."""
     file = io.BytesIO()
     save(file, **arrays)
     return file.getvalue()
@@ -77,7 +77,7 @@ HUGE = npy_bytes((1 << 40, 2, 2), "|u1", b"few")
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed], ids=["stored", "deflated"])
 @pytest.mark.parametrize("labels", [(-1,), (-1, 1)], ids=["N", "Nx1"])
 def test_a_sound_archive_is_read_as_it_is(tmp_path: Path, save: Callable[..., None], labels: tuple[int, ...]) -> None:
-    """An archive's images come back byte for byte in uint8, its labels flat in int32."""
+    """A valid archive is loaded unchanged: images byte for byte as uint8, labels as a flat int32 array."""
     path = tmp_path / "tiny.npz"
     path.write_bytes(savez_bytes(GOOD | {"y_train": GOOD["y_train"].reshape(labels)}, save))
     dataset = read_archive(TINY, path)
@@ -89,7 +89,7 @@ def test_a_sound_archive_is_read_as_it_is(tmp_path: Path, save: Callable[..., No
 
 
 def test_column_major_arrays_are_read_right(tmp_path: Path) -> None:
-    """An array saved in Fortran's order comes back equal and in C's order."""
+    """An array saved in Fortran order is loaded with equal values, in C order."""
     path = tmp_path / "tiny.npz"
     path.write_bytes(savez_bytes(GOOD | {"x_train": np.asfortranarray(GOOD["x_train"])}))
     read = read_archive(TINY, path).x_train
@@ -119,7 +119,7 @@ def test_column_major_arrays_are_read_right(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_archive_is_refused_by_name(tmp_path: Path, content: bytes, found: str) -> None:
-    """A damaged or hostile archive ends in a DataError that names the file, the fault and the way out."""
+    """A damaged or hostile archive raises a DataError that names the file, the fault and the remedy."""
     path = tmp_path / "tiny.npz"
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
@@ -132,7 +132,7 @@ def test_a_bad_archive_is_refused_by_name(tmp_path: Path, content: bytes, found:
 def test_damage_anywhere_is_an_error_or_harmless(
     tmp_path_factory: pytest.TempPathFactory, at: int, flip: int, cut: bool
 ) -> None:
-    """A changed byte or a cut anywhere ends in a DataError, unless the arrays are still the same; never otherwise."""
+    """An archive changed or truncated anywhere raises a DataError, unless the loaded arrays are still the same."""
     content = bytearray(savez_bytes(GOOD))
     at %= len(content)
     content[at] ^= flip
@@ -147,7 +147,7 @@ def test_damage_anywhere_is_an_error_or_harmless(
 
 
 def test_an_archive_is_held_once_and_aligned(tmp_path: Path) -> None:
-    """Loading needs memory for one copy of the images and little more, and they start at a multiple of 64 bytes."""
+    """Loading takes little more memory than one copy of the images; they are aligned to 64 bytes."""
     archive, arrays = made(20_000, 2_000, (28, 28))
     path = tmp_path / "tiny.npz"
     np.savez(path, **arrays)  # type: ignore[arg-type]
@@ -163,7 +163,7 @@ def test_an_archive_is_held_once_and_aligned(tmp_path: Path) -> None:
 
 
 def test_a_promise_too_large_allocates_nothing(tmp_path: Path) -> None:
-    """A user's file whose header promises a terabyte is refused before any memory is taken."""
+    """A user's file whose header claims a terabyte is refused before any memory is allocated."""
     (tmp_path / "own.npz").write_bytes(zip_bytes({"x": HUGE, "y": HUGE}))
     tracemalloc.start()
     with pytest.raises(DataError, match=f"{4 << 40:,} bytes"):
@@ -186,7 +186,7 @@ def test_the_real_archives_are_as_published(name: str) -> None:
 
 
 def test_a_missing_archive_says_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the file the error says where it looked, how to get it, how to place it, and what runs without it."""
+    """The error for a missing archive says where hpdash looked, how to get or place it, and what runs without it."""
     monkeypatch.setenv("HPDASH_DATA", str(tmp_path))
     assert data.needs_fetch({"name": "mnist"})
     with pytest.raises(DataError) as caught:
@@ -198,7 +198,7 @@ def test_a_missing_archive_says_everything(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_data_folder_is_the_users_choice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """$HPDASH_DATA names the data folder unless it is empty."""
+    """$HPDASH_DATA sets the data folder unless the variable is empty."""
     monkeypatch.setenv("HPDASH_DATA", "elsewhere")
     assert data.data_folder() == Path("elsewhere")
     monkeypatch.setenv("HPDASH_DATA", "")
@@ -209,12 +209,12 @@ def test_the_data_folder_is_the_users_choice(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def pairs_of(arrays: Arrays) -> fetch.Pairs:
-    """Return arrays as keras.datasets does."""
+    """Return the arrays in the form that keras.datasets returns."""
     return (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])
 
 
 def slow_loader(name: str, scratch: Path) -> fetch.Loader:
-    """Stand in for Keras: note the call, write some bytes, take a while."""
+    """Replace the Keras loader: record the call, write some bytes and take a while."""
 
     def load() -> fetch.Pairs:
         with (scratch.parent / "calls").open("a") as calls:
@@ -228,12 +228,12 @@ def slow_loader(name: str, scratch: Path) -> fetch.Loader:
 
 
 def fetch_tiny(folder: Path) -> None:
-    """Fetch the made-up archive, as a child process does."""
+    """Fetch the made-up archive in a child process."""
     fetch.fetch_archive(TINY, folder, slow_loader, lambda done, total: None)
 
 
 def test_two_processes_fetch_once(tmp_path: Path) -> None:
-    """Of two processes that fetch the same at once, one does and the other finds it there; nothing else is left."""
+    """If two processes fetch one archive at the same time, only one downloads it, and no other file is left."""
     context = multiprocessing.get_context("spawn")
     children = [context.Process(target=fetch_tiny, args=(tmp_path,)) for _ in range(2)]
     for child in children:
@@ -247,7 +247,7 @@ def test_two_processes_fetch_once(tmp_path: Path) -> None:
 
 
 def test_progress_counts_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Progress reports the bytes so far, never falling, never above the total."""
+    """Progress reports the bytes so far; the count never falls and never exceeds the total."""
     monkeypatch.setattr(fetch, "TICK", 0.02)
     seen: list[tuple[int, int | None]] = []
     fetch.fetch_archive(TINY, tmp_path, slow_loader, lambda done, total: seen.append((done, total)))
@@ -258,7 +258,7 @@ def test_progress_counts_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def failing_loader(error: Exception, name: str, scratch: Path) -> fetch.Loader:
-    """Stand in for Keras without a network."""
+    """Replace the Keras loader with one that has no network."""
 
     def load() -> fetch.Pairs:
         raise error
@@ -267,7 +267,7 @@ def failing_loader(error: Exception, name: str, scratch: Path) -> fetch.Loader:
 
 
 def test_no_network_is_one_clear_error(tmp_path: Path) -> None:
-    """A failed fetch says why, where it looked and what to do instead, and leaves nothing half done."""
+    """A failed download says why it failed, where hpdash looked and what to do, and leaves no partial file."""
     loader = partial(failing_loader, Exception("URL fetch failure"))
     with pytest.raises(DataError) as caught:
         fetch.fetch_archive(TINY, tmp_path, loader, lambda done, total: None)
@@ -278,7 +278,7 @@ def test_no_network_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_a_silent_network_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A download that brings no byte for a while is given up, though its socket still waits."""
+    """A download that receives no byte for a while is aborted, even though its socket would still wait."""
     monkeypatch.setattr(fetch, "TICK", 0.02)
     monkeypatch.setattr(fetch, "PATIENCE", 0.2)
     released = threading.Event()
@@ -305,14 +305,14 @@ def test_a_silent_network_is_given_up(tmp_path: Path, monkeypatch: pytest.Monkey
     ],
 )
 def test_what_was_not_published_is_not_kept(tmp_path: Path, arrays: Arrays) -> None:
-    """Fetched arrays with another digest end in a DataError and leave no archive."""
+    """Fetched arrays with the wrong digest raise a DataError, and no archive is kept."""
     with pytest.raises(DataError, match="SHA-256"):
         fetch.fetch_archive(TINY, tmp_path, lambda name, scratch: lambda: pairs_of(arrays), lambda done, total: None)
     assert not (tmp_path / "tiny.npz").exists()
 
 
 def test_a_damaged_archive_is_not_fetched_over(tmp_path: Path) -> None:
-    """A file that lies in the archive's place is the user's: it is refused by name, never replaced."""
+    """A damaged file at the archive's path belongs to the user: it is refused by name and never replaced."""
     (tmp_path / "tiny.npz").write_text("mine")
     with pytest.raises(DataError, match="Remove it"):
         fetch_tiny(tmp_path)
@@ -320,7 +320,7 @@ def test_a_damaged_archive_is_not_fetched_over(tmp_path: Path) -> None:
 
 
 def test_an_unusable_data_folder_is_a_data_error(tmp_path: Path) -> None:
-    """A data folder that is a file ends in a DataError that names it."""
+    """A data folder that is a file raises a DataError that names it."""
     (tmp_path / "folder").write_text("")
     with pytest.raises(DataError, match="folder"):
         fetch_tiny(tmp_path / "folder")
@@ -330,7 +330,10 @@ def test_an_unusable_data_folder_is_a_data_error(tmp_path: Path) -> None:
 
 
 def test_digits_are_scikit_learns() -> None:
-    """The digits are 1,797 different pictures in values 0 to 16, the same on every load, all classes in both parts."""
+    """The digits are 1,797 different pictures with values from 0 to 16.
+
+    They are the same on every load, and both parts contain all classes.
+    """
     first, again = (data.load({"name": "digits"}, Path()) for _ in range(2))
     assert first.x_test is not None and first.y_test is not None
     assert (first.x_train.shape, first.x_test.shape) == ((1437, 8, 8), (360, 8, 8))
@@ -341,7 +344,7 @@ def test_digits_are_scikit_learns() -> None:
 
 
 def test_synthetic_data_are_marked_and_repeatable() -> None:
-    """Synthetic data have the sizes asked for, say that they are synthetic, and are the same every time."""
+    """Synthetic data have the requested sizes, are marked as synthetic, and are the same every time."""
     settings = {"name": "synthetic", "examples": 50, "features": 3, "classes": 2}
     first, again = (data.load(settings, Path()) for _ in range(2))
     assert first.x_test is not None
@@ -351,7 +354,10 @@ def test_synthetic_data_are_marked_and_repeatable() -> None:
 
 
 def test_a_users_file_is_found_beside_the_sweep_file(tmp_path: Path) -> None:
-    """A `.npz` counts from the sweep file's folder: bytes stay bytes, other numbers become float32, labels classes."""
+    """A `.npz` path is relative to the sweep file's folder.
+
+    Bytes stay bytes, other numbers become float32, and labels become classes.
+    """
     np.savez(tmp_path / "own.npz", x=np.arange(12.0).reshape(4, 3), y=np.array([[0], [2], [1], [0]]))
     dataset = data.load({"name": "own.npz"}, tmp_path)
     assert dataset.x_train.dtype == np.float32
@@ -364,14 +370,14 @@ def test_a_users_file_is_found_beside_the_sweep_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["sample_weight", "x_val", "labels", "X_train"])
 def test_an_array_that_would_not_be_used_is_an_error(tmp_path: Path, name: str) -> None:
-    """Its name is said; it is never dropped in silence, whatever it holds."""
+    """An array that hpdash would not use is an error that names the array, whatever it holds."""
     np.savez(tmp_path / "more.npz", **GOOD, **{name: np.zeros(3)})  # type: ignore[arg-type]
     with pytest.raises(DataError, match=name):
         data.load({"name": "more.npz"}, tmp_path)
 
 
 def test_floating_point_targets_make_a_regression() -> None:
-    """Labels that are not whole-number types make a data set without classes, of one or several outputs."""
+    """Labels that are not integers make a data set without classes, with one or several outputs."""
     for y in (np.array([0.5, 1.0]), np.array([[0.5, 1.0], [1.0, 2.0]])):
         dataset = from_arrays("own", {"x": np.eye(2), "y": y})
         assert dataset.classes is None
@@ -413,7 +419,7 @@ X, Y = np.zeros((4, 3)), np.arange(4)
     ],
 )
 def test_bad_arrays_are_refused_by_name(arrays: Mapping[str, Any], found: str) -> None:
-    """Arrays that make no data set end in a DataError that says which and why."""
+    """Arrays that cannot form a data set raise a DataError that says which array is wrong and why."""
     with pytest.raises(DataError) as caught:
         from_arrays("own", arrays)
     assert found in str(caught.value)
@@ -430,7 +436,7 @@ def test_bad_arrays_are_refused_by_name(arrays: Mapping[str, Any], found: str) -
     ],
 )
 def test_a_data_set_is_checked_when_built(change: Mapping[str, Any], found: str) -> None:
-    """A Dataset that exists holds what it promises, whoever builds it."""
+    """A Dataset checks its arrays when it is built, also when it is not built by hpdash's loaders."""
     labels = {name: GOOD[name].astype(np.int32) for name in ("y_train", "y_test")}
     good = Dataset("own", **(GOOD | labels), classes=10)  # type: ignore[arg-type]
     with pytest.raises(DataError) as caught:
@@ -454,7 +460,7 @@ def ragged(): return dict(x=[[1], [1, 2]], y=[0, 1])
 
 @pytest.fixture
 def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a sweep's folder with a user's module in it."""
+    """Return a sweep's folder that contains a user's module."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delitem(sys.modules, "own_data", raising=False)
     (tmp_path / "own_data.py").write_text(OWN)
@@ -463,7 +469,7 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", ["as_dict", "as_keras", "as_lists", "as_dataset"])
 def test_a_function_may_answer_in_any_usual_form(own_module: Path, name: str) -> None:
-    """A user's function may return a Dataset, a dict of arrays or pairs as keras.datasets does."""
+    """A user's function may return a Dataset, a dict of arrays, or pairs as keras.datasets does."""
     dataset = data.load({"name": f"own_data:{name}"}, own_module)
     assert (dataset.x_train.shape, dataset.y_train.tolist(), dataset.classes) == ((4, 3), [0, 1, 0, 1], 2)
     assert dataset.x_test is not None
@@ -474,7 +480,7 @@ def test_a_function_may_answer_in_any_usual_form(own_module: Path, name: str) ->
     [("nothing", "found NoneType"), ("broken", "KeyError: 'no such column'"), ("ragged", "one array")],
 )
 def test_a_function_that_fails_is_named(own_module: Path, name: str, found: str) -> None:
-    """A user's function that fails or returns something else ends in a DataError with its name."""
+    """A user's function that fails or returns anything else raises a DataError with the function's name."""
     with pytest.raises(DataError) as caught:
         data.load({"name": f"own_data:{name}"}, own_module)
     assert str(caught.value).startswith(f"own_data:{name}: ")
@@ -485,14 +491,14 @@ def test_a_function_that_fails_is_named(own_module: Path, name: str, found: str)
     ("name", "found"), [("mnits", "Did you mean mnist?"), ("own.npz", "own.npz, found none"), ("", "digits, synthetic")]
 )
 def test_an_unknown_name_is_explained(tmp_path: Path, name: str, found: str) -> None:
-    """A name that leads to no data set ends in a DataError that says what there is."""
+    """A name without a data set raises a DataError that lists the available data."""
     with pytest.raises(DataError) as caught:
         data.load({"name": name}, tmp_path)
     assert found in str(caught.value)
 
 
 def test_every_source_has_a_true_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The status of each source says where it is kept and whether it is here, in sizes that loading confirms."""
+    """The status of each source says where the data are stored, whether they are present, and their true sizes."""
     monkeypatch.setenv("HPDASH_DATA", str(tmp_path))
     for name in data.SOURCES:
         status = data.status(name)
@@ -506,7 +512,7 @@ def test_every_source_has_a_true_status(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_reading_data_imports_no_framework() -> None:
-    """Importing the package imports no TensorFlow, Keras or scikit-learn; loading digits the last only."""
+    """Importing the package imports no TensorFlow, Keras or scikit-learn; loading digits imports only scikit-learn."""
     code = """if True:
         import sys
         from pathlib import Path
@@ -522,7 +528,7 @@ def test_reading_data_imports_no_framework() -> None:
 
 
 def vectors(count: int, test: int = 5) -> Dataset:
-    """Return a data set of so many examples."""
+    """Return a data set with the given number of examples."""
     return from_arrays(
         "own", dict(zip(NAMES, (np.zeros((count, 1)), [0] * count, np.zeros((test, 1)), [0] * test), strict=True))
     )
@@ -545,7 +551,7 @@ def vectors(count: int, test: int = 5) -> Dataset:
     ],
 )
 def test_a_split_is_what_the_settings_say(settings: Mapping[str, Any], train: range, validation: range) -> None:
-    """Validation is cut from the side asked for, training is the first so many of what is left."""
+    """The validation part is cut from the chosen side; training takes the first examples of the rest."""
     parts = split(vectors(10), {"validation_from": "end", "train": None, **settings})
     assert (parts.train, parts.validation) == (train, validation)
     assert parts.validation_is_test == (settings["validation"] == "test")
@@ -555,7 +561,7 @@ def test_a_split_is_what_the_settings_say(settings: Mapping[str, Any], train: ra
     count=st.integers(2, 300), share=st.floats(0.001, 0.999), side=st.sampled_from(["end", "start"]), whole=st.data()
 )
 def test_a_split_never_overlaps(count: int, share: float, side: str, whole: st.DataObject) -> None:
-    """The two parts are disjoint, together all there is, and validation is as large as asked for."""
+    """The two parts are disjoint and together hold all examples; validation has the requested size."""
     size = whole.draw(st.one_of(st.just(share), st.integers(1, count - 1)))
     if isinstance(size, float) and round(size * count) >= count:
         return
@@ -576,21 +582,21 @@ def test_a_split_never_overlaps(count: int, share: float, side: str, whole: st.D
     ],
 )
 def test_a_split_that_does_not_fit_is_refused(settings: Mapping[str, Any], found: str) -> None:
-    """Counts that do not fit end in a DataError that says how many examples there are."""
+    """Counts that do not fit raise a DataError that says how many examples there are."""
     with pytest.raises(DataError) as caught:
         split(vectors(10), settings)
     assert found in str(caught.value)
 
 
 def test_validation_on_the_test_set_needs_one() -> None:
-    """Where there is no test set, `validation = "test"` is refused."""
+    """Without a test set, `validation = "test"` is refused."""
     dataset = replace(vectors(10), x_test=None, y_test=None)
     with pytest.raises(DataError, match="no test set"):
         split(dataset, {"validation": "test"})
 
 
 def random_examples(shape: tuple[int, ...], dtype: str) -> Dataset:
-    """Return examples of which the last fifth is far off the rest, so that a scaling that saw it is found out."""
+    """Return examples whose last fifth has much larger values, so that scaling computed on that part is noticed."""
     rng = np.random.default_rng(3)
     x = rng.integers(100, size=(500, *shape))
     x[400:] += 100
@@ -610,7 +616,7 @@ def random_examples(shape: tuple[int, ...], dtype: str) -> Dataset:
     ],
 )
 def test_standard_scaling_is_numpys_mean_and_std(dataset: Dataset, axes: tuple[int, ...]) -> None:
-    """Standard scaling takes mean and std of the training part alone, per channel, per picture or per feature."""
+    """Standard scaling uses mean and std of the training part only, per channel, per picture or per feature."""
     parts = split(dataset, {"validation": 0.2, "validation_from": "end"})
     scale = scaling(dataset, parts, {"scale": "standard"})
     x = dataset.x_train[parts.train.start : parts.train.stop].astype(np.float64)
@@ -621,14 +627,14 @@ def test_standard_scaling_is_numpys_mean_and_std(dataset: Dataset, axes: tuple[i
 
 
 def test_a_sweep_begun_before_scales_a_series_as_it_did() -> None:
-    """One mean and std of all its features, as the version did that began it."""
+    """A sweep started with an older version still scales a series by one mean and std of all its features."""
     dataset = random_examples((9, 7), "f4")
     scale = scaling(dataset, split(dataset, {"validation": 0.2}), {"scale": "standard", WHOLE: True})
     assert scale.offset.shape == ()
 
 
 def test_a_constant_input_is_not_divided_by_zero() -> None:
-    """A feature or a picture that never changes is divided by 1, whatever its value."""
+    """A feature or picture with a constant value is divided by 1, whatever the value is."""
     for x in (np.full((30, 2), 0.1), np.full((30, 4, 4), 7, np.uint8)):
         dataset = from_arrays("own", {"x": x, "y": [0] * 30})
         scale = scaling(dataset, split(dataset, {"validation": 0.2}), {"scale": "standard"})
@@ -637,7 +643,7 @@ def test_a_constant_input_is_not_divided_by_zero() -> None:
 
 
 def test_scaling_suits_the_data_unless_told() -> None:
-    """Pictures are divided by their maximum and vectors left alone by default; "none" changes nothing."""
+    """By default pictures are divided by their maximum and vectors stay unchanged; "none" changes nothing."""
     pictures, plain = data.load({"name": "digits"}, Path()), vectors(10)
     parts = split(plain, {"validation": 2})
     kinds = ((pictures, pictures.inputs.scale), (plain, plain.inputs.scale), (pictures, "none"))
@@ -646,13 +652,13 @@ def test_scaling_suits_the_data_unless_told() -> None:
 
 
 def test_unit_scaling_needs_a_maximum() -> None:
-    """Floating-point inputs have no maximum to divide by, and asking for it says so."""
+    """Unit scaling of floating-point inputs raises a DataError: they have no known maximum."""
     with pytest.raises(DataError, match="known maximum"):
         scaling(vectors(10), split(vectors(10), {"validation": 2}), {"scale": "unit"})
 
 
 def test_several_inputs_are_refused_with_a_remedy() -> None:
-    """A dict of arrays as x, or arrays of several shapes."""
+    """A dict of arrays as x, or arrays of several shapes, is refused with a remedy."""
     for x in ({"a": np.zeros((4, 2)), "b": np.zeros((4, 3))}, [np.zeros((4, 2)), np.zeros((3, 3))]):
         with pytest.raises(DataError, match="concatenate"):
             from_arrays("own", {"x": x, "y": np.arange(4)})
@@ -673,7 +679,7 @@ def test_several_inputs_are_refused_with_a_remedy() -> None:
 def test_labels_that_are_often_not_what_was_meant_are_told(
     y: np.ndarray[Any, Any], validation_from: str, said: str
 ) -> None:
-    """Sorted by class, counted from 1, or as floats: each trains, and none is what its author thinks."""
+    """Labels that are sorted by class, counted from 1 or stored as floats can be trained on, but are reported."""
     dataset = from_arrays("own", {"x": np.zeros((100, 2)), "y": y})
     parts = split(dataset, {"validation": 0.2, "validation_from": validation_from})
     told = list(data.remarks(dataset, parts))

@@ -1,4 +1,4 @@
-"""Truths of a sweep from end to end, with real workers, really killed: what is on the disk and what is done again."""
+"""Tests of whole sweeps with real workers that are really killed: what is on the disk, and what runs again."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ batchnorm = ["none", "before"]
 
 @dataclass(frozen=True)
 class Ran:
-    """A sweep that has run once, for several tests to look at."""
+    """A sweep that has run once and that several tests inspect."""
 
     path: Path
     folder: Path
@@ -65,7 +65,7 @@ class Ran:
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    """Run a sweep of which most trials go wrong, each in its way, on one worker."""
+    """Run a sweep on one worker in which most trials fail, each in a different way."""
     path = own(tmp_path_factory.mktemp("mixed"), "learn", "raise", "kill", "exit", "diverge", "learn_too")
     outcome, told = run(path, workers=1)
     return Ran(path, outcome.folder, outcome, told)
@@ -73,7 +73,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 @pytest.fixture(scope="module")
 def fine(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    """Run a sweep of which all is well: two settings of two seeds on two workers."""
+    """Run a sweep without failures: two settings with two seeds each, on two workers."""
     path = own(tmp_path_factory.mktemp("fine"), "learn", "learn_too", repeats=2)
     outcome, told = run(path, workers=2)
     return Ran(path, outcome.folder, outcome, told)
@@ -81,7 +81,7 @@ def fine(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 @pytest.fixture
 def copy(fine: Ran, tmp_path: Path) -> Path:
-    """Copy the good sweep, to do something to it; return its file."""
+    """Copy the sweep without failures, so that a test may change it; return its file."""
     shutil.copytree(fine.path.parent, tmp_path / "copy")
     return tmp_path / "copy" / fine.path.name
 
@@ -100,7 +100,7 @@ def copy(fine: Ran, tmp_path: Path) -> Path:
 def test_one_bad_trial_stops_no_other(
     mixed: Ran, number: int, state: TrialState, reason: str | None, status: int
 ) -> None:
-    """Whatever a trial does to its worker becomes its state, its reason and its session's one end."""
+    """A failing trial affects only itself: it gets its state, its reason and exactly one end of its session."""
     result = mixed.outcome.results[number]
     assert result.state is state
     assert result.error is None if reason is None else reason in (result.error or "")
@@ -108,7 +108,7 @@ def test_one_bad_trial_stops_no_other(
 
 
 def test_a_fault_makes_the_exit_code_one(mixed: Ran, fine: Ran) -> None:
-    """A sweep with a failed or killed trial ends with 1, one without with 0."""
+    """A sweep with a failed or killed trial exits with 1, one without exits with 0."""
     assert (mixed.outcome.exit_code, fine.outcome.exit_code) == (1, 0)
 
 
@@ -118,7 +118,7 @@ def test_a_failure_keeps_its_traceback(mixed: Ran) -> None:
 
 
 def test_lost_machines_are_forgiven_three_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that goes costs its trial no retry, unless it is the trial that machines go with."""
+    """The first three lost machines cost a trial no retry; each further one does, as the trial may be the cause."""
 
     class Losing:
         def __init__(self, *_: Any) -> None:
@@ -139,7 +139,10 @@ def test_lost_machines_are_forgiven_three_times(tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_journal_has_a_checked_line_a_transition(mixed: Ran) -> None:
-    """Lines count from 1, carry the CRC-32C of their own content, and take each attempt from running to its end."""
+    """The journal has a line for every change of state.
+
+    Lines count from 1, contain the CRC-32C of their own content, and cover each attempt from running to its end.
+    """
     lines = (mixed.folder / layout.JOURNAL).read_bytes().splitlines()
     records = []
     for line in lines:
@@ -149,7 +152,7 @@ def test_the_journal_has_a_checked_line_a_transition(mixed: Ran) -> None:
     assert [record["seq"] for record in records] == list(range(1, 17))
     for number in range(6):
         own_records = [record for record in records if record["trial"] == number]
-        attempts = (1, 2) if number in (2, 3) else (1,)  # the killed ones are tried again
+        attempts = (1, 2) if number in (2, 3) else (1,)  # killed trials get a second attempt
         for attempt, running, end in zip(attempts, own_records[::2], own_records[1::2], strict=True):
             assert running["attempt"] == end["attempt"] == attempt
             assert running["state"] == "running"
@@ -157,7 +160,7 @@ def test_the_journal_has_a_checked_line_a_transition(mixed: Ran) -> None:
 
 
 def test_the_disk_holds_what_the_design_says(fine: Ran) -> None:
-    """A sweep's folder has its file, record, journal, lock, experiment record and a run a trial, nothing else."""
+    """A sweep's folder holds only the sweep file, its record, journal, lock, experiment record and a run per trial."""
     names = {path.name for path in fine.folder.iterdir()}
     runs = {f"{2 * s + r:04d}-does={does},seed={r}" for s, does in enumerate(("learn", "learn_too")) for r in (0, 1)}
     (record,) = names - runs - {layout.SWEEP_TOML, layout.SWEEP_JSON, layout.JOURNAL, layout.LOCK}
@@ -166,7 +169,7 @@ def test_the_disk_holds_what_the_design_says(fine: Ran) -> None:
 
 
 def test_a_finished_sweep_is_a_no_op(fine: Ran) -> None:
-    """Run again, a finished sweep starts nothing, changes no byte and no time on the disk, and ends the same."""
+    """A finished sweep that is run again starts nothing and changes no file or time stamp; its outcome is the same."""
     before = snapshot(fine.folder.parent)
     outcome, told = run(fine.path)
     assert told == []
@@ -176,19 +179,22 @@ def test_a_finished_sweep_is_a_no_op(fine: Ran) -> None:
 
 
 def read_results(ran: Ran) -> dict[int, Any]:
-    """Return the journal's results."""
+    """Return the results in the journal."""
     return {number: record.result for number, record in read_journal(ran.folder / layout.JOURNAL).latest.items()}
 
 
 def test_replicates_are_one_row(fine: Ran) -> None:
-    """Seeds of a setting share a row of the leaderboard, and a session group."""
+    """The seeds of a setting share one row of the leaderboard."""
     rows = rank(fine.outcome.specs, fine.outcome.results)
     assert [len(row.values) for row in rows] == [2, 2]
     assert all(row.std for row in rows)
 
 
 def test_resuming_runs_what_is_missing(copy: Path) -> None:
-    """Without its journal's end a sweep keeps what the rest says is finished, untouched, and redoes the others."""
+    """If the end of the journal is lost, the sweep redoes only the trials that the rest does not call finished.
+
+    The files of a finished trial stay untouched.
+    """
     folder = copy.parent / "logs" / "own"
     journal = folder / layout.JOURNAL
     lines = journal.read_bytes().splitlines(keepends=True)
@@ -204,7 +210,7 @@ def test_resuming_runs_what_is_missing(copy: Path) -> None:
 
 
 def test_damage_reaches_the_user(copy: Path) -> None:
-    """A bad journal line and an unreadable neighbour are told, cost only themselves and stop nothing."""
+    """A bad journal line and an unreadable sweep in the same logs root are reported, and the sweep still finishes."""
     folder = copy.parent / "logs" / "own"
     journal = folder / layout.JOURNAL
     lines = journal.read_bytes().splitlines(keepends=True)
@@ -222,7 +228,7 @@ def test_damage_reaches_the_user(copy: Path) -> None:
 
 
 def test_damage_is_told_where_nothing_is_missing(copy: Path) -> None:
-    """A finished sweep whose journal holds a bad line says so, though it has nothing to run."""
+    """A finished sweep with a bad line in its journal reports the line, though it has nothing to run."""
     with (copy.parent / "logs" / "own" / layout.JOURNAL).open("ab") as file:
         file.write(b"odd\n")
     outcome, told = run(copy)
@@ -231,7 +237,10 @@ def test_damage_is_told_where_nothing_is_missing(copy: Path) -> None:
 
 
 def test_failed_trials_wait_to_be_asked_for(tmp_path: Path) -> None:
-    """A failed trial runs again with retry_failed only; its first attempt's files then leave TensorBoard's sight."""
+    """A failed trial runs again only with retry_failed.
+
+    TensorBoard then no longer shows the event files of the first attempt.
+    """
     path = own(tmp_path, "raise", "learn")
     assert run(path, workers=1)[0].exit_code == 1
     (tmp_path / "mended").touch()
@@ -246,7 +255,7 @@ def test_failed_trials_wait_to_be_asked_for(tmp_path: Path) -> None:
 
 
 def test_fail_fast_stops_at_the_first_fault(tmp_path: Path) -> None:
-    """With fail_fast nothing more starts after a failure; the rest can still be run."""
+    """With fail_fast no trial starts after a failure; the others can still be run later."""
     path = own(tmp_path, "raise", "learn", "learn_too")
     outcome, told = run(path, workers=1, fail_fast=True)
     assert started(told) == [0]
@@ -256,7 +265,7 @@ def test_fail_fast_stops_at_the_first_fault(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_leaves_nothing_behind(tmp_path: Path) -> None:
-    """A function that is not there is a SpecError before a folder is made or the sweep is planned."""
+    """A missing function raises a SpecError before a folder is made or the sweep is planned."""
     path = own(tmp_path, "learn")
     path.write_text(path.read_text().replace("loops:behave", "loops:behaves"))
     plans: list[Plan] = []
@@ -267,7 +276,7 @@ def test_what_is_wrong_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_a_logs_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
-    """A logs root that cannot hold a folder is a LogdirError, and the file stays."""
+    """A logs root that is a file raises a LogdirError, and the file stays unchanged."""
     (tmp_path / "logs").write_text("mine")
     with pytest.raises(LogdirError, match="logs"):
         run(own(tmp_path, "learn"), workers=1)
@@ -276,7 +285,7 @@ def test_a_logs_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write the sweep of which every run must give the same bits."""
+    """Write the sweep file for which every run must give the same bits."""
     path = tmp_path_factory.mktemp("keras") / "keras.toml"
     path.write_text(KERAS)
     return path
@@ -284,7 +293,10 @@ def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(keras_file: Path) -> Path:
-    """Run it on one worker, by a driver that must not load TensorFlow; return the sweep's folder."""
+    """Run the Keras sweep on one worker; return the sweep's folder.
+
+    The driver must not load TensorFlow.
+    """
     with drive(keras_file, "--workers", "1") as driver:
         _, err = driver.communicate(timeout=200)
     assert driver.returncode == 0, err
@@ -292,7 +304,10 @@ def undisturbed(keras_file: Path) -> Path:
 
 
 def test_a_keras_sweep_is_whole(undisturbed: Path) -> None:
-    """Every trial has its texts, scalars from step 1, histograms from 0, best values once, and its weights' digest."""
+    """Every trial has its texts, scalars, histograms, best values and digest.
+
+    Scalars start at step 1 and histograms at step 0; each best value is written once.
+    """
     found = series(undisturbed)
     for number in range(4):
         name = trial_folder(undisturbed, number).name
@@ -305,7 +320,7 @@ def test_a_keras_sweep_is_whole(undisturbed: Path) -> None:
 
 
 def test_workers_and_order_change_no_bit(keras_file: Path, undisturbed: Path, tmp_path: Path) -> None:
-    """One worker in order and two workers in reverse: the same scalars, histograms and weights, bit for bit."""
+    """One worker, and two workers in reverse order, give the same scalars, histograms and weights, bit for bit."""
     outcome = run_sweep(load_sweep(keras_file), tmp_path, Options(workers=2, newest_first=True))
     assert outcome.exit_code == 0
     assert digests(outcome.folder) == digests(undisturbed)

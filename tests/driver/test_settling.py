@@ -1,4 +1,4 @@
-"""Truths of what the data and the users' builders decide before a sweep starts, and of what is refused then."""
+"""Tests of what is settled before a sweep starts: what data and users' builders decide, and what is refused."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ SMALL: Mapping[str, Any] = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a folder with builders, and with prices to learn by a regression."""
+    """Make a folder with users' builders, with data for a regression, and with pictures and series."""
     made = tmp_path_factory.mktemp("sweeps")
     (made / "settling_builders.py").write_text(BUILDERS)
     rng = np.random.default_rng(0)
@@ -90,7 +90,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def sweep(folder: Path, builder: str, hparams: Mapping[str, Any], **tables: Mapping[str, Any]) -> Sweep:
-    """Make a sweep with one of the builders."""
+    """Make a sweep that uses one of the builders."""
     merged = {name: {**SMALL.get(name, {}), **tables.get(name, {})} for name in {*SMALL, *tables}}
     merged["model"] = {"builder": f"settling_builders:{builder}", **tables.get("model", {})}
     merged["train"] = {key: value for key, value in merged["train"].items() if key not in hparams}
@@ -98,7 +98,7 @@ def sweep(folder: Path, builder: str, hparams: Mapping[str, Any], **tables: Mapp
 
 
 def looked_at(made: Sweep) -> Built:
-    """Look at the builder of a sweep, in this process."""
+    """Examine the builder of a sweep in this process."""
     (usage,) = usages(made, trials(made))
     return examine(usage, made.folder, load(usage.spec.settings["data"], made.folder))
 
@@ -117,12 +117,15 @@ def looked_at(made: Sweep) -> Built:
 def test_a_builder_gets_what_it_names(
     folder: Path, builder: str, hparams: Mapping[str, Any], takes: tuple[str, ...]
 ) -> None:
-    """Settings of [train] and [data] that it has a parameter for; one with a default only if the file sets it."""
+    """A builder gets the settings of [train] and [data] for which it has a parameter.
+
+    A parameter with a default gets a setting only if the sweep file sets it.
+    """
     assert looked_at(sweep(folder, builder, hparams)).use.takes == takes
 
 
 def test_what_does_not_reach_a_compiled_model_is_no_hyperparameter(folder: Path) -> None:
-    """The optimizer that hpdash would have taken is not shown beside a model that has its own."""
+    """If a builder compiles its model, hpdash's own optimizer, loss and metrics are not shown as its settings."""
     built = looked_at(sweep(folder, "compiled", {"units": [4, 8]}))
     assert {"optimizer", "learning_rate", "momentum", "loss", "metrics"} <= set(built.use.unused)
     assert built.metrics == ("loss", "acc")
@@ -146,18 +149,21 @@ def test_what_does_not_reach_a_compiled_model_is_no_hyperparameter(folder: Path)
 def test_what_reaches_nothing_is_refused(
     folder: Path, builder: str, hparams: Mapping[str, Any], tables: Mapping[str, Any], key: str
 ) -> None:
-    """A setting that the builder does not take, lacks, or takes and does not use: by its place in the file."""
+    """A setting without effect, or a parameter without a setting, is refused with its key in the file.
+
+    A setting has no effect if the builder does not take it, or takes it and does not use it.
+    """
     with pytest.raises(SpecError, match=key):
         looked_at(sweep(folder, builder, hparams, **tables))
 
 
 def test_a_builder_that_breaks_is_left_to_its_trials(folder: Path) -> None:
-    """It may build other settings."""
+    """A builder that raises does not stop the sweep: it may succeed with the settings of other trials."""
     assert looked_at(sweep(folder, "breaks", {"units": [4, 8]})).metrics is None
 
 
 def test_a_builder_is_called_with_the_trials_settings(folder: Path, tmp_path: Path) -> None:
-    """Of [data], [train] and [hparams], as resolved, and the metrics of its model rank: in a worker, a sweep's end."""
+    """A builder gets the resolved settings of [data], [train] and [hparams], in a worker of a complete sweep."""
     made = sweep(folder, "takes_all", {"units": [4]}, train={"optimizer": "adam"})
     outcome = run_sweep(made, tmp_path, Options(workers=1))
     assert [result.state for result in outcome.results.values()] == [TrialState.FINISHED]
@@ -195,7 +201,7 @@ WRONG = {"objective": "loss_x", "goal": "min"}
 def test_what_is_refused_leaves_nothing_behind(
     folder: Path, tmp_path: Path, hparams: Mapping[str, Any], tables: Mapping[str, Any], key: str
 ) -> None:
-    """No folder, no journal, no failed trial: the file is corrected and run again."""
+    """A sweep that is refused leaves no folder and no journal, so the corrected file can simply be run."""
     with pytest.raises(SpecError, match=key):
         run_sweep(
             parse_sweep({**SMALL, **tables, "hparams": hparams}, name="wrong", folder=folder),
@@ -206,7 +212,10 @@ def test_what_is_refused_leaves_nothing_behind(
 
 
 def test_the_default_objective_is_what_data_and_model_have(folder: Path, tmp_path: Path) -> None:
-    """A regression is ranked by its loss, a model that calls its accuracy otherwise by that; so it is run again."""
+    """The default objective depends on the data and the model, also when the sweep is run again.
+
+    A regression is ranked by its loss; a model that reports `acc` instead of `accuracy` is ranked by `acc`.
+    """
     regression = parse_sweep(
         {**SMALL, "data": {"name": "prices.npz"}, "hparams": {"hidden": [[4], [8]]}}, name="prices", folder=folder
     )
@@ -227,7 +236,10 @@ def behave(trial):
 
 
 def test_a_loops_objective_is_corrected_without_a_trace(tmp_path: Path) -> None:
-    """A loop's metrics are known at its first report: no trial has failed, and the corrected file goes on."""
+    """A wrong objective of a training loop, known only at its first report, fails no trial.
+
+    After the file is corrected, the sweep continues.
+    """
     (tmp_path / "settling_loops.py").write_text(LOOP)
     file = tmp_path / "own.toml"
     text = """
@@ -256,7 +268,7 @@ x = [1, 2]
 
 
 def test_inputs_are_scaled_by_what_they_are(folder: Path, tmp_path: Path) -> None:
-    """A user's pictures of bytes are divided by 255, series are scaled a feature; check and show say so."""
+    """A user's byte pictures are divided by 255, and series are scaled per feature; `check` and `show` say so."""
     file = folder / "pictures.toml"
     file.write_text('[data]\nname = "pictures.npz"\n[train]\nepochs = 1\n[hparams]\nhidden = [[4]]\n')
     checked = invoke("check", str(file))

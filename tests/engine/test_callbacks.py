@@ -1,4 +1,4 @@
-"""What happens between a trial's epochs: when it stops, and how its learning rate changes."""
+"""Tests of what happens between a trial's epochs: when a trial stops, and how its learning rate changes."""
 
 from __future__ import annotations
 
@@ -50,19 +50,19 @@ class Host:
 
     @property
     def stopping(self) -> bool:
-        """Whether that epoch has come."""
+        """Whether the last epoch has been reached."""
         return self.epoch >= self.last
 
     def progress(self, progress: Progress) -> None:
-        """Follow the trial."""
+        """Record the trial's epoch."""
         self.epoch = progress.epoch
 
     def notice(self, text: str) -> None:
-        """Fail: nothing is to be said."""
+        """Fail, because no notice is expected."""
         raise AssertionError(text)
 
     def ask_to_go_on(self, reached: Reached) -> bool:
-        """Let every trial go on."""
+        """Let every trial continue."""
         return True
 
 
@@ -80,12 +80,12 @@ def rates(folder: Path) -> list[float]:
 
 @pytest.fixture(scope="module")
 def trainer() -> Trainer:
-    """Return a process's trainer, which keeps the graph: nothing here is compiled into it."""
+    """Return a trainer that all tests share; it reuses one graph, because no setting here is compiled into it."""
     return Trainer(Path())
 
 
 def train(trainer: Trainer, folder: Path, settings: str, stops: tuple[int, ...] = ()) -> TrialResult:
-    """Train the trial, stopped after some epochs and gone on with."""
+    """Train the trial, interrupted after each of the given epochs and then resumed."""
     run = folder / "run"
     folder.mkdir(exist_ok=True)
     for attempt, last in enumerate((*stops, 10**9), 1):
@@ -96,7 +96,7 @@ def train(trainer: Trainer, folder: Path, settings: str, stops: tuple[int, ...] 
 
 
 def test_patience(trainer: Trainer, tmp_path: Path) -> None:
-    """A trial ends when its objective has not been better by enough for so many epochs, and has then finished."""
+    """A trial finishes early when its objective has not improved by `min_delta` for `patience` epochs."""
     result = train(trainer, tmp_path, STOPPING)
     assert (result.state, result.epochs < 8) == (TrialState.FINISHED, True)
     whole = train(trainer, tmp_path / "whole", "")
@@ -105,7 +105,7 @@ def test_patience(trainer: Trainer, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("settings", ["patience = 1", PLATEAU.replace("0.3", "0")])
 def test_an_error_that_falls_improves(trainer: Trainer, tmp_path: Path, settings: str) -> None:
-    """Neither early stopping nor a plateau takes an error that falls in every epoch for one that stands."""
+    """Early stopping and plateau see a falling error as an improvement."""
     name = "sparse_categorical_crossentropy"
     run = tmp_path / "run"
     falling = f'{settings}\nmetrics = ["{name}"]'
@@ -117,7 +117,10 @@ def test_an_error_that_falls_improves(trainer: Trainer, tmp_path: Path, settings
 
 
 def test_a_plateau(trainer: Trainer, tmp_path: Path) -> None:
-    """The learning rate halves when the objective stands, no lower than its least; an epoch's rate is that it had."""
+    """The learning rate halves when the objective does not improve, down to the minimum learning rate.
+
+    The rate that is logged for an epoch is the rate that the epoch used.
+    """
     train(trainer, tmp_path, PLATEAU)
     found = rates(tmp_path)
     assert found[0] == pytest.approx(0.01)
@@ -127,7 +130,7 @@ def test_a_plateau(trainer: Trainer, tmp_path: Path) -> None:
 
 
 def test_a_schedule_is_followed(trainer: Trainer, tmp_path: Path) -> None:
-    """The rates that are logged are the schedule's, epoch by epoch, and the graph is the same."""
+    """The logged learning rates follow the schedule epoch by epoch, and the schedule does not change the graph."""
     result = train(trainer, tmp_path, COSINE)
     assert rates(tmp_path) == pytest.approx([0.005 * (1 + math.cos(math.pi * n / 8)) for n in range(8)])
     assert result.reused_graph
@@ -143,14 +146,14 @@ SCHEDULES = {
 
 @pytest.mark.parametrize(("train", "expected"), SCHEDULES.values(), ids=SCHEDULES.keys())
 def test_schedules(train: str, expected: list[float]) -> None:
-    """Each schedule begins at the learning rate and is a function of the epoch."""
+    """Each schedule starts at the initial learning rate and is a function of the epoch."""
     made = schedule(spec(train).settings["train"], 1.0)
     assert [made(epoch) for epoch in range(len(expected))] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("settings", [STOPPING, PLATEAU, f"{COSINE}\npatience = 3\nmin_delta = 0.1"])
 def test_stopped_and_gone_on_with(trainer: Trainer, tmp_path: Path, settings: str) -> None:
-    """Interrupted after epochs 1, 5 and 7, a trial ends with the epochs, rates and bits of one that never was."""
+    """A trial interrupted after epochs 1, 5 and 7 has the epochs, rates and bits of an uninterrupted one."""
     whole = train(trainer, tmp_path / "whole", settings)
     parts = train(trainer, tmp_path / "parts", settings, (1, 5, 7))
     assert (parts.epochs, parts.weights_sha256) == (whole.epochs, whole.weights_sha256)

@@ -1,4 +1,4 @@
-"""The engine against Keras' own loop, against itself, and against models that make trouble."""
+"""Tests of the engine: against Keras' own loop, against itself, and with difficult models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hpdash.logs.kept_weights import named
 
 
 def train(engine: Engine, seed: int = 3, epochs: int = 2) -> list[dict[str, float]]:
-    """Train and return every epoch's logs."""
+    """Train and return the logs of every epoch."""
     return [logs for _, logs in engine.fit(seed, epochs)]
 
 
@@ -32,7 +32,10 @@ CASES: dict[str, Callable[[], Any]] = {
 
 
 def _is_rounding(path: str, build: Callable[[], Any]) -> bool:
-    """A bias before batch normalisation has a gradient of zero but for rounding, which Adam scales up."""
+    """Return whether a weight differs only by rounding.
+
+    A bias before batch normalisation has a gradient of zero except for rounding errors, and Adam scales these up.
+    """
     return build is CASES["adam_batch_normalisation_l2"] and any(
         part in path for part in ("hidden_1/bias", "hidden_2/bias", "moving_mean")
     )
@@ -40,7 +43,7 @@ def _is_rounding(path: str, build: Callable[[], Any]) -> bool:
 
 @pytest.mark.parametrize("build", CASES.values(), ids=CASES.keys())
 def test_an_epoch_learns_what_train_on_batch_learns(build: Callable[[], Any]) -> None:
-    """After an epoch, the remainder batch included, weights and logs are those of Keras on the same batches."""
+    """After an epoch with an incomplete last batch, weights and logs equal those of Keras on the same batches."""
     data, batch = make_data(), 32
     engine = Engine(build(), data, batch)
     logs = engine.train_epoch(seed=3, epoch=0, on_call=lambda _: None)
@@ -61,7 +64,7 @@ def test_an_epoch_learns_what_train_on_batch_learns(build: Callable[[], Any]) ->
 
 
 def test_validation_is_keras_evaluate() -> None:
-    """Validation gives what `evaluate` gives, over a part whose size no batch divides."""
+    """Validation gives the result of `evaluate`, also if the number of examples is no multiple of the batch size."""
     data = make_data(held_out=53)
     engine = Engine(make_model(), data, 32)
     x, y = data.train.x.numpy()[330:] / np.float32(16), data.train.y.numpy()[330:]
@@ -70,7 +73,7 @@ def test_validation_is_keras_evaluate() -> None:
 
 
 def test_a_poured_graph_gives_the_bits_of_a_fresh_one() -> None:
-    """A trial on a reused graph ends in the bits it has on a graph of its own, whatever ran there before."""
+    """A trial on a reused graph gives the same bits as on a graph of its own, whatever trial ran on it before."""
 
     def build(seed: int) -> Any:
         return make_model(seed, keras.optimizers.Adam(0.003), norm=True, dropout=0.3)
@@ -87,9 +90,10 @@ def test_a_poured_graph_gives_the_bits_of_a_fresh_one() -> None:
 
 
 def test_dropout_is_drawn_by_threefry() -> None:
-    """A compiled epoch leaves no choice of algorithm to run time, which takes XLA hundreds of times as long on a CPU.
+    """A compiled epoch fixes the random algorithm of dropout when it is traced.
 
-    Nor does it change what is traced elsewhere.
+    If XLA chooses the algorithm at run time, a CPU takes hundreds of times as long. Functions traced elsewhere are not
+    changed.
     """
 
     def chosen_at_run_time(concrete: Any) -> bool:
@@ -104,7 +108,10 @@ def test_dropout_is_drawn_by_threefry() -> None:
 
 @pytest.mark.parametrize("alg", [{}, {"rng_alg": "philox"}], ids=["open", "named"])
 def test_what_threefry_draws(alg: dict[str, str]) -> None:
-    """A fifth is dropped of what a fifth is to be, the rest is scaled, another seed drops others; a name stands."""
+    """Dropout at rate 0.2 drops a fifth of the values, scales the rest and depends on the seed.
+
+    An algorithm that the caller names is kept.
+    """
 
     @tf.function(jit_compile=True)
     def drawn(seed: tf.Tensor) -> tf.Tensor:
@@ -120,7 +127,7 @@ def test_what_threefry_draws(alg: dict[str, str]) -> None:
 
 
 def test_seeds_differ() -> None:
-    """Another seed shuffles otherwise, so it ends in other bits."""
+    """Another seed shuffles differently, so the weights end with different bits."""
     data = make_data()
     one, other = Engine(make_model(), data, 32), Engine(make_model(), data, 32)
     train(one, seed=1)
@@ -129,7 +136,7 @@ def test_seeds_differ() -> None:
 
 
 def test_the_length_of_a_compiled_call_does_not_change_the_bits() -> None:
-    """Calls of two rows, of three, and of all rows take the same steps, and tell how far they are."""
+    """The number of steps in a compiled call does not change the bits, and each call reports the progress so far."""
     digests, shares = set(), {}
     for rows in (2, 3, 10):
         engine = Engine(make_model(dropout=0.2), make_data(), 32)
@@ -144,7 +151,7 @@ def test_the_length_of_a_compiled_call_does_not_change_the_bits() -> None:
 
 
 def test_one_compile_a_pass() -> None:
-    """However many calls an epoch has, and however full the last one, the loop is traced once."""
+    """The loop is traced once, however many calls an epoch has and however full the last call is."""
     engine = Engine(make_model(), make_data(), 32)
     engine._train = Pass(engine._train.take, engine._train.step, 330, 32, 4)
     train(engine, epochs=3)
@@ -152,7 +159,7 @@ def test_one_compile_a_pass() -> None:
 
 
 def test_shapes_that_do_not_fit_are_not_poured() -> None:
-    """A model with other shapes is not poured in, and the old one is left as it was."""
+    """The engine refuses to take over a model with other shapes, and its own model stays unchanged."""
     engine = Engine(make_model(), make_data(), 32)
     before = engine.digest()
     wider = keras.Sequential([keras.Input((8, 8)), LAYERS.Flatten(), LAYERS.Dense(5, activation="softmax")])
@@ -162,7 +169,7 @@ def test_shapes_that_do_not_fit_are_not_poured() -> None:
 
 
 def test_keras_callbacks_get_their_epoch_hooks() -> None:
-    """ReduceLROnPlateau changes the compiled optimiser's rate, EarlyStopping ends the training."""
+    """ReduceLROnPlateau changes the compiled optimizer's learning rate, and EarlyStopping ends the training."""
 
     class Never(keras.callbacks.Callback):
         seen: list[str] = []  # noqa: RUF012
@@ -183,7 +190,7 @@ def test_keras_callbacks_get_their_epoch_hooks() -> None:
 
 
 def test_a_changed_rate_reaches_the_compiled_step() -> None:
-    """With a rate of zero set from outside, an epoch of the compiled loop leaves the weights alone."""
+    """If the learning rate is set to zero from outside, an epoch of the compiled loop leaves the weights unchanged."""
     engine = Engine(make_model(), make_data(), 32)
     train(engine, epochs=1)
     before = engine.digest()
@@ -196,12 +203,12 @@ class Refused(LAYERS.Layer):  # type: ignore[misc]
     """A layer with an operation that XLA cannot compile."""
 
     def call(self, inputs: Any) -> Any:
-        """Pass the inputs through a string."""
+        """Convert the inputs to strings and back."""
         return tf.reshape(tf.strings.to_number(tf.strings.as_string(inputs)), tf.shape(inputs)) * 0.0 + inputs
 
 
 def test_what_xla_refuses_trains_without_it_and_says_so_once() -> None:
-    """A model with a string operation falls back to the plain loop, with one notice and Keras' own result."""
+    """A model with a string operation trains without XLA after one notice, and it learns."""
     notices: list[str] = []
     model = keras.Sequential([keras.Input((8, 8)), LAYERS.Flatten(), Refused(), LAYERS.Dense(5, activation="softmax")])
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -214,7 +221,7 @@ def test_what_xla_refuses_trains_without_it_and_says_so_once() -> None:
 
 
 def test_an_error_of_the_model_is_not_taken_for_a_refusal() -> None:
-    """What fails with and without XLA is raised, not trained around."""
+    """An error that occurs with and without XLA is raised, not treated as a refusal by XLA."""
     model = keras.Sequential([keras.Input((8, 8)), LAYERS.Flatten(), LAYERS.Dense(5, activation="softmax")])
     model.compile("sgd", "categorical_crossentropy")
     with pytest.raises(ValueError, match="shape"):
@@ -222,7 +229,7 @@ def test_an_error_of_the_model_is_not_taken_for_a_refusal() -> None:
 
 
 def test_stateful_random_operations_are_named_once() -> None:
-    """A model that draws with tf.random is warned about, because its seed does not give its bits."""
+    """A model that uses tf.random causes one warning, because its seed does not determine its bits."""
 
     class Noisy(LAYERS.Layer):  # type: ignore[misc]
         def call(self, inputs: Any) -> Any:
@@ -238,7 +245,7 @@ def test_stateful_random_operations_are_named_once() -> None:
 
 
 def test_a_graph_with_state_of_its_own_is_not_reusable() -> None:
-    """A tf.Variable that is neither weight, optimiser state nor metric forbids reuse."""
+    """A graph with a tf.Variable that is neither weight, optimizer state nor metric is not reused."""
 
     class Counting(LAYERS.Layer):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -257,7 +264,7 @@ def test_a_graph_with_state_of_its_own_is_not_reusable() -> None:
 
 
 def test_weights_are_named_by_layer() -> None:
-    """Weights come as layer and variable, moving statistics too, and never with the model's own name."""
+    """Weights, including moving statistics, are named by layer and variable, never by the model's name."""
     engine = Engine(make_model(norm=True), make_data(), 32)
     names = [f"{layer}/{variable}" for layer, variable, _ in engine.weights()]
     assert names[:6] == [
@@ -268,7 +275,7 @@ def test_weights_are_named_by_layer() -> None:
 
 
 def test_weights_are_told_and_taken_as_keras_shapes_them() -> None:
-    """A kernel that is held turned over is [inputs, units] to all who read it, and to those who give it back."""
+    """A kernel stored transposed is read and set in Keras' shape, [inputs, units]."""
     layers = [LAYERS.Flatten(), Dense(6, activation="relu", is_first=True), Dense(5, activation="softmax")]
     model = keras.Sequential([keras.Input((8, 8)), *layers])
     model.compile("sgd", "sparse_categorical_crossentropy")
@@ -283,14 +290,14 @@ def test_weights_are_told_and_taken_as_keras_shapes_them() -> None:
 
 
 def test_a_tensor_shares_aligned_memory() -> None:
-    """On a CPU an aligned array becomes a tensor without a copy, a read-only one too; an unaligned one is copied."""
+    """On a CPU an aligned array becomes a tensor without a copy, even a read-only one; an unaligned one is copied."""
     if tf.config.list_logical_devices("GPU"):
         pytest.skip("on a GPU the data are copied to it")
     memory = np.zeros(64 * 4, np.uint8)
     start = -memory.ctypes.data % 64
     aligned, odd = memory[start : start + 64], memory[start + 1 : start + 65]
     mapped = aligned.view()
-    mapped.flags.writeable = False  # as arrays are that Ray maps
+    mapped.flags.writeable = False  # like arrays that Ray maps into memory
     shared, also, copied = tensor(aligned), tensor(mapped), tensor(odd)
     memory[:] = 9
     assert shared.numpy().min() == also.numpy().min() == 9
@@ -298,7 +305,7 @@ def test_a_tensor_shares_aligned_memory() -> None:
 
 
 def test_inputs_are_scaled_in_the_graph() -> None:
-    """Offset and divisor a channel give (x - offset) / divisor in float32."""
+    """Inputs are scaled to (x - offset) / divisor in float32, with an offset and a divisor per channel."""
     x = np.arange(2 * 3 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3, 3)
     offset, divisor = np.float32([1, 2, 3]), np.float32([2, 4, 8])
     part = Part(tensor(x), tensor(np.zeros(2, np.int32)), 0, 2)

@@ -1,4 +1,4 @@
-"""Trials that differ in a number alone share a compiled graph, in the bits of graphs of their own."""
+"""Tests of graph reuse: trials that differ only in numbers share a compiled graph and keep their bits."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NUMBERS: dict[str, tuple[dict[str, list[float]], dict[str, Any]]] = {
 
 
 def pair(name: str) -> tuple[TrialSpec, TrialSpec]:
-    """Return two trials of a case, which differ in every number of it."""
+    """Return two trials of a case that differ in every number of the case."""
     numbers, train = NUMBERS[name]
     chosen = specs(dict(numbers), model={"hidden": [16], "activation": "tanh"}, train=train)
     return chosen[0], chosen[-1]
@@ -47,7 +47,7 @@ every_run = pytest.mark.parametrize(
 
 @every_run
 def test_trials_that_differ_in_numbers_share_a_graph(name: str, tmp_path: Path) -> None:
-    """Poured into each other's graph, back and forth, each gives the bits of a graph of its own."""
+    """Trials that run in turn on a shared graph give the same bits as on a graph of their own."""
     first, second = pair(name)
     trainer = Trainer(HERE)
     shared = [run(trainer, spec, tmp_path / str(turn)) for turn, spec in enumerate((first, second, first))]
@@ -59,7 +59,7 @@ def test_trials_that_differ_in_numbers_share_a_graph(name: str, tmp_path: Path) 
 
 @every_run
 def test_a_graph_learns_what_it_learns_from_constants(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read from variables, the numbers give the weights that Keras' own constants give."""
+    """Numbers read from variables give the same weights as constants in Keras' own graph, within rounding."""
     spec = pair(name)[1]
     data = engine_data(Trainer(HERE)._load(spec.settings["data"]))
 
@@ -79,27 +79,27 @@ def test_a_graph_learns_what_it_learns_from_constants(name: str, monkeypatch: py
 
 @pytest.mark.parametrize(("key", "tables"), [("dropout", {}), ("l2", {}), ("momentum", {"train": SGD})])
 def test_zero_is_another_graph(key: str, tables: dict[str, Any]) -> None:
-    """Without dropout, penalty or momentum the graph is one that knows nothing of it."""
+    """A trial with a rate of zero has another graph: one without dropout, penalty or momentum."""
     without, little, much = specs({key: [0.0, 0.1, 0.2]}, **tables)
     assert without.graph_key != little.graph_key == much.graph_key
 
 
 def test_a_number_that_is_not_set_is_another_graph() -> None:
-    """Keras' default is a constant of the graph."""
+    """A number that is not set has another graph, because Keras' default is a constant of the graph."""
     train = {**SGD, "momentum": 0.9}
     plain, given = specs({"clipnorm": [0.5]}, train=train)[0], specs({"nesterov": [False]}, train=train)[0]
     assert plain.graph_key != given.graph_key
 
 
 def test_a_builder_of_ones_own_shares_no_graph_over_numbers() -> None:
-    """It may do anything with them, in Python too."""
+    """Trials of a user's builder that differ in numbers share no graph, because the builder may use them in Python."""
     chosen = specs({"momentum": [0.5, 0.9]}, model={"builder": "zoo:subclassed"}, train=SGD)
     assert len({spec.graph_key for spec in chosen}) == 2
 
 
 @pytest.mark.parametrize("value", [0.999, 0.1, 1e-7])
 def test_what_is_computed_from_a_hyper_follows_it(value: float) -> None:
-    """In a graph, what Python computes from it is rounded as a constant would be, and is new when its variable is."""
+    """A value computed from a Hyper in a graph is rounded like a constant and follows the variable of the Hyper."""
     number = Hyper.of(0.25)
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
@@ -114,7 +114,7 @@ def test_what_is_computed_from_a_hyper_follows_it(value: float) -> None:
 
 
 def test_a_hyper_is_a_float_to_python() -> None:
-    """It compares, and is told in a configuration, as the number it was made of."""
+    """In Python a Hyper compares like the float it was made from, and it is saved in a configuration as that float."""
     layer = keras.layers.Dropout(0.25)
     hold(layer, ("rate", "noise_shape", "absent"))
     assert isinstance(layer.rate, Hyper)
@@ -123,7 +123,7 @@ def test_a_hyper_is_a_float_to_python() -> None:
 
 
 def test_a_number_that_the_graph_does_not_read_forbids_reuse() -> None:
-    """Should a version of Keras make a constant of it after all, no other trial is poured in."""
+    """If the graph does not read a number, as a later version of Keras may cause, the graph is not reused."""
     engine = Engine(make_model(), make_data(), 32)
     engine.train_epoch(0, 0, lambda _: None)
     engine.validate()

@@ -1,4 +1,4 @@
-"""The built-in MLP: what each setting builds, and that its layers compute what Keras' compute."""
+"""Tests of the built-in MLP: what each setting builds, and that its layers compute what Keras' layers compute."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ def kernel(model: Any, layer: str) -> np.ndarray[Any, Any]:
 @pytest.mark.parametrize("is_first", [True, False])
 @pytest.mark.parametrize("inputs", [100, 1 + TURNED // 70])
 def test_the_dense_layer_computes_what_keras_computes(inputs: int, is_first: bool) -> None:
-    """Outputs and gradients are those of Keras' layer, compiled by XLA or not, whichever way the kernel is held."""
+    """The dense layer gives the outputs and gradients of Keras' layer.
+
+    This holds with and without XLA, and whether the kernel is stored transposed or not.
+    """
     random = np.random.default_rng(0)
     x = tf.constant(random.normal(size=(32, inputs)).astype(np.float32))
     ours, theirs = Dense(70, bias_initializer="normal", is_first=is_first), keras.layers.Dense(70)
@@ -70,7 +73,7 @@ def test_the_dense_layer_computes_what_keras_computes(inputs: int, is_first: boo
 
 @pytest.mark.parametrize("name", ["glorot_uniform", "he_normal", "orthogonal", "random_normal"])
 def test_the_dense_layer_draws_what_keras_draws(name: str) -> None:
-    """A seed gives the kernel that it gives Keras' layer: fans are counted before it is turned over."""
+    """A seed gives the same kernel as in Keras' layer: fans are counted before the kernel is transposed."""
     initializer = type(keras.initializers.get(name))
     drawn = []
     for kind in (Dense, keras.layers.Dense):
@@ -82,7 +85,7 @@ def test_the_dense_layer_draws_what_keras_draws(name: str) -> None:
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation_trains(activation: str) -> None:
-    """Each activation of the sweep file builds a net whose every weight gets a gradient."""
+    """Each activation of the sweep file builds a net in which every weight gets a gradient."""
     model = build(hidden=[8, 6], activation=activation)
     x, y = np.random.default_rng(0).random((4, 28, 28), np.float32), np.arange(4)
     with tf.GradientTape() as tape:
@@ -93,13 +96,16 @@ def test_every_activation_trains(activation: str) -> None:
 
 
 def test_maxout_takes_the_larger_of_two_pieces() -> None:
-    """Two linear pieces a unit, the larger one is its output."""
+    """A maxout unit outputs the larger one of its two linear pieces."""
     np.testing.assert_array_equal(Maxout()(np.float32([[1, 5, -2, -3]])), [[5, -2]])
     assert kernel(build(hidden=[8], activation="maxout"), "hidden_1").shape == (784, 16)
 
 
 def test_batch_normalisation_stands_where_it_is_told() -> None:
-    """Before or after the activation, on the input or not, and the hidden layers keep their names."""
+    """Batch normalisation is placed as set: before or after the activation, and on the input or not.
+
+    The hidden layers keep their names.
+    """
     assert names(build(hidden=[4], batchnorm="before"))[1:-1] == ["hidden_1", "batchnorm_1", "activation_1"]
     assert names(build(hidden=[4], batchnorm="after"))[1:-1] == ["hidden_1", "activation_1", "batchnorm_1"]
     assert names(build(hidden=[4]))[1:-1] == ["hidden_1", "activation_1"]
@@ -107,7 +113,7 @@ def test_batch_normalisation_stands_where_it_is_told() -> None:
 
 
 def test_batch_normalisation_adds_the_published_parameters() -> None:
-    """784 inputs and 300 + 100 units with batch normalisation: 4,736 parameters more, 2,368 of them trainable."""
+    """For 784 inputs and 300 + 100 units, batch normalisation adds 4,736 parameters, 2,368 of them trainable."""
     plain, norm = build(hidden=[300, 100]), build(hidden=[300, 100], batchnorm="after", batchnorm_input=True)
     assert norm.count_params() - plain.count_params() == 4736
     counts = [sum(int(np.prod(v.shape)) for v in model.trainable_variables) for model in (norm, plain)]
@@ -115,7 +121,7 @@ def test_batch_normalisation_adds_the_published_parameters() -> None:
 
 
 def test_initialisers_reach_the_layers_they_name() -> None:
-    """Kernels, biases ("same" as the kernels) and the output follow their settings."""
+    """The initializers of kernels, biases ("same" as the kernels) and output follow their settings."""
     wide = {"name": "random_normal", "stddev": 2.0}
     model = build(hidden=[400], kernel_initializer=wide, bias_initializer="same")
     hidden, output = model.get_layer("hidden_1"), model.get_layer("output")
@@ -129,7 +135,7 @@ def test_initialisers_reach_the_layers_they_name() -> None:
 
 
 def test_penalties_dropout_and_noise_are_built() -> None:
-    """l1 and l2 stand on the hidden kernels alone, dropout after each hidden layer, noise on the inputs."""
+    """l1 and l2 apply only to hidden kernels, dropout follows each hidden layer, and noise is added to the inputs."""
     model = build(hidden=[4, 4], l1=0.5, l2=0.25, dropout=0.3, noise=1.0)
     assert names(model)[1] == "noise"
     assert [name for name in names(model) if "dropout" in name] == ["dropout_1", "dropout_2"]
@@ -142,7 +148,7 @@ def test_penalties_dropout_and_noise_are_built() -> None:
 @pytest.mark.parametrize(("l1", "l2"), [(0.5, 0.0), (0.0, 0.25), (0.5, 0.25)])
 @pytest.mark.parametrize("shape", [(3,), (1024,), (50, 784), (61, 1023)])
 def test_the_penalty_is_what_keras_computes(shape: tuple[int, ...], l1: float, l2: float, jit: bool) -> None:
-    """Value and gradient are those of Keras' L1L2, whatever the number of weights."""
+    """The penalty has the value and gradient of Keras' L1L2, whatever the number of weights."""
     kernel = tf.constant(np.random.default_rng(0).normal(size=shape).astype(np.float32))
 
     @tf.function(jit_compile=jit)  # type: ignore[untyped-decorator]
@@ -159,7 +165,10 @@ def test_the_penalty_is_what_keras_computes(shape: tuple[int, ...], l1: float, l
 
 @pytest.mark.parametrize("jit", [True, False])
 def test_noise_is_normal(jit: bool) -> None:
-    """In training it is of the normal distribution and follows the seed, anew each call; else nothing is added."""
+    """In training, noise is normally distributed, follows the seed and changes with each call.
+
+    Outside training nothing is added.
+    """
     layer, again = Noise(0.5, seed=7), Noise(0.5, seed=7)
     zeros = tf.zeros((400, 500))
     draw = tf.function(lambda layer: layer(zeros, training=True), jit_compile=jit)
@@ -182,7 +191,7 @@ def test_noise_is_normal(jit: bool) -> None:
     ids=lambda value: value.get("optimizer", ""),
 )
 def test_optimisers_get_their_arguments(train: dict[str, Any], expected: dict[str, float]) -> None:
-    """Each optimiser is Keras' own, with the arguments of [train] and Keras' defaults for the rest."""
+    """Each optimizer is Keras' own, with the arguments of [train] and Keras' defaults for the rest."""
     optimizer = build(hidden=[4], train=train).optimizer
     for name, value in expected.items():
         assert float(getattr(optimizer, name)) == pytest.approx(value)
@@ -191,7 +200,7 @@ def test_optimisers_get_their_arguments(train: dict[str, Any], expected: dict[st
 @pytest.mark.parametrize("jit", [True, False])
 @pytest.mark.parametrize("arguments", [{}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}], ids=str)
 def test_sgd_is_keras_own_bit_for_bit(arguments: dict[str, Any], jit: bool) -> None:
-    """Weights after some steps are those of Keras' SGD."""
+    """After some steps the weights equal those of Keras' SGD bit for bit."""
     start = np.random.default_rng(0).normal(size=(30, 40)).astype(np.float32)
 
     def trained(optimizer: Any) -> np.ndarray[Any, Any]:
@@ -208,7 +217,7 @@ def test_sgd_is_keras_own_bit_for_bit(arguments: dict[str, Any], jit: bool) -> N
 
 
 def test_the_defaults_are_keras_own() -> None:
-    """Every default of an optimiser's argument in the sweep file is the one Keras has."""
+    """Every default of an optimizer's argument in the sweep file equals Keras' default."""
     for name, kind in OPTIMIZERS.items():
         ours, theirs = build(hidden=[4], train={"optimizer": name}).optimizer.get_config(), kind().get_config()
         shared = (ours.keys() & theirs.keys()) - {"name"}
@@ -216,7 +225,7 @@ def test_the_defaults_are_keras_own() -> None:
 
 
 def test_a_seed_gives_its_weights() -> None:
-    """The same seed draws the same weights, whatever was built before; another seed draws others."""
+    """The same seed gives the same weights, whatever was built before; another seed gives others."""
     one = kernel(build(seed=1, hidden=[8]), "hidden_1")
     build(seed=5, hidden=[8])
     np.testing.assert_array_equal(one, kernel(build(seed=1, hidden=[8]), "hidden_1"))
@@ -232,7 +241,10 @@ def test_a_seed_gives_its_weights() -> None:
 def test_batch_normalisation_learns_what_keras_own_layer_learns(
     where: dict[str, Any], hidden: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After 5 steps weights and moving statistics are those of Keras' layer within rounding, which 20 steps amplify."""
+    """After 5 steps weights and moving statistics equal those of Keras' layer within rounding.
+
+    After 20 steps the rounding errors would be amplified.
+    """
     random = np.random.default_rng(0)
     x, y = random.random((5, 32, 28, 28), np.float32), random.integers(0, 10, (5, 32))
 
@@ -256,7 +268,7 @@ def test_batch_normalisation_learns_what_keras_own_layer_learns(
 
 
 def test_normalised_inputs_pass_their_gradients_through_the_first_kernel() -> None:
-    """The gradients of gamma, beta and the kernel are those that TensorFlow derives by itself."""
+    """The gradients of gamma, beta and the kernel equal those that TensorFlow derives by itself."""
     model = build(seed=1, hidden=[7], batchnorm_input=True)
     norm, dense = model.get_layer("batchnorm_input"), model.get_layer("hidden_1")
     random = np.random.default_rng(0)

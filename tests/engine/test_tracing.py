@@ -1,4 +1,4 @@
-"""What is replaced while a graph is traced, and that it computes the same."""
+"""Tests of what hpdash replaces while a graph is traced: the replacement computes the same."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PICTURES = (8, 6, 5, 16)
 
 
 def operations(layer: keras.layers.Layer, x: tf.Tensor, **arguments: Any) -> set[str]:
-    """The types of the operations that a layer's call is traced to, in training."""
+    """Return the types of the operations in a layer's call, traced in training mode."""
 
     @tf.function(autograph=False)
     def call(x: tf.Tensor) -> tf.Tensor:
@@ -27,7 +27,7 @@ def operations(layer: keras.layers.Layer, x: tf.Tensor, **arguments: Any) -> set
 
 
 def trained(fuse: bool, options: dict[str, Any]) -> dict[str, Any]:
-    """The outputs, gradients and moving statistics of two steps of batch normalisation over pictures."""
+    """Return the outputs, gradients and moving statistics of two steps of batch normalisation over pictures."""
     keras.utils.set_random_seed(3)
     layer = LAYERS.BatchNormalization(momentum=0.9, **options)
     layer.build(PICTURES)
@@ -57,18 +57,21 @@ def trained(fuse: bool, options: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("options", [{}, {"center": False}, {"scale": False}, {"axis": 3, "epsilon": 0.1}], ids=str)
 def test_fused_batch_normalization_computes_what_keras_does(options: dict[str, Any]) -> None:
-    """Outputs, gradients and moving statistics are equal within rounding, and the test would see another variance."""
+    """Outputs, gradients and moving statistics are equal within rounding.
+
+    The tolerance is small enough to detect a differently computed variance.
+    """
     plain, fused = trained(False, options), trained(True, options)
     assert plain.keys() == fused.keys()
     for name, value in plain.items():
         np.testing.assert_allclose(fused[name], value, rtol=2e-5, atol=2e-5, err_msg=name)
     count = np.prod(PICTURES[:-1])
     corrected = plain["variance"] * count / (count - 1)
-    assert abs(corrected / plain["variance"] - 1).min() > 1e-3  # Bessel's correction would be noticed
+    assert abs(corrected / plain["variance"] - 1).min() > 1e-3  # the test would detect Bessel's correction
 
 
 def test_a_batch_of_one_value_has_no_variance() -> None:
-    """One picture of one pixel: zero outputs, and a moving variance that shrinks, as in Keras."""
+    """One picture of one pixel gives zero outputs and a moving variance that shrinks, as in Keras."""
     layer = LAYERS.BatchNormalization(momentum=0.5)
     layer.build((None, 1, 1, 3))
     with fused_batch_normalization():
@@ -78,7 +81,10 @@ def test_a_batch_of_one_value_has_no_variance() -> None:
 
 
 def test_only_what_is_known_to_be_equal_is_fused() -> None:
-    """Pictures in float32 are fused; masks, other axes, types and ranks, and frozen layers stay Keras' own."""
+    """Batch normalisation of pictures in float32 is fused.
+
+    Keras' own code handles masks, other axes, types and ranks, and frozen layers.
+    """
     x = tf.ones(PICTURES)
     frozen = LAYERS.BatchNormalization(trainable=False)
     assert "FusedBatchNormV3" in operations(LAYERS.BatchNormalization(), x)
@@ -90,7 +96,7 @@ def test_only_what_is_known_to_be_equal_is_fused() -> None:
 
 
 def test_keras_is_as_before_after_tracing() -> None:
-    """Also where tracing fails."""
+    """Keras is unchanged after tracing, even if tracing fails."""
     usual = LAYERS.BatchNormalization.call
     with pytest.raises(ZeroDivisionError), fused_batch_normalization():
         assert LAYERS.BatchNormalization.call is not usual

@@ -1,4 +1,4 @@
-"""What decides whether XLA compiles a graph: the operations in it, their shapes, and [train] xla."""
+"""Tests of what decides whether XLA compiles a graph: its operations, their shapes, and the setting [train] xla."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LAYERS = keras.layers
 
 
 def make_data(shape: tuple[int, ...] = (32, 32, 3), examples: int = 150) -> EngineData:
-    """Seeded uint8 pictures of 10 classes, the last 50 held out."""
+    """Return seeded uint8 pictures of 10 classes, the last 50 held out."""
     random = np.random.default_rng(7)
     x = random.integers(0, 256, (examples, *shape), dtype=np.uint8)
     tensors = tensor(x), tensor(random.integers(0, 10, examples).astype(np.int32))
@@ -26,14 +26,14 @@ def make_data(shape: tuple[int, ...] = (32, 32, 3), examples: int = 150) -> Engi
 
 
 def make_model(*layers: Any, shape: tuple[int, ...] = (32, 32, 3)) -> Any:
-    """A compiled classifier of those layers."""
+    """Return a compiled classifier with the given layers."""
     model = keras.Sequential([keras.Input(shape), *layers, LAYERS.Flatten(), LAYERS.Dense(10, activation="softmax")])
     model.compile(keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
 def convolutional(seed: int = 0, dropout: float = 0.3) -> Any:
-    """A net with convolutions, batch normalisation, pooling and dropout, whose weights come from the seed."""
+    """Return a net with convolutions, batch normalisation, pooling and dropout, with seeded weights."""
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     parts = [LAYERS.Conv2D(16, 3), LAYERS.BatchNormalization(), LAYERS.Activation("relu"), LAYERS.MaxPooling2D()]
@@ -41,12 +41,12 @@ def convolutional(seed: int = 0, dropout: float = 0.3) -> Any:
 
 
 def trained(engine: Engine, epochs: int = 1) -> list[dict[str, float]]:
-    """Train and return every epoch's logs."""
+    """Train and return the logs of every epoch."""
     return [logs for _, logs in engine.fit(3, epochs)]
 
 
 def test_convolutions_train_without_xla_and_are_traced_once() -> None:
-    """The forward pass tells that the gradients will be slow, so no graph is traced for XLA first."""
+    """The forward pass shows that the gradients would be slow under XLA, so only a graph without XLA is traced."""
     notices: list[str] = []
     engine = Engine(convolutional(), make_data(), 32, notices.append)
     trained(engine)
@@ -58,7 +58,7 @@ def test_convolutions_train_without_xla_and_are_traced_once() -> None:
 
 @pytest.mark.parametrize(("setting", "xla"), [("always", True), ("never", False), ("auto", False)])
 def test_the_setting_decides(setting: str, xla: bool) -> None:
-    """With "always" XLA compiles convolutions, too; what is learned is the same within rounding."""
+    """With "always" XLA compiles convolutions too; the training logs are the same within rounding."""
     engines = [Engine(convolutional(dropout=0.0), make_data(), 32, xla=each) for each in (setting, "auto")]
     ours, theirs = (trained(engine)[0] for engine in engines)
     assert engines[0].compilation.xla is xla
@@ -66,7 +66,7 @@ def test_the_setting_decides(setting: str, xla: bool) -> None:
 
 
 def test_a_small_convolution_stays_with_xla() -> None:
-    """A few filters over 8 x 8 pictures lose less than the start of every kernel would cost."""
+    """XLA compiles a few filters over 8 x 8 pictures, as starting each kernel separately would cost more time."""
     engine = Engine(make_model(LAYERS.Conv2D(2, 3), shape=(8, 8, 1)), make_data((8, 8, 1)), 8)
     trained(engine)
     assert engine.compilation.xla
@@ -74,7 +74,7 @@ def test_a_small_convolution_stays_with_xla() -> None:
 
 
 def test_a_dense_net_never_takes_the_other_way_but_when_told() -> None:
-    """Nothing in an MLP is slow under XLA; "never" is obeyed and is the reason."""
+    """XLA compiles an MLP, in which nothing is slow, unless the setting is "never"; the setting is then the reason."""
     engine = Engine(make_model(LAYERS.Flatten(), LAYERS.Dense(16)), make_data(), 32)
     trained(engine)
     assert engine.compilation.xla
@@ -85,7 +85,7 @@ def test_a_dense_net_never_takes_the_other_way_but_when_told() -> None:
 
 
 def test_a_wrong_guess_is_put_right_before_training() -> None:
-    """An operation that only the training step has, here in the loss, is found in the traced step."""
+    """A slow operation that only the training step has, here in the loss, is found in the traced step."""
 
     class Sorted(keras.losses.Loss):  # type: ignore[misc]
         def call(self, y: Any, p: Any) -> Any:
@@ -102,7 +102,7 @@ def test_a_wrong_guess_is_put_right_before_training() -> None:
 
 
 def test_a_poured_graph_without_xla_gives_the_bits_of_a_fresh_one() -> None:
-    """A convolutional trial on a reused graph ends in the bits it has on a graph of its own."""
+    """A convolutional trial on a reused graph gives the same bits as on a graph of its own."""
     data = make_data()
     fresh = Engine(convolutional(1), data, 32)
     logs = trained(fresh, 2)
@@ -132,7 +132,7 @@ OPERATIONS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_each_slow_operation_is_known_by_name(name: str) -> None:
-    """A graph of that operation alone, at a size that matters, is not for XLA; the reason says which it is."""
+    """A graph of one slow operation, large enough to matter, is not compiled by XLA; the reason names the operation."""
     graph = tf.function(OPERATIONS[name]).get_concrete_function(tf.TensorSpec((64, 32, 32, 3))).graph
     assert name in {slow.name for slow in SLOW}
     found = choose("auto", [graph])
@@ -141,7 +141,7 @@ def test_each_slow_operation_is_known_by_name(name: str) -> None:
 
 
 def test_a_gradient_that_nothing_reads_does_not_count() -> None:
-    """The gradient of the inputs of a first convolution is never computed, so it loses nothing."""
+    """The gradient of the first convolution's inputs is never computed, so it does not count as slow."""
 
     @tf.function
     def kernel_gradient(x: Any, kernel: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Every net of the benchmark `tests/bench/zoo.py`: what it learns, and that its compiled graph is reusable."""
+"""Tests of every net of the benchmark `tests/bench/zoo.py`: what it learns, and that its graph is reusable."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ import pytest
 from hpdash.engine.engine import Engine
 from hpdash.engine.feed import EngineData, Part, epoch_order, tensor
 
-sys.path.append(str(Path(__file__).parents[1] / "bench"))  # last: support/zoo.py has the name of a file there
+sys.path.append(str(Path(__file__).parents[1] / "bench"))  # last: support/zoo.py has the same name as a file there
 
 from zoo_data import load
 from zoo_nets import NETS, Net, compiled
 
 BATCH, STEPS, MANY_STEPS = 16, 4, 20
-# rtol, with a tenth of it as atol. bfloat16 has three digits. After two steps of the VGG-like net a rounding decides
-# a maximum or a ReLU: in float64, too, weights changed by 1e-7 of their values end up 3e-4 apart after four steps, and
-# Keras' own float32 ends 1e-3 from its float64; they move by 8e-2
+# The relative tolerance; the absolute one is a tenth of it. bfloat16 has three digits. After two steps of the VGG-like
+# net, rounding decides a maximum or a ReLU. Even in float64, weights changed by 1e-7 of their values end up 3e-4 apart
+# after four steps, and Keras' own float32 ends 1e-3 from its float64. In these steps the weights change by 8e-2.
 LOOSER = {"bfloat16": 2e-2, "vgg": 2e-2}
-NUDGED, FACTOR = 3, 10.0  # models that start a rounding apart; how much farther the engine may be
+NUDGED, FACTOR = 3, 10.0  # models that start with rounding differences; how much farther away the engine may end
 
 
 def build(net: Net, seed: int, dropout: float = 0.0) -> keras.Model:
-    """The net with SGD, because Adam scales up the rounding of small gradients."""
+    """Return the net compiled with SGD, because Adam scales up the rounding errors of small gradients."""
     return compiled(net, keras.optimizers.SGD(0.01), dropout, seed)
 
 
 def make_engine(name: str, seed: int, dropout: float = 0.0, steps: int = STEPS) -> Engine:
-    """An engine over made-up examples of the net's data, so many steps an epoch."""
+    """Return an engine over made-up examples of the net's data, with the given number of steps per epoch."""
     net, count = NETS[name], steps * BATCH
     examples = load(net.data, net.target, count + BATCH, real=False)
     x, y = tensor(examples.x), tensor(examples.y)
@@ -48,12 +48,12 @@ def train(engine: Engine, epochs: int = 1) -> None:
 
 
 def values(model: keras.Model) -> dict[str, Any]:
-    """The model's weights by path and place."""
+    """Return the model's weights by index and path."""
     return {f"{place} {each.path}": each.numpy().copy() for place, each in enumerate(model.weights)}
 
 
 def taught(reference: keras.Model, engine: Engine) -> dict[str, Any]:
-    """The weights of a model after `train_on_batch` on the batches of an engine's first epoch."""
+    """Return a model's weights after `train_on_batch` on the batches of an engine's first epoch."""
     part = engine.data.train
     x, y, order = part.x.numpy().astype(np.float32) / engine.data.divisor, part.y.numpy(), epoch_order(part, 3, 0)
     for index in order.reshape(-1, BATCH):
@@ -61,7 +61,7 @@ def taught(reference: keras.Model, engine: Engine) -> dict[str, Any]:
     return values(reference)
 
 
-EVERY_RUN = (  # a net for each way that the engine treats a layer; the others are slow proofs
+EVERY_RUN = (  # one net for each way that the engine treats a layer; the others are slow tests
     "lenet", "vgg", "masked lstm", "augmented", "bfloat16", "normalised", "own train_step",
 )  # fmt: skip
 
@@ -70,7 +70,7 @@ EVERY_RUN = (  # a net for each way that the engine treats a layer; the others a
     "name", [name if name in EVERY_RUN else pytest.param(name, marks=pytest.mark.slow) for name in NETS]
 )
 def test_four_steps_teach_what_train_on_batch_teaches(name: str) -> None:
-    """After four steps on the same batches, the weights are Keras' own within rounding."""
+    """After four steps on the same batches, the weights equal Keras' within rounding."""
     engine = make_engine(name, seed=1)
     before = values(engine.model)
     train(engine)
@@ -84,10 +84,11 @@ def test_four_steps_teach_what_train_on_batch_teaches(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NETS)
 def test_twenty_steps_differ_from_train_on_batch_by_rounding(name: str) -> None:
-    """Twenty steps of the engine end no farther from Keras' than Keras' own from each other, where these start apart.
+    """After twenty steps, the engine differs from Keras only as much as rounding explains.
 
-    Training is chaotic: a rounding decides a ReLU or a maximum. So the yardstick is what `train_on_batch` makes of
-    initial weights that are changed by a unit in the last place.
+    Training is chaotic: rounding decides a ReLU or a maximum. The yardstick is therefore how far apart `train_on_batch`
+    ends from initial weights that differ by a unit in the last place. The engine may end up to FACTOR times as far
+    away.
     """
     engine = make_engine(name, seed=1, steps=MANY_STEPS)
     train(engine)
@@ -107,14 +108,14 @@ def test_twenty_steps_differ_from_train_on_batch_by_rounding(name: str) -> None:
 
 
 def distance(one: dict[str, Any], other: dict[str, Any]) -> float:
-    """The Euclidean distance of two models' weights."""
+    """Return the Euclidean distance of two models' weights."""
     return math.sqrt(sum(float(np.square(one[path] - value.astype(float)).sum()) for path, value in other.items()))
 
 
-@pytest.mark.slow  # test_xla.py and test_engine.py try a net of either way in every run
+@pytest.mark.slow  # test_xla.py and test_engine.py test a net with XLA and one without in every run
 @pytest.mark.parametrize("name", NETS)
 def test_a_poured_graph_gives_the_bits_of_a_fresh_one(name: str) -> None:
-    """On the graph of another trial, dropout and augmentation included, a trial ends in the bits of its own graph."""
+    """A trial with dropout and augmentation gives the same bits on another trial's graph as on a graph of its own."""
     fresh = make_engine(name, 1, dropout=0.25)
     train(fresh, 2)
     engine = make_engine(name, 99, dropout=0.25)

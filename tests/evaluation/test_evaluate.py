@@ -1,4 +1,7 @@
-"""Truths of kept weights and of the test set: selected on validation, opened once, and every look told of."""
+"""Tests of kept weights and of evaluation on the test set.
+
+Trials are selected on validation data, the test set is opened once, and every evaluation is reported.
+"""
 
 from __future__ import annotations
 
@@ -47,25 +50,25 @@ SWEEP: dict[str, dict[str, Any]] = {
 
 
 class Here:
-    """A backend that trains in this process, with a trainer that has compiled the one graph of this module."""
+    """A backend that trains in this process, with a trainer that compiles the graph of this module once."""
 
     def __init__(self, trainer: Trainer) -> None:
         self._trainer = trainer
 
     def run(self, queue: Queue) -> Iterator[Event]:
-        """Train task after task."""
+        """Run one task after another."""
         while (task := queue.take(())) is not None:
             yield Started(task.spec, task.attempt, 0)
             result = self._trainer.run(task.spec, task.run, task.group, Listener())
             yield Ended(task.spec, task.attempt, result)
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Do nothing: there is no process to end."""
 
 
 @pytest.fixture(scope="module")
 def trainer() -> Trainer:
-    """Train every trial of this module in this process."""
+    """Return the trainer of every trial of this module, in this process."""
     return Trainer(HERE)
 
 
@@ -81,7 +84,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, trainer: Trainer) -> Path:
 
 @pytest.fixture(scope="module")
 def looked(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Evaluated]:
-    """Open the test set for all three, in a copy; return its logs root and what was found."""
+    """Evaluate all three trials on the test set, in a copy; return the copy's logs root and the result."""
     logs = tmp_path_factory.mktemp("looked") / "logs"
     shutil.copytree(trained, logs)
     return logs, evaluate(logs, top=3)
@@ -89,20 +92,20 @@ def looked(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 
 @pytest.fixture
 def logs(trained: Path, tmp_path: Path) -> Path:
-    """Copy the trained sweep, to do something to it; return the logs root."""
+    """Copy the trained sweep, so that a test may change it; return the logs root."""
     shutil.copytree(trained, tmp_path / "logs")
     return tmp_path / "logs"
 
 
 @pytest.fixture
 def seen(looked: tuple[Path, Evaluated], tmp_path: Path) -> Path:
-    """Copy the sweep whose test set has been opened; return the logs root."""
+    """Copy the sweep that has been evaluated on the test set; return the logs root."""
     shutil.copytree(looked[0], tmp_path / "logs")
     return tmp_path / "logs"
 
 
 def alone(folder: Path) -> np.ndarray[Any, Any]:
-    """Return what plain Keras predicts for the test set with the kept weights of a trial of the sweep."""
+    """Return what plain Keras predicts for the test set with a trial's kept weights."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
     import keras
 
@@ -111,7 +114,7 @@ def alone(folder: Path) -> np.ndarray[Any, Any]:
     split = data.split(dataset, settings)
     part = dataset.x_train[split.train.start : split.train.stop].astype(np.float64)
     assert dataset.x_test is not None
-    x = (dataset.x_test - part.mean()) / part.std()  # of the training part alone
+    x = (dataset.x_test - part.mean()) / part.std()  # mean and std of the training part only
     kept = np.load(folder / layout.WEIGHTS)
     layers = [keras.layers.Dense(12, "relu"), keras.layers.Dense(10, "softmax")]
     model = keras.Sequential([keras.Input((8, 8)), keras.layers.Flatten(), *layers])
@@ -120,7 +123,10 @@ def alone(folder: Path) -> np.ndarray[Any, Any]:
 
 
 def test_the_ensemble_is_the_mean_of_what_plain_keras_predicts(looked: tuple[Path, Evaluated]) -> None:
-    """Each trial's accuracy and loss are plain Keras' with its kept weights, the ensemble's those of NumPy's mean."""
+    """Accuracy and loss equal those of plain Keras with the kept weights.
+
+    Those of the ensemble equal those of the mean of the predictions, computed by NumPy.
+    """
     logs, found = looked
     y = data.load(SWEEP["data"], logs).y_test
     assert y is not None
@@ -134,7 +140,10 @@ def test_the_ensemble_is_the_mean_of_what_plain_keras_predicts(looked: tuple[Pat
 
 
 def test_the_best_on_validation_are_selected_in_their_order(looked: tuple[Path, Evaluated]) -> None:
-    """The order is the journal's best validation accuracy, with that epoch's weights, whatever the test set says."""
+    """Trials are selected by their best validation accuracy in the journal, whatever the test set says.
+
+    Each is evaluated with the weights of its best epoch.
+    """
     logs, found = looked
     results = {number: record.result for number, record in read_journal(logs / "s" / layout.JOURNAL).latest.items()}
     best = {number: result.best["validation/accuracy"] for number, result in results.items() if result}
@@ -148,7 +157,7 @@ def test_the_best_on_validation_are_selected_in_their_order(looked: tuple[Path, 
 
 
 def test_a_look_is_in_the_journal_and_changes_no_state(looked: tuple[Path, Evaluated], trained: Path) -> None:
-    """It is one more line, read back as it was written; every trial stands as before."""
+    """An evaluation adds one line to the journal and changes no trial; the line is read back as it was written."""
     before, after = (read_journal(logs / "s" / layout.JOURNAL) for logs in (trained, looked[0]))
     assert [each.look for each in after.looks] == [looked[1].look]
     assert after.looks[0].seq == len(before.records) + 1
@@ -157,7 +166,10 @@ def test_a_look_is_in_the_journal_and_changes_no_state(looked: tuple[Path, Evalu
 
 
 def test_tensorboard_shows_it_at_the_epoch_of_the_weights(looked: tuple[Path, Evaluated]) -> None:
-    """Each selected run has `test/accuracy` and `test/loss` once; what it had is untouched; the reader has them."""
+    """Each selected run has `test/accuracy` and `test/loss` once, at the epoch of its weights.
+
+    The run's other data are untouched, and the reader returns the new values.
+    """
     logs, found = looked
     runs = {run.number: run for run in read(logs).runs}
     for each in found.look.scores:
@@ -170,7 +182,10 @@ def test_tensorboard_shows_it_at_the_epoch_of_the_weights(looked: tuple[Path, Ev
 
 
 def test_a_second_evaluation_opens_nothing(seen: Path) -> None:
-    """The same selection, or the start of it, is shown from the journal: no byte changes, no child starts."""
+    """A second evaluation with the same selection, or the first part of it, is answered from the journal.
+
+    No file changes and no child process starts.
+    """
     before = snapshot(seen)
     for top in ("3", "1"):
         shown = invoke("evaluate", str(seen), "--top", top, "--json")
@@ -180,7 +195,10 @@ def test_a_second_evaluation_opens_nothing(seen: Path) -> None:
 
 
 def test_scalars_that_a_death_has_left_out_are_added(seen: Path) -> None:
-    """Where it died between the journal and the event files, the next call writes them, and opens nothing."""
+    """Test scalars that are missing, because an evaluation died after its journal line, are written by the next call.
+
+    The test set is not opened again.
+    """
     folder = trial_folder(seen / "s", 0)
     last = layout.event_files(folder)[-1]
     lost = last.read_bytes()
@@ -191,7 +209,10 @@ def test_scalars_that_a_death_has_left_out_are_added(seen: Path) -> None:
 
 
 def test_another_selection_needs_again_and_is_told_of_everywhere(seen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ends with 2 and the reason; with --again it is look 2, in the table, `ls`, `show` and the report."""
+    """Another selection is refused with exit code 2 and a reason, unless --again is given.
+
+    With --again it is evaluation 2, and the table, `ls`, `show` and the report say so.
+    """
     monkeypatch.setattr("hpdash.evaluation.in_child", lambda *_: Scores(360, ({"loss": 1.0, "accuracy": 0.5},), None))
     journal = seen / "s" / layout.JOURNAL
     look = read_journal(journal).looks[0].look
@@ -215,7 +236,7 @@ def test_another_selection_needs_again_and_is_told_of_everywhere(seen: Path, mon
 
 
 def test_show_prints_test_metrics(looked: tuple[Path, Evaluated]) -> None:
-    """A run that was selected says what it did on the test set; so do its series."""
+    """`show` prints the test metrics of a selected run, also among the series."""
     logs, found = looked
     score = found.look.scores[0]
     shown = invoke("show", f"s/{score.trial}", "--logdir", str(logs)).stdout
@@ -226,14 +247,14 @@ def test_show_prints_test_metrics(looked: tuple[Path, Evaluated]) -> None:
 
 
 def test_the_driver_loads_no_tensorflow(looked: tuple[Path, Evaluated]) -> None:
-    """What was looked up was looked up in a child: Keras models of this process are the test's own."""
+    """Evaluation runs in a child process: the process that calls `hpdash.evaluate` loads no TensorFlow."""
     assert looked[1].opened
     source = f"import sys, hpdash\nhpdash.evaluate({str(looked[0])!r}, top=3)\nsys.exit('tensorflow' in sys.modules)"
     assert os.spawnl(os.P_WAIT, sys.executable, sys.executable, "-c", source) == 0
 
 
 def hurt(path: Path) -> None:
-    """Change one weight."""
+    """Change one weight in a file."""
     kept = kept_weights.read(path)
     kept["output/bias"][0] += 1
     np.savez(path, **kept)  # type: ignore[arg-type]
@@ -248,7 +269,10 @@ def hurt(path: Path) -> None:
     ],
 )
 def test_damaged_weights_open_nothing(logs: Path, harm: Any, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights that are not the journal's end it with 4, before the test set, and `hpdash verify` finds them."""
+    """If the weights do not match the journal, evaluation exits with 4 before it opens the test set.
+
+    `hpdash verify` finds the damage.
+    """
     monkeypatch.setattr("hpdash.evaluation.in_child", lambda work, job, _: work(job, None))
     for folder in (logs / "s").glob("000*"):
         harm(folder / layout.WEIGHTS)
@@ -260,7 +284,7 @@ def test_damaged_weights_open_nothing(logs: Path, harm: Any, reason: str, monkey
 
 
 def test_a_driver_that_runs_the_sweep_is_in_the_way(logs: Path) -> None:
-    """While another holds the lock, evaluating ends with 3."""
+    """If another process holds the sweep's lock, `hpdash evaluate` exits with 3."""
     with lock(logs / "s"):
         assert invoke("evaluate", str(logs)).exit_code == 3
 
@@ -270,18 +294,21 @@ DIGEST = {"kept_sha256": "a", "kept_epoch": 1}
 
 
 def made(*accuracies: tuple[float, ...], repeats: int = 1, **more: Any) -> list[Any]:
-    """Make finished trials with kept weights, of these validation accuracies."""
+    """Make finished trials that have kept weights and the given validation accuracies."""
     return [trial(n, *each, repeats=repeats, result=DIGEST, **more) for n, each in enumerate(accuracies)]
 
 
 def test_a_settings_mean_selects_then_its_best_seed() -> None:
-    """A lucky seed of a worse setting does not win; of the best setting, the best seed comes first, then the others."""
+    """Settings are ranked by the mean over their seeds, so a worse setting with one lucky seed does not win.
+
+    Of the best setting, the best seed comes first, then the other seeds.
+    """
     chosen = select(made((0.9,), (0.1,), (0.7,), (0.8,), repeats=2), ABOUT, top=3)
     assert [each.run.number for each in chosen] == [3, 2, 0]
 
 
 def test_the_value_is_that_of_the_weights_that_were_kept() -> None:
-    """Where the last weights were kept, the last value ranks, not the best."""
+    """If the last weights were kept, trials are ranked by their last value, not by their best."""
     runs = [
         trial(n, *each, result={"kept_sha256": "a", "kept_epoch": 2}) for n, each in enumerate([(0.9, 0.1), (0.5, 0.6)])
     ]
@@ -289,7 +316,7 @@ def test_the_value_is_that_of_the_weights_that_were_kept() -> None:
 
 
 def test_only_finished_trials_are_selected_from() -> None:
-    """One that was killed, diverged or runs is none, however good it was."""
+    """A trial that was killed, has diverged or still runs is never selected, however good its value is."""
     states = (TrialState.KILLED, TrialState.DIVERGED, TrialState.RUNNING)
     others = [trial(n, 0.9, status=state, result=DIGEST) for n, state in enumerate(states, 1)]
     assert [each.run.number for each in select([*made((0.5,)), *others], ABOUT)] == [0]
@@ -308,13 +335,16 @@ def test_only_finished_trials_are_selected_from() -> None:
 def test_what_is_no_selection_on_validation_is_refused(
     hparams: dict[str, Any], result: dict[str, Any], top: int, reason: str
 ) -> None:
-    """It is a SpecError with the reason and what to do."""
+    """A selection that is not made on validation data raises a SpecError with the reason and the remedy."""
     with pytest.raises(SpecError, match=reason):
         select([trial(0, 0.5, hparams=hparams, result=result)], ABOUT, top)
 
 
 def test_several_sweeps_are_asked_for(tmp_path: Path) -> None:
-    """Without --sweep the names are told, a wrong one gets the nearest, none at all is said."""
+    """If --sweep is missing, the error names the sweeps; for a wrong name it suggests the nearest one.
+
+    If there is no sweep, the error says so.
+    """
     runs = [trial(0, 0.5, sweep=name) for name in ("mnist", "cifar")]
     assert pick_sweep(runs, "cifar") == Path("logs/cifar")
     with pytest.raises(SpecError, match="mnist or cifar, found none"):
@@ -326,7 +356,7 @@ def test_several_sweeps_are_asked_for(tmp_path: Path) -> None:
 
 
 def test_data_without_a_test_set_are_refused(tmp_path: Path) -> None:
-    """A user's data that have none end with 4 and the reason."""
+    """A user's data without a test set raise a DataError with the reason and exit code 4."""
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "own.npz", x_train=rng.normal(size=(60, 3)), y_train=rng.integers(0, 2, 60))
     sweep = parse_sweep({"data": {"name": "own.npz"}, "hparams": {"epochs": [1]}}, name="own", folder=tmp_path)
@@ -337,7 +367,10 @@ def test_data_without_a_test_set_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_look_is_read_as_it_was_written(tmp_path: Path) -> None:
-    """Its line has every field, numbers that JSON has no numbers for too, and an older hpdash takes it for newer."""
+    """An evaluation's journal line is read back completely, also with infinite numbers, which JSON lacks.
+
+    A line with a wrong checksum is skipped with a warning.
+    """
     score = Score(3, 2, "ab", 0.5, {"loss": float("inf"), "accuracy": 0.25})
     look = Look(2, "mnist", 10, "validation/accuracy", "max", (score,), {"loss": float("-inf"), "accuracy": 0.5})
     path = tmp_path / layout.JOURNAL
@@ -355,24 +388,27 @@ def test_a_look_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def one(objective: dict[str, str], log: dict[str, Any]) -> TrialSpec:
-    """Return one trial on the sweep's graph, with keys of [sweep] and [log]."""
+    """Return one trial that uses the graph of the sweep, with the given keys of [sweep] and [log]."""
     tables = {**SWEEP, "sweep": objective, "train": {**SWEEP["train"], "epochs": EPOCHS}, "log": log}
     tables["hparams"] = {"kernel_initializer": ["he_normal"]}
     return trials(parse_sweep(tables, name="one", folder=HERE))[0]
 
 
 def kept(folder: Path) -> dict[str, bytes]:
-    """Return the kept weights of a run."""
+    """Return the kept weights of a run as bytes."""
     return {name: values.tobytes() for name, values in kept_weights.read(folder / layout.WEIGHTS).items()}
 
 
 def test_a_trial_killed_between_a_best_and_its_checkpoint_keeps_the_right_weights(
     tmp_path: Path, trainer: Trainer
 ) -> None:
-    """Wherever it dies, the resumed trial ends with the undisturbed one's kept weights, and no file waits."""
+    """A trial killed after a best epoch and before its checkpoint ends with the right kept weights when resumed.
+
+    They equal those of an undisturbed trial, and no temporary file is left.
+    """
     spec = one({}, {"checkpoint_epochs": 2})
     whole = run(trainer, spec, tmp_path / "whole")
-    assert whole.best_epoch == EPOCHS  # so that files run ahead of the only checkpoint, after epoch 2
+    assert whole.best_epoch == EPOCHS  # so kept weights are newer than the only checkpoint, that of epoch 2
     for epoch in (1, 3):
         folder = kill(trainer, spec, tmp_path / str(epoch), epoch)
         assert layout.waiting_weights(folder)
@@ -383,7 +419,7 @@ def test_a_trial_killed_between_a_best_and_its_checkpoint_keeps_the_right_weight
 
 
 def keeper(run_folder: Path, epoch: int, before: kept_weights.Kept | None = None) -> kept_weights.Weights:
-    """Return what keeps weights that are the number of an epoch, of which it is given those."""
+    """Return the keeper of a run's weights after it has kept weights whose values are the given epoch."""
     made = kept_weights.Weights(run_folder, kept_weights.BEST, lambda: [("a/b", np.full(3, float(epoch)))], before)
     made.after_best(epoch)
     return made
@@ -398,14 +434,17 @@ def keeper(run_folder: Path, epoch: int, before: kept_weights.Kept | None = None
     ],
 )
 def test_kept_weights_follow_the_checkpoint(tmp_path: Path, when: str, epoch: int | None) -> None:
-    """After a death at the second best, a trial whose bits are others now never keeps what no checkpoint tells of."""
+    """After a death at the second best epoch, a resumed trial keeps no weights that its checkpoint does not mention.
+
+    This matters because the resumed trial may compute other bits.
+    """
     first = keeper(tmp_path, 1)
     told = first.sync()
     first.settle()
     second = keeper(tmp_path, 2, told)
     if when == "after its checkpoint":
         told = second.sync()
-    elif when == "at the end":  # whose checkpoint tells of the first, while the file has the second
+    elif when == "at the end":  # the checkpoint has epoch 1, the file epoch 2
         second.end(3, best_epoch=2)
     again = kept_weights.Weights(tmp_path, kept_weights.BEST, lambda: [], told)
     assert layout.waiting_weights(tmp_path) == []
@@ -418,7 +457,10 @@ def test_kept_weights_follow_the_checkpoint(tmp_path: Path, when: str, epoch: in
 def test_the_sweep_file_says_which_weights_are_kept(
     mode: str, epoch: int | None, tmp_path: Path, trainer: Trainer
 ) -> None:
-    """The best epoch's, the last's, or none; the last ones' digest is the final weights'."""
+    """The sweep file says whether the weights of the best epoch, of the last epoch or none are kept.
+
+    The digest of the last epoch's weights equals that of the final weights.
+    """
     spec = one({"objective": "validation/loss", "goal": "max"}, {"weights": mode})
     result = run(trainer, spec, tmp_path)
     assert result.best_epoch == 1

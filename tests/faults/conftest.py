@@ -1,4 +1,4 @@
-"""What the tests of several faults need: a sweep that nothing disturbed, and a small file system."""
+"""Fixtures of several fault tests: an undisturbed sweep and a small file system."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def unharmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small file system of its own as the logs root."""
+    """Return a small separate file system that serves as the logs root."""
     logs = tmp_path / "logs"
     logs.mkdir()
     size(logs, ROOM)

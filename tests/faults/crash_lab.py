@@ -1,8 +1,10 @@
-"""Deaths of the driver at every point: a small sweep, run in forks of one process that die at some change of the disk.
+"""Deaths of the driver at every change of the disk, in a small sweep.
 
-Further forks run the sweep again until it is done, and what they leave is held against an undisturbed run.
-Trials train in the driver (own_process.py), so that all of it is one process.
-Started as `python crash_lab.py FOLDER SCENARIO`; prints JSON: how many points, and what went wrong at which.
+The sweep runs in forks of one process, and each fork dies at some change of the disk. Further forks run the sweep again
+until it is finished. The result is compared with an undisturbed run. Trials train in the driver (own_process.py), so
+that everything happens in one process.
+
+Started as `python crash_lab.py FOLDER SCENARIO`. Prints JSON: the number of points, and what went wrong at which point.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from hpdash.driver.runner import Options, run_sweep
 from hpdash.journal.journal import Record, read_journal
 from hpdash.logs import kept_weights, layout
 
-MOST_RUNS = 4  # after a death, until all trials are finished
+MOST_RUNS = 4  # the most runs after a death until all trials are finished
 CHAINS = 12
 
 SWEEP = """
@@ -52,7 +54,11 @@ does = {does}
 
 @dataclass(frozen=True)
 class Scenario:
-    """What trials do, how often the sweep was run before, how many of its journal's last bytes were lost then."""
+    """What happens before the run that dies.
+
+    `does` is what the trials do, `runs` how often the sweep ran before, and `lost` how many bytes at the end of the
+    journal were lost. `retry_failed` is an option of every run of the sweep.
+    """
 
     does: tuple[str, ...]
     runs: int = 0
@@ -71,7 +77,7 @@ SCENARIOS = {
 
 @dataclass(frozen=True)
 class Lab:
-    """A sweep file beside a logs root that holds another, finished sweep."""
+    """A sweep file, and a logs root that also holds another, finished sweep."""
 
     folder: Path
     scenario: Scenario
@@ -88,19 +94,19 @@ class Lab:
 
     @property
     def error(self) -> str:
-        """Why the last run that raised did so."""
+        """The traceback of the last run that raised."""
         path = self.folder / "error.txt"
         return path.read_text() if path.exists() else ""
 
     def prepare(self) -> None:
-        """Write the files, run the other sweep and what came before."""
+        """Write the files, run the other sweep and then the earlier runs of the scenario."""
         (self.folder / "models.py").write_text("def build(does): ...\n")
         for name, does in (("other", ("learn",)), ("lab", self.scenario.does)):
             (self.folder / f"{name}.toml").write_text(SWEEP.format(name=name, does=json.dumps(does)))
         install(self.folder / "mended")
-        run_sweep(self.folder / "other.toml", self.logs)  # in this process: its forks find everything imported
+        run_sweep(self.folder / "other.toml", self.logs)  # in this process, so that its forks import nothing
         gc.disable()
-        gc.freeze()  # collecting would copy all that forks share
+        gc.freeze()  # garbage collection would copy the memory that the forks share
         for _ in range(self.scenario.runs):
             self.run(None)
         if self.scenario.lost:
@@ -110,12 +116,12 @@ class Lab:
         shutil.copytree(self.logs, self.folder / "start")
 
     def begin(self) -> None:
-        """Put the logs root back to where the run that dies begins."""
+        """Reset the logs root to its state before the run that dies."""
         shutil.rmtree(self.logs)
         shutil.copytree(self.folder / "start", self.logs)
 
     def run(self, point: Point | None) -> int:
-        """Run the sweep in a fork up to a point; return its exit code."""
+        """Run the sweep in a fork, which dies at the point if one is given; return its exit code."""
 
         def work() -> int:
             watch(point, [])
@@ -125,11 +131,11 @@ class Lab:
         return in_fork(work, self.folder / "error.txt")
 
     def finish(self) -> bool:
-        """Run the sweep until all is well; say whether it came to that."""
+        """Run the sweep until it exits with 0; return whether it did."""
         return any(self.run(None) == 0 for _ in range(MOST_RUNS))
 
     def changes(self) -> list[Change]:
-        """Return what an undisturbed run changes."""
+        """Return the changes that an undisturbed run makes."""
         seen: list[Change] = []
         noted = self.folder / "changes.json"
 
@@ -147,7 +153,7 @@ class Lab:
 
 @dataclass(frozen=True)
 class End:
-    """What a sweep comes to, which no death may change."""
+    """The result of a sweep, which no death may change."""
 
     series: dict[tuple[str, str, int], bytes]
     sessions: dict[str, list[int]]
@@ -157,7 +163,7 @@ class End:
 
     @classmethod
     def of(cls, lab: Lab) -> End:
-        """Look at the logs root."""
+        """Return the result found in the logs root."""
         latest = read_journal(lab.sweep / layout.JOURNAL).latest
         runs = {number: trial_folder(lab.sweep, number) for number in range(len(lab.scenario.does))}
         return cls(
@@ -189,11 +195,11 @@ Snapshot = dict[Path, tuple[int, bytes]]
 
 
 def problems(lab: Lab, deaths: Sequence[Point], undisturbed: End) -> Iterator[str]:
-    """Die at each of the points in turn, go on to the end, and yield what is not as it should be."""
+    """Die at each of the points in turn, finish the sweep, and yield every difference from an undisturbed run."""
     lab.begin()
     kept: dict[int, Snapshot] = {}
     for death in deaths:
-        if lab.run(death) not in (DIED, 0, 1):  # a later run may be done before it comes so far
+        if lab.run(death) not in (DIED, 0, 1):  # a later run may finish before it reaches the point
             yield f"it ended otherwise; {lab.error}"
         kept |= finished(lab.sweep)
     if not lab.finish():
@@ -218,8 +224,9 @@ def problems(lab: Lab, deaths: Sequence[Point], undisturbed: End) -> Iterator[st
 def every_point(changes: Sequence[Change]) -> Iterator[tuple[Point, ...]]:
     """Yield each point as a single death.
 
-    After a change is before the next one, but where that is to another file, which may have been made in between. An
-    fsync changes nothing here: a death before it is one after what went before.
+    A death after a change equals a death before the next change. It is yielded only if the next change is to another
+    file, which may have been created in between. Deaths at an fsync are left out, because an fsync changes nothing
+    here: a death before it equals a death after the previous change.
     """
     numbered = [(number, change) for number, change in enumerate(changes) if change.name != "fsync"]
     for (number, change), following in zip_longest(numbered, numbered[1:]):
@@ -231,7 +238,7 @@ def every_point(changes: Sequence[Change]) -> Iterator[tuple[Point, ...]]:
 
 
 def chains(changes: Sequence[Change]) -> Iterator[tuple[Point, ...]]:
-    """Yield two or three deaths in a row, at random."""
+    """Yield random sequences of two or three deaths."""
     chance = random.Random(0)
     for _ in range(CHAINS):
         whens = chance.choices(("before", "middle", "after"), k=chance.choice((2, 3)))

@@ -1,6 +1,6 @@
-"""A process' deaths: a fork that ends itself before, in the middle of or after its n-th change of the disk.
+"""Deaths of a process: a fork that ends itself before, during or after its n-th change of the disk.
 
-A change is a call of `os` that alters the disk, or waits for it.
+A change is a call of `os` that alters the disk or waits for it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RAISED = 99
 
 @dataclass(frozen=True)
 class Point:
-    """Where to die: at which change, from 0, and "before" it, in its "middle" or "after" it."""
+    """Where to die: the index of a change, and "before" it, in its "middle" or "after" it."""
 
     change: int
     when: str
@@ -29,14 +29,14 @@ class Point:
 
 @dataclass(frozen=True)
 class Change:
-    """One change: the call of `os`, and the path it is about."""
+    """One change: the name of the `os` function, and the path that it changes."""
 
     name: str
     path: str
 
 
 def in_fork(work: Callable[[], int], errors: Path) -> int:
-    """Return the exit code of a fork that does the work; RAISED where it raises."""
+    """Return the exit code of a fork that does the work, or RAISED if the work raises."""
     pid = os.fork()
     if not pid:
         try:
@@ -48,7 +48,7 @@ def in_fork(work: Callable[[], int], errors: Path) -> int:
 
 
 def watch(point: Point | None, seen: list[Change]) -> None:
-    """Note every change from now on, and die at the point."""
+    """Record every change from now on, and die at the point."""
     for name in CHANGES:
         setattr(os, name, _watched(name, getattr(os, name), point, seen))
 
@@ -61,7 +61,7 @@ def _watched(name: str, change: Callable[..., Any], point: Point | None, seen: l
             change(arguments[0], arguments[1][: len(arguments[1]) // 2])
         if here and point.when != "after":
             os._exit(DIED)
-        try:  # the kernel keeps what a dead process wrote: fsync is for power cuts, and takes long
+        try:  # the kernel keeps what a dead process wrote; fsync only protects from power cuts, and it is slow
             return None if name == "fsync" else change(*arguments, **options)
         finally:
             if here:

@@ -1,4 +1,7 @@
-"""Trials that train in the driver's own process, without TensorFlow: what a lab puts in place of workers."""
+"""Trials that train in the driver's own process, without TensorFlow.
+
+The crash lab uses them instead of workers.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,10 @@ from hpdash.training.trainer import Trainer
 
 
 class Engine:
-    """What a trial trains: weights that depend on the seed and the epoch.
+    """The engine of a trial: its weights depend on the seed and the epoch.
 
-    "fail" raises until all is mended; "die" takes the worker with it after the last epoch of its first attempt.
+    A trial that does "fail" raises until it is mended. A trial that does "die" kills its worker after the last epoch of
+    its first attempt.
     """
 
     parameters = 4, 4
@@ -51,20 +55,20 @@ class Engine:
             raise WorkerDeath
 
     def state(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Return what a checkpoint keeps."""
+        """Return the arrays that a checkpoint saves."""
         return {"weights": self._weights}
 
     def restore(self, state: Mapping[str, np.ndarray[Any, Any]]) -> bool:
-        """Take up what a checkpoint has kept."""
+        """Restore the arrays of a checkpoint."""
         self._weights = state["weights"]
         return True
 
     def weights(self) -> Iterator[tuple[str, str, np.ndarray[Any, Any]]]:
-        """Yield what goes into histograms."""
+        """Yield the weights for the histograms, as layer, variable and values."""
         yield "hidden_1", "kernel", self._weights
 
     def digest(self) -> str:
-        """Return what the final weights are."""
+        """Return the final weights as a hexadecimal string."""
         return self._weights.tobytes().hex()
 
 
@@ -75,7 +79,7 @@ class Here:
         self._trainer = Trainer(setup.folder)
 
     def run(self, queue: Queue) -> Iterator[Event | None]:
-        """Train task after task."""
+        """Run one task after another."""
         while (task := queue.take(set())) is not None:
             yield Started(task.spec, task.attempt, 0, task.epoch)
             host = Host(dies=task.spec.swept["does"] == "die" and task.attempt == 1)
@@ -86,41 +90,44 @@ class Here:
             yield Ended(task.spec, task.attempt, result)
 
     def answer(self, *_: Any) -> None:
-        """Nobody asks."""
+        """Do nothing: no trial asks whether to continue."""
 
     def interrupt(self) -> None:
-        """Nothing runs beside."""
+        """Do nothing: no other process runs."""
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Do nothing: there is no process to end."""
 
 
 class WorkerDeath(BaseException):
-    """The end of a worker's process, as its trial sees it."""
+    """The death of a worker's process, raised in its trial."""
 
 
 @dataclass(frozen=True)
 class Host:
-    """What a trial talks to."""
+    """The host that a trial reports to."""
 
     dies: bool
     stopping: bool = False
 
     def progress(self, _: Progress) -> None:
-        """Nobody looks."""
+        """Ignore the progress."""
 
     def notice(self, _: str) -> None:
-        """Nobody listens."""
+        """Ignore the notice."""
 
     def ask_to_go_on(self, _: Reached) -> bool:
-        """Nobody prunes."""
+        """Let every trial continue."""
         return True
 
 
 def install(mended: Path) -> None:
-    """Let sweeps of this process run here from now on; trials that "fail" do so until a file is there."""
+    """Run the trials of this process's sweeps in this process from now on.
+
+    Trials that do "fail" raise until the file `mended` exists.
+    """
     Trainer._engine = lambda _, trial: (Engine(trial, mended.exists()), False)
     runner.LocalBackend = Here
     probe.look = lambda question, _: probe._look(question, lambda _: None)
-    probe.examine = lambda *_: Built(BuilderUse())  # no model is built here
+    probe.examine = lambda *_: Built(BuilderUse())  # in these sweeps no model is built
     probe.count_gpus = lambda _: 0

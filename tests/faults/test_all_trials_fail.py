@@ -1,4 +1,7 @@
-"""Row 16: every trial fails: the sweep stops soon, says why once, and all it did is kept."""
+"""Tests of row 16: every trial fails.
+
+The sweep stops soon, prints the reason once and keeps all its results.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ def behave(trial):
     [pytest.param({}, 3, id="by-default"), pytest.param({"max_consecutive_failures": 5}, 5, id="five")],
 )
 def test_it_stops(tmp_path: Path, keys: dict[str, int], trials: int) -> None:
-    """So many failures without one success stop it: states kept, why, the first traceback once, how to go on, 1."""
+    """A sweep stops after a number of failures without a success, and exits with 1.
+
+    It keeps the states, and prints the reason, the first traceback once and how to continue.
+    """
     path = own(tmp_path, *FAIL, loops=LOOPS, **keys)
     with driving(path, "--workers", "1") as driver:
         out, err = driver.communicate(timeout=60)
@@ -40,7 +46,7 @@ def test_it_stops(tmp_path: Path, keys: dict[str, int], trials: int) -> None:
 
 
 def test_what_was_not_begun_can_be(tmp_path: Path) -> None:
-    """Run again, it starts the others; what has failed waits to be asked for."""
+    """A stopped sweep that is run again starts the remaining trials; failed trials run again only with retry_failed."""
     path = own(tmp_path, *FAIL, loops=LOOPS)
     assert started(run(path, workers=1)[1]) == [0, 1, 2]
     (tmp_path / "mended").touch()
@@ -51,7 +57,7 @@ def test_what_was_not_begun_can_be(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("first_run", [True, False], ids=["in-this-run", "in-an-earlier-run"])
 def test_one_that_finishes_means_it_goes_on(tmp_path: Path, first_run: bool) -> None:
-    """Once a trial has finished, in this run or before, the sweep itself is not wrong: all others get their turn."""
+    """Once a trial has finished, in this run or an earlier one, the sweep does not stop, and all other trials run."""
     path = own(tmp_path, "learn", *FAIL, loops=LOOPS, max_consecutive_failures=1)
     if not first_run:
         assert started(run(path, workers=1, fail_fast=True)[1]) == [0, 1]

@@ -1,4 +1,4 @@
-"""Row 25: a data set that is missing with no network, an archive that is corrupt or hostile, two fetches at once."""
+"""Tests of row 25: missing data without a network, corrupt or hostile archives, and two fetches at once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ epochs = 1
 dropout = [0.1, 0.2]
 """
 NO_NETWORK = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
-# MNIST of two pictures, which a Keras without TensorFlow fetches slowly, saying so: the lock is what is looked at.
+# MNIST with two pictures. A fake Keras without TensorFlow fetches it slowly and records the call, to test the lock.
 TINY = """
 import hashlib, sys, time
 from pathlib import Path
@@ -53,15 +53,18 @@ sys.modules.update({{"keras": keras, "keras.datasets": ModuleType("keras.dataset
 
 @pytest.fixture
 def data(tmp_path: Path) -> dict[str, str]:
-    """Return an environment with an empty data folder, a home of its own, and no network."""
+    """Return an environment with an empty data folder, an isolated home folder and no network."""
     (tmp_path / "home" / ".keras").mkdir(parents=True)
-    (tmp_path / "home" / ".keras" / "keras.json").write_text("{}")  # Keras writes one on its first import where none is
+    (tmp_path / "home" / ".keras" / "keras.json").write_text("{}")  # Keras would write one on its first import
     (tmp_path / "far.toml").write_text(MLP.format(name="mnist"))
     return {**NO_NETWORK, "no_proxy": "", "HOME": str(tmp_path / "home"), "HPDASH_DATA": str(tmp_path / "data")}
 
 
 def test_missing_data_without_a_network(tmp_path: Path, data: Mapping[str, str]) -> None:
-    """A sweep ends with 4 before any worker, saying where it looked, how to fetch and how to place it by hand."""
+    """Missing data without a network end a sweep with 4 before any worker starts.
+
+    The message says where hpdash looked, how to fetch the data and how to place them by hand.
+    """
     shown = hpdash("sweep", "far.toml", cwd=tmp_path, environment=data)
     assert shown.returncode == 4
     assert "mnist could not be fetched: Exception: URL fetch failure" in shown.stderr
@@ -75,7 +78,7 @@ def test_missing_data_without_a_network(tmp_path: Path, data: Mapping[str, str])
 
 
 def npz(**members: bytes) -> bytes:
-    """Return an archive of `.npy` members, whatever their bytes and names."""
+    """Return an archive of `.npy` members with any bytes and names."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as bundle:
         for name, content in members.items():
@@ -84,14 +87,14 @@ def npz(**members: bytes) -> bytes:
 
 
 class Bomb:
-    """What creates a file when it is unpickled."""
+    """An object that creates a file when it is unpickled."""
 
     def __reduce__(self) -> tuple[Callable[..., object], tuple[str, str]]:
         return open, ("unpickled", "w")
 
 
 def pickled() -> bytes:
-    """Return an archive whose arrays are pickles that would act."""
+    """Return an archive whose arrays are pickles that run code when they are loaded."""
     file = io.BytesIO()
     np.save(file, np.array([Bomb()], dtype=object), allow_pickle=True)
     return npz(x_train=file.getvalue(), y_train=file.getvalue(), x_test=file.getvalue(), y_test=file.getvalue())
@@ -108,7 +111,10 @@ def pickled() -> bytes:
     ],
 )
 def test_a_corrupt_or_hostile_archive(tmp_path: Path, data: Mapping[str, str], content: bytes) -> None:
-    """Ends with 4, its name and what to do; nothing is unpickled or written anywhere, and it stays as it is."""
+    """A corrupt or hostile archive ends a sweep with 4; the message names the archive and says what to do.
+
+    Nothing is unpickled or written, and the archive is unchanged.
+    """
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "mnist.npz").write_bytes(content)
     before = snapshot(tmp_path)
@@ -121,7 +127,10 @@ def test_a_corrupt_or_hostile_archive(tmp_path: Path, data: Mapping[str, str], c
 
 
 def test_two_fetches_at_once(tmp_path: Path, data: Mapping[str, str]) -> None:
-    """Of two commands that want a data set one fetches it, the other waits and finds it; only the archive is left."""
+    """If two commands want a data set, one fetches it, and the other waits and then uses it.
+
+    Only the archive and its lock are left.
+    """
     calls = tmp_path / "calls"
     environment = {**os.environ, **data, **patched(tmp_path, TINY.format(calls=str(calls)))}
     command = [sys.executable, "-m", "hpdash", "data", "get", "mnist"]

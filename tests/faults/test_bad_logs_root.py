@@ -1,4 +1,4 @@
-"""Row 21: a logs root that is unwritable, a file or read-only; and a sweep's folder that vanishes while it runs."""
+"""Tests of row 21: a logs root that is unwritable, a file or read-only, and a folder that vanishes during a sweep."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from driven import alive, drive, states, until, worker_pids
 from hpdash.logs import layout
 from hpdash.records import TrialState
 
-# Says that it was imported, which no worker and no child may do before the logs root is known to be usable.
+# Records that it was imported: no worker or child process may import it before the logs root is known to be usable.
 LOOPS = """
 import os, time
 from pathlib import Path
@@ -33,7 +33,7 @@ def behave(trial):
 
 
 def unusable(folder: Path, kind: str) -> str:
-    """Make a logs root of a kind that cannot be used; return how a user names it."""
+    """Make a logs root of a kind that cannot be used; return the name under which a user passes it."""
     (folder / "file").touch()
     locked = folder / "locked"
     locked.mkdir()
@@ -47,7 +47,10 @@ def unusable(folder: Path, kind: str) -> str:
     "kind", ["file", "file/deeper", "locked", "locked/deeper", "/proc/self/logs", "/sys/kernel/logs"]
 )
 def test_a_logs_root_that_cannot_be_used(tmp_path: Path, kind: str) -> None:
-    """Ends with 4, its name and the reason; nothing is written and no function of the user's is loaded before that."""
+    """A logs root that cannot be used ends the sweep with 4, its name and the reason.
+
+    Nothing is written, and no function of the user is loaded before that.
+    """
     if kind.startswith("/") and not Path(kind).parent.is_dir():
         pytest.skip("no such file system here")
     name = own(tmp_path, "learn", loops=LOOPS)
@@ -57,12 +60,12 @@ def test_a_logs_root_that_cannot_be_used(tmp_path: Path, kind: str) -> None:
     assert f"read or write {root}" in shown.stderr
     assert len(shown.stderr.splitlines()) == 1
     assert (tmp_path / "file").read_bytes() == b""
-    if not kind.startswith("/"):  # of a file system that only pretends to be writable, the kernel tells later
+    if not kind.startswith("/"):  # a file system that only claims to be writable fails later
         assert not (tmp_path / "pids").exists()
 
 
 def test_a_read_only_file_system(tmp_path: Path) -> None:
-    """A logs root that is mounted read-only ends with 4 and says so; what it holds can still be read."""
+    """A logs root that is mounted read-only ends a sweep with 4 and the reason; its runs can still be read."""
     name = own(tmp_path, "learn", "learn_too")
     assert hpdash("sweep", name, "--workers", "1", cwd=tmp_path).returncode == 0
     logs = tmp_path / "logs"
@@ -82,11 +85,11 @@ def test_a_read_only_file_system(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("gone", ["own", "."], ids=["sweep", "root"])
 def test_a_folder_that_vanishes(tmp_path: Path, gone: str) -> None:
-    """A sweep whose folder is deleted while it runs ends with 4 and says so; the same command then begins anew."""
+    """A sweep whose folder is deleted while it runs exits with 4 and says so; the same command then starts anew."""
     path = tmp_path / own(tmp_path, "wait", "learn", loops=LOOPS)
     folder = tmp_path / "logs" / "own"
     with drive(path, "--workers", "1") as driver:
-        until(lambda: list(folder.glob("0000*/*")), 30)  # not while the worker makes its folder
+        until(lambda: list(folder.glob("0000*/*")), 30)  # not while the worker still makes the run's folder
         shutil.rmtree(tmp_path / "logs" / gone)
         (tmp_path / "vanished").touch()
         out, err = driver.communicate(timeout=60)
@@ -102,7 +105,10 @@ def test_a_folder_that_vanishes(tmp_path: Path, gone: str) -> None:
 
 
 def test_a_folder_that_was_moved(tmp_path: Path) -> None:
-    """A folder moved away while its sweep runs keeps all that was finished; put back, the sweep goes on from there."""
+    """A folder that is moved away during its sweep keeps all finished trials.
+
+    After the folder is moved back, the sweep continues from there.
+    """
     path = tmp_path / own(tmp_path, "learn", "wait", loops=LOOPS)
     folder = tmp_path / "logs" / "own"
     with drive(path, "--workers", "1") as driver:

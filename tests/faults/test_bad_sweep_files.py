@@ -1,7 +1,8 @@
-"""Rows 18, 19 and 20: bad sweep files, wrong types and domains, and grids of 10^9 and 10^400, as commands meet them.
+"""Tests of rows 18, 19 and 20: bad sweep files, wrong types and domains, and grids of 10^9 and 10^400 points.
 
-Whatever a file holds: exit 2, file and key with what was expected and found, nothing written, no process started, no
-TensorFlow, and little time and memory.
+The tests run hpdash's commands. For every bad file a command exits with 2 and names the file, the key, what was
+expected and what was found. It writes nothing, starts no process, does not load TensorFlow, and needs little time and
+memory.
 """
 
 from __future__ import annotations
@@ -42,13 +43,13 @@ batchnorm = { values = [true, false], when = { hidden = [[8]] } }
 SECONDS, BYTES = (
     10,
     100e6,
-)  # the first generous, for busy machines: what is wrong here takes minutes or fills the memory
+)  # the time is generous, for busy machines: an error in hpdash would take minutes or fill the memory
 COMMANDS = [["check"], ["sweep"], ["sweep", "--dry-run"]]
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in an empty folder, where starting a process or importing TensorFlow or Keras fails the test."""
+    """Use an empty working directory; starting a process or importing TensorFlow or Keras fails the test."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
     monkeypatch.setattr("multiprocessing.process.BaseProcess.start", lambda _: pytest.fail("a process was started"))
@@ -58,7 +59,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def hpdash(*arguments: str) -> Result:
-    """Run a command in this process, in little time and memory, without a traceback."""
+    """Run a command in this process; check that it takes little time and memory and raises no exception."""
     tracemalloc.start()
     start = time.monotonic()
     result = CliRunner().invoke(cli.main, arguments, prog_name="hpdash")
@@ -71,14 +72,14 @@ def hpdash(*arguments: str) -> Result:
 
 
 def says(result: Result, told: str) -> None:
-    """Check that a command was refused, with a line that begins so: `…` stands for anything."""
+    """Check that a command was refused with a line that starts with `told`, in which `…` stands for any text."""
     assert (result.exit_code, result.stdout) == (2, "")
     pattern = ".*".join(map(re.escape, told.split("…")))
     assert re.search(f"(?m)^{pattern}", result.stderr), result.stderr
     assert "Traceback" not in result.stderr
 
 
-# What stands in bad.toml, and the line that names it
+# The content of bad.toml, and the line of the message that reports it
 KINDS = {
     "syntax error": ("[data\n", "bad.toml: line 1, column 6: expected TOML, found "),
     "duplicate key": (
@@ -160,7 +161,7 @@ KINDS = {
 
 @pytest.mark.parametrize(("content", "told"), KINDS.values(), ids=KINDS.keys())
 def test_a_bad_file_is_refused(folder: Path, content: str | bytes | None, told: str) -> None:
-    """Whatever kind of bad file it is, `hpdash sweep` says where it is wrong, and how, before it does anything."""
+    """Whatever is wrong with a file, `hpdash sweep` says where and how before it does anything."""
     with (folder / "bad.toml").open("wb") as file:
         if content is None:
             file.truncate(100_000_000)
@@ -172,7 +173,7 @@ def test_a_bad_file_is_refused(folder: Path, content: str | bytes | None, told: 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_no_file_is_refused(folder: Path, command: list[str]) -> None:
-    """A missing file is said to be missing, with the nearest name there is; a folder is said to be one."""
+    """For a missing file the message says so and suggests the nearest name; for a folder it says that it is one."""
     (folder / "sweeps").mkdir()
     (folder / "sweeps" / "quickstart.toml").touch()
     missing = "sweeps/quikstart.toml: expected a sweep file, found no such file. Did you mean 'quickstart.toml'?"
@@ -182,7 +183,7 @@ def test_no_file_is_refused(folder: Path, command: list[str]) -> None:
 
 
 def test_every_fault_is_told_at_once(folder: Path) -> None:
-    """A file with several faults has a line for each, the same from every command."""
+    """A file with several errors gets one line for each error, the same from every command."""
     (folder / "bad.toml").write_text(GOOD.replace("adam", "adan").replace("stddev", "std").replace("0.5", "1"))
     told = {hpdash(*command, "bad.toml").stderr for command in COMMANDS}
     assert [line.split(": ")[1] for line in told.pop().splitlines()] == [
@@ -196,13 +197,13 @@ TOLD_BY_A_PROCESS = ["lists 5,000 deep", "5,000 digits", "100 MB", "UTF-16", "un
 
 @pytest.mark.parametrize("kind", TOLD_BY_A_PROCESS)
 def test_a_real_command_refuses_too(tmp_path: Path, kind: str) -> None:
-    """As a process of its own, `hpdash sweep` ends with 2, without a traceback, having loaded no TensorFlow."""
+    """`hpdash sweep` in a separate process exits with 2, without a traceback and without loading TensorFlow."""
     content, told = KINDS[kind]
     with (tmp_path / "bad.toml").open("wb") as file:
         file.write(content.encode() if isinstance(content, str) else content or bytes(100_000_000))
     command = [sys.executable, "-c", DRIVER, "sweep", "bad.toml"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout) == (2, "")  # 99 where it has loaded TensorFlow
+    assert (done.returncode, done.stdout) == (2, "")  # 99 if it has loaded TensorFlow
     assert done.stderr.startswith(told.partition("…")[0])
     assert "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["bad.toml"]
@@ -214,7 +215,7 @@ edits = st.tuples(st.integers(0, len(GOOD)), st.integers(0, 12), st.binary(max_s
 @given(st.lists(edits, min_size=1, max_size=4))
 @settings(max_examples=150, deadline=None)
 def test_random_changes_of_a_good_file(tmp_path_factory: pytest.TempPathFactory, changes: list[tuple]) -> None:
-    """Wherever bytes of a good file are cut out and others put in, it is good or bad input, nothing else."""
+    """After any cut and insertion of bytes, a file is either accepted or refused with exit code 2."""
     data = GOOD.encode()
     for place, length, new in changes:
         data = data[:place] + (new if isinstance(new, bytes) else new.encode()) + data[place + length :]
@@ -226,7 +227,7 @@ def test_random_changes_of_a_good_file(tmp_path_factory: pytest.TempPathFactory,
     assert all(line.startswith(f"{path}: ") for line in result.stderr.splitlines())
 
 
-# Row 19: what stands in a line of [hparams], or in a table, and the line that names it
+# Row 19: a line of [hparams] or a table, and the line of the message that reports it
 WRONG = {
     "string for a number": ("l2 = ['0.1']", "hparams.l2[0]: expected a number of at least 0, found '0.1'"),
     "true for a number": ("l2 = [true]", "hparams.l2[0]: expected a number of at least 0, found true"),
@@ -274,14 +275,14 @@ WRONG = {
 
 @pytest.mark.parametrize(("line", "told"), WRONG.values(), ids=WRONG.keys())
 def test_wrong_types_and_domains_are_refused(folder: Path, line: str, told: str) -> None:
-    """A value of another type or out of its domain is named with its key, what is expected, and the nearest name."""
+    """A value of a wrong type or out of its domain is reported with its key, what is expected and the nearest name."""
     (folder / "bad.toml").write_text(f'[data]\nname = "digits"\n[hparams]\n{line}\n')
     says(hpdash("sweep", "bad.toml"), f"bad.toml: {told}")
     assert list(folder.iterdir()) == [folder / "bad.toml"]
 
 
 def test_an_integer_widens_to_a_float(folder: Path) -> None:
-    """An integer where a number belongs is that number, in a list, in a range and in a table."""
+    """An integer is accepted in place of a float, in a list, in a range and in a table."""
     (folder / "x.toml").write_text(
         '[data]\nname = "digits"\n[train]\nlearning_rate = 1\n'
         "[hparams]\nl2 = [0, 1]\ndropout = { min = 0, max = 0.5, step = 0.5 }\n"
@@ -292,7 +293,7 @@ def test_an_integer_widens_to_a_float(folder: Path) -> None:
     assert shown["hparams"][1]["domain"]["kind"] == "float"
 
 
-# Row 20
+# Row 20: huge grids
 
 
 def huge(factors: int, head: str = "", names: int = 10) -> str:
@@ -303,7 +304,7 @@ def huge(factors: int, head: str = "", names: int = 10) -> str:
 
 @pytest.mark.parametrize(("factors", "shown"), [(9, "1000000000"), (400, "about 10^400")])
 def test_a_huge_grid_is_counted_and_refused(folder: Path, factors: int, shown: str) -> None:
-    """A grid of 10^9 or 10^400 points is counted to the last one, and refused with its size and what to do."""
+    """A grid of 10^9 or 10^400 points is counted exactly, and refused with its size and what to do."""
     (folder / "bad.toml").write_text(huge(factors))
     told = f"bad.toml: hparams: expected at most 100000 settings in a grid, found {shown}. Set [sweep] trials to try"
     for command in COMMANDS:
@@ -315,7 +316,7 @@ def test_a_huge_grid_is_counted_and_refused(folder: Path, factors: int, shown: s
 @pytest.mark.parametrize("strategy", ["grid", "random"])
 @pytest.mark.parametrize("factors", [9, 400])
 def test_a_huge_grid_is_sampled_when_asked(folder: Path, factors: int, strategy: str) -> None:
-    """With [sweep] trials so many different settings of it are listed, the same from one time to the next."""
+    """With [sweep] trials, that many different settings of a huge grid are drawn, the same ones every time."""
     (folder / "some.toml").write_text(huge(factors, f'strategy = "{strategy}"'))
     arguments = ["some.toml", "--set", "sweep.trials=12", "--json"]
     assert json.loads(hpdash("check", *arguments).stdout)["trials"] == 12
@@ -327,7 +328,7 @@ def test_a_huge_grid_is_sampled_when_asked(folder: Path, factors: int, strategy:
 
 
 def test_a_grid_of_many_small_conditions_is_counted(folder: Path) -> None:
-    """200 names that each apply for one value of another are counted exactly: 3^200 of 4^200."""
+    """200 names, each of which applies only for one value of another name, are counted exactly: 3^200 of 4^200."""
     source = huge(200, names=2) + "".join(
         f"c{index} = {{ values = [0, 1], when = {{ k{index} = 1 }} }}\n" for index in range(200)
     )
@@ -337,7 +338,7 @@ def test_a_grid_of_many_small_conditions_is_counted(folder: Path) -> None:
 
 
 def test_a_few_of_a_huge_grid_are_trained(tmp_path: Path) -> None:
-    """`hpdash sweep` trains the settings drawn from 10^400, and resumes to a no-op."""
+    """`hpdash sweep` trains the settings drawn from 10^400 points; run again, it does nothing."""
     (tmp_path / "loops.py").write_text("def learn(trial):\n    trial.report(1, loss=1.0, validation_accuracy=0.5)\n")
     (tmp_path / "some.toml").write_text(huge(400, "trials = 2"))
     command = [sys.executable, "-c", DRIVER, "sweep", "some.toml", "--workers", "1"]

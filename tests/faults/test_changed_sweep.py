@@ -1,4 +1,7 @@
-"""Row 27: a sweep run again with its file edited, and a sweep begun anew beside what it left, by the real command."""
+"""Tests of row 27 in README.md: a sweep is run again after its file was edited, or started anew with `--new`.
+
+The tests use the real command.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ NEXT = "Undo the change to resume this sweep, start anew with --new, or add tria
 
 
 def ran(path: Path, *options: str) -> tuple[int, str, str]:
-    """Run a sweep on one worker to its end; return its exit code and what it printed and said."""
+    """Run a sweep on one worker to its end; return its exit code, its output and its error output."""
     with drive(path, "--workers", "1", *options) as driver:
         out, err = driver.communicate(timeout=60)
     assert "Traceback" not in out + err
@@ -60,12 +63,12 @@ def ran(path: Path, *options: str) -> tuple[int, str, str]:
 
 
 def kept(sweep: Path) -> dict[Path, tuple[int, bytes]]:
-    """Return all files of a sweep but TensorBoard's record, which tells of every sweep of the logs root."""
+    """Return all files of a sweep except TensorBoard's HParams record, which covers every sweep of the logs root."""
     return {path: file for path, file in snapshot(sweep).items() if not path.parent.name.startswith(layout.EXPERIMENT)}
 
 
 def edit(path: Path, *edits: tuple[str, str]) -> None:
-    """Replace what a file says."""
+    """Replace parts of a file's text."""
     text = path.read_text()
     for before, now in edits:
         assert before in text
@@ -99,7 +102,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def path(once: Path, tmp_path: Path) -> Path:
-    """Copy it, to do something to it; return the copy's file."""
+    """Copy the finished sweep with its logs, so that a test can change it; return the copy's sweep file."""
     shutil.copytree(once.parent, tmp_path / "copy")
     shutil.rmtree(tmp_path / "copy" / "pids")
     (tmp_path / "copy" / "pids").mkdir()
@@ -107,7 +110,7 @@ def path(once: Path, tmp_path: Path) -> Path:
 
 
 def test_harmless_keys_pass(path: Path) -> None:
-    """Words, and how trials are watched over and kept, may change: a finished sweep stays finished, untouched."""
+    """A finished sweep stays untouched if only its description, retries, limits or checkpoint keys change."""
     keys = 'description = "new words"\nmax_retries = 7\ntimeout = 60\nmax_consecutive_failures = 9\n'
     edit(
         path,
@@ -140,7 +143,10 @@ def test_harmless_keys_pass(path: Path) -> None:
     ],
 )
 def test_any_other_change_is_refused(path: Path, edits: list[tuple[str, str]], told: list[str]) -> None:
-    """Exit 2: a line a changed key under `before` and `now`, and what to do; nothing is written."""
+    """Any other change exits with 2, lists each changed key under `before` and `now`, and writes nothing.
+
+    The last line says what to do.
+    """
     edit(path, *edits)
     before = snapshot(path.parent / "logs")
     code, out, err = ran(path)
@@ -154,7 +160,10 @@ def test_any_other_change_is_refused(path: Path, edits: list[tuple[str, str]], t
 
 
 def test_a_sweep_begun_anew(path: Path) -> None:
-    """--new trains all again beside, changed or not, each under a name of its own; without it the newest goes on."""
+    """`--new` trains all trials again in a folder with a new name, whether or not the file has changed.
+
+    Without `--new`, the command resumes the newest sweep that matches the file.
+    """
     logs = path.parent / "logs"
     first = kept(logs / "own")
     code, out, err = ran(path, "--new")
@@ -174,13 +183,13 @@ def test_a_sweep_begun_anew(path: Path) -> None:
     edit(path, ("epochs = 3", "epochs = 2"))
     assert hpdash.run_sweep(path, logs).sweep.name == "own-2"
     edit(path, ("epochs = 2", "epochs = 4"))
-    with pytest.raises(SpecError, match=r"train.epochs  3       4"):  # against the newest
+    with pytest.raises(SpecError, match=r"train.epochs  3       4"):  # compared with the newest sweep
         hpdash.run_sweep(path, logs)
     assert snapshot(logs) == done
 
 
 def test_a_sweep_begun_anew_is_read(path: Path) -> None:
-    """Reading commands tell the beginnings apart, and `show` gives a file that trains the newer one's trial again."""
+    """Reading commands distinguish `own` from `own-2`, and `show` gives a file that trains an `own-2` trial again."""
     assert hpdash.run_sweep(path, path.parent / "logs", hpdash.Options(workers=1, new=True)).folder.name == "own-2"
     assert {run.id for run in hpdash.read_runs(path.parent / "logs")} == {
         f"{sweep}/{number:04d}" for sweep in ("own", "own-2") for number in (0, 1)
@@ -193,7 +202,7 @@ def test_a_sweep_begun_anew_is_read(path: Path) -> None:
 
 
 def test_a_sweep_of_that_very_name(path: Path) -> None:
-    """A sweep whose own file names it own-2 is not own begun anew, and neither touches the other."""
+    """A sweep whose own file names it own-2 is not a new start of own, and neither sweep changes the other."""
     logs, other = path.parent / "logs", path.with_name("other.toml")
     shutil.copy(path, other)
     edit(other, ('"own"', '"own-2"'))
@@ -206,7 +215,7 @@ def test_a_sweep_of_that_very_name(path: Path) -> None:
 
 
 def test_two_begin_anew_at_once(path: Path) -> None:
-    """Two drivers with --new at the same moment have a folder each, whole."""
+    """Two drivers that start with `--new` at the same moment each complete a sweep in their own folder."""
     with drive(path, "--workers", "1", "--new") as one, drive(path, "--workers", "1", "--new") as other:
         ends = [driver.communicate(timeout=60) for driver in (one, other)]
     assert (one.returncode, other.returncode) == (0, 0), ends
@@ -217,7 +226,7 @@ def test_two_begin_anew_at_once(path: Path) -> None:
 
 
 def test_what_another_driver_begins_is_passed_by(path: Path) -> None:
-    """A folder that another driver has made and locked, and not yet begun in, is not taken."""
+    """A folder that another driver has made and locked, but not written to yet, is not used."""
     taken = path.parent / "logs" / "own-2"
     taken.mkdir()
     with lock(taken):
@@ -227,7 +236,7 @@ def test_what_another_driver_begins_is_passed_by(path: Path) -> None:
 
 
 def test_stopped_before_it_began(path: Path) -> None:
-    """Ctrl-C before there is a new folder: nothing is written, and the hint begins anew."""
+    """Ctrl-C before the new folder exists writes nothing, and the hint contains `--new`."""
     before = snapshot(path.parent / "logs")
     with (path.parent / "loops.py").open("a") as file:
         file.write("\n(HERE / 'pids' / '0').touch()\ntime.sleep(600)\n")
@@ -242,7 +251,7 @@ def test_stopped_before_it_began(path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_what_was_begun_anew_resumes(path: Path, number: signal.Signals) -> None:
-    """Stopped in a trial, the same command without --new goes on with the newest, as Ctrl-C's hint says."""
+    """A sweep started with `--new` and stopped in a trial resumes without `--new`, as the hint after Ctrl-C says."""
     folder = path.parent / "logs" / "own-2"
     (path.parent / "wait").touch()
     with drive(path, "--workers", "1", "--new") as driver:

@@ -1,4 +1,7 @@
-"""Row 26: a clock that is set back or forward while a sweep runs: durations, order and event files stay right."""
+"""Tests of row 26 in README.md: a clock is set back or forward while a sweep runs.
+
+Durations, the order of the records and the event files stay right.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from hpdash.logs import layout
 from hpdash.logs.writer import RunWriter
 from hpdash.records import TrialState
 
-# The clock of every process is off by the seconds in a file, which training loops change as they run.
+# The clock of every process is off by the number of seconds in a file, which training loops change while they run.
 CLOCK = """
 import time
 from pathlib import Path
@@ -42,14 +45,14 @@ def behave(trial):
 
 @pytest.fixture
 def clock(tmp_path: Path) -> dict[str, str]:
-    """Return the environment of processes whose clock loops can set."""
+    """Return the environment of processes whose clock the training loops can set."""
     (tmp_path / "skew").write_text("0")
     return patched(tmp_path, CLOCK.format(skew=str(tmp_path / "skew")))
 
 
 @pytest.mark.parametrize("does", ["back", "forward"])
 def test_a_clock_that_is_set(tmp_path: Path, clock: dict[str, str], does: str) -> None:
-    """Durations are those of a clock nobody sets, and the journal's numbers keep the order that its times have lost."""
+    """Durations ignore changes of the clock, and the journal's numbers keep the order that its times have lost."""
     name = own(tmp_path, "before", does, "after", loops=LOOPS)
     assert hpdash("sweep", name, "--workers", "1", cwd=tmp_path, environment=clock).returncode == 0
     records = read_journal(tmp_path / "logs" / "own" / layout.JOURNAL).records
@@ -63,7 +66,7 @@ def test_a_clock_that_is_set(tmp_path: Path, clock: dict[str, str], does: str) -
 
 
 def test_event_files_stay_in_order(tmp_path: Path, clock: dict[str, str]) -> None:
-    """What is written after the clock went back a day sorts behind what was written before, as TensorBoard reads it."""
+    """Event files written after the clock went back a day sort after the earlier ones, as TensorBoard reads them."""
     name = own(tmp_path, "kill", loops=LOOPS)
     assert hpdash("sweep", name, "--workers", "1", cwd=tmp_path, environment=clock).returncode == 1
     folder = tmp_path / "logs" / "own"
@@ -76,7 +79,7 @@ def test_event_files_stay_in_order(tmp_path: Path, clock: dict[str, str]) -> Non
 
 @pytest.mark.parametrize("time", [1e300, -1e300, 1e12, float("nan"), float("inf"), -1.0], ids=str)
 def test_a_time_that_no_calendar_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, time: float) -> None:
-    """A run whose times are absurd is listed, shown and exported as any other."""
+    """A run with invalid times is listed, shown, exported and compared like any other run."""
     with monkeypatch.context() as patch, RunWriter(tmp_path / "run") as run:
         patch.setattr("time.time", lambda: time)
         run.start({"rate": 0.1}, "group")

@@ -1,4 +1,4 @@
-"""Row 3: the driver dies before, in the middle of or after every single change it makes on the disk."""
+"""Tests of row 3 in README.md: the driver dies before, during or after each change that it makes on the disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from hpdash.logs import layout
 
 HERE = Path(__file__).parent
-SCENARIOS = {  # with at least how many points a run has there, so that a lab that sees none is noticed
+SCENARIOS = {  # the least number of points in each scenario: a test fails if a lab finds none
     "a new sweep": 80,
     "from a checkpoint": 40,
     "failed before": 50,
@@ -26,7 +26,7 @@ SCENARIOS = {  # with at least how many points a run has there, so that a lab th
 
 @pytest.fixture(scope="module")
 def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, subprocess.Popen[str]]]:
-    """Start every scenario in a process of its own, which forks: it has no thread but one."""
+    """Start each scenario in its own process, which has only one thread because it forks."""
     environment = os.environ | {"PYTHONPATH": str(HERE.parent), "OPENBLAS_NUM_THREADS": "1"}
     started = {
         name: subprocess.Popen(
@@ -43,7 +43,7 @@ def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, subproc
 
 @pytest.fixture(scope="module")
 def reports(labs: dict[str, subprocess.Popen[str]]) -> dict[str, Any]:
-    """Wait for what each scenario has found."""
+    """Wait for all scenarios; return the report of each."""
     reports = {}
     for name, lab in labs.items():
         out, error = lab.communicate()
@@ -54,13 +54,19 @@ def reports(labs: dict[str, subprocess.Popen[str]]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_every_point_resumes(reports: dict[str, Any], scenario: str) -> None:
-    """Wherever the driver dies, the same command goes on: what is finished stays, the end is an undisturbed run's."""
+    """After a death at any point, the same command resumes and ends like an undisturbed run.
+
+    The finished trials do not change.
+    """
     assert reports[scenario]["wrong"] == {}
     assert reports[scenario]["points"] >= SCENARIOS[scenario]
 
 
 def test_a_file_is_on_the_disk_before_it_gets_its_name(reports: dict[str, Any]) -> None:
-    """A power cut leaves no empty file under a name: its bytes are synced before the name, its folder after it."""
+    """A power cut leaves no empty file under a final name.
+
+    The bytes of a file are synced before the file gets its name, and its folder is synced right after that.
+    """
     changes = reports["a new sweep"]["changes"]
     renames = [at for at, (name, _) in enumerate(changes) if name == "replace"]
     assert len(renames) > 4
@@ -72,7 +78,7 @@ def test_a_file_is_on_the_disk_before_it_gets_its_name(reports: dict[str, Any]) 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_transition_is_on_the_disk_before_anything_else_happens(reports: dict[str, Any], scenario: str) -> None:
-    """Every line of the journal is synced at once."""
+    """Each line of the journal is synced right after it is written."""
     changes = reports[scenario]["changes"]
     lines = [at for at, (name, path) in enumerate(changes) if name == "write" and Path(path).name == layout.JOURNAL]
     assert len(lines) >= 2

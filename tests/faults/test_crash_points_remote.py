@@ -1,6 +1,6 @@
-"""Row 3 for a worker on another machine, and truths of what travels between it and its driver.
+"""Tests of row 3 in README.md for a worker on another machine, and of the messages between worker and driver.
 
-All that it writes gets into the run folder, whoever dies on the way.
+Everything that the worker writes reaches the run folder, no matter which process dies on the way.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ LOG = {"checkpoint_epochs": 1, "checkpoint_minutes": 60, "weights": "best"}
 
 
 def task(run: Path, epoch: int = 0) -> Task:
-    """Return an attempt into a run folder."""
+    """Return the task of an attempt that writes into a run folder."""
     return Task(SPEC, 1, run, "sweep/0000", epoch=epoch)
 
 
 def attempt(courier: Courier, errand: Errand) -> Iterator[Parcel]:
-    """Train on another machine, in the end's parcel the last; each epoch has new weights and a checkpoint."""
+    """Train as on another machine and yield the parcels; each epoch has new weights and a checkpoint."""
     run = courier.unpack(errand).run
     kept = checkpoint.read(run / layout.CHECKPOINT) if errand.task.epoch else None
     with RunWriter(run) as writer:
@@ -65,7 +65,7 @@ def attempt(courier: Courier, errand: Errand) -> Iterator[Parcel]:
 
 
 def delivered(run: Path, scratch: Path) -> int:
-    """Train into a run folder from where it stands, as a driver begins and hears of it; return from which epoch."""
+    """Train into a run folder from its last checkpoint, as a driver would; return the epoch from which it resumed."""
     epoch, trouble = checkpoint.prepare(run, 1, resume=True)
     assert not trouble
     for parcel in attempt(Courier(scratch), pack(task(run, epoch))):
@@ -82,7 +82,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_all_that_is_written_elsewhere_arrives(undisturbed: Path) -> None:
-    """Event files of training and validation, the weights and the last checkpoint are in the run folder, no more."""
+    """The run folder gets the event files of training and validation, the weights and the last checkpoint, no more."""
     run = undisturbed / "0000"
     assert {(tag, step) for _, tag, step in series(undisturbed)} == {
         *(("epoch_loss", epoch) for epoch in range(1, EPOCHS + 1)),
@@ -94,8 +94,8 @@ def test_all_that_is_written_elsewhere_arrives(undisturbed: Path) -> None:
 
 
 def test_the_driver_dies_at_every_change(undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever it dies while it writes down what arrives, the next one goes on and ends with the same."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)  # for power cuts: the kernel keeps what a dead process wrote
+    """If the driver dies at any change while it writes parcels, the next one resumes and ends with the same result."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # only for power cuts: the kernel keeps what a dead process wrote
     parcels = list(attempt(Courier(tmp_path / "first"), Errand(task(tmp_path / "0000"))))
     changes: list[Change] = []
 
@@ -122,13 +122,13 @@ def test_the_driver_dies_at_every_change(undisturbed: Path, tmp_path: Path, monk
 
 
 def arrays(path: Path) -> dict[str, list[float]]:
-    """Return the arrays of a checkpoint or of weights."""
+    """Return the arrays of a checkpoint or of kept weights."""
     read = checkpoint.read(path).arrays if path.name == layout.CHECKPOINT else kept_weights.read(path)
     return {name: array.tolist() for name, array in read.items()}
 
 
 def test_a_gap_is_refused(tmp_path: Path) -> None:
-    """Bytes that do not follow what is there are an error that names the file, and change nothing."""
+    """Bytes that do not continue the file are refused with an error that names the file, and nothing changes."""
     run = tmp_path / "0000"
     deliver(run, Parcel({"events.out.tfevents.1": (0, b"abc")}, {}))
     with pytest.raises(LogdirError, match=r"events.out.tfevents.1.*3 bytes where a worker had written 7"):
@@ -137,7 +137,7 @@ def test_a_gap_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_takes_nothing_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the disk is full, the file is as it was, no part of another is left, and the error says so."""
+    """If the disk is full, the file stays as it was, no part of a new one is left, and the error says so."""
     run = tmp_path / "0000"
     deliver(run, Parcel({}, {layout.MODEL: b"old"}))
 
@@ -152,7 +152,7 @@ def test_a_full_disk_takes_nothing_half(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_little_news_is_not_worth_a_parcel_each(tmp_path: Path) -> None:
-    """What comes quickly one after the other waits for the next parcel, and is in it."""
+    """Events that quickly follow a parcel wait for the next parcel, which contains them."""
     courier = Courier(tmp_path)
     run = courier.unpack(Errand(task(tmp_path / "logs" / "0000"))).run
     with RunWriter(run) as writer:
@@ -168,13 +168,13 @@ def test_little_news_is_not_worth_a_parcel_each(tmp_path: Path) -> None:
 
 
 def progress(epoch: int) -> Progress:
-    """Return how far a trial is."""
+    """Return the progress of a trial after an epoch."""
     return Progress(0, epoch, EPOCHS, 0.0)
 
 
 @pytest.fixture
 def mailbox(tmp_path: Path) -> Mailbox:
-    """Return a mailbox whose worker has been given a task."""
+    """Return a mailbox whose worker has received a task."""
     box = Mailbox(tmp_path)
     box.order(1, Errand(task(tmp_path / "0000")))
     box.recv()
@@ -182,7 +182,7 @@ def mailbox(tmp_path: Path) -> Mailbox:
 
 
 def test_what_is_said_twice_counts_once(mailbox: Mailbox) -> None:
-    """An order that comes again is not obeyed again, news that got lost are told again, and then what came since."""
+    """A repeated order is ignored; news that got lost are sent again, and newer ones after them."""
     mailbox.order(1, None)
     assert not mailbox.poll()
     mailbox.order(2, None)
@@ -196,21 +196,21 @@ def test_what_is_said_twice_counts_once(mailbox: Mailbox) -> None:
 
 
 def test_only_the_last_progress_counts(mailbox: Mailbox) -> None:
-    """Of progress in a row the last is told, and nothing else is left out or out of order."""
+    """Of several progress messages in a row, only the last is sent; all other messages stay complete and in order."""
     for message in (progress(1), progress(2), Notice("a"), progress(3), progress(4)):
         mailbox.send(message)
     assert mailbox.news(0, 0.1)[1] == [progress(2), Notice("a"), progress(4)]
 
 
 def test_news_are_waited_for(mailbox: Mailbox) -> None:
-    """Who asks before there is any waits for it; where none comes, the answer is that there is none."""
+    """A request for news waits until there are some; if none come in time, the answer contains none."""
     threading.Timer(0.1, mailbox.send, [Notice("late")]).start()
     assert mailbox.news(0, 30) == (1, [Notice("late")])
     assert mailbox.news(1, 0.01) == (2, [])
 
 
 def test_the_end_brings_all_and_leaves_nothing(tmp_path: Path) -> None:
-    """A report follows a last parcel, after which the worker's own folder is gone."""
+    """A report follows the last parcel, and after that the worker's own folder is gone."""
     box = Mailbox(tmp_path / "scratch")
     box.order(1, Errand(task(tmp_path / "logs" / "0000")))
     given = box.recv()

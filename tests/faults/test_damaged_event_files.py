@@ -1,6 +1,7 @@
-"""Rows 9 and 10: event files of a real sweep cut, damaged, emptied or foreign, as those who read them meet it.
+"""Tests of rows 9 and 10 in README.md: readers of a sweep whose event files are cut, damaged, empty or foreign.
 
-All whole records come back, file, byte and reason are told, nothing in the logs changes, and commands end with 0.
+The sweep is a real one. Readers return all whole records and report the file, the byte and the reason of the damage.
+Nothing in the logs changes, and commands exit with 0.
 """
 
 from __future__ import annotations
@@ -54,19 +55,19 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def logs(ran: Path, tmp_path: Path) -> Path:
-    """Copy the logs, to be damaged."""
+    """Copy the logs, so that a test can damage them."""
     return Path(shutil.copytree(ran, tmp_path / "logs"))
 
 
 @pytest.fixture
 def file(logs: Path) -> Path:
-    """The event file of the first trial's training."""
+    """Return the event file of the first trial's training."""
     (found,) = layout.event_files(trial_folder(logs / "own", 0))
     return found
 
 
 def hpdash(logs: Path, *arguments: str) -> Result:
-    """Run a command that reads the logs: with 0, and nothing in them changed."""
+    """Run a command that reads the logs; check that it exits with 0 and changes nothing in them."""
     before = snapshot(logs)
     result = CliRunner().invoke(cli.main, arguments)
     assert result.exit_code == 0, result.output
@@ -84,13 +85,13 @@ def ends(data: bytes) -> list[int]:
 
 
 def held(run: Run) -> object:
-    """Return what a run's event files gave, in values that can be compared."""
+    """Return the contents of a run's event files as values that can be compared."""
     series = {tag: (each.steps.tolist(), each.values.tolist()) for tag, each in run.scalars.items()}
     return run.hparams, series, dict(run.histograms)
 
 
 def test_cut_at_every_byte_of_the_last_records(logs: Path, file: Path) -> None:
-    """Wherever it is cut, every whole record is read, the byte behind them is named, and the other run is whole."""
+    """Wherever a file is cut, every whole record is read, the byte after them is named, and the other run is whole."""
     data = file.read_bytes()
     places = ends(data)
     other = held(read_runs(logs)[1])
@@ -109,7 +110,11 @@ def test_cut_at_every_byte_of_the_last_records(logs: Path, file: Path) -> None:
 
 
 def at_loss(change: Callable[[bytes, bytes], bytes]) -> Callable[[bytes], tuple[bytes, int]]:
-    """Change the record of the fifth epoch's loss, given that and what follows; return the file, and where it is."""
+    """Return a function that damages the record of the fifth epoch's loss.
+
+    `change` gets the record and the bytes after it, and returns their replacement. The function returns the bytes of
+    the damaged file and the position of the record.
+    """
 
     def changed(data: bytes) -> tuple[bytes, int]:
         begin, end = [place for place in pairwise(ends(data)) if b"epoch_loss" in data[slice(*place)]][4]
@@ -119,7 +124,7 @@ def at_loss(change: Callable[[bytes, bytes], bytes]) -> Callable[[bytes], tuple[
 
 
 def flipped(place: int) -> Callable[[bytes, bytes], bytes]:
-    """Flip a byte of a record."""
+    """Return a change that flips all bits in a byte of a record."""
 
     def flip(record: bytes, rest: bytes) -> bytes:
         changed = bytearray(record)
@@ -130,7 +135,7 @@ def flipped(place: int) -> Callable[[bytes, bytes], bytes]:
 
 
 ABSURD = header_of(2**60)
-# What is done to a training's event file, how many epochs' losses of nine are left, and what is said of the place
+# How a training's event file is damaged, how many losses of nine epochs are left, and what the warning says
 DAMAGE = {
     "cut in a record": (at_loss(lambda record, rest: record[:20]), 4, "incomplete"),
     "cut in a length": (at_loss(lambda record, rest: record[:5]), 4, "incomplete"),
@@ -154,7 +159,7 @@ DAMAGE = {
 def test_what_is_damaged_is_told_and_the_rest_is_read(
     logs: Path, file: Path, damage: Callable[[bytes], tuple[bytes, int]], epochs: int, reason: str
 ) -> None:
-    """`read_runs`, `ls` and `show` give all whole records, and name the file, the byte and the reason."""
+    """`read_runs`, `ls` and `show` give all whole records, and name the file, the byte and the reason of the damage."""
     data, place = damage(file.read_bytes())
     file.write_bytes(data)
     told = f"{file}, byte {place:,}: "
@@ -174,7 +179,7 @@ def test_what_is_damaged_is_told_and_the_rest_is_read(
 
 
 def test_a_malformed_histogram_is_told_where_it_is_shown(logs: Path, file: Path) -> None:
-    """A histogram whose checksum is right and whose buckets do not join is named by `show`, which leaves it out."""
+    """`show` names and leaves out a histogram whose checksum is right but whose buckets are not adjacent."""
     with closing(EventFile(file.parent)) as more:
         for step, left in ((10, 1.0), (11, 1.0), (12, 7.0)):
             table = np.array([[0, 1, 2], [left, 8, 9]])
@@ -202,7 +207,7 @@ COMMANDS = [
 @pytest.mark.parametrize("cut", [0, 1, 700], ids="cut at {}".format)
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command[:1] + command[2:]))
 def test_every_reading_command_goes_on(logs: Path, file: Path, command: list[str], cut: int) -> None:
-    """Each of them warns on standard error, ends with 0, and prints what it can; JSON stays JSON."""
+    """Every reading command warns on standard error, exits with 0 and prints what it can; JSON stays valid JSON."""
     file.write_bytes(file.read_bytes()[:cut])
     result = hpdash(logs, *(part.replace("{logs}", str(logs)) for part in command))
     assert str(file) in result.stderr
@@ -222,7 +227,7 @@ FOREIGN = {
 @pytest.mark.parametrize("place", ["", "own", "own/0000-rate=0.1", "own/0000-rate=0.1/validation", "elsewhere"])
 @pytest.mark.parametrize("data", FOREIGN.values(), ids=FOREIGN.keys())
 def test_a_foreign_file_is_told_and_costs_nothing(logs: Path, place: str, data: bytes) -> None:
-    """A file that has tfevents in its name only is named as none, wherever it lies, and no run loses anything."""
+    """A file that only has tfevents in its name is reported as no event file in any folder, and no run loses data."""
     before = [held(run) for run in read_runs(logs) if run.sweep]
     foreign = logs / place / "my tfevents.notes"
     foreign.parent.mkdir(exist_ok=True)
@@ -235,7 +240,7 @@ def test_a_foreign_file_is_told_and_costs_nothing(logs: Path, place: str, data: 
 
 
 def test_what_is_no_file_is_not_opened(logs: Path) -> None:
-    """A folder, a pipe and a broken link with tfevents in their names are left alone, without waiting."""
+    """A folder, a pipe and a broken link with tfevents in their names are ignored, and no command waits for them."""
     before = [held(run) for run in read_runs(logs)]
     folder = trial_folder(logs / "own", 0)
     (folder / "tfevents.folder").mkdir()
@@ -248,7 +253,7 @@ def test_what_is_no_file_is_not_opened(logs: Path) -> None:
 
 @pytest.mark.parametrize("length", [0, 190_000_000], ids=["zeros", "one record"])
 def test_a_huge_file_is_read_in_little_memory(logs: Path, file: Path, length: int) -> None:
-    """200 MB behind the records, of zeros or as a record that claims them, are left out and cost no memory."""
+    """200 MB after the records (zeros, or one record of that length) are skipped and need little memory."""
     data = file.read_bytes()
     with file.open("ab") as opened:
         if length:

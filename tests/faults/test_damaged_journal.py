@@ -1,6 +1,7 @@
-"""Row 4: a journal torn, with NULs at the end, a byte flipped, empty or gone, as the next run and a reader meet it.
+"""Tests of row 4 in README.md: a journal that is torn, ends with NULs, has a flipped byte, is empty or is missing.
 
-What is damaged is told and costs at most the trials whose lines it hit; the original bytes are kept.
+The next run and readers report the damage. It costs at most the trials of the damaged lines, and the original bytes are
+kept.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ TRIALS = 3
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run a sweep of three trials, one after the other; return its file."""
+    """Run a sweep of three trials, one after the other; return its sweep file."""
     folder = tmp_path_factory.mktemp("ran")
     (folder / "loops.py").write_text(LOOP)
     (folder / "own.toml").write_text(SWEEP)
@@ -45,12 +46,12 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def path(ran: Path, tmp_path: Path) -> Path:
-    """Copy the sweep with all it has left, to be damaged; return its file."""
+    """Copy the sweep with its logs, so that a test can damage them; return the copy's sweep file."""
     return Path(shutil.copytree(ran.parent, tmp_path / "copy")) / ran.name
 
 
 def again(path: Path) -> tuple[list[int], list[str]]:
-    """Run the sweep again to its end: which trials are started, and what is told of damage."""
+    """Run the sweep again to its end; return the trials that it started and the notices about damage."""
     told: list[Event | None] = []
     outcome = run_sweep(path, path.parent / "logs", Options(workers=1), Watcher(event=told.append))
     assert outcome.exit_code == 0
@@ -60,7 +61,7 @@ def again(path: Path) -> tuple[list[int], list[str]]:
 
 
 def ls(path: Path) -> Result:
-    """List the sweep: with 0, and nothing of the logs changed."""
+    """List the sweep; check that the command exits with 0 and changes nothing in the logs."""
     logs = path.parent / "logs"
     before = snapshot(logs)
     result = CliRunner().invoke(cli.main, ["ls", str(logs)])
@@ -69,16 +70,16 @@ def ls(path: Path) -> Result:
     return result
 
 
-Lines = list[bytes]  # of a journal, each with its newline
+Lines = list[bytes]  # the lines of a journal, each with its newline
 
 
 def torn(share: float) -> Callable[[Lines], bytes]:
-    """Tear the last line after a share of it."""
+    """Return a function that keeps only a share of the last line."""
     return lambda lines: b"".join(lines[:-1]) + lines[-1][: int(len(lines[-1]) * share)]
 
 
 def flipped(line: int, place: int) -> Callable[[Lines], bytes]:
-    """Flip a bit of a byte of a line."""
+    """Return a function that flips one bit in a byte of a line."""
 
     def flip(lines: Lines) -> bytes:
         at = place % len(lines[line])
@@ -88,7 +89,7 @@ def flipped(line: int, place: int) -> Callable[[Lines], bytes]:
     return flip
 
 
-# What is done to the lines, which come in pairs, a trial's start and its end; the trials that run again; what is told
+# How the lines (each trial's start and end) are damaged, which trials run again, and what the warning contains
 DAMAGE = {
     "torn behind its first bytes": (torn(0.01), [2], "line 6"),
     "torn in the middle": (torn(0.5), [2], "line 6"),
@@ -114,7 +115,7 @@ DAMAGE = {
 def test_the_next_run_goes_on(
     path: Path, ran: Path, damage: Callable[[Lines], bytes | None], lost: list[int], told: str | None
 ) -> None:
-    """The next run says what is damaged, keeps the bytes, and runs again the trials that were hit and no other."""
+    """The next run reports the damage, keeps the original bytes, and runs only the affected trials again."""
     folder, original = (each.parent / "logs" / "own" for each in (path, ran))
     journal = folder / layout.JOURNAL
     data = damage(journal.read_bytes().splitlines(keepends=True))
@@ -138,7 +139,7 @@ def test_the_next_run_goes_on(
 
 
 def test_every_byte_of_a_journal(path: Path) -> None:
-    """Whichever byte is flipped, `hpdash ls` names the line, and knows the end of every trial but at most one."""
+    """Whichever byte is changed, `hpdash ls` names its line and knows the ends of all trials except at most one."""
     journal = path.parent / "logs" / "own" / layout.JOURNAL
     data = journal.read_bytes()
     for place in range(0, len(data), 37):

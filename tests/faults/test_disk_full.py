@@ -1,4 +1,4 @@
-"""Row 8: a disk that is full for the journal, for event files and for a checkpoint, and goes on when there is room."""
+"""Tests of row 8 in README.md: the disk is full for the journal, event files or a checkpoint, and later has room."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from hpdash.journal.journal import read_journal
 from hpdash.logs import checkpoint, layout
 from hpdash.records import TrialState
 
-# "journal" and "events" fill the disk in their second epoch, while "wait" runs beside; then they need more room than
-# is left in the last page of a file: for the reason of a failure in the journal, or for histograms.
+# The loops "journal" and "events" fill the disk in their second epoch, while "wait" runs at the same time. After that,
+# they need more room than the last page of a file has left: for the error text in the journal, or for histograms.
 LOOPS = """
 import os, time
 from pathlib import Path
@@ -55,7 +55,7 @@ def behave(trial):
 
 
 def undisturbed(folder: Path, *does: str) -> dict[tuple[str, str, int], bytes]:
-    """Return what the sweep comes to in a folder where there is room."""
+    """Run the sweep in a folder with enough room; return its series."""
     folder.mkdir()
     (folder / "room").touch()
     assert hpdash("sweep", own(folder, *does, loops=LOOPS), cwd=folder).returncode == 0
@@ -63,7 +63,7 @@ def undisturbed(folder: Path, *does: str) -> dict[tuple[str, str, int], bytes]:
 
 
 def ended_full(path: Path, workers: int) -> str:
-    """Run a sweep until the disk is full; it ends with 4 and no more than a few lines, which are returned."""
+    """Run a sweep until the disk is full; check that it exits with 4 and no traceback, and return the error output."""
     with driving(path, "--workers", str(workers)) as driver:
         out, err = driver.communicate(timeout=90)
     assert driver.returncode == 4, out + err
@@ -75,7 +75,10 @@ def ended_full(path: Path, workers: int) -> str:
 
 @pytest.mark.parametrize(("kind", "named"), [("journal", layout.JOURNAL), ("events", layout.EVENT_FILE)])
 def test_full_in_a_trial(tmp_path: Path, disk: Path, kind: str, named: str) -> None:
-    """Ends with 4, the file and the bytes free; what is finished stays; with room the same command ends the sweep."""
+    """If the disk fills up during a trial, the sweep exits with 4 and names the file and the bytes free.
+
+    The finished trials stay. Once there is room, the same command completes the sweep.
+    """
     does = ("learn", kind, "wait")
     path, folder = tmp_path / own(tmp_path, *does, loops=LOOPS), disk / "own"
     assert named in ended_full(path, workers=2)
@@ -100,7 +103,7 @@ def test_full_in_a_trial(tmp_path: Path, disk: Path, kind: str, named: str) -> N
 
 
 def test_full_before_the_start(tmp_path: Path, disk: Path) -> None:
-    """A sweep that finds the disk full ends with 4; with room the same command runs it."""
+    """A sweep that finds the disk full exits with 4; once there is room, the same command runs it."""
     path = tmp_path / own(tmp_path, "learn", loops=LOOPS)
     with (disk / "filler").open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, ROOM - 4096)
@@ -111,9 +114,12 @@ def test_full_before_the_start(tmp_path: Path, disk: Path) -> None:
 
 
 def test_full_for_a_checkpoint(tmp_path: Path, disk: Path) -> None:
-    """The one before is kept whole, no part of the next takes up room, and the trial goes on from there with room."""
+    """If a checkpoint does not fit, the previous one stays whole and no part of the new one takes up room.
+
+    Once there is room, the trial resumes from the previous checkpoint.
+    """
     path, folder = large(tmp_path), disk / "own"
-    size(disk, 2 * CHECKPOINT_SIZE)  # one and what else there is, but not a second beside it
+    size(disk, 2 * CHECKPOINT_SIZE)  # room for one checkpoint and the other files, but not for a second checkpoint
     assert layout.CHECKPOINT in ended_full(path, workers=1)
     run = trial_folder(folder, 0)
     assert states(folder) == {0: TrialState.INTERRUPTED}

@@ -1,6 +1,7 @@
-"""Row 14: a loss that is NaN at once, later, only in validation, or infinite: a result, but never a good one.
+"""Tests of row 14 in README.md: a loss that is NaN at once, later or only in validation, or that is infinite.
 
-The trial has diverged, it is not ranked, its session has failed, what it logged can be read, and the sweep is well.
+The trial has diverged, which is a result but never a good one: the trial is not ranked and its session has failed. Its
+logs can be read, and the sweep exits with 0.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ DIVERGE = {"nan": 1, "nan_later": 3, "nan_in_validation": 2, "inf": 2, "minus_in
 
 @dataclass(frozen=True)
 class Shown:
-    """What the command has left, and what it showed."""
+    """What the command left on the disk, and what it printed."""
 
     path: Path
     folder: Path
@@ -49,7 +50,7 @@ class Shown:
 
 
 def swept(path: Path) -> Shown:
-    """Run a sweep by the command."""
+    """Run a sweep with the real command."""
     with driving(path, "--workers", "1") as driver:
         out, err = driver.communicate(timeout=60)
     return Shown(path, path.parent / "logs" / path.stem, driver.returncode, out, err)
@@ -57,7 +58,7 @@ def swept(path: Path) -> Shown:
 
 @pytest.fixture(scope="module")
 def own_loops(tmp_path_factory: pytest.TempPathFactory) -> Shown:
-    """Run loops that diverge after reaching more than the one that does not."""
+    """Run training loops that diverge after they reach a higher accuracy than the loop that does not diverge."""
     path = own(tmp_path_factory.mktemp("diverged"), *DIVERGE, "learn", loops=LOOPS)
     path.write_text(path.read_text().replace("epochs = 2", "epochs = 4"))
     return swept(path)
@@ -65,7 +66,10 @@ def own_loops(tmp_path_factory: pytest.TempPathFactory) -> Shown:
 
 @pytest.mark.parametrize(("number", "epochs"), list(enumerate(DIVERGE.values())), ids=DIVERGE)
 def test_it_has_diverged(own_loops: Shown, number: int, epochs: int) -> None:
-    """It ends at that epoch, its session as failed, and its series and histograms can be read until then."""
+    """A trial diverges at the epoch of its bad loss, and its session has failed.
+
+    Its series and histograms can be read up to that epoch.
+    """
     run = read_runs(own_loops.folder.parent)[number]
     assert states(own_loops.folder)[number] is run.status is TrialState.DIVERGED
     assert session_ends(trial_folder(own_loops.folder, number)) == [api_pb2.STATUS_FAILURE]
@@ -77,7 +81,10 @@ def test_it_has_diverged(own_loops: Shown, number: int, epochs: int) -> None:
 
 
 def test_it_is_not_ranked(own_loops: Shown) -> None:
-    """However good it was before, the leaderboard's first and only place is the one that finished; all is well: 0."""
+    """A diverged trial is not ranked, however good it was before; only the finished trial is.
+
+    The sweep exits with 0.
+    """
     ranked = re.findall(r"^\s*(\d+)\s+(\d{4})\s+(\S+)", own_loops.out, re.MULTILINE)
     assert ranked == [("1", f"{len(DIVERGE):04d}", "learn")]
     assert own_loops.exit_code == 0
@@ -85,7 +92,7 @@ def test_it_is_not_ranked(own_loops: Shown) -> None:
 
 
 def test_it_is_a_result(own_loops: Shown) -> None:
-    """Run again, nothing is started, until it is asked for."""
+    """The next run starts no diverged trial again, unless `retry_failed` is set."""
     assert started(run(own_loops.path, workers=1)[1]) == []
     assert started(run(own_loops.path, workers=1, retry_failed=True)[1]) == list(range(len(DIVERGE)))
 
@@ -106,14 +113,14 @@ learning_rate = [1e30, 0.01]
 
 @pytest.fixture(scope="module")
 def keras(tmp_path_factory: pytest.TempPathFactory) -> Shown:
-    """Train a model at a senseless rate, and then at a good one, in the same worker and the same graph."""
+    """Train a model with a far too high learning rate, then with a good one, in the same worker and the same graph."""
     path = tmp_path_factory.mktemp("keras") / "rates.toml"
     path.write_text(KERAS)
     return swept(path)
 
 
 def test_a_model_diverges(keras: Shown) -> None:
-    """Of a real model whose weights are NaN the histograms say so, and its neighbour in the same graph is sound."""
+    """If the weights of a Keras model become NaN, its logs say so; the next trial in the same graph is unaffected."""
     diverged, sound = read_runs(keras.folder.parent)
     assert (diverged.status, sound.status) == (TrialState.DIVERGED, TrialState.FINISHED)
     assert session_ends(diverged.folder) == [api_pb2.STATUS_FAILURE]

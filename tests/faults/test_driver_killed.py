@@ -1,4 +1,4 @@
-"""Row 2: kill -9 of the driver at random times, and what is left of it and of its workers."""
+"""Tests of row 2 in README.md: kill -9 of the driver at random times, and what the driver and its workers leave."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from hpdash.logs import layout
 from hpdash.records import Started, TrialState
 
 BENCH = Path(__file__).parents[1] / "bench" / "random_kills.py"
-SEED = "13"  # whose first round kills the driver once, when two thirds of the logs are there
+SEED = "13"  # with this seed, the first round kills the driver once, when two thirds of the logs are there
 TRIALS, KILLS = 16, 6
 
 LOOPS = """
@@ -61,15 +61,16 @@ def behave(trial):
 
 
 def written(folder: Path, *does: str) -> Path:
-    """Write the sweep."""
+    """Write a sweep of the loops; return its file."""
     (folder / "pids").mkdir(parents=True)
     return folder / own(folder, *does, loops=LOOPS)
 
 
 def test_workers_go_with_their_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """kill -9 of the driver: no worker is left after five seconds, also of those that hang; the rest is run again.
+    """After kill -9 of the driver, no worker is left after five seconds, not even a hung one; the trials run again.
 
-    What it kept for its workers in the temporary folder is deleted by the next driver, not while it lives.
+    The next driver deletes the dead driver's scratch folder in the temporary folder. Nobody deletes it while its driver
+    is alive.
     """
     path, scratch = written(tmp_path, "wait", "hang"), tmp_path / "scratch"
     scratch.mkdir()
@@ -92,7 +93,7 @@ def test_workers_go_with_their_driver(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_folder_that_is_no_scratch_folder_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever its name: a sweep's folder, which has a lock of its own, might be called so."""
+    """A folder that has the name of a scratch folder is kept if it is a sweep's folder, which has a lock too."""
     (sweep := tmp_path / f"{PREFIX}mine").mkdir()
     (sweep / layout.LOCK).touch()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -103,7 +104,10 @@ def test_a_folder_that_is_no_scratch_folder_stays(tmp_path: Path, monkeypatch: p
 
 
 def test_killed_again_and_again(tmp_path: Path) -> None:
-    """However often: what is finished stays, byte for byte, each trial is finished once, and no series is torn."""
+    """After several kills, finished trials are the same byte for byte.
+
+    Each trial is finished once, and no series is torn.
+    """
     does = [str(number) for number in range(TRIALS)]
     alone, path = written(tmp_path / "alone", *does), written(tmp_path / "killed", *does)
     assert hpdash("sweep", alone.name, cwd=alone.parent).returncode == 0
@@ -115,7 +119,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
             time.sleep(chance.uniform(0, 0.4))
             driver.kill()
             until(lambda: not any(map(alive, worker_pids(path.parent))), 5)
-        kept = finished(folder) | kept  # as they were when first seen
+        kept = finished(folder) | kept  # keep the files of each trial as they were when first seen
     assert 0 < len(kept) < TRIALS
     assert hpdash("sweep", path.name, cwd=path.parent).returncode == 0
     assert {number: files for number, files in finished(folder).items() if number in kept} == kept
@@ -125,7 +129,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
 
 
 def test_a_keras_trial_has_an_undisturbed_ones_bits(tmp_path: Path, unharmed: Path) -> None:
-    """Its driver killed after a checkpoint, a trial goes on from there and ends with the same bits."""
+    """A trial whose driver is killed after a checkpoint resumes from there and gives an undisturbed trial's bits."""
     path, folder = long(tmp_path), tmp_path / "logs" / "long"
     with driving(path, "--workers", "1") as driver:
         until(lambda: list(folder.glob(f"*/{layout.CHECKPOINT}")), 60)
@@ -139,7 +143,10 @@ def test_a_keras_trial_has_an_undisturbed_ones_bits(tmp_path: Path, unharmed: Pa
 
 @pytest.mark.slow
 def test_a_keras_sweep_has_an_undisturbed_ones_bits() -> None:
-    """Killed at random, it goes on from its checkpoints, and ends with the same scalars, histograms and weights."""
+    """A sweep killed at random times resumes from its checkpoints and gives an undisturbed sweep's bits.
+
+    That is, it ends with the same scalars, histograms and weights.
+    """
     command = [sys.executable, BENCH, "--rounds", "1", "--seed", SEED, "--workers", "1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,7 +1,9 @@
-"""Rows 5 and 6: Ctrl-C once and twice, SIGTERM, SIGHUP, a terminal that closes; to the driver only, to the group.
+"""Tests of rows 5 and 6 in README.md: Ctrl-C once and twice, SIGTERM, SIGHUP and a terminal that closes.
 
-Once: nothing more starts, a Keras trial ends its epoch and keeps it, a loop of one's own stops at its next tick, the
-command says how to go on. Twice, or after a short grace: now. No traceback, no orphan, and all of it resumes.
+The signals go to the driver only, or to its process group. After one signal, no further trial starts, a Keras trial
+ends its epoch and keeps it, a user's training loop stops at its next tick, and the command says how to resume. After a
+second Ctrl-C or a short grace period, the trials end at once. There is no traceback and no orphaned process, and every
+sweep can be resumed.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ from hpdash.journal.journal import read_journal
 from hpdash.logs import layout
 from hpdash.records import Started, TrialState
 
-# What a terminal does to the command that is typed in it: it is its controlling one.
+# Gives a command a controlling terminal, as for a command that is typed in that terminal.
 IN_TERMINAL = """
 import os, signal, sys
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -50,14 +52,14 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 def resumes(path: Path, *numbers: int) -> None:
-    """Run a sweep again, its trials mended: those that are missing are started, and all is well."""
+    """Run a sweep again with its trials mended; check that exactly the missing ones start and that it exits with 0."""
     (path.parent / "mended").touch()
     outcome, told = run(path, workers=1)
     assert (outcome.exit_code, started(told)) == (0, list(numbers))
 
 
 def stopped_by_itself(folder: Path) -> bool:
-    """Say whether the only trial that began was interrupted because it listened, not ended after the grace."""
+    """Say whether the only started trial stopped by itself on a signal, and was not ended after the grace period."""
     (record,) = read_journal(folder / layout.JOURNAL).latest.values()
     return record.state is TrialState.INTERRUPTED and record.result is not None and record.result.error is None
 
@@ -72,7 +74,10 @@ def stopped_by_itself(folder: Path) -> bool:
     ],
 )
 def test_once(tmp_path: Path, number: int, send: Callable[[int, int], None], exit_code: int, goes_on: bool) -> None:
-    """Trials stop as interrupted, none starts, their sessions stay open, it says how to go on, which finishes them."""
+    """One signal interrupts the running trial, starts no further one, and leaves the session open.
+
+    The command says how to resume, and the next run finishes the trials.
+    """
     path = own(tmp_path, "wait", "learn")
     with driving(path, "--workers", "1") as driver:
         until(lambda: worker_pids(tmp_path), 30)
@@ -85,12 +90,12 @@ def test_once(tmp_path: Path, number: int, send: Callable[[int, int], None], exi
     assert "To continue: hpdash sweep" in out
     assert "Traceback" not in out + err
     assert not any(map(alive, worker_pids(tmp_path)))
-    if goes_on:  # the others leave the same on the disk
+    if goes_on:  # the other cases leave the same files on the disk
         resumes(path, 0, 1)
 
 
 def test_ctrl_c_twice(tmp_path: Path) -> None:
-    """A trial that does not listen is waited for, and ended at once by the second one, as interrupted."""
+    """Ctrl-C waits for a trial that does not listen; a second Ctrl-C ends it at once, as interrupted."""
     path = own(tmp_path, "hang")
     with driving(path) as driver:
         until(lambda: worker_pids(tmp_path), 30)
@@ -98,7 +103,7 @@ def test_ctrl_c_twice(tmp_path: Path) -> None:
         time.sleep(1)
         assert driver.poll() is None
         driver.send_signal(signal.SIGINT)
-        out, err = driver.communicate(timeout=GRACE_SECONDS - 1)  # at once: it has no grace
+        out, err = driver.communicate(timeout=GRACE_SECONDS - 1)  # at once: there is no grace period
     assert driver.returncode == 130
     assert states(tmp_path / "logs" / "own") == {0: TrialState.INTERRUPTED}
     assert "Traceback" not in out + err
@@ -107,7 +112,7 @@ def test_ctrl_c_twice(tmp_path: Path) -> None:
 
 
 def test_sigterm_waits_a_short_grace_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A trial that does not listen to SIGTERM is ended after the grace, as interrupted: one signal is enough."""
+    """One SIGTERM is enough: a trial that does not listen is ended after the grace period, as interrupted."""
     monkeypatch.setattr("hpdash.driver.drive.GRACE_SECONDS", 1.0)
     path = own(tmp_path, "hang")
 
@@ -127,7 +132,10 @@ def test_sigterm_waits_a_short_grace_only(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM], ids=lambda number: number.name)
 def test_only_ctrl_c_twice_means_now(tmp_path: Path, number: int) -> None:
-    """A terminal that closes hangs up more than once, and so do some schedulers: the grace stays."""
+    """Repeated SIGHUP or SIGTERM does not shorten the grace period.
+
+    A terminal that closes sends SIGHUP more than once, and some schedulers repeat their signals too.
+    """
     path = own(tmp_path, "wait", loops=LOOPS.replace("0.05", "2"))
     with driving(path, "--workers", "1") as driver:
         until(lambda: worker_pids(tmp_path), 30)
@@ -140,7 +148,7 @@ def test_only_ctrl_c_twice_means_now(tmp_path: Path, number: int) -> None:
 
 
 def test_ctrl_c_before_the_first_trial(tmp_path: Path) -> None:
-    """While functions and data are looked at: 130, nothing written, no traceback of any child."""
+    """Ctrl-C while functions and data are checked exits with 130, writes nothing and shows no child's traceback."""
     path = own(tmp_path, "learn")
     with (tmp_path / "loops.py").open("a") as file:
         file.write("\nif not (HERE / 'pids' / '0').exists():\n    (HERE / 'pids' / '0').touch()\n    time.sleep(600)\n")
@@ -155,7 +163,7 @@ def test_ctrl_c_before_the_first_trial(tmp_path: Path) -> None:
 
 
 def test_a_keras_trial_ends_its_epoch_and_keeps_it(tmp_path: Path, unharmed: Path) -> None:
-    """Ctrl-C in the middle of training: the next run goes on behind that epoch, to an undisturbed run's bits."""
+    """After Ctrl-C in an epoch, the next run resumes after that epoch and ends with an undisturbed run's bits."""
     path = long(tmp_path)
     path.write_text(path.read_text().replace("checkpoint_epochs = 1", ""))
     folder = tmp_path / "logs" / "long"
@@ -178,7 +186,7 @@ def test_a_keras_trial_ends_its_epoch_and_keeps_it(tmp_path: Path, unharmed: Pat
 
 
 def test_under_nohup_a_hangup_is_nothing(tmp_path: Path) -> None:
-    """SIGHUP that a user has told us to ignore stops nothing."""
+    """SIGHUP stops nothing if the user has started the sweep with `nohup`."""
     path = own(tmp_path, "wait")
     with driving(path, "--workers", "1", under=["nohup"]) as driver:
         until(lambda: worker_pids(tmp_path), 30)
@@ -198,7 +206,7 @@ def test_under_nohup_a_hangup_is_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_a_terminal_that_closes(tmp_path: Path, under: list[str], exit_code: int, state: TrialState) -> None:
-    """With its terminal gone, a sweep stops as at any SIGHUP; one that was disowned before trains on, in silence."""
+    """A sweep whose terminal closes stops as at any SIGHUP; one that was disowned before continues silently."""
     path = own(tmp_path, "wait", loops=LOOPS.replace("600", "30"))
     terminal, its_end = os.openpty()
     driver = [sys.executable, "-c", DRIVER, "sweep", str(path), "--logdir", str(tmp_path / "logs"), "--workers", "1"]

@@ -1,4 +1,7 @@
-"""Row 29: few file descriptors, no terminal, closed files, a reader that leaves early, odd terminals and languages."""
+"""Tests of row 29 in README.md: few file descriptors, no terminal, closed streams, pipes that are closed early.
+
+The tests also cover odd terminals and languages.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ def behave(trial):
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run a sweep that is done, for commands to look at."""
+    """Run a sweep to its end, so that commands can read it; return its folder."""
     folder = tmp_path_factory.mktemp("ran")
     shown = hpdash("sweep", own(folder, "größe", "learn", loops=LOOPS), "--workers", "1", cwd=folder)
     assert shown.returncode == 0, shown.stderr
@@ -40,14 +43,14 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def new(tmp_path: Path) -> Path:
-    """Write a sweep that has not run, of two trials, one of which fails."""
+    """Write a sweep of two trials, one of which fails, without running it; return its folder."""
     own(tmp_path, "learn", "fail", loops=LOOPS)
     return tmp_path
 
 
 @pytest.mark.parametrize("limit", [10, 71])
 def test_too_few_file_descriptors(new: Path, limit: int) -> None:
-    """A sweep that could not open its files ends with 4 and what to type, before anything is written."""
+    """A sweep that could not open all its files exits with 4 before anything is written, and says what to type."""
     shown = hpdash("sweep", "own.toml", "--workers", "2", cwd=new, before=f"ulimit -n {limit};")
     assert shown.returncode == 4
     assert all(fact in shown.stderr for fact in ("72 files", f"limit is {limit}.", "`ulimit -n 72`")), shown.stderr
@@ -56,21 +59,21 @@ def test_too_few_file_descriptors(new: Path, limit: int) -> None:
 
 
 def test_as_many_file_descriptors_as_asked_for(new: Path) -> None:
-    """With as many as it asks for, a sweep runs."""
+    """A sweep runs if it may open as many files as its error message asks for."""
     assert hpdash("sweep", "own.toml", "--workers", "2", cwd=new, before="ulimit -n 72;").returncode == 1
     assert states(new / "logs" / "own") == {0: TrialState.FINISHED, 1: TrialState.FAILED}
 
 
 @pytest.mark.parametrize("command", ["ls", "report"])
 def test_reading_needs_few(ran: Path, command: str) -> None:
-    """Reading commands work with hardly any, however many files a logdir has."""
+    """Reading commands need only a few file descriptors, however many files a logdir has."""
     shown = hpdash(*command.split(), cwd=ran, before="ulimit -n 12;")
     assert (shown.returncode, shown.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
 def test_closed_files(new: Path, closed: str) -> None:
-    """With no output, no errors or nothing at all to talk to, as some start jobs, a sweep runs to its end."""
+    """A sweep runs to its end with its error output or all its standard streams closed, as under some job launchers."""
     shown = hpdash("sweep", "own.toml", "--workers", "2", cwd=new, before=f"exec {closed};")
     assert shown.returncode == 1
     assert states(new / "logs" / "own") == {0: TrialState.FINISHED, 1: TrialState.FAILED}
@@ -79,7 +82,7 @@ def test_closed_files(new: Path, closed: str) -> None:
 
 @pytest.fixture
 def left() -> Iterator[int]:
-    """Return the end of a pipe whose reader has left."""
+    """Yield the write end of a pipe whose read end is closed."""
     read, write = os.pipe()
     os.close(read)
     yield write
@@ -88,14 +91,14 @@ def left() -> Iterator[int]:
 
 @pytest.mark.parametrize("arguments", COMMANDS)
 def test_a_reader_that_leaves(ran: Path, left: int, arguments: str) -> None:
-    """`| head` is no error: quiet, and 0."""
+    """A reader that closes the pipe early, such as `| head`, is no error: the command is quiet and exits with 0."""
     shown = hpdash(*arguments.split(), cwd=ran, stdout=left)
     assert (shown.returncode, shown.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("arguments", ["sweep own.toml", "sweep own.toml --json"])
 def test_a_sweep_whose_reader_leaves(new: Path, left: int, arguments: str) -> None:
-    """A sweep whose output and progress nobody reads any more trains all trials and ends with its own exit code."""
+    """A sweep whose output and progress nobody reads any longer trains all trials and exits with its own code."""
     shown = hpdash(*arguments.split(), "--workers", "1", cwd=new, stdout=left, stderr=left)
     assert shown.returncode == 1
     assert states(new / "logs" / "own") == {0: TrialState.FINISHED, 1: TrialState.FAILED}
@@ -111,7 +114,7 @@ def test_a_sweep_whose_reader_leaves(new: Path, left: int, arguments: str) -> No
     ids=str,
 )
 def test_odd_environments(ran: Path, tmp_path: Path, environment: dict[str, str]) -> None:
-    """Whatever the terminal and the language are, a sweep runs, its logs are drawn, and an error names the file."""
+    """In any terminal and language, a sweep runs, its logs are drawn, and an error names the file."""
     name = own(tmp_path, "größe", loops=LOOPS)
     assert hpdash("sweep", name, "--workers", "1", cwd=tmp_path, environment=environment).returncode == 0
     drawn = hpdash("compare", "--tag", "model/weights", cwd=ran, environment=environment)
@@ -123,7 +126,7 @@ def test_odd_environments(ran: Path, tmp_path: Path, environment: dict[str, str]
 
 @pytest.mark.parametrize("term", ["dumb", "xterm"])
 def test_terminals(tmp_path: Path, term: str) -> None:
-    """On a terminal that can do nothing, a sweep's progress is plain lines; on one that can, it leaves no trace."""
+    """A terminal without control sequences shows progress as plain lines; on others, the progress leaves no trace."""
     if shutil.which("script") is None:
         pytest.skip("no script(1) to make a terminal")
     name = own(tmp_path, "learn", loops=LOOPS)

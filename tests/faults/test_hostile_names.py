@@ -1,4 +1,7 @@
-"""Row 22: hostile names and values are shown literally everywhere: never a path, an escape, markup or HTML."""
+"""Tests of row 22 in README.md: hostile names and values are shown literally everywhere.
+
+They never become a path, an escape sequence, markup or HTML.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ NAMES = {
     "rtl": "\u202egpj.exe\u2066", "upper": "Case", "lower": "case", "windows": 'C:\\x<>:"|?*', "comma": "a,b=c",
     "percent": "%2e%2e%2f", "formula": "=1+1", "events": "x.tfevents.y", "sub-run": "validation/../../y", "long": LONG,
 }  # fmt: skip
-OBEYED = "\x1b\x9b\x07\x00\u202e\u2066"  # by a terminal or by what draws text
+OBEYED = "\x1b\x9b\x07\x00\u202e\u2066"  # characters that a terminal or a text renderer obeys
 # Logs a curve and a histogram under every name.
 LOOPS = """
 import json
@@ -66,17 +69,17 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def assert_literal(text: str) -> None:
-    """Make sure that a terminal would obey nothing in a text."""
+    """Check that a text contains no character that a terminal would obey."""
     assert not set(text) & set(OBEYED)
 
 
 def visible(name: str) -> str:
-    """Spell a name as it is shown."""
+    """Return a name as it is shown."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
 
 
 def test_no_name_is_a_path(ran: Path) -> None:
-    """All trials have trained, each in a folder of its own in the sweep's, and nothing is anywhere else."""
+    """All trials have trained, each in its own folder inside the sweep's folder, and nothing is written elsewhere."""
     folder = ran / "logs" / "own"
     assert set(states(folder)) == set(range(len(NAMES)))
     assert [state for state in states(folder).values() if state is not TrialState.FINISHED] == [TrialState.FAILED]
@@ -89,7 +92,7 @@ def test_no_name_is_a_path(ran: Path) -> None:
 
 
 def test_a_sweep_says_them_literally(ran: Path) -> None:
-    """The leaderboard has every value and, however long one is, the columns beside it."""
+    """The leaderboard shows every value and, however long a value is, the columns after it."""
     said = (ran / "said.txt").read_text()
     assert all(visible(name) in said for name in NAMES.values())
     assert "best validation/accuracy" in said
@@ -105,7 +108,7 @@ def test_a_sweep_says_them_literally(ran: Path) -> None:
     ],
 )  # fmt: skip
 def test_reading_shows_them_literally(ran: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
-    """What a terminal would obey is in nothing that a command prints, and what it prints is there for every name."""
+    """No command prints a character that a terminal would obey, and commands work with every name."""
     monkeypatch.chdir(ran)
     shown = invoke(*command.split())
     assert (shown.exit_code, shown.stderr) == (0, "")
@@ -125,7 +128,7 @@ def test_values_survive(ran: Path) -> None:
 
 
 def test_a_table_for_other_programs(ran: Path) -> None:
-    """A CSV file has names as they are; on a terminal, the same table shows them escaped."""
+    """A CSV file contains the names unchanged; on a terminal, the same table shows them escaped."""
     assert "\x1b[31mred" in hpdash("export", cwd=ran).stdout
     shown = hpdash(cwd=ran, before='script -qec "$1 -m hpdash export" /dev/null; exit;')
     assert "a\\x00b" in shown.stdout
@@ -133,7 +136,7 @@ def test_a_table_for_other_programs(ran: Path) -> None:
 
 
 class Elements(HTMLParser):
-    """Collects the elements, the attributes and the text of a page."""
+    """Collects the elements, the attributes and the text of an HTML page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -142,12 +145,12 @@ class Elements(HTMLParser):
         self.text: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element."""
+        """Record an element and its attributes."""
         self.elements.add(tag)
         self.attributes |= {name for name, _ in attrs}
 
     def handle_data(self, data: str) -> None:
-        """Note a text."""
+        """Record a text, unless it is a script or a style."""
         if self.lasttag not in ("script", "style"):
             self.text.append(data)
 
@@ -157,7 +160,7 @@ class Elements(HTMLParser):
     ["report -o {out}", "compare --tag loss --by does -o {out}", "compare --tag ../x/histogram --by does -o {out}"],
 )
 def test_no_name_is_html(ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
-    """A page has no element and no attribute that a name brought, and shows the name."""
+    """A page contains no element and no attribute that comes from a name, and shows the name as text."""
     monkeypatch.chdir(ran)
     out = tmp_path / "out.html"
     shown = invoke(*command.format(out=out).split())
@@ -173,7 +176,10 @@ def test_no_name_is_html(ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("name", [NAMES[key] for key in NAMES if key not in ("upper", "lower", "events", "long")])
 def test_they_name_no_sweep_and_no_keyword(tmp_path: Path, name: str) -> None:
-    """A sweep's name is a folder's, a hyperparameter's a keyword: others are refused before anything is written."""
+    """A name that cannot be a folder or a keyword is refused before anything is written.
+
+    The name of a sweep becomes the name of a folder, and the name of a hyperparameter becomes a keyword.
+    """
     sweep = {"sweep": {"name": name}, "data": {"name": "synthetic"}, "train": {"loop": "loops:behave"}}
     with pytest.raises(SpecError) as raised:
         run_sweep({**sweep, "hparams": {name: ["a", "b"]}}, tmp_path / "logs")

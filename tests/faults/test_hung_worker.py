@@ -1,6 +1,7 @@
-"""Row 17: a worker that hangs, one that has stopped, one that ignores SIGTERM, one that is only slow; a time limit.
+"""Tests of row 17 in README.md: the time limit, for workers that hang, are stopped, ignore SIGTERM or are only slow.
 
-The trial has timed out, in words; the sweep goes on, ends with 1, and run again redoes what is missing.
+The trial gets the state `timed_out` and an error that says so. The sweep continues and exits with 1, and the next run
+trains the missing trials.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ HUNG = ("sleep", "stop", "ignore", "tick")
 
 @dataclass(frozen=True)
 class Ran:
-    """A sweep that has run once: its file, its outcome, the workers it had."""
+    """A sweep that has run once: its file, its outcome and its workers."""
 
     path: Path
     outcome: Outcome
@@ -63,7 +64,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 @pytest.mark.parametrize("number", range(len(HUNG)), ids=HUNG)
 def test_it_has_timed_out(ran: Ran, number: int) -> None:
-    """Whatever it does instead of ending, its attempt is ended, and its session as failed; where it was is said."""
+    """A trial over the time limit is ended, whatever it does; its session has failed, and the error names its epoch."""
     result = ran.outcome.results[number]
     assert result.state is TrialState.TIMED_OUT
     assert (result.error or "").startswith("timed out: it took more than 2 s, was in epoch 2 of 2")
@@ -71,20 +72,20 @@ def test_it_has_timed_out(ran: Ran, number: int) -> None:
 
 
 def test_hanging_and_slow_are_told_apart(ran: Ran) -> None:
-    """One that was not heard of any more hangs; one that still ticks does not."""
+    """The error says that a trial hangs if the trial sends nothing any more, but not if it still ticks."""
     hangs = ["it hangs" in (ran.outcome.results[number].error or "") for number in range(len(HUNG))]
     assert hangs == [True, True, True, False]
 
 
 def test_the_sweep_goes_on(ran: Ran) -> None:
-    """What comes after is trained, the sweep ends with 1, and no worker is left."""
+    """The trial after the hung ones is trained, the sweep exits with 1, and no worker is left."""
     assert ran.outcome.results[len(HUNG)].state is TrialState.FINISHED
     assert ran.outcome.exit_code == 1
     assert not any(map(alive, ran.workers))
 
 
 def test_run_again_it_is_redone(ran: Ran) -> None:
-    """The next run starts those that timed out, and only those, and is well where they are."""
+    """The next run starts exactly the trials that timed out, and exits with 0 if they finish."""
     (ran.path.parent / "mended").touch()
     outcome, told = run(ran.path, workers=1)
     assert (outcome.exit_code, started(told)) == (0, list(range(len(HUNG))))
@@ -101,7 +102,7 @@ if "--multiprocessing-fork" in sys.orig_argv:
 
 
 def test_a_workers_start_is_no_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new worker may take longer to start than a trial may take: importing TensorFlow is no trial's fault."""
+    """A worker's start does not count against the time limit, because importing TensorFlow may take longer."""
     (tmp_path / "sitecustomize.py").write_text(SLOW_START)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     outcome, _ = run(own(tmp_path, "sleep", "learn", loops=LOOPS, timeout=1), workers=1)

@@ -1,4 +1,4 @@
-"""Row 12: two drivers on one sweep, and a driver that is killed while it holds the lock."""
+"""Tests of row 12 in README.md: two drivers on one sweep, and a driver that is killed while it holds the lock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from driven import driving, journal_faults, snapshot, states, until
 from hpdash.journal.journal import lock
 from hpdash.records import TrialState
 
-AT_ONCE = 10.0  # seconds on a busy machine; without the lock it would wait as the first driver does
+AT_ONCE = 10.0  # seconds on a busy machine; without the lock, the second driver would wait like the first
 
 LOOPS = """
 import time
@@ -30,12 +30,15 @@ def behave(trial):
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A sweep of two trials that wait until they may go on."""
+    """Write a sweep of two trials that wait until they may continue; return its file."""
     return tmp_path / own(tmp_path, "learn", "learn_too", loops=LOOPS)
 
 
 def test_the_second_driver_ends_at_once(path: Path) -> None:
-    """It ends with 3, names the holder and what to do, and changes nothing; readers need no lock; the first goes on."""
+    """The second driver exits with 3 at once, names the holder of the lock and what to do, and changes nothing.
+
+    Readers need no lock, and the first driver continues.
+    """
     root = path.parent / "logs"
     with driving(path, "--workers", "1") as driver:
         until((path.parent / "begun").exists, 30)
@@ -54,7 +57,7 @@ def test_the_second_driver_ends_at_once(path: Path) -> None:
 
 
 def test_a_finished_sweep_needs_no_lock(path: Path) -> None:
-    """While another holds its lock, a sweep with nothing to run ends with 0."""
+    """A sweep with nothing to run exits with 0, even while another process holds its lock."""
     (path.parent / "go").touch()
     assert hpdash("sweep", path.name, "--workers", "1", cwd=path.parent).returncode == 0
     with lock(path.parent / "logs" / "own"):
@@ -62,7 +65,7 @@ def test_a_finished_sweep_needs_no_lock(path: Path) -> None:
 
 
 def test_a_killed_holders_lock_is_free_at_once(path: Path) -> None:
-    """After kill -9 of the holder nobody waits: the lock can be taken, and the same command ends the sweep."""
+    """After kill -9 of the holder, the lock can be taken at once, and the same command completes the sweep."""
     folder = path.parent / "logs" / "own"
     with driving(path, "--workers", "1") as driver:
         until((path.parent / "begun").exists, 30)
@@ -75,7 +78,7 @@ def test_a_killed_holders_lock_is_free_at_once(path: Path) -> None:
 
 
 def test_two_drivers_begin_at_once(path: Path) -> None:
-    """Of two drivers that begin one sweep at the same time one runs it, the other ends with 3; no trial runs twice."""
+    """If two drivers start one sweep at the same time, one runs it and the other exits with 3; no trial runs twice."""
     with driving(path, "--workers", "1") as one, driving(path, "--workers", "1") as other:
         until(lambda: one.poll() is not None or other.poll() is not None, 30)
         (path.parent / "go").touch()

@@ -1,4 +1,4 @@
-"""Row 30: an optional extra that is absent costs one line that says what to type, and 2."""
+"""Tests of row 30 in README.md: without an optional extra, a command exits with 2 and says in one line what to type."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIGURES, PARQUET = 'pip install "hpdash[figures]"', 'pip install "hpdash[parquet
 
 @pytest.fixture
 def logs(tmp_path: Path) -> Path:
-    """Write a run with a curve and a histogram."""
+    """Write a run with a curve and a histogram; return the logs root."""
     with RunWriter(tmp_path / "logs" / "run") as run:
         run.scalar("loss", 1.0, 1)
         run.histogram("kernel", Histogram.of(np.arange(9.0)), 1)
@@ -37,7 +37,7 @@ def logs(tmp_path: Path) -> Path:
     ],
 )
 def test_an_absent_extra(logs: Path, absent: str, command: str, advice: str) -> None:
-    """A command that needs it ends with 2 and one line, which installs it; no file is written."""
+    """A command that needs a missing extra exits with 2, writes no file, and says in one line how to install it."""
     without = patched(logs.parent, f"import sys; sys.modules[{absent!r}] = None")
     shown = hpdash(*command.split(), cwd=logs.parent, environment=without)
     assert (shown.returncode, shown.stdout) == (2, "")
@@ -47,7 +47,7 @@ def test_an_absent_extra(logs: Path, absent: str, command: str, advice: str) -> 
 
 
 def test_a_cluster_without_ray(tmp_path: Path) -> None:
-    """Ray that is absent is told in one line before anything starts or is written, and nobody else misses it."""
+    """Without Ray, a sweep on Ray exits with 2 and one line before anything starts or is written; other sweeps run."""
     without = patched(tmp_path, "import sys; sys.modules['ray'] = None")
     sweep = own(tmp_path, "learn")
     shown = hpdash("sweep", sweep, "--backend", "ray", cwd=tmp_path, environment=without)
@@ -62,7 +62,7 @@ def test_a_cluster_without_ray(tmp_path: Path) -> None:
     "command", ["ls", "show run", "compare --tag loss", "compare --tag kernel -o x.html", "report"]
 )
 def test_nobody_needs_an_extra(logs: Path, command: str) -> None:
-    """Without any of them, and without what only notebooks have, every other way to look works, quietly."""
+    """Without any extra or package that only notebooks have, all other reading commands work without a warning."""
     absent = ["matplotlib", "pyarrow", "pandas", "IPython", "ipykernel", "ray", "scipy"]
     without = patched(logs.parent, f"import sys; sys.modules.update(dict.fromkeys({absent!r}))")
     shown = hpdash(*command.split(), cwd=logs.parent, environment=without)
@@ -70,7 +70,7 @@ def test_nobody_needs_an_extra(logs: Path, command: str) -> None:
 
 
 def test_to_pandas_without_pandas(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`to_pandas()` says in a line what it needs."""
+    """Without pandas, `to_pandas()` says in one line what it needs."""
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(SpecError, match=r"^to_pandas\(\) needs pandas: pip install pandas$"):
         read_runs(logs).to_pandas()

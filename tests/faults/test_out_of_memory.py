@@ -1,6 +1,7 @@
-"""Row 15: a trial that runs out of memory is killed, in words, and its worker replaced; fifty trials cost no more.
+"""Tests of row 15 in README.md: a trial that runs out of memory gets the state `killed`, and its worker is replaced.
 
-The driver's memory stays flat, and there are never more workers than were asked for.
+The trial's error gives the reason. Over fifty trials, the driver's memory stays flat, and there are never more workers
+than requested.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ OUT_OF_MEMORY = {
 
 @pytest.fixture(scope="module")
 def greedy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, list[int]]:
-    """Run trials that want too much, on one worker, with a retry; return the outcome and the workers there were."""
+    """Run trials that need too much memory on one worker with one retry; return the outcome and all workers."""
     if sys.platform != "linux":
         pytest.skip("only Linux bounds the memory of a process")
     folder = tmp_path_factory.mktemp("greedy")
@@ -69,7 +70,10 @@ def greedy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, list[int]
 
 @pytest.mark.parametrize(("number", "words"), list(enumerate(OUT_OF_MEMORY.values())), ids=OUT_OF_MEMORY)
 def test_it_is_killed(greedy: tuple[Outcome, list[int]], number: int, words: str) -> None:
-    """However its memory ends, it is killed, not failed, which is said; tried again; and its session has failed."""
+    """A trial that runs out of memory in any way is `killed`, not `failed`, and its error says why.
+
+    It is tried again, and its session has failed.
+    """
     outcome, _ = greedy
     result = outcome.results[number]
     assert result.state is TrialState.KILLED
@@ -79,7 +83,7 @@ def test_it_is_killed(greedy: tuple[Outcome, list[int]], number: int, words: str
 
 
 def test_the_others_go_on_in_new_workers(greedy: tuple[Outcome, list[int]]) -> None:
-    """No attempt has to live with what another has left: each that ran out takes its worker along."""
+    """An attempt that runs out of memory ends its worker, so that no later attempt runs in what it left behind."""
     outcome, workers = greedy
     assert outcome.results[len(OUT_OF_MEMORY)].state is TrialState.FINISHED
     assert outcome.exit_code == 1
@@ -92,7 +96,7 @@ TINY = LOOPS.replace('if does == "kernel":', "time.sleep(0.03)\n    if trial.num
 
 @dataclass(frozen=True)
 class Look:
-    """What a look at a running driver found: trials done, its memory in KiB, its workers."""
+    """The state of a running driver: the trials done, its memory in KiB, and its number of workers."""
 
     done: int
     memory: int
@@ -100,14 +104,14 @@ class Look:
 
 
 def look(pid: int, folder: Path) -> Look:
-    """Look at a running driver."""
+    """Return the state of a running driver."""
     memory = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True).stdout
     done = sum(state is not TrialState.RUNNING for state in states(folder).values())
     return Look(done, int(memory), len(children(pid)))
 
 
 def test_fifty_trials_cost_no_more_than_ten(tmp_path: Path) -> None:
-    """From the tenth to the last trial the driver grows by less than 2 MiB; dead workers are replaced, not added."""
+    """From the tenth to the last trial the driver grows by less than 2 MiB; a new worker only replaces a dead one."""
     path = own(tmp_path, *(f"t{number}" for number in range(50)), loops=TINY, max_retries=0)
     looks = []
     with driving(path, "--workers", str(WORKERS)) as driver:

@@ -1,4 +1,4 @@
-"""Truths of a sweep on a real Ray cluster: the same bits, the same faults survived, and no folder shared."""
+"""Tests of a sweep on a real Ray cluster: it gives the same bits, survives the same faults and shares no folder."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ pytest.importorskip("ray", reason="ray is not installed")
 pytestmark = pytest.mark.timeout(600)
 
 QUICKSTART = Path(__file__).parents[2] / "sweeps" / "quickstart.toml"
-# Training loops that see whether their process opens anything under a folder of logs; they find no files beside them.
+# Training loops that fail if their process opens anything under a folder of logs. Their own folder has no other files.
 LOOPS = """
 import os, sys, time
 import numpy as np
@@ -71,7 +71,7 @@ def behave(trial):
 
 @contextmanager
 def clustered(head_cpus: int) -> Iterator[Any]:
-    """Start a cluster on this machine; it ends with the block."""
+    """Start a cluster on this machine, which ends with the `with` block."""
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # loopback, also for the drivers that the tests start
     from ray.cluster_utils import Cluster
 
@@ -84,7 +84,7 @@ def clustered(head_cpus: int) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """Start a cluster: a head without room for workers, and two machines of one CPU."""
+    """Start a cluster of a head without room for workers, and two machines with one CPU each."""
     with clustered(head_cpus=0) as made:
         for _ in range(2):
             made.add_node(num_cpus=1)
@@ -92,19 +92,19 @@ def cluster() -> Iterator[Any]:
 
 
 def on(cluster: Any) -> tuple[str, ...]:
-    """Return the options that run a sweep there."""
+    """Return the options that run a sweep on the cluster."""
     return "--backend", "ray", "--address", cluster.address
 
 
 def raylets(cluster: Any) -> dict[int, Any]:
-    """Return the cluster's machines by the processes that stand for them."""
+    """Return the machines of the cluster by the IDs of the processes that represent them."""
     return {
         process.process.pid: node for node in cluster.worker_nodes for process in node.all_processes.get("raylet", [])
     }
 
 
 def actors(cluster: Any) -> dict[int, Any]:
-    """Return the processes of its workers, and the machine of each."""
+    """Return the IDs of the cluster's worker processes, and the machine of each."""
     listed = subprocess.run(["ps", "-Aww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     rows, homes = [line.split(maxsplit=2) for line in listed.splitlines()], raylets(cluster)
     return {
@@ -113,7 +113,7 @@ def actors(cluster: Any) -> dict[int, Any]:
 
 
 def listening(group: int) -> set[str]:
-    """Return the addresses at which the processes of a session listen, as Linux writes them: in hexadecimal."""
+    """Return the addresses at which the processes of a session listen, in hexadecimal as Linux writes them."""
     mine = set()
     for pid in (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()):
         try:
@@ -130,7 +130,7 @@ LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "0000000000000000000
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run the quickstart with Ray's own cluster and without; return the folder of both logs."""
+    """Run the quickstart on the local backend and on Ray's own cluster; return the folder of both logs."""
     folder = tmp_path_factory.mktemp("quick")
     for backend in ("local", "ray"):
         shown = hpdash(
@@ -142,7 +142,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_same_bits_as_on_this_machine(quick: Path) -> None:
-    """Scalars, histograms and weights are those of the local backend, and so are the files that a run has."""
+    """The scalars, histograms, weights and files of each run are the same as on the local backend."""
     local, ray = quick / "local" / "quickstart", quick / "ray" / "quickstart"
     assert series(ray) == series(local)
     assert digests(ray) == digests(local)
@@ -160,7 +160,7 @@ def _names(run: Path) -> set[str]:
 
 
 def test_nobody_else_reaches_a_cluster_of_our_own(tmp_path: Path) -> None:
-    """While it runs, all that it has started listens to this machine alone, and at the end it is gone."""
+    """A cluster that hpdash starts listens only to this machine while it runs, and is gone at the end."""
     path = own(tmp_path, "wait", loops=LOOPS)
     with driving(path, "--backend", "ray") as driver:
         until(lambda: states(tmp_path / "logs" / "own") if (tmp_path / "logs").exists() else {}, 60)
@@ -177,7 +177,7 @@ def test_nobody_else_reaches_a_cluster_of_our_own(tmp_path: Path) -> None:
 
 
 def test_workers_see_no_logs_and_all_of_them_arrive(cluster: Any, tmp_path: Path) -> None:
-    """On machines that share no folder, no worker opens anything of the logs, and nothing is missing in them."""
+    """On machines that share no folder, no worker opens anything in the logs, and the logs are complete."""
     does = [f"learn {number}" for number in range(6)]
     loops = {"there": LOOPS, "here": LOOPS.replace("if OPENED", "if False"), "seen": LOOPS}
     for name in loops:
@@ -188,11 +188,11 @@ def test_workers_see_no_logs_and_all_of_them_arrive(cluster: Any, tmp_path: Path
     assert run(paths["here"])[0].exit_code == 0
     assert series(tmp_path / "there" / "logs" / "own") == series(tmp_path / "here" / "logs" / "own")
     errors = {result.error or "" for result in run(paths["seen"], fail_fast=True)[0].results.values()}
-    assert any("RuntimeError: opened" in error for error in errors)  # a worker of this machine is seen to open them
+    assert any("RuntimeError: opened" in error for error in errors)  # the check works: a local worker opens logs
 
 
 def checkpoint_times(sweep: Path) -> dict[Path, int]:
-    """Return when each checkpoint was written."""
+    """Return the time at which each checkpoint was written."""
     return {path: path.stat().st_mtime_ns for path in sweep.glob(f"*/{layout.CHECKPOINT}")}
 
 
@@ -204,9 +204,10 @@ def dawdling(folder: Path, *does: str, **keys: int) -> Path:
 
 
 def test_a_killed_actor_and_a_machine_that_goes(cluster: Any, tmp_path: Path) -> None:
-    """A trial goes on elsewhere from its checkpoint, is told why, and ends with an undisturbed run's bits.
+    """A trial resumes on another machine from its checkpoint and ends with the bits of an undisturbed run.
 
-    The machine that goes is not held against it: one retry is enough for both.
+    The output names the reason. The loss of a machine is not counted against the trial: one retry is enough for both
+    faults.
     """
     path, sweep = dawdling(tmp_path, "dawdle", max_retries=1), tmp_path / "logs" / "own"
     with driving(path, *on(cluster)) as driver:
@@ -232,7 +233,7 @@ def test_a_killed_actor_and_a_machine_that_goes(cluster: Any, tmp_path: Path) ->
 
 
 def test_workers_go_with_their_driver(cluster: Any, tmp_path: Path) -> None:
-    """kill -9 of the driver: its workers end, what was finished stays, and run again it goes on where it stopped."""
+    """After kill -9 of the driver, its workers end, finished trials stay, and the next run resumes where it stopped."""
     path, sweep = dawdling(tmp_path, "learn", "dawdle"), tmp_path / "logs" / "own"
     with driving(path, *on(cluster)) as driver:
         until(lambda: checkpoint_times(sweep) and TrialState.FINISHED in states(sweep).values(), 60)
@@ -247,7 +248,7 @@ def test_workers_go_with_their_driver(cluster: Any, tmp_path: Path) -> None:
 
 
 def test_a_cluster_that_grows_is_used(cluster: Any, tmp_path: Path) -> None:
-    """A machine that joins while a sweep runs gets work; at Ctrl-C all trials stop and the sweep says how to go on."""
+    """A machine that joins while a sweep runs gets work; at Ctrl-C all trials stop and the sweep says how to resume."""
     path, sweep = own(tmp_path, "wait", loops=LOOPS, repeats=3), tmp_path / "logs" / "own"
     with driving(path, *on(cluster)) as driver:
         until(lambda: sweep.exists() and len(states(sweep)) == 2, 60)
@@ -263,7 +264,7 @@ def test_a_cluster_that_grows_is_used(cluster: Any, tmp_path: Path) -> None:
 
 
 def test_pruned_and_promoted_as_on_this_machine(cluster: Any, tmp_path: Path) -> None:
-    """A search that prunes decides the same with one worker, wherever that is, and promoted trials go on."""
+    """With one worker, a search that prunes decides the same on a cluster as locally, and promoted trials resume."""
     sweeps = {}
     for name in ("there", "here"):
         (tmp_path / name).mkdir()
@@ -280,7 +281,7 @@ def test_pruned_and_promoted_as_on_this_machine(cluster: Any, tmp_path: Path) ->
 
 
 def test_a_hung_trial_is_timed_out(cluster: Any, tmp_path: Path) -> None:
-    """A trial that takes too long is ended with its actor, and the others go on."""
+    """A trial that takes too long is ended with its actor, and the other trials continue."""
     path = own(tmp_path, "wait", "learn", loops=LOOPS, timeout=2)
     shown = hpdash("sweep", path.name, *on(cluster), cwd=tmp_path)
     assert shown.returncode == 1, shown.stderr
@@ -289,9 +290,12 @@ def test_a_hung_trial_is_timed_out(cluster: Any, tmp_path: Path) -> None:
 
 
 def test_a_full_disk(cluster: Any, disk: Path, tmp_path: Path) -> None:
-    """It ends with 4 and how much is free, the last checkpoint is whole; with room the same command ends the sweep."""
+    """If the disk is full, the sweep exits with 4 and the bytes free, and the last checkpoint is whole.
+
+    Once there is room, the same command completes the sweep.
+    """
     path, folder = large(tmp_path), disk / "own"
-    size(disk, 2 * CHECKPOINT_SIZE)  # one and what else there is, but not a second beside it
+    size(disk, 2 * CHECKPOINT_SIZE)  # room for one checkpoint and the other files, but not for a second checkpoint
     full = hpdash("sweep", path.name, *on(cluster), cwd=tmp_path)
     assert full.returncode == 4, full.stderr
     assert re.search(r"checkpoint\.npz: .*No space left on device \([\d,]+ bytes free\)", full.stderr)
@@ -305,7 +309,7 @@ def test_a_full_disk(cluster: Any, disk: Path, tmp_path: Path) -> None:
 
 
 def test_what_a_cluster_cannot_give(cluster: Any, tmp_path: Path) -> None:
-    """No room for a worker, and no cluster there, is said in one line before anything is written."""
+    """If a cluster has no room for a worker or is not there, one line says so before anything is written."""
     path = own(tmp_path, "learn", loops=LOOPS)
     no_room = hpdash("sweep", path.name, *on(cluster), "--cpus", "1000000", cwd=tmp_path)
     nobody = hpdash("sweep", path.name, "--backend", "ray", "--address", "127.0.0.1:1", cwd=tmp_path)
@@ -317,7 +321,10 @@ def test_what_a_cluster_cannot_give(cluster: Any, tmp_path: Path) -> None:
 
 
 def test_the_head_of_the_cluster_goes(tmp_path: Path) -> None:
-    """The sweep ends with 4 and one line that says so; what was finished stays, and the rest is run again."""
+    """If the head of the cluster dies, the sweep exits with 4 and one line that says so.
+
+    The finished trials stay, and the rest runs again.
+    """
     path, sweep = own(tmp_path, "learn", "wait", loops=LOOPS), tmp_path / "logs" / "own"
     with clustered(head_cpus=1) as doomed, driving(path, *on(doomed)) as driver:
         until(lambda: sweep.exists() and len(states(sweep)) == 2, 60)
@@ -333,13 +340,13 @@ def test_the_head_of_the_cluster_goes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 1.5, float("nan"), float("inf")])
 def test_what_a_cluster_cannot_share_out(share: float) -> None:
-    """A worker's share that Ray would refuse in the middle of a sweep is refused when it is given."""
+    """A share of CPUs that Ray would refuse in the middle of a sweep is refused when the user gives it."""
     with pytest.raises(SpecError, match=rf"--cpus: .*0\.01 to 1, .*whole number, found {share:g}$"):
         Cluster(cpus=share)
 
 
 def test_options_of_a_cluster_need_one(tmp_path: Path) -> None:
-    """--cpus without Ray is a mistake that is told."""
+    """`--cpus` without Ray is an error."""
     path = own(tmp_path, "learn", loops=LOOPS)
     shown = hpdash("sweep", path.name, "--cpus", "2", cwd=tmp_path)
     assert shown.returncode == 2

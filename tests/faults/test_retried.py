@@ -1,4 +1,7 @@
-"""Row 11: trials that are tried again, from the start and from a checkpoint, as real TensorBoards show them."""
+"""Tests of row 11 in README.md: trials that are tried again, from the start or from a checkpoint.
+
+The tests check what real TensorBoard processes show of such trials.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from driven import driving
 
 from hpdash.logs import layout
 
-# Both sweeps' trials die in their fourth epoch, once or twice, when the test has seen the third in TensorBoard.
+# The trials of both sweeps die in their fourth epoch, once or twice, after the test has seen the third in TensorBoard.
 SWEEP = """
 [sweep]
 name = "{name}"
@@ -61,7 +64,7 @@ def die(name, deaths):
         os.kill(os.getpid(), signal.SIGKILL)
 """
 RUNS = ["own/0000-deaths=1", "own/0001-deaths=2", "kept/0000-deaths=1"]
-SERIES = [  # plugin, what is added to the run's name, tag, the first step
+SERIES = [  # plugin, suffix of the run's name, tag, first step
     ("scalars", "", "epoch_loss", 1),
     ("scalars", "/validation", "epoch_accuracy", 1),
     ("histograms", "", "hidden_1/kernel", 0),
@@ -70,33 +73,33 @@ Shown = dict[tuple[str, str], list[int]]
 
 
 def shown(board: Board) -> Shown:
-    """Return the steps that TensorBoard shows of every series: (run, tag) -> steps, in its order."""
+    """Return the steps that TensorBoard shows of every series, in its order: (run, tag) -> steps."""
     found: Shown = {}
     for run in RUNS:
         for plugin, below, tag, _ in SERIES:
             try:
                 points = board.get(f"plugin/{plugin}/{plugin}", run=run + below, tag=tag)
-            except HTTPError:  # it has not come so far
+            except HTTPError:  # not logged yet
                 points = []
             found[run + below, tag] = [step for _, step, _ in points]
     return found
 
 
 def whole(last: int) -> Shown:
-    """Return what is to be shown of trials that have ended after that epoch."""
+    """Return what TensorBoard must show of trials that have ended after the epoch `last`."""
     return {(run + below, tag): list(range(first, last + 1)) for run in RUNS for _, below, tag, first in SERIES}
 
 
 @dataclass
 class Lab:
-    """What a TensorBoard showed that was there all the while."""
+    """What a TensorBoard showed that ran during both sweeps."""
 
     folder: Path
     polled: list[Shown] = field(default_factory=list)
     given_up: dict[str, Any] = field(default_factory=dict)
 
     def watch(self, board: Board, last: int, runs: list[str]) -> None:
-        """Look on until TensorBoard shows these runs up to an epoch."""
+        """Poll TensorBoard until it shows these runs up to an epoch."""
 
         def there(board: Board) -> bool:
             self.polled.append(shown(board))
@@ -109,7 +112,10 @@ class Lab:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Run both sweeps under a live TensorBoard; one trial is given up, and done when the command is run again."""
+    """Run both sweeps under a live TensorBoard.
+
+    One trial is given up, and finishes when the command is run again.
+    """
     folder = tmp_path_factory.mktemp("retried")
     (folder / "loops.py").write_text(LOOPS)
     (folder / "own.toml").write_text(SWEEP.format(name="own", loop="behave", deaths=[1, 2]))
@@ -136,7 +142,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def boards(lab: Lab) -> Iterator[dict[str, Board]]:
-    """TensorBoards of both loaders that were started afterwards."""
+    """Start a TensorBoard with each of the two loaders after the sweeps have ended."""
     with ExitStack() as stack:
         started = {fast: stack.enter_context(Board(lab.folder / "logs", fast)) for fast in ("true", "false")}
         for board in started.values():
@@ -146,14 +152,14 @@ def boards(lab: Lab) -> Iterator[dict[str, Board]]:
 
 
 def test_the_trials_died_as_they_should(lab: Lab) -> None:
-    """One went on from its checkpoint, the others from the start, one of them twice."""
+    """One trial resumed from its checkpoint; the others started again, one of them twice."""
     attempts = {run: sorted(path.name for path in (lab.folder / "logs" / run / "attempts").glob("*")) for run in RUNS}
     assert attempts == {RUNS[0]: ["1"], RUNS[1]: ["1", "2"], RUNS[2]: []}
     assert len(layout.event_files(lab.folder / "logs" / RUNS[2])) == 2
 
 
 def test_a_live_board_shows_no_zig_zag(lab: Lab) -> None:
-    """Whenever it was asked, each step was there once and in order, and in the end none is missing."""
+    """A live TensorBoard shows each step once and in order at any time, and at the end no step is missing."""
     for looked in lab.polled:
         for series, steps in looked.items():
             assert all(one < other for one, other in pairwise(steps)), (series, steps)
@@ -161,7 +167,7 @@ def test_a_live_board_shows_no_zig_zag(lab: Lab) -> None:
 
 
 def test_a_trial_that_is_given_up_is_one_failed_session(lab: Lab) -> None:
-    """Its two attempts are one session, which has failed, with the metrics of what it has trained."""
+    """The two attempts of a trial that is given up are one failed session, with the metrics of the trained epochs."""
     assert lab.given_up["own/0001"]["statuses"] == ["STATUS_FAILURE"]
     assert lab.given_up["own/0001"]["metrics"]["/epoch_loss"] == pytest.approx(1 / 3)
     assert [lab.given_up[name]["statuses"] for name in ("own/0000", "kept/0000")] == [["STATUS_SUCCESS"]] * 2
@@ -172,13 +178,13 @@ both_loaders = pytest.mark.parametrize("load_fast", ["true", "false"])
 
 @both_loaders
 def test_a_board_started_afterwards_shows_each_step_once(boards: dict[str, Board], load_fast: str) -> None:
-    """Scalars and histograms have every step of the trial, in order, and nothing of what was tried before."""
+    """A TensorBoard started afterwards shows every step once and in order, and nothing of earlier attempts."""
     assert shown(boards[load_fast]) == whole(5)
 
 
 @both_loaders
 def test_a_trial_is_one_session(boards: dict[str, Board], load_fast: str) -> None:
-    """Every trial is one session that has succeeded, with the last metrics: none averaged with its own attempts."""
+    """Every trial is one successful session with its last metrics, which are not averaged over its attempts."""
     groups = boards[load_fast].groups()
     assert groups.keys() == {"own/0000", "own/0001", "kept/0000"}
     assert all(group["statuses"] == ["STATUS_SUCCESS"] for group in groups.values())

@@ -1,4 +1,4 @@
-"""Row 7: the machine sleeps, longer than a trial may take: nothing is declared dead or late."""
+"""Tests of row 7 in README.md: the machine sleeps longer than a trial may take, and no trial is called dead or late."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from hpdash.logs import layout
 from hpdash.records import TrialState
 
 TIMEOUT = 5
-SECOND = LOOPS.replace("600", "10")  # a trial that waits takes one
+SECOND = LOOPS.replace("600", "10")  # a trial that waits takes one second
 
 
 def test_a_machine_that_sleeps(tmp_path: Path) -> None:
-    """The driver and its workers stopped for longer than the time limit: each trial finishes at its first attempt."""
+    """If the driver and its workers stop for longer than the time limit, each trial finishes at its first attempt."""
     path = own(tmp_path, "wait", "wait_too", "learn", loops=SECOND, timeout=TIMEOUT)
     with driving(path, "--workers", "2") as driver:
         until(lambda: worker_pids(tmp_path), 30)

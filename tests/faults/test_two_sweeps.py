@@ -1,4 +1,4 @@
-"""Row 13: two sweeps under one logs root at once, and a sweep into a folder that is not ours."""
+"""Tests of row 13 in README.md: two sweeps under one logs root at the same time, and a sweep into a foreign folder."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SWEPT = {"one": "colour = ['red', 'blue']", "two": "dropout = { min = 0.0, max =
 
 
 def sweeps(folder: Path) -> list[Path]:
-    """Write two sweeps of different hyperparameters."""
+    """Write two sweeps with different hyperparameters; return their files."""
     folder.mkdir(exist_ok=True)
     (folder / "loops.py").write_text(LOOPS)
     for name, swept in SWEPT.items():
@@ -50,7 +50,7 @@ def sweeps(folder: Path) -> list[Path]:
 
 
 def recorded(sweep: Path) -> set[str]:
-    """Return the hyperparameters in a sweep's one experiment record."""
+    """Return the hyperparameters in a sweep's only HParams record."""
     (folder,) = layout.experiment_folders(sweep)
     ((_, value),) = values(folder)
     experiment = metadata.parse_experiment_plugin_data(value.metadata.plugin_data.content)
@@ -58,10 +58,10 @@ def recorded(sweep: Path) -> set[str]:
 
 
 def test_two_sweeps_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both end as each does alone, and the experiment record of each has the hyperparameters of both."""
+    """Both sweeps end as each would alone, and the HParams record of each has the hyperparameters of both."""
     for path in sweeps(tmp_path / "alone"):
         assert hpdash("sweep", path.name, "--workers", "1", cwd=path.parent).returncode == 0
-    monkeypatch.setenv("SWEEPS", "2")  # no trial ends before both sweeps have begun
+    monkeypatch.setenv("SWEEPS", "2")  # no trial ends before both sweeps have started
     one, two = sweeps(tmp_path)
     with driving(one, "--workers", "1") as first, driving(two, "--workers", "1") as second:
         told = [driver.communicate(timeout=60) for driver in (first, second)]
@@ -75,7 +75,7 @@ def test_two_sweeps_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("name", ["thesis.tex", "events.out.tfevents.1.host", "0000-does=learn/checkpoint.npz"])
 def test_a_folder_that_is_not_ours(tmp_path: Path, name: str) -> None:
-    """A sweep whose folder is somebody else's ends with 4 and says so, whatever is asked for; nothing in it changes."""
+    """A sweep into somebody else's folder exits with 4 and says so, with any options; nothing in the folder changes."""
     file = tmp_path / "logs" / "own" / name
     file.parent.mkdir(parents=True)
     file.write_text("mine")

@@ -1,7 +1,8 @@
-"""Row 28: a sweep of schema 1, kept as test data, is read and gone on with after an upgrade; a newer one is refused.
+"""Tests of row 28 in README.md: after an upgrade, a sweep of schema 1 is read and resumed; a newer one is refused.
 
-`kept/schema-1` is what the first version left: `own` (two seeds each of a loop of one's own that learns, diverges and
-fails) and `digits_mlp` (one Keras trial). It never changes: a version that cannot read it breaks its users' logs.
+`kept/schema-1` is test data that the first version wrote: `own` (two seeds each of a user's training loop that learns,
+diverges and fails) and `digits_mlp` (one Keras trial). It never changes: a version that cannot read it cannot read its
+users' logs.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ DIGEST = "3ee37a08ae5d"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Copy the kept sweeps, files and logs."""
+    """Copy the sweep files and logs of the test data; return the copy's folder."""
     shutil.copytree(KEPT, tmp_path / "kept", copy_function=shutil.copy)
     return tmp_path / "kept"
 
 
 def test_it_is_listed(folder: Path) -> None:
-    """Every state, objective, seed and value of the old sweeps is there, without a warning."""
+    """`ls` lists every state, objective, seed and value of the old sweeps, without a warning."""
     shown = hpdash("ls", "--json", "--repeats", cwd=folder)
     assert (shown.returncode, shown.stderr) == (0, "")
     sweeps = {sweep["sweep"]: sweep for sweep in json.loads(shown.stdout)["sweeps"]}
@@ -43,7 +44,7 @@ def test_it_is_listed(folder: Path) -> None:
 
 
 def test_it_is_shown_whole(folder: Path) -> None:
-    """A Keras trial's weights, digest, parameters and recipe are shown, a failed one's error."""
+    """`show` shows a Keras trial's weights, digest, parameters and recipe, and a failed trial's error."""
     keras = json.loads(hpdash("show", "digits_mlp/0000", "--json", cwd=folder).stdout)
     assert set(keras["weights"]) == {"hidden_1/kernel", "hidden_1/bias", "output/kernel", "output/bias"}
     assert (keras["result"]["parameters"], keras["result"]["xla"]) == (310, True)
@@ -55,7 +56,7 @@ def test_it_is_shown_whole(folder: Path) -> None:
 
 @pytest.mark.parametrize(("name", "code"), [("digits_mlp", 0), ("own", 1)])
 def test_a_finished_one_is_a_no_op(folder: Path, name: str, code: int) -> None:
-    """Run again, an old sweep that is done starts nothing, changes no byte, and ends as it did."""
+    """A second run of a finished old sweep starts nothing, changes no byte, and exits with the same code."""
     before = snapshot(folder / "logs")
     shown = hpdash("sweep", f"{name}.toml", cwd=folder)
     assert (shown.returncode, shown.stderr) == (code, "")
@@ -63,7 +64,7 @@ def test_a_finished_one_is_a_no_op(folder: Path, name: str, code: int) -> None:
 
 
 def test_an_unfinished_one_goes_on(folder: Path) -> None:
-    """An old sweep cut off in the middle keeps what was finished and runs the rest, to the same end."""
+    """An old sweep that is unfinished keeps its finished trials, runs the rest, and ends with the same result."""
     sweep = folder / "logs" / "own"
     whole, ends = series(sweep), states(sweep)
     journal = sweep / layout.JOURNAL
@@ -75,24 +76,24 @@ def test_an_unfinished_one_goes_on(folder: Path) -> None:
     assert states(sweep) == ends
     told = {key: value for key, value in series(sweep).items() if key[1] != layout.SETTINGS_TEXT}
     lost = {("0004-does=fail,seed=0", "epoch_loss", 1), ("0005-does=fail,seed=1", "epoch_loss", 1)}
-    assert told == {key: value for key, value in whole.items() if key not in lost}  # refused before it is written now
+    assert told == {key: value for key, value in whole.items() if key not in lost}  # refused before the loss is written
 
 
 def but_for_the_lock(folder: Path) -> dict[Path, tuple[int, bytes]]:
-    """Return every file of the sweeps but the locks, which name who last looked."""
+    """Return every file of the sweeps except the locks, which name their last holder."""
     locks = (layout.LOCK, layout.ROOT_LOCK)
     return {path: held for path, held in snapshot(folder / "logs").items() if path.name not in locks}
 
 
 def newer_sweep(sweep: Path) -> None:
-    """Let a sweep's record be of the next schema, with what this version cannot know."""
+    """Give a sweep's record the next schema, and a key that this version cannot know."""
     path = sweep / layout.SWEEP_JSON
     known = json.loads(path.read_bytes())
     path.write_text(json.dumps({**known, "schema": known["schema"] + 1, "galaxies": []}))
 
 
 def newer_journal(sweep: Path) -> None:
-    """Let a journal's last line have a state that this version cannot know, and the checksum that belongs to it."""
+    """Give a journal's last line a state that this version cannot know, and the checksum that belongs to it."""
     path = sweep / layout.JOURNAL
     *lines, last = path.read_bytes().splitlines()
     body = last.rpartition(b',"crc"')[0].replace(b"failed", b"hibernating") + b"}"
@@ -101,7 +102,7 @@ def newer_journal(sweep: Path) -> None:
 
 @pytest.mark.parametrize("make", [newer_sweep, newer_journal], ids=["sweep.json", "journal"])
 def test_a_newer_one_is_refused(folder: Path, make: Callable[[Path], None]) -> None:
-    """A sweep that a newer version has written ends with 4 and the advice to update; nothing of it changes."""
+    """A sweep that a newer version wrote is refused with exit 4 and the advice to update; nothing in it changes."""
     make(folder / "logs" / "own")
     before = but_for_the_lock(folder)
     shown = hpdash("sweep", "own.toml", "--workers", "1", cwd=folder)
@@ -113,7 +114,7 @@ def test_a_newer_one_is_refused(folder: Path, make: Callable[[Path], None]) -> N
 
 @pytest.mark.parametrize("make", [newer_sweep, newer_journal], ids=["sweep.json", "journal"])
 def test_a_newer_one_is_read(folder: Path, make: Callable[[Path], None]) -> None:
-    """Reading commands show what they know of a newer sweep, warn that it may not be all, and end with 0."""
+    """Reading commands show what they know of a newer sweep, warn that this may not be all, and exit with 0."""
     make(folder / "logs" / "own")
     shown = hpdash("ls", "--json", cwd=folder)
     assert shown.returncode == 0
@@ -123,7 +124,7 @@ def test_a_newer_one_is_read(folder: Path, make: Callable[[Path], None]) -> None
 
 
 def test_it_is_read_as_a_library(folder: Path) -> None:
-    """`read_runs` gives the old runs with their hyperparameters of the types they had."""
+    """`read_runs` returns the old runs with hyperparameters of their original types."""
     runs = {run.id: run for run in read_runs(folder / "logs")}
     assert len(runs) == 7
     assert runs["digits_mlp/0000"].hparams["learning_rate"] == 0.1

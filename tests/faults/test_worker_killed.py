@@ -1,6 +1,7 @@
-"""Row 1: kill -9 of a worker in an epoch costs its trial at most what came after its checkpoint, and no other anything.
+"""Tests of row 1 in README.md: kill -9 of a worker costs its trial at most what came after its last checkpoint.
 
-The trial is killed in words, tried again as often as the sweep says, and ends with an undisturbed run's bits.
+The worker is killed in an epoch, and no other trial loses anything. The trial gets the state `killed` and a reason, is
+tried again as often as the sweep allows, and ends with the bits of an undisturbed run.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from hpdash.records import TrialState
 
 @dataclass(frozen=True)
 class Ended:
-    """A driver that has ended, and what its sweep had left by then."""
+    """A driver that has ended: its exit code and output, the journal's records and the trial's session ends."""
 
     exit_code: int
     out: str
@@ -32,7 +33,7 @@ class Ended:
 
 
 def killed_in_an_epoch(path: Path) -> Ended:
-    """Run a sweep of one trial whose worker is killed once, after its next checkpoint."""
+    """Run a sweep of one trial and kill its worker once, after its next checkpoint."""
     run = path.parent / "logs" / "long"
     before = {path: path.stat().st_mtime_ns for path in run.glob(f"*/{layout.CHECKPOINT}")}
     with driving(path, "--workers", "1") as driver:
@@ -52,18 +53,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def first(folder: Path) -> Ended:
-    """Run a sweep that tries nothing again, and kill its worker."""
+    """Run a sweep without retries, and kill its worker."""
     return killed_in_an_epoch(long(folder, max_retries=0))
 
 
 @pytest.fixture(scope="module")
 def second(folder: Path, first: Ended) -> Ended:
-    """Run it again, now with a retry, and kill its worker again."""
+    """Run the sweep again, now with one retry, and kill its worker again."""
     return killed_in_an_epoch(long(folder, max_retries=1))
 
 
 def test_without_retries_it_is_killed(first: Ended) -> None:
-    """It is killed in words, its session has failed, the sweep ends with 1 and says how to go on."""
+    """Without retries, the trial is `killed` with a reason, its session has failed, and the sweep exits with 1.
+
+    The command says how to resume.
+    """
     last = first.records[-1]
     assert [record.state for record in first.records] == [TrialState.RUNNING, TrialState.KILLED]
     assert last.result is not None
@@ -76,7 +80,7 @@ def test_without_retries_it_is_killed(first: Ended) -> None:
 
 
 def test_the_next_run_tries_again_and_a_retry_follows_at_once(second: Ended) -> None:
-    """Run again, it goes on; killed again, it goes on within the same run, from an epoch that is named."""
+    """The next run resumes the trial; if it is killed again, a retry in that run resumes from a named epoch."""
     attempts = [(record.attempt, record.state) for record in second.records]
     assert attempts == [
         (1, TrialState.RUNNING), (1, TrialState.KILLED),
@@ -88,7 +92,10 @@ def test_the_next_run_tries_again_and_a_retry_follows_at_once(second: Ended) -> 
 
 
 def test_twice_killed_it_ends_with_the_same_bits(folder: Path, second: Ended, unharmed: Path) -> None:
-    """Scalars, histograms and final weights are an undisturbed run's, each step once, and the session ends once."""
+    """After two kills, the scalars, histograms and final weights are those of an undisturbed run.
+
+    Each step is there once, and the session ends once.
+    """
     killed = folder / "logs" / "long"
     assert digests(killed) == digests(unharmed)
     assert series(killed) == series(unharmed)
@@ -96,13 +103,13 @@ def test_twice_killed_it_ends_with_the_same_bits(folder: Path, second: Ended, un
 
 
 def test_what_it_went_on_from_is_gone(folder: Path, second: Ended) -> None:
-    """A finished trial leaves no checkpoint; what came after the earlier ones is aside, an attempt a folder."""
+    """A finished trial leaves no checkpoint; what came after earlier ones is set aside, one folder per attempt."""
     run = trial_folder(folder / "logs" / "long", 0)
     assert not (run / layout.CHECKPOINT).exists()
     assert {path.name for path in (run / layout.ATTEMPTS).iterdir()} <= {"1", "2"}
 
 
-# Dies at the n-th step of finding out whether it has to stop.
+# Kills its process at the n-th step of finding out whether the trial has to stop.
 LOOK = """
 import os, signal, sys
 from itertools import count
@@ -118,11 +125,11 @@ def behave(trial):
     for epoch in range(1, trial.epochs + 1):
         trial.report(epoch, loss=1.0, validation_accuracy=1.0)
 """
-NEVER = 1000  # more steps than that takes
+NEVER = 1000  # more steps than the check takes
 
 
 def test_a_worker_killed_at_a_bad_moment_takes_nobody_along(tmp_path: Path) -> None:
-    """Workers share nothing: whatever one was just doing, the others are handed trials and heard on."""
+    """Workers share nothing: if one is killed at any moment, the others still get trials and send their results."""
     path = own(tmp_path, *map(str, (1, 6, 9, 12, NEVER)), loops=LOOK, max_retries=0)
     with driving(path, "--workers", "2") as driver:
         driver.communicate(timeout=60)

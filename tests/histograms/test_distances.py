@@ -1,4 +1,4 @@
-"""Truths of the distances between histograms."""
+"""Tests of the distances between histograms."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ NUMBERS = st.floats(-1e3, 1e3, allow_subnormal=False).map(lambda number: round(n
 
 
 def block(*edges: float, counts: list[float] | None = None) -> Histogram:
-    """Make a histogram from its edges, with 1 in each bucket unless told."""
+    """Make a histogram from its edges, by default with 1 in each bucket."""
     return Histogram(np.array(edges), np.array(counts if counts is not None else [1.0] * (len(edges) - 1)))
 
 
 @st.composite
 def histograms(draw: st.DrawFn) -> Histogram:
-    """Draw a histogram that holds something, with empty buckets and point masses among the others."""
+    """Draw a histogram that is not empty, but may have empty buckets and point masses."""
     edges = sorted(draw(st.lists(NUMBERS, min_size=2, max_size=9)))
     counts = draw(st.lists(st.integers(0, 10**6), min_size=len(edges) - 1, max_size=len(edges) - 1))
     return Histogram(np.array(edges), np.array(counts) + (not any(counts)))
@@ -34,7 +34,7 @@ def histograms(draw: st.DrawFn) -> Histogram:
 
 @given(histograms(), st.floats(0.001, 1000))
 def test_the_distance_to_itself_is_zero(histogram: Histogram, more: float) -> None:
-    """A distribution is at no distance from itself, however many values it stands for."""
+    """The distance of a distribution to itself is zero, however many values it represents."""
     again = Histogram(histogram.edges, histogram.counts * more)
     assert wasserstein(histogram, histogram) == jensen_shannon(histogram, histogram) == 0
     assert wasserstein(histogram, again) == pytest.approx(0, abs=1e-9)
@@ -43,7 +43,7 @@ def test_the_distance_to_itself_is_zero(histogram: Histogram, more: float) -> No
 
 @given(histograms(), histograms())
 def test_distances_are_symmetric(a: Histogram, b: Histogram) -> None:
-    """It is as far from one to the other as back."""
+    """The distance from one histogram to another is the same in both directions."""
     assert wasserstein(a, b) == pytest.approx(wasserstein(b, a), rel=1e-12)
     assert jensen_shannon(a, b) == pytest.approx(jensen_shannon(b, a), rel=1e-9, abs=1e-7)
 
@@ -57,14 +57,14 @@ def test_no_way_round_is_shorter(a: Histogram, b: Histogram, c: Histogram) -> No
 
 @given(histograms(), st.floats(-100, 100))
 def test_a_shift_is_its_own_distance(histogram: Histogram, shift: float) -> None:
-    """Shifted by d, a distribution is |d| away, in the unit of its values."""
+    """A distribution that is shifted by d is at a distance of |d|, in the unit of its values."""
     shifted = Histogram(histogram.edges + shift, histogram.counts)
     assert wasserstein(histogram, shifted) == pytest.approx(abs(shift), rel=1e-9, abs=1e-9)
 
 
 @given(histograms(), histograms(), st.floats(-100, 100))
 def test_scaling_scales_the_distance(a: Histogram, b: Histogram, factor: float) -> None:
-    """Values times c are |c| times as far apart."""
+    """If all values are multiplied by c, the distance is |c| times as large."""
     order = -1 if factor < 0 else 1
     scaled = [Histogram((h.edges * factor)[::order], h.counts[::order]) for h in (a, b)]
     assert wasserstein(*scaled) == pytest.approx(abs(factor) * wasserstein(a, b), rel=1e-9, abs=1e-9)
@@ -72,7 +72,7 @@ def test_scaling_scales_the_distance(a: Histogram, b: Histogram, factor: float) 
 
 @given(*[hnp.arrays(np.float64, st.integers(1, 100), elements=NUMBERS)] * 2)
 def test_agrees_with_scipy_on_the_values(a: NDArray[np.float64], b: NDArray[np.float64]) -> None:
-    """What 64 buckets say is within half a bucket of each from scipy's distance of the values themselves."""
+    """With 64 buckets, the distance differs from scipy's exact one by at most half a bucket of each histogram."""
     own = [Histogram.of(values) for values in (a, b)]
     slack = sum(float(np.diff(histogram.edges).max()) for histogram in own) + 1e-9
     assert abs(wasserstein(*own) - wasserstein_distance(a, b)) <= slack
@@ -87,7 +87,7 @@ def test_real_layers_agree_with_scipy() -> None:
 
 @given(st.lists(NUMBERS, min_size=1, max_size=9), st.lists(NUMBERS, min_size=1, max_size=9))
 def test_point_masses_are_exact(a: list[float], b: list[float]) -> None:
-    """Values kept as point masses are as far apart as scipy says."""
+    """The distance between values kept as point masses equals scipy's."""
     own = [block(*np.repeat(sorted(v), 2), counts=[1, *[0, 1] * (len(v) - 1)]) for v in (a, b)]
     assert wasserstein(*own) == pytest.approx(wasserstein_distance(a, b), rel=1e-9, abs=1e-9)
 
@@ -108,14 +108,14 @@ def test_point_masses_are_exact(a: list[float], b: list[float]) -> None:
     ],
 )
 def test_known_distances(a: Histogram, b: Histogram, earth: float, information: float) -> None:
-    """Distances of blocks and points are those one gets by hand."""
+    """Distances between blocks and points equal those calculated by hand."""
     assert wasserstein(a, b) == pytest.approx(earth, rel=1e-12, abs=1e-300, nan_ok=True)
     assert jensen_shannon(a, b) == pytest.approx(information, rel=1e-12, nan_ok=True)
 
 
 @given(histograms(), histograms())
 def test_the_jensen_shannon_distance_is_bounded(a: Histogram, b: Histogram) -> None:
-    """It is from 0 to 1, and 1 where nothing is shared."""
+    """The Jensen-Shannon distance is from 0 to 1, and 1 for histograms that do not overlap."""
     assert 0 <= jensen_shannon(a, b) <= 1
     away = Histogram(b.edges + (a.max - b.min + 1), b.counts)
     assert jensen_shannon(a, away) == pytest.approx(1)
@@ -123,13 +123,13 @@ def test_the_jensen_shannon_distance_is_bounded(a: Histogram, b: Histogram) -> N
 
 @given(st.lists(histograms(), min_size=2, max_size=6))
 def test_the_mean_distance_is_that_of_all_pairs(members: list[Histogram]) -> None:
-    """A group's mean distance is the mean over its pairs; a member without values is in none."""
+    """A group's mean distance is the mean over its pairs; members without values are left out."""
     expected = np.mean([wasserstein(a, b) for a, b in combinations(members, 2)])
     assert mean_wasserstein([*members, block(0, 1, counts=[0])]) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
 def test_a_large_group_is_measured_at_quantiles() -> None:
-    """Beyond 16 members the mean distance is within a thousandth of that of all pairs."""
+    """With more than 16 members, the mean distance is within a thousandth of the mean over all pairs."""
     random = np.random.default_rng(2)
     members = [Histogram.of(random.normal(0, scale, 2500)) for scale in np.linspace(0.05, 0.3, 17)]
     expected = np.mean([wasserstein(a, b) for a, b in combinations(members, 2)])
@@ -138,5 +138,5 @@ def test_a_large_group_is_measured_at_quantiles() -> None:
 
 @pytest.mark.parametrize("members", [[], [block(0, 1)], [block(0, 1), block(0, 1, counts=[0])]])
 def test_less_than_two_have_no_mean_distance(members: list[Histogram]) -> None:
-    """It takes two histograms with values to be apart."""
+    """Fewer than two histograms with values have no mean distance: it is NaN."""
     assert math.isnan(mean_wasserstein(members))

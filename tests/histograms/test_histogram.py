@@ -1,4 +1,4 @@
-"""Truths of the Histogram value."""
+"""Tests of the class Histogram."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hpdash.histograms.histogram import NEAR_ZERO, Histogram, band, mixture, sha
     st.integers(1, 70),
 )
 def test_counts_every_finite_value_once(values: NDArray[np.floating], buckets: int) -> None:
-    """Whatever the values, every finite one is in a bucket between the least and the greatest, the others are told."""
+    """Every finite value is in a bucket between the minimum and the maximum; the number of other values is reported."""
     histogram = Histogram.of(values, buckets)
     finite = values[np.isfinite(values)].astype(float)
     assert histogram.counts.sum() == finite.size
@@ -36,7 +36,10 @@ def test_counts_every_finite_value_once(values: NDArray[np.floating], buckets: i
 @pytest.mark.parametrize("shape", [(500, 401), (3, 2817), (2816, 3)])
 @pytest.mark.parametrize("buckets", [64, 200])
 def test_equals_the_plain_formula(shape: tuple[int, ...], buckets: int) -> None:
-    """Counts are those of floor((x - min) / width), the last bucket closed: over blocks, in pairs and one by one."""
+    """Counts are those of floor((x - min) / width), with the last bucket closed.
+
+    This holds whether the values are counted over blocks, in pairs or one by one.
+    """
     values = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     low, high = float(values.min()), float(values.max())
     scale = buckets / (high - low)
@@ -64,14 +67,14 @@ def test_equals_the_plain_formula(shape: tuple[int, ...], buckets: int) -> None:
     ],
 )
 def test_edge_cases(values: NDArray[np.generic], edges: list[float], counts: list[int]) -> None:
-    """Values with no range get one bucket, and any real type and memory order is counted."""
+    """Values without a range get one bucket, and values of any real type and memory order are counted."""
     histogram = Histogram.of(values, buckets=2)
     assert (histogram.edges.tolist(), histogram.counts.tolist()) == (edges, counts)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, ml_dtypes.bfloat16])
 def test_memory_does_not_grow_with_the_values(dtype: type) -> None:
-    """No temporary is as large as the array, transposed or of a half-width type."""
+    """No temporary array is as large as the values, even if they are transposed or of a half-width type."""
     values: NDArray[np.generic] = np.ones((2048, 2048), dtype).T
     values[0, 0] = np.nan
     values[1, 1] = 0
@@ -99,13 +102,13 @@ def test_memory_does_not_grow_with_the_values(dtype: type) -> None:
     ],
 )
 def test_refuses_what_is_no_histogram(edges: list[float], counts: list[float], nonfinite: int) -> None:
-    """A histogram that exists is valid."""
+    """Invalid edges and counts are refused, so that every histogram is valid."""
     with pytest.raises(ValueError, match="expected"):
         Histogram(np.array(edges), np.array(counts), nonfinite)
 
 
 def test_cannot_be_changed() -> None:
-    """A histogram shares no memory with what it was built from and refuses writes."""
+    """A histogram shares no memory with the arrays that it was built from, and refuses writes."""
     counts = np.array([1.0])
     histogram = Histogram(np.array([0.0, 1.0]), counts)
     counts[0] = 7
@@ -115,7 +118,7 @@ def test_cannot_be_changed() -> None:
 
 
 def block(*edges: float, counts: list[float] | None = None) -> Histogram:
-    """Make a histogram from its edges, with 1 in each bucket unless told."""
+    """Make a histogram from its edges, by default with 1 in each bucket."""
     return Histogram(np.array(edges), np.array(counts if counts is not None else [1.0] * (len(edges) - 1)))
 
 
@@ -125,7 +128,7 @@ NUMBERS = st.floats(-1e3, 1e3, allow_subnormal=False).map(lambda number: round(n
 
 @st.composite
 def histograms(draw: st.DrawFn) -> Histogram:
-    """Draw a histogram that holds something, with empty buckets and point masses among the others."""
+    """Draw a histogram that is not empty, but may have empty buckets and point masses."""
     edges = sorted(draw(st.lists(NUMBERS, min_size=2, max_size=9)))
     counts = draw(st.lists(st.integers(0, 10**6), min_size=len(edges) - 1, max_size=len(edges) - 1))
     return Histogram(np.array(edges), np.array(counts) + (not any(counts)))
@@ -138,7 +141,7 @@ def grids(least: int = 2) -> st.SearchStrategy[list[float]]:
 
 @given(histograms(), grids())
 def test_rebinning_keeps_every_value(histogram: Histogram, edges: list[float]) -> None:
-    """Whatever the edges, no count is lost and none becomes negative."""
+    """Rebinning to any edges loses no count and makes none negative."""
     rebinned = histogram.rebin(edges)
     assert rebinned.total == pytest.approx(histogram.total, rel=1e-12)
     assert rebinned.edges.tolist() == edges
@@ -146,15 +149,15 @@ def test_rebinning_keeps_every_value(histogram: Histogram, edges: list[float]) -
 
 @given(histograms())
 def test_rebinning_to_its_own_edges_changes_nothing(histogram: Histogram) -> None:
-    """The same edges give the same counts, those of point masses too."""
-    assume((histogram.edges[2:] > histogram.edges[:-2]).all())  # two point masses at one place come together
+    """Rebinning to the same edges gives the same counts, including those of point masses."""
+    assume((histogram.edges[2:] > histogram.edges[:-2]).all())  # two point masses at the same position are merged
     close = pytest.approx(histogram.counts, rel=1e-12, abs=1e-12 * histogram.total)
     assert histogram.rebin(histogram.edges).counts == close
 
 
 @given(histograms(), grids(4))
 def test_rebinning_twice_is_rebinning_once(histogram: Histogram, edges: list[float]) -> None:
-    """By way of finer edges one comes to the same coarse counts."""
+    """Rebinning to finer edges first gives the same coarse counts."""
     fine = np.unique(edges)
     coarse = fine[:: 2 if len(fine) % 2 else len(fine) - 1] if len(fine) > 2 else fine
     if len(coarse) > 1:
@@ -180,7 +183,7 @@ def test_rebinning_twice_is_rebinning_once(histogram: Histogram, edges: list[flo
     ],
 )
 def test_rebinned_counts(histogram: Histogram, edges: list[float], counts: list[float]) -> None:
-    """A bucket is split by length, a point mass goes whole to the right, what is outside to the ends."""
+    """A bucket is split by length, a point mass goes to the bin on its right, and values outside go to the end bins."""
     assert histogram.rebin(edges).counts.tolist() == counts
 
 
@@ -208,7 +211,7 @@ def test_moments(histogram: Histogram, mean: float, std: float, least: float, gr
 
 
 def test_an_empty_histogram_has_no_moments() -> None:
-    """Where there is no value, what describes the values is NaN and nothing is drawn."""
+    """If there are no values, the statistics of the values are NaN and the density is 0."""
     empty = block(0, 1, counts=[0])
     described = [empty.mean, empty.std, empty.min, empty.max, empty.quantile(0.5), empty.share(0, 1)]
     assert np.isnan(described).all()
@@ -217,7 +220,7 @@ def test_an_empty_histogram_has_no_moments() -> None:
 
 @given(hnp.arrays(np.float64, st.integers(1, 200), elements=NUMBERS))
 def test_moments_agree_with_the_values(values: NDArray[np.float64]) -> None:
-    """Mean, standard deviation and quantiles of 64 buckets are within a bucket's width of numpy's."""
+    """The mean, standard deviation and quantiles of 64 buckets are within a bucket's width of NumPy's."""
     histogram = Histogram.of(values)
     width = float(np.diff(histogram.edges).max()) + 1e-9
     assert abs(histogram.mean - values.mean()) <= width
@@ -229,7 +232,10 @@ def test_moments_agree_with_the_values(values: NDArray[np.float64]) -> None:
 
 @given(histograms(), st.lists(st.floats(0, 1), min_size=1))
 def test_quantiles_increase_and_invert_the_distribution(histogram: Histogram, levels: list[float]) -> None:
-    """Quantiles never decrease, stay between least and greatest, and as many values as asked do not exceed them."""
+    """Quantiles never decrease and stay between the minimum and the maximum.
+
+    At least the requested share of the values does not exceed a quantile.
+    """
     levels = sorted(levels)
     found = histogram.quantiles(levels)
     assert (np.diff(found) >= 0).all()
@@ -249,7 +255,7 @@ def test_quantiles_increase_and_invert_the_distribution(histogram: Histogram, le
     ],
 )
 def test_share_near_zero(histogram: Histogram, width: float, share: float) -> None:
-    """Values at most a width away from 0 are near it, those at its ends included."""
+    """Values at most a width away from 0 are near 0, including those at exactly that width."""
     assert histogram.share_near_zero(width) == pytest.approx(share)
     assert histogram.share_near_zero() == histogram.share(-0.001, 0.001)
 
@@ -272,14 +278,14 @@ def test_share_near_zero(histogram: Histogram, width: float, share: float) -> No
     ],
 )
 def test_a_bad_question_is_refused(ask: Callable[[Histogram], object], expected: str) -> None:
-    """What cannot be asked of a histogram says what was expected."""
+    """An invalid argument is refused with an error that says what was expected."""
     with pytest.raises(ValueError, match=expected):
         ask(block(0, 1))
 
 
 @given(histograms(), grids(3))
 def test_a_density_is_the_share_inside(histogram: Histogram, edges: list[float]) -> None:
-    """Density times width adds up to the share of the values between the edges, both included."""
+    """Density times width adds up to the share of the values between the edges, including both edges."""
     bins = np.unique(edges)
     if bins.size > 1:
         inside = float(histogram.density(bins) @ np.diff(bins))
@@ -288,7 +294,7 @@ def test_a_density_is_the_share_inside(histogram: Histogram, edges: list[float])
 
 @given(st.lists(histograms(), min_size=1, max_size=5), st.sampled_from([0.5, 0.9, 0.999, 1.0]), st.integers(1, 70))
 def test_shared_edges_hold_what_they_promise(members: list[Histogram], clip: float, bins: int) -> None:
-    """The axis has so many bins of positive, equal width and holds at least the share asked for."""
+    """The axis has the requested number of bins of positive, equal width, and holds at least the requested share."""
     edges = shared_edges(members, bins, clip)
     widths = np.diff(edges)
     assert edges.size == bins + 1
@@ -317,7 +323,7 @@ def test_shared_edges_hold_what_they_promise(members: list[Histogram], clip: flo
     ],
 )
 def test_the_ends_of_shared_edges(members: list[Histogram], clip: float, ends: tuple[float, float]) -> None:
-    """An outlier does not ruin the axis unless all is asked for, and there is an axis whatever is on it."""
+    """An outlier does not stretch the axis unless all values are requested, and there is an axis for any values."""
     edges = shared_edges(members, 60, clip)
     assert (edges[0], edges[-1]) == pytest.approx(ends, rel=1e-12)
     assert (np.diff(edges) > 0).all()
@@ -335,7 +341,7 @@ def test_the_mean_of_a_group_weighs_its_members_the_same() -> None:
 
 @given(st.lists(histograms(), min_size=1, max_size=5))
 def test_a_mixture_is_exact(members: list[Histogram]) -> None:
-    """On the members' own edges a mixture has the mean of their shares everywhere, point masses included."""
+    """On the members' own edges, a mixture has the mean of their shares everywhere, including at point masses."""
     mean = mixture(members)
     for place in union(members):
         expected = np.mean([member.share(-1e9, float(place)) for member in members])
@@ -343,13 +349,13 @@ def test_a_mixture_is_exact(members: list[Histogram]) -> None:
 
 
 def test_the_band_of_a_group() -> None:
-    """A group's band is the mean, the least and the greatest density of those that have values."""
+    """A group's band is the mean, the minimum and the maximum density of the members that have values."""
     group = [block(0, 1), block(0, 2), block(0, 9, counts=[0])]
     assert band(group, [0, 1, 2]).tolist() == [[0.75, 0.25], [0.5, 0], [1, 0.5]]
     assert band(group[2:], [0, 1, 2]).tolist() == [[0, 0]] * 3
 
 
 def test_survives_a_trip_to_another_process() -> None:
-    """A pickled histogram is the same again."""
+    """A histogram that is pickled and unpickled is unchanged."""
     again = pickle.loads(pickle.dumps(block(0, 1, 3, counts=[1, 2])))
     assert (again.edges.tolist(), again.counts.tolist(), again.total) == ([0, 1, 3], [1, 2], 3)

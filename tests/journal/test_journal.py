@@ -1,4 +1,7 @@
-"""Truths of the journal, torn, damaged and on a full disk, and of the lock, with processes really killed."""
+"""Tests of the journal and of the lock, with processes that are really killed.
+
+Some journals are torn, damaged or on a full disk.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ records = st.builds(
 
 @given(records)
 def test_record_round_trip(record: Record) -> None:
-    """Any record comes back from its line, which is one line of valid JSON."""
+    """Any record can be read back from its line, which is one line of valid JSON."""
     line = record.to_line()
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
@@ -57,7 +60,7 @@ def test_record_round_trip(record: Record) -> None:
 
 
 def test_nan_survives() -> None:
-    """A diverged trial's NaN comes back as NaN, and its error text "NaN" as text."""
+    """A diverged trial's NaN is read back as NaN, and its error text "NaN" as text."""
     result = TrialResult(TrialState.DIVERGED, metrics={"loss": float("nan")}, error="NaN")
     back = Record.from_line(Record(1, 0, TrialState.DIVERGED, 1, 0.0, result).to_line()[:-1]).result
     assert back is not None
@@ -66,7 +69,7 @@ def test_nan_survives() -> None:
 
 
 def test_the_checksum_is_of_the_sorted_compact_json() -> None:
-    """A line's "crc" is the CRC-32C of its JSON without it, so that other tools can check it."""
+    """A line's "crc" is the CRC-32C of its JSON without the key "crc", so that other tools can check it."""
     line = json.loads(Record(7, 3, TrialState.RUNNING, 1, 12.5).to_line())
     crc = line.pop("crc")
     body = json.dumps(line, sort_keys=True, separators=(",", ":")).encode()
@@ -76,12 +79,12 @@ def test_the_checksum_is_of_the_sorted_compact_json() -> None:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Name a journal that is not there yet."""
+    """Return the path of a journal that does not exist yet."""
     return tmp_path / layout.JOURNAL
 
 
 def write(path: Path, trials: int = 3) -> list[Record]:
-    """Make a journal of finished trials."""
+    """Write a journal of finished trials; return its records."""
     with Journal.open(path) as journal:
         return [
             journal.append(trial, TrialState.FINISHED, 1, TrialResult(TrialState.FINISHED, metrics={"loss": 0.5}))
@@ -90,7 +93,7 @@ def write(path: Path, trials: int = 3) -> list[Record]:
 
 
 def test_a_journal_goes_on_where_it_ended(path: Path) -> None:
-    """Reopened, a journal has the last record of each trial, counts attempts, and numbers on without a gap."""
+    """A reopened journal has the last record of each trial, counts attempts, and continues the numbers without gaps."""
     with Journal.open(path) as journal:
         assert (journal.latest, journal.attempts(0)) == ({}, 0)
         journal.append(0, TrialState.RUNNING, 1)
@@ -105,7 +108,7 @@ def test_a_journal_goes_on_where_it_ended(path: Path) -> None:
 
 
 def test_torn_at_every_byte_of_the_last_line(path: Path) -> None:
-    """Wherever the last line is torn, the whole ones stay, the original is kept, and the journal goes on cleanly."""
+    """Wherever the last line is torn, the whole lines stay, the original is kept, and the journal continues cleanly."""
     done = write(path)
     data = path.read_bytes()
     start = data.rindex(b"\n", 0, -1) + 1
@@ -129,7 +132,7 @@ def test_torn_at_every_byte_of_the_last_line(path: Path) -> None:
 
 @pytest.mark.parametrize("tail", [b"\0", b"\0" * 4096, b"{", b'{"seq":4}', b"\xff"], ids=repr)
 def test_what_a_crash_left_at_the_end_is_cut_off(path: Path, tail: bytes) -> None:
-    """NULs or rubbish behind the last line cost nothing, and every damaged state is kept under its own name."""
+    """NULs or garbage after the last line cost no record, and each damaged state is kept under its own name."""
     done = write(path)
     data = path.read_bytes()
     for number in (1, 2):
@@ -142,7 +145,7 @@ def test_what_a_crash_left_at_the_end_is_cut_off(path: Path, tail: bytes) -> Non
 
 
 def test_a_flipped_byte_costs_its_line_only(path: Path) -> None:
-    """Whichever byte in the middle line is changed, the others are read, and a warning names the line."""
+    """Whichever byte of the middle line is changed, the other lines are read, and a warning names the line."""
     done = write(path)
     data = path.read_bytes()
     first, second, _ = data.splitlines(keepends=True)
@@ -162,7 +165,7 @@ def test_a_flipped_byte_costs_its_line_only(path: Path) -> None:
 
 
 def test_a_flipped_newline_costs_nothing(path: Path) -> None:
-    """Where the end of a line is damaged, both records beside it are read, and a warning names the line."""
+    """If the end of a line is damaged, the records before and after it are read, and a warning names the line."""
     done = write(path)
     data = path.read_bytes()
     for at in (place for place, byte in enumerate(data[:-1]) if byte == ord("\n")):
@@ -174,14 +177,14 @@ def test_a_flipped_newline_costs_nothing(path: Path) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_without_a_traceback(data: bytes) -> None:
-    """A file that is no journal has warnings, not errors."""
+    """A file that is not a journal gives warnings, not errors."""
     *lines, tail = data.split(b"\n")
     replay = Replay.of(data, "journal.jsonl")
     assert len(replay.records) + len(replay.warnings) == len(lines) + bool(tail)
 
 
 def crc_line(body: str) -> bytes:
-    """Give a body its right checksum."""
+    """Return a line: the body with its correct checksum."""
     return body.encode()[:-1] + b',"crc":"%08x"}' % google_crc32c.value(body.encode())
 
 
@@ -198,13 +201,13 @@ def crc_line(body: str) -> bytes:
     ids=lambda body: body[-30:],
 )
 def test_a_record_of_another_version_is_refused(body: str) -> None:
-    """A line whose checksum is right but which this version cannot read is a ValueError, never another error."""
+    """A line with a correct checksum that this version cannot read raises ValueError, never another error."""
     with pytest.raises(ValueError, match=r"."):
         Record.from_line(crc_line(body))
 
 
 def test_empty_and_missing(path: Path) -> None:
-    """An empty journal and one that is not there have no records; reading makes no file."""
+    """An empty or missing journal has no records, and reading creates no file."""
     assert read_journal(path).records == ()
     assert not path.exists()
     path.write_bytes(b"")
@@ -213,7 +216,7 @@ def test_empty_and_missing(path: Path) -> None:
 
 
 def test_a_journal_that_cannot_be_opened_is_a_logdir_error(tmp_path: Path) -> None:
-    """The path, the cause and the room left are named."""
+    """If a journal cannot be opened, the error names the path, the cause and the bytes free."""
     for action in (Journal.open, read_journal):
         with pytest.raises(LogdirError, match=r"Is a directory.*[\d,]+ bytes free"):
             action(tmp_path)
@@ -243,7 +246,7 @@ sys.exit(2)
 
 
 def test_a_line_that_does_not_fit_leaves_no_trace(path: Path) -> None:
-    """Where the disk takes only part of a line, the part is cut off again, and later lines are whole."""
+    """If only part of a line fits on the disk, that part is cut off again, and later lines are whole."""
     done = subprocess.run([sys.executable, "-c", FULL_DISK, path], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     replay = read_journal(path)
@@ -261,11 +264,11 @@ with lock(Path(sys.argv[1])):
 
 
 def test_the_lock_dies_with_its_owner(tmp_path: Path) -> None:
-    """A second driver is refused at once and told who holds the sweep; after kill -9 of the holder it is free."""
+    """A second driver is refused at once with the holder's name; after kill -9 of the holder, the lock is free."""
     with subprocess.Popen([sys.executable, "-c", HOLDER, tmp_path], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        for _ in range(2):  # a refusal does not take the holder's name away
+        for _ in range(2):  # a refusal does not delete the holder's name
             with pytest.raises(LockedError, match=f"process {holder.pid} on ") as caught, lock(tmp_path):
                 pass
         assert caught.value.exit_code == 3
@@ -278,7 +281,7 @@ def test_the_lock_dies_with_its_owner(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_cannot_be_made_is_a_logdir_error(tmp_path: Path) -> None:
-    """A sweep's folder that is not there is named, and nobody is said to hold it."""
+    """If the sweep's folder does not exist, the error names it and does not claim that somebody holds the lock."""
     with pytest.raises(LogdirError, match="No such file") as caught, lock(tmp_path / "gone"):
         pass
     assert not isinstance(caught.value, LockedError)

@@ -1,4 +1,4 @@
-"""Truths of what a trial can go on from: whole or not there, and the same bits as if nothing had happened."""
+"""Tests of checkpoints: they are read completely or rejected, and a resumed trial gives the same bits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def spec_of(kind: str, **log: Any) -> TrialSpec:
-    """Return a trial of four epochs that keeps a checkpoint every second."""
+    """Return a trial of four epochs that writes a checkpoint every second epoch."""
     keys = {"checkpoint_epochs": 2} | log
     given = {name: value for name, value in keys.items() if value is not None}
     (spec,) = specs({"epochs": [EPOCHS]}, model=KINDS[kind], log=given)
@@ -43,14 +43,18 @@ LIKE_OTHERS = {
     "convolutional",
     "subclassed",
     "refused-by-xla",
-}  # whose checkpoints hold nothing that the others' do not
+}  # models whose checkpoints hold nothing that the other checkpoints lack
 
 
 @pytest.mark.parametrize(
     "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind in LIKE_OTHERS)) for kind in KINDS]
 )
 def test_a_resumed_trial_has_the_bits_of_an_undisturbed_one(kind: str, tmp_path: Path) -> None:
-    """Killed an epoch after its checkpoint, in a new process or one with the graph: weights, series, best are equal."""
+    """A trial that resumes from a checkpoint has the weights, series and best values of an undisturbed one.
+
+    The trial is killed one epoch after its checkpoint. It resumes in a trainer without the model's graph and in one
+    that has it.
+    """
     spec, trainer = spec_of(kind), Trainer(HERE)
     whole = run(trainer, spec, tmp_path / "whole")
     assert whole.state is TrialState.FINISHED
@@ -63,12 +67,15 @@ def test_a_resumed_trial_has_the_bits_of_an_undisturbed_one(kind: str, tmp_path:
 
 @pytest.fixture(scope="module")
 def trainer() -> Trainer:
-    """One that has the graph of all that are the built-in MLP."""
+    """Return a trainer that has the graph shared by all trials of the built-in MLP."""
     return Trainer(HERE)
 
 
 def test_a_trial_dies_twice(tmp_path: Path, trainer: Trainer) -> None:
-    """What a resumed attempt wrote before it died, with no checkpoint of its own, is set aside; the bits are equal."""
+    """A trial that dies twice still ends with the same bits.
+
+    The resumed attempt dies without writing a checkpoint of its own, and what it wrote is set aside.
+    """
     spec = spec_of("mlp", checkpoint_epochs=1)
     whole = run(trainer, spec, tmp_path / "whole")
     run_folder = kill(trainer, spec, tmp_path / "torn", epoch=1)
@@ -77,14 +84,17 @@ def test_a_trial_dies_twice(tmp_path: Path, trainer: Trainer) -> None:
     with pytest.raises(Killed):
         shutil.copy(tmp_path / "kept", run_folder / layout.CHECKPOINT)
         trainer.run(spec, run_folder, "zoo/0", Deadly(3), epoch)
-    shutil.copy(tmp_path / "kept", run_folder / layout.CHECKPOINT)  # as if none had been written since
+    shutil.copy(tmp_path / "kept", run_folder / layout.CHECKPOINT)  # as if no checkpoint had been written since
     assert same(resume(trainer, spec, run_folder, attempt=2), whole)
     assert series(tmp_path / "torn") == series(tmp_path / "whole")
     assert [path.name for path in (run_folder / layout.ATTEMPTS).iterdir()] == ["2"]
 
 
 def test_an_interrupted_trial_ends_its_epoch_and_keeps_it(tmp_path: Path, trainer: Trainer) -> None:
-    """Asked to stop in an epoch, it goes on from that epoch's end, whatever the sweep file says of checkpoints."""
+    """A trial that is asked to stop within an epoch resumes from the end of that epoch.
+
+    This holds even if the sweep file asks for no checkpoints.
+    """
     spec = spec_of("mlp", checkpoint_epochs=None)
     whole = run(trainer, spec, tmp_path / "whole")
     result = run(trainer, spec, tmp_path / "torn", Listener(calls=3))
@@ -99,7 +109,11 @@ def test_an_interrupted_trial_ends_its_epoch_and_keeps_it(tmp_path: Path, traine
 
 
 def test_minutes_are_minutes(tmp_path: Path, trainer: Trainer) -> None:
-    """With a checkpoint an hour, a trial of seconds keeps none; with one a microsecond, one an epoch but the last."""
+    """`checkpoint_minutes` is measured in minutes.
+
+    At one checkpoint an hour, a trial of a few seconds writes none. At one a microsecond, it writes one after each
+    epoch but the last.
+    """
     for minutes, epoch in ((60.0, None), (1e-8, EPOCHS - 1)):
         spec = spec_of("mlp", checkpoint_epochs=None, checkpoint_minutes=minutes)
         run(trainer, spec, tmp_path / str(minutes))
@@ -108,7 +122,10 @@ def test_minutes_are_minutes(tmp_path: Path, trainer: Trainer) -> None:
 
 
 def test_a_model_it_does_not_fit_fails_the_trial(tmp_path: Path) -> None:
-    """A checkpoint of other shapes is an error that says how to start over, never a wrong weight."""
+    """A checkpoint with other shapes fails the trial, and the error says how to start over.
+
+    Wrong weights are never loaded.
+    """
     small, large = specs({"hidden": [[8], [16]]}, log={"checkpoint_epochs": 1}, train={"epochs": EPOCHS})
     fresh = Trainer(HERE)
     run_folder = kill(fresh, small, tmp_path, epoch=1)
@@ -133,7 +150,10 @@ MADE = Checkpoint(
 
 
 def test_a_checkpoint_is_read_as_it_was_written(tmp_path: Path) -> None:
-    """Every field and array comes back, arrays in order, under any name, of any shape and type, many of them too."""
+    """A checkpoint is read back with every field and array, whatever the arrays' names, shapes and types.
+
+    The order of the arrays is kept, also when there are many.
+    """
     arrays = {**MADE.arrays, **{str(number): np.full(1, number, np.int32) for number in range(12, 0, -1)}}
     checkpoint.write(tmp_path, Checkpoint(3, MADE.metrics, MADE.best, 2, 1.5, {"a": 1}, arrays))
     read = checkpoint.read(tmp_path / layout.CHECKPOINT)
@@ -146,7 +166,10 @@ def test_a_checkpoint_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_every_cut_and_every_flipped_byte_is_found(tmp_path: Path) -> None:
-    """A checkpoint that is cut is a ValueError that names it; with a flipped byte too, or that byte says nothing."""
+    """A truncated checkpoint raises a ValueError that names it.
+
+    A flipped byte raises one too, unless the byte does not affect the content.
+    """
     checkpoint.write(tmp_path, MADE)
     path = tmp_path / layout.CHECKPOINT
     data = path.read_bytes()
@@ -168,7 +191,7 @@ ODD = ["null", "3", "[" * 9999, "{", '{"schema": 1}', '{"schema": 2}', '{"schema
 
 @pytest.mark.parametrize("about", ODD)
 def test_an_odd_description_is_damage(tmp_path: Path, about: str) -> None:
-    """Whatever stands where the description should, it is a ValueError."""
+    """A checkpoint with an invalid description raises a ValueError."""
     path = tmp_path / layout.CHECKPOINT
     np.savez(path, about=np.frombuffer(about.encode(), np.uint8))
     with pytest.raises(ValueError, match="cannot be read"):
@@ -176,7 +199,7 @@ def test_an_odd_description_is_damage(tmp_path: Path, about: str) -> None:
 
 
 def events(run_folder: Path, steps: range, validation: bool = True) -> dict[str, int]:
-    """Write an event file with a scalar a step; return the bytes of all files."""
+    """Write event files with one scalar per step; return the size of each file in bytes."""
     with RunWriter(run_folder) as writer:
         for step in steps:
             writer.scalar("epoch_loss", step, step)
@@ -186,7 +209,10 @@ def events(run_folder: Path, steps: range, validation: bool = True) -> dict[str,
 
 
 def test_event_files_are_cut_where_the_checkpoint_was(tmp_path: Path) -> None:
-    """Records behind the mark go, whole files begun later are set aside, a second call changes nothing."""
+    """Event files are cut back to the sizes recorded in the checkpoint.
+
+    Later records are removed, files started later are set aside, and a second call changes nothing.
+    """
     marks = events(tmp_path, range(1, 3))
     with RunWriter(tmp_path) as writer:
         writer.histogram("a/b", Histogram.of(np.arange(3.0)), 3)
@@ -202,7 +228,10 @@ def test_event_files_are_cut_where_the_checkpoint_was(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("hurt", ["checkpoint", "events", "gone"])
 def test_what_cannot_be_gone_on_from_starts_over(tmp_path: Path, hurt: str) -> None:
-    """A damaged checkpoint, or event files shorter than it says, are told, and the attempt is set aside."""
+    """A trial starts over if its checkpoint is damaged or its event files are shorter than recorded.
+
+    The fault is reported, and the attempt is set aside.
+    """
     marks = events(tmp_path, range(1, 3))
     checkpoint.write(tmp_path, Checkpoint(2, {}, {}, None, 0.0, marks))
     if hurt == "checkpoint":
@@ -220,7 +249,7 @@ def test_what_cannot_be_gone_on_from_starts_over(tmp_path: Path, hurt: str) -> N
 
 
 def test_starting_over_takes_no_checkpoint(tmp_path: Path) -> None:
-    """Where a trial is to start over, its checkpoint goes; a folder that is not there needs nothing."""
+    """Starting a trial over deletes its checkpoint; a missing run folder is no error."""
     checkpoint.write(tmp_path, Checkpoint(2, {}, {}, None, 0.0, events(tmp_path, range(1, 3))))
     assert checkpoint.prepare(tmp_path, 1, resume=False) == (0, "")
     assert not (tmp_path / layout.CHECKPOINT).exists()
@@ -228,7 +257,7 @@ def test_starting_over_takes_no_checkpoint(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_refuses_it_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkpoint that does not fit is a LogdirError; the earlier one is still whole."""
+    """If a checkpoint cannot be written, a LogdirError is raised and the earlier checkpoint stays intact."""
     checkpoint.write(tmp_path, MADE)
 
     def full(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""Truths of the HParams experiment record and of its upkeep over a logs root."""
+"""Tests of the HParams experiment record, and of how the records of a logs root are kept up to date."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ACCURACY = Metric("epoch_accuracy", "validation")
 
 
 def union(*domains: Discrete | Interval | None) -> Discrete | Interval | None:
-    """Merge one column that several sweeps have."""
+    """Return the domain that results from merging the domains of one column in several sweeps."""
     (column,) = merge([(Column("x", True, domain),) for domain in domains])
     return column.domain
 
@@ -46,12 +46,12 @@ def union(*domains: Discrete | Interval | None) -> Discrete | Interval | None:
     ],
 )
 def test_union_of_domains(domains: list[Discrete | Interval | None], expected: Discrete | Interval | None) -> None:
-    """Values with values, intervals over numbers, and no domain where nothing common holds."""
+    """Values merge with values, and intervals with intervals or numbers; without a common form there is no domain."""
     assert union(*domains) == expected
 
 
 def test_true_is_not_one() -> None:
-    """A boolean and an equal number are two values."""
+    """A boolean and the number that equals it are two different values."""
     domain = union(Discrete((True,)), Discrete((1,)))
     assert isinstance(domain, Discrete)
     assert {type(value) for value in domain.values} == {bool, int}
@@ -65,7 +65,10 @@ domains = st.lists(values, min_size=1).map(lambda items: Discrete(tuple(items)))
 
 @given(st.lists(domains, min_size=1, max_size=4))
 def test_union_holds_every_domain_whatever_the_order(given_domains: list[Discrete | Interval]) -> None:
-    """A union has every value and range of its parts, and their order does not matter but for that of strings."""
+    """A merged domain contains every value and range of its parts, in whatever order they are merged.
+
+    Only the order of strings depends on the order of the parts.
+    """
     forward, backward = union(*given_domains), union(*reversed(given_domains))
     if isinstance(forward, Discrete):
         assert isinstance(backward, Discrete)
@@ -80,7 +83,7 @@ def test_union_holds_every_domain_whatever_the_order(given_domains: list[Discret
 
 
 def float_or_same(value: object) -> object:
-    """Spell equal numbers alike."""
+    """Return numbers as floats, so that equal numbers have the same repr; return other values unchanged."""
     return value + 0.0 if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
@@ -94,13 +97,13 @@ def float_or_same(value: object) -> object:
     ],
 )
 def test_refuses_what_is_no_domain(build: Any) -> None:
-    """A domain that exists is valid."""
+    """An invalid domain raises a ValueError when it is created."""
     with pytest.raises(ValueError, match="expected"):
         build()
 
 
 def test_json_round_trip() -> None:
-    """A sheet comes back from its JSON text as it was, with the documented keys."""
+    """A sheet survives the round trip through JSON, and the JSON has the documented keys."""
     sheet = Sheet((BATCHNORM, RATE, Column("x", False, None, everywhere=False)), (LOSS, ACCURACY), "why")
     text = json.dumps(sheet.to_json())
     assert Sheet.from_json(json.loads(text)) == sheet
@@ -114,7 +117,10 @@ def test_json_round_trip() -> None:
 
 
 def test_a_record_is_the_union_with_its_own_names_first() -> None:
-    """A record lists every sweep's names with type and domain; `differs` only, and first, those its own sweep swept."""
+    """A record lists the hyperparameters of every sweep, with types and domains.
+
+    Those that its own sweep swept come first, and only they are marked `differs`.
+    """
     own = Sheet((EPOCHS, RATE), (LOSS,), "mine")
     other = Sheet(
         (BATCHNORM, Column("epochs", True, Discrete((20,))), Column("nesterov", True, Discrete((True,)))),
@@ -142,7 +148,10 @@ def test_a_record_is_the_union_with_its_own_names_first() -> None:
 
 
 def test_what_some_trials_lack_does_not_come_first() -> None:
-    """A swept name that some own trials lack is listed unmarked; one fixed in every sweep, only where all have it."""
+    """A swept hyperparameter that some of the sweep's own trials lack is listed, but not marked `differs`.
+
+    A hyperparameter that is fixed in every sweep is listed only if all trials have it.
+    """
     momentum = Column("momentum", True, Interval(0, 0.9), everywhere=False)
     beta = Column("beta_1", False, Discrete((0.9,)), everywhere=False)
     own = Sheet((momentum, beta, RATE, EPOCHS), ())
@@ -158,7 +167,7 @@ def test_what_some_trials_lack_does_not_come_first() -> None:
 
 @pytest.mark.parametrize(("domain", "kept"), [(Discrete((1, True, "a")), [1, True, "a"]), (None, None)], ids=str)
 def test_clashing_types_are_a_string(domain: Discrete | None, kept: list[object] | None) -> None:
-    """Where types clash, the column is a string one, and its values stay what the sessions logged."""
+    """A column whose values have different types is of type string, and its values stay as the sessions logged them."""
     sheet = Sheet((Column("x", True, domain),), ())
     (info,) = experiment(sheet, [sheet]).hparam_infos
     assert info.type == api_pb2.DATA_TYPE_STRING
@@ -166,21 +175,24 @@ def test_clashing_types_are_a_string(domain: Discrete | None, kept: list[object]
 
 
 def add_sweep(root: Path, name: str, *columns: Column) -> Path:
-    """Make a sweep's folder with a sweep.json."""
+    """Create a sweep's folder with a sweep.json; return the folder."""
     (root / name).mkdir()
     (root / name / layout.SWEEP_JSON).write_text(json.dumps(Sheet(columns, (LOSS,)).to_json()))
     return root / name
 
 
 def names_shown(sweep: Path) -> set[str]:
-    """Read the one record of a sweep through TensorBoard."""
+    """Return the hyperparameters in a sweep's only record, as TensorBoard reads it."""
     (folder,) = layout.experiment_folders(sweep)
     content = EventAccumulator(str(folder)).Reload().SummaryMetadata(metadata.EXPERIMENT_TAG).plugin_data.content
     return {info.name for info in metadata.parse_experiment_plugin_data(content).hparam_infos}
 
 
 def test_every_sweep_shows_all_columns_as_sweeps_come_and_go(tmp_path: Path) -> None:
-    """Each sweep has one record, the union over the root, in a folder new to TensorBoard whenever it changed."""
+    """Each sweep has one record, which lists the columns of all sweeps in the root.
+
+    When the record changes, it moves to a folder with another name, so that TensorBoard loads it.
+    """
     one = add_sweep(tmp_path, "one", BATCHNORM)
     assert refresh(tmp_path) == []
     first = layout.experiment_folders(one)
@@ -195,7 +207,7 @@ def test_every_sweep_shows_all_columns_as_sweeps_come_and_go(tmp_path: Path) -> 
 
 
 def test_refresh_writes_nothing_when_nothing_changed(tmp_path: Path) -> None:
-    """A second refresh leaves every file as it is."""
+    """A second refresh changes no file."""
     add_sweep(tmp_path, "one", BATCHNORM)
     refresh(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.name != layout.ROOT_LOCK}
@@ -204,7 +216,7 @@ def test_refresh_writes_nothing_when_nothing_changed(tmp_path: Path) -> None:
 
 
 def test_refresh_completes_what_was_interrupted(tmp_path: Path) -> None:
-    """A record folder that was made but not filled is filled; the old record is there until then."""
+    """A record folder that was created but not filled is filled by the next refresh."""
     one = add_sweep(tmp_path, "one", BATCHNORM)
     refresh(tmp_path)
     (folder,) = layout.experiment_folders(one)
@@ -215,7 +227,7 @@ def test_refresh_completes_what_was_interrupted(tmp_path: Path) -> None:
 
 
 def test_refresh_deletes_only_its_own_folders(tmp_path: Path) -> None:
-    """A folder that only starts like a record's is not ours to delete."""
+    """A refresh deletes only record folders, and no other folder whose name merely starts like theirs."""
     one = add_sweep(tmp_path, "one", BATCHNORM)
     (one / "hparams-mine").mkdir()
     (one / "hparams-0123456789ab").mkdir()
@@ -242,7 +254,7 @@ def test_refresh_deletes_only_its_own_folders(tmp_path: Path) -> None:
     ids=lambda text: text[-40:] or "empty",
 )
 def test_an_unreadable_sweep_is_named_and_left_out(tmp_path: Path, text: str) -> None:
-    """One damaged sweep.json is warned of and does not keep the other sweeps from their record."""
+    """A damaged sweep.json gives a warning, and the other sweeps still get their record."""
     one = add_sweep(tmp_path, "one", BATCHNORM)
     (tmp_path / "two").mkdir()
     (tmp_path / "two" / layout.SWEEP_JSON).write_bytes(text.encode("latin-1"))
@@ -252,7 +264,7 @@ def test_an_unreadable_sweep_is_named_and_left_out(tmp_path: Path, text: str) ->
 
 
 def test_a_root_that_cannot_be_used_is_a_logdir_error(tmp_path: Path) -> None:
-    """A logs root that is a file is named."""
+    """A logs root that is a file raises a LogdirError that names it."""
     (tmp_path / "logs").write_text("")
     with pytest.raises(LogdirError, match="logs"):
         refresh(tmp_path / "logs")
@@ -265,7 +277,7 @@ def join(root: Path, name: str) -> None:
 
 
 def test_two_drivers_at_once(tmp_path: Path) -> None:
-    """Whichever of several sweeps starts first, the records end as the union of all."""
+    """When several sweeps start at once, all records end as the union of all sweeps."""
     context = multiprocessing.get_context("spawn")
     names = {"one", "two", "three"}
     drivers = [context.Process(target=join, args=(tmp_path, name)) for name in names]

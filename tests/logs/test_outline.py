@@ -1,4 +1,4 @@
-"""Truths of a model in outline: what its layers have to learn, what is kept of them, which graphs can be drawn."""
+"""Tests of a model's outline: parameter counts by layer, the file that stores them, and the model's graph."""
 
 from __future__ import annotations
 
@@ -27,14 +27,17 @@ def mlp(**settings: Any) -> keras.Model:
 
 
 def built(model: keras.Model) -> keras.Model:
-    """Return a model that has its weights, as the trainer makes it."""
+    """Return the model with its weights created, as in the trainer."""
     if not model.built:
         model(np.zeros((1, *SHAPE), np.float32))
     return model
 
 
 def test_batch_normalisation_has_four_parameters_a_unit() -> None:
-    """On the inputs and after two layers it adds 4,736 parameters, of which 2,368 train."""
+    """Batch normalization adds four parameters per unit, of which two are trainable.
+
+    On the inputs and after two layers, that is 4,736 parameters, of which 2,368 are trainable.
+    """
     layers = outline.layers_of(mlp(batchnorm="after", batchnorm_input=True))
     assert [(each.name, each.shape, each.trainable, each.fixed) for each in layers if each.fixed] == [
         ("batchnorm_input", "(None, 784)", 1568, 1568),
@@ -46,7 +49,7 @@ def test_batch_normalisation_has_four_parameters_a_unit() -> None:
 
 
 class Own(keras.Model):  # type: ignore[misc]
-    """A model with a weight of its own, a layer that does not train, and one that it uses twice under two names."""
+    """A model with a weight of its own, a layer that is not trainable, and a layer used twice under two names."""
 
     def __init__(self) -> None:
         super().__init__(name="own")
@@ -56,7 +59,7 @@ class Own(keras.Model):  # type: ignore[misc]
         self.scale = self.add_weight(shape=(5,), name="scale")
 
     def call(self, inputs: Any) -> Any:
-        """Go through the layers."""
+        """Apply the layers."""
         return self.still(self.again(self.first(keras.ops.reshape(inputs, (-1, 64))))) * keras.ops.sum(self.scale)
 
 
@@ -71,7 +74,7 @@ MODELS = {
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_parameter_is_counted_once(name: str) -> None:
-    """The layers' parameters add up to Keras' own count, those that train too."""
+    """The layers' parameters add up to Keras' own counts of all and of trainable parameters."""
     model = built(MODELS[name]())
     total = outline.total(outline.layers_of(model))
     trainable = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
@@ -79,7 +82,7 @@ def test_every_parameter_is_counted_once(name: str) -> None:
 
 
 def test_shared_and_own_weights_have_their_place() -> None:
-    """A shared weight counts for the first layer that has it; those of no layer stand last, for the model."""
+    """A shared weight counts for the first layer that has it; weights of no layer come last, under the model's name."""
     assert [(each.name, each.kind, each.trainable, each.fixed) for each in outline.layers_of(built(Own()))] == [
         ("first", "Dense", 64 * 64, 0),
         ("again", "Sequential", 0, 0),
@@ -89,7 +92,10 @@ def test_shared_and_own_weights_have_their_place() -> None:
 
 
 def test_layers_are_read_back(tmp_path: Path) -> None:
-    """What is written is read, names of half a character included; keys of a newer version are left out."""
+    """An outline is read back as written, even with a lone surrogate in a name.
+
+    Keys added by a newer version are ignored.
+    """
     layers = (Layer("a\ud800", "Dense", "(None, 3)", 1, 2),)
     outline.write(tmp_path, layers)
     assert outline.read(tmp_path) == layers
@@ -114,7 +120,7 @@ def test_layers_are_read_back(tmp_path: Path) -> None:
     ],
 )
 def test_damage_is_as_if_nothing_were_kept(content: str | None, tmp_path: Path) -> None:
-    """Who shows a run shows the rest of it."""
+    """A missing or damaged outline file reads as no layers, so that the rest of the run can still be shown."""
     if content is not None:
         (tmp_path / layout.MODEL).write_text(content)
     assert outline.read(tmp_path) == ()
@@ -122,7 +128,7 @@ def test_damage_is_as_if_nothing_were_kept(content: str | None, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", ["mlp", "convolutional"])
 def test_a_graph_has_a_node_a_layer(name: str) -> None:
-    """The graph has the input and the layers, each of its class, each after the one before."""
+    """The graph has one node for the input and one for each layer, named by its class, each fed by the node before."""
     model = built(MODELS[name]())
     graph = GraphDef.FromString(outline.graph_of(model) or b"")
     assert [(node.name, node.op) for node in graph.node][1:] == [(x.name, type(x).__name__) for x in model.layers]
@@ -132,5 +138,5 @@ def test_a_graph_has_a_node_a_layer(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["subclassed", "weights-of-its-own"])
 def test_a_model_without_a_configuration_has_no_graph(name: str) -> None:
-    """Nothing is drawn of a model that only its own code describes."""
+    """A subclassed model has no graph, because only its code describes it."""
     assert outline.graph_of(built(MODELS[name]())) is None

@@ -1,4 +1,4 @@
-"""Truths of the texts in TensorBoard's Text tab, rendered by TensorBoard's own Markdown."""
+"""Tests of the texts in TensorBoard's Text tab, rendered by TensorBoard's own Markdown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hpdash.logs.outline import Layer
 from hpdash.records import TrialSpec, visible
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # of the html5lib that TensorBoard brings
+    warnings.simplefilter("ignore", DeprecationWarning)  # from html5lib, which TensorBoard bundles
     from tensorboard.plugin_util import markdown_to_safe_html
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -29,7 +29,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 class Table(HTMLParser):
-    """The cells of an HTML table, row by row, and every tag there is."""
+    """A parser that collects the cells of an HTML table by row, and the names of all tags."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Table(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Begin a row or a cell."""
+        """Start a row or a cell."""
         self.tags.add(tag)
         if tag == "tr":
             self.rows.append([])
@@ -46,23 +46,23 @@ class Table(HTMLParser):
             self.rows[-1].append("")
 
     def handle_data(self, data: str) -> None:
-        """Add to the cell."""
+        """Add text to the current cell."""
         if self.rows and self.rows[-1] and data != "\n":
             self.rows[-1][-1] += data
 
 
 def rendered(text: str) -> Table:
-    """Render Markdown as TensorBoard does."""
+    """Return the table that TensorBoard renders from Markdown."""
     return Table(markdown_to_safe_html(text))
 
 
 def spec(swept: dict[str, Any], settings: dict[str, dict[str, Any]]) -> TrialSpec:
-    """Make a trial of these settings."""
+    """Return a trial with these settings."""
     return TrialSpec(0, 0, 7, swept, settings, "validation/accuracy", Goal.MAX)
 
 
 def test_settings_begin_with_what_is_swept() -> None:
-    """The swept ones come first and bold, then what else is set, the seed and the versions that are known."""
+    """Swept settings come first and bold, followed by the other settings, the seed and the known versions."""
     text = text_tab.settings(spec({"batchnorm": "before"}, SETTINGS), {"keras": "3.15", "hpdash": None})
     assert rendered(text).rows == [
         ["setting", "value"],
@@ -80,7 +80,7 @@ def test_settings_begin_with_what_is_swept() -> None:
 
 
 def test_a_model_ends_with_all_its_parameters() -> None:
-    """Each layer has a row, and the last one has the sums."""
+    """Each layer has a row, and the last row has the sums."""
     layers = [Layer("hidden_1", "Dense", "(None, 300)", 235_500, 0), Layer("norm", "BatchNormalization", "", 600, 600)]
     assert rendered(text_tab.model(layers)).rows == [
         ["layer", "kind", "output shape", "trainable", "not trainable"],
@@ -106,19 +106,19 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_and_values_stand_literally(name: str) -> None:
-    """Whatever a value or a layer's name is made of, the page shows its characters and nothing else."""
+    """Hostile values and layer names are shown literally and add no tags to the page."""
     shown_as_themselves(HOSTILE[name])
 
 
 @limited(max_examples=40)
 @given(st.text(st.sampled_from("\\`*_{}[]()#+-.!|<>&;:/ab1 \n\"'~="), min_size=1, max_size=12))
 def test_no_text_is_syntax(text: str) -> None:
-    """The same holds of any text made of Markdown's own characters."""
+    """Any text made of Markdown's special characters is shown literally and adds no tags."""
     shown_as_themselves(text)
 
 
 def shown_as_themselves(text: str) -> None:
-    """Look for a text in both tables."""
+    """Check that both tables show a text literally."""
     table = rendered(text_tab.settings(spec({"note": text}, {**SETTINGS, "model": {"note": text}}), {}))
     assert table.rows[1] == ["model.note", visible(text).strip()]
     layers = rendered(text_tab.model([Layer(text, "Dense", "", 1, 0)]))

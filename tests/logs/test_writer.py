@@ -1,4 +1,4 @@
-"""Truths of the event files, read back by TensorBoard and by the format's definition."""
+"""Tests of the event files, read back by TensorBoard and by a parser of the TFRecord format."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hpdash.logs.writer import EventFile, RunWriter, end_session, set_aside, wri
 
 
 def read(path: Path) -> list[event_pb2.Event]:
-    """Parse an event file by the TFRecord format's definition, checking both sums of each record."""
+    """Parse an event file by the definition of the TFRecord format, and check both checksums of each record."""
     data, events = path.read_bytes(), []
     while data:
         (length,) = struct.unpack("<Q", data[:8])
@@ -37,18 +37,18 @@ def read(path: Path) -> list[event_pb2.Event]:
 
 
 def masked(data: bytes) -> bytes:
-    """Mask a CRC-32C as TFRecord files do."""
+    """Return the CRC-32C of the data, masked as in TFRecord files."""
     crc: int = google_crc32c.value(data)
     return (((crc >> 15) + (crc << 17 & 0xFFFFFFFF) + 0xA282EAD8) % 2**32).to_bytes(4, "little")
 
 
 def read_run(folder: Path) -> list[event_pb2.Event]:
-    """Parse all event files of a run, in their order."""
+    """Parse all event files of a run, in order."""
     return [event for path in layout.event_files(folder) for event in read(path)]
 
 
 def hparams_data(folder: Path) -> list[plugin_data_pb2.HParamsPluginData]:
-    """Read what a run has for the HParams plugin."""
+    """Return what a run has logged for the HParams plugin."""
     values = [event.summary.value[0] for event in read_run(folder) if event.HasField("summary")]
     return [
         plugin_data_pb2.HParamsPluginData.FromString(value.metadata.plugin_data.content)
@@ -58,7 +58,7 @@ def hparams_data(folder: Path) -> list[plugin_data_pb2.HParamsPluginData]:
 
 
 def test_tensorboard_reads_scalars_and_histograms_back(tmp_path: Path) -> None:
-    """TensorBoard's own accumulator gives back each tag, step and value, in float32 and [k, 3]."""
+    """TensorBoard reads back each tag, step and value: scalars as float32, histograms in the shape [k, 3]."""
     with RunWriter(tmp_path / "run") as run:
         for step, value in enumerate([0.1, 2.5, float("nan"), 1e300], 1):
             run.scalar("epoch_loss", value, step)
@@ -80,7 +80,10 @@ def test_tensorboard_reads_scalars_and_histograms_back(tmp_path: Path) -> None:
 
 
 def test_tensorboard_reads_texts_and_a_graph_back(tmp_path: Path) -> None:
-    """A text is one string at step 0 for the Text tab, what no UTF-8 has replaced; a graph is the run's."""
+    """TensorBoard reads back a text and the run's graph.
+
+    The text is one string at step 0 for the Text tab; characters that UTF-8 cannot encode are replaced.
+    """
     graph = graph_pb2.GraphDef(node=[node_def_pb2.NodeDef(name="hidden_1", op="Dense")])
     with RunWriter(tmp_path) as run:
         run.text("settings", "| ä | \ud800 |")
@@ -93,7 +96,7 @@ def test_tensorboard_reads_texts_and_a_graph_back(tmp_path: Path) -> None:
 
 
 def test_event_file_is_framed_and_offset_counts_its_bytes(tmp_path: Path) -> None:
-    """A file is whole records, the version first, and the offset is its size after a flush."""
+    """A file starts with the version record, has only whole records, and its offset after a flush is its size."""
     file = EventFile(tmp_path)
     run = RunWriter(tmp_path / "run")
     run.scalar("a", 1.0, 3)
@@ -110,7 +113,7 @@ def test_event_file_is_framed_and_offset_counts_its_bytes(tmp_path: Path) -> Non
 
 
 def test_files_of_a_folder_sort_as_they_were_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A later file sorts after the earlier ones, though the clock was set back, and never takes their name."""
+    """A later file sorts after earlier ones even if the clock was set back, and never reuses their names."""
     made = []
     for now in (2_000_000_000.0, 1_000_000_000.0, 1_000_000_000.0):
         monkeypatch.setattr("time.time", lambda now=now: now)
@@ -122,7 +125,7 @@ def test_files_of_a_folder_sort_as_they_were_made(tmp_path: Path, monkeypatch: p
 
 
 def test_session_start_is_visible_at_once(tmp_path: Path) -> None:
-    """A session's hyperparameters, each of its own type, are in the file before the trial trains."""
+    """A session's hyperparameters, each with its own type, are in the file before the trial trains."""
     run = RunWriter(tmp_path)
     run.start({"batchnorm": True, "units": 64, "rate": 0.5, "activation": "relu"}, "mnist/0001")
     (data,) = hparams_data(tmp_path)
@@ -142,14 +145,14 @@ def test_session_start_is_visible_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [None, [512, 256], {"name": "zeros"}], ids=str)
 def test_session_refuses_other_types(tmp_path: Path, value: object) -> None:
-    """What TensorBoard cannot show as a hyperparameter is refused by name."""
+    """A value that TensorBoard cannot show as a hyperparameter raises a TypeError that names the hyperparameter."""
     with RunWriter(tmp_path) as run, pytest.raises(TypeError, match="hidden"):
         run.start({"hidden": value}, "mnist/0001")  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize(("success", "status"), [(True, api_pb2.STATUS_SUCCESS), (False, api_pb2.STATUS_FAILURE)])
 def test_session_ends_once(tmp_path: Path, success: bool, status: int) -> None:
-    """A session's end has its status, is visible at once, and cannot be written twice."""
+    """A session's end has the right status, is in the file at once, and cannot be written twice."""
     with RunWriter(tmp_path) as run:
         run.end(success)
         assert [data.session_end_info.status for data in hparams_data(tmp_path)] == [status]
@@ -159,7 +162,7 @@ def test_session_ends_once(tmp_path: Path, success: bool, status: int) -> None:
 
 
 def test_a_driver_ends_the_session_of_a_dead_worker(tmp_path: Path) -> None:
-    """The end goes into a file of its own, so that a torn record of the worker does not hide it."""
+    """A driver ends a dead worker's session in a new file, so that a torn record of the worker does not hide it."""
     run = RunWriter(tmp_path)
     run.start({"units": 64}, "mnist/0001")
     torn = layout.event_files(tmp_path)[0]
@@ -173,7 +176,7 @@ def test_a_driver_ends_the_session_of_a_dead_worker(tmp_path: Path) -> None:
 
 
 def test_experiment_record_is_read_by_the_hparams_plugin(tmp_path: Path) -> None:
-    """An experiment record has the tag and the content that the HParams plugin looks for, and nothing lies beside."""
+    """An experiment record has the tag and content that the HParams plugin expects, in a folder with no other file."""
     record = api_pb2.Experiment(description="d", hparam_infos=[api_pb2.HParamInfo(name="units")])
     write_experiment(tmp_path / "hparams-1", record)
     (path,) = (tmp_path / "hparams-1").iterdir()
@@ -183,7 +186,10 @@ def test_experiment_record_is_read_by_the_hparams_plugin(tmp_path: Path) -> None
 
 
 def test_earlier_attempts_are_kept_out_of_tensorboards_sight(tmp_path: Path) -> None:
-    """Event files move to `attempts/<n>` with their bytes, nothing below it has TensorBoard's name, others stay."""
+    """Event files of an earlier attempt move to `attempts/<n>`, where TensorBoard does not find them.
+
+    Their bytes do not change, and files that hpdash did not write stay where they are.
+    """
     with RunWriter(tmp_path) as run:
         run.scalar("a", 1.0, 1)
         run.scalar("a", 2.0, 1, validation=True)
@@ -200,7 +206,7 @@ def test_earlier_attempts_are_kept_out_of_tensorboards_sight(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("action", [EventFile, RunWriter, lambda folder: end_session(folder, True)])
 def test_a_refusing_disk_is_a_logdir_error(tmp_path: Path, action: object) -> None:
-    """An error of the disk names the path, the cause and the room left, and exits with 4."""
+    """A disk error raises a LogdirError with the path, the cause and the free space; its exit code is 4."""
     (tmp_path / "file").write_text("")
     with pytest.raises(LogdirError, match=r"file/run.*Not a directory.*[\d,]+ bytes free") as caught:
         action(tmp_path / "file" / "run")  # type: ignore[operator]
@@ -226,13 +232,13 @@ except LogdirError as error:
 
 
 def test_a_write_that_fails_is_told_at_the_flush(tmp_path: Path) -> None:
-    """A flush that the system refuses raises and names the event file, rather than losing values silently."""
+    """A flush that fails raises a LogdirError that names the event file, so that no value is lost silently."""
     done = subprocess.run([sys.executable, "-c", FULL_DISK, tmp_path], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
 def test_imports_no_tensorflow() -> None:
-    """Writing event files costs no TensorFlow."""
+    """Writing event files does not import TensorFlow or Keras."""
     code = (
         "import sys, json; import hpdash.histograms.histogram, hpdash.logs.writer, hpdash.logs.experiment;"
         "import hpdash.journal.journal;"

@@ -1,4 +1,4 @@
-"""Truths of what the Weights tab's server answers from real event files, through both of TensorBoard's providers."""
+"""Tests of the answers of the Weights tab's server, from real event files and through both TensorBoard loaders."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ both_loaders = pytest.mark.parametrize("load_fast", ["true", "false"], ids=["def
 
 @pytest.fixture(scope="module", params=["true", "false"], ids=["default-server", "python-loader"])
 def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
-    """The logs through each of TensorBoard's loaders."""
+    """The test logs, opened with each of TensorBoard's loaders."""
     root = tmp_path_factory.mktemp("logs")
     write_logs(root)
     with opened(root, request.param) as source:
@@ -37,12 +37,12 @@ def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def catalogue(source: Source) -> Catalogue:
-    """What there is in the logs."""
+    """The catalogue of the test logs."""
     return read_catalogue(source)
 
 
 def unpacked(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Decode every packed array."""
+    """Return the answer with every packed array decoded."""
     kinds = {"_f32": "<f4", "_u16": "<u2", "_i32": "<i4"}
     found = dict(answer)
     for key, value in answer.items():
@@ -52,7 +52,7 @@ def unpacked(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def ask(source: Source, catalogue: Catalogue, tag: str, *more: Any) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Ask for a tag's distributions; return the answer and by name its runs, their arrays in shape."""
+    """Ask for a tag's distributions; return the answer, and its runs by name with their arrays in shape."""
     answer = unpacked(json.loads(json.dumps(distributions_impl(source, catalogue, tag, *more), allow_nan=False)))
     runs = {}
     for run in map(unpacked, answer["runs"]):
@@ -67,7 +67,10 @@ def ask(source: Source, catalogue: Catalogue, tag: str, *more: Any) -> tuple[dic
 
 
 def test_overview(catalogue: Catalogue) -> None:
-    """Runs come in natural order with their sessions' hyperparameters; swept ones come first, then differing ones."""
+    """Runs come in natural order with their sessions' hyperparameters.
+
+    Swept hyperparameters come first, then those that differ between runs.
+    """
     answer = json.loads(json.dumps(catalogue.to_json(), allow_nan=False))
     runs = [run for run in answer["runs"] if run["name"].startswith("mnist/")]
     assert [run["name"] for run in runs] == [f"mnist/{name}" for name in TRIALS]
@@ -88,13 +91,13 @@ def test_overview(catalogue: Catalogue) -> None:
 
 
 def test_hostile_names_go_through_as_text(catalogue: Catalogue) -> None:
-    """Whatever a run or a tag is called, it is told as it is."""
+    """Names of runs and tags are passed on unchanged, whatever characters they have."""
     assert {f"odd/{name}" for name in HOSTILE} < {run.name for run in catalogue.runs}
     assert {*HOSTILE, "x" * 10_000} < set(catalogue.tags)
 
 
 def test_version_changes_with_the_data(tmp_path: Path) -> None:
-    """The version is the same for the same data, and another after a step more."""
+    """The version stays the same for the same data, and changes when a step is added."""
     versions = []
     for steps in (1, 1, 2):
         if not (tmp_path / str(steps)).exists():
@@ -115,7 +118,7 @@ def test_version_changes_with_the_data(tmp_path: Path) -> None:
 def test_names_tell_where_nobody_logged(
     tmp_path: Path, runs: list[str], origin: str, expected: dict[str, object]
 ) -> None:
-    """Without any session hyperparameters are read from the names of runs, if all of them fit."""
+    """Without any session, hyperparameters are read from the names of the runs, if all names fit one form."""
     for run in runs:
         write_tables(tmp_path / run, "a", [GOOD])
     with opened(tmp_path, "false") as source:
@@ -124,7 +127,10 @@ def test_names_tell_where_nobody_logged(
 
 
 def test_tags_that_keras_numbered_line_up(tmp_path: Path) -> None:
-    """Runs of one process, whose models have automatic names, share their tags, each read under its own."""
+    """Tags that differ only in Keras' automatic numbers count as one tag.
+
+    Each run is still read under the tag that it logged.
+    """
     for run, tag in {"a": "sequential/dense/kernel", "b": "sequential_1/dense_3/kernel"}.items():
         write_tables(tmp_path / run, tag, [GOOD, GOOD])
     with opened(tmp_path, "false") as source:
@@ -138,7 +144,7 @@ def test_tags_that_keras_numbered_line_up(tmp_path: Path) -> None:
 
 
 def test_distributions(source: Source, catalogue: Catalogue) -> None:
-    """All steps of a tag in all of its runs are on one axis, with the statistics that histogram.py gives."""
+    """All steps of a tag in all of its runs share one axis, with the statistics that histogram.py computes."""
     answer, runs = ask(source, catalogue, KERNEL)
     together = [weights(number, step) for number, steps in enumerate(TRIALS.values()) for step in range(steps)]
     edges = shared_edges(together)
@@ -159,14 +165,17 @@ def test_distributions(source: Source, catalogue: Catalogue) -> None:
 
 
 def test_nonfinite_shares_stand_beside_their_steps(source: Source, catalogue: Catalogue) -> None:
-    """The logged share of values that were NaN or infinite is told, 0 at other steps, nothing for other runs."""
+    """The logged share of NaN or infinite values is in the answer, with 0 at other steps.
+
+    Runs without such values have no shares.
+    """
     _, runs = ask(source, catalogue, KERNEL)
     assert [name for name, run in runs.items() if "nonfinite" in run] == ["mnist/0001-batchnorm=before"]
     assert runs["mnist/0001-batchnorm=before"]["nonfinite"].tolist() == [0, 0, 0.25, 0]
 
 
 def test_bins_clip_and_contains(source: Source, catalogue: Catalogue) -> None:
-    """An answer has as many bins, as wide an axis, and the runs of those names that were asked for."""
+    """An answer has the bins, the clipped axis and the runs (by part of the name) that the request asks for."""
     answer, runs = ask(source, catalogue, KERNEL, 7, 1.0, "batchnorm=none")
     assert len(answer["edges"]) == 8
     assert answer["outside"] == pytest.approx(0, abs=1e-9)
@@ -175,7 +184,7 @@ def test_bins_clip_and_contains(source: Source, catalogue: Catalogue) -> None:
 
 
 def test_damage_is_told_and_costs_only_itself(source: Source, catalogue: Catalogue) -> None:
-    """Every histogram that can be read is in the answer, and of every other one a sentence says why not."""
+    """Every readable histogram is in the answer, and every damaged one is listed with the reason."""
     answer, runs = ask(source, catalogue, "damaged")
     whole = [step for step, (_, fault) in enumerate(DAMAGED.values()) if not fault]
     told = [f"damaged/each, step {step}: {fault}" for step, (_, fault) in enumerate(DAMAGED.values()) if fault]
@@ -191,7 +200,10 @@ def test_damage_is_told_and_costs_only_itself(source: Source, catalogue: Catalog
 
 
 def test_sampled_series(source: Source, catalogue: Catalogue) -> None:
-    """Where TensorBoard keeps fewer steps than were logged the answer says how many of how many, as far as is known."""
+    """If TensorBoard keeps fewer steps than were logged, the answer says how many were kept and logged.
+
+    The logged number is an estimate.
+    """
     answer, runs = ask(source, catalogue, "long")
     is_fast = type(source.provider).__name__ == "GrpcDataProvider"
     kept = 100 if is_fast else LONG
@@ -216,7 +228,7 @@ def test_sampled_series(source: Source, catalogue: Catalogue) -> None:
     ],
 )
 def test_what_can_be_told_of_a_sample(steps: list[int], kept: int | None, expected: dict[str, int] | None) -> None:
-    """A full series with gaps between steps that are regular otherwise is a sample."""
+    """A series counts as a sample if it has as many steps as are kept, and gaps between otherwise regular steps."""
     rows = Histograms()
     if steps:
         tables = np.repeat([[-1.0, 1.0]], len(steps), axis=0), np.ones((len(steps), 1))
@@ -226,7 +238,10 @@ def test_what_can_be_told_of_a_sample(steps: list[int], kept: int | None, expect
 
 
 def test_an_answer_is_bounded(source: Source, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Too much for an answer gets fewer bins; beyond that runs are left out, and it says how many; steps never are."""
+    """An answer that is too large gets fewer bins, then fewer runs, but never fewer steps.
+
+    It says how many runs were left out.
+    """
     monkeypatch.setattr(distributions, "LEAST_BINS", 30)
     monkeypatch.setattr(distributions, "MOST_BYTES", 15 * 2 * 40)
     answer, runs = ask(source, catalogue, KERNEL)
@@ -246,7 +261,7 @@ def test_an_answer_is_bounded(source: Source, catalogue: Catalogue, monkeypatch:
 
 
 def test_spread(source: Source, catalogue: Catalogue) -> None:
-    """Groups are measured as analysis.spread does, at common steps, each run also against the reference group."""
+    """Groups are measured as in analysis.spread, at common steps, and each run also against the reference group."""
     answer = json.loads(json.dumps(spread_impl(source, catalogue, [KERNEL, GAMMA], "batchnorm"), allow_nan=False))
     kernel, gamma = answer["tags"]
     places = {run.name[:10]: place for place, run in enumerate(catalogue.runs) if run.name.startswith("mnist/")}
@@ -260,7 +275,7 @@ def test_spread(source: Source, catalogue: Catalogue) -> None:
     assert len(kernel["verdicts"]) == 1 and "batchnorm=before against none" in kernel["verdicts"][0]
     assert [each["run"] for each in kernel["to_reference"]] == sorted(places.values())
     own = next(each for each in kernel["to_reference"] if each["run"] == places["mnist/0000"])
-    assert_allclose(own["raw"], np.array(apart) / 2, rtol=0.2)  # the mean of two lies between them
+    assert_allclose(own["raw"], np.array(apart) / 2, rtol=0.2)  # the mean of two runs lies between them
     assert gamma["to_reference"] == [] and "no run of the reference" in gamma["note"]
 
 
@@ -278,13 +293,13 @@ def test_spread(source: Source, catalogue: Catalogue) -> None:
 def test_selections_of_runs(
     source: Source, catalogue: Catalogue, arguments: dict[str, Any], groups: list[tuple[object, int]]
 ) -> None:
-    """Any selection of runs is answered, none too."""
+    """Any selection of runs gets an answer, even an empty one."""
     answer = json.loads(json.dumps(spread_impl(source, catalogue, [KERNEL], **arguments), allow_nan=False))
     assert [(group["value"], len(group["runs"])) for group in answer["tags"][0]["groups"]] == groups
 
 
 def test_spread_of_damage_and_samples(source: Source, catalogue: Catalogue) -> None:
-    """What is damaged is in the note; steps that are not common are too."""
+    """The note reports damaged histograms and steps that the runs do not have in common."""
     answer = spread_impl(source, catalogue, ["damaged", "long"])
     json.dumps(answer, allow_nan=False)
     assert "damaged/liar" in answer["tags"][0]["note"]
@@ -292,7 +307,7 @@ def test_spread_of_damage_and_samples(source: Source, catalogue: Catalogue) -> N
 
 
 def test_spread_is_bounded(source: Source, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Too many runs to be measured soon are measured on some of each group, which the note says."""
+    """If measuring all runs would take too long, only some of each group are measured, and the note says so."""
     monkeypatch.setattr(spread, "MOST_HISTOGRAMS", 7)
     monkeypatch.setattr(spread, "_FEWEST_RUNS", 1)
     [tag] = spread_impl(source, catalogue, [KERNEL], "batchnorm")["tags"]
@@ -304,9 +319,9 @@ def test_spread_is_bounded(source: Source, catalogue: Catalogue, monkeypatch: py
 
 
 @both_loaders
-@pytest.mark.filterwarnings("ignore:overflow encountered in cast")  # TensorBoard's, of PyTorch's outlier at 1e300
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")  # by TensorBoard: PyTorch's outlier is 1e300
 def test_logs_of_others(others: Path, load_fast: str) -> None:
-    """Keras', tf.summary's and PyTorch's histograms are read, with the hyperparameters their sessions have."""
+    """Histograms of Keras, tf.summary and PyTorch are read, with the hyperparameters of their sessions."""
     with opened(others, load_fast) as source:
         catalogue = read_catalogue(source)
         hparams = {run.name: run.hparams for run in catalogue.runs}

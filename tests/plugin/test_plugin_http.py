@@ -1,4 +1,4 @@
-"""Truths of the Weights tab in a real TensorBoard: over HTTP, with both loaders, whole and with pieces missing."""
+"""Tests of the Weights tab in a real TensorBoard over HTTP, with both loaders and with missing or broken parts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from hpdash.plugin.loader import Loader
 
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sweep, hostile names, damage, and a long series."""
+    """Logs with a sweep, hostile names, damage, and a long series."""
     root = tmp_path_factory.mktemp("logs")
     write_logs(root)
     return root
@@ -45,7 +45,7 @@ def board(request: pytest.FixtureRequest, logs: Path) -> Iterator[Board]:
 
 
 def http(board: Board, path: str, method: str = "GET", **headers: str) -> tuple[int, Any, bytes]:
-    """Ask for a path below the plugin's; return status, headers and body."""
+    """Request a path below the plugin's; return status, headers and body."""
     url = f"{board.url}/data/plugin/{layout.PLUGIN}/{path}"
     request = urllib.request.Request(url, None if method == "GET" else b"", headers, method=method)
     try:
@@ -56,7 +56,7 @@ def http(board: Board, path: str, method: str = "GET", **headers: str) -> tuple[
 
 
 def test_tensorboard_shows_the_tab(board: Board) -> None:
-    """TensorBoard lists the tab as active by itself, with the module that draws it."""
+    """TensorBoard lists the tab as active without any setting, with the module that draws it."""
     listed = board.get("plugins_listing")[layout.PLUGIN]
     assert listed["enabled"] and listed["tab_name"] == "Weights"
     assert listed["loading_mechanism"]["module_path"].endswith(f"/plugin/{layout.PLUGIN}/index.js")
@@ -64,7 +64,7 @@ def test_tensorboard_shows_the_tab(board: Board) -> None:
 
 @pytest.mark.filterwarnings("ignore:html5lib")
 def test_every_route_is_in_http_api() -> None:
-    """http_api.md has a heading for each route, with its arguments, and for no other."""
+    """http_api.md has a heading for each route and for no other."""
     plugin = Loader().load(base_plugin.TBContext())
     assert plugin is not None
     headings = re.findall(r"^## (\w+)", Path(assets.__file__).with_name("http_api.md").read_text(), re.MULTILINE)
@@ -72,7 +72,7 @@ def test_every_route_is_in_http_api() -> None:
 
 
 def test_routes_answer(board: Board) -> None:
-    """Each route answers as its impl does, gzipped where that is accepted."""
+    """Each route answers a request, gzipped if the client accepts gzip."""
     answer = board.get(f"plugin/{layout.PLUGIN}/distributions", tag=KERNEL, bins="10")
     assert len(answer["runs"]) == 4 and answer["version"] == board.get(f"plugin/{layout.PLUGIN}/overview")["version"]
     query = urlencode({"tag": KERNEL, "by": "batchnorm", "keep": '{"flag": [true]}', "reference": '"none"'})
@@ -83,7 +83,7 @@ def test_routes_answer(board: Board) -> None:
 
 
 def test_the_module_and_what_it_imports_are_served(board: Board) -> None:
-    """Every module and style of the package is there, as what it is."""
+    """Every module and stylesheet of the package is served with its content type."""
     for file in (Path(assets.__file__).with_name("static")).iterdir():
         status, headers, body = http(board, file.name)
         assert (status, body) == (200, file.read_bytes())
@@ -126,7 +126,7 @@ def test_the_module_and_what_it_imports_are_served(board: Board) -> None:
     ],
 )
 def test_bad_requests(board: Board, path: str, status: int, found: str) -> None:
-    """A bad request is refused in a short sentence that says what is wrong; nothing is a file."""
+    """A bad request gets a short sentence that says what is wrong, and never the content of a file."""
     answered, headers, body = http(board, path.replace('"', "%22").replace("{", "%7B").replace("[", "%5B"))
     assert answered == status
     assert headers["Content-Type"] == "application/json"
@@ -137,7 +137,7 @@ def test_bad_requests(board: Board, path: str, status: int, found: str) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD"])
 @pytest.mark.parametrize("path", ["overview", f"distributions?tag={KERNEL}", "spread", "index.js"])
 def test_nothing_but_get(board: Board, path: str, method: str) -> None:
-    """No route takes anything but GET."""
+    """Every route refuses all methods but GET."""
     status, headers, _ = http(board, path, method)
     assert (status, headers["Allow"]) == (405, "GET")
 
@@ -149,13 +149,13 @@ class Gone:
     """A data provider that cannot be reached."""
 
     def list_tensors(self, *_: object, **__: object) -> None:
-        """Fail."""
+        """Raise an error."""
         raise RuntimeError("gone")
 
 
 @pytest.mark.filterwarnings("ignore:html5lib")  # TensorBoard's own import
 def test_a_data_server_that_is_gone_is_told() -> None:
-    """Where TensorBoard's data provider does not answer, a request is answered with a sentence and 503."""
+    """If TensorBoard's data provider fails, the request is answered with status 503 and the reason."""
     plugin = Loader().load(base_plugin.TBContext(data_provider=Gone()))
     assert plugin is not None
     environ = {"tensorboard.request_context": RequestContext()}
@@ -165,7 +165,7 @@ def test_a_data_server_that_is_gone_is_told() -> None:
 
 
 def test_a_missing_piece_leaves_the_tab_out(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """What cannot be imported costs the tab, and one line in the log."""
+    """If the plugin cannot be imported, TensorBoard has no Weights tab, and the log has one line."""
     monkeypatch.setitem(sys.modules, "hpdash.plugin.plugin", None)
     assert Loader().load(base_plugin.TBContext()) is None
     [line] = caplog.records
@@ -173,7 +173,7 @@ def test_a_missing_piece_leaves_the_tab_out(monkeypatch: pytest.MonkeyPatch, cap
 
 
 def test_tensorboard_starts_with_a_broken_piece(logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module that breaks when the tab imports it does not stop TensorBoard."""
+    """An experiment record has the tag and content that the HParams plugin expects, in a folder with no other file."""
     (tmp_path / "google_crc32c.py").write_text("raise RuntimeError('broken')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with Board(logs, "true") as board:
@@ -194,12 +194,12 @@ assert not heavy, heavy
 
 
 def test_loading_the_tab_loads_nothing_heavy() -> None:
-    """The entry point imports next to nothing, and the tab no package that takes time."""
+    """The entry point imports nothing else of hpdash, and the tab imports no package that is slow to load."""
     subprocess.run([sys.executable, "-c", HEAVY], check=True, timeout=60)
 
 
 def test_bodies_are_made_once_and_bounded() -> None:
-    """An answer is made at its first use, kept while there is room, and threads may ask at once."""
+    """An answer is made at its first use and kept while there is room, also with concurrent threads."""
     bodies, made = Bodies(most=200), []
 
     def make(key: int) -> str:

@@ -1,4 +1,4 @@
-"""Truths of many histograms at once: their numbers are those of histogram.py and distances.py, row by row."""
+"""Tests of computing many histograms at once: each row gives the numbers of histogram.py and distances.py."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ numbers = st.one_of(st.integers(-3, 3).map(float), st.floats(-3, 3, width=32))
 
 @st.composite
 def tables(draw: st.DrawFn) -> Rows:
-    """A few histograms of as many buckets: edges that repeat, empty buckets, point masses, rows without a value."""
+    """Return a few histograms of equal length: repeated edges, empty buckets, point masses, rows without values."""
     n, k = draw(st.integers(1, 4)), draw(st.integers(1, 5))
     edges = draw(st.lists(st.lists(numbers, min_size=k + 1, max_size=k + 1).map(sorted), min_size=n, max_size=n))
     counts = draw(st.lists(st.lists(st.integers(0, 3), min_size=k, max_size=k), min_size=n, max_size=n))
@@ -29,13 +29,13 @@ def tables(draw: st.DrawFn) -> Rows:
 
 
 def each(rows: Rows) -> list[Histogram]:
-    """Return the rows one by one."""
+    """Return the rows as single histograms."""
     return list(map(Histogram, rows.edges, rows.counts))
 
 
 @given(tables())
 def test_moments_and_quantiles(rows: Rows) -> None:
-    """Mean, deviation, least, greatest, quantiles and what is near 0 are the same, NaN where there is no value."""
+    """Mean, deviation, minimum, maximum, quantiles and share near 0 are the same, with NaN where there is no value."""
     with np.errstate(all="raise", under="ignore"):
         found = [rows.mean(), rows.std(), rows.min(), rows.max(), rows.near_zero(), *rows.quantiles(LEVELS).T]
     alone = [[h.mean, h.std, h.min, h.max, h.share_near_zero(), *h.quantiles(LEVELS)] for h in each(rows)]
@@ -44,7 +44,7 @@ def test_moments_and_quantiles(rows: Rows) -> None:
 
 @given(tables(), st.sampled_from([EDGES, np.array([0.0, 1.0]), np.array([-3.0, 0.0, 3.0])]))
 def test_densities(rows: Rows, edges: np.ndarray) -> None:
-    """Densities are the same, point masses on an edge too."""
+    """Densities are the same, also with point masses on an edge."""
     assert_allclose(rows.densities(edges), [h.density(edges) for h in each(rows)], rtol=1e-9, atol=1e-9)
 
 
@@ -59,7 +59,7 @@ def test_distances(rows: Rows, data: st.DataObject) -> None:
 
 @given(st.lists(tables(), max_size=3), st.sampled_from([0.5, 0.9, 0.999, 1.0]))
 def test_shared_edges(batches: list[Rows], clip: float) -> None:
-    """The axis is the same, but for rounding of shares, wherever its bins are wide enough for float32."""
+    """The axis is the same up to rounding of shares, if its bins are wide enough for float32."""
     together = [h for rows in batches for h in each(rows)]
     expected, found = histogram.shared_edges(together, 16, clip), shared_edges(batches, 16, clip)
     assert (np.diff(found.astype(np.float32)) > 0).all()
@@ -81,7 +81,7 @@ def test_shared_edges(batches: list[Rows], clip: float) -> None:
     ],
 )
 def test_an_axis_always_has_edges_that_increase_as_float32(edges: list[float], counts: list[float]) -> None:
-    """Whatever there is to hold, edges are finite and told apart by float32, and a density is finite."""
+    """For any histograms, the edges of the axis are finite and increase as float32, and the density is finite."""
     rows = Rows(np.array([edges]), np.array([counts]))
     axis = shared_edges([rows], 60, 0.999)
     assert np.isfinite(axis.astype(np.float32)).all()

@@ -1,4 +1,4 @@
-"""Truths of the Weights tab as a user meets it: in Chromium, inside a real TensorBoard."""
+"""Tests of the Weights tab as a user sees it: in Chromium, inside a real TensorBoard."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ VIEWS = ["overlay", "ridges", "bands", "heat", "spread"]
 
 
 def write(folder: Path, runs: list[str], tags: list[str], steps: range = STEPS) -> None:
-    """Write runs whose weights spread with the steps, and twice as fast without batch normalisation."""
+    """Write runs whose weights spread with the steps, twice as fast without batch normalization."""
     generator = np.random.default_rng(0)
     for name in runs:
         with RunWriter(folder / name) as run:
@@ -44,7 +44,7 @@ def write(folder: Path, runs: list[str], tags: list[str], steps: range = STEPS) 
 
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight named runs, runs of hostile names, and a folder that is empty yet."""
+    """Logs with eight named runs, runs with hostile names, and a folder that is still empty."""
     folder = tmp_path_factory.mktemp("weights")
     write(folder / "named", RUNS, TAGS)
     write(folder / "hostile", HOSTILE, HOSTILE_TAGS)
@@ -54,7 +54,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def board(request: pytest.FixtureRequest, logs: Path) -> Iterator[Board]:
-    """A TensorBoard over the named runs, of its default loader unless a test asks for another."""
+    """A TensorBoard over the named runs, with the default loader unless the test asks for another."""
     with Board(logs / "named", getattr(request, "param", "true")) as board:
         yield board.until(lambda board: len(board.get(f"{ROUTES}/overview")["runs"]) == len(RUNS))
 
@@ -64,13 +64,13 @@ each_loader = pytest.mark.parametrize("board", ["true", "false"], ids=["fast-loa
 
 @pytest.fixture(params=["true", "false"], ids=["fast-loader", "python-loader"])
 def hostile(request: pytest.FixtureRequest, logs: Path) -> Iterator[Board]:
-    """A TensorBoard of each loader over runs and tags of hostile names."""
+    """A TensorBoard with each loader, over runs and tags with hostile names."""
     with Board(logs / "hostile", request.param) as board:
         yield board.until(lambda board: len(board.get(f"{ROUTES}/overview")["runs"]) == len(HOSTILE))
 
 
 def opened(browser: Any, url: str, **options: Any) -> Iterator[WeightsPage]:
-    """Yield the tab in a window of its own, in which nothing may complain."""
+    """Yield the tab in a new window; the test fails if the page reports an error."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
     tab = WeightsPage(context.new_page(), url)
     yield tab
@@ -86,7 +86,10 @@ def tab(browser: Any, board: Board) -> Iterator[WeightsPage]:
 
 @each_loader
 def test_opens_by_itself_on_what_matters(tab: WeightsPage) -> None:
-    """It opens on the kernels, hidden ones first, coloured by what can be switched off: a line a run."""
+    """The tab opens on the kernels, hidden layers first, with one line per run.
+
+    The colour shows the hyperparameter that can be switched off.
+    """
     tab.open()
     tab.drawn(2 * len(RUNS), step=3)
     assert tab.frame.locator("h2").all_inner_texts() == ["hidden_1/kernel", "output/kernel"]
@@ -96,7 +99,7 @@ def test_opens_by_itself_on_what_matters(tab: WeightsPage) -> None:
 
 @each_loader
 def test_draws_every_view(tab: WeightsPage) -> None:
-    """Each view draws what it promises: runs, steps of groups, groups, and four charts a tag after the layers."""
+    """Each view draws its curves: runs, steps of groups, groups, and four charts per tag followed by the layers."""
     tab.open(tags=json.dumps(["hidden_1/kernel"]), facet="")
     for view, traces in zip(VIEWS, [8, 2 * 4, 2, 2 * 4, 4 * 2 + 2 * 2 * 2], strict=True):
         tab.view(view)
@@ -105,7 +108,7 @@ def test_draws_every_view(tab: WeightsPage) -> None:
 
 
 def test_the_selection_lives_in_the_link(tab: WeightsPage) -> None:
-    """What was chosen is in TensorBoard's own link, and is there again after the browser's reload."""
+    """The selection is in TensorBoard's own link and is restored when the browser reloads the page."""
     tab.open()
     tab.view("ridges")
     tab.control("first").click()
@@ -120,7 +123,7 @@ def test_the_selection_lives_in_the_link(tab: WeightsPage) -> None:
 
 
 def test_survives_another_tab(tab: WeightsPage) -> None:
-    """Going to another dashboard and back loses neither the place nor the link."""
+    """Switching to another dashboard and back keeps the view, the step and the link."""
     tab.open(view="bands", step="1")
     tab.page.get_by_role("tab", name="Histograms").click()
     tab.page.get_by_role("tab", name="Weights").click()
@@ -137,13 +140,13 @@ def test_survives_another_tab(tab: WeightsPage) -> None:
     ],
 )
 def test_a_link_that_makes_no_sense_opens_the_default(tab: WeightsPage, entries: dict[str, str]) -> None:
-    """What in a link does not exist is as if it were not there."""
+    """Entries in a link that are unknown or malformed are ignored."""
     tab.open(**entries)
     tab.drawn(2 * len(RUNS), step=3)
 
 
 def test_steps(tab: WeightsPage) -> None:
-    """Buttons, arrow keys and play go through the steps; at the end play stops."""
+    """Buttons, arrow keys and play move through the steps, and play stops at the last one."""
     tab.open()
     tab.control("previous").click()
     tab.drawn(16, step=2)
@@ -155,7 +158,10 @@ def test_steps(tab: WeightsPage) -> None:
 
 
 def test_the_legend_filters(tab: WeightsPage) -> None:
-    """A click hides a value's runs, a double click leaves only them; names filter by text or by expression."""
+    """A click in the legend hides a value's runs, and a double click leaves only those runs.
+
+    The name filter takes text or a regular expression.
+    """
     tab.open(tags=json.dumps(["hidden_1/kernel"]))
     tab.chip("act", "relu").click()
     tab.drawn(4)
@@ -171,7 +177,7 @@ def test_the_legend_filters(tab: WeightsPage) -> None:
 
 
 def test_reads_exact_numbers(tab: WeightsPage) -> None:
-    """Pointer and keys read a run's numbers, and mark it in the table."""
+    """Mouse and keyboard show a run's exact numbers and mark the run in the table."""
     tab.open(tags=json.dumps(["hidden_1/kernel"]))
     plot = tab.frame.locator(".plot").first
     plot.hover()
@@ -185,7 +191,7 @@ def test_reads_exact_numbers(tab: WeightsPage) -> None:
 
 
 def test_sorts_and_saves(tab: WeightsPage, tmp_path: Path) -> None:
-    """The table sorts by a column and is saved as it stands; charts are saved as numbers and as a picture."""
+    """The table sorts by a column and is saved to a file; charts are saved as numbers and as a picture."""
     tab.open(tags=json.dumps(["hidden_1/kernel"]))
     tab.frame.locator('th button[data-sort="std"]').click()
     tab.frame.locator('th[aria-sort="ascending"]').wait_for()
@@ -202,7 +208,7 @@ def test_sorts_and_saves(tab: WeightsPage, tmp_path: Path) -> None:
 
 
 def test_follows_tensorboards_ground(tab: WeightsPage) -> None:
-    """Dark is what TensorBoard's page is, at once."""
+    """The tab turns dark as soon as TensorBoard's page does."""
     tab.open()
     assert tab.frame.locator("html.dark").count() == 0
     tab.page.evaluate("document.body.classList.add('dark-mode')")
@@ -210,7 +216,7 @@ def test_follows_tensorboards_ground(tab: WeightsPage) -> None:
 
 
 def test_hostile_names_are_text(browser: Any, hostile: Board) -> None:
-    """Names are shown as they are in every view, wherever they stand, and nothing of them runs."""
+    """Every view shows hostile names literally, and no markup or script in them takes effect."""
     for tab in opened(browser, hostile.url):
         tab.open(tags=json.dumps(HOSTILE_TAGS))
         for view in VIEWS:
@@ -226,13 +232,16 @@ def test_hostile_names_are_text(browser: Any, hostile: Board) -> None:
 
 
 def test_new_steps_come_with_tensorboards_reload(browser: Any, logs: Path) -> None:
-    """An empty page fills by itself; at the last step it stays at the last, elsewhere it stays where it was."""
+    """New steps appear when TensorBoard reloads.
+
+    An empty page fills without a reload, and a page at the last step moves on to the new last step.
+    """
     with Board(logs / "growing", "true", "--reload_interval=1") as board:
         board.until(lambda board: board.get(f"{ROUTES}/overview")["runs"] == [])
         for tab in opened(browser, board.url):
             tab.page.goto(f"{board.url}/data/plugin_entry.html?name=hpdash_weights")
             tab.page.locator('#hpdash[data-state="empty"]').wait_for()
-            tab.errors.clear()  # a page alone asks for an icon
+            tab.errors.clear()  # on its own, the page requests an icon, which gives an error
             write(logs / "growing", RUNS[:2], TAGS[:1], range(3))
             tab.page.locator('#hpdash[data-state="ready"]').wait_for()
             tab.open()
@@ -245,7 +254,7 @@ def test_new_steps_come_with_tensorboards_reload(browser: Any, logs: Path) -> No
 
 
 def test_says_what_is_wrong(browser: Any, logs: Path) -> None:
-    """A TensorBoard that is gone is told in a sentence, with a button to try again."""
+    """If TensorBoard stops answering, the tab says so and offers a button to try again."""
     for tab in opened(browser, ""):
         with Board(logs / "named", "true") as board:
             board.until(lambda board: len(board.get(f"{ROUTES}/overview")["runs"]) == len(RUNS))
@@ -255,4 +264,4 @@ def test_says_what_is_wrong(browser: Any, logs: Path) -> None:
         tab.wait("error")
         assert "does not answer" in tab.frame.locator(".message").inner_text()
         assert tab.control("retry").is_visible()
-        tab.errors.clear()  # the browser's own about the connection
+        tab.errors.clear()  # the browser reports the lost connection as errors

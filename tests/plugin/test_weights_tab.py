@@ -1,4 +1,4 @@
-"""Truths of the Weights tab over runs with HParams sessions: what is chosen, what is counted, how many it bears."""
+"""Tests of the Weights tab over runs with HParams sessions: selection, counts, and many runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write(folder: Path, hparams: dict[str, Any], steps: int, tags: tuple[str, ..
 
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight runs over three hyperparameters, and beside them five hundred, and one of sixty steps."""
+    """Logs with eight runs over three hyperparameters, five hundred runs, and one run of sixty steps."""
     root = tmp_path_factory.mktemp("tab")
     values = itertools.product(("none", "before"), ("relu", "tanh"), (0.1, 0.01))
     for number, (batchnorm, activation, rate) in enumerate(values):
@@ -52,7 +52,7 @@ Open = Callable[..., WeightsPage]
 
 @pytest.fixture(scope="module")
 def boards(logs: Path) -> Iterator[Callable[..., Board]]:
-    """A function that starts a TensorBoard over some of the runs, once."""
+    """Return a function that starts a TensorBoard over some of the runs, once for each selection."""
     started: dict[tuple[str, ...], Board] = {}
     with ExitStack() as stack:
 
@@ -69,7 +69,10 @@ def boards(logs: Path) -> Iterator[Callable[..., Board]]:
 
 @pytest.fixture
 def opened(browser: Any) -> Iterator[Open]:
-    """A function that opens the tab in a new page; no dialog may appear and nothing may go wrong on the console."""
+    """Return a function that opens the tab in a new page.
+
+    The test fails if a dialog appears or the console has an error.
+    """
     tabs: list[WeightsPage] = []
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
 
@@ -85,7 +88,7 @@ def opened(browser: Any) -> Iterator[Open]:
 
 @pytest.mark.parametrize("load_fast", ["true", "false"])
 def test_tags_colours_and_panels_are_chosen(opened: Open, boards: Callable[..., Board], load_fast: str) -> None:
-    """A ticked tag is drawn too; colours and panels follow the hyperparameters of the sessions."""
+    """A tag is drawn when it is ticked; colours and panels follow the hyperparameters of the sessions."""
     tab = opened(boards("eight", load_fast))
     tab.drawn(RUNS * KERNELS)
     tab.control("tags").locator("summary").click()
@@ -106,7 +109,7 @@ def test_tags_colours_and_panels_are_chosen(opened: Open, boards: Callable[..., 
 
 
 def test_dark_follows_tensorboards_own_switch(opened: Open, boards: Callable[..., Board]) -> None:
-    """TensorBoard's own menu turns the tab dark, with everything still drawn."""
+    """TensorBoard's own menu turns the tab dark, and everything is still drawn."""
     tab = opened(boards("eight", "true"))
     ground = "(body) => getComputedStyle(body).backgroundColor"
     light = tab.frame.locator("body").evaluate(ground)
@@ -118,7 +121,7 @@ def test_dark_follows_tensorboards_own_switch(opened: Open, boards: Callable[...
 
 
 def test_ticks_far_apart_are_each_spelled(opened: Open, boards: Callable[..., Board]) -> None:
-    """On a logarithmic axis no tick is taken for 0 because another is many powers of ten greater."""
+    """On a logarithmic axis, a small tick is not labelled 0 even if another tick is many powers of ten larger."""
     tab = opened(boards("eight", "true"))
     spell = """async () => {
         const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
@@ -131,7 +134,7 @@ def test_ticks_far_apart_are_each_spelled(opened: Open, boards: Callable[..., Bo
 
 
 def test_spread_says_what_the_command_says(opened: Open, boards: Callable[..., Board], logs: Path) -> None:
-    """The sentence of the spread view is the one that `hpdash compare` gives for the same logs."""
+    """The spread view shows the same sentence as `hpdash compare` for the same logs."""
     tab = opened(boards("eight", "true"), view="spread")
     [answer] = hpdash.compare(logs / "eight", "hidden_2/kernel", "batchnorm").answers
     sentence = answer.partition("the runs are")[2]
@@ -141,7 +144,7 @@ def test_spread_says_what_the_command_says(opened: Open, boards: Callable[..., B
 
 @pytest.mark.parametrize("load_fast", ["true", pytest.param("false", marks=pytest.mark.slow)])
 def test_five_hundred_runs_are_drawn(opened: Open, boards: Callable[..., Board], load_fast: str) -> None:
-    """Five hundred runs are all drawn, in every view."""
+    """All of five hundred runs are drawn, and every view opens."""
     tab = opened(boards("many", load_fast))
     tab.drawn(MANY)
     for view in ("bands", "heat", "spread", "ridges"):
@@ -150,7 +153,7 @@ def test_five_hundred_runs_are_drawn(opened: Open, boards: Callable[..., Board],
 
 
 def test_it_says_when_tensorboard_shows_a_sample(opened: Open, boards: Callable[..., Board]) -> None:
-    """Where TensorBoard keeps fewer steps than were logged, the tab says so and how to see them all."""
+    """If TensorBoard keeps fewer steps than were logged, the tab says so and how to see all steps."""
     tab = opened(boards("long", "true", "--samples_per_plugin=histograms=20"))
     tab.frame.get_by_text("hpdash board").wait_for()
     tab.frame.get_by_text("samples_per_plugin").wait_for()

@@ -1,4 +1,4 @@
-"""Truths of logs that other tools write: whose hyperparameters a run has, what it ranks by, what its page shows."""
+"""Tests of logs that other tools write: the hyperparameters of each run, how runs are ranked, and what is shown."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ HPARAMS: Mapping[str, Mapping[str, Any]] = {
 
 
 def steps(writer: SummaryWriter, score: float) -> None:
-    """Write a scalar and a histogram of a few steps."""
+    """Write a scalar and a histogram over a few steps."""
     for step in range(3):
         writer.add_scalar("accuracy/test", score * (step + 1) / 3, step)
         writer.add_histogram("fc/weight", [0.1 * step, 0.2, 0.3], step)
 
 
 def add_hparams(root: Path) -> None:
-    """Write runs as PyTorch's and tensorboardX' `add_hparams` do: a run within the run has the hyperparameters."""
+    """Write runs like `add_hparams` of PyTorch and tensorboardX: a run inside each run has the hyperparameters."""
     for name, score in SCORES.items():
         with SummaryWriter(str(root / name)) as writer:
             steps(writer, score)
@@ -40,7 +40,7 @@ def add_hparams(root: Path) -> None:
 
 
 def no_metrics(root: Path) -> None:
-    """Write runs as trainers do that log their arguments with no metric at all."""
+    """Write runs that log their hyperparameters without any metric."""
     for name, score in SCORES.items():
         with SummaryWriter(str(root / "runs" / name)) as writer:
             writer.add_hparams(dict(HPARAMS[name]), {})
@@ -48,7 +48,7 @@ def no_metrics(root: Path) -> None:
 
 
 def above(root: Path) -> None:
-    """Write runs below folders that have the hyperparameters."""
+    """Write runs inside folders that have the hyperparameters."""
     for name, score in SCORES.items():
         with SummaryWriter(str(root / name)) as writer:
             writer.add_hparams(dict(HPARAMS[name]), {"score": score}, name=".")
@@ -57,7 +57,7 @@ def above(root: Path) -> None:
 
 
 def in_names(root: Path) -> None:
-    """Write runs whose names alone have the hyperparameters."""
+    """Write runs that have hyperparameters only in their names."""
     for name, score in SCORES.items():
         pairs = ",".join(f"{key}={value}" for key, value in HPARAMS[name].items())
         with SummaryWriter(str(root / pairs)) as writer:
@@ -66,7 +66,10 @@ def in_names(root: Path) -> None:
 
 @pytest.mark.parametrize("layout", [add_hparams, no_metrics, above, in_names])
 def test_commands_and_the_weights_tab_agree(tmp_path: Path, layout: Callable[[Path], None]) -> None:
-    """Each run is one row with its hyperparameters and its results, in every layout, wherever they stand."""
+    """In every layout, each run is one row with its hyperparameters and results.
+
+    The commands and the Weights tab agree.
+    """
     layout(tmp_path)
     runs = read_runs(tmp_path)
     found = {run.hparams["lr"]: run for run in runs}
@@ -85,7 +88,10 @@ def test_commands_and_the_weights_tab_agree(tmp_path: Path, layout: Callable[[Pa
 
 
 def test_a_session_has_one_owner() -> None:
-    """A run's own session comes before one above it, and that before the only one below; of two below, none."""
+    """A run's own session comes first, then one in a folder above, then the only one in a folder below.
+
+    If two sessions lie below a run, it gets neither.
+    """
     session = Session(hparams={"lr": 0.1})
     other = Session(hparams={"lr": 0.2})
     sessions = Sessions.of({"a": session, "a/b": other, "c/x": session, "d/x": session, "d/y": other, "e": Session()})
@@ -98,7 +104,7 @@ def test_a_session_has_one_owner() -> None:
 
 
 def test_several_sessions_of_one_run_stay_runs(tmp_path: Path) -> None:
-    """Two calls of `add_hparams` by one writer are two sets of hyperparameters: neither is the run's."""
+    """Two `add_hparams` calls by one writer make two runs with hyperparameters. The writer's run gets neither set."""
     with SummaryWriter(str(tmp_path / "exp")) as writer:
         steps(writer, 0.5)
         for rate in (0.1, 0.2):
@@ -108,7 +114,10 @@ def test_several_sessions_of_one_run_stay_runs(tmp_path: Path) -> None:
 
 
 def test_any_metric_ranks_either_way(tmp_path: Path) -> None:
-    """`--objective` and `--goal` go before what names tell, in every command that ranks; else it is said who chose."""
+    """`--objective` and `--goal` override the choice by metric names in every command that ranks runs.
+
+    Without them, the output names the metric that was chosen.
+    """
     with SummaryWriter(str(tmp_path / "a")) as first, SummaryWriter(str(tmp_path / "b")) as second:
         for writer, value in ((first, 1.0), (second, 2.0)):
             writer.add_scalar("size", value, 0)
@@ -127,7 +136,7 @@ def test_any_metric_ranks_either_way(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_ranked_says_what_to_do(tmp_path: Path) -> None:
-    """Where no metric's name says which way it improves."""
+    """If no metric's name shows whether more or less is better, the output suggests `--objective`."""
     with SummaryWriter(str(tmp_path / "a")) as writer:
         writer.add_scalar("size", 1.0, 0)
     assert "--objective" in invoke("ls", str(tmp_path)).output
@@ -137,7 +146,10 @@ def test_what_cannot_be_ranked_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_sweeps_own_best_is_not_taken_for_anothers(tmp_path: Path) -> None:
-    """Ranked by another metric than the sweep's, the best of its series counts, not what the journal calls best."""
+    """Ranked by another metric than the sweep's, a run's best value comes from that metric's series.
+
+    The journal's best value is not used.
+    """
     from hpdash.analysis.objective import best, ranked_by
 
     kept = Path(__file__).parents[1] / "faults" / "kept" / "schema-1" / "logs" / "own"
@@ -148,7 +160,7 @@ def test_a_sweeps_own_best_is_not_taken_for_anothers(tmp_path: Path) -> None:
 
 
 def test_no_hint_suggests_what_was_typed(tmp_path: Path) -> None:
-    """A name that no run has is not its own correction, nor is one that only looks like a nickname."""
+    """An unknown hyperparameter name is not suggested as its own correction, even if it looks like an abbreviation."""
     with SummaryWriter(str(tmp_path / "a")) as writer:
         writer.add_scalar("loss", 1.0, 0)
     for name in ("lr", "los", "Loss"):
@@ -157,7 +169,7 @@ def test_no_hint_suggests_what_was_typed(tmp_path: Path) -> None:
 
 
 def test_a_long_value_does_not_fill_the_page(tmp_path: Path) -> None:
-    """`show` cuts it; `--json` has all of it."""
+    """`show` shortens a long value, and `--json` gives all of it."""
     text = ", ".join(f"class_{index}" for index in range(500))
     with SummaryWriter(str(tmp_path / "a")) as writer:
         writer.add_hparams({"classes": text, "lr": 0.1}, {"score": 1.0}, name=".")

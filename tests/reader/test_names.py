@@ -1,4 +1,4 @@
-"""Truths of what run names tell: labels, and hyperparameters where nobody logged any."""
+"""Tests of what is read from run names: labels, and hyperparameters if none were logged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from hpdash.reader.names import hyperparameters, labels
     ],
 )
 def test_labels(runs: list[str], expected: list[str]) -> None:
-    """A label is the shortest name that tells a run from the others."""
+    """A label is the shortest name that distinguishes a run from the others."""
     assert labels(runs) == expected
 
 
@@ -64,7 +64,7 @@ def test_labels(runs: list[str], expected: list[str]) -> None:
     ],
 )
 def test_hyperparameters(runs: list[str], expected: list[dict[str, object]] | None) -> None:
-    """Names say something only where all of them say it in the same way; what is a number becomes one."""
+    """Hyperparameters are read from run names only if all names have the same form; numbers are converted."""
     found = hyperparameters(runs)
     assert found == expected
     if found and expected:

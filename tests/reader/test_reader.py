@@ -1,4 +1,4 @@
-"""Truths of reading a logdir back: whoever wrote it, whatever is damaged, from the files or from the cache."""
+"""Tests of reading a logdir: logs of any writer, damaged files, the cache, and reading in several processes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def train(trial):
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep each test's cache to itself."""
+    """Give each test a cache of its own; return the cache's folder."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("HPDASH_CACHE", str(folder))
     return folder
@@ -58,7 +58,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run a small sweep, one trial of which fails."""
+    """Run a small sweep with one failing trial; return the logs root."""
     root = tmp_path_factory.mktemp("logs")
     (root / "own.toml").write_text(SWEEP)
     (root / "loops.py").write_text(LOOP)
@@ -68,7 +68,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def own(logs: Path, tmp_path: Path) -> Path:
-    """Copy the small sweep, to be changed."""
+    """Copy the small sweep, so that a test can change it; return the copy."""
     return Path(shutil.copytree(logs / "own", tmp_path / "logs" / "own"))
 
 
@@ -84,7 +84,7 @@ def points(run: Run, tag: str) -> list[tuple[int, float]]:
 
 
 def plain(found: Logdir) -> object:
-    """Return all of a logdir in values that can be compared."""
+    """Return everything read from a logdir as values that can be compared."""
     return found.warnings, [
         (
             {tag: [s.steps.tolist(), repr(s.values.tolist()), s.times.tolist()] for tag, s in run.scalars.items()},
@@ -98,7 +98,10 @@ def plain(found: Logdir) -> object:
 
 
 def test_keras_callback_is_one_run(others: Path) -> None:
-    """Keras' train/ and validation/ are one run: training tags bare, validation tags under their folder's name."""
+    """Keras' train/ and validation/ folders are one run.
+
+    Training tags have no prefix, and validation tags have their folder's name as prefix.
+    """
     (run,) = read(others / "keras").runs
     assert run.name == "."
     assert (run.status, run.hparams, run.damage) == (None, {}, ())
@@ -114,7 +117,7 @@ def test_keras_callback_is_one_run(others: Path) -> None:
 
 
 def test_hparams_sessions_are_runs_and_experiment_records_are_none(others: Path) -> None:
-    """A session gives its run hyperparameters, a group and an end; one without an end has a status nobody knows."""
+    """A session gives its run hyperparameters, a group and a status; without an end, the status is None."""
     runs = by_name(read(others / "hparams"))
     assert set(runs) == {"fit", "loop"}
     assert runs["fit"].hparams == {"units": 4, "rate": 0.5, "norm": True, "act": "relu"}
@@ -128,7 +131,7 @@ def test_hparams_sessions_are_runs_and_experiment_records_are_none(others: Path)
 
 @pytest.mark.parametrize("name", ["summary", "torch"])
 def test_tf_summary_and_pytorch_give_the_same(others: Path, name: str) -> None:
-    """Scalars and histograms are the same numbers, whether tf.summary or tensorboardX wrote them."""
+    """Scalars and histograms are read as the same numbers from tf.summary and from tensorboardX."""
     run = by_name(read(others))[name]
     assert [value for _, value in points(run, "loss")] == np.float32([1, 1 / 2, 1 / 3, 1 / 4, 1 / 5]).tolist()
     series = read_histograms(run, ["weights", "missing"])
@@ -141,7 +144,7 @@ def test_tf_summary_and_pytorch_give_the_same(others: Path, name: str) -> None:
 
 
 def test_histograms_without_a_width_or_a_value_are_read(others: Path) -> None:
-    """Values all alike are in buckets of no width, none at all in a bucket of no count."""
+    """A histogram of equal values has buckets of width 0, and one of no values has counts of 0; both are read."""
     read_back = read_histograms(by_name(read(others))["summary"], ["alike", "none"])
     assert {each.counts.sum() for each in read_back["alike"].histograms} == {7}
     assert {each.edges[-1] for each in read_back["alike"].histograms} == {1}
@@ -149,7 +152,7 @@ def test_histograms_without_a_width_or_a_value_are_read(others: Path) -> None:
 
 
 def test_add_hparams_is_a_finished_run(others: Path) -> None:
-    """What tensorboardX' add_hparams leaves in a run is that run's session, which has ended well."""
+    """A session written by tensorboardX' add_hparams belongs to the run above it, which counts as finished."""
     found = by_name(read(others))
     assert "torch/hp" not in found
     run = found["torch"]
@@ -170,7 +173,7 @@ def test_add_hparams_is_a_finished_run(others: Path) -> None:
     ],
 )
 def test_folders_fold_into_runs(tmp_path: Path, names: list[str], runs: list[str]) -> None:
-    """Folders of event files are runs by their names, and those of one training are one."""
+    """Each folder of event files is a run, except that the folders of one training are one run."""
     for name in names:
         with RunWriter(tmp_path / name) as writer:
             writer.scalar(f"of/{name}", 1, 1)
@@ -180,7 +183,7 @@ def test_folders_fold_into_runs(tmp_path: Path, names: list[str], runs: list[str
 
 
 def test_a_tag_of_both_folders_keeps_its_folder(tmp_path: Path) -> None:
-    """Where a run's own folder and its train/ have the same tag, both are there."""
+    """A tag that is both in a run's own folder and in its train/ is read from both, under two names."""
     for name, value in (("a", 1.0), ("a/train", 2.0)):
         with RunWriter(tmp_path / name) as writer:
             writer.scalar("loss", value, 1)
@@ -195,7 +198,7 @@ def test_a_tag_of_both_folders_keeps_its_folder(tmp_path: Path) -> None:
 
 
 def test_a_sweep_is_read_with_all_that_is_known(logs: Path) -> None:
-    """Number, seed, group, swept names, objective, status and result of a trial come with what it logged."""
+    """A trial has its number, seed, group, swept names, objective, status and result, and all that it logged."""
     found = read(logs)
     assert found.warnings == ()
     assert [run.id for run in found.runs] == [f"own/{number:04d}" for number in range(4)]
@@ -216,7 +219,7 @@ def test_a_sweep_is_read_with_all_that_is_known(logs: Path) -> None:
 
 
 def test_a_histogram_knows_its_nonfinite_values(logs: Path) -> None:
-    """The number of NaNs in a weight comes back from the share that is logged beside its histogram."""
+    """The number of NaNs in a weight is computed from the share that is logged with its histogram."""
     series = read_histograms(read(logs).runs[0], ["net/kernel"])["net/kernel"]
     assert [(each.counts.sum(), each.nonfinite) for each in series.histograms] == [(3, 1)] * 3
 
@@ -231,7 +234,7 @@ def test_a_histogram_knows_its_nonfinite_values(logs: Path) -> None:
     ],
 )
 def test_a_trial_is_known_from_wherever_one_looks(logs: Path, below: str, names: list[str], id_: str) -> None:
-    """The same trial has the same facts from above the root, the root, its sweep's folder or its own."""
+    """A trial is read alike from above the root, the root, its sweep's folder or its own folder."""
     found = read(logs / below)
     run = found.runs[0]
     assert [run.name] == names
@@ -241,7 +244,7 @@ def test_a_trial_is_known_from_wherever_one_looks(logs: Path, below: str, names:
 
 @pytest.mark.parametrize(("held", "status"), [(True, TrialState.RUNNING), (False, TrialState.INTERRUPTED)])
 def test_a_trial_runs_only_while_its_driver_does(own: Path, held: bool, status: TrialState) -> None:
-    """What the journal has as running is interrupted in truth where nobody holds the sweep's lock."""
+    """A trial that the journal calls running is interrupted if no process holds the sweep's lock."""
     with Journal.open(own / layout.JOURNAL) as journal:
         journal.append(3, TrialState.RUNNING, 2)
     before = sorted((path, path.stat().st_mtime_ns) for path in own.rglob("*"))
@@ -255,7 +258,7 @@ def test_a_trial_runs_only_while_its_driver_does(own: Path, held: bool, status: 
 
 
 def test_a_trial_that_left_no_files_is_a_run(own: Path) -> None:
-    """A trial that the journal knows is there without its event files, and without its folder."""
+    """A trial in the journal is a run even if its event files or its folder are missing."""
     folders = sorted(own.glob("000*"))
     shutil.rmtree(folders[3])
     for file in [*layout.event_files(folders[1]), *layout.event_files(folders[1] / "validation")]:
@@ -279,7 +282,7 @@ def test_a_trial_that_left_no_files_is_a_run(own: Path) -> None:
 def test_damaged_records_of_a_sweep_cost_only_what_they_said(
     own: Path, name: str, change: Callable[[bytes], bytes | None], warning: str
 ) -> None:
-    """A damaged sweep.json or journal is told in a warning, and all runs are there with what they logged."""
+    """A damaged sweep.json or journal gives a warning, and all runs are read with what they logged."""
     changed = change((own / name).read_bytes())
     (own / name).unlink()
     if changed is not None:
@@ -292,7 +295,7 @@ def test_damaged_records_of_a_sweep_cost_only_what_they_said(
 
 
 def test_an_experiment_record_is_no_run(tmp_path: Path) -> None:
-    """A folder that has nothing but the domains of an HParams experiment is left out."""
+    """A folder that contains only an HParams experiment record is not a run."""
     write_experiment(tmp_path / "record", api_pb2.Experiment(description="x"))
     assert read(tmp_path).runs == ()
 
@@ -301,7 +304,7 @@ def test_an_experiment_record_is_no_run(tmp_path: Path) -> None:
 
 
 def record(data: bytes) -> bytes:
-    """Frame data as a record."""
+    """Return the data framed as a TFRecord."""
 
     def masked(part: bytes) -> bytes:
         crc = google_crc32c.value(part)
@@ -312,25 +315,25 @@ def record(data: bytes) -> bytes:
 
 
 def event(step: int, *values: summary_pb2.Summary.Value) -> bytes:
-    """Make an event's record."""
+    """Return the record of an event."""
     made = event_pb2.Event(wall_time=1000.0 + step, step=step, summary=summary_pb2.Summary(value=values))
     return record(made.SerializeToString())
 
 
 def simple(tag: str, value: float) -> summary_pb2.Summary.Value:
-    """Make a value as older writers do."""
+    """Return a scalar in the form that older writers use."""
     return summary_pb2.Summary.Value(tag=tag, simple_value=value)
 
 
 def tensor(tag: str, plugin: str, value: Any) -> summary_pb2.Summary.Value:
-    """Make a value of a plugin's tag."""
+    """Return a tensor value with the metadata of a plugin."""
     made = summary_pb2.Summary.Value(tag=tag, tensor=tensor_util.make_tensor_proto(value))
     made.metadata.plugin_data.plugin_name = plugin
     return made
 
 
 def write_file(folder: Path, data: bytes, name: str = "events.out.tfevents.1.x") -> Path:
-    """Write an event file."""
+    """Write an event file; return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(data)
     return folder / name
@@ -347,7 +350,10 @@ def steps_of(found: Logdir, tag: str = "x") -> list[int]:
 
 
 def test_a_file_cut_at_any_byte_gives_all_whole_records(tmp_path: Path) -> None:
-    """Cut at every byte of its last three records, a file gives the whole ones, and says where it is truncated."""
+    """A file cut at any byte gives all whole records and reports the offset of the incomplete one.
+
+    The file is cut at every byte of its last three records.
+    """
     data = b"".join(RECORDS)
     for size in range(ENDS[3] + 1, ENDS[6] + 1):
         file = write_file(tmp_path, data[:size])
@@ -363,7 +369,7 @@ def test_a_file_cut_at_any_byte_gives_all_whole_records(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", range(len(RECORDS[3])))
 def test_a_flipped_byte_costs_one_record(tmp_path: Path, place: int) -> None:
-    """Whichever byte of a record is flipped, in its length, its sums or its data: the others are read, it is named."""
+    """A flipped byte anywhere in a record (length, checksums or data) costs only that record, which is reported."""
     data = bytearray(b"".join(RECORDS))
     data[ENDS[2] + place] ^= 0xFF
     file = write_file(tmp_path, bytes(data))
@@ -375,7 +381,7 @@ def test_a_flipped_byte_costs_one_record(tmp_path: Path, place: int) -> None:
 
 
 BIG = struct.pack("<Q", 2**62)
-ABSURD = BIG + record(BIG)[-4:]  # a length that fits its checksum
+ABSURD = BIG + record(BIG)[-4:]  # a huge length with a valid checksum
 GOOD = b"".join(RECORDS)
 
 
@@ -400,7 +406,7 @@ GOOD = b"".join(RECORDS)
 def test_damage_is_named_and_the_rest_is_read(
     tmp_path: Path, data: bytes, steps: list[int], offset: int, reason: str
 ) -> None:
-    """Whatever is wrong with a file, what is good in it is returned, and the place and the reason are told."""
+    """Everything readable in a damaged file is returned, and the damage is reported with offset and reason."""
     file = write_file(tmp_path, data)
     tracemalloc.start()
     found = read(tmp_path, cached=False)
@@ -415,7 +421,7 @@ def test_damage_is_named_and_the_rest_is_read(
 @given(data=st.lists(st.sampled_from([*RECORDS, *(each[:9] for each in RECORDS), b"\0" * 9, b"x"]), max_size=9))
 @settings(max_examples=60)
 def test_no_bytes_make_it_fail(data: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Pieces of records in any order never raise, and every whole record behind damage is found."""
+    """Pieces of records in any order never raise, and every whole record after damage is found."""
     folder = tmp_path_factory.mktemp("pieces")
     write_file(folder, b"".join(data))
     run = read(folder, cached=False).runs[0]
@@ -427,7 +433,7 @@ def test_no_bytes_make_it_fail(data: list[bytes], tmp_path_factory: pytest.TempP
 
 
 def edges(*rows: tuple[float, float, float]) -> np.ndarray[Any, Any]:
-    """Make a histogram's table."""
+    """Return a histogram's table of left edges, right edges and counts."""
     return np.array(rows, np.float64).reshape(-1, 3)
 
 
@@ -449,7 +455,7 @@ def edges(*rows: tuple[float, float, float]) -> np.ndarray[Any, Any]:
     ],
 )
 def test_a_malformed_value_costs_only_itself(tmp_path: Path, value: summary_pb2.Summary.Value, reason: str) -> None:
-    """A value that is not what its plugin's values are is named with its place, and the others are read."""
+    """A value that is invalid for its plugin is reported with its offset, and the other values are read."""
     write_file(tmp_path, RECORDS[0] + event(2, value) + RECORDS[2])
     found = read(tmp_path, cached=False)
     assert steps_of(found) == [1, 3]
@@ -458,7 +464,7 @@ def test_a_malformed_value_costs_only_itself(tmp_path: Path, value: summary_pb2.
 
 
 def test_a_shape_costs_no_memory(tmp_path: Path) -> None:
-    """A tensor that claims a shape of a billion elements is refused before it is made."""
+    """A tensor that claims a shape of a billion elements is rejected before any memory is allocated for it."""
     value = tensor("x", "scalars", 1.0)
     value.tensor.tensor_shape.dim.add(size=10**9)
     write_file(tmp_path, event(1, value))
@@ -468,7 +474,7 @@ def test_a_shape_costs_no_memory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "int64", "uint8", "bool"])
 def test_a_number_of_any_type_is_a_scalar(tmp_path: Path, dtype: str) -> None:
-    """A scalar may be a tensor of any real type, in any of the ways a tensor holds one."""
+    """A scalar may be a tensor of any real type, in any encoding of the tensor's value."""
     values = [np.array(number, dtype) for number in (1, 0, 1)]
     write_file(tmp_path, b"".join(event(step, tensor("x", "scalars", value)) for step, value in enumerate(values)))
     (run,) = read(tmp_path, cached=False).runs
@@ -476,7 +482,10 @@ def test_a_number_of_any_type_is_a_scalar(tmp_path: Path, dtype: str) -> None:
 
 
 def test_the_first_metadata_of_a_tag_count(tmp_path: Path) -> None:
-    """A value without metadata is of the plugin that its tag's first value named; one of no plugin is left alone."""
+    """A value without metadata belongs to the plugin of its tag's first value.
+
+    A value whose tag has no plugin is ignored.
+    """
     bare = summary_pb2.Summary.Value(tag="x", tensor=tensor_util.make_tensor_proto(2.0))
     lone = summary_pb2.Summary.Value(tag="y", tensor=tensor_util.make_tensor_proto(2.0))
     write_file(tmp_path, event(1, tensor("x", "scalars", 1.0)) + event(2, bare, lone))
@@ -487,7 +496,7 @@ def test_the_first_metadata_of_a_tag_count(tmp_path: Path) -> None:
 
 
 def test_outer_limits_of_the_greatest_float_are_not_edges(tmp_path: Path) -> None:
-    """An older histogram ends at its least and greatest value, though its outer limits are the greatest float."""
+    """An old-format histogram ends at its minimum and maximum, even if its outer limits are the largest float."""
     most = sys.float_info.max
     histo = summary_pb2.HistogramProto(
         min=-3, max=5, bucket_limit=[-most, -1, 0, 2, most], bucket=[0, 4, 0, 1, 2], num=7
@@ -499,7 +508,10 @@ def test_outer_limits_of_the_greatest_float_are_not_edges(tmp_path: Path) -> Non
 
 
 def test_a_histogram_that_turns_bad_is_told_where_it_is_read(tmp_path: Path) -> None:
-    """Counting does not look into every histogram; reading them does, and leaves out and names what is malformed."""
+    """A malformed histogram in the middle of a series is found only when the histograms are read.
+
+    It is then left out and reported. Counting the histograms does not check each of them.
+    """
     good, bad = edges((0, 1, 1), (1, 2, 3)), edges((0, 1, 1), (7, 2, 3))
     tables = [good, good + 1, bad, good + 2]
     data = [event(step, tensor("h", "histograms", table)) for step, table in enumerate(tables)]
@@ -512,7 +524,7 @@ def test_a_histogram_that_turns_bad_is_told_where_it_is_read(tmp_path: Path) -> 
 
 
 def test_nan_edges_of_a_diverged_run_are_told_at_once(tmp_path: Path) -> None:
-    """TensorFlow's histogram of a NaN has NaN edges: each is named without being asked for, and none is counted."""
+    """Histograms with NaN edges, as TensorFlow writes them for NaNs, are reported on the first read and not counted."""
     tables = [edges((0, 1, 1)), edges((1, 2, 1)), edges((np.nan, np.nan, 1)), edges((np.nan, np.nan, 1))]
     write_file(tmp_path, b"".join(event(step, tensor("h", "histograms", table)) for step, table in enumerate(tables)))
     (run,) = read(tmp_path, cached=False).runs
@@ -537,7 +549,10 @@ def test_nan_edges_of_a_diverged_run_are_told_at_once(tmp_path: Path) -> None:
 def test_a_value_supersedes_those_of_its_step_and_later(
     tmp_path: Path, written: list[int], left: list[int], files: int
 ) -> None:
-    """Steps increase: what comes later in a file, or in a later file of the folder, replaces what it repeats."""
+    """Steps increase: a value replaces earlier values of the same or a later step.
+
+    This holds within a file and across the files of a folder.
+    """
     data = [
         event(step, simple("x", place), tensor("h", "histograms", edges((place, place + 1, 1))))
         for place, step in enumerate(written)
@@ -560,7 +575,7 @@ WRITES = st.tuples(
 
 
 def values_of(kind: str, tag: str, number: float, step: int) -> list[summary_pb2.Summary.Value]:
-    """Make what one write of a training loop leaves."""
+    """Return the values of one write in a training loop."""
     match kind:
         case "scalar":
             return [tensor(f"s/{tag}", "scalars", np.float32(number + step))]
@@ -581,7 +596,7 @@ def values_of(kind: str, tag: str, number: float, step: int) -> list[summary_pb2
 def test_skimming_reads_what_parsing_would(
     loop: list[Any], epochs: list[int], odd: dict[int, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """However a loop writes, over many steps or with exceptions, what is read is what its records say one by one."""
+    """Fast reading of repetitive records gives the same values as parsing each record, also with irregular records."""
     folder = tmp_path_factory.mktemp("loop")
     expected: dict[str, list[tuple[int, str]]] = {}
     data = b""
@@ -597,7 +612,7 @@ def test_skimming_reads_what_parsing_would(
                 else:
                     text = repr(value.simple_value)
                 expected[value.tag] = [*kept, (step, text)]
-    for run in ("one", "two"):  # the second with the layouts of the first
+    for run in ("one", "two"):  # the second run is read with the record layouts learned from the first
         write_file(folder / run, data or RECORDS[0])
     for run in read(folder, cached=False).runs:
         assert run.damage == ()
@@ -610,7 +625,7 @@ def test_skimming_reads_what_parsing_would(
 
 
 def test_damage_in_a_long_run_costs_one_record(tmp_path: Path) -> None:
-    """Whichever byte is flipped among many records that are alike, it is found, though they are not parsed."""
+    """A flipped byte among many similar records is found, although these records are not parsed one by one."""
     with RunWriter(tmp_path) as writer:
         for step in range(1, 30):
             for tag in ("loss", "rate"):
@@ -625,7 +640,7 @@ def test_damage_in_a_long_run_costs_one_record(tmp_path: Path) -> None:
 
 
 def test_a_record_that_is_only_nearly_alike_is_told_apart(tmp_path: Path) -> None:
-    """Among many records of one tag, one of another tag or another plugin with a name as long is not taken for it."""
+    """A record of another tag or plugin whose name has the same length is not mistaken for its similar neighbours."""
     data = [event(step, tensor("ab", "scalars", np.float32(step / 3))) for step in range(1, 20)]
     data[9] = event(10, tensor("ac", "scalars", np.float32(7)))
     data[12] = event(13, tensor("ad", "strange", np.float32(7)))
@@ -637,7 +652,7 @@ def test_a_record_that_is_only_nearly_alike_is_told_apart(tmp_path: Path) -> Non
 
 
 def test_memory_does_not_grow_with_the_histograms(tmp_path: Path) -> None:
-    """Reading what needs no histograms holds a few bytes a histogram, however great they are."""
+    """Reading a run without its histograms takes only a few bytes per histogram, however large they are."""
     peaks = []
     for name, count in (("few", 30), ("many", 1500)):
         with RunWriter(tmp_path / name) as writer:
@@ -650,7 +665,7 @@ def test_memory_does_not_grow_with_the_histograms(tmp_path: Path) -> None:
         tracemalloc.stop()
         assert run.histograms == {"w": count}
     assert (tmp_path / "many").stat()
-    assert peaks[1] - peaks[0] < 4_000_000 < 1500 * 12_000  # what is buffered, of 18 MB
+    assert peaks[1] - peaks[0] < 4_000_000 < 1500 * 12_000  # only buffers, of 18 MB of histograms
 
 
 # Several processes
@@ -658,13 +673,13 @@ def test_memory_does_not_grow_with_the_histograms(tmp_path: Path) -> None:
 
 @pytest.fixture
 def three_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let three processes read, a file at a time, however little there is."""
+    """Use three processes that read one file at a time, however little there is to read."""
     for name, value in (("_PAYS", 1), ("_BATCH", 1), ("cores", lambda: 3)):
         monkeypatch.setattr(processes, name, value)
 
 
 def several(root: Path, logs: Path, others: Path) -> Path:
-    """Put together what any writer left, and damage."""
+    """Put logs of several writers and damaged files into one root; return the root."""
     shutil.copytree(logs, root / "logs")
     shutil.copytree(others, root / "others")
     write_file(root / "bad", GOOD[:-3])
@@ -676,7 +691,7 @@ def several(root: Path, logs: Path, others: Path) -> Path:
 def test_several_processes_read_what_one_reads(
     logs: Path, others: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Runs, damage and their order are those of one process, and the others have read some of it."""
+    """Several processes give the same runs and damage in the same order as one, and share the work."""
     root, here = several(tmp_path, logs, others), []
     monkeypatch.setattr(processes, "read_file", lambda path, seen: here.append(path) or events.read_file(path, seen))
     found, shared = plain(read(root, cached=False)), len(here)
@@ -704,7 +719,7 @@ DEADLY = (
 def test_a_process_that_is_lost_costs_nothing(
     logs: Path, others: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    """What it was to read is read all the same."""
+    """If a reading process does not start, ends or is killed, its files are still read."""
     root = several(tmp_path, logs, others)
     monkeypatch.setattr(f"hpdash.reader.processes.{name}", value)
     found = plain(read(root, cached=False))
@@ -718,7 +733,7 @@ def test_a_process_that_is_lost_costs_nothing(
 def test_a_cached_read_is_the_same_and_does_not_open_event_files(
     logs: Path, others: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second read gives what the first gave, of any writer's logs and of damage, and from the cache alone."""
+    """A second read gives the same result from the cache alone, for logs of any writer and for damage."""
     root = tmp_path / "all"
     shutil.copytree(logs, root / "logs")
     shutil.copytree(others, root / "others")
@@ -732,7 +747,7 @@ def test_a_cached_read_is_the_same_and_does_not_open_event_files(
 
 
 def test_a_live_run_grows_between_reads(tmp_path: Path) -> None:
-    """What is written after a read is there in the next, and only changed files are read again."""
+    """A read returns what was written since the last one, also for new and deleted runs."""
     with RunWriter(tmp_path / "live") as writer, RunWriter(tmp_path / "still") as still:
         still.scalar("x", 0, 1)
         still.flush()
@@ -748,7 +763,7 @@ def test_a_live_run_grows_between_reads(tmp_path: Path) -> None:
 
 
 def test_a_change_in_place_is_seen(tmp_path: Path) -> None:
-    """A file of the same size and time of change that is not the same file is read again."""
+    """A file that was replaced by another one of the same size and modification time is read again."""
     file = write_file(tmp_path, GOOD)
     before = file.stat()
     assert read(tmp_path).runs[0].scalars["x"].last == 7 / 4
@@ -759,7 +774,7 @@ def test_a_change_in_place_is_seen(tmp_path: Path) -> None:
 
 
 def summed(text: bytes) -> bytes:
-    """Return a cache's file of this text, its checksum right."""
+    """Return the content of a cache file with this text and a valid checksum."""
     rest = struct.pack("<Q", len(text)) + text
     return struct.pack("<I", google_crc32c.value(rest)) + rest
 
@@ -776,7 +791,7 @@ def summed(text: bytes) -> bytes:
     ],
 )
 def test_a_spoiled_cache_is_a_miss(tmp_path: Path, cache: Path, spoil: Callable[[bytes], bytes]) -> None:
-    """Whatever is in the cache's file, what is read is what the event files have, and the cache is good again."""
+    """A damaged cache file is ignored and replaced, and the result is that of the event files."""
     write_file(tmp_path, GOOD)
     first = plain(read(tmp_path))
     (file,) = cache.rglob("*.read")
@@ -787,7 +802,10 @@ def test_a_spoiled_cache_is_a_miss(tmp_path: Path, cache: Path, spoil: Callable[
 
 
 def test_without_a_place_for_the_cache_everything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache that cannot be written is silently none, and nothing is left in the logdir."""
+    """If the cache cannot be written, every read opens all files.
+
+    There is no warning, and no file is left in the logdir.
+    """
     write_file(tmp_path / "logs", GOOD)
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("HPDASH_CACHE", str(tmp_path / "file"))
@@ -796,7 +814,7 @@ def test_without_a_place_for_the_cache_everything_is_read(tmp_path: Path, monkey
 
 
 def test_the_cache_forgets_what_is_gone(tmp_path: Path, cache: Path) -> None:
-    """Entries of deleted files go with the next change, and only so many logdirs are kept."""
+    """Entries of deleted files are removed at the next change, and the cache keeps at most 50 logdirs."""
     for number in range(53):
         write_file(tmp_path / str(number), GOOD)
         read(tmp_path / str(number))
@@ -823,25 +841,25 @@ def test_the_cache_forgets_what_is_gone(tmp_path: Path, cache: Path) -> None:
     ],
 )
 def test_a_path_that_is_no_folder_is_refused(tmp_path: Path, make: Callable[[Path], object], found: str) -> None:
-    """A missing path and a file are errors that say what was expected, what was found and what to do."""
+    """A path that is not a folder raises an error that says what was expected, what was found and what to do."""
     make(tmp_path / "logs")
     with pytest.raises(LogdirError, match=rf"logs: expected a folder of logs, found: {found}.*Run a sweep first"):
         read(tmp_path / "logs")
 
 
 def test_a_path_that_cannot_be_one_is_refused() -> None:
-    """A path with a NUL is an error like any other."""
+    """A path with a NUL character raises the same error as other invalid paths."""
     with pytest.raises(LogdirError, match="expected a folder of logs"):
         read("a\0b")
 
 
 def test_an_empty_folder_has_no_runs(tmp_path: Path) -> None:
-    """A folder without event files is no error and has no runs."""
+    """A folder without event files has no runs and is not an error."""
     assert read(tmp_path) == Logdir(tmp_path, ())
 
 
 def test_links_are_followed_and_their_circles_are_not(tmp_path: Path) -> None:
-    """A run behind a link is found under the link's name, and a link back to a folder above ends there."""
+    """A run behind a link has the link's name, and a link to a folder above is not followed."""
     write_file(tmp_path / "elsewhere" / "run", GOOD)
     (tmp_path / "logs" / "a").mkdir(parents=True)
     (tmp_path / "logs" / "a" / "up").symlink_to(tmp_path / "logs")
@@ -853,7 +871,7 @@ def test_links_are_followed_and_their_circles_are_not(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_what_may_not_be_read_is_left_out(tmp_path: Path) -> None:
-    """A folder or file without permission is told and costs only itself."""
+    """A folder or file without read permission gives a warning, and everything else is read."""
     write_file(tmp_path / "a", GOOD).chmod(0)
     write_file(tmp_path / "b", GOOD)
     (tmp_path / "c").mkdir(mode=0)
@@ -872,7 +890,7 @@ def test_names_are_kept_as_they_are(tmp_path: Path, name: str) -> None:
 
 
 def test_the_time_of_each_value_is_kept(tmp_path: Path) -> None:
-    """A series has the wall time of each of its values, a run that of its first event."""
+    """A series has the wall time of each value, and a run has the wall time of its first event."""
     write_file(tmp_path, GOOD)
     (run,) = read(tmp_path).runs
     assert run.scalars["x"].times.tolist() == [1001.0, 1002, 1003, 1004, 1005, 1006, 1007]
@@ -881,7 +899,7 @@ def test_the_time_of_each_value_is_kept(tmp_path: Path) -> None:
 
 @pytest.fixture
 def files() -> Iterator[list[EventFile]]:
-    """Hold event files open and close them."""
+    """Provide a list for open event files, and close them after the test."""
     opened: list[EventFile] = []
     yield opened
     for file in opened:
@@ -889,7 +907,7 @@ def files() -> Iterator[list[EventFile]]:
 
 
 def test_event_files_of_a_folder_are_read_in_the_order_of_their_names(tmp_path: Path, files: list[EventFile]) -> None:
-    """A run that went on in a new file is one series."""
+    """Event files of a folder are read in the order of their names, as one series."""
     for step in (1, 2, 3):
         files.append(EventFile(tmp_path))
         files[-1].add(simple("x", step), step)

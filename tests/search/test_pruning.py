@@ -1,4 +1,4 @@
-"""Which trials stop early, which of them go on later, and that both come out the same whatever happens."""
+"""Tests of pruning: which trials stop early, which are promoted, and that interruptions do not change that."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from hpdash.spec import Sweep, parse_sweep
 
 
 def entries(path: Path) -> tuple[Entry, ...]:
-    """Return the journal's lines."""
+    """Return the journal's entries."""
     return read_journal(path.parent / "logs" / "curves" / layout.JOURNAL).entries
 
 
 def decisions(path: Path) -> list[Any]:
-    """Return what a sweep decided, in order: settings, rungs with their values, promotions; and how trials ended."""
+    """Return a sweep's decisions in order: settings, rungs with their values, promotions, and how trials ended."""
     found: list[Any] = []
     states: dict[int, TrialState] = {}
     for entry in entries(path):
@@ -55,7 +55,7 @@ KILLED = [*(pytest.param(*case, id=name) for name, case in CASES.items()), SOBOL
 
 @pytest.mark.parametrize(("strategy", "pruner", "repeats", "kills"), KILLED)
 def test_killed_and_gone_on_with(tmp_path: Path, strategy: str, pruner: str, repeats: int, kills: list[float]) -> None:
-    """A search that prunes makes the same decisions whether its driver is killed, and killed again, or not."""
+    """A pruning search makes the same decisions whether or not its driver is killed, even more than once."""
     alone = written(tmp_path / "alone", strategy, pruner, repeats)
     killed = written(tmp_path / "killed", strategy, pruner, repeats)
     outcome, _ = run(alone, workers=1)
@@ -74,7 +74,7 @@ def test_killed_and_gone_on_with(tmp_path: Path, strategy: str, pruner: str, rep
 
 
 def test_what_is_done_is_not_run_again(tmp_path: Path) -> None:
-    """The same command again trains nothing: no trial is missing, and none of the pruned is to go on."""
+    """The same command again trains nothing, and no pruned trial is promoted."""
     path = written(tmp_path, repeats=2)
     first, _ = run(path)
     again, told = run(path)
@@ -85,7 +85,7 @@ def test_what_is_done_is_not_run_again(tmp_path: Path) -> None:
 
 
 def test_the_best_has_all_its_seeds(tmp_path: Path) -> None:
-    """Replicates are for those that deserve them: few settings have more than one, the best by its mean has all."""
+    """Only promising settings get more than one seed, and the setting with the best mean gets all of them."""
     path = written(tmp_path, "random", repeats=3)
     outcome, _ = run(path)
     assert len(outcome.results) < 14 + 3 * 5
@@ -120,7 +120,7 @@ learning_rate = [0.03, 0.0001, 0.0003, 0.01, 0.001]
 
 @pytest.fixture(scope="module")
 def keras(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Run a sweep of Keras models that prunes, and the same one that does not; return their folders."""
+    """Run a sweep of Keras models with pruning, and the same one without; return their folders."""
     folders = []
     for name, prune in (("pruned", "[prune]\nreduction_factor = 2"), ("whole", "")):
         folder = tmp_path_factory.mktemp(name)
@@ -131,7 +131,7 @@ def keras(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def test_who_is_promoted_ends_with_the_same_bits(keras: tuple[Path, Path]) -> None:
-    """A trial that stopped at a rung and went on later has the weights and the series of one that never stopped."""
+    """A promoted trial ends with the same weights and series as one that never stopped."""
     pruned, whole = keras
     promoted = {entry.trial for entry in read_journal(pruned / layout.JOURNAL).records if entry.attempt > 1}
     done = {number for number, state in states(pruned).items() if state is TrialState.FINISHED}
@@ -146,7 +146,7 @@ def test_who_is_promoted_ends_with_the_same_bits(keras: tuple[Path, Path]) -> No
 
 
 def test_a_pruned_trial_is_a_result_of_its_own(keras: tuple[Path, Path]) -> None:
-    """A pruned trial has its epochs, its best value and the end of its session; TensorBoard shows it as done."""
+    """A pruned trial has a result with its epochs and best value, and TensorBoard shows its session as ended."""
     pruned, _ = keras
     latest = read_journal(pruned / layout.JOURNAL).latest
     stopped = {number: record.result for number, record in latest.items() if record.state is TrialState.PRUNED}
@@ -157,26 +157,26 @@ def test_a_pruned_trial_is_a_result_of_its_own(keras: tuple[Path, Path]) -> None
         assert "validation/accuracy" in result.best
         run_folder = trial_folder(pruned, number)
         assert session_ends(run_folder) == [api_pb2.STATUS_SUCCESS]
-        assert not (run_folder / layout.CHECKPOINT).exists()  # none can go on any more
+        assert not (run_folder / layout.CHECKPOINT).exists()  # no trial can be promoted any more
         steps = [step for name, tag, step in series(pruned) if (name, tag) == (run_folder.name, "epoch_loss")]
         assert steps == list(range(1, result.epochs + 1))
 
 
 def test_a_lost_checkpoint_costs_time_only(tmp_path: Path) -> None:
-    """Promoted without its checkpoint, a trial starts over, and passes the rung it has passed."""
+    """A promoted trial without its checkpoint starts over and passes the rung again."""
     path = written(tmp_path, "sobol")
     outcome, _ = run(path)
     first, journal = decisions(path), outcome.folder / layout.JOURNAL
     lines = journal.read_bytes().splitlines(keepends=True)
     at = next(n for n, entry in enumerate(entries(path)) if isinstance(entry, Record) and entry.attempt > 1)
-    journal.write_bytes(b"".join(lines[:at]))  # as it was when the first was promoted; no checkpoint is there any more
+    journal.write_bytes(b"".join(lines[:at]))  # as at the first promotion, but without checkpoints
     assert not list(outcome.folder.glob(f"*/{layout.CHECKPOINT}"))
     run(path)
     assert decisions(path) == first
 
 
 def test_ctrl_c_at_a_rung(tmp_path: Path) -> None:
-    """A sweep that is stopped with Ctrl-C makes the decisions it had not made when it goes on."""
+    """A sweep that resumes after Ctrl-C makes the same decisions as one that was never stopped."""
     alone, stopped = written(tmp_path / "alone"), written(tmp_path / "stopped")
     run(alone, workers=1)
     for lines in (8, 25):
@@ -205,7 +205,7 @@ def curve(trial):
 
 
 def test_a_promoted_trial_has_its_retries(tmp_path: Path) -> None:
-    """A trial whose worker dies after it was promoted is tried again, as one is that never stopped."""
+    """A trial whose worker dies after its promotion is retried like a trial that never stopped."""
     path = written(tmp_path, "sobol")
     (tmp_path / "loops.py").write_text(MORTAL)
     outcome, _ = run(path, workers=1)
@@ -216,7 +216,7 @@ def test_a_promoted_trial_has_its_retries(tmp_path: Path) -> None:
 
 
 def sweep(strategy: str = "asha", **prune: Any) -> Sweep:
-    """Build a sweep that prunes."""
+    """Build a sweep with pruning."""
     tables = {
         "sweep": {"strategy": "random", "trials": 30},
         "data": {"name": "digits"},
@@ -228,7 +228,7 @@ def sweep(strategy: str = "asha", **prune: Any) -> Sweep:
 
 
 def history(values: Mapping[int, Mapping[int, float]], stopped: Iterable[tuple[int, int]] = ()) -> History:
-    """Build a history of values by trial and epoch, of which some trials stand as pruned after an epoch."""
+    """Build a history of values by trial and epoch; `stopped` lists pruned trials with their last epochs."""
     lines: list[Entry] = []
     for trial, reached in values.items():
         lines += [Rung(0, 0.0, trial, epoch, value, True) for epoch, value in reached.items()]
@@ -238,7 +238,10 @@ def history(values: Mapping[int, Mapping[int, float]], stopped: Iterable[tuple[i
 
 
 def test_halving_lets_the_best_share_go_on() -> None:
-    """Of n at a rung the best third goes on: none of two, one of three, whoever came first where they are equal."""
+    """The best third of the trials at a rung goes on: none of two, one of three.
+
+    Of equal trials, the one that reached the rung first goes on.
+    """
     pruner = Course(sweep()).pruner
     assert pruner is not None
     assert pruner.rungs(0, 27) == (1, 3, 9)
@@ -252,17 +255,17 @@ def test_halving_lets_the_best_share_go_on() -> None:
 
 
 def test_promotion_begins_at_the_highest_rung() -> None:
-    """Who has come further is promoted first; who is at work already is not."""
+    """The trial that reached the highest rung is promoted first; a trial that is running is not promoted."""
     pruner = Course(sweep()).pruner
     assert pruner is not None
     values = {n: {1: n / 10, **({3: n / 10} if n > 3 else {})} for n in range(7)}
-    assert pruner.promoted(history(values, [(n, 3 if n > 3 else 1) for n in range(6)])) is None  # 6 is at work
+    assert pruner.promoted(history(values, [(n, 3 if n > 3 else 1) for n in range(6)])) is None  # trial 6 is running
     assert pruner.promoted(history(values, [(n, 3 if n > 3 else 1) for n in range(7)])) == 6
     assert pruner.promoted(history(values, [(5, 1)])) == 5
 
 
 def test_less_may_be_better_and_nan_is_worst() -> None:
-    """A loss goes on where it is among the least; one that is not a number never does."""
+    """If less is better, a trial with a low value goes on; a trial with a NaN never does."""
     pruner = Course(sweep(watch="loss")).pruner
     assert pruner is not None
     others = history({0: {1: 0.5}, 1: {1: 0.4}})
@@ -271,7 +274,10 @@ def test_less_may_be_better_and_nan_is_worst() -> None:
 
 
 def test_hyperbands_brackets() -> None:
-    """Each bracket starts a factor later, in Hyperband's proportions, spread evenly: 27, 12, 6 and 4 of 49."""
+    """Each bracket starts a factor later, and settings are spread evenly in Hyperband's proportions.
+
+    Of 49 settings, the brackets get 27, 12, 6 and 4.
+    """
     pruner = Course(sweep("hyperband")).pruner
     assert pruner is not None
     ladders = [pruner.rungs(setting, 27) for setting in range(98)]
@@ -280,11 +286,14 @@ def test_hyperbands_brackets() -> None:
     assert set(ladders[:8]) == {(1, 3, 9), (3, 9), (9,), ()}
     of_two = history({0: {3: 0.5}, 1: {3: 0.4}}, [(0, 3), (1, 3)])
     same = [n for n, ladder in enumerate(ladders) if ladder == (3, 9)]
-    assert not pruner.goes_on(same[0], 3, 0.9, of_two)  # of another bracket
+    assert not pruner.goes_on(same[0], 3, 0.9, of_two)  # the two other trials are in another bracket
 
 
 def test_the_median() -> None:
-    """Who is worth less than the median of enough others at its epoch stops, from the first epoch that counts."""
+    """A trial stops if its value is below the median of enough other trials at the same epoch.
+
+    This starts at `min_epochs`.
+    """
     pruner = Course(sweep("median", startup=3, min_epochs=2)).pruner
     assert pruner is not None
     assert pruner.rungs(0, 6) == (2, 3, 4, 5)
@@ -296,7 +305,7 @@ def test_the_median() -> None:
 
 
 def test_nothing_is_left_unfinished() -> None:
-    """Where too few trials came to any rung for one to go on, the one that got furthest does, when no other runs."""
+    """If no trial can be promoted by the rules and none runs, the trial that got furthest goes on."""
     course = Course(parse_sweep({
         "sweep": {"strategy": "grid"}, "data": {"name": "digits"}, "prune": {}, "hparams": {"dropout": [0.0, 0.5]},
     }, name="x.toml", folder=Path()))  # fmt: skip
@@ -317,7 +326,7 @@ BAD = {
 
 @pytest.mark.parametrize(("prune", "said"), BAD.values(), ids=BAD.keys())
 def test_a_bad_table_names_the_key(prune: dict[str, Any], said: str) -> None:
-    """A fault in [prune] names the key, what was expected and what may have been meant."""
+    """An error in [prune] names the key, what was expected and, for a likely typo, what was meant."""
     with pytest.raises(SpecError) as error:
         sweep(**{"strategy": "asha", **prune})
     assert said in str(error.value)

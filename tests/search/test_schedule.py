@@ -1,4 +1,4 @@
-"""How a sweep comes to its trials, and comes to the same ones again after whatever happened."""
+"""Tests of a sweep's schedule: how settings are proposed, and that interruptions and damage do not change them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ y = { min = -5.0, max = 5.0 }
 
 
 def written(folder: Path, repeats: int = 1) -> Path:
-    """Write the sweep; return its file."""
+    """Write the sweep's file; return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "loops.py").write_text(LOOPS)
     path = folder / "bowl.toml"
@@ -70,25 +70,25 @@ def journal(path: Path) -> Path:
 
 
 def lines_of(path: Path) -> int:
-    """Count the journal's lines."""
+    """Return the number of lines in the journal."""
     return journal(path).read_bytes().count(b"\n") if journal(path).exists() else 0
 
 
 def proposals(path: Path) -> list[tuple[int, Any]]:
-    """Return what was proposed, in order."""
+    """Return the proposed settings, in order."""
     entries = read_journal(journal(path)).entries
     return [(entry.setting, dict(entry.point)) for entry in entries if isinstance(entry, Proposed)]
 
 
 def results(path: Path) -> dict[int, tuple[TrialState, Any]]:
-    """Return how each trial ended."""
+    """Return each trial's final state and best values."""
     latest = read_journal(journal(path)).latest
     return {number: (record.state, record.result and record.result.best) for number, record in latest.items()}
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run the sweep on one worker; return its file."""
+    """Run the sweep on one worker without interruption; return the path of its file."""
     path = written(tmp_path_factory.mktemp("undisturbed"))
     outcome, _ = run(path, workers=1)
     assert (len(outcome.results), outcome.total) == (TRIALS, TRIALS)
@@ -96,7 +96,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_proposals_are_in_the_journal(undisturbed: Path) -> None:
-    """A setting stands in the journal before its trial begins, with the line up to which results were known."""
+    """A setting is in the journal before its trial starts, with the last line whose results it is based on."""
     entries = read_journal(journal(undisturbed)).entries
     assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
     assert [setting for setting, _ in proposals(undisturbed)] == list(range(TRIALS))
@@ -108,7 +108,7 @@ def test_proposals_are_in_the_journal(undisturbed: Path) -> None:
 
 
 def test_later_settings_follow_from_results(undisturbed: Path) -> None:
-    """What is proposed after the start lies nearer to the best than what was there before any result."""
+    """Settings proposed from results are closer to the optimum, on average, than the initial settings."""
     distances = [math.hypot(point["x"] - 1, point["y"] + 2) for _, point in proposals(undisturbed)]
     assert sum(distances[STARTUP:]) / (TRIALS - STARTUP) < sum(distances[:STARTUP]) / STARTUP
     ends = results(undisturbed)
@@ -117,7 +117,7 @@ def test_later_settings_follow_from_results(undisturbed: Path) -> None:
 
 @pytest.mark.parametrize("lines", [[10, 34, 41]])
 def test_killed_and_gone_on_with(tmp_path: Path, undisturbed: Path, lines: list[int]) -> None:
-    """A search whose driver is killed, however often, proposes what it would have proposed, and ends as it would."""
+    """A search whose driver is killed, even several times, ends with the same proposals and results."""
     path = written(tmp_path)
     for count in lines:
         with driving(path, "--workers", "1") as driver:
@@ -130,7 +130,7 @@ def test_killed_and_gone_on_with(tmp_path: Path, undisturbed: Path, lines: list[
 
 @pytest.mark.parametrize("lost", [[3], [11, 12], [14]])
 def test_a_lost_proposal_is_worked_out_again(tmp_path: Path, undisturbed: Path, lost: list[int]) -> None:
-    """Where the journal's lines of settings are damaged, the settings are the ones that were tried."""
+    """If the journal's lines of proposals are lost, the same settings are computed again."""
     path = written(tmp_path)
     (path.parent / "logs").symlink_to(undisturbed.parent / "logs")
     entries = read_journal(journal(undisturbed)).entries
@@ -140,7 +140,7 @@ def test_a_lost_proposal_is_worked_out_again(tmp_path: Path, undisturbed: Path, 
 
 
 def test_verify_tells_of_a_lost_proposal(tmp_path: Path, undisturbed: Path) -> None:
-    """A damaged line of a setting is found, and costs nothing that is not worked out again."""
+    """`verify` reports a damaged line of a proposal, which is lost only until it is computed again."""
     shutil.copytree(undisturbed.parent / "logs", tmp_path / "logs")
     path = tmp_path / "logs" / "bowl" / layout.JOURNAL
     lines = path.read_bytes().splitlines(keepends=True)
@@ -152,7 +152,7 @@ def test_verify_tells_of_a_lost_proposal(tmp_path: Path, undisturbed: Path) -> N
 
 
 def test_what_is_done_is_not_run_again(tmp_path: Path, undisturbed: Path) -> None:
-    """The command typed again trains nothing where every setting that was asked for has a result."""
+    """The same command again trains nothing if every setting has a result."""
     before = journal(undisturbed).read_bytes()
     outcome, told = run(undisturbed)
     assert (len(outcome.results), started(told)) == (TRIALS, [])
@@ -160,7 +160,10 @@ def test_what_is_done_is_not_run_again(tmp_path: Path, undisturbed: Path) -> Non
 
 
 def test_two_workers(tmp_path: Path) -> None:
-    """On two workers a search has as many settings, each in the light of all results that the journal had by then."""
+    """On two workers, a search proposes the same number of settings.
+
+    Each proposal is based on all results in the journal at that time.
+    """
     path = written(tmp_path)
     outcome, _ = run(path, workers=2)
     assert len(outcome.results) == TRIALS
@@ -172,7 +175,7 @@ def test_two_workers(tmp_path: Path) -> None:
 
 
 def test_replicates_share_a_proposal(tmp_path: Path) -> None:
-    """A setting's seeds run one after another, and the next is proposed when they do."""
+    """All seeds of a setting run before the next setting is proposed."""
     path = written(tmp_path, repeats=2)
     path.write_text(path.read_text().replace("trials = 15", "trials = 3"))
     outcome, told = run(path, workers=1)
@@ -198,18 +201,18 @@ SCORES: dict[str, tuple[Sequence[TrialResult | None], float | None]] = {
 
 @pytest.mark.parametrize(("results", "expected"), SCORES.values(), ids=SCORES.keys())
 def test_a_settings_score(results: Sequence[TrialResult | None], expected: float | None) -> None:
-    """A setting's score is the mean of its finished replicates, once none is missing; who diverges is worst."""
+    """A setting's score is the mean of its finished replicates, once none is missing; divergence is the worst score."""
     found = evidence([spec_of("min")] * len(results), results).score
     assert found == (None if expected is None else pytest.approx(expected, nan_ok=True))
 
 
 def test_who_diverges_is_worst_for_either_goal() -> None:
-    """Where more is better, the worst is less than anything."""
+    """If more is better, a diverged setting scores minus infinity."""
     assert evidence([spec_of("max")], [TrialResult(TrialState.DIVERGED)]).score == -math.inf
 
 
 def test_who_was_pruned_counts_with_its_last_value() -> None:
-    """A setting that was stopped early tells how it did by then, and after how many epochs that was."""
+    """A pruned setting scores with its last value, and the number of its epochs is kept."""
     pruned = TrialResult(TrialState.PRUNED, epochs=3, metrics={"loss": 0.7}, best={"loss": 0.6})
     found = evidence([spec_of("min")], [pruned])
     assert (found.score, found.epochs) == (0.7, 3)
@@ -231,7 +234,7 @@ def small(**head: Any) -> Sweep:
 
 
 def test_results_that_a_search_learns_from() -> None:
-    """Who was interrupted or killed has no result yet; a later line of a trial takes the place of an earlier one."""
+    """An interrupted, killed or running trial has no result; a trial's later line replaces an earlier one."""
     states = [TrialState.FINISHED, TrialState.FAILED, TrialState.KILLED, TrialState.INTERRUPTED, TrialState.RUNNING]
     lines = [Record(n, n, state, 1, 0.0, TrialResult(state)) for n, state in enumerate(states)]
     again = Record(9, 0, TrialState.RUNNING, 2, 0.0)
@@ -240,7 +243,10 @@ def test_results_that_a_search_learns_from() -> None:
 
 
 def test_a_journal_without_proposals_has_no_course() -> None:
-    """A sweep that has not begun has no trials yet, and those that are certain are Sobol's."""
+    """A sweep without proposals in its journal has no trials yet.
+
+    The first settings, which need no results, are known in advance and are Sobol points.
+    """
     none: list[Entry] = []
     course = Course.replayed(small(), none)
     assert (course.specs, course.total) == ([], 4)

@@ -1,4 +1,4 @@
-"""Which trials a sweep has."""
+"""Tests of the trials that a sweep consists of."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hpdash.spec import parse_sweep
 
 
 def sweep(hparams, *, own=False, train=None, listed=None, **head):
-    """Build a sweep from its [hparams] table."""
+    """Build a sweep from an [hparams] table."""
     tables = {"sweep": head, "data": {"name": "digits"}, "train": train or {}}
     tables["model"] = {"builder": "nets:net"} if own else {}
     tables |= {"trial": listed} if listed is not None else {"hparams": hparams}
@@ -43,14 +43,14 @@ OPTIMIZERS = {
 
 
 def test_the_last_name_varies_fastest():
-    """A grid runs through its points as nested loops in the file's order would."""
+    """A grid lists its points like nested loops in the order of the file."""
     values = {"a": [1, 2], "b": ["x", "y", "z"], "c": [True, False]}
     expected = [dict(zip("abc", row, strict=True)) for row in itertools.product(*values.values())]
     assert points(sweep(values, own=True)) == expected
 
 
 def test_a_condition_does_not_multiply_where_it_does_not_hold():
-    """A conditional name is absent where its `when` does not hold, and so are the names that ask about it."""
+    """A conditional name is absent if its `when` does not hold, and so are names whose `when` refers to it."""
     assert points(sweep(OPTIMIZERS)) == [
         {"optimizer": "sgd", "momentum": 0.0},
         {"optimizer": "sgd", "momentum": 0.9, "nesterov": True},
@@ -68,7 +68,7 @@ def test_a_condition_on_a_fixed_setting():
 
 @st.composite
 def conditional(draw):
-    """Draw an [hparams] table whose later names may ask about earlier ones."""
+    """Draw an [hparams] table with names whose `when` refers to other names."""
     names = [f"h{index}" for index in range(draw(st.integers(1, 5)))]
     table = {}
     for index, name in enumerate(names):
@@ -81,7 +81,7 @@ def conditional(draw):
 
 @given(conditional())
 def test_a_grid_is_what_brute_force_finds(table):
-    """Every grid, counted and found by index, is the set of points that filtering the full product leaves."""
+    """A grid has exactly the points of the full product that satisfy every `when`, each once."""
     order = sorted(table)
     expected = set()
     for row in itertools.product(*(table[name]["values"] for name in order)):
@@ -96,7 +96,7 @@ def test_a_grid_is_what_brute_force_finds(table):
 
 
 def test_more_trials_than_can_be_listed_are_refused():
-    """Repeats times settings is bounded as a grid is."""
+    """The number of trials (settings times repeats) is limited, as the size of a grid is."""
     few = sweep({"learning_rate": [0.1, 0.2]}, repeats=1000)
     assert strategy_for(few).count == 2
     with pytest.raises(SpecError, match=r"sweep.repeats: expected at most 100000 trials, found 1000 for each of 1000"):
@@ -104,7 +104,7 @@ def test_more_trials_than_can_be_listed_are_refused():
 
 
 def test_conditions_that_hang_together_are_refused():
-    """Names that each ask about two others in every way have 2^22 cases to tell apart: refused, in little memory."""
+    """Conditions whose combinations give 2^22 cases are refused, using little memory."""
     hparams = {f"p{index}": [0, 1] for index in range(22)} | {"q": [0, 1]}
     hparams |= {f"c{index}": {"values": [0, 1], "when": {f"p{index}": 1, "q": 1}} for index in range(22)}
     tracemalloc.start()
@@ -117,14 +117,14 @@ def test_conditions_that_hang_together_are_refused():
 @pytest.mark.parametrize("strategy", ["grid", "random"])
 @pytest.mark.parametrize("factors", [9, 400])
 def test_a_huge_grid_is_sampled(factors, strategy):
-    """A few distinct points of 10^9 or 10^400 are drawn at once and in little memory, the same each time."""
+    """A few distinct points out of 10^9 or 10^400 are drawn quickly, in little memory, and the same ones each time."""
     huge = wide(factors, trials=20, strategy=strategy)
     tracemalloc.start()
     start = time.perf_counter()
     drawn = points(huge)
     seconds, peak = time.perf_counter() - start, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert seconds < 10  # for busy machines: to build them all takes longer than anybody lives
+    assert seconds < 10  # generous, for busy machines; building all points would never end
     assert peak < 100e6
     assert len({tuple(point.items()) for point in drawn}) == 20
     assert drawn == points(huge)
@@ -132,7 +132,7 @@ def test_a_huge_grid_is_sampled(factors, strategy):
 
 
 def test_a_sampled_grid_keeps_the_order_of_the_grid():
-    """A grid over [sweep] trials is thinned, not shuffled; below it is whole."""
+    """If a grid has more points than [sweep] trials, some are left out in order; otherwise all are used."""
     whole = points(wide(2))
     some = points(wide(2, trials=30))
     assert len(some) == 30
@@ -141,7 +141,7 @@ def test_a_sampled_grid_keeps_the_order_of_the_grid():
 
 
 def test_random_draws_distinct_settings_of_a_finite_space():
-    """As many random trials as there are settings are all of them; one more is refused."""
+    """As many random trials as there are settings cover all settings; one more trial is refused."""
     drawn = points(wide(2, trials=100, strategy="random"))
     assert sorted(map(str, drawn)) == sorted(map(str, points(wide(2))))
     assert drawn != points(wide(2))
@@ -160,14 +160,14 @@ MIXED = {
     "hparams", [MIXED, {"hidden": [[1], [2], [3]], "dropout": {"min": 0, "max": 0.5, "step": 0.1}}]
 )
 def test_more_trials_only_add(hparams):
-    """Raising [sweep] trials of a random sweep keeps the points there are."""
+    """Raising [sweep] trials of a random sweep keeps the earlier points."""
     assert points(sweep(hparams, strategy="random", trials=15))[:7] == points(
         sweep(hparams, strategy="random", trials=7)
     )
 
 
 def test_random_points_of_an_infinite_space():
-    """A point lies in its domains, in the file's order, without what does not apply."""
+    """A random point lies in its domains, lists its names in the file's order, and has only names that apply."""
     drawn = points(sweep(MIXED, strategy="random", trials=50))
     assert {point["optimizer"] for point in drawn} == {"sgd", "adam"}
     for point in drawn:
@@ -177,14 +177,17 @@ def test_random_points_of_an_infinite_space():
 
 
 def test_listed_settings():
-    """`[[trial]]` tables are the settings, in their order, capped by [sweep] trials."""
+    """`[[trial]]` tables are the settings, in order; [sweep] trials limits their number."""
     listed = [{}, {"activation": "elu"}, {"hidden": [8]}]
     assert points(sweep(None, listed=listed)) == listed
     assert points(sweep(None, listed=listed, trials=2)) == listed[:2]
 
 
 def test_trials_are_numbered_by_setting_and_repeat():
-    """number = setting * repeats + repeat and seed = sweep seed + repeat; replicates differ in nothing else."""
+    """Trials are numbered by setting and repeat, and replicates differ only in number and seed.
+
+    That is, number = setting * repeats + repeat and seed = sweep seed + repeat.
+    """
     found = trials(sweep({"hidden": [[8], [4]]}, repeats=3, seed=7))
     assert [(spec.number, spec.setting, spec.seed) for spec in found] == [
         (0, 0, 7), (1, 0, 8), (2, 0, 9), (3, 1, 7), (4, 1, 8), (5, 1, 9),

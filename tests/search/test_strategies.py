@@ -1,4 +1,4 @@
-"""What every strategy keeps: the contract that search rests on."""
+"""Tests of the contract that every search strategy keeps."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CASES = [case for case in CASES if case.id not in ("grid-infinite", "list-infini
 
 
 def sweep(strategy: str, hparams: Any = FINITE, require: str = "", **head: Any) -> Sweep:
-    """Build a sweep that asks for a strategy."""
+    """Build a sweep with the given strategy."""
     tables: dict[str, Any] = {"sweep": {"strategy": strategy, "trials": COUNT, **head}, "data": {"name": "digits"}}
     tables |= (
         {"trial": LISTED}
@@ -48,13 +48,16 @@ def sweep(strategy: str, hparams: Any = FINITE, require: str = "", **head: Any) 
 
 
 def scored(point: dict[str, Any], place: int) -> Evidence:
-    """Score a setting, some not at all: one runs, one failed, one diverged."""
+    """Score a setting.
+
+    Some settings get no normal score: one still runs, one failed, one diverged.
+    """
     score = -abs(len(point["hidden"]) - 2) - abs(point.get("momentum", 0.5) - 0.4)
     return Evidence(point, {5: None, 6: float("nan"), 7: float("-inf")}.get(place % 9, score))
 
 
 def course(made: Sweep, count: int = COUNT) -> list[Evidence]:
-    """Run a search: every setting is proposed in the light of those before it."""
+    """Run a search in which each setting is proposed from the scores of all earlier ones."""
     strategy, known = strategy_for(made), list[Evidence]()
     for index in range(count):
         known.append(scored(strategy.point(index, known), index))
@@ -62,13 +65,16 @@ def course(made: Sweep, count: int = COUNT) -> list[Evidence]:
 
 
 def points(known: list[Evidence]) -> list[Any]:
-    """Return what was proposed, to be compared."""
+    """Return the proposed points in a form that can be compared."""
     return [identity(each.point) for each in known]
 
 
 @pytest.mark.parametrize(("strategy", "space"), CASES)
 def test_a_point_lies_in_the_space(strategy, space):
-    """A point's values are in their domains and of their kinds, in the file's order, and none is there in vain."""
+    """A point's values lie in their domains and have the right types.
+
+    Its names are in the file's order, and only names that apply are there.
+    """
     made = sweep(strategy, space)
     order = [hparam.name for hparam in made.hparams]
     for each in course(made):
@@ -90,7 +96,7 @@ def test_a_point_lies_in_the_space(strategy, space):
 
 @pytest.mark.parametrize(("strategy", "space"), CASES)
 def test_a_search_comes_from_the_file_and_the_seed(strategy, space):
-    """The same file and results give the same settings; another seed gives others where any are drawn."""
+    """The same file and results give the same settings; another seed gives others, unless they are listed."""
     first = course(sweep(strategy, space))
     assert points(course(sweep(strategy, space))) == points(first)
     assert (points(course(sweep(strategy, space, seed=1))) == points(first)) == (strategy == "list")
@@ -99,7 +105,7 @@ def test_a_search_comes_from_the_file_and_the_seed(strategy, space):
 @pytest.mark.parametrize(("strategy", "space"), CASES)
 @pytest.mark.parametrize("done", [0, 3, 11, 17])
 def test_a_search_goes_on_where_it_stopped(strategy, space, done):
-    """After any number of results, a strategy made anew proposes what the one that saw them come would have."""
+    """After any number of results, a new strategy makes the same proposals as one that ran all along."""
     whole = course(sweep(strategy, space))
     resumed = strategy_for(sweep(strategy, space))
     following = [identity(resumed.point(index, whole[:index])) for index in range(done, COUNT)]
@@ -108,7 +114,7 @@ def test_a_search_goes_on_where_it_stopped(strategy, space, done):
 
 @pytest.mark.parametrize(("strategy", "space"), CASES)
 def test_the_order_of_arrival_has_no_say(strategy, space):
-    """Two results that come in either order lead to the same proposal once both are there."""
+    """Results that arrive in different orders lead to the same proposal once all are there."""
     known = course(sweep(strategy, space), 16)
     waiting = {3, 8, 14}
     orders = []
@@ -117,7 +123,7 @@ def test_the_order_of_arrival_has_no_say(strategy, space):
         for place in waiting:
             so_far[place] = Evidence(known[place].point, None)
         for place in random.Random(seed).sample(sorted(waiting), len(waiting)):
-            strategy_of.point(16, so_far)  # asked in between, which leaves no trace
+            strategy_of.point(16, so_far)  # a proposal before all results are there must not affect later ones
             so_far[place] = known[place]
         orders.append(identity(strategy_of.point(16, so_far)))
     assert orders[0] == orders[1]
@@ -125,7 +131,7 @@ def test_the_order_of_arrival_has_no_say(strategy, space):
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_finite_space_has_no_setting_twice(strategy):
-    """Where there are as many settings as are asked for, each of them comes once; one more is refused."""
+    """In a finite space, no setting is proposed twice, and more trials than settings are refused."""
     hparams = {"hidden": [[1], [2], [3]], "optimizer": ["sgd", "adam"], "batch_size": {"min": 8, "max": 32, "step": 8}}
     known = course(sweep(strategy, hparams))
     assert len(set(points(known))) == COUNT
@@ -136,7 +142,7 @@ def test_a_finite_space_has_no_setting_twice(strategy):
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_setting_meets_the_requirements(strategy):
-    """What a [[require]] forbids is never proposed, and the same settings come again from the same file."""
+    """A setting that a [[require]] forbids is never proposed, and the same file gives the same settings again."""
     require = "product(hidden) < 130 and (batch_size > 16 or optimizer == 'adam')"
     made = sweep(strategy, "finite", require)
     known = course(made)
@@ -148,14 +154,14 @@ def test_every_setting_meets_the_requirements(strategy):
 @pytest.mark.parametrize("strategy", ["random", "sobol", "tpe"])
 @pytest.mark.parametrize("space", ["finite", "infinite"])
 def test_requirements_that_leave_too_little(strategy, space):
-    """A search that finds no setting that meets its requirements says so before anything is trained."""
+    """A search that finds no setting that meets the requirements fails before any training."""
     with pytest.raises(SpecError, match=r"x: (sweep\.trials|require)"):
         strategy_for(sweep(strategy, space, "len(hidden) > 5")).point(0)
 
 
 @pytest.mark.parametrize("strategy", ["grid", "random", "sobol", "tpe"])
 def test_a_huge_space_is_not_built(strategy):
-    """Settings of 10^400 are proposed in little memory, tpe's from results."""
+    """Settings from a space of 10^400 are proposed in little memory, also when tpe uses results."""
     tables = {
         "sweep": {"strategy": strategy, "trials": 20},
         "data": {"name": "digits"},
@@ -163,7 +169,7 @@ def test_a_huge_space_is_not_built(strategy):
         "hparams": {f"k{index}": list(range(10)) for index in range(400)},
     }
     made = parse_sweep(tables, name="x.toml", folder=Path())
-    strategy_for(made).point(0)  # imports what it needs
+    strategy_for(made).point(0)  # import needed modules before memory is measured
     tracemalloc.start()
     strategy, known = strategy_for(made), list[Evidence]()
     for index in range(12):
@@ -176,13 +182,13 @@ def test_a_huge_space_is_not_built(strategy):
 
 @pytest.mark.parametrize("strategy", ["random", "sobol"])
 def test_more_trials_only_add(strategy):
-    """Raising [sweep] trials keeps the settings there are."""
+    """Raising [sweep] trials keeps the earlier settings."""
     few, many = course(sweep(strategy, "infinite"), 10), course(sweep(strategy, "infinite", trials=100), 20)
     assert points(many)[:10] == points(few)
 
 
 def test_sobol_fills_a_space_evenly():
-    """Of 64 points of two coordinates each of the 64 squares has one, on a log scale too, whatever the seed."""
+    """64 Sobol points in two dimensions put one point in each of 64 squares, also on a log scale and for any seed."""
     hparams = {"learning_rate": {"min": 1e-4, "max": 1.0, "scale": "log"}, "dropout": {"min": 0.0, "max": 0.8}}
     for seed in range(3):
         strategy = strategy_for(sweep("sobol", hparams, trials=64, seed=seed))

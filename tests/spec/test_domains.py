@@ -1,4 +1,4 @@
-"""What a hyperparameter may be."""
+"""Tests of domains: the values that a hyperparameter may take."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ BAD = {
 
 @pytest.mark.parametrize(("build", "message"), BAD.values(), ids=BAD.keys())
 def test_a_bad_domain_says_what_was_expected(build, message):
-    """A domain that exists is valid: a bad one raises ValueError with what was expected."""
+    """An invalid domain raises ValueError with a message that says what was expected."""
     with pytest.raises(ValueError, match=message):
         build()
 
 
 def test_true_and_1_differ():
-    """A boolean is not the number it is equal to in Python."""
+    """A boolean differs from the number that Python treats as equal to it."""
     assert Choice((True, 1)).size == 2
 
 
@@ -52,12 +52,12 @@ SIZES = {
 
 @pytest.mark.parametrize(("domain", "values"), SIZES.values(), ids=SIZES.keys())
 def test_values_by_index(domain, values):
-    """A finite domain has exactly the values a reader counts in decimals, in order."""
+    """A finite domain has exactly the values that its decimal bounds and step describe, in order."""
     assert [domain.value(index) for index in range(domain.size)] == values
 
 
 def test_infinite_domains_have_no_size():
-    """A continuous range and a log scale have no even grid."""
+    """A continuous range and a range on a log scale have no size, because they have no evenly spaced grid of values."""
     for domain in (FloatRange(0.0, 1.0), FloatRange(0.1, 1.0, "log"), IntRange(1, 9, "log")):
         assert domain.size is None
         if not isinstance(domain, FloatRange) or domain.scale == "log":
@@ -70,20 +70,20 @@ finite = st.floats(-1e308, 1e308)
 
 @given(st.tuples(finite, finite).filter(lambda pair: pair[0] < pair[1]), st.integers())
 def test_floats_are_drawn_within_bounds(pair, seed):
-    """A draw never leaves the range, however wide it is."""
+    """A draw never leaves the range, even if the range is very wide."""
     assert pair[0] <= FloatRange(*pair).sample(random.Random(seed)) <= pair[1]
 
 
 @given(st.integers(1, 2**62), st.integers(1, 2**62), st.integers())
 def test_log_integers_are_drawn_within_bounds(low, width, seed):
-    """A draw on a log scale is an integer within the range, however large."""
+    """A draw on a log scale is an integer within the range, even if the range is very large."""
     drawn = IntRange(low, low + width, "log").sample(random.Random(seed))
     assert isinstance(drawn, int)
     assert low <= drawn <= low + width
 
 
 def test_a_log_scale_draws_orders_of_magnitude_alike():
-    """On a log scale from 1e-4 to 1 each of the four decades gets about a quarter of the draws."""
+    """On a log scale from 1e-4 to 1, each of the four decades gets about a quarter of the draws."""
     rng = random.Random(0)
     draws = [math.floor(math.log10(FloatRange(1e-4, 1.0, "log").sample(rng))) for _ in range(4000)]
     assert all(900 < draws.count(decade) < 1100 for decade in (-4, -3, -2, -1))

@@ -1,4 +1,4 @@
-"""What a [[require]] asks of a setting."""
+"""Tests of [[require]]: the conditions that a setting must meet."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HOLDS = {
 
 @pytest.mark.parametrize(("condition", "met", "unmet"), HOLDS.values(), ids=HOLDS.keys())
 def test_what_a_condition_says(condition, met, unmet):
-    """A condition is Python's expression on any setting, swept, fixed or by default."""
+    """A condition is a Python expression on any setting: swept, fixed or default."""
     made = sweep(condition)
     assert made.allows(met)
     assert not made.allows(unmet)
@@ -55,10 +55,13 @@ ABSENT = {
 
 @pytest.mark.parametrize(("condition", "adam", "sgd"), ABSENT.values(), ids=ABSENT.keys())
 def test_what_does_not_apply_decides_nothing(condition, adam, sgd):
-    """A comparison with a setting that does not apply is neither true nor false; what hangs on it alone holds."""
+    """A comparison with a setting that does not apply is neither true nor false.
+
+    A condition that depends on this comparison alone holds.
+    """
     made = sweep(condition)
     assert made.allows({"hidden": [8], "optimizer": "adam"}) is adam
-    assert made.allows({"hidden": [8], "optimizer": "sgd"}) is sgd  # whose momentum is 0
+    assert made.allows({"hidden": [8], "optimizer": "sgd"}) is sgd  # momentum is 0 here
 
 
 @pytest.mark.parametrize(
@@ -72,25 +75,25 @@ def test_what_does_not_apply_decides_nothing(condition, adam, sgd):
     ],
 )
 def test_what_cannot_be_computed_is_said(condition, said):
-    """A condition that makes no sense for a setting names the file, the key and the values."""
+    """A condition that cannot be computed for a setting is an error that names the file, the key and the values."""
     with pytest.raises(SpecError, match=r"x: require\[0\]\.that: expected a condition that can be com") as error:
         strategy_for(sweep(condition))
     assert said in str(error.value)
 
 
 def test_every_condition_has_to_hold():
-    """A grid keeps the settings that meet all conditions, in its order."""
+    """A grid keeps only the settings that meet all conditions, in the grid's order."""
     made = strategy_for(sweep("len(hidden) == 2", "product(hidden) > 64", "optimizer != 'sgd'"))
     assert [made.point(index) for index in range(made.count)] == [{"hidden": [64, 32], "optimizer": "adam"}]
 
 
 def test_conditions_that_nothing_meets():
-    """A sweep none of whose settings meets its conditions is refused."""
+    """A sweep is refused if none of its settings meets the conditions."""
     with pytest.raises(SpecError, match=r"x: require: expected at least one setting .*condition, found none"):
         strategy_for(sweep("len(hidden) == 5"))
 
 
 def test_conditions_are_part_of_the_sweep():
-    """Conditions stand in the normalised settings, and only where there are any."""
+    """The normalised settings contain the conditions, but only if the sweep has conditions."""
     assert sweep("epochs > 1").to_json()["require"] == ["epochs > 1"]
     assert "require" not in sweep().to_json()

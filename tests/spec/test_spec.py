@@ -1,4 +1,4 @@
-"""The sweep file: what it means, and what is said of one that is wrong."""
+"""Tests of sweep files: how a file is interpreted, and which errors an invalid file gives."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ SMALL = '[data]\nname = "digits"\n[hparams]\nhidden = [[8], [4]]\n'
 
 
 def parse(source=SMALL, *overrides):
-    """Parse a sweep called x.toml."""
+    """Parse a sweep from a file named x.toml."""
     return parse_sweep(source, name="x.toml", folder=Path(), overrides=overrides)
 
 
 def problems(source, *overrides):
-    """Return the problems of a sweep that must have some, by key."""
+    """Return the problems of an invalid sweep, by key."""
     with pytest.raises(SpecError) as caught:
         parse(source, *overrides)
     assert all(problem.where.startswith("x.toml") for problem in caught.value.problems)
@@ -38,7 +38,7 @@ def problems(source, *overrides):
 
 
 def test_defaults():
-    """A file with data and hparams alone has every default that is documented."""
+    """A file with only data and hparams has every documented default."""
     sweep = parse()
     assert (sweep.name, sweep.strategy, sweep.repeats, sweep.seed) == ("x", "grid", 1, 0)
     assert (sweep.objective, sweep.goal, sweep.trials) == ("validation/accuracy", "max", None)
@@ -67,13 +67,13 @@ ARGUMENTS = {name for arguments in OPTIMIZERS.values() for name in arguments} | 
 
 @pytest.mark.parametrize(("optimizer", "arguments"), OPTIMIZERS.items(), ids=OPTIMIZERS.keys())
 def test_optimizer_defaults_are_keras(optimizer, arguments):
-    """An optimiser's arguments have Keras' defaults, and those of other optimisers are None."""
+    """An optimiser's arguments have the defaults of Keras, and the arguments of other optimisers are None."""
     train = parse().settings({"optimizer": optimizer})["train"]
     assert {name: train[name] for name in ARGUMENTS if train[name] is not None} == arguments
 
 
 def test_settings_put_a_point_in():
-    """A point's values stand in their tables, and defaults that depend on them follow."""
+    """`settings` puts a point's values into their tables and updates the defaults that depend on them."""
     settings = parse().settings({"activation": "leaky_relu", "epochs": 3, "name": "synthetic", "optimizer": "adam"})
     assert settings["model"]["leaky_slope"] == 0.2
     assert settings["train"]["epochs"] == 3
@@ -104,7 +104,7 @@ KEPT = {
 
 @pytest.mark.parametrize(("override", "table", "key", "value"), KEPT.values(), ids=KEPT.keys())
 def test_values_as_they_are_kept(override, table, key, value):
-    """Values are normalised once: an integer widens to a float, words become what they stand for."""
+    """Values are normalised once: integers become floats where needed, and words such as "default" are resolved."""
     kept = parse(SMALL, override).fixed[table][key]
     assert kept == value
     assert type(kept) is type(value)
@@ -112,14 +112,14 @@ def test_values_as_they_are_kept(override, table, key, value):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_initializer_is_one_of_keras(name):
-    """Every initialiser is accepted for kernels by name; orthogonal needs two dimensions, so no bias takes it."""
+    """Kernels accept every Keras initialiser by name; biases refuse orthogonal, which needs two dimensions."""
     assert parse(SMALL, f"model.kernel_initializer={name}").fixed["model"]["kernel_initializer"] == name
     if name == "orthogonal":
         assert "model.bias_initializer" in problems(SMALL, f"model.bias_initializer={name}")
 
 
 def test_domains():
-    """Lists are choices; ranges are of the setting's type, log scale and step included."""
+    """A list becomes a choice; a range has the type of its setting, with its log scale or step."""
     swept = parse(
         {
             "sweep": {"strategy": "random", "trials": 3},
@@ -143,7 +143,7 @@ def test_domains():
 
 
 def test_a_builder_of_ones_own_gets_what_is_said_alone():
-    """With a builder of one's own any name is its keyword, and the MLP's settings have no defaults."""
+    """With a user's builder, all other names in [model] are its keyword arguments, without the MLP's defaults."""
     table = {"builder": "nets:cnn", "filters": [8, 16], "hidden": 5}
     source = {"data": {"name": "digits"}, "model": table, "hparams": {"width": {"min": 1, "max": 3}, "epochs": [1, 2]}}
     sweep = parse(source)
@@ -153,7 +153,7 @@ def test_a_builder_of_ones_own_gets_what_is_said_alone():
 
 
 def test_a_loop_of_ones_own_needs_no_model():
-    """With a loop of one's own and no builder [model] holds what is said alone."""
+    """With a user's training loop and no builder, [model] holds only what the file sets."""
     sweep = parse({"data": {"name": "digits"}, "train": {"loop": "my:loop"}, "hparams": {"depth": [1, 2]}})
     assert sweep.settings({"depth": 2})["model"] == {"builder": None, "depth": 2}
 
@@ -168,7 +168,7 @@ def test_a_loop_of_ones_own_needs_no_model():
     ],
 )
 def test_loops_stand_beside_the_mlp(varied):
-    """Where some trials have a loop of their own and others the MLP, its settings are checked, other names free."""
+    """If only some trials use a user's loop, [model] still checks the MLP's settings and accepts other names."""
     source = {"data": {"name": "digits"}, "model": {"hidden": [4], "depth": 2}, **varied}
     sweep = parse(source)
     keras, own = sweep.settings({"loop": "none"}), sweep.settings({"loop": "my:loop"})
@@ -179,7 +179,7 @@ def test_loops_stand_beside_the_mlp(varied):
 
 
 def test_listed_trials():
-    """`[[trial]]` tables make a list, name the hyperparameters and may repeat a fixed key."""
+    """`[[trial]]` tables make a list of trials and define the hyperparameters; they may repeat a fixed key."""
     text = '[data]\nname = "digits"\n[model]\nactivation = "elu"\n[[trial]]\n[[trial]]\nactivation = "relu"\nl2 = 1\n'
     sweep = parse(text)
     assert sweep.strategy == "list"
@@ -191,7 +191,7 @@ def test_listed_trials():
 
 
 def test_many_listed_trials():
-    """Thousands of `[[trial]]` tables take as many times as long as one, not the square of it."""
+    """The time to parse `[[trial]]` tables grows linearly with their number, not quadratically."""
     start = time.perf_counter()
     sweep = parse({"data": {"name": "digits"}, "trial": [{"l2": index / 7} for index in range(20_000)]})
     assert time.perf_counter() - start < 10
@@ -200,12 +200,12 @@ def test_many_listed_trials():
 
 @pytest.mark.parametrize(("objective", "goal"), [("loss", "min"), ("validation/loss", "min"), ("accuracy", "max")])
 def test_the_goal_follows_the_objective(objective, goal):
-    """Less of a loss is better, more of anything else."""
+    """The goal is to minimise a loss and to maximise any other metric."""
     assert parse(SMALL, f"sweep.objective={objective}").goal == goal
 
 
 def test_overrides():
-    """`--set` takes TOML values and bare words, and goes over what the file says."""
+    """`--set` takes TOML values and bare words, and overrides the file."""
     sweep = parse(SMALL, "train.epochs=3", "sweep.name=other", "hparams.hidden=[[1]]", "sweep.seed = 5")
     assert (sweep.fixed["train"]["epochs"], sweep.name, sweep.seed) == (3, "other", 5)
     assert sweep.hparams[0].domain == Choice(([1],))
@@ -213,12 +213,12 @@ def test_overrides():
 
 
 def test_dots_are_no_keys():
-    """A line of dots in a comment or a description is no deep table."""
+    """A long row of dots in a comment or a description is not mistaken for a deeply nested key."""
     assert parse(f"# {'.' * 200}\n{SMALL}[sweep]\ndescription = 'Wait{'.' * 200} 1.2.3'\n").repeats == 1
 
 
 def test_a_mapping_is_as_good_as_a_file():
-    """A sweep from a mapping equals the one from TOML, and its source is TOML that means the same."""
+    """A sweep from a mapping equals the same sweep from TOML, and its source is equivalent TOML."""
     text = SMALL + 'batchnorm = { values = [true, "after"] }\n'
     mapping = tomllib.loads(text) | {"sweep": {"description": 'tab\t "quotes" \x7f é'}}
     sweep = parse(mapping)
@@ -227,13 +227,13 @@ def test_a_mapping_is_as_good_as_a_file():
 
 
 def test_equal_files_have_equal_json():
-    """Comments, order of tables and defaults spelled out do not change a sweep; a value does."""
+    """Comments, the order of tables and explicit defaults do not change a sweep's JSON; a different value does."""
     spelled = '# x\n[hparams]\nhidden = [[8], [4]]\n[train]\nepochs = 10\n[data]\nname = "digits"\n'
     assert parse(spelled).to_json() == parse().to_json()
     assert parse(SMALL, "train.epochs=11").to_json() != parse().to_json()
 
 
-# What is wrong: (text or mapping, key, part of what is expected, found or suggested)
+# Invalid files: (text or mapping, key, part of the message: what was expected, found or suggested)
 TEXTS = {
     "syntax error": ("[data\n", "line 1, column 6", "TOML"),
     "duplicate key": (SMALL + "hidden = [[1]]\n", "line 5, column 15", "given twice"),
@@ -370,7 +370,7 @@ TEXTS = {
 
 @pytest.mark.parametrize(("text", "key", "said"), TEXTS.values(), ids=TEXTS.keys())
 def test_a_bad_file_names_the_key(text, key, said):
-    """Every fault names the file, the key, what was expected and found, or what may have been meant."""
+    """Every error names the file and the key, and says what was expected and found, or suggests a correction."""
     found = problems(text)
     assert said in str(found[key])
 
@@ -398,7 +398,7 @@ MAPPINGS = {
 
 @pytest.mark.parametrize(("mapping", "key", "said"), MAPPINGS.values(), ids=MAPPINGS.keys())
 def test_a_bad_mapping_names_the_key(mapping, key, said):
-    """A mapping from Python is held to the same rules as a file."""
+    """A mapping from Python is checked by the same rules as a file."""
     assert said in str(problems(mapping)[key])
 
 
@@ -417,17 +417,17 @@ OVERRIDES = {
 
 @pytest.mark.parametrize(("override", "key"), OVERRIDES.values(), ids=OVERRIDES.keys())
 def test_a_bad_override_names_the_key(override, key):
-    """A fault in --set is found as one in the file is."""
+    """An error in --set is detected like an error in the file."""
     assert key in problems(SMALL, override)
 
 
 def test_an_override_of_a_swept_key_says_how():
-    """Fixing a swept setting from the command line is refused with the argument that does it."""
+    """Fixing a swept setting with --set is refused, and the hint gives the --set argument that does it."""
     assert "--set 'hparams.hidden=[[32]]'" in problems(SMALL, "model.hidden=[32]")["model.hidden"].hint
 
 
 def test_all_faults_are_reported_at_once():
-    """One run tells every fault of a file."""
+    """One check reports all errors of a file."""
     text = "[sweep]\nseeds = 1\n[data]\nnme = 'x'\n[train]\nepochs = 'ten'\n"
     text += "[hparams]\nl2 = []\nactivation = ['x', 'elu', 3]\n"
     keys = {"sweep.seeds", "data.nme", "data.name", "train.epochs", "hparams.l2"}
@@ -444,7 +444,7 @@ FILES = {
 
 @pytest.mark.parametrize(("data", "where", "said"), FILES.values(), ids=FILES.keys())
 def test_a_file_that_is_no_text(tmp_path, data, where, said):
-    """A file of other bytes than UTF-8 text, or too many, is refused by name."""
+    """A file that is not UTF-8 text, or is too large, is refused with an error that names it."""
     path = tmp_path / "x.toml"
     path.write_bytes(data)
     with pytest.raises(SpecError) as caught:
@@ -455,7 +455,7 @@ def test_a_file_that_is_no_text(tmp_path, data, where, said):
 
 
 def test_no_file(tmp_path):
-    """A missing file, a folder and a path that cannot be one are said to be so, with the nearest file."""
+    """A missing file, a folder and an impossible path give an error, with a similar file's name if there is one."""
     (tmp_path / "quickstart.toml").write_text(SMALL)
     with pytest.raises(SpecError, match=r"no such file. Did you mean 'quickstart.toml'"):
         load_sweep(tmp_path / "quikstart.toml")
@@ -466,7 +466,7 @@ def test_no_file(tmp_path):
 
 
 def test_a_file(tmp_path):
-    """A file names its sweep, keeps its text and says where the user's modules are; a byte order mark is no fault."""
+    """A sweep gets its name, source and folder for user modules from its file; a byte order mark is accepted."""
     path = tmp_path / "my_sweep.toml"
     path.write_bytes(b"\xef\xbb\xbf" + SMALL.encode())
     sweep = load_sweep(path)
@@ -474,7 +474,7 @@ def test_a_file(tmp_path):
 
 
 def test_a_stem_that_cannot_be_a_folder(tmp_path):
-    """A file whose stem cannot name a folder asks for a name."""
+    """A file whose stem is not a valid folder name gives an error that asks for a name."""
     path = tmp_path / "a b.toml"
     path.write_text(SMALL)
     with pytest.raises(SpecError, match="Set a name"):
@@ -487,7 +487,7 @@ snippets = st.lists(st.sampled_from([*"[]{}=.,'#\n 1a", '"', "data", "hparams", 
 
 @given(data=st.binary(max_size=300) | st.text(max_size=100).map(str.encode) | snippets.map(str.encode))
 def test_random_bytes(tmp_path_factory, data):
-    """Random bytes and random pieces of TOML are a sweep or bad input, nothing else."""
+    """Random bytes and random pieces of TOML either give a sweep or raise SpecError, and nothing else."""
     path = tmp_path_factory.getbasetemp() / "x.toml"
     path.write_bytes(data)
     try:
@@ -508,7 +508,7 @@ values = st.recursive(
 
 @given(st.dictionaries(st.sampled_from([*SETTINGS, "hparams", "trial", "x"]), st.dictionaries(keys, values) | values))
 def test_random_documents(document):
-    """Any document is a sweep or bad input."""
+    """Any document either gives a sweep or raises SpecError."""
     document.setdefault("data", {"name": "digits"})
     try:
         assert parse(document).settings({}).keys() == {"data", "model", "train", "log"}
@@ -518,7 +518,7 @@ def test_random_documents(document):
 
 @given(st.text(max_size=30))
 def test_random_overrides(override):
-    """Any --set is a setting or bad input."""
+    """Any --set argument is either accepted or raises SpecError."""
     try:
         parse(SMALL, override)
     except SpecError as error:
@@ -526,7 +526,7 @@ def test_random_overrides(override):
 
 
 def test_every_key_is_described():
-    """Every key has its type and meaning in one sentence, and no name stands in two tables that can be swept."""
+    """Every key has a type and a description that is a sentence; no two tables with sweepable keys share a key."""
     for table in SETTINGS.values():
         for setting in table.values():
             assert setting.expected
@@ -564,14 +564,14 @@ def test_reading_a_sweep_needs_no_array_library():
     ],
 )
 def test_what_people_write_by_habit_is_answered_in_hpdashs_words(tables: dict[str, Any], key: str) -> None:
-    """A key of another tool, anywhere, is an error that says what hpdash calls it."""
+    """A key that another tool uses is an error, in any table, and the message gives hpdash's name for it."""
     with pytest.raises(SpecError) as caught:
         parse({"data": {"name": "digits"}, "hparams": {"l2": [0.0, 0.1]}, **tables})
     assert key in str(caught.value)
 
 
 def test_every_answer_names_a_key_that_there_is() -> None:
-    """No habit is itself a key, and each meaning is a key of its table."""
+    """No synonym is itself a key of its table, and each synonym stands for a key that the table has."""
     for meaning, habits in synonyms._MEANINGS.items():
         table, name = meaning.split()
         assert name in SETTINGS[table.strip("[]")]
@@ -586,6 +586,6 @@ def test_every_answer_names_a_key_that_there_is() -> None:
     ],
 )
 def test_what_a_notebook_holds_is_refused_with_a_remedy(content: dict[str, Any], remedy: str) -> None:
-    """A function or an array as a value of the mapping."""
+    """A function or an array as a value of a mapping is refused, and the error says what to use instead."""
     with pytest.raises(SpecError, match=remedy):
         parse(content)

@@ -1,4 +1,4 @@
-"""A real TensorBoard for tests: started by `hpdash board`, asked over HTTP, ended with its whole process group."""
+"""A real TensorBoard for tests: started by `hpdash board`, queried over HTTP, killed with its whole process group."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from commands import patched
 HPARAMS = "experiment/defaultExperimentId/data/plugin/hparams"
 STATUSES = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]
 PATIENCE = 60.0  # seconds for TensorBoard to start and load
-# TensorBoard's own way to say that there is no TensorFlow: its import takes longer than all else it does at its start.
+# TensorBoard's own switch for running without TensorFlow, whose import takes most of TensorBoard's start-up time.
 WITHOUT_TENSORFLOW = "import sys, types; sys.modules['tensorboard.compat.notf'] = types.ModuleType('notf')"
 
 
 class Board:
-    """One TensorBoard process over a logs root; `load_fast` "true" is its default loader, "false" the Python one.
+    """A TensorBoard process over a logs root; `load_fast` "true" selects its default loader, "false" the Python one.
 
-    The default one, which reads in a server of its own, gets by without TensorFlow unless a test asks for it; the
-    Python one reads with it, as users' does.
+    The default loader reads logs in a separate server process, so TensorBoard starts without TensorFlow here unless a
+    test asks for it. The Python loader reads logs with TensorFlow, as it does for users.
     """
 
     def __init__(self, logdir: Path, load_fast: str, *options: str, tensorflow: bool = False) -> None:
@@ -58,20 +58,20 @@ class Board:
         self._site.cleanup()
 
     def get(self, path: str, **query: str) -> Any:
-        """Ask one of the data routes."""
+        """Query one of the data routes and return its JSON."""
         return self._open(f"{self.url}/data/{path}?{urlencode(query)}")
 
     def text(self, path: str, **query: str) -> str:
-        """Ask one of the data routes that do not answer in JSON."""
+        """Query one of the data routes that do not return JSON."""
         with urllib.request.urlopen(f"{self.url}/data/{path}?{urlencode(query)}", timeout=20) as response:
             return str(response.read().decode())
 
     def runs(self) -> set[str]:
-        """Name every run."""
+        """Return the name of every run."""
         return set(self.get("runs"))
 
     def hparams(self) -> dict[str, dict[str, Any]]:
-        """Return the experiment's hyperparameters by name, in its order."""
+        """Return the experiment's hyperparameters by name, in the experiment's order."""
         return {info["name"]: info for info in self.experiment()["hparamInfos"]}
 
     def experiment(self) -> Any:
@@ -79,7 +79,7 @@ class Board:
         return self._post("experiment", {})
 
     def groups(self) -> dict[str, dict[str, Any]]:
-        """Return the HParams session groups by name, `metrics` by "group/tag", `statuses` of the sessions."""
+        """Return the HParams session groups by name: `metrics` by "group/tag" and the `statuses` of the sessions."""
         request = {"allowedStatuses": STATUSES, "startIndex": 0, "sliceSize": 1000}
         groups = self._post("session_groups", request)["sessionGroups"]
         return {
@@ -92,7 +92,7 @@ class Board:
         }
 
     def until(self, holds: Callable[[Board], bool]) -> Self:
-        """Wait until TensorBoard has loaded so much that a condition holds."""
+        """Wait until TensorBoard has loaded enough data for a condition to hold."""
         deadline = time.monotonic() + PATIENCE
         while not self._answers(holds):
             assert time.monotonic() < deadline, f"TensorBoard over {self.logdir.name} never showed what was awaited"
@@ -103,7 +103,7 @@ class Board:
     def _answers(self, holds: Callable[[Board], bool]) -> bool:
         try:
             return holds(self)
-        except OSError:  # not up yet
+        except OSError:  # not started yet
             return False
 
     def _post(self, route: str, request: dict[str, Any]) -> Any:

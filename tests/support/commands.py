@@ -1,4 +1,4 @@
-"""Commands as users type them, as processes of their own in any environment; and the small sweep that most run."""
+"""Helpers that run hpdash commands in this process or as separate processes, and the small sweep of most tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from hpdash import cli
 
-PATIENCE = 250  # seconds for a command: short of what pytest gives a test
+PATIENCE = 250  # seconds for a command: less than pytest's timeout for a test
 OWN = """
 [sweep]
 name = "own"
@@ -42,7 +42,7 @@ def behave(trial):
 
 
 def own(folder: Path, *does: str, loops: str = LOOPS) -> str:
-    """Write a sweep of training loops of one's own, which do as they are called; return its file's name."""
+    """Write a sweep whose custom training loops behave as the values of `does` say; return its file's name."""
     (folder / "loops.py").write_text(loops)
     (folder / "own.toml").write_text(OWN.format(does=json.dumps(list(does), ensure_ascii=False)))
     return "own.toml"
@@ -61,7 +61,7 @@ def hpdash(
     stdout: int = subprocess.PIPE,
     stderr: int = subprocess.PIPE,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command as a process; `before` is what a shell reads before it, such as `ulimit -n 20;`."""
+    """Run a command as a process; `before` is shell code that runs before it, such as `ulimit -n 20;`."""
     command = [sys.executable, "-m", "hpdash", *arguments]
     shell = ["sh", "-c", f'{before} "$@"', "sh"] if before else []
     return subprocess.run(
@@ -78,7 +78,7 @@ def hpdash(
 
 
 def patched(folder: Path, source: str) -> dict[str, str]:
-    """Return an environment in which every Python process, a worker too, first runs this source."""
+    """Return an environment in which every Python process, including workers, first runs this source."""
     site = folder / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(source)

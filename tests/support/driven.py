@@ -1,4 +1,4 @@
-"""Real drivers of real sweeps as tests see them: how one is started, what it left on the disk, who still lives."""
+"""Helpers that start real drivers of real sweeps and inspect the files and processes that they leave."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from hpdash.journal.journal import read_journal
 from hpdash.logs import layout
 from hpdash.records import Event, Started, TrialState
 
-# A driver that heeds Ctrl-C even where the tests run as a shell's background job, which ignores it, and that ends with
-# 99 where it has loaded TensorFlow or Keras itself.
+# A driver that handles Ctrl-C even if the tests run as a shell's background job, which ignores Ctrl-C, and that exits
+# with 99 if the driver's process has loaded TensorFlow or Keras.
 DRIVER = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -37,7 +37,7 @@ finally:
 """
 
 
-# A training loop of one's own that does what the hyperparameter `does` says; it sees no TensorFlow.
+# A custom training loop that does what the hyperparameter `does` says; its process does not load TensorFlow.
 LOOPS = """
 import os, signal, sys, time
 from pathlib import Path
@@ -81,7 +81,7 @@ epochs = 2
 [hparams]
 does = {does}
 """
-# One trial that trains long enough to be caught in an epoch, and keeps a checkpoint after each.
+# One trial that trains long enough to be interrupted during an epoch, and keeps a checkpoint after each epoch.
 LONG = """
 [sweep]
 name = "long"
@@ -104,7 +104,7 @@ batchnorm = ["before"]
 
 
 def own(folder: Path, *does: str, loops: str = LOOPS, **keys: int) -> Path:
-    """Write a sweep of training loops of one's own, with further keys of [sweep]; return its file."""
+    """Write a sweep of custom training loops, with further keys of [sweep]; return its file."""
     (folder / "pids").mkdir(exist_ok=True)
     (folder / "loops.py").write_text(loops)
     path = folder / "own.toml"
@@ -124,7 +124,7 @@ def _lines(keys: Mapping[str, int]) -> str:
 
 
 def run(path: Path, **options: Any) -> tuple[Outcome, list[Event | None]]:
-    """Run a sweep beside its file, in this process, on one worker by default; return its outcome and what was told."""
+    """Run a sweep in this process, with logs next to its file and one worker by default; return outcome and events."""
     told: list[Event | None] = []
     watcher = Watcher(event=told.append)
     return run_sweep(path, path.parent / "logs", Options(**{"workers": 1} | options), watcher), told
@@ -141,19 +141,19 @@ def states(folder: Path) -> dict[int, TrialState]:
 
 
 def snapshot(folder: Path) -> dict[Path, tuple[int, bytes]]:
-    """Return every file's time of change and bytes, but for a checkpoint, which goes when its trial is done."""
+    """Return every file's modification time and bytes, without checkpoints, which are deleted when a trial is done."""
     files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(layout.CHECKPOINT))
     return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
 
 def finished(folder: Path) -> dict[int, dict[Path, tuple[int, bytes]]]:
-    """Return every file of each trial that the journal calls finished."""
+    """Return every file of each trial that is finished according to the journal."""
     done = states(folder).items() if folder.exists() else ()
     return {number: snapshot(trial_folder(folder, number)) for number, state in done if state is TrialState.FINISHED}
 
 
 def journal_faults(folder: Path, trials: int) -> Iterator[str]:
-    """Say what is wrong with the journal of a sweep that is done: each trial is to be finished once, for good."""
+    """Yield each fault in a completed sweep's journal; each trial must finish exactly once and never run again."""
     replay = read_journal(folder / layout.JOURNAL)
     if replay.warnings:
         yield f"the journal is damaged: {replay.warnings}"
@@ -168,7 +168,7 @@ def journal_faults(folder: Path, trials: int) -> Iterator[str]:
 
 
 def trial_folder(folder: Path, number: int) -> Path:
-    """Find a trial's run folder."""
+    """Return a trial's run folder."""
     (found,) = folder.glob(f"{number:04d}*")
     return found
 
@@ -185,7 +185,7 @@ def values(run: Path) -> Iterator[tuple[int, Any]]:
 
 
 def series(sweep: Path) -> dict[tuple[str, str, int], bytes]:
-    """Return all that is logged but HParams and what a clock measured: (run, tag, step) -> bytes, each there once."""
+    """Return all logged data except HParams and measured times: (run, tag, step) -> bytes; each key must occur once."""
     found: dict[tuple[str, str, int], bytes] = {}
     for folder in sorted(path for path in sweep.rglob("*") if path.is_dir()):
         for step, value in values(folder):
@@ -198,19 +198,19 @@ def series(sweep: Path) -> dict[tuple[str, str, int], bytes]:
 
 
 def session_ends(run: Path) -> list[int]:
-    """Return the statuses with which a run's session ends, which is at most one."""
+    """Return the statuses of a run's session end records; a run has at most one."""
     ends = [value for _, value in values(run) if value.tag == metadata.SESSION_END_INFO_TAG]
     return [metadata.parse_session_end_info_plugin_data(end.metadata.plugin_data.content).status for end in ends]
 
 
 def digests(folder: Path) -> dict[int, str | None]:
-    """Return each trial's final weights' SHA-256."""
+    """Return the SHA-256 of each trial's final weights."""
     latest = read_journal(folder / layout.JOURNAL).latest
     return {number: record.result.weights_sha256 for number, record in latest.items() if record.result}
 
 
 def drive(path: Path, *options: str, under: Sequence[str] = ()) -> subprocess.Popen[str]:
-    """Start a driver as a process of its own, at the head of its own group, `under` a command such as nohup."""
+    """Start a driver as the leader of its own process group; `under` is a command that runs it, such as nohup."""
     driver = [sys.executable, "-c", DRIVER, "sweep", str(path), "--logdir", str(path.parent / "logs")]
     command = [*under, *driver, *options]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -218,13 +218,13 @@ def drive(path: Path, *options: str, under: Sequence[str] = ()) -> subprocess.Po
 
 
 def _heed() -> None:
-    """Undo what `nohup` has done to the tests and all that they start."""
+    """Restore the default SIGHUP handler in case the tests themselves run under `nohup`."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @contextmanager
 def driving(path: Path, *options: str, under: Sequence[str] = ()) -> Iterator[subprocess.Popen[str]]:
-    """Start a driver that is gone at the end with all of its group, whatever has gone wrong with it."""
+    """Start a driver; at the end kill its whole process group, whatever error has occurred."""
     with drive(path, *options, under=under) as driver:
         try:
             yield driver
@@ -234,7 +234,7 @@ def driving(path: Path, *options: str, under: Sequence[str] = ()) -> Iterator[su
 
 
 def until(happened: Callable[[], object], seconds: float) -> None:
-    """Wait until something has happened; fail where it does not in time."""
+    """Wait until a condition holds; fail if it does not in time."""
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -242,18 +242,18 @@ def until(happened: Callable[[], object], seconds: float) -> None:
 
 
 def alive(pid: int) -> bool:
-    """Say whether a process runs; a dead one whose parent has not looked does not."""
+    """Return whether a process runs; a zombie, which its parent has not yet reaped, does not count."""
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
     return bool(state.strip()) and not state.startswith("Z")
 
 
 def children(pid: int) -> list[int]:
-    """Return a driver's worker processes, those that start too."""
+    """Return a driver's worker processes, including those that are still starting."""
     listed = subprocess.run(["ps", "-Aww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     rows = (line.split(maxsplit=2) for line in listed.splitlines())
     return [int(child) for child, parent, args in rows if int(parent) == pid and "--multiprocessing-fork" in args]
 
 
 def worker_pids(folder: Path) -> list[int]:
-    """Return the workers whose training loops have begun."""
+    """Return the process ids of the workers whose training loops have started."""
     return [int(path.name) for path in (folder / "pids").iterdir()]

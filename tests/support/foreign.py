@@ -1,10 +1,10 @@
-"""Logs that other tools wrote: `python tests/support/foreign.py FOLDER` writes them. TensorFlow takes seconds.
+"""Logs of other tools: `python tests/support/foreign.py FOLDER` writes them. Loading TensorFlow takes seconds.
 
 keras/       keras.callbacks.TensorBoard(histogram_freq=1), three epochs: train/ and validation/
-hparams/     hp.hparams_config in the root; a run with hp.KerasCallback beside keras.callbacks.TensorBoard, one that
-             only starts its session, and one of tf.summary with hp.hparams
-summary/     tf.summary.scalar and tf.summary.histogram, the last with values all alike and with none
-torch/       tensorboardX: scalars, histograms with far outliers, add_hparams in a folder of its own
+hparams/     hp.hparams_config in the root; a run with both hp.KerasCallback and keras.callbacks.TensorBoard; a run of
+             tf.summary with hp.hparams, which starts its session but never ends it
+summary/     tf.summary.scalar, .histogram and .text; one histogram has equal values only, one has no values
+torch/       tensorboardX: scalars, histograms with far outliers, add_hparams in a separate folder
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-VALUES = np.linspace(-2, 3, 501)  # in every tf.summary and tensorboardX histogram, plus the step
+VALUES = np.linspace(-2, 3, 501)  # the values of every tf.summary and tensorboardX histogram, before the step is added
 
 
 def write_keras(root: Path, *more: object) -> None:
-    """Train a named layer for three epochs under Keras' own callback."""
+    """Train a model with a named layer for three epochs with Keras' own callback."""
     import keras
 
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, name="hidden"), keras.layers.Dense(1)])
@@ -30,7 +30,7 @@ def write_keras(root: Path, *more: object) -> None:
 
 
 def write_hparams(root: Path) -> None:
-    """Write an experiment record and three sessions, one of which never ends."""
+    """Write an experiment record, a session with Keras' callbacks, and a session that never ends."""
     import tensorflow as tf
     from tensorboard.plugins.hparams import api as hp
 
@@ -45,7 +45,7 @@ def write_hparams(root: Path) -> None:
 
 
 def write_summary(root: Path) -> None:
-    """Write scalars and histograms step by step."""
+    """Write scalars, histograms and texts, one of each per step."""
     import tensorflow as tf
 
     with tf.summary.create_file_writer(str(root)).as_default():
@@ -58,7 +58,7 @@ def write_summary(root: Path) -> None:
 
 
 def write_torch(root: Path) -> None:
-    """Write what PyTorch's SummaryWriter writes, by tensorboardX."""
+    """Write the logs of PyTorch's SummaryWriter, using tensorboardX."""
     from tensorboardX import SummaryWriter
 
     with SummaryWriter(str(root)) as writer:
@@ -70,7 +70,7 @@ def write_torch(root: Path) -> None:
 
 
 def main(root: Path) -> None:
-    """Write everything."""
+    """Write the logs of all tools."""
     for name, write in (
         ("keras", write_keras),
         ("hparams", write_hparams),

@@ -1,4 +1,4 @@
-"""Runs made by hand for tests of what reads them."""
+"""Runs built by hand, for tests of the code that reads runs."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ ACCURACY = Objective("validation/accuracy", "validation/epoch_accuracy", Goal.MA
 
 
 def series(*values: float, first: int = 1) -> Series:
-    """Make a series with a value a step and a second between them."""
+    """Return a series with one value per step and one second between steps."""
     steps = np.arange(first, first + len(values))
     return Series(steps, np.array(values, float), 1000.0 + steps)
 
 
 def foreign(name: str = "run", hparams: Mapping[str, Scalar] | None = None, **tags: Sequence[float]) -> Run:
-    """Make a run that hpdash did not make; `validation__x` stands for the tag `validation/x`."""
+    """Return a run that hpdash did not write; the keyword `validation__x` stands for the tag `validation/x`."""
     scalars = {tag.replace("__", "/"): series(*values) for tag, values in tags.items()}
     return Run(name, Path("logs") / name, hparams=hparams or {}, scalars=scalars)
 
 
 def trial(number: int, *accuracies: float, sweep: str = "s", repeats: int = 1, **more: Any) -> Run:
-    """Make a trial of a sweep over x and y with its validation accuracies, as its journal and its series tell them."""
+    """Return a trial of a sweep over x and y, with its validation accuracies in both its result and its series."""
     state = more.pop("status", TrialState.FINISHED)
     hparams = {"x": number // repeats, "y": "a", "epochs": 4, **more.pop("hparams", {})}
     scalars = {ACCURACY.tag: series(*accuracies)} if accuracies else {}

@@ -1,4 +1,4 @@
-"""What is made once for all processes that run the suite."""
+"""Data that is made once for all processes that run the test suite."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from filelock import FileLock
 
 
 def once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """Return a folder that the first process to ask has made, by that name; nobody may change it."""
+    """Return a folder that `make` filled for the first process that asked for this name; tests must not change it."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     with FileLock(f"{folder}.lock"):

@@ -15,37 +15,37 @@ EPOCHS = 4
 
 
 class Killed(BaseException):
-    """Stand for a kill -9: nothing in the trial catches it."""
+    """Simulates a kill -9: nothing in the trial catches it."""
 
 
 class Deadly(Listener):
-    """A host in which a trial dies as it begins the epoch after `epoch`."""
+    """A host that kills its trial at the start of the epoch after `epoch`."""
 
     def __init__(self, epoch: int) -> None:
         super().__init__()
         self.epoch = epoch
 
     def progress(self, progress: Progress) -> None:
-        """Die in time."""
+        """Raise Killed after the chosen epoch."""
         if progress.epoch == self.epoch:
             raise Killed
 
 
 def kill(trainer: Trainer, spec: TrialSpec, folder: Path, epoch: int) -> Path:
-    """Let a trial die after an epoch; return its run folder."""
+    """Run a trial and kill it after an epoch; return its run folder."""
     with pytest.raises(Killed):
         run(trainer, spec, folder, Deadly(epoch))
     return folder / f"{spec.number:04d}"
 
 
 def resume(trainer: Trainer, spec: TrialSpec, run_folder: Path, attempt: int = 1) -> TrialResult:
-    """Go on with a trial as a driver does."""
+    """Resume a trial as a driver does."""
     epoch, trouble = checkpoint.prepare(run_folder, attempt, resume=True)
     assert trouble == ""
     return trainer.run(spec, run_folder, f"zoo/{spec.setting}", Listener(), epoch)
 
 
 def same(one: TrialResult, other: TrialResult) -> bool:
-    """Say whether two results are equal in all that no clock measured."""
+    """Return whether two results are equal in everything except measured times."""
     kept = ("state", "epochs", "metrics", "best", "best_epoch", "weights_sha256", "parameters")
     return all(getattr(one, name) == getattr(other, name) for name in kept)

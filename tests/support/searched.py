@@ -1,4 +1,4 @@
-"""A sweep of learning curves with a search and a pruner."""
+"""A small sweep of learning curves that uses a search and a pruner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Searches without training: a curve stands for a trial, one worker trains all, and what it decides is real."""
+"""Simulated searches without training: a curve replaces each trial; the search and the pruner are real; one worker."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from hpdash.records import TrialResult, TrialSpec, TrialState
 from hpdash.search import Course
 from hpdash.spec import Sweep
 
-Curve = Callable[[Mapping[str, Any], int], float]  # the objective of a setting after so many epochs
-Path = list[tuple[int, float]]  # epochs spent by then, and the best so far
+Curve = Callable[[Mapping[str, Any], int], float]  # (setting, epochs) -> objective after that many epochs
+Path = list[tuple[int, float]]  # (epochs trained so far, best objective so far)
 
 
 def simulate(sweep: Sweep, curve: Curve) -> Path:
-    """Run a sweep on curves; return the best so far after each epoch that any trial trained."""
+    """Run a sweep on curves; return the best objective so far after each epoch of any trial."""
     course, history, seq = Course(sweep), History(), count(1)
     path: Path = [(0, float("-inf"))]
     while (spec := _next(course, history)) is not None:
@@ -49,10 +49,10 @@ def _next(course: Course, history: History) -> TrialSpec | None:
 
 
 def best_after(path: Path, spent: int) -> float:
-    """Return the best after so many epochs of all trials."""
+    """Return the best objective after `spent` epochs, counted over all trials."""
     return max(best for epochs, best in path if epochs <= spent)
 
 
 def reaches(path: Path, value: float) -> int | None:
-    """Return how many epochs of all trials it takes to a value, None where it is not reached."""
+    """Return how many epochs over all trials it takes to reach a value; None if it is never reached."""
     return next((epochs for epochs, best in path if best >= value), None)

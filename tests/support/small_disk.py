@@ -1,4 +1,4 @@
-"""A small file system as the logs root, and a sweep whose checkpoint is large."""
+"""A small file system as the logs root, and a sweep with a large checkpoint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from commands import own
 
 CHECKPOINT_SIZE = 400_000  # bytes
-# A training loop whose checkpoint is that large.
+# A training loop whose checkpoint has that size.
 LARGE = f"""
 import time
 import numpy as np
@@ -28,7 +28,7 @@ ROOM = 10 * 2**20
 
 
 def size(logs: Path, most: int) -> None:
-    """Mount a file system of so many bytes, or make the one that is mounted so large."""
+    """Mount a file system of this many bytes, or resize the mounted one."""
     again = "remount," if logs.is_mount() else ""
     options = f"{again}size={most},uid={os.getuid()}"
     if as_root("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(logs)):
@@ -36,13 +36,13 @@ def size(logs: Path, most: int) -> None:
 
 
 def as_root(*command: str) -> int:
-    """Run a command as root where that needs no password; return its exit code."""
+    """Run a command as root if that needs no password; return its exit code."""
     sudo = [] if os.getuid() == 0 else [shutil.which("sudo") or "false", "-n"]
     return subprocess.run([*sudo, *command], capture_output=True, check=False).returncode
 
 
 def large(folder: Path) -> Path:
-    """Write a sweep of one trial of three epochs that keeps its large checkpoint after each; return its file."""
+    """Write a sweep of one trial with three epochs and a large checkpoint after each; return the sweep's file."""
     path = folder / own(folder, "learn", loops=LARGE)
     path.write_text(path.read_text().replace("epochs = 2", "epochs = 3\n[log]\ncheckpoint_epochs = 1"))
     return path

@@ -1,4 +1,4 @@
-"""A small network and its data, for the engine."""
+"""A small network and its data, for tests of the engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ZERO, ONE = np.zeros((), np.float32), np.ones((), np.float32)
 
 
 def make_data(examples: int = 330, held_out: int = 50, divisor: float = 16.0) -> EngineData:
-    """Seeded 8 x 8 uint8 pictures of 5 classes, the last ones held out."""
+    """Return seeded 8 x 8 uint8 images of 5 classes; the last ones are held out."""
     random = np.random.default_rng(7)
     x = random.integers(0, 17, (examples + held_out, 8, 8), dtype=np.uint8)
     y = (x.reshape(len(x), -1)[:, :5].argmax(1)).astype(np.int32)
@@ -26,7 +26,7 @@ def make_data(examples: int = 330, held_out: int = 50, divisor: float = 16.0) ->
 
 
 def make_model(seed: int = 0, optimizer: Any = None, norm: bool = False, l2: float = 0.0, dropout: float = 0.0) -> Any:
-    """A small compiled MLP whose weights come from the seed."""
+    """Return a small compiled MLP whose initial weights depend on the seed."""
     keras.utils.set_random_seed(seed)
     model = keras.Sequential([keras.Input((8, 8)), LAYERS.Flatten()])
     for number in (1, 2):

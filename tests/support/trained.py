@@ -1,4 +1,4 @@
-"""Trials of small sweeps on scikit-learn's digits, trained in this process, and who listens to them."""
+"""Trials of small sweeps on scikit-learn's digits, trained in this process, and a host that records their messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 
 
 class Listener:
-    """A host that keeps what it is told, and stops a trial after so many calls."""
+    """A host that records the messages of a trial, and stops the trial after `calls` progress messages."""
 
     def __init__(self, calls: int | None = None) -> None:
         self.calls = calls
@@ -23,15 +23,15 @@ class Listener:
 
     @property
     def stopping(self) -> bool:
-        """Whether the trial has had its calls."""
+        """Whether the trial has used up its calls."""
         return self.calls is not None and len(self.heard) > self.calls
 
     def progress(self, progress: Progress) -> None:
-        """Keep how far the trial is."""
+        """Record the trial's progress."""
         self.heard.append(progress)
 
     def notice(self, text: str) -> None:
-        """Keep a sentence."""
+        """Record a notice."""
         self.notices.append(text)
 
 

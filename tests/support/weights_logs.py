@@ -1,4 +1,4 @@
-"""Logs for tests of the Weights tab, and TensorBoard's own data providers over them without a TensorBoard."""
+"""Logs for tests of the Weights tab, and TensorBoard's data providers that read them without a running TensorBoard."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from hpdash.plugin.source import Source
 KERNEL, GAMMA = "hidden_1/kernel", "batchnorm_1/gamma"
 TRIALS = {"0000-batchnorm=none": 4, "0001-batchnorm=before": 4, "0002-batchnorm=none": 3, "0010-batchnorm=before": 4}
 HOSTILE = ["<img src=x onerror=alert(1)>", "\u202egpj.exe", "[b]\x1b[31m", "-rf", "Case", "case", "😀", "a b&tag=c#d"]
-LONG = 151  # steps, more than the default data server keeps
+LONG = 151  # steps: more than the default data server keeps
 GOOD = np.array([[-1.0, 0.0, 3.0], [0.0, 1.0, 1.0]])
 DAMAGED = {
     "good": (GOOD, ""),
@@ -54,13 +54,13 @@ RUNS = len(TRIALS) + len(HOSTILE) + 5  # with histograms
 
 
 def weights(run: int, step: int) -> Histogram:
-    """Make the weights of a trial at a step; trials differ in their numbers of buckets."""
+    """Return the weights of a trial at a step; trials differ in their numbers of buckets."""
     values = np.random.default_rng(run).normal(0, 1 + run / 4, 500) * (1 + step / 5)
     return Histogram.of(values, 30 if run % 2 else 64)
 
 
 def write_logs(root: Path) -> None:
-    """Write a sweep, hostile names, every kind of damage, and a series longer than what TensorBoard keeps."""
+    """Write a sweep, hostile names, every kind of damage, and a series longer than TensorBoard keeps."""
     write_sweep(root / "mnist")
     for name in HOSTILE:
         write_tables(root / "odd" / name, name, [GOOD])
@@ -74,7 +74,7 @@ def write_logs(root: Path) -> None:
 
 
 def write_sweep(root: Path) -> None:
-    """Write four trials as hpdash does, one with a step less, two with a layer of their own."""
+    """Write four trials as hpdash does: one has a step less, and two have an additional layer."""
     for number, (name, steps) in enumerate(TRIALS.items()):
         batchnorm = name.partition("=")[2]
         with RunWriter(root / name) as run:
@@ -91,7 +91,7 @@ def write_sweep(root: Path) -> None:
 
 
 def write_tables(folder: Path, tag: str, tables: Sequence[Any]) -> None:
-    """Write tensors as the histograms of a tag, one a step."""
+    """Write tensors as the histograms of a tag, one per step."""
     folder.mkdir(parents=True, exist_ok=True)
     with closing(EventFile(folder)) as file:
         for step, table in enumerate(tables):
@@ -102,7 +102,7 @@ def write_tables(folder: Path, tag: str, tables: Sequence[Any]) -> None:
 
 @contextmanager
 def opened(root: Path, load_fast: str) -> Iterator[Source]:
-    """Read logs as TensorBoard does: by its default data server or, `load_fast` "false", by its Python loader."""
+    """Read logs with TensorBoard's default data server or, if `load_fast` is "false", with its Python loader."""
     if load_fast == "false":
         multiplexer = plugin_event_multiplexer.EventMultiplexer(tensor_size_guidance={"histograms": 500})
         multiplexer.AddRunsFromDirectory(str(root)).Reload()
@@ -130,7 +130,7 @@ def _data_server(root: Path) -> Iterator[str]:
 
 
 def _wait_for(source: Source, folders: set[Path]) -> None:
-    """Wait until every run is there and nothing new comes in."""
+    """Wait until every run is loaded and no new data arrives."""
     version = ""
     while True:
         runs = source.provider.list_runs(source.context, experiment_id="")

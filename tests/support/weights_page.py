@@ -1,4 +1,4 @@
-"""The Weights tab in a browser, for tests: opened in a real TensorBoard, read and used by its controls."""
+"""Helpers that open the Weights tab in a browser with a real TensorBoard, read it and use its controls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PREFIX = f"p.{TAB}."
 
 
 class WeightsPage:
-    """The tab inside a TensorBoard at an address; `page` is Playwright's, `errors` what its console complained of."""
+    """The Weights tab of the TensorBoard at an address; `page` is Playwright's, `errors` holds the console's errors."""
 
     def __init__(self, page: Any, url: str) -> None:
         self.page, self._url = page, url
@@ -22,23 +22,23 @@ class WeightsPage:
         page.on("dialog", self._dialog)
 
     def open(self, **selection: str) -> None:
-        """Open the tab with a selection in the link, and wait until it is drawn."""
+        """Open the tab with a selection in the link, and wait until the tab is drawn."""
         chosen = urlencode({f"{PREFIX}{key}": value for key, value in selection.items()})
         self.page.goto("about:blank")
         self.page.goto(f"{self._url}/#{TAB}{'&' if chosen else ''}{chosen.replace('+', '%20')}")
         self.wait()
 
     def wait(self, state: str = "ready") -> None:
-        """Wait until the page is in a state, and what is drawn is up to date."""
+        """Wait until the page is in a state and the drawing is up to date."""
         self.frame.locator(f'#hpdash[data-state="{state}"]:not([data-busy="true"])').wait_for()
 
     def drawn(self, traces: int, view: str = "overlay", step: int | None = None) -> None:
-        """Wait until so many traces of a view stand, at a step."""
+        """Wait until a view shows this many traces at a step."""
         at = "" if step is None else f'[data-step="{step}"]'
         self.frame.locator(f'.charts[data-drawn="{traces}"][data-view="{view}"]{at}').wait_for()
 
     def control(self, name: str, value: str = "") -> Any:
-        """Locate a control, or one of its values."""
+        """Return the locator of a control, or of one of its values."""
         inner = f' [data-value="{value}"]' if value else ""
         return self.frame.locator(f'[data-control="{name}"]{inner}')
 
@@ -47,7 +47,7 @@ class WeightsPage:
         self.control("view", name).click()
 
     def chip(self, hparam: str, text: str) -> Any:
-        """Locate the legend's chip of a value."""
+        """Return the locator of a value's chip in the legend."""
         return self.frame.locator(f'[data-hparam="{hparam}"] .chip').get_by_text(text, exact=True)
 
     def linked(self) -> str:

@@ -1,4 +1,4 @@
-"""Models of one's own, as users write them; sweeps in the tests name them "zoo:…"."""
+"""User-defined models; sweeps in the tests refer to them as "zoo:…"."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def convolutional(input_shape: tuple[int, ...], classes: int, filters: int = 4) 
 
 
 class Branching(keras.Model):  # type: ignore[misc]
-    """A subclassed model whose Python loops and conditions are part of it."""
+    """A subclassed model that uses Python loops and conditions."""
 
     def __init__(self, classes: int, depth: int) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Branching(keras.Model):  # type: ignore[misc]
         self.out = LAYERS.Dense(classes, activation="softmax")
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Go through the blocks, with noise in training alone."""
+        """Apply the blocks; add noise only during training."""
         x = self.flatten(inputs)
         for number, block in enumerate(self.blocks):
             x = keras.ops.relu(block(x)) if number % 2 == 0 else keras.ops.tanh(block(x))
@@ -45,27 +45,27 @@ class Branching(keras.Model):  # type: ignore[misc]
 
 
 def subclassed(classes: int, depth: int = 3) -> keras.Model:
-    """Return the branching model, not built."""
+    """Return the branching model, before it is built."""
     return Branching(classes, depth)
 
 
 class Stringly(LAYERS.Layer):  # type: ignore[misc]
-    """A layer with an operation that XLA has none for."""
+    """A layer with an operation that XLA does not support."""
 
     def call(self, inputs: Any) -> Any:
-        """Return the inputs, by way of a text of zeros."""
+        """Return the inputs plus a zero that is parsed from text."""
         return inputs + 0.0 * tf.reshape(tf.strings.to_number(tf.strings.as_string(0.0 * inputs)), tf.shape(inputs))
 
 
 def refused(input_shape: tuple[int, ...], classes: int) -> keras.Model:
-    """A model that XLA refuses."""
+    """A model that XLA cannot compile."""
     return keras.Sequential(
         [keras.Input(input_shape), LAYERS.Flatten(), Stringly(), LAYERS.Dense(classes, activation="softmax")]
     )
 
 
 def mixed(input_shape: tuple[int, ...], classes: int) -> keras.Model:
-    """A model in mixed precision, its loss scaled."""
+    """A model in mixed precision, with loss scaling."""
     policy = keras.DTypePolicy("mixed_float16")
     model = keras.Sequential(
         [
@@ -81,7 +81,7 @@ def mixed(input_shape: tuple[int, ...], classes: int) -> keras.Model:
 
 
 def compiled(input_shape: tuple[int, ...], classes: int) -> keras.Model:
-    """A model that comes compiled, with a rate, a loss and metrics of its own."""
+    """A compiled model with its own learning rate, loss and metrics."""
     model = convolutional(input_shape, classes)
     loss = keras.losses.SparseCategoricalCrossentropy()
     model.compile(
@@ -93,7 +93,7 @@ def compiled(input_shape: tuple[int, ...], classes: int) -> keras.Model:
 
 
 def scaled_by(input_shape: tuple[int, ...], classes: int, factor: float) -> keras.Model:
-    """A model whose only difference is a Lambda's constant, which no configuration shows."""
+    """A model with a constant in a Lambda, which does not appear in the model's configuration."""
     return keras.Sequential(
         [
             keras.Input(input_shape),
@@ -105,19 +105,19 @@ def scaled_by(input_shape: tuple[int, ...], classes: int, factor: float) -> kera
 
 
 def broken(input_shape: tuple[int, ...], width: int = 1) -> keras.Model:
-    """Raise where the width is 13."""
+    """Raise ValueError if the width is 13."""
     if width == 13:
         raise ValueError("13 brings bad luck")
     return convolutional(input_shape, 10)
 
 
 def not_a_model() -> str:
-    """Return something else."""
+    """Return a string instead of a model."""
     return "a model"
 
 
 class Stray(LAYERS.Layer):  # type: ignore[misc]
-    """A layer that counts its training steps in a variable that no Keras model knows of, and lets it matter."""
+    """A layer that counts its training steps in a variable hidden from Keras; its output depends on the count."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class Stray(LAYERS.Layer):  # type: ignore[misc]
         self.kept_from_keras = lambda: count
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Scale the inputs by how often they have been trained on."""
+        """Scale the inputs by a factor that grows with the number of training steps."""
         count = self.kept_from_keras()
         if training:
             count.assign_add(0.01)
@@ -133,14 +133,14 @@ class Stray(LAYERS.Layer):  # type: ignore[misc]
 
 
 def stray(input_shape: tuple[int, ...], classes: int) -> keras.Model:
-    """A model whose graph holds state beyond the model."""
+    """A model whose graph holds state that is not part of the model."""
     return keras.Sequential(
         [keras.Input(input_shape), LAYERS.Flatten(), Stray(), LAYERS.Dense(classes, activation="softmax")]
     )
 
 
 class Drawing(LAYERS.Layer):  # type: ignore[misc]
-    """A layer that draws random numbers and counts whenever it is called, as in a variational autoencoder."""
+    """A layer that, on every call, draws random numbers and counts the call, like a variational autoencoder."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -154,14 +154,14 @@ class Drawing(LAYERS.Layer):  # type: ignore[misc]
 
 
 def drawing(input_shape: tuple[int, ...], classes: int) -> keras.Model:
-    """A model whose random state moves whenever it is called."""
+    """A model whose random state changes on every call."""
     return keras.Sequential(
         [keras.Input(input_shape), LAYERS.Flatten(), Drawing(), LAYERS.Dense(classes, activation="softmax")]
     )
 
 
 class Enclosed(keras.Model):  # type: ignore[misc]
-    """A subclassed model that calls its layer inside a graph of its own."""
+    """A subclassed model that calls its layer inside a separate graph."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -170,17 +170,17 @@ class Enclosed(keras.Model):  # type: ignore[misc]
         self.inside = tf.function(self.out)
 
     def call(self, inputs: Any) -> Any:
-        """Call the layer in there."""
+        """Call the layer inside that graph."""
         return self.inside(self.flatten(inputs))
 
 
 def enclosed(classes: int) -> keras.Model:
-    """Return the model that hides what its layer returns."""
+    """Return the model that hides its layer's output."""
     return Enclosed(classes)
 
 
 def shared(input_shape: tuple[int, ...], classes: int) -> keras.Model:
-    """A functional model with a layer used twice, a model in the model, a branch, and activations of every spelling."""
+    """A functional model with a shared layer, a nested model, a branch, and activations specified in every way."""
     inputs = keras.Input(input_shape)
     once = LAYERS.Dense(8, activation="tanh", name="twice")
     x = LAYERS.Reshape((64,))(inputs)
@@ -203,20 +203,20 @@ def linear(input_shape: tuple[int, ...], classes: int) -> keras.Model:
 
 
 class OwnLoss(keras.Sequential):  # type: ignore[misc]
-    """A model whose training step makes the loss, which nobody else can ask for."""
+    """A model that computes its loss in the training step only, so that other code cannot compute it."""
 
     def compute_loss(self, *_: Any, **__: Any) -> Any:
-        """Refuse."""
+        """Raise NotImplementedError."""
         raise NotImplementedError("the loss is made in train_step")
 
 
 def own_loss(input_shape: tuple[int, ...], classes: int) -> keras.Model:
-    """A model without a loss that can be asked for."""
+    """A model whose loss other code cannot compute."""
     return OwnLoss([keras.Input(input_shape), LAYERS.Flatten(), LAYERS.Dense(classes, activation="softmax")])
 
 
 def frozen(input_shape: tuple[int, ...], classes: int, units: int = 16) -> keras.Model:
-    """A model with a random projection that is a constant of its graph."""
+    """A model with a random projection that is a constant in its graph."""
     projection = np.random.normal(size=(input_shape[0] * input_shape[1], units)).astype("float32")
     inputs = keras.Input(input_shape)
     projected = LAYERS.Lambda(lambda x: keras.ops.cos(x @ projection))(LAYERS.Flatten()(inputs))
@@ -224,7 +224,7 @@ def frozen(input_shape: tuple[int, ...], classes: int, units: int = 16) -> keras
 
 
 def jittered(input_shape: tuple[int, ...], classes: int, units: int = 16) -> keras.Model:
-    """A model whose layer draws a constant when it is traced."""
+    """A model with a layer that draws a random constant when it is traced."""
     return keras.Sequential(
         [
             keras.Input(input_shape),
@@ -237,7 +237,7 @@ def jittered(input_shape: tuple[int, ...], classes: int, units: int = 16) -> ker
 
 
 class PerClass(keras.metrics.Metric):  # type: ignore[misc]
-    """The share of each class among the predictions: a metric that is a vector."""
+    """A vector-valued metric: the share of each class among the predictions."""
 
     def __init__(self, classes: int) -> None:
         super().__init__(name="predicted")
@@ -254,7 +254,7 @@ class PerClass(keras.metrics.Metric):  # type: ignore[misc]
 
 
 def measured(input_shape: tuple[int, ...], classes: int, units: int = 16) -> keras.Model:
-    """A compiled model with a metric that is a vector."""
+    """A compiled model with a vector-valued metric."""
     model = convolutional(input_shape, classes)
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy", PerClass(classes)])
     return model

@@ -1,4 +1,4 @@
-"""Truths of what is said to have changed in a sweep: every key that did, as its file spells it, each on a line."""
+"""Tests of the list of changes to a sweep: each changed key has one line, spelled as in the sweep file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RMSPROP = {"optimizer": ["rmsprop", "adam"], "momentum": {"values": [0.1], "when
 
 
 def settings(hparams: Mapping[str, Any] | None = None, **tables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the normalised settings of a sweep, as a record has them, with tables put over it."""
+    """Return the normalised settings of a sweep as a record holds them, with the given tables replaced."""
     content: dict[str, Any] = {"data": {"name": "digits"}, "hparams": hparams or {"activation": ["relu", "tanh"]}}
     return dict(json.loads(json.dumps(parse_sweep({**content, **tables}, name="small", folder=Path()).to_json())))
 
@@ -128,12 +128,12 @@ def listed(*rates: float) -> dict[str, Any]:
 def test_each_change_is_told_once(
     before: dict[str, Any], now: dict[str, Any], expected: list[tuple[str, str, str, str]]
 ) -> None:
-    """Each key that changed, and no other, with both values as TOML and what came, went or moved."""
+    """Each changed key, and no other, is listed with both values as TOML and what was added, removed or moved."""
     assert changes(before, now) == [Change(*each) for each in expected]
 
 
 def test_a_long_value_is_cut_to_where_it_changed() -> None:
-    """Of long values a window is shown that has the difference in it."""
+    """A long value is shortened to a window around the difference."""
     before, now = (settings({"dropout": [n / 100 for n in range(60) if n != gone]}) for gone in (None, 50))
     (change,) = changes(before, now)
     assert (change.before, change.now) == (
@@ -145,7 +145,7 @@ def test_a_long_value_is_cut_to_where_it_changed() -> None:
 
 
 def test_lines_are_aligned() -> None:
-    """Keys, values before, values now and notes each have their column."""
+    """Keys, old values, new values and notes are aligned in columns."""
     assert list(lines([Change("a.long.key", "1", "[2, 3]", "added 3"), Change("b", "(none)", "4")])) == [
         "              before  now",
         "  a.long.key  1       [2, 3]  added 3",
@@ -154,7 +154,7 @@ def test_lines_are_aligned() -> None:
 
 
 def test_it_is_never_a_wall() -> None:
-    """However much changed, so many lines are shown, and how many more there are."""
+    """The number of lines is limited; the last line says how many more changes there are."""
     *shown, last = lines(changes(listed(*range(1, 1001)), listed(*range(1001, 2001))))
     assert len(shown) == 1 + MOST
     assert last == f"  … and {1000 - MOST} more"

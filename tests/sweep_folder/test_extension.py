@@ -1,4 +1,4 @@
-"""What a sweep may be extended by, and that what was tried stays what it is."""
+"""Tests of --extend: what may be added to a sweep, and that the trials already run do not change."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def points(path: Path) -> list[tuple[Any, Any, int]]:
 
 
 def test_more_values_of_a_grid(tmp_path: Path) -> None:
-    """A value that is added makes new trials after those there are, which keep their numbers and every byte."""
+    """An added value makes new trials after the existing ones, which keep their numbers and every byte."""
     path = written(tmp_path, head="repeats = 2")
     run(path)
     folder = tmp_path / "logs" / "more"
@@ -74,7 +74,7 @@ def test_more_values_of_a_grid(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("strategy", ["random", "sobol", "tpe"])
 def test_more_trials(tmp_path: Path, strategy: str) -> None:
-    """More trials of a search that draws are those that a longer one would have had; the first stay."""
+    """Trials added to a search are those that a longer sweep would have had; the first trials stay."""
     path = written(tmp_path, DRAWN, f'strategy = "{strategy}"\ntrials = 3')
     run(path, workers=1)
     tried = points(path)
@@ -89,7 +89,7 @@ def test_more_trials(tmp_path: Path, strategy: str) -> None:
 
 
 def test_a_wider_range(tmp_path: Path) -> None:
-    """A range that is wider gives settings outside the one that was searched, beside all that were tried."""
+    """A wider range gives settings outside the old range, in addition to all settings already tried."""
     path = written(tmp_path, DRAWN, 'strategy = "sobol"\ntrials = 4')
     run(path)
     tried = points(path)
@@ -101,7 +101,7 @@ def test_a_wider_range(tmp_path: Path) -> None:
 
 
 def test_extended_twice_and_cut_off(tmp_path: Path) -> None:
-    """A second extension adds to the first; interrupted, the same file goes on without --extend."""
+    """A second extension adds to the first; an interrupted extension resumes from the same file without --extend."""
     path = written(tmp_path)
     run(path)
     for values in ("[1.0, 2.0, 3.0]", "[0.5, 1.0, 2.0, 3.0]"):
@@ -116,7 +116,7 @@ def test_extended_twice_and_cut_off(tmp_path: Path) -> None:
 
 
 def test_more_listed_trials(tmp_path: Path) -> None:
-    """[[trial]] tables that are added, anywhere, are new trials."""
+    """[[trial]] tables that are added at any position become new trials."""
     first, second, third = ("[[trial]]\na = 1.0\nb = 0.5", "[[trial]]\na = 2.0\nb = 0.5", "[[trial]]\na = 3.0\nb = 0.5")
     path = written(tmp_path, f"{first}\n{second}")
     run(path)
@@ -137,7 +137,7 @@ REFUSED = {
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run the grid; return its file."""
+    """Run the grid; return the sweep's file."""
     path = written(tmp_path_factory.mktemp("done"))
     run(path)
     return path
@@ -145,7 +145,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(("hparams", "head", "key"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_is_no_addition_is_refused(done: Path, hparams: str, head: str, key: str) -> None:
-    """What changes more than how much is tried is refused with the change, and nothing is written."""
+    """A change other than an addition is refused with an error that names the change, and nothing is written."""
     folder = done.parent / "logs" / "more"
     before = snapshot(folder)
     path = written(done.parent, hparams, head)
@@ -158,7 +158,7 @@ def test_what_is_no_addition_is_refused(done: Path, hparams: str, head: str, key
 
 
 def test_extended_by_another_driver_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A driver that looked at the sweep before another extended it, and has its lock after, is refused."""
+    """A driver is refused if another driver extends the sweep after it read the sweep and before it has the lock."""
     path = written(tmp_path)
     run(path)
     fetch_missing = runner._fetch_missing
@@ -177,7 +177,7 @@ def test_extended_by_another_driver_meanwhile(tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_command(tmp_path: Path) -> None:
-    """`--extend` on the command line adds; without it a changed file is refused with the advice; not with --new."""
+    """`--extend` adds trials; without it a changed file is refused with that advice; with --new it is refused."""
     path = written(tmp_path)
     assert hpdash("sweep", path.name, cwd=tmp_path).returncode == 0
     written(tmp_path, GRID.replace("[1.0, 2.0]", "[1.0, 2.0, 3.0]"))
@@ -190,7 +190,7 @@ def test_the_command(tmp_path: Path) -> None:
 
 
 def test_a_sweep_knows_what_it_tried() -> None:
-    """Trials of an extended sweep are those it had, in their order, then the others."""
+    """An extended sweep has its earlier trials first, in their order, followed by the new ones."""
     sweep = parse_sweep({"data": {"name": "digits"}, "hparams": {"dropout": [0.1, 0.2, 0.3]}}, name="x", folder=Path())
 
     made = trials(replace(sweep, tried=({"dropout": 0.3}, {"dropout": 0.1})))

@@ -1,4 +1,4 @@
-"""Truths of sweep.json: the columns it gives TensorBoard, and whether a folder is this sweep's."""
+"""Tests of sweep.json: the columns that it gives TensorBoard, and whether a folder belongs to a sweep."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from hpdash.sweep_folder import folder as sweep_folder
 
 
 def sweep(hparams: Mapping[str, Any] | None = None, **tables: Mapping[str, Any]) -> Sweep:
-    """Make a sweep over activations, with tables put over it."""
+    """Return a sweep over activations, with the given tables replaced."""
     content: dict[str, Any] = {"data": {"name": "digits"}, "hparams": hparams or {"activation": ["relu", "tanh"]}}
     return parse_sweep({**content, **tables}, name="small", folder=Path())
 
 
 def written(folder: Path, made: Sweep, synthetic: bool = False) -> Path:
-    """Write a sweep's record into a new folder."""
+    """Write a sweep's record into a new folder; return its path."""
     folder.mkdir()
     sweep_folder.write(folder, made, trials(made), len(trials(made)), ["accuracy"], synthetic)
     return folder / layout.SWEEP_JSON
 
 
 def domains(made: Sweep) -> dict[str, Any]:
-    """Return each column's domain."""
+    """Return the domain of each column."""
     return {column.name: column.domain for column in sweep_folder.columns(made, trials(made))}
 
 
@@ -49,7 +49,7 @@ OWN: dict[str, Mapping[str, Any]] = {"train": {"loop": "loops:train"}}
     ],
 )
 def test_a_swept_column_has_the_values_that_sessions_log(values: list[Any], expected: tuple[Any, ...]) -> None:
-    """A list's domain has each value as a session logs it, of the same type, in the file's order."""
+    """A list's domain has each value as a session logs it, with the same type, in the file's order."""
     made = sweep({"x": values}, **OWN)
     logged = [spec.hparams["x"] for spec in trials(made)]
     domain = domains(made)["x"]
@@ -58,7 +58,7 @@ def test_a_swept_column_has_the_values_that_sessions_log(values: list[Any], expe
 
 
 def test_equal_values_of_other_types_stay_apart() -> None:
-    """True, 1 and 1.0 are three values of a column that trials log as three types."""
+    """True, 1 and 1.0 remain three values of a column, because trials log them as three types."""
     made = parse_sweep(
         {"data": {"name": "digits"}, "trial": [{"x": True}, {"x": 1, "y": 1}, {"x": 1.0, "y": 2}], **OWN},
         name="listed",
@@ -69,7 +69,7 @@ def test_equal_values_of_other_types_stay_apart() -> None:
 
 
 def test_every_logged_setting_has_a_column() -> None:
-    """Columns hold every session's hyperparameters, fixed ones too, and mark the swept ones."""
+    """The columns cover every session's hyperparameters, including fixed ones, and mark the swept ones."""
     made = sweep()
     columns = {column.name: column for column in sweep_folder.columns(made, trials(made))}
     for spec in trials(made):
@@ -79,7 +79,7 @@ def test_every_logged_setting_has_a_column() -> None:
 
 
 def test_a_range_is_an_interval() -> None:
-    """A range's column has the range the file gives, not the points that were drawn."""
+    """A range's column has the range from the file, not the points that were drawn."""
     ranges = {"learning_rate": {"min": 0.001, "max": 0.1, "scale": "log"}, "batch_size": {"min": 8, "max": 64}}
     made = sweep(ranges, sweep={"strategy": "random", "trials": 3})
     assert domains(made)["learning_rate"] == Interval(0.001, 0.1)
@@ -94,14 +94,14 @@ def test_a_range_is_an_interval() -> None:
     ],
 )
 def test_metrics_begin_with_the_best(objective: str, first: str) -> None:
-    """TensorBoard's table shows the objective's best first, and each metric once for each part."""
+    """TensorBoard's table shows the objective's best value first, and each metric once for each part of the data."""
     metrics = list(sweep_folder.table_metrics(objective, ["accuracy"]))
     assert metrics[0] == Metric(first)
     assert len(metrics) == len(set(metrics)) == 6
 
 
 def test_what_is_written_is_the_same_sweep_again(tmp_path: Path) -> None:
-    """A folder with the sweep's own record passes, and tells whether its data are synthetic."""
+    """A folder with the sweep's own record passes the check, and the record says whether the data are synthetic."""
     path = written(tmp_path / "small", sweep(), synthetic=True)
     known = sweep_folder.check(path.parent, sweep())
     assert known["synthetic"] is True
@@ -111,7 +111,7 @@ def test_what_is_written_is_the_same_sweep_again(tmp_path: Path) -> None:
 
 
 def test_a_record_is_written_once(tmp_path: Path) -> None:
-    """A second start leaves the bytes of the first as they are."""
+    """A second start leaves the bytes of the first record unchanged."""
     path = written(tmp_path / "small", sweep())
     before = path.read_bytes()
     again = sweep(sweep={"description": "new words"})
@@ -128,7 +128,7 @@ def test_a_record_is_written_once(tmp_path: Path) -> None:
     ],
 )
 def test_what_changes_no_result_may_change(tmp_path: Path, again: dict[str, Any]) -> None:
-    """Words, and how trials are watched over and kept, pass; also where the record is older than these keys."""
+    """The description and the keys for supervision and checkpoints may change, even if the record lacks these keys."""
     path = written(tmp_path / "small", sweep())
     sweep_folder.check(path.parent, sweep(**again))
     known = json.loads(path.read_bytes())
@@ -140,7 +140,7 @@ def test_what_changes_no_result_may_change(tmp_path: Path, again: dict[str, Any]
 
 
 def test_a_changed_sweep_is_refused(tmp_path: Path) -> None:
-    """Anything else is a SpecError: the folder, each change, what to do; harmless ones beside it are not told."""
+    """Any other change is a SpecError with the folder, each change and advice; harmless changes are not listed."""
     path = written(tmp_path / "small", sweep())
     with pytest.raises(SpecError) as caught:
         sweep_folder.check(path.parent, sweep(train={"epochs": 3}, sweep={"description": "new words"}))
@@ -154,17 +154,17 @@ def test_a_changed_sweep_is_refused(tmp_path: Path) -> None:
 
 
 def begun(root: Path, folder: str, made: Sweep) -> Path:
-    """Begin a sweep in a folder of a logs root."""
+    """Start a sweep in a folder of a logs root; return the folder."""
     return written(root / folder, made).parent
 
 
 def named(name: str, epochs: int = 1) -> Sweep:
-    """Make a sweep of a name."""
+    """Return a sweep with this name."""
     return sweep(sweep={"name": name}, train={"epochs": epochs})
 
 
 def test_a_sweep_has_one_home(tmp_path: Path) -> None:
-    """One that was never begun anew is at home under its own name, be there a logs root or not."""
+    """A sweep that was never restarted with --new uses the folder of its name, whether or not the logs root exists."""
     assert sweep_folder.home(tmp_path / "none", named("x")) == tmp_path / "none" / "x"
     assert sweep_folder.home(tmp_path, named("x")) == tmp_path / "x"
     begun(tmp_path, "x", named("x"))
@@ -172,7 +172,7 @@ def test_a_sweep_has_one_home(tmp_path: Path) -> None:
 
 
 def test_the_newest_that_is_this_very_sweep_is_its_home(tmp_path: Path) -> None:
-    """Of several beginnings that one goes on which has the same settings, the newest by number; else the newest."""
+    """Of several starts, the highest number with the same settings is resumed, otherwise the highest number."""
     for number, epochs in ((1, 1), (2, 2), (9, 1), (10, 2), (11, 3)):
         begun(tmp_path, "x" if number == 1 else f"x-{number}", named("x", epochs))
     homes = [sweep_folder.home(tmp_path, named("x", epochs)).name for epochs in (1, 2, 3, 4)]
@@ -181,7 +181,7 @@ def test_the_newest_that_is_this_very_sweep_is_its_home(tmp_path: Path) -> None:
 
 
 def test_a_sweep_so_named_is_another(tmp_path: Path) -> None:
-    """`x-2` whose file says so is not x begun anew, nor the other way round."""
+    """A folder `x-2` of a sweep named x-2 is not taken for a restart of x, and a restart of x not for sweep x-2."""
     begun(tmp_path, "x-2", named("x-2"))
     begun(tmp_path, "x", named("x"))
     assert sweep_folder.home(tmp_path, named("x")).name == "x"
@@ -200,14 +200,14 @@ def test_a_sweep_so_named_is_another(tmp_path: Path) -> None:
 
 
 def test_a_folder_under_another_name_is_no_beginning(tmp_path: Path) -> None:
-    """What the user renamed or copied aside is not gone on with: its sessions have another name."""
+    """A folder that the user renamed or copied is not resumed, because its sessions have another name."""
     begun(tmp_path, "x", named("x")).rename(tmp_path / "x-7")
     assert sweep_folder.home(tmp_path, named("x")) == tmp_path / "x"
     assert next(sweep_folder.fresh(tmp_path, named("x"))) == tmp_path / "x"
 
 
 def test_what_is_there_is_not_begun_in(tmp_path: Path) -> None:
-    """A new beginning leaves files and folders of others alone, whatever they hold."""
+    """A new start leaves existing files and folders alone, whatever they contain."""
     begun(tmp_path, "x", named("x"))
     (tmp_path / "x-2").touch()
     (tmp_path / "x-3").mkdir()
@@ -219,7 +219,7 @@ def test_what_is_there_is_not_begun_in(tmp_path: Path) -> None:
 
 
 def test_a_long_name_stays_in_bounds(tmp_path: Path) -> None:
-    """The name of a new beginning is a sweep's name, with its stem shortened; names that then clash stay apart."""
+    """A new start shortens a long sweep name to add its number; sweeps with equal shortened names stay separate."""
     one, other = (named("y" * 63 + end) for end in "ab")
     for made in (one, other, one):
         folder = next(sweep_folder.fresh(tmp_path, made))
@@ -231,7 +231,7 @@ def test_a_long_name_stays_in_bounds(tmp_path: Path) -> None:
 
 
 def test_the_newest_record_must_be_readable(tmp_path: Path) -> None:
-    """Damage where the newest beginning may be is told, not passed by; a new beginning is newer than that."""
+    """A damaged record in the newest folder is an error, not skipped; --new takes a number after the damaged folder."""
     for name in ("x", "x-2"):
         begun(tmp_path, name, named("x"))
     (tmp_path / "x-2" / layout.SWEEP_JSON).write_text("{")
@@ -262,7 +262,7 @@ DAMAGED = r"sweep\.json: damaged.*--new"
     ],
 )
 def test_a_record_that_cannot_be_read_is_refused(tmp_path: Path, content: str, message: str) -> None:
-    """A newer schema or damage is a LogdirError that names the file, never a traceback."""
+    """A record with a newer schema or with damage is a LogdirError that names the file, never a traceback."""
     (tmp_path / layout.SWEEP_JSON).write_bytes(content.encode("latin-1"))
     with pytest.raises(LogdirError, match=message) as caught:
         sweep_folder.check(tmp_path, sweep())
@@ -278,7 +278,7 @@ def test_a_record_that_cannot_be_read_is_refused(tmp_path: Path, content: str, m
     ],
 )
 def test_a_start_that_was_cut_off_is_accepted(tmp_path: Path, names: list[str]) -> None:
-    """A folder that only holds what comes before the record is ours; --new begins in it."""
+    """A folder with only the files written before the record is accepted; --new starts in it."""
     folder = tmp_path / "small-2"
     folder.mkdir()
     for name in names:
@@ -291,7 +291,7 @@ def test_a_start_that_was_cut_off_is_accepted(tmp_path: Path, names: list[str]) 
 
 @pytest.mark.parametrize("name", ["notes.txt", "journal.jsonl", "events.out.tfevents.1.host"])
 def test_a_foreign_folder_is_refused(tmp_path: Path, name: str) -> None:
-    """A folder with anything else in it is not ours, and nothing in it is touched."""
+    """A folder with any other content is refused, and nothing in it is changed."""
     (tmp_path / name).write_text("mine")
     with pytest.raises(LogdirError, match=r"has no sweep\.json.*--set sweep\.name.*--logdir"):
         sweep_folder.check(tmp_path, sweep())
@@ -299,14 +299,14 @@ def test_a_foreign_folder_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_a_file_where_the_folder_should_be_is_refused(tmp_path: Path) -> None:
-    """A file of the sweep's name is a LogdirError."""
+    """A file with the sweep's name instead of a folder is a LogdirError."""
     (tmp_path / "small").touch()
     with pytest.raises(LogdirError, match="small"):
         sweep_folder.check(tmp_path / "small", sweep())
 
 
 def test_the_given_file_is_kept(tmp_path: Path) -> None:
-    """sweep.toml has the file's own text, comments too."""
+    """sweep.toml holds the exact text of the sweep file, including comments."""
     text = '[data]\nname = "digits" # real\n[hparams]\ndropout = [0.1]\n'
     made = parse_sweep(text, name="small", folder=Path())
     path = written(tmp_path / "small", made)
@@ -315,7 +315,7 @@ def test_the_given_file_is_kept(tmp_path: Path) -> None:
 
 
 def test_what_results_rest_on_stands_in_the_description(tmp_path: Path) -> None:
-    """TensorBoard's description says that data are synthetic, and that the test set validated."""
+    """TensorBoard's description says if the data are synthetic and if validation used the test set."""
     made = parse_sweep(
         {"sweep": {"description": "why"}, "data": {"name": "digits", "validation": "test"}, "hparams": {"epochs": [1]}},
         name="small",

@@ -1,4 +1,4 @@
-"""Truths of the code and the data that results rest on: what counts, when a change stops a sweep, who says so."""
+"""Tests of the record of code and data: which files count, when a change stops a sweep, and what reports the change."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def arrays():
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Make a sweep of a training loop that imports a module at its top, and another when it runs."""
+    """Make a sweep whose training loop imports one module at its top and another at run time."""
     (tmp_path / "own_loop.py").write_text(LOOP.format(helper="helper"))
     (tmp_path / "helper.py").write_text("import numpy\n")
     (tmp_path / "later.py").write_text("value = 1\n")
@@ -74,7 +74,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *options: str, data: str = "classes.npz", x: str = "[1, 2]") -> Any:
-    """Run the sweep, of these data and values."""
+    """Run the sweep with these data and these values of x."""
     (folder / "own.toml").write_text(SWEEP.format(data=data, x=x))
     shown = hpdash("sweep", "own.toml", "--workers", "1", *options, cwd=folder)
     assert "Traceback" not in shown.stderr
@@ -82,7 +82,7 @@ def run(folder: Path, *options: str, data: str = "classes.npz", x: str = "[1, 2]
 
 
 def test_what_a_sweep_imports_from_beside_its_file_counts(folder: Path) -> None:
-    """Modules and packages that its functions import, wherever in the source; not those of the installation."""
+    """All modules and packages that the sweep's functions import from its folder count, but no installed packages."""
     package = folder / "nets"
     package.mkdir()
     (package / "__init__.py").write_text("")
@@ -92,12 +92,12 @@ def test_what_a_sweep_imports_from_beside_its_file_counts(folder: Path) -> None:
     found = provenance.code(["nets.deep:net", "own_loop:behave"], folder)
     assert {"nets/__init__.py", "nets/deep.py", "nets/other.py"} < set(found)
     assert provenance.code(["numpy:zeros", "nowhere:net"], folder) == {}
-    (folder / "helper.py").write_text("import own_loop, helper\n")  # in a circle
+    (folder / "helper.py").write_text("import own_loop, helper\n")  # a circular import
     assert set(provenance.code(["own_loop:behave"], folder)) == {"helper.py", "later.py", "own_loop.py"}
 
 
 def test_a_file_of_its_size_and_time_is_not_read_again(folder: Path) -> None:
-    """One with another time is, and may be the same."""
+    """A file is read again only if its size or modification time has changed; equal content then is no change."""
     first = provenance.of([], ["classes.npz", "digits"], folder)
     path = folder / "classes.npz"
     kept = path.read_bytes()
@@ -112,7 +112,7 @@ def test_a_file_of_its_size_and_time_is_not_read_again(folder: Path) -> None:
 
 
 def edits(folder: Path) -> Iterator[tuple[str, str]]:
-    """Edit something, and yield its name and the data that the sweep is on."""
+    """Make one edit after the other; yield the name of the edited file and the data of the sweep."""
     (folder / "own_loop.py").write_text(LOOP.format(helper="helper") + "# edited\n")
     yield "own_loop.py", "classes.npz"
     (folder / "later.py").write_text("value = 2\n")
@@ -122,7 +122,7 @@ def edits(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def test_a_change_of_code_or_data_stops_a_sweep_until_it_is_accepted(folder: Path) -> None:
-    """Also one that has ended, and one that is extended; what was accepted is told ever after, everywhere."""
+    """A change of code or data stops a finished or extended sweep until it is accepted; all commands then report it."""
     assert run(folder).returncode == 0
     for count, (name, data) in enumerate(edits(folder), start=3):
         before, after = (json.dumps(list(range(1, end))) for end in (count, count + 1))
@@ -149,7 +149,7 @@ def test_a_change_of_code_or_data_stops_a_sweep_until_it_is_accepted(folder: Pat
 
 
 def test_a_function_that_returns_other_arrays_is_a_change(folder: Path) -> None:
-    """Where its code is what it was and a file that it reads is not."""
+    """A data function that returns other arrays counts as a change even if its code is the same."""
     assert run(folder, data="own_data:arrays").returncode == 0
     (folder / "numbers.csv").write_text("\n".join(map(str, range(1, 41))))
     shown = run(folder, "--extend", data="own_data:arrays", x="[1, 2, 3]")
@@ -159,7 +159,7 @@ def test_a_function_that_returns_other_arrays_is_a_change(folder: Path) -> None:
 
 
 def test_a_sweep_of_a_version_that_did_not_record_its_code_goes_on(folder: Path) -> None:
-    """With a line that says so; from then on it is recorded."""
+    """A sweep recorded without its code resumes with a notice, and its code is recorded from then on."""
     assert run(folder).returncode == 0
     path = folder / "logs" / "own" / layout.SWEEP_JSON
     known = json.loads(path.read_bytes())
@@ -174,7 +174,7 @@ def test_a_sweep_of_a_version_that_did_not_record_its_code_goes_on(folder: Path)
 
 
 def test_code_that_no_result_rests_on_is_corrected_freely(folder: Path) -> None:
-    """A loop that raises in every trial is mended and run again: nothing has to be accepted, and nothing is told."""
+    """Code may change without --accept-changes, and without a report, as long as every trial has failed."""
     (folder / "later.py").write_text("value = 1 / 0\n")
     assert run(folder).returncode == 1
     (folder / "later.py").write_text("value = 1\n")
@@ -193,10 +193,10 @@ def test_code_that_no_result_rests_on_is_corrected_freely(folder: Path) -> None:
     ],
 )
 def test_a_change_while_the_sweep_runs_stops_it(folder: Path, name: str, edit: str) -> None:
-    """A worker that starts after the change would train something else: no trial does, and undoing it goes on."""
+    """A change stops a running sweep before a new worker trains with it; undoing the change lets the sweep resume."""
     (folder / "own_loop.py").write_text(EDITED.format(edit=edit))
     before = (folder / name).read_bytes()
-    for _ in range(2):  # while it runs, and when it is run again
+    for _ in range(2):  # first while the sweep runs, then when it is run again
         shown = run(folder, x="[1, 2, 3]")
         assert (shown.returncode, name in shown.stderr) == (2, True), shown.stderr
     assert states(folder / "logs" / "own") == {

@@ -1,4 +1,4 @@
-"""Truths of signals, with real ones."""
+"""Tests of signal handling, with real signals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hpdash.system.signals import WATCHED, Signals, Stopped, held_back
 
 @contextmanager
 def handler(number: int, action: object) -> Iterator[None]:
-    """Set a signal's handler for a while."""
+    """Set a signal's handler temporarily."""
     before = signal.signal(number, action)  # type: ignore[arg-type]
     try:
         yield
@@ -28,7 +28,7 @@ def handler(number: int, action: object) -> Iterator[None]:
 
 @pytest.mark.parametrize("number", WATCHED, ids=lambda number: number.name)
 def test_a_signal_is_counted_and_raises_nothing(number: signal.Signals) -> None:
-    """A watched signal only adds to the count, `check` alone turns it into an exception."""
+    """A watched signal only increases the count; only `check` turns it into an exception."""
     with handler(number, signal.default_int_handler), Signals() as signals:
         signals.check()
         os.kill(os.getpid(), number)
@@ -39,7 +39,7 @@ def test_a_signal_is_counted_and_raises_nothing(number: signal.Signals) -> None:
 
 
 def test_handlers_come_back() -> None:
-    """After use every handler is what it was."""
+    """On exit every signal has its previous handler again."""
     with handler(signal.SIGTERM, signal.default_int_handler):
         with Signals():
             assert signal.getsignal(signal.SIGTERM) is not signal.default_int_handler
@@ -47,14 +47,14 @@ def test_handlers_come_back() -> None:
 
 
 def test_what_is_ignored_stays_ignored() -> None:
-    """Under nohup a SIGHUP does not stop a sweep."""
+    """A SIGHUP that is ignored, as under nohup, does not stop a sweep."""
     with handler(signal.SIGHUP, signal.SIG_IGN), Signals() as signals:
         os.kill(os.getpid(), signal.SIGHUP)
         assert signals.count == 0
 
 
 def test_another_thread_counts_none() -> None:
-    """Outside the main thread, where Python allows no handlers, entering is harmless."""
+    """Outside the main thread, where Python allows no signal handlers, `Signals` has no effect."""
     counts = []
 
     def enter() -> None:
@@ -71,12 +71,12 @@ CHILD = "import sys; from hpdash.system.signals import ignore; ignore(); print('
 
 
 def test_a_child_survives_signals_from_its_first_moment() -> None:
-    """A process started with signals held back dies of none, neither while it starts nor when it ignores them."""
+    """A process started while signals are held back survives signals, both while it starts and once it ignores them."""
     with held_back():
         command = [sys.executable, "-c", CHILD]
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
-    child.send_signal(signal.SIGINT)  # the interpreter still starts
+    child.send_signal(signal.SIGINT)  # the interpreter is still starting
     assert child.stdout.readline() == "ready\n"
     child.send_signal(signal.SIGTERM)
     time.sleep(0.1)
@@ -86,7 +86,7 @@ def test_a_child_survives_signals_from_its_first_moment() -> None:
 
 
 def test_signals_held_back_arrive_afterwards() -> None:
-    """A signal that comes while a process starts is not lost to the driver."""
+    """The driver still receives a signal that arrives while signals are held back to start a process."""
     with handler(signal.SIGINT, signal.default_int_handler), Signals() as signals:
         with held_back():
             os.kill(os.getpid(), signal.SIGINT)

@@ -1,4 +1,4 @@
-"""What must hold when a sweep file names a function."""
+"""Tests of user functions: the functions that a sweep file names."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _imports_restored() -> Iterator[None]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a sweep's folder with modules of every kind in it."""
+    """Return a sweep's folder that contains modules of every kind."""
     (tmp_path / "own_nets.py").write_text(SOURCE.format(neighbour="own_sizes", lazy="own_later"))
     (tmp_path / "own_sizes.py").write_text("LAYERS = [1, 2]")
     (tmp_path / "own_later.py").write_text("LAYERS = [3]")
@@ -45,19 +45,19 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_function_is_found_beside_the_sweep_file(folder: Path) -> None:
-    """A module beside the sweep file is imported, its neighbours too, when it is loaded and when it is called."""
+    """A module next to the sweep file can be imported, and can import its neighbours, when loaded and when called."""
     assert load_function("own_nets:small_net", folder)() == [1, 2]
     assert load_function("own_nets:late", folder)() == [3]
     assert load_function("own_package.inner:build", folder)() == "inner"
 
 
 def test_a_function_is_found_on_sys_path(tmp_path: Path) -> None:
-    """What is not beside the sweep file is looked for where Python looks."""
+    """A module that is not next to the sweep file is imported from sys.path."""
     assert load_function("json:loads", tmp_path)("3") == 3
 
 
 def test_the_folder_comes_first_once(folder: Path) -> None:
-    """The folder is sys.path's first entry, once, however often functions are loaded."""
+    """The sweep's folder is the first entry of sys.path, exactly once, however often functions are loaded."""
     for _ in range(2):
         load_function("own_nets:small_net", folder)
     assert sys.path[0] == str(folder)
@@ -82,7 +82,7 @@ def test_the_folder_comes_first_once(folder: Path) -> None:
     ],
 )
 def test_a_bad_reference_is_explained(folder: Path, reference: str, parts: list[str]) -> None:
-    """A reference that leads to no function ends in a SpecError that says what was looked for and what was found."""
+    """A reference that leads to no function is a SpecError that says what was looked for and what was found."""
     with pytest.raises(SpecError) as caught:
         load_function(reference, folder)
     for part in parts:
@@ -90,6 +90,6 @@ def test_a_bad_reference_is_explained(folder: Path, reference: str, parts: list[
 
 
 def test_a_function_of_a_notebook_is_refused_with_a_remedy(tmp_path: Path) -> None:
-    """No worker can import `__main__`."""
+    """A function defined in a notebook is refused with a remedy, because workers cannot import `__main__`."""
     with pytest.raises(SpecError, match="models:build"):
         load_function("__main__:build", tmp_path)

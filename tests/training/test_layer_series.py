@@ -1,4 +1,4 @@
-"""Truths of what `[log] series` writes: right numbers, of every kind of model, and no trace in what is trained."""
+"""Tests of `[log] series`: the numbers are right for every kind of model, and logging does not affect training."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def build(seed: int = 1, **model: Any) -> keras.Model:
 
 
 def probe(model: keras.Model, notice: Callable[[str], None] = lambda _: None) -> Probe:
-    """Look at a model through a seeded batch."""
+    """Return a probe of a model on a seeded batch."""
     random = np.random.default_rng(5)
     x = tf.constant(random.random((EXAMPLES, *SHAPE), np.float32))
     y = tf.constant(random.integers(0, CLASSES, EXAMPLES, np.int32))
@@ -63,13 +63,16 @@ NAMES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
 
 @pytest.mark.parametrize("kind", NAMES)
 def test_activations_are_named_by_the_layer_whose_kernel_they_follow(kind: str) -> None:
-    """A layer of its own for the activation bears its kernel's layer's name; its own where that is unclear or taken."""
+    """A separate activation layer is logged under the name of the layer whose kernel it follows.
+
+    It is logged under its own name if that layer is ambiguous or its name is taken.
+    """
     settings, names = NAMES[kind]
     model = build(**settings)
     assert {name: function for name, (_, function) in named_activations(model).items()} == names
     found = {activation.layer: activation.outputs.shape for activation in probe(model).activations()}
     assert found.keys() == names.keys()
-    rows = {"twice": 2, "conv2d": 36}  # of a layer called twice, and of one that has so many places
+    rows = {"twice": 2, "conv2d": 36}  # rows per example: two calls; 36 positions of a convolution
     assert all(shape[0] == EXAMPLES * rows.get(layer, 1) for layer, shape in found.items())
 
 
@@ -92,7 +95,10 @@ TROUBLE: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("kind", TROUBLE)
 def test_a_look_leaves_no_trace(kind: str) -> None:
-    """Weights, statistics, random state, optimiser and metrics are as before; what cannot be had is told once."""
+    """A probe changes no weights, statistics, random state, optimizer or metrics.
+
+    It reports once what it cannot compute.
+    """
     settings, expected = TROUBLE[kind]
     told: list[str] = []
     model = build(**settings)
@@ -111,7 +117,7 @@ def test_a_look_leaves_no_trace(kind: str) -> None:
 
 @pytest.mark.parametrize("settings", [MODEL, {"builder": "zoo:mixed"}], ids=["mlp", "mixed-precision"])
 def test_the_gradient_is_the_slope_of_the_loss(settings: Mapping[str, Any]) -> None:
-    """A step along the gradient changes Keras' own evaluation of the loss, penalties included, by its norm squared."""
+    """Along the gradient, the loss that Keras evaluates, penalties included, changes at a rate equal to its norm."""
     model = build(**settings)
     look = probe(model)
     gradients = [values for _, _, values in look.gradients()]
@@ -138,19 +144,22 @@ UNITS = np.array([[0, 0, 1.0, 0.05], [0, 2, 0.5, 0.95], [0, 0, 0.4, 0.06], [0, -
     ],
 )
 def test_shares_of_units(share: float, expected: float) -> None:
-    """Dead is 0 for every example, saturated within a twentieth of the range of one of its ends."""
+    """A unit is dead if it is 0 for every example.
+
+    An output is saturated if it lies within a twentieth of its range from either end.
+    """
     assert share == pytest.approx(expected)
 
 
 def spec_of(model: Mapping[str, Any], series: list[str]) -> TrialSpec:
-    """Return a trial of four epochs that logs these series every second epoch, and keeps checkpoints between."""
+    """Return a trial of four epochs that logs these series every second epoch and saves a checkpoint every epoch."""
     log = {"series": series, "histograms": 2, "checkpoint_epochs": 1}
     (spec,) = specs({"epochs": [4]}, model=dict(model), log=log)
     return spec
 
 
 def train(trainer: Trainer, spec: TrialSpec, folder: Path) -> tuple[TrialResult, Run]:
-    """Train a trial; return its result, and what is read back."""
+    """Train a trial; return its result and the run that is read back from its logs."""
     result = run(trainer, spec, folder)
     assert result.state is TrialState.FINISHED, result.traceback
     (read,) = read_runs(folder)
@@ -159,12 +168,15 @@ def train(trainer: Trainer, spec: TrialSpec, folder: Path) -> tuple[TrialResult,
 
 @pytest.fixture(scope="module")
 def trainer() -> Trainer:
-    """Train trials that differ in the series logged, and so have one graph."""
+    """Return one trainer for trials that differ only in the logged series, and so share a graph."""
     return Trainer(HERE)
 
 
 def test_a_trial_has_its_bits_whatever_is_logged(trainer: Trainer, tmp_path: Path) -> None:
-    """With all series its weights' SHA-256 and metrics are those with the weights alone, and all tags are there."""
+    """Logging all series gives the same weights' SHA-256 and metrics as logging the weights alone.
+
+    All expected tags are logged.
+    """
     plain, _ = train(trainer, spec_of(MODEL, ["weights"]), tmp_path / "plain")
     seen, read = train(trainer, spec_of(MODEL, ALL), tmp_path / "seen")
     assert (seen.weights_sha256, seen.metrics) == (plain.weights_sha256, plain.metrics)
@@ -182,7 +194,10 @@ def test_a_trial_has_its_bits_whatever_is_logged(trainer: Trainer, tmp_path: Pat
 
 
 def test_an_update_ratio_is_one_epochs(trainer: Trainer, tmp_path: Path) -> None:
-    """It is the distance between two epochs' weights over the earlier one's norm; from weights of 0 there is none."""
+    """An update ratio is the distance between the weights of two successive epochs, divided by the earlier norm.
+
+    Weights that start at 0 have no update ratio.
+    """
     (short,) = specs({"epochs": [1]}, model=MODEL, log={"series": ALL})
     _, read = train(trainer, short, tmp_path)
     start = build(seed=short.seed, **MODEL)
@@ -198,7 +213,7 @@ def test_an_update_ratio_is_one_epochs(trainer: Trainer, tmp_path: Path) -> None
 
 
 def test_a_resumed_trial_writes_the_same_series(trainer: Trainer, tmp_path: Path) -> None:
-    """Killed between an epoch and its update ratio, it goes on to the values of an undisturbed one."""
+    """A trial killed between an epoch and its update ratio resumes to the values of an undisturbed trial."""
     spec = spec_of(MODEL, ALL)
     run(trainer, spec, tmp_path / "whole")
     assert resume(trainer, spec, kill(trainer, spec, tmp_path / "torn", epoch=3)).state is TrialState.FINISHED
@@ -211,7 +226,10 @@ def ends(read: Run, tag: str) -> list[float]:
 
 
 def test_a_relu_net_of_zeros_is_dead(tmp_path: Path) -> None:
-    """Zeros with relu: no unit is alive, no gradient reaches a hidden layer, one class is guessed; Glorot's lives."""
+    """With relu and zero weights, no unit is alive, no gradient reaches a hidden layer and one class is predicted.
+
+    With Glorot's initializer, the units are alive.
+    """
     relu = {"hidden": [16, 16], "bias_initializer": "same"}
     space = {"kernel_initializer": ["zeros", "glorot_normal"]}
     chosen = specs(space, model=relu, train={"epochs": 2}, log={"series": ALL})
@@ -229,7 +247,7 @@ def test_a_relu_net_of_zeros_is_dead(tmp_path: Path) -> None:
 
 
 def test_wide_normal_weights_saturate_a_sigmoid() -> None:
-    """random_normal(stddev=1) drives sigmoids to the ends of their range from the start, Glorot's initialiser not."""
+    """random_normal(stddev=1) saturates sigmoids from the start; Glorot's initializer does not."""
     wide = {"name": "random_normal", "stddev": 1.0}
     normal, glorot = (
         next(probe(build(hidden=[16, 16], activation="sigmoid", kernel_initializer=kernel)).activations())

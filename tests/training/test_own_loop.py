@@ -1,4 +1,4 @@
-"""Training loops of one's own are trials like any other: killed or stopped they go on, in one sweep with Keras ones."""
+"""Tests of custom training loops: killed or stopped loops resume, and one sweep can mix them with Keras models."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ EPOCHS = 4
 
 
 def spec_of(loop: str, what: str = "", **log: Any) -> TrialSpec:
-    """Return a trial of four epochs with a training loop, which keeps a checkpoint every second or as `log` says."""
+    """Return a trial of four epochs with a training loop.
+
+    It saves a checkpoint every second epoch, or as `log` says.
+    """
     content = {
         "data": {"name": "digits", "train": 320, "validation": 50},
         "train": {"loop": loop, "epochs": EPOCHS, "batch_size": 16, "learning_rate": 0.1},
@@ -45,7 +48,7 @@ def spec_of(loop: str, what: str = "", **log: Any) -> TrialSpec:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a folder with the loop of the documents, the loops that ship, and those of this module."""
+    """Make a folder with the loop of the README, the loops that hpdash ships and those of this module."""
     folder = tmp_path_factory.mktemp("loops")
     document = (ROOT / "hpdash" / "training" / "README.md").read_text(encoding="utf-8")
     (loop,) = (block for block in re.findall(r"```python\n(.*?)```", document, re.DOTALL) if "def run(trial)" in block)
@@ -57,7 +60,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("loop", ["readme_loop:run", "levels:tape"])
 def test_killed_it_goes_on_to_the_same_bits(home: Path, loop: str, tmp_path: Path) -> None:
-    """Died an epoch after its checkpoint, in a process that has trained others or a new one: series and best equal."""
+    """A trial killed an epoch after its checkpoint resumes to the series and best values of an undisturbed trial.
+
+    This holds in a process that has trained other trials and in a new one.
+    """
     spec, trainer = spec_of(loop), Trainer(home)
     whole = run_trial(Trainer(home), spec, tmp_path / "whole")
     assert whole.error is None, whole.traceback
@@ -69,7 +75,7 @@ def test_killed_it_goes_on_to_the_same_bits(home: Path, loop: str, tmp_path: Pat
 
 
 def walk(trial: hpdash.Trial) -> None:
-    """Take a step an epoch, one of whose ticks is in its middle."""
+    """Take one step per epoch, with a tick in the middle of the epoch, and save the state in checkpoints."""
     state: dict[str, Any] = {"place": 0.0, "steps": 0}
     state |= trial.checkpoint(lambda: state) or {}
     for epoch in range(trial.epoch + 1, trial.epochs + 1):
@@ -81,14 +87,14 @@ def walk(trial: hpdash.Trial) -> None:
 
 
 def wander(trial: hpdash.Trial) -> None:
-    """Do so with nothing to go on from."""
+    """Tick and report in every epoch, without a checkpoint."""
     for epoch in range(1, trial.epochs + 1):
         trial.tick(0.5)
         trial.report(epoch, validation_accuracy=1.0)
 
 
 def polite(trial: hpdash.Trial) -> None:
-    """Look by oneself whether to stop, and leave."""
+    """Check `should_stop` before each epoch and return if it is set."""
     for epoch in range(1, trial.epochs + 1):
         if trial.should_stop:
             return
@@ -96,13 +102,13 @@ def polite(trial: hpdash.Trial) -> None:
 
 
 def early(trial: hpdash.Trial) -> None:
-    """Be content before the last epoch."""
+    """Report epochs 1 and 3 and return before the last epoch."""
     trial.report(1, validation_accuracy=1.0)
     trial.report(3, validation_accuracy=1.0)
 
 
 def forgetful(trial: hpdash.Trial) -> None:
-    """Keep something, and never go on from it."""
+    """Save checkpoints but always start at epoch 1, even when resumed."""
     trial.checkpoint(lambda: {"nothing": 0})
     for epoch in range(1, trial.epochs + 1):
         trial.report(epoch, validation_accuracy=1.0)
@@ -114,7 +120,10 @@ def here(loop: Callable[[hpdash.Trial], None], **keys: Any) -> TrialSpec:
 
 
 def test_asked_to_stop_it_ends_its_epoch_and_keeps_it(home: Path, tmp_path: Path) -> None:
-    """A tick in an epoch lets a loop with a checkpoint finish it, whatever the file says; it goes on to equal bits."""
+    """A loop with a checkpoint that is asked to stop in an epoch finishes that epoch and saves it.
+
+    It does so whatever checkpoint interval the file sets, and resumes to equal bits.
+    """
     spec = here(walk, checkpoint_minutes=60.0)
     whole = run_trial(Trainer(home), spec, tmp_path / "whole")
     stopped = run_trial(Trainer(home), spec, tmp_path / "torn", Listener(calls=2))
@@ -133,7 +142,10 @@ def test_asked_to_stop_it_ends_its_epoch_and_keeps_it(home: Path, tmp_path: Path
 def test_without_a_checkpoint_it_stops_at_once(
     home: Path, tmp_path: Path, loop: Callable[[hpdash.Trial], None], epochs: int
 ) -> None:
-    """A loop that keeps nothing is interrupted at its tick, or where it returns for that; it starts over."""
+    """A loop without a checkpoint is interrupted at its next tick, or when it returns because of `should_stop`.
+
+    The next run starts it from the beginning.
+    """
     spec = here(loop)
     stopped = run_trial(Trainer(home), spec, tmp_path, Listener(calls=0))
     assert (stopped.state, stopped.epochs) == (TrialState.INTERRUPTED, epochs)
@@ -141,13 +153,13 @@ def test_without_a_checkpoint_it_stops_at_once(
 
 
 def test_a_loop_that_is_content_early_has_finished(home: Path, tmp_path: Path) -> None:
-    """Epochs may be left out, and the last ones too, where the sweep does not stop."""
+    """A loop may skip epochs, including the last ones; its trial is finished unless the sweep is stopping."""
     result = run_trial(Trainer(home), here(early), tmp_path)
     assert (result.state, result.epochs) == (TrialState.FINISHED, 3)
 
 
 def test_an_epoch_is_reported_once(home: Path, tmp_path: Path) -> None:
-    """A loop that begins at 1 though it goes on has failed, in words: no series is written twice."""
+    """A resumed loop that starts at epoch 1 again fails with an explanation, so no series is written twice."""
     spec = here(forgetful)
     run_folder = kill(Trainer(home), spec, tmp_path, epoch=3)
     result = resume(Trainer(home), spec, run_folder)
@@ -165,14 +177,17 @@ UNFIT: Mapping[str, Any] = {
 
 
 def unfit(trial: hpdash.Trial) -> None:
-    """Keep what is no array."""
+    """Save a checkpoint with a value that is not an array or a number."""
     trial.checkpoint(lambda: {"good": 1, str(trial.hparams["what"]): UNFIT[str(trial.hparams["what"])]})
     trial.report(1, validation_accuracy=1.0)
 
 
 @pytest.mark.parametrize("what", UNFIT)
 def test_what_is_no_array_is_refused(home: Path, tmp_path: Path, what: str) -> None:
-    """Nothing is pickled: the trial fails, with the name of what it was, and no checkpoint is there."""
+    """A checkpoint value that is not an array fails the trial with an error that names the value.
+
+    Nothing is pickled and no checkpoint is written.
+    """
     result = run_trial(Trainer(home), here(unfit, what=what, checkpoint_epochs=1), tmp_path)
     assert result.state is TrialState.FAILED
     assert "expected arrays and numbers" in (result.error or "")
@@ -180,7 +195,7 @@ def test_what_is_no_array_is_refused(home: Path, tmp_path: Path, what: str) -> N
     assert not list(tmp_path.rglob(f"{layout.CHECKPOINT}*"))
 
 
-# One net by two ways to write it; the first waits in its second epoch until it is told to go on.
+# The same network as a raw loop and as a Keras model. The raw loop waits in its second epoch for the file `go`.
 LEVELS = """
 [sweep]
 name = "levels"
@@ -225,7 +240,7 @@ def raw(trial):
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run the sweep with its worker killed in the raw loop's second epoch; return its folder."""
+    """Run the sweep with its worker killed in the raw loop's second epoch; return the sweep's folder."""
     folder = tmp_path_factory.mktemp("killed")
     (folder / "pids").mkdir()
     shutil.copy(ROOT / "sweeps" / "levels.py", folder)
@@ -244,7 +259,10 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_raw_tensorflow_killed_goes_on_to_the_same_bits(killed: Path, tmp_path: Path) -> None:
-    """kill -9 in an epoch: weights, scalars and histograms are an undisturbed run's, and the session ends once."""
+    """After kill -9 in an epoch, weights, scalars and histograms equal those of an undisturbed run.
+
+    The session ends once.
+    """
     records = read_journal(killed / layout.JOURNAL).records
     assert [record.state for record in records if record.trial == 0] == [
         TrialState.RUNNING, TrialState.KILLED, TrialState.RUNNING, TrialState.FINISHED
@@ -258,7 +276,10 @@ def test_raw_tensorflow_killed_goes_on_to_the_same_bits(killed: Path, tmp_path: 
 
 
 def test_loops_and_keras_stand_in_one_table(killed: Path) -> None:
-    """Both kinds have the swept settings, metrics and best epoch; the loop's weights have the model's tags."""
+    """Custom loops and Keras models have the same swept settings, metrics and best epoch.
+
+    The loop's weights use the model's tags.
+    """
     runs = {run.hparams["level"]: run for run in hpdash.read_runs(killed)}
     assert {level: run.hparams["loop"] for level, run in runs.items()} == {"raw": "slow:raw", "sequential": "none"}
     raw, keras = runs["raw"], runs["sequential"]
@@ -293,7 +314,7 @@ def behave(trial):
 
 
 def test_ctrl_c_in_an_epoch(tmp_path: Path) -> None:
-    """Ctrl-C: the epoch is ended and kept, no other is begun, and the next run goes on behind it."""
+    """After Ctrl-C, the current epoch is finished and saved, no other starts, and the next run continues after it."""
     path = own(tmp_path, "walk", loops=WALKING)
     with driving(path, "--workers", "1") as driver:
         until(lambda: worker_pids(tmp_path), 30)

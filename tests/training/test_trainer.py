@@ -1,4 +1,4 @@
-"""Trials of every kind of model through the trainer that a worker runs, on scikit-learn's digits."""
+"""Tests of the trainer that a worker uses, with every kind of model, on scikit-learn's digits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ BUILDERS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_a_model_of_ones_own_learns(name: str, tmp_path: Path) -> None:
-    """Convolutional, subclassed, refused by XLA, mixed precision, compiled: all train, and say if without XLA."""
+    """A user's model trains: convolutional, subclassed, refused by XLA, mixed-precision or compiled.
+
+    A notice says if XLA is not used.
+    """
     trainer, listener = Trainer(HERE), Listener()
     for spec in specs(BUILDERS[name], model={"builder": f"zoo:{name}"}):
         result = run(trainer, spec, tmp_path, listener)
@@ -40,7 +43,7 @@ def test_a_model_of_ones_own_learns(name: str, tmp_path: Path) -> None:
 
 
 def test_a_compiled_model_keeps_what_it_was_compiled_with(tmp_path: Path) -> None:
-    """Its own metrics are reported and its own learning rate is used."""
+    """A compiled model's own metrics are reported and its own learning rate is used."""
     (spec,) = specs({"epochs": [2]}, model={"builder": "zoo:compiled"})
     result = run(Trainer(HERE), spec, tmp_path)
     assert result.metrics["validation/top_2"] >= result.metrics["validation/accuracy"]
@@ -48,7 +51,10 @@ def test_a_compiled_model_keeps_what_it_was_compiled_with(tmp_path: Path) -> Non
 
 
 def test_lambdas_that_differ_in_a_constant_do_not_share_a_graph(tmp_path: Path) -> None:
-    """Two models that look alike to Keras are two graphs; the same one twice is one, with its own bits each time."""
+    """Two models that look the same to Keras get two graphs.
+
+    A model that is trained again reuses its graph and gives the same bits.
+    """
     trainer = Trainer(HERE)
     small, large = specs({"factor": [0.01, 3.0]}, model={"builder": "zoo:scaled_by"})
     assert small.graph_key != large.graph_key
@@ -60,7 +66,10 @@ def test_lambdas_that_differ_in_a_constant_do_not_share_a_graph(tmp_path: Path) 
 
 @pytest.mark.parametrize("builder", ["frozen", "jittered"])
 def test_random_constants_keep_trials_from_sharing_a_graph(tmp_path: Path, builder: str) -> None:
-    """Numbers that a builder, or a layer as it is traced, draws and freezes: each trial has its own bits, said once."""
+    """Trials do not share a graph if the builder, or a layer while it is traced, draws random constants.
+
+    Each trial gives the bits that it gives alone, and one notice tells the user.
+    """
     trainer, listener = Trainer(HERE), Listener()
     chosen = specs({"units": [16]}, model={"builder": f"zoo:{builder}"}, sweep={"repeats": 2}, train={"epochs": 1})
     together = [run(trainer, spec, tmp_path / "together", listener) for spec in chosen]
@@ -71,7 +80,7 @@ def test_random_constants_keep_trials_from_sharing_a_graph(tmp_path: Path, build
 
 
 def test_a_metric_that_is_a_vector_is_a_scalar_a_component(tmp_path: Path) -> None:
-    """It can rank too, by the name of a component."""
+    """Each component of a vector metric is a scalar of its own and can be the objective."""
     objective = {"objective": "validation/predicted_3", "goal": "max"}
     (spec,) = specs({"units": [16]}, model={"builder": "zoo:measured"}, sweep=objective)
     result = run(Trainer(HERE), spec, tmp_path)
@@ -82,7 +91,7 @@ def test_a_metric_that_is_a_vector_is_a_scalar_a_component(tmp_path: Path) -> No
 
 
 def test_the_built_in_mlp_shares_a_graph_over_seeds_initialisers_and_rates(tmp_path: Path) -> None:
-    """One compiled graph serves them all, in the bits of graphs of their own."""
+    """One compiled graph serves all seeds, initializers and rates, with the same bits as separate graphs."""
     space = {"kernel_initializer": ["he_normal", "zeros"], "learning_rate": [0.1, 0.01]}
     model = {"hidden": [16], "batchnorm": "before", "dropout": 0.1}
     chosen = specs(space, model=model, sweep={"repeats": 2}, train={"epochs": 2})
@@ -108,7 +117,7 @@ MISFITS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", MISFITS)
 def test_what_does_not_fit_is_said_before_tensorflows_error(tmp_path: Path, name: str) -> None:
-    """The likely cause is one line, with the original below it, and without the stack of TensorFlow's graph."""
+    """The error gives the likely cause in one line, then TensorFlow's error without the stack of its graph."""
     model, cause = MISFITS[name]
     units = {"too-few-units": 3, "one-unit": 1}.get(name, 10)
     (spec,) = specs({"units": [units]}, model={"builder": "zoo:shaped", **model}, sweep={"objective": "loss"})
@@ -121,7 +130,10 @@ def test_what_does_not_fit_is_said_before_tensorflows_error(tmp_path: Path, name
 
 
 def test_one_unit_with_a_sigmoid_learns_two_classes(tmp_path: Path) -> None:
-    """By binary cross-entropy, which the file need not say; the accuracy is the binary one."""
+    """One sigmoid unit learns two classes.
+
+    The loss is binary cross-entropy without being set in the file, and the accuracy is the binary one.
+    """
     data = {"name": "synthetic", "classes": 2, "examples": 400, "validation": 100}
     model = {"builder": "zoo:shaped", "activation": "sigmoid"}
     (spec,) = specs({"units": [1]}, data=data, model=model, train={"epochs": 60})
@@ -132,7 +144,7 @@ def test_one_unit_with_a_sigmoid_learns_two_classes(tmp_path: Path) -> None:
 
 
 def test_a_failing_builder_fails_its_trial_alone(tmp_path: Path) -> None:
-    """What a user's builder raises is the trial's error, with its traceback, and the next trial trains."""
+    """An exception in a user's builder is its trial's error, with the traceback; the next trial still trains."""
     trainer = Trainer(HERE)
     first, second = (
         run(trainer, spec, tmp_path) for spec in specs({"width": [13, 7]}, model={"builder": "zoo:broken"})
@@ -144,13 +156,16 @@ def test_a_failing_builder_fails_its_trial_alone(tmp_path: Path) -> None:
 
 
 def test_a_builder_that_returns_no_model_is_named(tmp_path: Path) -> None:
-    """The error says which function and what it returned."""
+    """The error names the builder and the type of what it returned."""
     (spec,) = specs({"epochs": [1]}, model={"builder": "zoo:not_a_model"})
     assert run(Trainer(HERE), spec, tmp_path).error == "zoo:not_a_model: expected a keras.Model, found str"
 
 
 def test_a_loss_that_is_not_finite_diverges(tmp_path: Path) -> None:
-    """A rate that blows up ends as diverged after its first such epoch; the graph then trains the next trial right."""
+    """A learning rate that makes the loss infinite or NaN ends its trial as diverged after that epoch.
+
+    The graph then trains the next trial correctly.
+    """
     trainer = Trainer(HERE)
     wild, tame = specs({"learning_rate": [1e20, 0.05]}, model={"hidden": [16]}, train={"optimizer": "sgd"})
     result = run(trainer, wild, tmp_path)
@@ -162,7 +177,7 @@ def test_a_loss_that_is_not_finite_diverges(tmp_path: Path) -> None:
 
 
 def test_a_trial_stops_at_the_next_compiled_call(tmp_path: Path) -> None:
-    """A stopping host ends it as interrupted, without the end of its session."""
+    """A trial whose host is stopping ends as interrupted and does not write the end of its session."""
     (spec,) = specs({"hidden": [[16]]}, train={"epochs": 50})
     listener = Listener(calls=5)
     result = run(Trainer(HERE), spec, tmp_path, listener)
@@ -172,7 +187,7 @@ def test_a_trial_stops_at_the_next_compiled_call(tmp_path: Path) -> None:
 
 
 def test_an_objective_that_nothing_reports_is_named(tmp_path: Path) -> None:
-    """The error lists the metrics there are."""
+    """The error names the missing objective and lists the available metrics."""
     (spec,) = specs(
         {"epochs": [1]}, model={"builder": "zoo:compiled"}, sweep={"objective": "validation/f1", "goal": "max"}
     )
@@ -183,7 +198,7 @@ def test_an_objective_that_nothing_reports_is_named(tmp_path: Path) -> None:
 
 
 def loop(trial: Trial) -> None:
-    """A training loop of one's own, without Keras: least squares on the labels."""
+    """Fit least squares to the labels in a custom training loop, without Keras."""
     x = trial.data.x_train.reshape(len(trial.data.x_train), -1)
     weights = np.linalg.lstsq(x, trial.data.y_train, rcond=None)[0]
     held_out = trial.data.x_validation.reshape(len(trial.data.x_validation), -1)
@@ -195,7 +210,7 @@ def loop(trial: Trial) -> None:
 
 
 def test_a_loop_of_ones_own_is_a_trial(tmp_path: Path) -> None:
-    """It gets settings and scaled data, reports metrics, and its best epoch is kept."""
+    """A custom training loop gets settings and scaled data and reports metrics, and its best epoch is recorded."""
     chosen = specs({"strength": [0.0, 1.0]}, train={"loop": "test_trainer:loop", "epochs": 2})
     none, full = (run(Trainer(HERE), spec, tmp_path) for spec in chosen)
     assert none.error is None, none.traceback
@@ -220,7 +235,7 @@ for name in here:
 
 
 def test_a_worker_imports_nothing_that_it_does_not_use() -> None:
-    """Keras comes without packages that may be installed beside it; they can be imported afterwards all the same."""
+    """A worker imports Keras without the optional packages that it does not need. They can still be imported later."""
     done = subprocess.run([sys.executable, "-c", WARM_UP], capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     installed, imported = done.stdout.split("|")

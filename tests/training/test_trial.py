@@ -1,4 +1,4 @@
-"""Truths of `hpdash.Trial`, the handle of a training loop of one's own."""
+"""Tests of `hpdash.Trial`, the object that a custom training loop receives."""
 
 from __future__ import annotations
 
@@ -27,38 +27,38 @@ from hpdash.training.trial import Trial
 
 @dataclass
 class Written:
-    """A writer that keeps what it is given."""
+    """A stand-in for a writer that records what it is given."""
 
     scalars: list[tuple[str, float, int, bool]] = field(default_factory=list)
     histograms: list[tuple[str, Histogram, int]] = field(default_factory=list)
     flushes: int = 0
 
     def scalar(self, tag: str, value: float, step: int, validation: bool = False) -> None:
-        """Keep a scalar."""
+        """Record a scalar."""
         self.scalars.append((tag, value, step, validation))
 
     def histogram(self, tag: str, histogram: Histogram, step: int) -> None:
-        """Keep a histogram."""
+        """Record a histogram."""
         self.histograms.append((tag, histogram, step))
 
     def flush(self) -> None:
-        """Count."""
+        """Count the flush."""
         self.flushes += 1
 
 
 @dataclass
 class Told:
-    """A host that keeps what it is told, and stops when it is set to."""
+    """A stand-in for a host that records the reported progress and can be set to stop."""
 
     stopping: bool = False
     seen: list[Progress] = field(default_factory=list)
 
     def progress(self, progress: Progress) -> None:
-        """Keep a progress."""
+        """Record a progress report."""
         self.seen.append(progress)
 
     def notice(self, text: str) -> None:
-        """Take no notice."""
+        """Ignore a notice."""
 
 
 def trial(
@@ -67,7 +67,7 @@ def trial(
     settings: Mapping[str, Any] | None = None,
     kept: Checkpoint | None = None,
 ) -> tuple[Trial, Written, Told]:
-    """Make a trial of three epochs on the digits, with a writer and a host to look at."""
+    """Make a trial of three epochs on the digits; return it with its stand-in writer and host."""
     content = {
         "sweep": {"objective": objective, "goal": goal, "seed": 5},
         "data": {"name": "digits", "train": 30, "validation": 10, "scale": "unit", **(settings or {})},
@@ -85,7 +85,7 @@ def trial(
 
 
 def test_what_a_loop_is_set_to() -> None:
-    """A loop sees its seed, its epochs, its keywords as the file wrote them and as TensorBoard shows them."""
+    """A loop gets its seed, its epochs, and its settings both as in the file and as TensorBoard shows them."""
     made, _, _ = trial()
     assert (made.number, made.seed, made.epochs, made.classes) == (0, 5, 3, 10)
     assert made.settings["model"]["units"] == [4, 2]
@@ -100,7 +100,10 @@ def test_what_a_loop_is_set_to() -> None:
     ],
 )
 def test_data_are_cut_and_scaled(settings: Mapping[str, Any], train: slice, validation: slice) -> None:
-    """The parts are those [data] names, in float32, divided by the maximum; labels are int32."""
+    """Training and validation data are the slices that [data] names, in float32 and divided by the maximum.
+
+    Labels are int32.
+    """
     made, _, _ = trial(settings=settings)
     x, y = made._session.dataset.x_train, made._session.dataset.y_train
     np.testing.assert_array_equal(made.data.x_train, x[train].astype(np.float32) / np.float32(16))
@@ -113,7 +116,10 @@ def test_data_are_cut_and_scaled(settings: Mapping[str, Any], train: slice, vali
 
 
 def test_a_report_is_an_epoch_in_tensorboards_words() -> None:
-    """Metrics become `epoch_…`, those of validation in the sub-run, under both spellings; then all is flushed."""
+    """A report writes metrics as `epoch_…`, those of validation to the sub-run, and then flushes the writer.
+
+    Validation metrics can be spelled `validation_…` or `val_…`.
+    """
     made, writer, _ = trial()
     made.report(1, loss=0.5, validation_accuracy=0.25, val_loss=1)
     assert writer.scalars == [
@@ -124,7 +130,10 @@ def test_a_report_is_an_epoch_in_tensorboards_words() -> None:
 
 
 def test_scalars_and_histograms_of_ones_own() -> None:
-    """A loop writes any series; `validation/` sends one to the sub-run, an array of any shape is counted whole."""
+    """A loop can write any series.
+
+    The prefix `validation/` sends a series to the sub-run. An array of any shape is counted completely.
+    """
     made, writer, _ = trial()
     made.scalar("pace", 1, 2)
     made.scalar("validation/pace", 3, 2)
@@ -146,7 +155,7 @@ def test_scalars_and_histograms_of_ones_own() -> None:
     ],
 )
 def test_the_best_epoch(goal: str, values: list[float], epoch: int | None) -> None:
-    """The best epoch is the first with the best finite value, and its metrics are written once, at the end."""
+    """The best epoch is the first one with the best finite value. Its metrics are written once, at the end."""
     made, writer, _ = trial(goal=goal)
     for number, value in enumerate(values, 1):
         made.report(number, loss=1 / number, validation_accuracy=value)
@@ -158,7 +167,7 @@ def test_the_best_epoch(goal: str, values: list[float], epoch: int | None) -> No
 
 
 def test_a_training_objective_keeps_training_bests() -> None:
-    """With an objective of the training set, `best/…` has its metrics, not those of validation."""
+    """If the objective is a training metric, `best/…` has training metrics, not validation metrics."""
     made, writer, _ = trial("loss", "min")
     made.report(1, loss=0.5, accuracy=0.75, learning_rate=0.1, validation_loss=2)
     writer.scalars.clear()
@@ -171,7 +180,7 @@ def test_a_training_objective_keeps_training_bests() -> None:
 @pytest.mark.parametrize("name", ["loss", "validation_loss", "val_loss"])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_loss_that_is_not_finite_ends_the_trial(name: str, value: float) -> None:
-    """NaN or infinity in a loss is Diverged, after it was written; in another metric it is not."""
+    """NaN or infinity in a loss raises Diverged after the report is written; in another metric it does not."""
     made, writer, _ = trial()
     made.report(1, validation_accuracy=0.1, other=value)
     with pytest.raises(Diverged):
@@ -180,14 +189,14 @@ def test_a_loss_that_is_not_finite_ends_the_trial(name: str, value: float) -> No
 
 
 def test_an_objective_that_is_not_reported() -> None:
-    """A report without the sweep's objective is a TrialError that says what there was."""
+    """A report without the sweep's objective raises a TrialError that lists the reported metrics."""
     made, _, _ = trial()
     with pytest.raises(TrialError, match=r"sweep\.objective: expected one of loss, found validation/accuracy"):
         made.report(1, loss=1.0)
 
 
 def test_progress_is_told() -> None:
-    """A tick tells how far the running epoch is, with the last metrics."""
+    """A tick reports the fraction of the running epoch that is done, with the last metrics."""
     made, _, host = trial()
     made.report(1, validation_accuracy=0.5)
     made.tick(0.25, "compiling")
@@ -195,7 +204,7 @@ def test_progress_is_told() -> None:
 
 
 def test_a_trial_stops_when_the_sweep_does() -> None:
-    """Within an epoch and between epochs a stopping sweep is Interrupted; after the last one the trial is done."""
+    """If the sweep is stopping, a tick or a report raises Interrupted; the report of the last epoch does not."""
     made, _, host = trial()
     host.stopping = True
     with pytest.raises(Interrupted):
@@ -220,7 +229,10 @@ def test_a_trial_stops_when_the_sweep_does() -> None:
     ],
 )
 def test_what_is_swept_and_never_read_is_known(read: Callable[[Trial], object]) -> None:
-    """However a loop reads a hyperparameter; of the epochs, to ask for how many there are is to read them."""
+    """A swept hyperparameter is unread until the loop reads it, in whichever way.
+
+    Asking for the number of epochs counts as reading it.
+    """
     made, _, _ = trial()
     assert made.epochs == 3
     assert made.hparams["name"] == "digits"

@@ -1,4 +1,7 @@
-"""Sweeps of the nets of `tests/bench/zoo_nets.py`: one worker, two workers, and killed processes give the same bits."""
+"""Tests of sweeps of the networks in `tests/bench/zoo_nets.py`.
+
+One worker, two workers and killed processes give the same bits.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,11 @@ from driven import children, digests, driving, states
 from hpdash.logs import layout
 from hpdash.records import TrialState
 
-sys.path.append(str(Path(__file__).parents[1] / "bench"))  # last: support/zoo.py has the name of a file there
+sys.path.append(str(Path(__file__).parents[1] / "bench"))  # last, because a file there has the name of support/zoo.py
 
 from zoo_nets import NETS
 
-# The functions that a sweep names. The model comes compiled, as the benchmark trains it; examples are made up.
+# The functions that a sweep names. The model is compiled as in the benchmark, and the examples are made up.
 BRIDGE = f"""
 import sys
 import numpy as np
@@ -76,7 +79,10 @@ GROUPS = {
 
 
 def write(folder: Path, group: str) -> Path:
-    """Write the sweep of a group of nets, which learn the same data, and its functions; return its file."""
+    """Write the sweep file of a group of networks that learn the same data, and the functions it names.
+
+    Return the sweep file.
+    """
     folder.mkdir()
     data, _, target = group.rpartition("_")
     (folder / "bridge.py").write_text(BRIDGE + EXAMPLES.format(name=group, data=data, target=target))
@@ -86,14 +92,14 @@ def write(folder: Path, group: str) -> Path:
 
 
 def finish(path: Path, workers: int) -> None:
-    """Run a sweep, or what is left of it, to its end."""
+    """Run a sweep, or the rest of it, to its end."""
     with driving(path, "--workers", str(workers)) as driver:
         _, err = driver.communicate(timeout=PATIENCE)
         assert driver.returncode == 0, err
 
 
 def kill(path: Path, group: str, trial: int, worker: bool) -> None:
-    """Kill all workers, or the driver, when a trial has kept a checkpoint; fail if the sweep ends before."""
+    """Kill all workers, or the driver, once a trial has saved a checkpoint; fail if the sweep ends before."""
     sweep = path.parent / "logs" / group
 
     def is_caught() -> bool:
@@ -101,7 +107,7 @@ def kill(path: Path, group: str, trial: int, worker: bool) -> None:
 
     with driving(path, "--workers", "2") as driver:
         deadline = time.monotonic() + PATIENCE
-        while not is_caught():  # without a pause: a short trial keeps its checkpoint for some 50 milliseconds
+        while not is_caught():  # without a pause, because a short trial's checkpoint exists for only about 50 ms
             assert driver.poll() is None, "the sweep ended before anything was killed"
             assert time.monotonic() < deadline
         if worker:
@@ -116,9 +122,10 @@ def kill(path: Path, group: str, trial: int, worker: bool) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("group", GROUPS)
 def test_workers_and_deaths_do_not_change_the_bits(tmp_path: Path, group: str) -> None:
-    """One worker, where the second seed runs on the first one's graph; two; and a sweep of killed workers and drivers.
+    """Every trial ends with the same weights, however many workers run and whichever process is killed.
 
-    Every trial ends with the same weights.
+    Three sweeps are compared: one worker, where the second seed reuses the graph of the first; two workers; and killed
+    workers and drivers.
     """
     one, two, killed = (write(tmp_path / name, group) for name in ("one", "two", "killed"))
     finish(one, 1)

@@ -1,4 +1,7 @@
-"""Truths of `hpdash verify`: every damage is found and told with its place, what it costs and what helps; no more."""
+"""Tests of `hpdash verify`: it reports every damage, and nothing else.
+
+Each finding says where the damage is, what is lost and what to do.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,7 @@ def train(trial):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run a sweep of four trials, the last of which fails at its end."""
+    """Run a sweep of four trials, the last of which fails at its end; return the sweep's folder."""
     folder = tmp_path_factory.mktemp("made")
     write_sweep(folder)
     run_sweep(folder / "own.toml", folder / "logs", Options(workers=1))
@@ -74,7 +77,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_sweep(folder: Path) -> Path:
-    """Write the sweep's file and its loop."""
+    """Write the sweep file and its loop; return the sweep file."""
     (folder / "own.toml").write_text(SWEEP)
     (folder / "loops.py").write_text(LOOP)
     return folder / "own.toml"
@@ -82,28 +85,28 @@ def write_sweep(folder: Path) -> Path:
 
 @pytest.fixture
 def own(made: Path, tmp_path: Path) -> Path:
-    """Copy the sweep's folder, to be damaged."""
+    """Return a copy of the sweep's folder that a test can damage."""
     return Path(shutil.copytree(made, tmp_path / "logs" / "own"))
 
 
 def found(path: Path) -> list[Finding]:
-    """Return what verify finds."""
+    """Return the findings of verify."""
     return list(hpdash.verify(path).checked.findings)
 
 
 def command(*arguments: object) -> Result:
-    """Run the command."""
+    """Run `hpdash verify`."""
     return CliRunner().invoke(main, ["verify", *map(str, arguments)], catch_exceptions=False)
 
 
 def events(own: Path, number: int, *below: str) -> Path:
-    """Return the event file of a trial, or of its folder's `validation`."""
+    """Return the event file of a trial's folder, or of the folder `below` it."""
     (file,) = layout.event_files(trial_folder(own, number).joinpath(*below))
     return file
 
 
 def offsets(file: Path) -> list[int]:
-    """Return where the records of an event file begin, and where the last one ends."""
+    """Return the offset of each record of an event file, and the file's size."""
     with file.open("rb", buffering=0) as opened:
         return [at for at, _ in records(file, opened, [], lambda _, at: at)] + [file.stat().st_size]
 
@@ -115,14 +118,14 @@ def record_file(own: Path) -> Path:
 
 
 def flip(file: Path, at: int) -> None:
-    """Change a byte."""
+    """Change one byte of a file."""
     data = bytearray(file.read_bytes())
     data[at] ^= 0x55
     file.write_bytes(data)
 
 
 def cut(file: Path, size: int) -> None:
-    """Cut a file, from its end where the size is negative."""
+    """Cut a file to a size; a negative size counts from the end."""
     file.write_bytes(file.read_bytes()[:size])
 
 
@@ -133,26 +136,26 @@ def lines(own: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
 
 
 def line(fields: dict[str, Any]) -> bytes:
-    """Return a journal's line with these fields and their checksum."""
+    """Return a journal line with these fields and their checksum."""
     body = json.dumps({"attempt": 1, **fields}, sort_keys=True, separators=(",", ":")).encode()
     return body[:-1] + b',"crc":"%08x"}\n' % google_crc32c.value(body)
 
 
 def replaced(number: int, *by: bytes) -> Callable[[list[bytes]], list[bytes]]:
-    """Return what puts other lines in the place of a line, from 1."""
+    """Return a function that replaces a line, counted from 1, by other lines."""
     return lambda all_: [*all_[: number - 1], *by, *all_[number:]]
 
 
 def misspelled(number: int) -> Callable[[list[bytes]], list[bytes]]:
-    """Return what spoils a line, from 1."""
+    """Return a function that spoils a line, counted from 1."""
     return lambda all_: [*all_[: number - 1], all_[number - 1].replace(b'"attempt":1', b'"attempt":2'), *all_[number:]]
 
 
-# What is whole
+# Intact sweeps
 
 
 def test_nothing_is_found_where_nothing_is_wrong(own: Path) -> None:
-    """A sweep as it was left, with a trial that failed, has no finding; verify ends with 0 and writes nothing."""
+    """An intact sweep has no findings, even if one of its trials failed. verify exits with 0 and writes nothing."""
     before = snapshot(own.parent)
     result = command(own.parent)
     assert result.exit_code == 0
@@ -163,19 +166,19 @@ def test_nothing_is_found_where_nothing_is_wrong(own: Path) -> None:
 
 
 def test_the_readers_cache_is_left_alone(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was read before is not believed, and what is read is not kept: only the bytes on the disk count."""
+    """verify neither reads nor writes the reader's cache: only the bytes on the disk count."""
     monkeypatch.setenv("HPDASH_CACHE", str(tmp_path / "cache"))
     assert found(own) == []
     assert not (tmp_path / "cache").exists()
 
 
-# What is damaged
+# Damaged sweeps
 
 Harm = Callable[[Path], object]
 
 
 def middle(own: Path, number: int) -> None:
-    """Flip a byte in a histogram of the middle of a trial's event file: of `net/kernel` at step 6."""
+    """Flip a byte in the middle of a trial's event file, in the histogram of `net/kernel` at step 6."""
     file = events(own, number)
     starts = offsets(file)
     (at,) = (start for start, end in pairwise(starts) if is_kernel(file, start, end))
@@ -183,7 +186,7 @@ def middle(own: Path, number: int) -> None:
 
 
 def is_kernel(file: Path, start: int, end: int) -> bool:
-    """Say whether a record is that of `net/kernel` at step 6."""
+    """Return whether a record is that of `net/kernel` at step 6."""
     body = file.read_bytes()[start + 12 : end - 4]
     return b"net/kernel" in body and body[9:11] == b"\x10\x06"
 
@@ -195,43 +198,43 @@ def rename_folder(own: Path) -> None:
 
 
 def copy_folder(own: Path) -> None:
-    """Copy a trial's folder under a name that begins alike."""
+    """Copy a trial's folder to a name with the same number."""
     shutil.copytree(trial_folder(own, 2), own / "0002-x=1")
 
 
 def newer(own: Path) -> None:
-    """Give the sweep's record a schema of the future."""
+    """Give the sweep's record a schema version of the future."""
     path = own / layout.SWEEP_JSON
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 99}))
 
 
 def die(own: Path) -> None:
-    """Let the driver die while it runs a trial again."""
+    """Write the journal of a driver that died while it ran the failed trial again."""
     with Journal.open(own / layout.JOURNAL) as journal:
         journal.append(3, TrialState.RUNNING, 2)
 
 
 def interrupt(own: Path) -> None:
-    """Let the trial that failed be tried again, and interrupted."""
+    """Write the journal of a second attempt of the failed trial that was interrupted."""
     with Journal.open(own / layout.JOURNAL) as journal:
         journal.append(3, TrialState.INTERRUPTED, 2, TrialResult(TrialState.INTERRUPTED))
 
 
 def finish(own: Path) -> None:
-    """Let the trial that failed be tried again, and finish."""
+    """Write the journal of a second attempt of the failed trial that finished."""
     with Journal.open(own / layout.JOURNAL) as journal:
         journal.append(3, TrialState.FINISHED, 2, TrialResult(TrialState.FINISHED, 10))
 
 
 def as_pipe(path: Path) -> None:
-    """Put a pipe in a file's place, which would be waited for."""
+    """Replace a file by a pipe, on which a reader would block."""
     path.unlink()
     os.mkfifo(path)
 
 
 @dataclass(frozen=True)
 class Told:
-    """What a finding says: the end of its path's name, its place, words of what is wrong, is affected, helps."""
+    """An expected finding: the start of its path's name, words from its texts, and its severity."""
 
     path: str
     what: str
@@ -460,7 +463,7 @@ TABLE = [
 
 @pytest.mark.parametrize(("harm", "told"), TABLE)
 def test_each_damage_is_told_once_with_what_it_costs_and_what_helps(own: Path, harm: Harm, told: Told) -> None:
-    """Of one damage there is one finding, which names the file, what is wrong, what is lost and the next step."""
+    """Each damage gives one finding, which names the file, what is wrong, what is lost and the next step."""
     harm(own)
     (finding,) = found(own.parent)
     name = finding.path.name
@@ -473,7 +476,7 @@ def test_each_damage_is_told_once_with_what_it_costs_and_what_helps(own: Path, h
 
 
 def test_no_change_of_an_event_file_or_the_journal_stays_unseen(made: Path, tmp_path_factory: Any) -> None:
-    """Whichever byte is changed, wherever a file is cut, whatever stands in its place: it is damage, never an error."""
+    """Any changed byte and any cut in an event file or the journal is reported as damage and never raises an error."""
     folder = tmp_path_factory.mktemp("any") / "own"
     shutil.copytree(made, folder)
     files = [*sorted(folder.rglob(f"{layout.EVENT_FILE}*")), folder / layout.JOURNAL]
@@ -499,7 +502,10 @@ def test_no_change_of_an_event_file_or_the_journal_stays_unseen(made: Path, tmp_
 @given(bytes_=st.binary(max_size=40) | st.sampled_from([b"{}", b"[]", b"null", b'{"schema":"x"}', b'{"schema":1}']))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_make_it_fail(made: Path, name: str, bytes_: bytes, tmp_path: Path) -> None:
-    """Whatever stands in the other files of a sweep, the findings come back, and those about its trials as they are."""
+    """verify never fails, whatever bytes a sweep's record, sweep file, lock or checkpoint contains.
+
+    It reports findings only on the changed file.
+    """
     folder = tmp_path / "own"
     if not folder.exists():
         shutil.copytree(made, folder)
@@ -509,12 +515,14 @@ def test_no_bytes_make_it_fail(made: Path, name: str, bytes_: bytes, tmp_path: P
     assert {finding.path for finding in found(folder)} <= {path}
 
 
-# What a driver is writing
+# Sweeps that a driver is writing
 
 
 def test_what_a_driver_writes_at_this_moment_is_not_damaged(own: Path) -> None:
-    """While the sweep is held, the torn end of a running trial's file and of the journal and a trial just begun are no
-    findings; a byte changed in the middle is, and so is a finished trial's torn end.
+    """Incomplete files are no findings while a driver holds the sweep.
+
+    This holds for the torn end of the journal and of a running trial's event file, and for a trial that has just
+    started. A byte changed in the middle is still a finding, and so is the torn end of a finished trial's file.
     """
     die(own)
     cut(events(own, 3), -5)
@@ -544,7 +552,7 @@ while True:
 
 
 def test_a_driver_is_never_refused_because_somebody_looks(tmp_path: Path) -> None:
-    """A sweep's lock can be taken at any moment, though another process asks without a pause whether it is held."""
+    """A driver can always take a sweep's lock, even if another process keeps checking whether it is held."""
     with lock(tmp_path):
         pass
     program = [sys.executable, "-c", ASKING, str(tmp_path / layout.LOCK)]
@@ -560,7 +568,7 @@ def test_a_driver_is_never_refused_because_somebody_looks(tmp_path: Path) -> Non
 
 
 def test_looking_makes_no_lock(own: Path) -> None:
-    """Where there is no lock file, the sweep is not held, and there is none afterwards."""
+    """If there is no lock file, the sweep is not held, and verify does not create the file."""
     (own / layout.LOCK).unlink()
     die(own)
     (finding,) = found(own)
@@ -569,11 +577,11 @@ def test_looking_makes_no_lock(own: Path) -> None:
     assert not (own / layout.LOCK).exists()
 
 
-# What helps
+# The advice
 
 
 def test_a_killed_driver_is_told_and_the_advice_mends_it(tmp_path: Path) -> None:
-    """While a driver runs, there is no damage; killed, there is; run again, as verify says, there is none."""
+    """A running driver is no damage, but a killed one is. Running the sweep again, as verify advises, repairs it."""
     path = write_sweep(tmp_path)
     path.write_text(SWEEP.replace(", 0.3, 0.4", ""))
     (tmp_path / "wait").touch()
@@ -603,7 +611,7 @@ def test_the_recipe_it_names_is_there(own: Path) -> None:
     assert "[[trial]]" in shown.stdout
 
 
-# Where one looks
+# The folder that is checked
 
 
 @pytest.mark.parametrize(
@@ -615,7 +623,10 @@ def test_the_recipe_it_names_is_there(own: Path) -> None:
     ],
 )
 def test_damage_is_found_from_wherever_one_looks(own: Path, below: str, run: str, runs: int) -> None:
-    """The same finding comes of the logs root, the sweep's folder and the run's, which counts itself alone."""
+    """The logs root, the sweep's folder and the run's folder give the same finding.
+
+    The run's folder counts as one run.
+    """
     middle(own, 1)
     checked = hpdash.verify(own.parent / below).checked
     (finding,) = checked.findings
@@ -625,7 +636,7 @@ def test_damage_is_found_from_wherever_one_looks(own: Path, below: str, run: str
 
 
 def test_logs_of_others_are_looked_at(tmp_path: Path) -> None:
-    """Of a run that hpdash did not make, damage is told; a value that is malformed in a whole file is a note."""
+    """verify reports damage in runs that hpdash did not write. A malformed value in an intact file is a note."""
     with RunWriter(tmp_path / "[/b]") as run:
         for step in range(5):
             run.scalar("epoch_loss", 1.0, step)
@@ -651,7 +662,7 @@ def scalars() -> summary_pb2.SummaryMetadata:
 
 @pytest.mark.parametrize("make", [lambda path: None, lambda path: path.write_text("")], ids=["nothing", "a-file"])
 def test_where_no_folder_is_it_ends_with_4(tmp_path: Path, make: Callable[[Path], object]) -> None:
-    """A path that is no folder is refused with the environment's exit code."""
+    """A path that is not a folder is refused with exit code 4, the code for errors of the environment."""
     make(tmp_path / "x")
     result = command(tmp_path / "x")
     assert result.exit_code == 4
@@ -661,18 +672,18 @@ def test_where_no_folder_is_it_ends_with_4(tmp_path: Path, make: Callable[[Path]
 
 
 def test_an_empty_folder_has_no_damage(tmp_path: Path) -> None:
-    """Where nothing is, nothing is damaged, also where a start was cut off before its record was written."""
+    """An empty folder has no damage, nor has a sweep that was killed before its record was written."""
     (tmp_path / "own").mkdir()
     for name in (layout.LOCK, layout.SWEEP_TOML):
         (tmp_path / "own" / name).touch()
     assert found(tmp_path) == []
 
 
-# How it is told
+# The output
 
 
 def test_the_text_has_what_the_json_has(own: Path) -> None:
-    """Text and JSON tell the same findings, grouped by sweep and run, and end with a line that sums them up."""
+    """Text and JSON have the same findings, grouped by sweep and run. The text ends with a summary line."""
     for harm in (
         lambda: middle(own, 1),
         lambda: cut(events(own, 2, "validation"), 9),
@@ -695,7 +706,11 @@ def test_the_text_has_what_the_json_has(own: Path) -> None:
 
 
 def test_a_sweep_that_was_copied_is_said_until_its_record_is_written_again(tmp_path: Path) -> None:
-    """TensorBoard's HParams page would show one sweep's values alone: `board` and the next sweep put that right."""
+    """A copied sweep is a note until its HParams experiment record is written again.
+
+    Until then, TensorBoard's HParams page would show the values of only one sweep. `hpdash board` and the next sweep
+    write the record again.
+    """
     kept = Path(__file__).parents[1] / "faults" / "kept" / "schema-1" / "logs"
     for name in ("own", "digits_mlp"):
         shutil.copytree(kept / name, tmp_path / "logs" / name)

@@ -1,4 +1,4 @@
-"""Truths of charts made of characters, of their axes, and of who is drawn in which colour."""
+"""Tests of charts drawn with characters: their lines, their axes and the colour of each group."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NUMBERS = st.floats(-1e12, 1e12, allow_nan=False)
 
 @given(NUMBERS, NUMBERS, st.integers(2, 12))
 def test_ticks_lie_on_the_axis(low: float, high: float, most: int) -> None:
-    """There is a tick, no more than asked for, all between the ends and equally far apart."""
+    """Ticks lie between the ends, at equal distances, and there are no more than asked for."""
     low, high = min(low, high), max(low, high)
     found = ticks(low, high, most)
     slack = 1e-6 * max(abs(low), abs(high), 1e-300)
@@ -44,12 +44,15 @@ def test_ticks_lie_on_the_axis(low: float, high: float, most: int) -> None:
     ],
 )
 def test_tick_labels(low: float, high: float, most: int, expected: list[str]) -> None:
-    """Ticks are round numbers, spelled with the digits that tell them apart."""
+    """Ticks are round numbers, written with just enough digits to differ."""
     assert labels(ticks(low, high, most)) == expected
 
 
 def test_a_bad_beginning_does_not_ruin_the_axis() -> None:
-    """An accuracy that starts at .1 is drawn from where it usually is; values that are usual are all on the axis."""
+    """The axis of an accuracy that starts at .1 covers its usual values only.
+
+    If all values are usual, the axis covers them all.
+    """
     low, high = usual(np.array([0.1, 0.6, *np.linspace(0.9, 0.98, 18)]))
     assert 0.7 < low < 0.9
     assert high == pytest.approx(0.98)
@@ -59,7 +62,7 @@ def test_a_bad_beginning_does_not_ruin_the_axis() -> None:
 
 
 def test_what_is_orders_apart_is_logarithmic() -> None:
-    """Learning rates from 1e-5 to .1 get an axis of powers of ten; anything with 0 or less in it does not."""
+    """Learning rates from 1e-5 to .1 get a logarithmic axis; values that include 0 or less do not."""
     assert is_log(np.array([1e-5, 0.1]))
     assert not is_log(np.array([0.0, 1e9]))
     assert not is_log(np.array([0.5, 1.0]))
@@ -74,7 +77,7 @@ def drawn(lines: list[Line], width: int = 40, height: int = 8) -> list[str]:
 
 
 def test_a_rising_line() -> None:
-    """A rising line has its beginning at the bottom left and its end at the top right, within the width."""
+    """A rising line starts at the bottom left, ends at the top right and fits the width."""
     rows = drawn([Line(np.arange(11.0), np.arange(11.0), "red")])
     body = [row.split("│")[-1].split("┤")[-1] for row in rows[:8]]
     firsts = [next(place for place, char in enumerate(row) if char != " ") for row in body]
@@ -85,7 +88,10 @@ def test_a_rising_line() -> None:
 
 
 def test_dots_ranges_and_gaps() -> None:
-    """A dotted line has fewer dots than a solid one, a range shades more, and what is not finite is not drawn."""
+    """A dotted line has fewer dots than a solid one, and a line with a range has more.
+
+    Values that are not finite are not drawn.
+    """
     x, y = np.arange(20.0), np.linspace(0.0, 1.0, 20)
 
     def dots(line: Line) -> int:
@@ -99,7 +105,7 @@ def test_dots_ranges_and_gaps() -> None:
 
 
 def test_a_line_that_leaves_the_chart() -> None:
-    """What lies beyond the axis is cut off, not drawn along its edge."""
+    """A line is cut off where it leaves the axis; it is not drawn along the edge."""
     line = Line(np.arange(30.0), np.array([-1e9, -1e8, *np.linspace(0.9, 1.0, 28)]), "red")
     rows = drawn([line])
     assert len(rows[7].partition("│")[2].split()) == 1
@@ -107,7 +113,10 @@ def test_a_line_that_leaves_the_chart() -> None:
 
 
 def test_strips() -> None:
-    """The top fills all rows, half of it half of them, little is not nothing, nothing is nothing."""
+    """The largest value fills all rows and half of it fills half of them.
+
+    A small value is still visible, and 0 is blank.
+    """
     assert strip(np.array([1.0, 0.5, 0.01, 0.0, 9.0]), 1.0) == ["█▄▁ █"]
     assert strip(np.array([1.0, 0.5, 0.25]), 1.0, 2) == ["█  ", "██▄"]
     assert strip(np.zeros(3), 0.0) == ["   "]
@@ -115,7 +124,7 @@ def test_strips() -> None:
 
 @pytest.mark.parametrize("width", [11, 25, 80])
 def test_an_axis_fits(width: int) -> None:
-    """An axis with its labels is as wide as it is asked to be, and each label stands alone."""
+    """An axis with its labels has the requested width, and its labels do not run together."""
     axis, under = x_axis(-0.9, 0.9, width, corner="")
     assert len(axis) == width
     assert len(under) <= width + 1
@@ -133,19 +142,22 @@ def test_an_axis_fits(width: int) -> None:
     ],
 )
 def test_palette(values: list[Scalar | None], expected: tuple[str, ...]) -> None:
-    """Names get colours that everybody can tell apart, three numbers and more a sequence, what is absent grey."""
+    """Names get colours that colour-blind people can distinguish.
+
+    Three or more numbers get a sequence of colours. An absent value is grey.
+    """
     found = palette([*values, None])
     assert tuple(found[value] for value in values) == expected
     assert found[None] == ABSENT
 
 
 def test_many_values_are_told_apart() -> None:
-    """A hundred values have a hundred colours."""
+    """A hundred values get a hundred different colours."""
     assert len(set(palette(list(range(100))).values())) == 101
 
 
 def test_a_value_keeps_its_colour() -> None:
-    """With some values filtered out, those that are left are drawn as among all."""
+    """A value keeps its colour when other values are filtered out."""
     runs = [foreign(f"r{value}", {"activation": value}) for value in ("elu", "relu", "selu")]
     every = grouped(runs, "activation")
     whole = {group.label: group.colour for group in coloured(every, "activation")}

@@ -1,4 +1,4 @@
-"""Truths of `compare`: which tag is meant, what is drawn and told of it, and the four forms it is saved in."""
+"""Tests of `compare`: how it finds the tag, what it draws and says, and the four formats that it saves."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HOSTILE = "[/b]\x1b[31m\n<img src=x onerror=alert(1)></script><!--"
 
 
 def runs(count: int = 4) -> list[Run]:
-    """Make runs that alternate between two values, each a tenth better than the last."""
+    """Make runs that alternate between two values of `bn`; each run is a tenth better than the last."""
     return [
         foreign(
             f"r{place}",
@@ -45,7 +45,7 @@ def runs(count: int = 4) -> list[Run]:
 
 
 def weights(steps: Sequence[int], shift: float = 0.0, scale: float = 1.0) -> HistogramSeries:
-    """Make a bell that widens with the steps."""
+    """Make histograms of a bell curve that widens with the steps."""
     grid = np.linspace(-3, 3, 61)
     counts = np.round(1000 * np.exp(-(((grid[:-1] + grid[1:]) / 2) ** 2) / 2))
     made = [Histogram(grid * scale * (1 + step / 10) + shift, counts) for step in steps]
@@ -55,24 +55,24 @@ def weights(steps: Sequence[int], shift: float = 0.0, scale: float = 1.0) -> His
 def of(
     series: Mapping[str, HistogramSeries], by: str | None = "bn", members: Sequence[Run] = (), **more: Any
 ) -> WeightsComparison:
-    """Compare histograms of runs made by hand."""
+    """Compare histograms of hand-made runs."""
     members = members or [run for run in runs(len(series)) if run.name in series]
     return WeightsComparison.of("hidden_2/kernel", by, groups_of(members, by), series, **more)
 
 
 def four(steps: Sequence[int] = (0, 1, 2)) -> dict[str, HistogramSeries]:
-    """Make four runs: those without batch normalisation lie 1 apart, those with it .2."""
+    """Make the histograms of four runs: the two without batch normalization are 1 apart, the two with it .2."""
     return {f"r{place}": weights(steps, (0.0, 0.0, 1.0, 0.2)[place]) for place in range(4)}
 
 
 def console(width: int, terminal: bool = True) -> Console:
-    """Make a console of a width, a colourful terminal or a pipe."""
+    """Make a console of this width, as a terminal with colours or as a pipe."""
     system: Any = "truecolor" if terminal else None
     return Console(file=StringIO(), width=width, force_terminal=terminal, color_system=system, markup=False)
 
 
 def text_of(found: Comparison, width: int = 100, terminal: bool = False) -> str:
-    """Draw a comparison."""
+    """Draw a comparison; return the text."""
     screen = console(width, terminal)
     screen.print(found.render(screen))
     assert isinstance(screen.file, StringIO)
@@ -89,7 +89,7 @@ def text_of(found: Comparison, width: int = 100, terminal: bool = False) -> str:
     ],
 )
 def test_which_scalar_is_meant(name: str, expected: tuple[str, ...]) -> None:
-    """A short name means the epoch's scalar, and a bare one both training and validation."""
+    """A short name means the epoch's scalar. A name without `validation/` means both training and validation."""
     found = compare(runs(), name, "bn").to_json()
     assert tuple(found["groups"][0]["tags"]) == expected
 
@@ -104,7 +104,7 @@ def test_which_scalar_is_meant(name: str, expected: tuple[str, ...]) -> None:
     ],
 )
 def test_unknown_names(tag: str, by: str | None, words: list[str]) -> None:
-    """A tag or a name that no run has is refused with those that are near."""
+    """A tag or a hyperparameter that no run has is refused, and the error lists similar names."""
     with pytest.raises(SpecError) as error:
         compare(runs(), tag, by)
     assert all(word in str(error.value) for word in words)
@@ -112,13 +112,13 @@ def test_unknown_names(tag: str, by: str | None, words: list[str]) -> None:
 
 @pytest.mark.parametrize("chosen", [[], [foreign("empty")]], ids=["no-runs", "runs-without-tags"])
 def test_nothing_to_compare(chosen: list[Run]) -> None:
-    """Where no run was chosen, or none has a tag, the error says so."""
+    """If no run was chosen, or no run has a tag, the error says so."""
     with pytest.raises(SpecError, match="No run"):
         compare(chosen, "accuracy")
 
 
 def test_last_and_best_values() -> None:
-    """The numbers of a group are the means and deviations of its runs' own last and best values."""
+    """A group's numbers are the means and standard deviations of the last and best values of its runs."""
     found = compare(runs(), "accuracy", "bn").to_json()
     none = {group["group"]: group for group in found["groups"]}["bn=none"]
     assert none["runs"] == ["r0", "r2"]
@@ -132,7 +132,7 @@ def test_last_and_best_values() -> None:
 
 
 def test_the_best_of_a_loss_is_the_least() -> None:
-    """For a loss the best value is the least one."""
+    """The best value of a loss is the lowest one."""
     found = compare(runs(), "loss", "bn").to_json()
     assert found["goal"] == "min"
     assert found["groups"][0]["tags"]["epoch_loss"]["best"]["mean"] == pytest.approx(1.8)
@@ -141,7 +141,7 @@ def test_the_best_of_a_loss_is_the_least() -> None:
 @pytest.mark.parametrize("width", [80, 160])
 @pytest.mark.parametrize("by", ["bn", "width", None])
 def test_a_terminal_is_never_too_narrow(width: int, by: str | None) -> None:
-    """Whatever is compared fits the terminal's width, in colours."""
+    """Every comparison fits the terminal's width, in colours."""
     members = runs(8)
     series = {f"r{place}": weights(range(30), place / 10) for place in range(8)}
     for found in (compare(members, "accuracy", by), of(series, by, members), of(series, by, members, over_steps=True)):
@@ -151,7 +151,7 @@ def test_a_terminal_is_never_too_narrow(width: int, by: str | None) -> None:
 
 
 def test_curves_in_a_pipe() -> None:
-    """Without colours every group has a chart of its own, under its name, on the same axes."""
+    """Without colours, every group has its own chart under its name, and all charts have the same axes."""
     drawing = text_of(compare(runs(), "accuracy", "bn"), width=1000)
     assert "\x1b" not in drawing
     charts = re.split(r"^bn=\w+$", drawing, flags=re.MULTILINE)[1:]
@@ -161,7 +161,7 @@ def test_curves_in_a_pipe() -> None:
 
 
 def test_distributions_share_axis_and_height() -> None:
-    """The group that is twice as wide is drawn twice as wide, at the first and the last step beside each other."""
+    """A group that is twice as wide is drawn twice as wide. The first and the last step are next to each other."""
     series = {f"r{place}": weights([0, 5], scale=(1.0, 2.0)[place % 2]) for place in range(4)}
     lines = text_of(of(series)).splitlines()
     assert "step 0" in lines[1]
@@ -176,7 +176,7 @@ def test_distributions_share_axis_and_height() -> None:
 
 
 def test_an_outlier_does_not_ruin_the_axis() -> None:
-    """One run with one weight far away leaves the axis as it was; the share that lies outside is told."""
+    """One run with one distant weight does not change the axis; the text gives the share of values outside it."""
     grid = np.append(np.linspace(-3, 3, 61), 1e6)
     far = Histogram(grid, np.append(np.full(60, 1000.0), 1.0))
     series = {name: weights([1]) for name in ("r0", "r1", "r2")} | {"r3": HistogramSeries(np.array([1]), (far,))}
@@ -187,7 +187,7 @@ def test_an_outlier_does_not_ruin_the_axis() -> None:
 
 
 def test_over_steps() -> None:
-    """With over_steps there is a row a step; a long run is thinned evenly, which is told."""
+    """With over_steps there is one row per step. A long run is thinned evenly, and the text says so."""
     drawing = text_of(of(four(), over_steps=True))
     assert [step for step in range(3) if f"step {step}  " in drawing] == [0, 1, 2]
     long = text_of(of(four(range(100)), over_steps=True))
@@ -196,7 +196,10 @@ def test_over_steps() -> None:
 
 
 def test_statistics() -> None:
-    """Statistics are those of each run's histogram and of the group's mean, distances those to start and reference."""
+    """Statistics are those of each run's histogram and of the group's mean.
+
+    Distances are those to the start and to the reference group.
+    """
     series = four()
     found = of(series).to_json()
     assert found["reference"] == "bn=none"
@@ -215,7 +218,7 @@ def test_statistics() -> None:
 
 
 def test_the_answer() -> None:
-    """The answer says that runs .2 apart are more alike than runs 1 apart, with both numbers and their ratio."""
+    """The answer says that runs .2 apart are more alike than runs 1 apart. It gives both numbers and their ratio."""
     (answer,) = of(four()).answers
     assert "more alike" in answer
     assert "0.2 against 1" in answer
@@ -224,14 +227,17 @@ def test_the_answer() -> None:
 
 
 def test_one_step_of_many() -> None:
-    """A step that was asked for is shown alone; one that the runs do not share is refused with the nearest."""
+    """A requested step is shown alone.
+
+    A step that the runs do not share is refused, and the error names the nearest.
+    """
     assert [moment.step for moment in of(four(), step=1).shown] == [1]
     with pytest.raises(SpecError, match=r"one of the 3 steps.* The nearest is 2"):
         of(four(), step=7)
 
 
 def test_runs_without_a_common_step() -> None:
-    """Runs that share no step are compared where each begins and ends, and that is told."""
+    """Runs that share no step are compared at their first and last steps, and the text says so."""
     series = {"r0": weights([0, 2]), "r1": weights([1, 3]), "r2": weights([]), "r3": weights([5])}
     found = of(series)
     assert [moment.label for moment in found.shown] == ["first", "last"]
@@ -244,7 +250,7 @@ def test_runs_without_a_common_step() -> None:
 
 
 def test_histograms_of_nothing() -> None:
-    """Weights that are all NaN have no numbers, and nothing fails on them."""
+    """Weights that are all NaN have NaN statistics and cause no error."""
     series = four() | {"r1": HistogramSeries(np.arange(3), tuple(Histogram.of(np.full(5, np.nan)) for _ in range(3)))}
     found = of(series)
     assert "NaN" in json_text(found.to_json())
@@ -254,13 +260,16 @@ def test_histograms_of_nothing() -> None:
 
 
 def saved(found: Comparison, path: Path) -> bytes:
-    """Save a comparison and read the file."""
+    """Save a comparison; return the file's bytes."""
     found.save(path)
     return path.read_bytes()
 
 
 def test_csv_has_every_number(tmp_path: Path) -> None:
-    """The CSV of a scalar has each run's value at each step, exactly; that of weights each statistic and distance."""
+    """The CSV of a scalar has each run's exact value at each step.
+
+    The CSV of weights has each statistic and distance.
+    """
     members = runs()
     rows = list(csv.DictReader(StringIO(saved(compare(members, "accuracy", "bn"), tmp_path / "a.csv").decode())))
     for run in members:
@@ -278,7 +287,7 @@ def test_csv_has_every_number(tmp_path: Path) -> None:
     "found", [compare(runs(), "accuracy", "bn"), of(four()), of(four(), None)], ids=["scalar", "histogram", "by-run"]
 )
 def test_pictures(tmp_path: Path, found: Comparison) -> None:
-    """A PNG is a picture of a sensible size; an SVG has the names as text, and is the same each time."""
+    """A PNG has a sensible size. An SVG has the names as text and is the same each time."""
     pytest.importorskip("matplotlib")
     picture = saved(found, tmp_path / "x.png")
     assert picture.startswith(b"\x89PNG")
@@ -292,19 +301,19 @@ def test_pictures(tmp_path: Path, found: Comparison) -> None:
 
 @pytest.mark.parametrize("name", ["x", "x.pdf", ".html", "x.html.gz"])
 def test_other_endings(name: str) -> None:
-    """A file that is none of the four is refused by naming them."""
+    """A file name with none of the four endings is refused, and the error lists them."""
     with pytest.raises(SpecError, match=r"-o: expected a name ending in \.html, \.png, \.svg or \.csv"):
         ending_of(Path(name))
 
 
 def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
-    """A folder that is not there is an error that names it."""
+    """Saving to a folder that does not exist is an error that names the folder."""
     with pytest.raises(LogdirError, match="nowhere"):
         compare(runs(), "accuracy").save(tmp_path / "nowhere" / "x.csv")
 
 
 def test_without_matplotlib() -> None:
-    """Without the extra a picture is refused with the line that installs it."""
+    """Without matplotlib, saving a picture is refused, and the error gives the command that installs the extra."""
     program = (
         "import sys; sys.modules['matplotlib'] = None; "
         "from hpdash.views.web.figures import picture; picture('t', [], [], [], 'png')"
@@ -323,7 +332,7 @@ def hostile() -> list[Run]:
 
 
 def test_names_are_shown_literally(tmp_path: Path) -> None:
-    """Markup in names, values and tags is text in the terminal, the page, the pictures and the notebook."""
+    """Markup in names, values and tags is shown as text in the terminal, the page, the pictures and the notebook."""
     found = compare(hostile(), HOSTILE, HOSTILE)
     for terminal in (True, False):
         drawing = text_of(found, 900, terminal)
@@ -341,7 +350,7 @@ def test_names_are_shown_literally(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("found", [compare(runs(), "accuracy", "bn"), of(four())], ids=["scalar", "histogram"])
 def test_a_notebook_shows_a_picture(found: Comparison) -> None:
-    """In a notebook a comparison is a few kilobytes of SVG without a script or an address."""
+    """In a notebook, a comparison is an SVG of less than 100 kB, without a script or an address."""
     html = found._repr_html_()
     assert html.count("<svg") == html.count("</svg>") == len([panel for row in found.panels() for panel in row])
     assert len(html) < 100_000
@@ -352,13 +361,13 @@ def test_a_notebook_shows_a_picture(found: Comparison) -> None:
 
 
 def test_json_is_json() -> None:
-    """What --json prints can be read back, whatever is compared."""
+    """The output of --json can be parsed for every comparison."""
     for found in (compare(runs(), "accuracy", "bn"), compare(runs(), "loss"), of(four()), of(four(), None)):
         assert json.loads(json_text(found.to_json()))["tag"] == found.tag
 
 
 def test_damage_is_told() -> None:
-    """What of the histograms could not be read is told beside what could."""
+    """The comparison warns about histograms that could not be read."""
     found = of(four(), damage=[Damage(Path("events"), 12, "edges that decrease")])
     assert found.warnings == ["events, byte 12: edges that decrease"]
     assert compare(runs(), "accuracy").warnings == []
@@ -366,7 +375,7 @@ def test_damage_is_told() -> None:
 
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs on the disk, with scalars, histograms and hyperparameters."""
+    """Write two runs with scalars and histograms to the disk; return the folder."""
     folder = tmp_path_factory.mktemp("logs")
     random = np.random.default_rng(0)
     for place in range(2):
@@ -396,7 +405,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_command(
     logs: Path, options: list[str], code: int, words: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The command reads a logdir and prints what was asked for; what it cannot do ends with 2."""
+    """The command reads a logdir and prints the comparison; an invalid request exits with 2."""
     monkeypatch.setenv("HPDASH_CACHE", str(tmp_path))
     result = CliRunner().invoke(cli.main, ["compare", str(logs), *options])
     assert result.exit_code == code, result.output
@@ -404,7 +413,7 @@ def test_the_command(
 
 
 def test_the_command_saves(logs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """With -o a file is written and nothing printed."""
+    """With -o the command writes a file and prints nothing."""
     monkeypatch.setenv("HPDASH_CACHE", str(tmp_path))
     file = tmp_path / "x.html"
     result = CliRunner().invoke(cli.main, ["compare", str(logs), "--tag", "dense/kernel", "-o", str(file)])

@@ -1,4 +1,4 @@
-"""Truths of `hpdash ls`: the ranking, what is never hidden, what a terminal and a pipe get."""
+"""Tests of `hpdash ls`: the ranking, what is never hidden, and what a terminal and a pipe get."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ LITERAL = r"[/b]\x1b[31m\n<img>"
 
 
 def shown(runs: list[Run], width: int = 1000, top: int | None = None, **options: Any) -> list[str]:
-    """Draw a listing as the command line does, in a pipe where it is wide; return its lines without colours."""
+    """Draw a listing as the command line does; return its lines without colours.
+
+    A width of 1000 or more stands for a pipe.
+    """
     terminal = width < 1000
     console = Console(file=StringIO(), force_terminal=terminal, width=width, markup=False, highlight=False, emoji=False)
     for part in draw(console, listings(runs, **options), top):
@@ -46,7 +49,7 @@ SIX = [
 
 
 def test_the_best_comes_first_and_nothing_is_hidden() -> None:
-    """Finished trials are ranked; those that are not stand below with their state and how far they came."""
+    """Finished trials are ranked. All others are listed below them, with their state and the epochs they reached."""
     title, header, *rows, note = shown(SIX)
     assert title == "s · 2 finished · 1 diverged · 1 failed · 1 running · 1 interrupted · max of validation/accuracy"
     assert header.split() == ["trial", "x", "best", "epoch", "last", "trained", "time", "status"]
@@ -62,7 +65,7 @@ def test_the_best_comes_first_and_nothing_is_hidden() -> None:
 
 
 def test_each_sweep_has_a_table_with_its_own_columns() -> None:
-    """Sweeps and runs of none stand apart, each with the hyperparameters that differ in it."""
+    """Each sweep, and the runs without a sweep, have a table with the hyperparameters that differ in it."""
     runs = [
         trial(0, 0.5, sweep="b"),
         trial(1, 0.5, sweep="b"),
@@ -81,7 +84,7 @@ def test_each_sweep_has_a_table_with_its_own_columns() -> None:
 
 
 def test_replicates_fold_and_unfold() -> None:
-    """Replicates are one row of means ± deviations with their number, or a row each when asked."""
+    """Replicates share one row with means ± deviations and their number, or get one row each on request."""
     runs = [trial(number, value, repeats=3) for number, value in enumerate([0.1, 0.2, 0.3, 0.7, 0.8, 0.9])]
     rows = shown(runs)[2:]
     assert [re.split(r"\s{2,}", row)[:4] for row in rows] == [
@@ -93,7 +96,7 @@ def test_replicates_fold_and_unfold() -> None:
 
 
 def test_replicates_that_ended_differently_say_so() -> None:
-    """A row of replicates counts their states, and its mean is over those that finished."""
+    """A row of replicates counts their states; its mean is that of the finished ones."""
     runs = [trial(0, 0.5, repeats=2), trial(1, 0.9, repeats=2, status=TrialState.KILLED)]
     assert re.split(r"\s{2,}", shown(runs)[2])[2:] == [
         "0.5000 (1)", "1", "0.5000", "1", "2.0s", "1 finished, 1 killed",
@@ -112,7 +115,10 @@ def test_replicates_that_ended_differently_say_so() -> None:
     ],
 )
 def test_sorting(key: str, expected: list[int]) -> None:
-    """A key sorts from small to great, with a dash from great to small; what has no value comes last either way."""
+    """A key sorts in ascending order, and with a leading dash in descending order.
+
+    Rows without a value are last in both.
+    """
     runs = [run if run.number != 4 else trial(4, 0.7, status=TrialState.RUNNING, scalars=slow()) for run in SIX]
     assert [run.number for run in listings(runs, sort=key)[0].runs] == expected
 
@@ -123,7 +129,7 @@ def slow() -> dict[str, Series]:
 
 
 def test_columns_are_what_was_asked_for() -> None:
-    """Any hyperparameter, field or metric can be a column, in the order given, even where it says the same of all."""
+    """Any hyperparameter, field or metric can be a column, in the order given, even if all rows have the same value."""
     header, *rows = shown(SIX[:2], columns=["seed", "epochs", "validation/epoch_accuracy", "status"])[1:]
     assert header.split() == ["trial", "seed", "epochs", "validation/epoch_accuracy", "status"]
     assert rows[0].split() == ["1", "0001", "0", "4", "0.8000", "finished"]
@@ -139,13 +145,16 @@ def test_columns_are_what_was_asked_for() -> None:
     ],
 )
 def test_an_unknown_name_is_refused(options: dict[str, Any], expected: str) -> None:
-    """A name that no run knows is an error with the nearest one."""
+    """A name that no run has is an error that suggests the nearest one."""
     with pytest.raises(SpecError, match=expected):
         listings(SIX, **options)
 
 
 def test_a_terminal_gets_what_fits_it_and_is_told_of_the_rest() -> None:
-    """A terminal gets the best rows, and is told how many more there are, in which states, and how to see them."""
+    """A terminal gets the best rows.
+
+    A note gives the number of further rows, their states and the option that shows them.
+    """
     runs = [trial(number, number / 100) for number in range(MOST + 5)] + [trial(99, status=TrialState.FAILED)]
     note = f"s: 6 more rows (5 finished, 1 failed): --top {MOST + 6}"
     assert shown(runs, width=80)[-2] == note
@@ -172,14 +181,17 @@ def test_a_table_fits_its_terminal(width: int) -> None:
 
 
 def test_what_all_share_stands_in_the_title_of_a_terminal() -> None:
-    """Where every trial finished after as many epochs, a terminal has no columns for it; a pipe always has."""
+    """A terminal shows in the title, not in columns, that every trial finished after the same number of epochs.
+
+    A pipe always gets the columns.
+    """
     assert shown(SIX[:2], width=80)[0].strip() == "s · 2 finished · 2 epochs · max of validation/accuracy"
     assert "status" not in "".join(shown(SIX[:2], width=80))
     assert shown(SIX[:2])[1].split()[-3:] == ["trained", "time", "status"]
 
 
 def test_what_is_missing_is_told() -> None:
-    """Trials that have not begun and runs that a condition left out are counted."""
+    """Notes count the trials that have not started and the runs that match the condition."""
     assert shown(SIX[:2], planned={"s": 8}, where="x=1")[-2:] == [
         "s: 1 of 2 match --where",
         "s: 6 of 8 trials have not started",
@@ -189,13 +201,13 @@ def test_what_is_missing_is_told() -> None:
 
 
 def test_caveats_stand_in_the_title() -> None:
-    """Results on the test set are marked where they show."""
+    """The title says if the results are from the test set."""
     assert shown([trial(0, 0.5, hparams={"validation": "test"})])[0].endswith(" · validated on the test set")
 
 
 @pytest.mark.parametrize("width", [80, 1000])
 def test_names_are_shown_literally(width: int) -> None:
-    """What a user or a file named is neither markup nor an escape sequence."""
+    """Names from users and files are never read as markup or as escape sequences."""
     runs = [foreign(f"{HOSTILE}{number}", {HOSTILE: f"{HOSTILE}{number}"}, epoch_loss=[1.0]) for number in range(2)]
     console = Console(file=StringIO(), force_terminal=width < 1000, width=width, color_system=None, markup=False)
     for part in draw(console, listings(runs, columns=[HOSTILE])):
@@ -207,7 +219,7 @@ def test_names_are_shown_literally(width: int) -> None:
 
 
 def test_json_has_every_row_with_its_runs() -> None:
-    """The JSON form has places, ids, states, hyperparameters and columns, means with n, and only JSON's numbers."""
+    """The JSON form has ranks, ids, states, hyperparameters, columns, and means with n, in valid JSON numbers."""
     runs = [trial(0, 0.2, repeats=2), trial(1, 0.4, repeats=2), trial(2, 0.5, math.nan, repeats=2)]
     (table,) = json.loads(json_text(to_json(listings(runs, planned={"s": 4}))))
     assert table["objective"] == {
@@ -225,6 +237,6 @@ def test_json_has_every_row_with_its_runs() -> None:
 
 
 def test_a_terminal_says_how_far_unfinished_trials_came() -> None:
-    """In a terminal the state of an unfinished trial tells its epochs, in a pipe a column of its own does."""
+    """In a terminal, the state of an unfinished trial includes its epochs; a pipe has a separate column for them."""
     assert "running 1/4" in "\n".join(shown(SIX, width=100))
     assert "running 1/4" not in "\n".join(shown(SIX))

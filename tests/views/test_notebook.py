@@ -1,4 +1,4 @@
-"""Truths of hpdash in a notebook, where its users began: a real kernel sweeps, reads, compares and shows."""
+"""Tests of hpdash in a notebook: a real kernel sweeps, reads, compares and shows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ hpdash.run_sweep({
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
-    """What each cell puts out, run in order in one kernel."""
+    """Run all cells in order in one kernel; return the outputs of each cell."""
     folder = tmp_path_factory.mktemp("notebook")
     cells = [nbformat.v4.new_code_cell(source.strip()) for source in CELLS.values()]
     notebook = nbformat.v4.new_notebook(cells=cells)
@@ -39,12 +39,12 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
 
 
 def html(outputs: list[Any]) -> list[str]:
-    """Return what each output shows."""
+    """Return the HTML of each output."""
     return [output.data["text/html"] for output in outputs]
 
 
 def test_a_sweep_shows_its_progress_and_then_its_leaderboard(outputs: dict[str, list[Any]]) -> None:
-    """One output is redrawn to its end, the other is the table of results; nothing is printed beside them."""
+    """A sweep has two outputs and prints nothing else: the progress, which is redrawn, and the table of results."""
     progress, leaderboard = html(outputs["sweep"])
     assert "4/4 trials" in progress
     assert "best validation/accuracy" in progress
@@ -53,7 +53,7 @@ def test_a_sweep_shows_its_progress_and_then_its_leaderboard(outputs: dict[str, 
 
 
 def test_runs_are_a_table(outputs: dict[str, list[Any]]) -> None:
-    """What was read is shown as a ranked table, and pandas gets a row a run."""
+    """Runs are shown as a ranked table, and pandas gets one row per run."""
     (table,) = html(outputs["read"])
     assert "4 finished" in table
     assert table.count("<tr>") == 5
@@ -63,7 +63,7 @@ def test_runs_are_a_table(outputs: dict[str, list[Any]]) -> None:
 
 @pytest.mark.parametrize("cell", ["curves", "weights"])
 def test_a_comparison_is_a_picture(outputs: dict[str, list[Any]], cell: str) -> None:
-    """A comparison displays a chart that needs no script and no network, with a name for each group."""
+    """A comparison displays a chart that needs no script and no network and names each group."""
     (chart,) = html(outputs[cell])
     assert "<svg" in chart
     assert "<script" not in chart
@@ -72,7 +72,7 @@ def test_a_comparison_is_a_picture(outputs: dict[str, list[Any]], cell: str) -> 
 
 
 def test_a_run_and_effects_are_shown(outputs: dict[str, list[Any]]) -> None:
-    """One run and the effects are shown as a terminal shows them."""
+    """One run and the effects are shown as in a terminal."""
     (page,) = html(outputs["show"])
     assert "digits/0000" in page
     (effects,) = html(outputs["effects"])
@@ -85,5 +85,5 @@ def test_the_kernel_stays_light(outputs: dict[str, list[Any]]) -> None:
 
 
 def test_a_test_is_no_notebook() -> None:
-    """Outside a kernel nothing is displayed."""
+    """Outside a kernel, hpdash does not take itself to be in a notebook."""
     assert not in_notebook()

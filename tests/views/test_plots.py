@@ -1,4 +1,4 @@
-"""Truths of interactive charts: their numbers are the runs', names stay text, and the page works without a network."""
+"""Tests of interactive charts: their numbers are those of the runs, names stay text, and the page needs no network."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HOSTILE = "</script><!--<img src=x onerror=alert(1)>%{x}\n"
 
 
 def runs() -> list[Run]:
-    """Make four runs of two groups."""
+    """Make four runs in two groups."""
     return [
         foreign(
             f"r{place}",
@@ -63,7 +63,10 @@ def traces(figure: dict[str, Any], role: str) -> list[dict[str, Any]]:
 
 
 def test_curves() -> None:
-    """Validation is solid with its range and runs, training dashed; the means are the runs' at each step."""
+    """Validation is drawn solid, with its range and single runs, and training is dashed.
+
+    The means are those of the runs at each step.
+    """
     figure = curves_figure(GROUPS, "epoch_accuracy")
     solid = [
         trace for trace in traces(figure, "mean") if "dash" not in trace["line"] or trace["line"]["dash"] == "solid"
@@ -79,13 +82,13 @@ def test_curves() -> None:
 
 
 def test_one_part_of_a_curve() -> None:
-    """A scalar that has no validation is drawn solid, and runs without it are left out."""
+    """A scalar without validation is drawn solid; runs without the scalar are left out."""
     (mean,) = traces(curves_figure(groups_of([foreign("a", {"x": 1}, loss=[1.0]), foreign("b")], "x"), "loss"), "mean")
     assert mean["line"]["dash"] == "solid"
 
 
 def test_densities() -> None:
-    """Each frame has every trace, a group's mean is its runs' mean, and all of the mass is on the axis."""
+    """Each frame has every trace, a group's mean is the mean of its runs, and the axis covers all values."""
     figure = densities_figure(GROUPS, histograms(), "w")
     assert [frame["name"] for frame in figure["frames"]] == ["step 0", "step 1", "step 2"]
     assert all(len(frame["data"]) == len(figure["data"]) for frame in figure["frames"])
@@ -98,14 +101,14 @@ def test_densities() -> None:
 
 
 def test_densities_at_chosen_steps() -> None:
-    """Only the steps that were asked for are frames; a single one needs none."""
+    """Only the requested steps are frames; a single step needs no frame."""
     assert densities_figure(GROUPS, histograms(), "w", [1])["frames"] == []
     assert len(densities_figure(GROUPS, histograms(), "w", [0, 2])["frames"]) == 2
     assert densities_figure(GROUPS, {}, "w")["data"] == []
 
 
 def test_quantiles_over_steps() -> None:
-    """Of uniform distributions the median is half way, and the quantiles come in order."""
+    """The median of a uniform distribution is in the middle, and the quantiles are in order."""
     single = {"r0": histograms()["r0"]}
     figure = bands_figure(groups_of(runs()[:1], "bn"), single, "w")
     (median,) = traces(figure, "mean")
@@ -116,7 +119,7 @@ def test_quantiles_over_steps() -> None:
 
 
 def test_ridges() -> None:
-    """There is a ridge a step, each standing one below the last, with the same height for all groups."""
+    """There is one ridge per step, each one unit below the last. All groups have the same scale of height."""
     figures = ridges_figures(GROUPS, histograms(), "w")
     for figure in figures:
         assert [trace["y"][0] for trace in figure["data"]] == [0, -1, -2]
@@ -127,14 +130,14 @@ def test_ridges() -> None:
 
 
 def test_numbers_that_json_has_not() -> None:
-    """NaN and infinities are gaps, and numbers keep six figures."""
+    """NaN and infinities become gaps, and numbers keep six significant digits."""
     figure = steps_figure([(GROUPS[0], [1, 2, 3], [float("nan"), 0.123456789, float("inf")])], "weight units")
     assert figure["data"][0]["y"] == [None, 0.123457, None]
     json.dumps(figure, allow_nan=False)
 
 
 def test_names_stay_text() -> None:
-    """Plotly, which reads tags in its texts, gets none; the page's own legend gets the name as it is."""
+    """Plotly interprets tags in its texts, so it gets none. The page's own legend shows the name unchanged."""
     groups = groups_of([foreign("a", {"x": HOSTILE}, **{HOSTILE: [1.0]})], "x")
     figure = curves_figure(groups, HOSTILE)
     shown = [trace["name"] for trace in figure["data"]] + [figure["layout"]["yaxis"]["title"]["text"]]
@@ -144,7 +147,7 @@ def test_names_stay_text() -> None:
 
 
 def test_a_page_is_one_file() -> None:
-    """The page holds plotly once and loads nothing; names in it cannot end a script or become markup."""
+    """The page contains plotly once and loads nothing. Names in it cannot end a script or become markup."""
     figure = {"data": [{"y": [1]}], "layout": {"title": {"text": HOSTILE}}}
     blocks = [Heading(HOSTILE), Fragment("<p>&lt;3</p>"), Chart(figure, HOSTILE), Chart(figure, wide=False)]
     html = page(HOSTILE, blocks)
@@ -160,7 +163,10 @@ def test_a_page_is_one_file() -> None:
 
 @pytest.fixture
 def opened(browser: Any, tmp_path: Path) -> Iterator[Any]:
-    """A function that opens blocks as a page with the network off; nothing may be asked for or go wrong."""
+    """Return a function that opens HTML as a page without a network.
+
+    The test fails if the page requests anything or reports an error.
+    """
     context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
     page_ = context.new_page()
     wrong: list[str] = []
@@ -186,7 +192,11 @@ def seen(shown: Any, chart: int = 0) -> list[str]:
 
 
 def test_a_histogram_page_in_a_browser(opened: Any) -> None:
-    """Offline, a click on a group hides it in every chart, the slider moves the densities, and dark is dark."""
+    """The page's controls work without a network.
+
+    A click on a group hides it in every chart, the slider moves the densities, and a dark colour scheme changes the
+    colours.
+    """
     found = WeightsComparison.of("w", "bn", GROUPS, histograms())
     shown = opened(page(found.title, found.blocks()))
     assert seen(shown) == ["bn=before", "bn=none"]
@@ -212,7 +222,7 @@ def test_a_histogram_page_in_a_browser(opened: Any) -> None:
 
 
 def test_a_narrow_page(opened: Any) -> None:
-    """At 600 pixels nothing stands out of the page but tables, which scroll by themselves."""
+    """At a width of 600 pixels the page does not scroll sideways; wide tables scroll on their own."""
     found = WeightsComparison.of("w", "bn", GROUPS, histograms())
     shown = opened(page(found.title, found.blocks()))
     shown.set_viewport_size({"width": 600, "height": 800})
@@ -221,7 +231,7 @@ def test_a_narrow_page(opened: Any) -> None:
 
 
 def test_a_scalar_page_in_a_browser(opened: Any) -> None:
-    """Single runs can be switched off and the axis made logarithmic; hostile names are text in the buttons."""
+    """Single runs can be hidden and the axis can be made logarithmic; markup in names is text in the buttons."""
     members = [foreign(f"r{at}", {"x": f"{HOSTILE}{at % 2}"}, loss=[9.0, 1.0 + at]) for at in range(4)]
     found = compare(members, "loss", "x")
     shown = opened(page(found.title, found.blocks()))

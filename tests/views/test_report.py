@@ -1,4 +1,4 @@
-"""Truths of the report: what it tells of real sweeps, that it opens without a network, that names stay names."""
+"""Tests of the report: it describes real sweeps correctly, opens without a network and shows names as text."""
 
 from __future__ import annotations
 
@@ -83,23 +83,23 @@ class Page(HTMLParser):
         self.text = "".join(self.texts)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element."""
+        """Record an element."""
         self.elements.append((tag, dict(attrs)))
         self._raw = tag in ("script", "style")
 
     def handle_endtag(self, tag: str) -> None:
-        """Note the end of a script."""
+        """Record the end of a script or style."""
         self._raw = False
 
     def handle_data(self, data: str) -> None:
-        """Note what is read."""
+        """Record text outside scripts and styles."""
         if not self._raw:
             self.texts.append(data)
 
 
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run two real sweeps, of which the first has trials that fail and names like markup."""
+    """Run two real sweeps; return their logdir. The first has failing trials and names that look like markup."""
     folder = tmp_path_factory.mktemp("sweeps")
     (folder / "loops.py").write_text(LOOPS)
     for name, text in {"own": OWN.format(), "second": SECOND}.items():
@@ -110,7 +110,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(logs: Path) -> Logdir:
-    """Return what the logs hold."""
+    """Return what the reader finds in the logs."""
     return read(logs)
 
 
@@ -121,7 +121,7 @@ def html(found: Logdir) -> str:
 
 
 def many(count: int, epochs: int = 50) -> list[Run]:
-    """Make trials of a sweep over a range and a choice, one in ten failed, one in two without momentum."""
+    """Make trials of a sweep over a range and a choice: one in ten failed, one in two has no momentum."""
     random, steps = np.random.default_rng(0), np.arange(1, epochs + 1)
     runs = []
     for at in range(count):
@@ -138,7 +138,7 @@ def many(count: int, epochs: int = 50) -> list[Run]:
 
 
 def test_nothing_is_loaded(html: str) -> None:
-    """No element refers to anything outside the page, and no style does."""
+    """No element and no style refers to anything outside the page."""
     for tag, attributes in Page(html).elements:
         assert tag not in ("link", "iframe", "img", "object", "embed", "base")
         assert not attributes.keys() & {"src", "srcset", "data", "action"}
@@ -149,7 +149,7 @@ def test_nothing_is_loaded(html: str) -> None:
 
 
 def test_names_are_shown_literally(html: str) -> None:
-    """What users and files named is text: no element of it exists, and all of it is read as it was written."""
+    """Names from users and files are text: they create no elements and appear exactly as written."""
     page = Page(html)
     assert {tag for tag, _ in page.elements} & {"img", "b", "i"} == set()
     for text in (HOSTILE, "is <b>bold</b>", "no <i>such</i> width", "a <b>torn</b> tail", "hpdash report 'a<b'"):
@@ -158,7 +158,7 @@ def test_names_are_shown_literally(html: str) -> None:
 
 
 def test_it_tells_what_was_run(html: str) -> None:
-    """Sweep file, versions, data and seeds are there, and caveats stand with the results."""
+    """The report has the sweep file, versions, data and seeds, and shows caveats with the results."""
     text = Page(html).text
     assert "# what it is about" in text
     assert "synthetic, validation 20" in text
@@ -179,7 +179,7 @@ def test_its_numbers_are_the_runs(found: Logdir, html: str) -> None:
 
 
 def test_failures_have_their_reasons(html: str) -> None:
-    """Trials that failed alike are named together, with one traceback."""
+    """Trials that failed for the same reason are listed together, with one traceback."""
     text = Page(html).text
     assert "failed trials 0002, 0003" in text
     assert text.count("Traceback (most recent call last)") == 1
@@ -187,7 +187,7 @@ def test_failures_have_their_reasons(html: str) -> None:
 
 
 def test_replicates_are_folded(html: str) -> None:
-    """The leaderboard has a row a setting with mean and deviation; the table of all has every seed."""
+    """The leaderboard has one row per setting, with mean and deviation; the table of all trials has every seed."""
     chapter = Page(html[html.index('id="sweep-1"') :]).text
     assert "0002, 0003" in chapter
     assert "± " in chapter
@@ -195,7 +195,7 @@ def test_replicates_are_folded(html: str) -> None:
 
 
 def test_a_sweep_alone_is_the_title(found: Logdir) -> None:
-    """A condition chooses what is reported; one sweep left gives the page its name and no list of contents."""
+    """A condition selects the runs. If one sweep is left, its name is the title and there is no list of contents."""
     page = Page(render_report(found, where="sweep = second"))
     assert "<h1>second</h1>" in render_report(found, where="sweep = second")
     assert "own" not in page.text
@@ -211,13 +211,13 @@ def test_a_sweep_alone_is_the_title(found: Logdir) -> None:
     ],
 )
 def test_bad_options_are_told(found: Logdir, options: dict[str, str], expected: str) -> None:
-    """An unknown name or a condition without a run is an error that names the next step."""
+    """An unknown name, or a condition that no run matches, is an error that says what to do next."""
     with pytest.raises(SpecError, match=expected):
         render_report(found, **options)
 
 
 def test_an_empty_logdir_has_no_report(tmp_path: Path) -> None:
-    """Without runs there is nothing to write."""
+    """A report on a logdir without runs is refused."""
     with pytest.raises(SpecError, match="found none"):
         render_report(Logdir(tmp_path, ()))
 
@@ -241,27 +241,30 @@ def test_an_empty_logdir_has_no_report(tmp_path: Path) -> None:
     ],
 )
 def test_whatever_there_is_has_a_report(runs: list[Run]) -> None:
-    """One trial, none that finished, no metric, or logs that hpdash did not write: there is a page that names them."""
+    """Any logdir with runs has a report that names them.
+
+    This includes one trial, no finished trial, no metric, and logs that hpdash did not write.
+    """
     text = Page(render_report(Logdir(Path("logs"), tuple(runs)))).text
     assert all(run.id in text for run in runs)
 
 
 def test_100_trials_are_less_than_8_megabytes() -> None:
-    """A hundred trials, a thousand epochs each, with three hyperparameters fit, and plotly is in it once."""
+    """A report on 100 trials of 1000 epochs with three hyperparameters is below 8 MB and contains plotly once."""
     html = render_report(Logdir(Path("logs"), tuple(many(100, 1000))))
     assert len(html.encode()) < 8e6
     assert html.count("* plotly.js v") == 1
 
 
 def test_long_curves_keep_their_ends() -> None:
-    """Where there are too many points, the first and the last step stay, and a page needs no more."""
+    """A curve with too many points is thinned to MOST_STEPS points and keeps its first and last step."""
     [*_, chart] = curves(many(4, 5000), many(1)[0].objective, None)  # type: ignore[arg-type]
     lines = [trace["x"] for trace in chart.figure["data"] if trace["mode"] == "lines" and "fill" not in trace]  # type: ignore[union-attr]
     assert all((line[0], line[-1], len(line)) == (1, 5000, MOST_STEPS) for line in lines)
 
 
 def test_parallel_coordinates_drop_no_trial() -> None:
-    """Every trial is a line; one without a hyperparameter or an end goes through the dash."""
+    """Every trial is a line. A trial without a hyperparameter or a result goes through the dash of that axis."""
     runs = many(40)
     page = Page(parallel(runs, ["rate", "kind", "momentum"], runs[0].objective))  # type: ignore[arg-type]
     lines = {(attributes["class"], attributes["d"]) for tag, attributes in page.elements if tag == "path"}
@@ -273,7 +276,7 @@ def test_parallel_coordinates_drop_no_trial() -> None:
 
 
 def test_the_command_writes_it(logs: Path, tmp_path: Path) -> None:
-    """`hpdash report` writes the file and says how big it is; `hpdash effects` prints both sweeps."""
+    """`hpdash report` writes the file and prints its size; `hpdash effects` prints both sweeps."""
     written = CliRunner().invoke(cli.main, ["report", str(logs), "-o", str(tmp_path / "r.html"), "--by", "width"])
     assert (written.exit_code, written.stderr) == (0, "")
     assert f"{tmp_path / 'r.html'}: " in written.stdout
@@ -288,7 +291,7 @@ def test_the_command_writes_it(logs: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 600)])
 def test_page_opens_offline(browser: Any, html: str, tmp_path: Path, scheme: str, width: int) -> None:
-    """Without a network every chart is drawn, nothing is asked for, nothing is wrong, and nothing is cut off."""
+    """Without a network every chart is drawn and nothing is cut off. The page requests nothing and reports no error."""
     (tmp_path / "report.html").write_text(html)
     context = browser.new_context(offline=True, color_scheme=scheme, viewport={"width": width, "height": 900})
     page = context.new_page()
@@ -307,7 +310,7 @@ def test_page_opens_offline(browser: Any, html: str, tmp_path: Path, scheme: str
 
 
 def test_page_answers(browser: Any, html: str, tmp_path: Path) -> None:
-    """Choosing a hyperparameter shows its curves and no others; a click on a column sorts the trials by it."""
+    """Choosing a hyperparameter shows only its curves; a click on a column sorts the trials by it."""
     (tmp_path / "report.html").write_text(html)
     page = browser.new_page()
     page.goto((tmp_path / "report.html").as_uri())

@@ -1,4 +1,4 @@
-"""Truths of `hpdash show`: which run is meant, what a page tells, and that its recipe trains the same trial."""
+"""Tests of `hpdash show`: which run a name means, what a page says, and that its recipe trains the same trial."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ RUNS = [trial(0, 0.5, sweep="a"), trial(3, 0.5, sweep="a"), trial(3, 0.5, sweep=
     ],
 )
 def test_a_run_is_found_by_what_names_it_alone(name: str, expected: str) -> None:
-    """A run's name, its id, its folder's name and a number that no other has all name it."""
+    """A run is found by its name, its id, its folder's name, or its number if no other run has that number."""
     assert find(RUNS, name).id == expected
 
 
@@ -64,14 +64,14 @@ def test_a_run_is_found_by_what_names_it_alone(name: str, expected: str) -> None
     ],
 )
 def test_a_name_of_none_or_many_is_an_error_with_the_nearest(name: str, expected: str) -> None:
-    """A name that is nobody's, or more than one's, is refused with names that are."""
+    """A name that matches no run, or more than one, is refused, and the error suggests valid names."""
     with pytest.raises(SpecError) as raised:
         find(RUNS, name)
     assert expected in str(raised.value)
 
 
 def shown(page: Page, width: int = 200) -> str:
-    """Draw a page without colours."""
+    """Draw a page without colours; return the text."""
     console = Console(file=StringIO(), width=width, force_terminal=True, color_system=None, markup=False, emoji=False)
     for part in draw(page):
         console.print(part)
@@ -96,7 +96,7 @@ WEIGHTS = HistogramSeries(
 
 
 def test_a_page_tells_all_of_a_run() -> None:
-    """Settings, metrics, weights, the error's whole traceback, damage and the recipe stand on the page."""
+    """The page has settings, metrics, weights, the error's full traceback, damage and the recipe."""
     text = shown(Page(TOLD, {"hidden_1/kernel": WEIGHTS}, "[data]\nname = 'x'\n"))
     for part in (
         "failed · attempt 2 · 3/4 epochs · 5.0s · seed 0",
@@ -124,7 +124,10 @@ def test_a_page_fits_its_terminal(width: int) -> None:
 
 
 def test_a_page_has_the_parameters_of_every_layer() -> None:
-    """Each layer stands with what trains and what does not, names literally, and their sums stand last."""
+    """Each layer is listed with its trainable and fixed parameters, and the sums are last.
+
+    Names are shown literally.
+    """
     norm = Layer("batchnorm_1", "BatchNormalization", "(None, 300)", 600, 600)
     page = Page(
         TOLD, {}, layers=[Layer(HOSTILE, "Flatten", "", 0, 0), norm, Layer("out", "Dense", "(None, 3)", 903, 0)]
@@ -142,7 +145,7 @@ def test_a_page_has_the_parameters_of_every_layer() -> None:
 
 
 def test_a_page_of_a_foreign_run_tells_what_there_is() -> None:
-    """A run of nobody's sweep has a page without what nobody wrote down."""
+    """The page of a run that hpdash did not write leaves out what was not logged."""
     text = shown(Page(foreign("f", {"units": 3}, epoch_loss=[2.0, 1.0]), {}))
     assert "last step" not in text
     assert "loss: 1.0000 at step 2, 1.0000 at the end" in text
@@ -150,7 +153,7 @@ def test_a_page_of_a_foreign_run_tells_what_there_is() -> None:
 
 
 def test_names_are_shown_literally() -> None:
-    """What a user or a file named is neither markup nor an escape sequence."""
+    """Names from users and files are never read as markup or as escape sequences."""
     run = replace(foreign(HOSTILE, {HOSTILE: HOSTILE}), scalars={HOSTILE: series(1.0)})
     text = shown(Page(run, {HOSTILE: WEIGHTS}))
     assert "\x1b[31m" not in text
@@ -158,7 +161,7 @@ def test_names_are_shown_literally() -> None:
 
 
 def test_statistics_are_those_of_the_values() -> None:
-    """Moments, quantiles and the share near zero are the values', within a bucket's width."""
+    """Moments, quantiles and the share near zero equal those of the values, within a bucket's width."""
     found = statistics(TOLD, "hidden_1/kernel", WEIGHTS, 1)
     expected = {
         "step": 20, "values": 100_000, "mean": 0.0, "std": 1 / math.sqrt(3), "min": -1.0, "max": 1.0, "p1": -0.98,
@@ -168,7 +171,7 @@ def test_statistics_are_those_of_the_values() -> None:
 
 
 def test_the_share_that_was_not_finite_is_the_logged_one() -> None:
-    """The share of values that were NaN or infinite comes from the series beside the histogram, at its step."""
+    """The share of NaN or infinite values is read from its own series, at the histogram's step."""
     lost = replace(series(0.25, 0.5), steps=np.array([0, 20]))
     run = replace(TOLD, scalars={layout.nonfinite_tag("k"): lost})
     assert [statistics(run, "k", WEIGHTS, at)["nonfinite"] for at in (0, 1)] == [0.25, 0.5]
@@ -177,7 +180,7 @@ def test_the_share_that_was_not_finite_is_the_logged_one() -> None:
 
 @given(st.lists(st.floats(-1e300, 1e300) | st.just(math.nan) | st.just(math.inf), min_size=1, max_size=100))
 def test_a_curve_is_drawn_in_blocks(values: list[float]) -> None:
-    """A curve has at most the width asked for, and only what is not finite is blank."""
+    """A curve has at most the requested width, and only values that are not finite are blank."""
     drawn = sparkline(np.array(values), 20)
     assert len(drawn) == min(20, len(values))
     assert set(drawn) <= {*BARS, " "}
@@ -185,14 +188,17 @@ def test_a_curve_is_drawn_in_blocks(values: list[float]) -> None:
 
 
 def test_a_curve_goes_up_where_values_do() -> None:
-    """The least value is the lowest block, the greatest the highest, more values than characters are averaged."""
+    """The lowest value is the lowest block and the highest the highest.
+
+    If there are more values than characters, they are averaged.
+    """
     assert sparkline(np.arange(8.0)) == BARS
     assert sparkline(np.arange(800.0), 8) == BARS
     assert sparkline(np.array([1.0, math.nan, 1.0])) == "▁ ▁"
 
 
 def test_json_has_all_of_it() -> None:
-    """The JSON form has fields, settings, metrics, statistics, result, damage and recipe, and only JSON's numbers."""
+    """The JSON form has fields, settings, metrics, statistics, result, damage and recipe, in valid JSON numbers."""
     nan = replace(TOLD, scalars={**TOLD.scalars, "epoch_loss": series(1.0, math.nan)})
     data = json.loads(json_text(to_json(Page(nan, {"k": WEIGHTS}, "toml"))))
     assert (data["id"], data["status"], data["best"], data["epoch"]) == ("s/0003", "failed", 0.9, 2)
@@ -254,7 +260,7 @@ leaky_slope = { values = [0.1], when = { activation = "leaky_relu" } }
 
 
 def logged(spec: TrialSpec, sweep: Sweep, kind: type[int] | type[float] = float) -> Run:
-    """Make the run that a trial's event files would be read as, where whole numbers are all of one kind."""
+    """Return the run as it would be read from a trial's event files, where all whole numbers have one type."""
     whole = {name for name, value in spec.hparams.items() if type(value) in (int, float) and value == int(value)}
     hparams = {name: kind(value) if name in whole else value for name, value in spec.hparams.items()}
     names = tuple(hyperparameter.name for hyperparameter in sweep.hparams)
@@ -262,14 +268,17 @@ def logged(spec: TrialSpec, sweep: Sweep, kind: type[int] | type[float] = float)
 
 
 def about_of(settings: dict[str, Any]) -> Kept:
-    """Return what the folder of a sweep with these settings would say."""
+    """Return what the folder of a sweep with these settings would contain."""
     return Kept(settings, 1, {}, "", known=NOTHING)
 
 
 @pytest.mark.parametrize("kind", [int, float])
 @pytest.mark.parametrize("source", [GRID, LISTED, OWN, RARELY], ids=["grid", "listed", "own-code", "nothing-applies"])
 def test_a_recipe_trains_the_same_trial(source: str, kind: type[int] | type[float]) -> None:
-    """Every trial's recipe is a sweep file of one trial with equal settings, seed and objective: hence its bits."""
+    """Every trial's recipe is a sweep file of one trial with equal settings, seed and objective.
+
+    It therefore trains to the same bits.
+    """
     sweep = parse_sweep(source, name="given", folder=Path())
     about = about_of(json.loads(json.dumps(sweep.to_json())))
     for spec in trials(sweep):
@@ -288,12 +297,12 @@ def test_a_recipe_trains_the_same_trial(source: str, kind: type[int] | type[floa
     ],
 )
 def test_without_its_sweep_a_run_has_no_recipe(settings: dict[str, Any]) -> None:
-    """Settings that are not a sweep's give no recipe instead of a wrong one."""
+    """Settings that are not those of a sweep give no recipe, rather than a wrong one."""
     assert recipe(trial(0, 0.5), about_of(settings)) is None
 
 
 def test_a_recipe_that_would_train_something_else_is_not_given() -> None:
-    """Where the log says something that the sweep cannot, there is no recipe."""
+    """If the logged hyperparameters cannot come from the sweep, there is no recipe."""
     sweep = parse_sweep(GRID, name="given", folder=Path())
     run = logged(trials(sweep)[0], sweep)
     odd = replace(run, hparams={**run.hparams, "activation": "no such"})
@@ -301,7 +310,10 @@ def test_a_recipe_that_would_train_something_else_is_not_given() -> None:
 
 
 def test_a_sweeps_folder_is_read_or_is_nothing(tmp_path: Path) -> None:
-    """What a sweep's folder says of itself is found from a run's folder or, where it has none, from the sweep's own."""
+    """The sweep's record is found from a run's folder, or from the sweep's folder if the run has none.
+
+    A damaged record counts as none.
+    """
     run = replace(trial(0, 0.5), folder=tmp_path / "0000-x=0")
     assert kept(run) is None
     (tmp_path / layout.SWEEP_JSON).write_text(

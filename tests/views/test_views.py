@@ -1,4 +1,4 @@
-"""Truths of what people look at: the ranking, the time left, the live view, and that names are shown literally."""
+"""Tests of what users see in a terminal: the ranking, the time left, the live view, and names shown literally."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LITERAL = r"[/b]\x1b[31m\n\u202e<img>"
 
 
 def specs(count: int, repeats: int = 1, goal: str = "max", values: list[Any] | None = None) -> list[TrialSpec]:
-    """Make the trials of a sweep over a keyword of one's own."""
+    """Make the trials of a sweep over a keyword of a custom loop."""
     content = {
         "sweep": {"repeats": repeats, "objective": "validation/accuracy", "goal": goal},
         "data": {"name": "digits"},
@@ -43,12 +43,12 @@ def result(value: float | None = None, state: TrialState = TrialState.FINISHED, 
 
 
 def results(*values: float | None) -> dict[int, TrialResult]:
-    """Make finished results."""
+    """Make finished results, numbered from 0."""
     return {place: result(value) for place, value in enumerate(values)}
 
 
 def text_of(*parts: Any, terminal: bool = False) -> str:
-    """Draw something as the command line does."""
+    """Draw parts as the command line does; return the text."""
     console = Console(file=StringIO(), force_terminal=terminal, width=200, markup=False, highlight=False, emoji=False)
     for part in parts:
         console.print(part, soft_wrap=True)
@@ -71,13 +71,13 @@ PIPE = Console(file=StringIO(), width=200)
     ],
 )
 def test_ranking(goal: str, values: list[float | None], order: list[int]) -> None:
-    """The best finite value is first, ties keep the order of trials, settings without one come last."""
+    """The best finite value is first, ties keep the order of trials, and settings without a finite value are last."""
     assert [row.setting for row in rank(specs(3, goal=goal), results(*values))] == order
 
 
 @given(st.lists(st.none() | st.floats(), min_size=1, max_size=6), st.sampled_from(["min", "max"]))
 def test_any_results_can_be_ranked(values: list[float | None], goal: str) -> None:
-    """Whatever the values are, every setting is ranked once and no better one stands below."""
+    """Whatever the values are, every setting is ranked once and none is below a worse one."""
     rows = rank(specs(len(values), goal=goal), results(*values))
     assert sorted(row.setting for row in rows) == list(range(len(values)))
     means = [row.mean for row in rows if row.values]
@@ -86,13 +86,16 @@ def test_any_results_can_be_ranked(values: list[float | None], goal: str) -> Non
 
 @pytest.mark.parametrize("state", [state for state in TrialState if state is not TrialState.FINISHED])
 def test_only_finished_trials_are_ranked(state: TrialState) -> None:
-    """A diverged, failed or interrupted trial's best value counts for nothing."""
+    """The best value of a trial that did not finish (diverged, failed or interrupted) is ignored."""
     rows = rank(specs(2), {0: result(0.9, state), 1: result(0.1)})
     assert [(row.setting, row.values) for row in rows] == [(1, (0.1,)), (0, ())]
 
 
 def test_replicates_are_folded() -> None:
-    """Seeds of a setting become one row: mean, sample standard deviation and how many; one that failed is left out."""
+    """The seeds of a setting become one row with the mean, the sample standard deviation and their number.
+
+    A seed that failed is left out.
+    """
     made = specs(2, repeats=3)
     found = results(0.1, 0.2, 0.3, 0.5, None, 0.7)
     found[4] = result(state=TrialState.FAILED)
@@ -106,7 +109,7 @@ def test_replicates_are_folded() -> None:
 
 
 def test_a_pipe_gets_every_row_and_no_line() -> None:
-    """In a pipe the leaderboard is plain and whole; a terminal gets the best."""
+    """In a pipe the leaderboard is plain and complete; a terminal gets the best rows."""
     made, found = specs(30), results(*(i / 100 for i in range(30)))
     lines = text_of(leaderboard(PIPE, made, found, "shown")).splitlines()
     assert len(lines) == 2 + 30
@@ -116,14 +119,14 @@ def test_a_pipe_gets_every_row_and_no_line() -> None:
 
 
 def test_settings_that_do_not_differ_are_not_shown() -> None:
-    """Columns are the hyperparameters that take more than one value, all of them where none does."""
+    """Columns are the hyperparameters with more than one value, or all of them if none has."""
     assert differing(specs(2)) == ["x"]
     assert differing(specs(1)) == ["x"]
     assert differing([]) == []
 
 
 def test_faults_say_a_reason_once() -> None:
-    """Each trial that went wrong has a line; a reason told already is referred to."""
+    """Each trial that went wrong has a line; a reason that was already given is referred to."""
     found = {
         0: result(state=TrialState.FAILED, error="odd"), 1: result(state=TrialState.FAILED, error="odd"),
         2: result(state=TrialState.DIVERGED), 3: result(0.5),
@@ -156,13 +159,13 @@ def test_faults_say_a_reason_once() -> None:
     ],
 )
 def test_what_to_type_next(found: dict[int, TrialResult], stopped: bool, expected: list[str]) -> None:
-    """The end says how to go on where something is missing, and always how to start TensorBoard."""
+    """The closing lines say how to continue if results are missing, and always how to start TensorBoard."""
     lines = [line.plain for line in closing(2, found, Path("my logs"), "again", stopped)]
     assert lines == [*expected, "tensorboard --logdir 'my logs'"]
 
 
 def test_an_outcome_in_json() -> None:
-    """JSON has every trial with its hyperparameters and result, and the ranking of those with a value."""
+    """JSON has every trial with its hyperparameters and result, and a ranking of the trials with a value."""
     made = outcome_json("shown", specs(3), results(0.1, 0.3), None)
     assert [trial["hparams"] for trial in made["trials"]] == [{"x": 0}, {"x": 1}, {"x": 2}]
     assert made["trials"][1]["result"]["best"] == {"validation/accuracy": 0.3}
@@ -171,7 +174,7 @@ def test_an_outcome_in_json() -> None:
 
 
 def test_hostile_names_are_shown_literally() -> None:
-    """No value that a user gives is markup, an escape or a line of its own."""
+    """No value from a user is read as markup or an escape, or starts a new line."""
     made = specs(2, values=[HOSTILE, "plain"])
     found = {0: result(state=TrialState.FAILED, error=HOSTILE), 1: result(0.5)}
     parts = leaderboard(PIPE, made, found, HOSTILE), *faults(made, found), *trial_list(PIPE, made, len(made), "no data")
@@ -211,23 +214,23 @@ def test_durations(seconds: float, text: str) -> None:
     [(None, ""), (0, "0.0000"), (0.98765, "0.9877"), (1234.5, "1234"), (0.0001234, "0.0001234"), (math.nan, "nan")],
 )
 def test_numbers(value: float | None, text: str) -> None:
-    """A metric has four decimals, or four figures where it is small or great."""
+    """A metric has four decimals, or four significant digits if it is very small or large."""
     assert number(value) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(None, ""), (0.1, "0.1"), (True, "True"), ([64, 32], "64-32")])
 def test_settings(value: object, text: str) -> None:
-    """A hyperparameter is shown as TensorBoard gets it, an absent one as nothing."""
+    """A hyperparameter is shown as TensorBoard gets it; an absent one is empty."""
     assert setting(value) == text
 
 
 def tally(done: int = 0, total: int = 4) -> Tally:
-    """Make a tally that began at second 100."""
+    """Make a tally that starts at second 100."""
     return Tally(total, workers=2, begin=100.0, over=set(range(100, 100 + done)))
 
 
 def test_no_time_left_is_told_before_anything_moved() -> None:
-    """Before a trial has got anywhere there is no estimate."""
+    """There is no estimate until a trial has made progress."""
     made = tally()
     made.note(Started(specs(1)[0], 1, 0), 100.0)
     assert made.seconds_left(130.0) is None
@@ -242,7 +245,7 @@ def test_time_left_counts_running_trials() -> None:
 
 
 def test_time_left_counts_this_run_only() -> None:
-    """Trials that stood before say nothing about the pace."""
+    """Trials that ended before this run do not count for the pace."""
     first, second = specs(2)
     made = tally(done=2)
     made.note(Started(first, 1, 0), 100.0)
@@ -255,7 +258,10 @@ def test_time_left_counts_this_run_only() -> None:
 
 
 def test_time_left_of_a_trial_that_goes_on() -> None:
-    """What was done before this attempt is no pace of it: a quarter in ten seconds leaves ten for the last one."""
+    """Epochs from before this attempt do not count for its pace.
+
+    A quarter in ten seconds leaves ten seconds for the last quarter.
+    """
     made = tally(total=1)
     made.note(Started(specs(1)[0], 2, 0, epoch=2), 100.0)
     made.note(Progress(0, epoch=2, epochs=4, fraction=0.0), 101.0)
@@ -267,14 +273,14 @@ def test_time_left_of_a_trial_that_goes_on() -> None:
 
 
 def test_silence_is_shown() -> None:
-    """A trial that has not been heard of for over a minute says so instead of the time left."""
+    """A trial without a message for over a minute shows that instead of the time left."""
     running = Running(specs(1)[0], 0.0, progress=Progress(0, 1, 4, 0.5), heard=10.0)
     assert [time_left(running, now) for now in (69.0, 135.0)] == ["1:55 left", "no message for 2:05"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.floats(0, 1)), max_size=8))
 def test_time_left_is_never_negative(steps: list[tuple[int, float]]) -> None:
-    """However a trial's progress goes, the time left is none or at least nothing."""
+    """Whatever a trial's progress is, the time left is None or at least 0."""
     made = tally(total=1)
     made.note(Started(specs(1)[0], 1, 0), 100.0)
     for now, (epoch, fraction) in enumerate(steps, 101):
@@ -283,7 +289,7 @@ def test_time_left_is_never_negative(steps: list[tuple[int, float]]) -> None:
 
 
 def test_progress_of_a_trial_that_has_ended_is_nothing() -> None:
-    """A late word from a worker changes nothing."""
+    """A late progress message of a trial that is not running is ignored."""
     made = tally()
     made.note(Progress(7, 1, 4, 0.5), 110.0)
     assert made.running == {}
@@ -291,7 +297,7 @@ def test_progress_of_a_trial_that_has_ended_is_nothing() -> None:
 
 @pytest.mark.parametrize(("goal", "expected"), [("max", 0.9), ("min", 0.2)])
 def test_the_best_so_far(goal: str, expected: float) -> None:
-    """The best is that of finished trials, by the sweep's goal."""
+    """The best value is the best of the finished trials, by the sweep's goal."""
     made = tally()
     values = [result(0.5), result(0.9), result(0.2), result(99, TrialState.DIVERGED), result()]
     for spec, each in zip(specs(5, goal=goal), values, strict=True):
@@ -301,14 +307,14 @@ def test_the_best_so_far(goal: str, expected: float) -> None:
 
 
 def screen(terminal: bool = True, environ: dict[str, str] | None = None) -> tuple[Console, StringIO]:
-    """Make a console to draw on, as wide as it needs."""
+    """Make a console with a wide screen; return it with the file that it writes to."""
     file = StringIO()
     options = {"markup": False, "highlight": False, "emoji": False}
     return Console(file=file, force_terminal=terminal, width=160, _environ=environ, **options), file  # type: ignore[arg-type]
 
 
 def play(console: Console) -> None:
-    """Let a small sweep happen on a live view, seen once in the middle."""
+    """Show a small sweep in a live view, and refresh the view once in the middle."""
     made = specs(3, values=["a", HOSTILE, "c"])
     with LiveView(console) as view:
         view.event(Notice("before the plan"))
@@ -326,7 +332,7 @@ def play(console: Console) -> None:
 
 @pytest.mark.parametrize("terminal", [pytest.param(True, id="terminal"), pytest.param(False, id="pipe")])
 def test_what_has_happened_stays_on_the_screen(terminal: bool) -> None:
-    """Notices, those before the plan too, and ended trials are lines on a terminal and in a pipe."""
+    """Notices, also those before the plan, and ended trials are lines in a terminal and in a pipe."""
     console, file = screen(terminal)
     play(console)
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", file.getvalue())
@@ -339,7 +345,10 @@ def test_what_has_happened_stays_on_the_screen(terminal: bool) -> None:
 
 
 def test_a_terminal_shows_what_runs() -> None:
-    """A line a running trial with epoch and metrics, a total with the time left, the best so far; names literally."""
+    """The terminal has a line per running trial, a total with the time left, and the best so far.
+
+    A trial's line has its epoch and metrics. Names are shown literally.
+    """
     console, file = screen()
     play(console)
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", file.getvalue())
@@ -354,15 +363,15 @@ def test_a_terminal_shows_what_runs() -> None:
 
 @pytest.mark.parametrize("environ", [{"TERM": "dumb"}, {"TERM": "unknown"}], ids=lambda environ: environ["TERM"])
 def test_a_dumb_terminal_gets_lines(environ: dict[str, str]) -> None:
-    """A terminal that cannot move its cursor gets no escape that would move it."""
+    """A terminal that cannot move its cursor gets no escape sequence that would move it."""
     console, file = screen(environ=environ)
     play(console)
-    assert not re.search(r"\x1b\[[0-9;?]*[A-LN-Za-ln-z]", file.getvalue())  # m sets a colour
+    assert not re.search(r"\x1b\[[0-9;?]*[A-LN-Za-ln-z]", file.getvalue())  # an escape that ends with m sets a colour
     assert "0002: slow" in file.getvalue()
 
 
 def test_a_fetch_is_shown() -> None:
-    """In a pipe a fetch says each whole megabyte once."""
+    """In a pipe, a download reports each whole megabyte once."""
     console, file = screen(terminal=False)
     with LiveView(console) as view:
         for done in (0, 1_000_000, 1_100_000, 2_000_000):
