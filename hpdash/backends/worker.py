@@ -44,7 +44,7 @@ class Setup:
 
     def changed(self, folder: Path) -> dict[str, str]:
         """Return which of the user's code and data files in a folder changed since the sweep started, and how."""
-        return self.provenance.changed(provenance.of(self.functions, self.names, folder, self.provenance))
+        return self.provenance.changed(provenance.current(self.functions, self.names, folder, self.provenance))
 
     @property
     def environment(self) -> dict[str, str]:

@@ -95,7 +95,7 @@ def run_sweep(
         raise SpecError(['running on a Ray cluster needs ray, which is not installed: pip install "hpdash[ray]"'])
     folder = next(sweep_folder.fresh(Path(logs), sweep)) if options.new else sweep_folder.home(Path(logs), sweep)
     sweep = sweep_folder.going_on(folder, sweep, options.extend)
-    now = provenance.of(sweep.functions, sweep.values["name"], sweep.folder, changed_code.provenance_of(folder))
+    now = provenance.current(sweep.functions, sweep.values["name"], sweep.folder, changed_code.provenance_of(folder))
     job = _Job(sweep, Course(sweep), folder, options, watcher or Watcher(), now)
     before = _before(job)
     if len(before.results) == before.total:
@@ -137,8 +137,8 @@ class _Job:
         """Return the results that count, by trial number; with --retry-failed, failed and diverged ones do not."""
         again = ONLY_WHEN_ASKED if self.options.retry_failed else ()
         results = history.results
-        told = ((spec.number, results.get(spec.number)) for spec in course.specs)
-        return {number: result for number, result in told if result and result.state not in again}
+        known = ((spec.number, results.get(spec.number)) for spec in course.specs)
+        return {number: result for number, result in known if result and result.state not in again}
 
     def check_locked(self, folder: Path) -> None:
         """Check the folder again, now that it is locked; raises LockedError if another driver extended the sweep."""
@@ -177,10 +177,10 @@ def _before(job: _Job) -> Outcome:
 def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
     """Take the lock, start the workers, examine what trials need, open the journal; `stack` ends all of this."""
     sweep, specs, watcher = job.sweep, job.course.samples(), job.watcher
-    tables, begun = data_tables(specs), job.folder.exists() and not job.options.new
-    limits.check_folder(job.folder if begun else job.folder.parent)
+    tables, exists = data_tables(specs), job.folder.exists() and not job.options.new
+    limits.check_folder(job.folder if exists else job.folder.parent)
     limits.check_files(0 if job.options.ray else min(job.options.workers or limits.cores(), job.course.total))
-    if begun:
+    if exists:
         stack.enter_context(lock(job.folder))
     _fetch_missing(tables, watcher, signals)
     backend, workers = _start(job, specs, signals)
@@ -188,16 +188,16 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
     asked = () if sweep_folder.knows_builders(job.folder, job.options.extend) else usages(sweep, specs)
     facts = probe.look(probe.Question(tables, _functions(specs), sweep.folder, asked), signals)
     job = job.with_sweep(settled(sweep, specs, tables, facts))
-    if not begun:
+    if not exists:
         job = _begin(job, stack)
     folder, sweep, specs, sizes = job.folder, job.sweep, job.course.samples(), sizes_of(tables, facts)
     now = replace(job.provenance, arrays=facts.arrays)
-    told = _write_record(job, now, facts)
+    notes = _write_record(job, now, facts)
     warnings = experiment.refresh(folder.parent)
     journal = stack.enter_context(Journal.open(folder / layout.JOURNAL))
     known = changed_code.keep_provenance(folder, now)  # only now that the journal could be read
     remarks = [*facts.remarks, *large_batches(sweep, specs, sizes)]
-    job.tell([*told, *remarks, *warnings, *journal.warnings])
+    job.tell([*notes, *remarks, *warnings, *journal.warnings])
     course = job.replayed()
     results = job.standing(course, journal.history)
 

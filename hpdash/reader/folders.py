@@ -114,13 +114,13 @@ def parts_of_runs(folders: Iterable[Folder]) -> dict[str, list[Part]]:
     such a name that is next to other runs is a run itself. Folders without event files are left out.
     """
     filled = {folder.name: folder for folder in folders if folder.files}
-    beside: dict[str, set[str]] = {}
+    siblings: dict[str, set[str]] = {}
     for folder in filled.values():
-        beside.setdefault(folder.parent, set()).add(folder.leaf)
+        siblings.setdefault(folder.parent, set()).add(folder.leaf)
     runs: dict[str, list[Part]] = {}
     for name, folder in filled.items():
         parent, leaf = folder.parent, folder.leaf
-        if leaf in (TRAIN, VALIDATION) and name != "." and _is_part(leaf, beside[parent], parent in filled):
+        if leaf in (TRAIN, VALIDATION) and name != "." and _is_part(leaf, siblings[parent], parent in filled):
             runs.setdefault(parent, []).append(Part(leaf, folder.files))
         else:
             runs.setdefault(name, []).append(Part("", folder.files))

@@ -75,7 +75,9 @@ def _how(before: str | None, now: str | None) -> str:
     return "was deleted or moved, or is no longer imported" if now is None else "has been edited"
 
 
-def of(functions: Sequence[str], names: Sequence[str], folder: Path, before: Provenance | None = None) -> Provenance:
+def current(
+    functions: Sequence[str], names: Sequence[str], folder: Path, before: Provenance | None = None
+) -> Provenance:
     """Return the digests of the code and the data files as they are now.
 
     Args:

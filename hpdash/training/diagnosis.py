@@ -19,7 +19,7 @@ _FROM_SHAPES = re.compile(
 )
 
 
-def blame(error: Exception) -> tuple[TrialState, str]:
+def state_and_reason(error: Exception) -> tuple[TrialState, str]:
     """Return the state of a trial that raised an error, and the reason in words.
 
     Out of memory gives KILLED, as if the kernel had killed the worker, so that the trial is tried again.
@@ -39,7 +39,7 @@ def _essence(message: str) -> str:
     return "\n".join(lines) or message
 
 
-def explain(error: Exception, model: Any, dataset: Dataset) -> None:
+def add_likely_cause(error: Exception, model: Any, dataset: Dataset) -> None:
     """Add the likely cause, as a note, to an error that a model's training has raised."""
     if cause := likely_cause(error, model, dataset):
         error.add_note(f"likely cause: {cause}")

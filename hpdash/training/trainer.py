@@ -23,7 +23,7 @@ from ..records import BETWEEN, TrialResult, TrialSpec, TrialState, own_loop
 from ..system import disk
 from ..system.user_functions import load_function
 from ..system.versions import versions
-from .diagnosis import blame, explain, loss_name
+from .diagnosis import add_likely_cause, loss_name, state_and_reason
 from .host import Diverged, Host, Interrupted, Pruned
 from .layer_series import Series
 from .session import Loaded, Session
@@ -115,7 +115,7 @@ class Trainer:
             state, facts["error"] = TrialState.FAILED, str(error)
         except Exception as error:  # a user's model may raise anything; the sweep goes on
             traceback.clear_frames(error.__traceback__)  # their local variables may hold most of the memory
-            state, facts["error"] = blame(error)
+            state, facts["error"] = state_and_reason(error)
             facts["traceback"] = traceback.format_exc()
         if trial is not None and state.is_result:
             trial.write_best()
@@ -167,7 +167,7 @@ class Trainer:
             for epoch, logs in engine.fit(trial.spec.seed, trial.epochs, callbacks, trial.tick, trial.epoch):
                 begin = _log_epoch(trial, engine, series, epoch, logs, begin)
         except Exception as error:
-            explain(error, engine.model, trial.dataset)
+            add_likely_cause(error, engine.model, trial.dataset)
             raise
         finally:
             if trial.epoch:
@@ -193,7 +193,7 @@ class Trainer:
         try:
             return Engine(fresh, self._tensors, train["batch_size"], trial.host.notice, xla), False
         except Exception as error:
-            explain(error, fresh, trial.dataset)
+            add_likely_cause(error, fresh, trial.dataset)
             raise
 
     def _build(self, trial: Session) -> Any:

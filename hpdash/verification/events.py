@@ -117,8 +117,8 @@ def findings_of(
     for each in found:
         where = {"offset": each.offset}
         if each.places:
-            told = f"{affected(each) or 'nothing known to be missing'}{_hidden(each)}"
-            yield make(each.file.path, each.what, told, _advice(each, advice), **where)
+            effect = f"{affected(each) or 'nothing known to be missing'}{_hidden(each)}"
+            yield make(each.file.path, each.what, effect, _advice(each, advice), **where)
         else:
             said = "only these values, which cannot be shown; the rest of the file is intact"
             yield make(each.file.path, each.what, said, NOTHING_TO_DO, **where, severity=Severity.NOTE)

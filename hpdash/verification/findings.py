@@ -80,12 +80,12 @@ class Checked:
         """One line that says how much is damaged and how much was read."""
         damage, notes = self.damage, len(self.findings) - len(self.damage)
         of_runs = {(each.sweep, each.run) for each in damage if each.run is not None}
-        beside = {each.sweep for each in damage if each.run is None}
+        outside = {each.sweep for each in damage if each.run is None}
         found = "no damage"
         if damage:
             parts = [f"in {len(of_runs)} of {counted(self.runs, 'run')}"] * bool(of_runs)
-            among = f" in {len(beside)} of {counted(self.sweeps, 'sweep')}" if self.sweeps else ""
-            parts += [f"outside the runs{among}"] * bool(beside)
+            among = f" in {len(outside)} of {counted(self.sweeps, 'sweep')}" if self.sweeps else ""
+            parts += [f"outside the runs{among}"] * bool(outside)
             paths = len({each.path for each in damage})
             found = f"damage in {counted(paths, 'file')} or folder{'s' * (paths != 1)}: {', and '.join(parts)}"
         looked_at = f"{counted(self.runs, 'run')}, {counted(self.files, 'event file')}, {self.bytes / 1e6:,.1f} MB read"
@@ -123,10 +123,10 @@ def spans(numbers: Iterable[int | range], noun: str) -> str:
                 found[-1][1] = high
             else:
                 found.append([low, high])
-    told = ", ".join(f"{low:,}" if low == high else f"{low:,} to {high:,}" for low, high in found[:_SHOWN])
+    shown = ", ".join(f"{low:,}" if low == high else f"{low:,} to {high:,}" for low, high in found[:_SHOWN])
     hidden += len(found[_SHOWN:])
     is_plural = len(found) > 1 or hidden or any(low < high for low, high in found)
-    return f"{noun}{'s' if is_plural else ''} {told}{f' and {hidden:,} more' if hidden else ''}"
+    return f"{noun}{'s' if is_plural else ''} {shown}{f' and {hidden:,} more' if hidden else ''}"
 
 
 def size_of(numbers: range) -> int:

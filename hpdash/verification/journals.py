@@ -51,11 +51,11 @@ def look_at(folder: Path, name: str, names: Iterable[str], has_runs: bool) -> Sw
     names, make, path = frozenset(names), partial(Finding, sweep=name), folder / layout.JOURNAL
     held = is_held(folder / layout.LOCK)
     lines, trouble = read_lines(path) if layout.JOURNAL in names else ([], None)
-    live = held or is_held(folder / layout.LOCK)  # asked before and after: a driver that ends meanwhile has not died
+    live = held or is_held(folder / layout.LOCK)  # asked twice: a driver may end while the journal is read
     is_lost = has_runs and not live and not lines
-    has_begun = is_lost or bool(lines)  # otherwise, missing files have not been written yet
+    has_started = is_lost or bool(lines)  # otherwise, missing files have not been written yet
     planned, findings = None, list[Finding]()
-    if has_begun or layout.SWEEP_JSON in names:
+    if has_started or layout.SWEEP_JSON in names:
         planned, findings = look_at_record(folder / layout.SWEEP_JSON, make)
         findings += look_at_source(folder / layout.SWEEP_TOML, make)
         findings += look_at_origins(folder / layout.SWEEP_JSON, make)
@@ -119,8 +119,8 @@ def _hurt(path: Path, make: Make, line: Line, what: str, effect: str) -> Finding
     lost = "nothing: its records are intact" if line.records else "nothing: other lines have the states of its trials"
     affected = effect or lost
     advice = f"{GO_ON}; event files of a trial that is trained again are set aside, not deleted."
-    told = f"torn: {what}" if line.is_torn else what
-    return make(path, told, affected, advice if effect else NOTHING_TO_DO, line=line.number)
+    reason = f"torn: {what}" if line.is_torn else what
+    return make(path, reason, affected, advice if effect else NOTHING_TO_DO, line=line.number)
 
 
 def _order(path: Path, make: Make, lines: Sequence[Line]) -> Iterator[Finding]:

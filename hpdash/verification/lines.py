@@ -52,8 +52,8 @@ def _line(number: int, data: bytes, end: bytes) -> Line:
         return Line(number, (read_line(data),))
     except ValueError as error:
         replay, lost = Replay.of(data + end, ""), next((LOST[begin] for begin in LOST if data.startswith(begin)), "")
-        told = frozenset() if lost else frozenset(map(int, _TRIAL.findall(data)))
-        trials = told - {record.trial for record in replay.records}
+        named = frozenset() if lost else frozenset(map(int, _TRIAL.findall(data)))
+        trials = named - {record.trial for record in replay.records}
         is_newer = isinstance(error, NewerError)
         return Line(number, replay.entries, str(error), not end, is_newer, trials, lost)
 

@@ -71,11 +71,11 @@ def _stale(root: Path, sweeps: Sweeps) -> Iterator[Finding]:
 
 
 def _folders(root: Path, warnings: list[str]) -> list[Folder]:
-    told: list[str] = []
-    folders = list(walk(root, told))
+    problems: list[str] = []
+    folders = list(walk(root, problems))
     if not folders:
-        raise LogdirError(f"{told[0]}. Give the path of a logs root, of a sweep's folder or of a run's folder.")
-    warnings += told
+        raise LogdirError(f"{problems[0]}. Give the path of a logs root, of a sweep's folder or of a run's folder.")
+    warnings += problems
     return folders
 
 

@@ -76,14 +76,14 @@ class FakeRay:
     exceptions = SimpleNamespace(RayError=RayError)
 
     def __init__(self, *actors: Fake) -> None:
-        self._coming, self.begun = iter(actors), list[Fake]()
+        self._coming, self.started = iter(actors), list[Fake]()
 
     def remote(self, **_: Any) -> Callable[[type], Any]:
         """Return a decorator that makes an actor class, which starts the given actors in order."""
 
         def begin(*_: Any) -> Fake:
-            self.begun.append(next(self._coming))
-            return self.begun[-1]
+            self.started.append(next(self._coming))
+            return self.started[-1]
 
         return lambda _: SimpleNamespace(remote=begin)
 
@@ -249,7 +249,7 @@ def test_a_machine_with_other_versions_is_told(stage: Callable[..., Stage]) -> N
     assert "else 2 instead of None" in notice.text
 
 
-def test_whoever_waits_for_a_moment_has_it(stage: Callable[..., Stage]) -> None:
+def test_a_waiting_driver_can_handle_signals(stage: Callable[..., Stage]) -> None:
     """Even if workers never have news, the backend yields often, so that the driver can handle signals."""
     made = stage(actor())
     steps = made.backend.run(made.queue)

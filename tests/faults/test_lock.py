@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 def behave(trial):
-    (Path(__file__).parent / "begun").touch()
+    (Path(__file__).parent / "started").touch()
     for epoch in range(1, trial.epochs + 1):
         while not (Path(__file__).parent / "go").exists():
             trial.tick(0.5)
@@ -41,7 +41,7 @@ def test_the_second_driver_ends_at_once(path: Path) -> None:
     """
     root = path.parent / "logs"
     with driving(path, "--workers", "1") as driver:
-        until((path.parent / "begun").exists, 30)
+        until((path.parent / "started").exists, 30)
         before, start = snapshot(root), time.monotonic()
         second = hpdash("sweep", path.name, cwd=path.parent)
         assert time.monotonic() - start < AT_ONCE
@@ -68,7 +68,7 @@ def test_a_killed_holders_lock_is_free_at_once(path: Path) -> None:
     """After kill -9 of the holder, the lock can be taken at once, and the same command completes the sweep."""
     folder = path.parent / "logs" / "own"
     with driving(path, "--workers", "1") as driver:
-        until((path.parent / "begun").exists, 30)
+        until((path.parent / "started").exists, 30)
         driver.kill()
     with lock(folder):
         pass

@@ -98,16 +98,16 @@ def test_what_a_sweep_imports_from_beside_its_file_counts(folder: Path) -> None:
 
 def test_a_file_of_its_size_and_time_is_not_read_again(folder: Path) -> None:
     """A file is read again only if its size or modification time has changed; equal content then is no change."""
-    first = provenance.of([], ["classes.npz", "digits"], folder)
+    first = provenance.current([], ["classes.npz", "digits"], folder)
     path = folder / "classes.npz"
     kept = path.read_bytes()
     stat = path.stat()
     path.write_bytes(b"x" * len(kept))
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert first.changed(provenance.of([], ["classes.npz"], folder, first)) == {}
-    assert list(first.changed(provenance.of([], ["classes.npz"], folder))) == ["classes.npz"]
+    assert first.changed(provenance.current([], ["classes.npz"], folder, first)) == {}
+    assert list(first.changed(provenance.current([], ["classes.npz"], folder))) == ["classes.npz"]
     path.write_bytes(kept)
-    assert first.changed(provenance.of([], ["classes.npz"], folder, first)) == {}
+    assert first.changed(provenance.current([], ["classes.npz"], folder, first)) == {}
     assert Provenance.from_json(json.loads(json.dumps(first.to_json()))) == first
 
 

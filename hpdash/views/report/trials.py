@@ -62,15 +62,15 @@ def leaderboard(listing: Listing) -> str:
     """Show the best `TOP` rows, one per setting, and all trials in a table that a click unfolds."""
     rows = listing.rows[:TOP]
     names, objective = varied(listing.runs), listing.objective
-    told = ["status"] if len({run.status for run in listing.runs}) > 1 else []
-    header = ["", "trials" if any(row.runs[1:] for row in rows) else "trial", *names, *told, *RESULTS]
+    status = ["status"] if len({run.status for run in listing.runs}) > 1 else []
+    header = ["", "trials" if any(row.runs[1:] for row in rows) else "trial", *names, *status, *RESULTS]
     cells = (
         [("", "") if row.place is None else (str(row.place), row.place), (_numbers(row.runs), _numbers(row.runs)),
-         *(_cell(hparam(row.runs[0], name)) for name in names), *(_status(row) for _ in told),
+         *(_cell(hparam(row.runs[0], name)) for name in names), *(_status(row) for _ in status),
          *(_cell(row.value(name, objective), name) for name in RESULTS)]
         for row in rows
     )  # fmt: skip
-    left = 2 + len(names) + len(told)
+    left = 2 + len(names) + len(status)
     more = (
         f'<p class="soft">The best {len(rows)} of {len(listing.rows):,}.</p>' if len(listing.rows) > len(rows) else ""
     )

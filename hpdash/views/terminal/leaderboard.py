@@ -82,8 +82,8 @@ def told_apart(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -
     if p is None:
         return ""
     names = " and ".join(f"{row.setting:04d}" for row in first_two)
-    told = "do not differ significantly" if p >= ALIKE else "differ significantly"
-    return f"{names} {told}: p = {p:.2g} (Welch's t-test over their seeds)"
+    verdict = "do not differ significantly" if p >= ALIKE else "differ significantly"
+    return f"{names} {verdict}: p = {p:.2g} (Welch's t-test over their seeds)"
 
 
 def leaderboard_html(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], title: str) -> str:
@@ -132,16 +132,16 @@ def differing(specs: Sequence[TrialSpec]) -> list[str]:
 
 def faults(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> Iterator[Text]:
     """Yield a line for each trial that failed, was killed, timed out or diverged; equal reasons are shown once."""
-    told: dict[str, int] = {}
+    first: dict[str, int] = {}
     for spec in specs:
         result = results.get(spec.number)
         if result is None or not (result.state.is_fault or result.state is TrialState.DIVERGED):
             continue
         reason = (result.error or "the loss is no longer finite").strip()
-        if reason in told:
-            yield plain(f"{spec.number:04d} {result.state}: same reason as {told[reason]:04d}")
+        if reason in first:
+            yield plain(f"{spec.number:04d} {result.state}: same reason as {first[reason]:04d}")
             continue
-        told[reason] = spec.number
+        first[reason] = spec.number
         if len(reason) > LONGEST:
             reason = f"{reason[:LONGEST].rstrip()} … (the rest: hpdash show {spec.number:04d})"
         yield plain(f"{spec.number:04d} {result.state} ({spec.label}): {reason}")

@@ -46,8 +46,8 @@ def draw(console: Console, listings: Sequence[Listing], top: int | None = None) 
 def _table(console: Console, listing: Listing, most: int | None) -> RenderableType:
     names = listing.columns
     if console.is_terminal and not listing.chosen:
-        told = len({run.status for run in listing.runs}) == 1  # the title has the status
-        names = tuple(name for name in names if name != "trained" and not (name == "status" and told))
+        same_status = len({run.status for run in listing.runs}) == 1  # the title has the status
+        names = tuple(name for name in names if name != "trained" and not (name == "status" and same_status))
     header, rights, rows = cells(listing, names, most)
     if not console.is_terminal:
         lines = _aligned([list(map(plain, header)), *rows], rights)
@@ -76,8 +76,8 @@ def cells(
     alone = "trained" not in names
     rows = [
         [plain("" if row.place is None else row.place), plain(_name(row))]
-        + [_cell(listing, row, name, value, alone) for name, value in zip(names, told, strict=True)]
-        for row, told in zip(listing.rows[:most], values, strict=False)
+        + [_cell(listing, row, name, value, alone) for name, value in zip(names, row_values, strict=True)]
+        for row, row_values in zip(listing.rows[:most], values, strict=False)
     ]
     return header, [True, False, *numbers], rows
 
@@ -179,9 +179,9 @@ def _notes(listing: Listing, most: int | None) -> Iterator[str]:
     hidden = [run for row in listing.rows[most:] for run in row.runs] if most else []
     if hidden:
         states = Counter(str(run.status or "with unknown status") for run in hidden)
-        told = ", ".join(f"{count:,} {state}" for state, count in states.items())
+        states_text = ", ".join(f"{count:,} {state}" for state, count in states.items())
         left = len(listing.rows) - (most or 0)
-        yield f"{name}{left:,} more row{'s' * (left > 1)} ({told}): --top {len(listing.rows)}"
+        yield f"{name}{left:,} more row{'s' * (left > 1)} ({states_text}): --top {len(listing.rows)}"
     if listing.missing:
         yield f"{name}{listing.missing:,} of {listing.found + listing.missing:,} trials have not started"
     if faults := [run for run in listing.runs if run.status and run.status.is_fault]:

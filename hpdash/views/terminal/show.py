@@ -105,8 +105,8 @@ def draw(page: Page) -> Iterator[RenderableType]:
 
 def _advice(run: Run) -> str:
     own = any(":" in str(run.hparams.get(name)) for name in ("name", "builder", "loop"))
-    beside = ", next to the modules it names," if own else ""
-    return f"Save this as again.toml{beside} and run: hpdash sweep again.toml"
+    modules = ", next to the modules it names," if own else ""
+    return f"Save this as again.toml{modules} and run: hpdash sweep again.toml"
 
 
 def _heading(text: str) -> Text:
@@ -168,15 +168,15 @@ def _begun(started: float) -> str:
 
 
 def _settings(run: Run) -> Iterator[RenderableType]:
-    told = [name for name in run.swept if name in run.hparams] or sorted(run.hparams)
-    if not told:
+    names = [name for name in run.swept if name in run.hparams] or sorted(run.hparams)
+    if not names:
         return
     yield _heading("Hyperparameters")
     table = Table.grid(padding=(0, 2, 0, 0))
-    for name in told:
+    for name in names:
         table.add_row(plain(name), plain(_cut(setting(run.hparams[name]))))
     yield table
-    rest = (f"{name}={_cut(setting(run.hparams[name]))}" for name in sorted(run.hparams.keys() - set(told)))
+    rest = (f"{name}={_cut(setting(run.hparams[name]))}" for name in sorted(run.hparams.keys() - set(names)))
     yield _lines("  ".join(rest), "dim")
 
 
@@ -230,8 +230,8 @@ def _distributions(run: Run, histograms: Mapping[str, HistogramSeries]) -> Itera
             numbers = "".join(f"{_short_number(found[name]):>9}" for name in STATISTICS)
             # Tiny gradients differ by less than `_varies` notices, but lie in several buckets.
             varies = _varies(found) or np.count_nonzero(series.histograms[at].counts) > 1
-            told = f"{numbers}{found['near_0']:>10.1%}" if varies else f"  all {found['mean']:.3g}"
-            yield Text(f"{found['step']:>6}{told}{lost}")
+            text = f"{numbers}{found['near_0']:>10.1%}" if varies else f"  all {found['mean']:.3g}"
+            yield Text(f"{found['step']:>6}{text}{lost}")
 
 
 def _varies(found: Mapping[str, float]) -> bool:

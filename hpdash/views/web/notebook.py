@@ -68,10 +68,10 @@ class NotebookView:
 
     def html(self) -> str:
         """Return the current output as HTML."""
-        told = "".join(f"<div>{said(line)}</div>" for line in self._said)
+        messages = "".join(f"<div>{said(line)}</div>" for line in self._said)
         if self._tally is None:
-            return f"<div>{said(self._fetching or 'starting workers …')}</div>{told}"
-        return f"{_total(self._tally)}{_running(self._tally)}{told}"
+            return f"<div>{said(self._fetching or 'starting workers …')}</div>{messages}"
+        return f"{_total(self._tally)}{_running(self._tally)}{messages}"
 
     def _redraw(self) -> None:
         from IPython.display import HTML  # noqa: PLC0415
