@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import Runs, compare, effects, export, read_runs, report, show, verify
+    from .api.sweeping import run_sweep
     from .backends.cluster import Cluster
     from .driver.plan import Outcome, Watcher
-    from .driver.runner import Options, run_sweep
+    from .driver.runner import Options
     from .errors import HpdashError
     from .evaluation import evaluate
     from .runs import Run
@@ -57,7 +58,7 @@ _HOMES = {
     "parse_sweep": "spec",
     "read_runs": "api",
     "report": "api",
-    "run_sweep": "driver.runner",
+    "run_sweep": "api.sweeping",
     "show": "api",
     "verify": "api",
 }

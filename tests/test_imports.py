@@ -27,8 +27,8 @@ LAYERS = (  # a package imports only from the layers before its own, and its mod
     {"sweep_folder", "training"},
     {"backends", "reader"},
     {"plugin", "verification"},
-    {"views"},
-    {"api", "driver"},
+    {"views", "driver"},
+    {"api"},
     {"evaluation"},
     {"__init__"},  # the public names, imported on first use
     {"cli"},

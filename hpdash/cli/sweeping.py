@@ -72,7 +72,7 @@ def sweep(
     """Run the sweep in FILE; if it was started before, run the trials that are missing."""
     from ..backends.cluster import Cluster  # noqa: PLC0415  only this command needs it
     from ..driver.plan import Watcher  # noqa: PLC0415
-    from ..driver.runner import Options, run_sweep  # noqa: PLC0415
+    from ..driver.runner import Options, drive_sweep  # noqa: PLC0415
     from ..spec import load_sweep  # noqa: PLC0415
     from ..views.terminal.live import LiveView  # noqa: PLC0415
 
@@ -91,7 +91,7 @@ def sweep(
         _dry_run(loaded, workers, threads, as_json)
         return
     with LiveView(console_for(stderr=True)) as view:
-        outcome = run_sweep(loaded, logdir, options, Watcher.of(view))
+        outcome = drive_sweep(loaded, logdir, options, Watcher.of(view))
     once = ("--new", "--accept-changes") if outcome.folder.exists() else ()  # a resumed sweep does not need them again
     again = shlex.join(["hpdash", *(word for word in sys.argv[1:] if word not in once)])
     _print_outcome(outcome, logdir, again, as_json)

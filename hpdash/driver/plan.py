@@ -11,7 +11,6 @@ from ..backends.probe import FetchProgress
 from ..records import Event, TrialResult, TrialSpec, caveats
 from ..search import Course
 from ..spec import Sweep
-from ..views.terminal.leaderboard import leaderboard_html
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +62,6 @@ class Outcome:
         if self.signal is not None:
             return 128 + self.signal
         return int(any(result.state.is_fault for result in self.results.values()))
-
-    def _repr_html_(self) -> str:
-        """Show the leaderboard in a notebook."""
-        title = ", ".join([self.sweep.name, *self.caveats])
-        return leaderboard_html(self.specs, self.results, title)
 
 
 class View(Protocol):

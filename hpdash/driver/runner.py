@@ -28,7 +28,6 @@ from ..sweep_folder import folder as sweep_folder
 from ..sweep_folder.provenance import Provenance
 from ..system import disk, limits
 from ..system.signals import Signals, Stopped
-from ..views.web.notebook import NotebookView, in_notebook
 from .amounts import cut_of, data_tables, large_batches, sizes_of
 from .drive import Drive
 from .plan import Outcome, Plan, Watcher
@@ -74,7 +73,7 @@ def as_sweep(source: Path | str | Mapping[str, Any] | Sweep) -> Sweep:
     return load_sweep(Path(source))
 
 
-def run_sweep(
+def drive_sweep(
     source: Path | str | Mapping[str, Any] | Sweep,
     logs: Path | str = "logs",
     options: Options | None = None,
@@ -82,14 +81,9 @@ def run_sweep(
 ) -> Outcome:
     """Run the missing trials of a sweep and return its outcome.
 
-    `source` is a sweep file, its content as a mapping, or a loaded Sweep. If the sweep was started more than once, with
-    --new, the newest one is resumed. Raises HpdashError, before anything is written, if the file, the data or the logs
-    root is invalid. A trial that fails is a result, not an error. In a notebook the progress is shown, unless a watcher
-    is given.
+    `hpdash.run_sweep` describes the arguments. Shows nothing: progress goes to the watcher. Raises HpdashError, before
+    anything is written, if the file, the data or the logs root is invalid.
     """
-    if watcher is None and in_notebook():
-        with NotebookView() as view:
-            return run_sweep(source, logs, options, Watcher.of(view))
     sweep, options = as_sweep(source), options or Options()
     if options.ray and importlib.util.find_spec("ray") is None:
         raise SpecError(['running on a Ray cluster needs ray, which is not installed: pip install "hpdash[ray]"'])

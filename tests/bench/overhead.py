@@ -93,9 +93,9 @@ def driver(scratch: Path, workers: int = 2, **options: Any) -> dict[str, Any]:
 
     The marks give, during the sweep, the trials ended, the seconds, the memory and the processor time.
     """
+    from hpdash import Options, run_sweep
     from hpdash.cli.group import console_for
     from hpdash.driver.plan import Watcher
-    from hpdash.driver.runner import Options, run_sweep
     from hpdash.journal.journal import Journal
     from hpdash.records import Ended, Event, Started
     from hpdash.views.terminal.live import LiveView

@@ -24,9 +24,9 @@ from driven import (
 )
 from tensorboard.plugins.hparams import api_pb2
 
+from hpdash import Options, run_sweep
 from hpdash.backends.base import Queue
 from hpdash.driver.plan import Outcome, Plan, Watcher
-from hpdash.driver.runner import Options, run_sweep
 from hpdash.errors import LogdirError, SpecError
 from hpdash.journal.journal import Record, read_journal
 from hpdash.logs import layout

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from commands import hpdash, invoke
 
+from hpdash import Options, run_sweep
 from hpdash.backends.builders import Built, examine
 from hpdash.data import load
-from hpdash.driver.runner import Options, run_sweep
 from hpdash.driver.settling import usages
 from hpdash.errors import SpecError
 from hpdash.journal.journal import read_journal

@@ -23,9 +23,8 @@ from resumed import EPOCHS, kill, resume
 from trained import HERE, Listener, run
 
 import hpdash
-from hpdash import data
+from hpdash import Options, data, run_sweep
 from hpdash.backends.base import Queue
-from hpdash.driver.runner import Options, run_sweep
 from hpdash.errors import DataError, LogdirError, SpecError
 from hpdash.evaluation import Evaluated, evaluate
 from hpdash.evaluation.scoring import Entrant, Scores, score

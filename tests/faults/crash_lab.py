@@ -26,7 +26,7 @@ from deaths import DIED, Change, Point, in_fork, watch
 from driven import finished, journal_faults, series, session_ends, snapshot, trial_folder, values
 from own_process import install
 
-from hpdash.driver.runner import Options, run_sweep
+from hpdash import Options, run_sweep
 from hpdash.journal.journal import Record, read_journal
 from hpdash.logs import kept_weights, layout
 

@@ -13,8 +13,7 @@ import pytest
 from commands import hpdash, invoke, own
 from driven import states
 
-from hpdash import read_runs
-from hpdash.driver.runner import run_sweep
+from hpdash import read_runs, run_sweep
 from hpdash.errors import SpecError
 from hpdash.records import TrialState
 from hpdash.spec.text import to_toml

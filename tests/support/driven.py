@@ -17,8 +17,8 @@ from typing import Any
 from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.hparams import metadata
 
+from hpdash import Options, run_sweep
 from hpdash.driver.plan import Outcome, Watcher
-from hpdash.driver.runner import Options, run_sweep
 from hpdash.journal.journal import read_journal
 from hpdash.logs import layout
 from hpdash.records import Event, Started, TrialState

@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 from tensorboard.compat.proto import summary_pb2
 
 import hpdash
+from hpdash import Options, run_sweep
 from hpdash.cli import main
-from hpdash.driver.runner import Options, run_sweep
 from hpdash.errors import LogdirError
 from hpdash.journal.journal import Journal, lock
 from hpdash.logs import experiment, layout
