@@ -11,8 +11,7 @@ from pathlib import Path
 from ..backends.base import Backend, Queue, Task
 from ..errors import HpdashError, LogdirError, SpecError
 from ..journal.journal import Journal
-from ..logs import checkpoint, layout
-from ..logs.writer import end_session
+from ..logs import checkpoint, layout, run_folder
 from ..records import Ended, Event, Notice, Reached, Started, TrialResult, TrialSpec, TrialState
 from ..system.signals import Signals
 from .plan import Outcome, Plan, Watcher
@@ -139,7 +138,7 @@ class Drive:
         run, last = self._folder(spec), self._journal.history.latest.get(spec.number)
         attempt = last.attempt if last else 0
         resume = last is None or last.state not in (TrialState.FAILED, TrialState.DIVERGED)
-        epoch, trouble = checkpoint.prepare(run, max(attempt, 1), resume)
+        epoch, trouble = run_folder.prepare(run, max(attempt, 1), resume)
         if trouble:
             self._watcher.event(Notice(trouble, spec.number))
         group = layout.session_group(self.plan.sweep.name, spec.setting)
@@ -198,7 +197,7 @@ class Drive:
         self._results[spec.number] = result
         was_open = result.is_refused and result.state is TrialState.FAILED
         if was_open or result.state in (TrialState.KILLED, TrialState.TIMED_OUT):
-            end_session(self._folder(spec), success=False)
+            run_folder.end_session(self._folder(spec), success=False)
         elif result.state is not TrialState.INTERRUPTED and not self._may_go_on(result):
             checkpoint.remove(self._folder(spec))
         if result.state is TrialState.INTERRUPTED and result.error and self._stopped_by is None:

@@ -1,4 +1,4 @@
-"""Save a trial's state in one file that is replaced atomically, and cut the trial's event files to match it.
+"""Save a trial's state in one file that is replaced atomically.
 
 The file is an .npz: the arrays of the trial's state, numbered, and `about`, JSON in UTF-8 with their names and the
 other fields of `Checkpoint`. Nothing in it is pickled.
@@ -7,7 +7,6 @@ other fields of `Checkpoint`. Nothing in it is pickled.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -21,7 +20,7 @@ from ..system import disk
 from . import layout, npz
 from .kept_weights import Kept, Named, Weights
 from .npz import Array
-from .writer import RunWriter, set_aside
+from .writer import RunWriter
 
 SCHEMA = 2
 
@@ -139,43 +138,3 @@ def remove(run: Path) -> None:
     with disk.guarded(run):
         for name in (layout.CHECKPOINT, f"{layout.CHECKPOINT}.part"):  # a killed process may have left the second
             (run / name).unlink(missing_ok=True)
-
-
-def prepare(run: Path, attempt: int, resume: bool) -> tuple[int, str]:
-    """Prepare a run folder for the attempt after `attempt`; return the epoch it goes on from, and any trouble in words.
-
-    With a checkpoint, the event files are cut to what had been written by then. The epoch is 0, and all event files are
-    set aside, if there is no checkpoint, if `resume` is false, or if the checkpoint or the event files are damaged. If
-    a call is interrupted, it can be repeated.
-    """
-    trouble = ""
-    if not run.is_dir():
-        return 0, trouble
-    if resume:
-        try:
-            kept = read(run / layout.CHECKPOINT)
-            _cut(run, kept.marks, attempt)
-            return kept.epoch, ""
-        except FileNotFoundError:
-            pass
-        except ValueError as error:
-            trouble = f"{error}; the trial starts over"
-    remove(run)
-    set_aside(run, attempt)
-    return 0, trouble
-
-
-def _cut(run: Path, marks: Mapping[str, int], attempt: int) -> None:
-    """Cut a run's event files at their marks, and set aside the files that were started later.
-
-    Raises ValueError, before anything is changed, if a file is shorter than its mark.
-    """
-    sizes = layout.event_sizes(run)
-    for name, mark in marks.items():
-        if sizes.get(name, -1) < mark:
-            raise ValueError(f"{run / name}: missing, or shorter than when the checkpoint was written ({mark:,} bytes)")
-    for name, mark in marks.items():
-        if sizes[name] > mark:
-            with disk.guarded(run / name):
-                os.truncate(run / name, mark)
-    set_aside(run, attempt, keep=marks)

@@ -9,7 +9,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
@@ -147,7 +147,7 @@ class RunWriter:
         if self._ended:
             raise RuntimeError(f"{self.folder}: the session has ended already")
         self._ended = True
-        self._training.add(_session_end(success), 0)
+        self._training.add(session_end(success), 0)
         self.flush()
 
     def flush(self) -> None:
@@ -186,15 +186,6 @@ class RunWriter:
         return self._validation
 
 
-def end_session(folder: Path, success: bool) -> None:
-    """End the session of a run whose own writer is dead.
-
-    The end is in a new file, because the last record of the writer's file may be incomplete.
-    """
-    with closing(EventFile(folder)) as file:
-        file.add(_session_end(success), 0)
-
-
 def add_scalars(folder: Path, values: Mapping[str, float], step: int) -> None:
     """Add numbers to a run that is done, in a new file that is synced to the disk."""
     with closing(EventFile(folder)) as file:
@@ -214,21 +205,6 @@ def write_experiment(folder: Path, experiment: api_pb2.Experiment) -> None:
         disk.write_new(part, _record(_version()) + _record(_event(value, 0)), mode="wb")
         part.replace(_next_path(folder))
         disk.sync(folder)
-
-
-def set_aside(run: Path, attempt: int, keep: Iterable[str] = ()) -> None:
-    """Move an attempt's event files to `attempts/<attempt>`, under names that TensorBoard does not read.
-
-    Files in `keep`, given by their paths in the run folder, and files that hpdash did not name stay in place. If the
-    call was interrupted, it can be repeated.
-    """
-    with disk.guarded(run):
-        names = layout.event_sizes(run).keys() - set(keep)
-    for name in sorted(names):
-        aside = run / layout.ATTEMPTS / str(attempt) / name
-        with disk.guarded(run / name):
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            (run / name).rename(aside.with_name(aside.name.replace(layout.EVENT_FILE, layout.SET_ASIDE, 1)))
 
 
 def _next_path(folder: Path) -> Path:
@@ -275,7 +251,8 @@ def _scalar(tag: str, value: float) -> summary_pb2.Summary.Value:
     return summary_pb2.Summary.Value(tag=tag, metadata=_SCALAR, tensor=tensor)
 
 
-def _session_end(success: bool) -> summary_pb2.Summary.Value:
+def session_end(success: bool) -> summary_pb2.Summary.Value:
+    """Return the record that ends an HParams session now."""
     status = api_pb2.STATUS_SUCCESS if success else api_pb2.STATUS_FAILURE
     info = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
     return _hparams(hparams_metadata.SESSION_END_INFO_TAG, session_end_info=info)

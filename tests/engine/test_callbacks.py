@@ -11,7 +11,7 @@ import pytest
 from driven import series
 
 from hpdash.engine.callbacks import schedule
-from hpdash.logs import checkpoint
+from hpdash.logs.run_folder import prepare
 from hpdash.records import Progress, Reached, TrialResult, TrialSpec, TrialState
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
@@ -89,7 +89,7 @@ def train(trainer: Trainer, folder: Path, settings: str, stops: tuple[int, ...] 
     run = folder / "run"
     folder.mkdir(exist_ok=True)
     for attempt, last in enumerate((*stops, 10**9), 1):
-        epoch, trouble = checkpoint.prepare(run, attempt, resume=True)
+        epoch, trouble = prepare(run, attempt, resume=True)
         assert not trouble
         result = trainer.run(spec(settings), run, "digits/0000", Host(last), epoch)
     return result

@@ -24,6 +24,7 @@ from hpdash.errors import LogdirError
 from hpdash.goal import Goal
 from hpdash.logs import checkpoint, kept_weights, layout
 from hpdash.logs.checkpoint import Keeper
+from hpdash.logs.run_folder import prepare
 from hpdash.logs.writer import RunWriter
 from hpdash.records import Notice, Progress, TrialResult, TrialSpec, TrialState
 from hpdash.system import disk
@@ -66,7 +67,7 @@ def attempt(courier: Courier, errand: Errand) -> Iterator[Parcel]:
 
 def delivered(run: Path, scratch: Path) -> int:
     """Train into a run folder from its last checkpoint, as a driver would; return the epoch from which it resumed."""
-    epoch, trouble = checkpoint.prepare(run, 1, resume=True)
+    epoch, trouble = prepare(run, 1, resume=True)
     assert not trouble
     for parcel in attempt(Courier(scratch), pack(task(run, epoch))):
         deliver(run, parcel)

@@ -14,10 +14,9 @@ from resumed import EPOCHS, Deadly, Killed, kill, resume, same
 from trained import HERE, Listener, run, specs
 
 from hpdash.errors import LogdirError
-from hpdash.histograms.histogram import Histogram
 from hpdash.logs import checkpoint, layout
 from hpdash.logs.checkpoint import Checkpoint
-from hpdash.logs.writer import RunWriter, end_session
+from hpdash.logs.run_folder import prepare
 from hpdash.records import TrialSpec, TrialState
 from hpdash.training.trainer import Trainer
 
@@ -79,7 +78,7 @@ def test_a_trial_dies_twice(tmp_path: Path, trainer: Trainer) -> None:
     spec = spec_of("mlp", checkpoint_epochs=1)
     whole = run(trainer, spec, tmp_path / "whole")
     run_folder = kill(trainer, spec, tmp_path / "torn", epoch=1)
-    epoch, _ = checkpoint.prepare(run_folder, 1, resume=True)
+    epoch, _ = prepare(run_folder, 1, resume=True)
     (run_folder / layout.CHECKPOINT).rename(tmp_path / "kept")
     with pytest.raises(Killed):
         shutil.copy(tmp_path / "kept", run_folder / layout.CHECKPOINT)
@@ -196,64 +195,6 @@ def test_an_odd_description_is_damage(tmp_path: Path, about: str) -> None:
     np.savez(path, about=np.frombuffer(about.encode(), np.uint8))
     with pytest.raises(ValueError, match="cannot be read"):
         checkpoint.read(path)
-
-
-def events(run_folder: Path, steps: range, validation: bool = True) -> dict[str, int]:
-    """Write event files with one scalar per step; return the size of each file in bytes."""
-    with RunWriter(run_folder) as writer:
-        for step in steps:
-            writer.scalar("epoch_loss", step, step)
-            if validation:
-                writer.scalar("epoch_loss", step, step, validation=True)
-        return writer.sync()
-
-
-def test_event_files_are_cut_where_the_checkpoint_was(tmp_path: Path) -> None:
-    """Event files are cut back to the sizes recorded in the checkpoint.
-
-    Later records are removed, files started later are set aside, and a second call changes nothing.
-    """
-    marks = events(tmp_path, range(1, 3))
-    with RunWriter(tmp_path) as writer:
-        writer.histogram("a/b", Histogram.of(np.arange(3.0)), 3)
-    longer = tmp_path / next(iter(marks))
-    longer.write_bytes(longer.read_bytes() + b"torn")
-    end_session(tmp_path, success=False)
-    checkpoint.write(tmp_path, Checkpoint(2, {}, {}, None, 0.0, marks))
-    for _ in range(2):
-        assert checkpoint.prepare(tmp_path, 1, resume=True) == (2, "")
-        assert layout.event_sizes(tmp_path) == marks
-        assert len(list((tmp_path / layout.ATTEMPTS / "1").iterdir())) == 2
-
-
-@pytest.mark.parametrize("hurt", ["checkpoint", "events", "gone"])
-def test_what_cannot_be_gone_on_from_starts_over(tmp_path: Path, hurt: str) -> None:
-    """A trial starts over if its checkpoint is damaged or its event files are shorter than recorded.
-
-    The fault is reported, and the attempt is set aside.
-    """
-    marks = events(tmp_path, range(1, 3))
-    checkpoint.write(tmp_path, Checkpoint(2, {}, {}, None, 0.0, marks))
-    if hurt == "checkpoint":
-        (tmp_path / layout.CHECKPOINT).write_bytes(b"PK")
-    for name in marks:
-        if hurt == "events":
-            (tmp_path / name).write_bytes(b"")
-        elif hurt == "gone":
-            (tmp_path / name).unlink()
-    epoch, trouble = checkpoint.prepare(tmp_path, 1, resume=True)
-    assert epoch == 0
-    assert trouble.endswith("the trial starts over")
-    assert layout.event_sizes(tmp_path) == {}
-    assert not (tmp_path / layout.CHECKPOINT).exists()
-
-
-def test_starting_over_takes_no_checkpoint(tmp_path: Path) -> None:
-    """Starting a trial over deletes its checkpoint; a missing run folder is no error."""
-    checkpoint.write(tmp_path, Checkpoint(2, {}, {}, None, 0.0, events(tmp_path, range(1, 3))))
-    assert checkpoint.prepare(tmp_path, 1, resume=False) == (0, "")
-    assert not (tmp_path / layout.CHECKPOINT).exists()
-    assert checkpoint.prepare(tmp_path / "none", 1, resume=True) == (0, "")
 
 
 def test_a_disk_that_refuses_it_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

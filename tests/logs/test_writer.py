@@ -19,7 +19,7 @@ from tensorboard.util import tensor_util
 from hpdash.errors import LogdirError
 from hpdash.histograms.histogram import Histogram
 from hpdash.logs import layout
-from hpdash.logs.writer import EventFile, RunWriter, end_session, set_aside, write_experiment
+from hpdash.logs.writer import EventFile, RunWriter, write_experiment
 
 
 def read(path: Path) -> list[event_pb2.Event]:
@@ -161,20 +161,6 @@ def test_session_ends_once(tmp_path: Path, success: bool, status: int) -> None:
     assert len(hparams_data(tmp_path)) == 1
 
 
-def test_a_driver_ends_the_session_of_a_dead_worker(tmp_path: Path) -> None:
-    """A driver ends a dead worker's session in a new file, so that a torn record of the worker does not hide it."""
-    run = RunWriter(tmp_path)
-    run.start({"units": 64}, "mnist/0001")
-    torn = layout.event_files(tmp_path)[0]
-    before = torn.read_bytes()
-    end_session(tmp_path, success=False)
-    first, second = layout.event_files(tmp_path)
-    assert (first, first.read_bytes()) == (torn, before)
-    assert read(second)[-1].summary.value[0].tag == metadata.SESSION_END_INFO_TAG
-    assert hparams_data(tmp_path)[-1].session_end_info.status == api_pb2.STATUS_FAILURE
-    run.close()
-
-
 def test_experiment_record_is_read_by_the_hparams_plugin(tmp_path: Path) -> None:
     """An experiment record has the tag and content that the HParams plugin expects, in a folder with no other file."""
     record = api_pb2.Experiment(description="d", hparam_infos=[api_pb2.HParamInfo(name="units")])
@@ -185,26 +171,7 @@ def test_experiment_record_is_read_by_the_hparams_plugin(tmp_path: Path) -> None
     assert metadata.parse_experiment_plugin_data(value.metadata.plugin_data.content) == record
 
 
-def test_earlier_attempts_are_kept_out_of_tensorboards_sight(tmp_path: Path) -> None:
-    """Event files of an earlier attempt move to `attempts/<n>`, where TensorBoard does not find them.
-
-    Their bytes do not change, and files that hpdash did not write stay where they are.
-    """
-    with RunWriter(tmp_path) as run:
-        run.scalar("a", 1.0, 1)
-        run.scalar("a", 2.0, 1, validation=True)
-    foreign = tmp_path / "mine.tfevents"
-    foreign.write_bytes(b"")
-    before = {path.read_bytes() for path in tmp_path.rglob(f"{layout.EVENT_FILE}*")}
-    set_aside(tmp_path, 1)
-    set_aside(tmp_path, 1)
-    aside = tmp_path / "attempts" / "1"
-    assert list(tmp_path.rglob("*tfevents*")) == [foreign]
-    assert {path.read_bytes() for path in aside.rglob(f"{layout.SET_ASIDE}*")} == before
-    assert [path.name for path in aside.iterdir() if path.is_dir()] == ["validation"]
-
-
-@pytest.mark.parametrize("action", [EventFile, RunWriter, lambda folder: end_session(folder, True)])
+@pytest.mark.parametrize("action", [EventFile, RunWriter])
 def test_a_refusing_disk_is_a_logdir_error(tmp_path: Path, action: object) -> None:
     """A disk error raises a LogdirError with the path, the cause and the free space; its exit code is 4."""
     (tmp_path / "file").write_text("")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from trained import Listener, run
 
-from hpdash.logs import checkpoint
+from hpdash.logs.run_folder import prepare
 from hpdash.records import Progress, TrialResult, TrialSpec
 from hpdash.training.trainer import Trainer
 
@@ -40,7 +40,7 @@ def kill(trainer: Trainer, spec: TrialSpec, folder: Path, epoch: int) -> Path:
 
 def resume(trainer: Trainer, spec: TrialSpec, run_folder: Path, attempt: int = 1) -> TrialResult:
     """Resume a trial as a driver does."""
-    epoch, trouble = checkpoint.prepare(run_folder, attempt, resume=True)
+    epoch, trouble = prepare(run_folder, attempt, resume=True)
     assert trouble == ""
     return trainer.run(spec, run_folder, f"zoo/{spec.setting}", Listener(), epoch)
 

@@ -22,6 +22,7 @@ from trained import run as run_trial
 import hpdash
 from hpdash.journal.journal import read_journal
 from hpdash.logs import checkpoint, layout
+from hpdash.logs.run_folder import prepare
 from hpdash.records import Started, TrialSpec, TrialState
 from hpdash.search import trials
 from hpdash.spec import load_sweep, parse_sweep
@@ -149,7 +150,7 @@ def test_without_a_checkpoint_it_stops_at_once(
     spec = here(loop)
     stopped = run_trial(Trainer(home), spec, tmp_path, Listener(calls=0))
     assert (stopped.state, stopped.epochs) == (TrialState.INTERRUPTED, epochs)
-    assert checkpoint.prepare(tmp_path / f"{spec.number:04d}", 1, resume=True) == (0, "")
+    assert prepare(tmp_path / f"{spec.number:04d}", 1, resume=True) == (0, "")
 
 
 def test_a_loop_that_is_content_early_has_finished(home: Path, tmp_path: Path) -> None:
