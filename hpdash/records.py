@@ -160,15 +160,15 @@ def caveats(
 
 
 def caveats_of(
-    synthetic: bool, on_test: bool, looks: int = 0, accepted: Mapping[str, int] = MappingProxyType({})
+    synthetic: bool, on_test: bool, evaluations: int = 0, accepted: Mapping[str, int] = MappingProxyType({})
 ) -> list[str]:
     """Return the caveats of results that are on synthetic data, validated on the test set, or selected with its help.
 
-    `looks` is the number of selections that have been evaluated on the test set. More than one is a caveat, because
-    the first result may have influenced the second selection. `accepted` has the files and functions that were changed
-    while the sweep ran, each with the number of changes.
+    `evaluations` is the number of selections that have been evaluated on the test set. More than one is a caveat,
+    because the first result may have influenced the second selection. `accepted` has the files and functions that were
+    changed while the sweep ran, each with the number of changes.
     """
-    again = [f"{looks} evaluations on the test set"] if looks > 1 else []
+    again = [f"{evaluations} evaluations on the test set"] if evaluations > 1 else []
     return ["synthetic data"] * synthetic + ["validated on the test set"] * on_test + again + versions_of(accepted)
 
 

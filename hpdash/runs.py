@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from .goal import Goal
 from .histograms.histogram import Histogram
 from .records import Scalar, TrialResult, TrialState
-from .testset import Look
+from .testset import Evaluation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,8 +80,8 @@ class Run:
     the training tags as they are, and those of the validation sub-run as `validation/<tag>`. `histograms` has the tags
     that `reader.read_histograms` can read, each with its number of steps. `swept` are the names that its sweep varies;
     a run that hpdash did not make has none. Runs with the same `group` are replicates. `started` is in unix seconds.
-    `looks` are the evaluations of its sweep on the test set. `accepted` has the code and the data that were changed
-    while its sweep ran, and how often. What was not recorded is None.
+    `evaluations` are those of its sweep on the test set. `accepted` has the code and the data that were changed while
+    its sweep ran, and how often. What was not recorded is None.
     """
 
     name: str
@@ -99,8 +100,14 @@ class Run:
     started: float | None = None
     result: TrialResult | None = None
     damage: tuple[Damage, ...] = ()
-    looks: tuple[Look, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
     accepted: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def looks(self) -> tuple[Evaluation, ...]:
+        """The old name of `evaluations`."""
+        warnings.warn("Run.looks is now called Run.evaluations", DeprecationWarning, stacklevel=2)
+        return self.evaluations
 
     @property
     def id(self) -> str:

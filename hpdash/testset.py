@@ -25,7 +25,7 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Evaluation:
     """One evaluation of selected trials on a sweep's test set.
 
     `number` counts the selections that were evaluated on this test set, from 1. `data` is the name of the data set,

@@ -80,9 +80,9 @@ def fetch(names: Sequence[str], progress: FetchProgress, signals: Signals) -> No
     in_child(_fetch, tuple(names), signals, lambda message: progress(*message))
 
 
-def look(question: Question, signals: Signals) -> Facts:
+def gather_facts(question: Question, signals: Signals) -> Facts:
     """Load every function and data set once; raises the HpdashError that a worker would raise, Stopped at a signal."""
-    facts: Facts = in_child(_look, question, signals)
+    facts: Facts = in_child(_gather_facts, question, signals)
     return facts
 
 
@@ -119,7 +119,7 @@ def _fetch(names: tuple[str, ...], send: Callable[[Any], None]) -> None:
         fetch_data(name, lambda done, total, name=name: send((name, done, total)))  # type: ignore[misc]
 
 
-def _look(question: Question, _: Callable[[Any], None]) -> Facts:
+def _gather_facts(question: Question, _: Callable[[Any], None]) -> Facts:
     for reference in question.functions:
         load_function(reference, question.folder)
     classes, sizes, inputs, built = [], [], [], {}

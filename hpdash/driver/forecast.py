@@ -49,7 +49,7 @@ def _forecast(sweep: Sweep, course: Course, workers: int) -> float | str:
     if any(data.needs_fetch(table) for table in tables):
         return "the data are not on this machine yet"
     signals = Signals()
-    facts = probe.look(probe.Question(tables, (), sweep.folder, usages(sweep, samples)), signals)
+    facts = probe.gather_facts(probe.Question(tables, (), sweep.folder, usages(sweep, samples)), signals)
     samples = Course(settled(sweep, samples, tables, facts)).samples()
     by_cut = sizes_of(tables, facts)
     sizes = [by_cut[cut_of(spec.settings["data"])] for spec in samples]

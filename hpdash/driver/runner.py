@@ -180,7 +180,7 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
     backend, workers = _start(job, specs, signals)
     stack.callback(backend.close)
     asked = () if sweep_folder.knows_builders(job.folder, job.options.extend) else usages(sweep, specs)
-    facts = probe.look(probe.Question(tables, _functions(specs), sweep.folder, asked), signals)
+    facts = probe.gather_facts(probe.Question(tables, _functions(specs), sweep.folder, asked), signals)
     job = job.with_sweep(settled(sweep, specs, tables, facts))
     if not exists:
         job = _begin(job, stack)

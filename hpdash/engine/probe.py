@@ -68,14 +68,14 @@ class Probe:
     def _look(self, what: str, function: Callable[[Any, Any], Any]) -> Any:
         if what not in self._traced:
             self._traced[what] = self._trace(what, function)
-        look = self._traced[what]
-        if look is None:
+        traced = self._traced[what]
+        if traced is None:
             return None
         trained = {id(variable.value.handle) for variable in self._model.trainable_variables}
-        others = [variable for variable in look.graph.variables if id(variable.handle) not in trained]
+        others = [variable for variable in traced.graph.variables if id(variable.handle) not in trained]
         kept = [variable.numpy() for variable in others]  # copies: even in inference mode a layer may change its state
         try:
-            return look(*self._batch)
+            return traced(*self._batch)
         finally:
             for variable, value in zip(others, kept, strict=True):
                 variable.assign(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +22,7 @@ from ..runs import Run
 from ..sweep_folder.recipe import again as spec_of
 from ..sweep_folder.sweep_json import Kept, kept
 from ..system.signals import Signals
-from ..testset import Look, Score
+from ..testset import Evaluation, Score
 from ..views.terminal import evaluate as terminal
 from .scoring import Entrant, Scores, score
 from .selection import Candidate, pick_sweep, select, set_to
@@ -31,22 +32,28 @@ from .selection import Candidate, pick_sweep, select, set_to
 class Evaluated(Shown):
     """The results of a sweep's selected trials on the test set.
 
-    `look` is the evaluation, as the journal has it. `runs` are all runs of the sweep. `opened` is False if the
+    `evaluation` is the evaluation, as the journal has it. `runs` are all runs of the sweep. `opened` is False if the
     evaluation was recorded earlier, and the test set was not opened again.
     """
 
-    look: Look
+    evaluation: Evaluation
     runs: Sequence[Run]
     opened: bool
     warnings: tuple[str, ...] = ()
 
+    @property
+    def look(self) -> Evaluation:
+        """The old name of `evaluation`."""
+        warnings.warn("Evaluated.look is now called Evaluated.evaluation", DeprecationWarning, stacklevel=2)
+        return self.evaluation
+
     def render(self, console: Console) -> Iterator[RenderableType]:
         """Draw the table of the trials and their ensemble, and the notes that must accompany it."""
-        return terminal.draw(console, self.look, self.runs, self.opened)
+        return terminal.draw(console, self.evaluation, self.runs, self.opened)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return terminal.to_json(self.look, self.runs, self.opened)
+        return terminal.to_json(self.evaluation, self.runs, self.opened)
 
 
 def evaluate(logs: Path | str = "logs", *, sweep: str | None = None, top: int = 1, again: bool = False) -> Evaluated:
@@ -59,15 +66,15 @@ def evaluate(logs: Path | str = "logs", *, sweep: str | None = None, top: int = 
     """
     folder = pick_sweep(read_runs(logs), sweep)
     case = _Case.of(folder, top)
-    if case.look is None or list(case.unlogged(case.look)):
+    if case.evaluation is None or list(case.unlogged(case.evaluation)):
         with lock(folder):
             case = _Case.of(folder, top)  # read it again: a driver may have ended in between
-            look = case.look or _take(case, again)
-            for run, epoch, values in case.unlogged(look):
+            evaluation = case.evaluation or _take(case, again)
+            for run, epoch, values in case.unlogged(evaluation):
                 add_scalars(run.folder, values, epoch)
-        opened = case.look is None
-        return Evaluated(look, read_runs(folder), opened, case.warnings)
-    return Evaluated(case.look, case.runs, False, case.warnings)
+        opened = case.evaluation is None
+        return Evaluated(evaluation, read_runs(folder), opened, case.warnings)
+    return Evaluated(case.evaluation, case.runs, False, case.warnings)
 
 
 @dataclass(frozen=True)
@@ -96,15 +103,15 @@ class _Case:
         return str(set_to(self.chosen[0].run, self.about, "data", "name"))
 
     @cached_property
-    def look(self) -> Look | None:
+    def evaluation(self) -> Evaluation | None:
         """The recorded evaluation whose selection begins with these trials; None if there is none."""
         selection = tuple((each.run.number, each.result.kept_sha256) for each in self.chosen)
-        looks = self.chosen[0].run.looks
-        return next((look for look in looks if look.selection[: len(selection)] == selection), None)
+        evaluations = self.chosen[0].run.evaluations
+        return next((each for each in evaluations if each.selection[: len(selection)] == selection), None)
 
     def next_number(self, again: bool) -> int:
         """Return the number of a new evaluation; raise SpecError if it is not the first and `again` is False."""
-        before = [look for look in self.chosen[0].run.looks if look.data == self.data]
+        before = [evaluation for evaluation in self.chosen[0].run.evaluations if evaluation.data == self.data]
         if before and not again:
             ids = ", ".join(f"{score.trial:04d}" for score in before[-1].scores)
             expected = f"the selection already evaluated on the test set of {self.data} ({ids})"
@@ -114,19 +121,19 @@ class _Case:
                 "too good. Use --again to do it anyway; every table will say so."
             )
             raise SpecError([Problem(self.folder.name, expected, f"another ({others})", hint)])
-        return 1 + max((look.number for look in before), default=0)
+        return 1 + max((evaluation.number for evaluation in before), default=0)
 
-    def unlogged(self, look: Look) -> Iterator[tuple[Run, int, Mapping[str, float]]]:
+    def unlogged(self, evaluation: Evaluation) -> Iterator[tuple[Run, int, Mapping[str, float]]]:
         """Yield (run, epoch, test metrics by tag) for each run whose folder lacks the evaluation's metrics."""
         runs = {run.number: run for run in self.runs}
-        for each in look.scores:
+        for each in evaluation.scores:
             values = {layout.test_tag(name): value for name, value in each.test.items()}
             run = runs.get(each.trial)
             if run is not None and not values.keys() <= run.scalars.keys():
                 yield run, each.epoch, values
 
 
-def _take(case: _Case, again: bool) -> Look:
+def _take(case: _Case, again: bool) -> Evaluation:
     """Evaluate the selected trials on the test set, and record the result in the journal before it is shown."""
     number = case.next_number(again)
     code = Path(case.about.folder or "")
@@ -137,8 +144,10 @@ def _take(case: _Case, again: bool) -> Look:
         scores = tuple(_score(each, values) for each, values in chosen)
         objective = case.chosen[0].run.objective
         assert objective is not None
-        look = Look(number, case.data, found.examples, objective.name, objective.goal, scores, found.ensemble)
-        return journal.append_look(look).look
+        evaluation = Evaluation(
+            number, case.data, found.examples, objective.name, objective.goal, scores, found.ensemble
+        )
+        return journal.append_evaluation(evaluation).evaluation
 
 
 def _entrant(each: Candidate, about: Kept) -> Entrant:

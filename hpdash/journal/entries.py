@@ -1,6 +1,7 @@
 """The lines of the journal: trials' changes of state, their rungs, proposed settings, evaluations on the test set.
 
-A line is `{…,"crc":"8 hex digits"}` in JSON with sorted keys. The CRC-32C is computed from the same line without "crc".
+A line is `{…,"kind":…,…,"crc":"8 hex digits"}` in JSON with sorted keys. The CRC-32C is computed from the same line
+without "crc". Lines of schema 1 have no "kind"; their keys tell it.
 """
 
 from __future__ import annotations
@@ -8,23 +9,27 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import google_crc32c
 
 from ..records import TrialResult, TrialState
-from ..testset import Look, check_count
+from ..testset import Evaluation, check_count
 
-LOOK, PROPOSAL, RUNG = b'{"look":', b'{"after":', b'{"epoch":'  # how lines begin that are no `Record`
+STATE, RUNG, PROPOSAL, EVALUATION = "state", "rung", "proposal", "evaluation"  # the kinds of lines
+_OLD_EVALUATION = "look"  # what schema 1 calls an evaluation
+_OLD_KINDS = {"after": PROPOSAL, "epoch": RUNG, _OLD_EVALUATION: EVALUATION}  # by a key that only this kind has
 _COUNTS = frozenset(("seq", "trial", "attempt", "epoch", "setting", "after"))
 _RESULT_COUNTS = frozenset(("epochs", "best_epoch", "kept_epoch", "parameters", "trainable_parameters"))
 _RESULT_TEXTS = frozenset(("weights_sha256", "kept_sha256", "loss_function", "xla_reason", "error", "traceback"))
 _LINE = re.compile(rb'(\{.*),"crc":"([0-9a-f]{8})"\}', re.DOTALL)
-_BEGIN = rb'\{"(?:after|attempt|epoch|look)":'
-_WITHIN = re.compile(_BEGIN + rb"(?:(?!" + _BEGIN + rb').)*?,"crc":"[0-9a-f]{8}"\}', re.DOTALL)
+_START = rb'\{"(?:after|attempt|epoch|evaluation|look)":'
+_WITHIN = re.compile(_START + rb"(?:(?!" + _START + rb').)*?,"crc":"[0-9a-f]{8}"\}', re.DOTALL)
+_KIND = re.compile(rb'"kind":"([a-z]+)"')
+_FIRST_KEY = re.compile(rb'\{"([a-z]+)":')
 
 
 class NewerError(ValueError):
@@ -32,7 +37,7 @@ class NewerError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Transition:
     """A change of a trial's state.
 
     `seq` numbers the lines of a sweep's journal, from 1. `attempt` counts from 1. `time` is in unix seconds.
@@ -44,76 +49,6 @@ class Record:
     attempt: int
     time: float
     result: TrialResult | None = None
-
-    def to_line(self) -> bytes:
-        """Return the journal's line for this record, with its newline."""
-        fields: dict[str, Any] = {name: getattr(self, name) for name in ("seq", "trial", "state", "attempt", "time")}
-        if self.result is not None:
-            fields["result"] = _finite(self.result.to_json())
-        return _line(fields)
-
-    @classmethod
-    def from_line(cls, line: bytes) -> Self:
-        """Read a line without its newline; raise ValueError if it is damaged, NewerError if its version is newer."""
-        body = _body(line)
-        try:
-            fields = _fields(body)
-            result = TrialResult.from_json(_result(fields.pop("result"))) if "result" in fields else None
-            return cls(**{**fields, "state": TrialState(fields["state"]), "result": result})
-        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-            raise NewerError(f"not a record of this version ({error})") from error
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """An evaluation on the test set; `seq` numbers the journal's lines from 1, `time` is in unix seconds."""
-
-    seq: int
-    time: float
-    look: Look
-
-    def to_line(self) -> bytes:
-        """Return the journal's line for this evaluation, with its newline."""
-        return _line({"seq": self.seq, "time": self.time, "look": _finite(self.look.to_json())})
-
-    @classmethod
-    def from_line(cls, line: bytes) -> Self:
-        """Read a line without its newline; raise ValueError if it is damaged, NewerError if its version is newer."""
-        body = _body(line)
-        try:
-            fields = _fields(body)
-            return cls(**{**fields, "look": Look.from_json(fields["look"])})
-        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-            raise NewerError(f"not a record of this version ({error})") from error
-
-
-@dataclass(frozen=True, slots=True)
-class Proposed:
-    """A setting that a search proposed; `seq` numbers the journal's lines from 1, `time` is in unix seconds.
-
-    `setting` is its index in the sweep, `point` its hyperparameters. `after` is the `seq` of the last line before it:
-    the proposal is based on the results up to that line.
-    """
-
-    seq: int
-    time: float
-    setting: int
-    point: Mapping[str, Any]
-    after: int
-
-    def to_line(self) -> bytes:
-        """Return the journal's line for this proposal, with its newline."""
-        return _line({name: getattr(self, name) for name in self.__dataclass_fields__})
-
-    @classmethod
-    def from_line(cls, line: bytes) -> Self:
-        """Read a line without its newline; raise ValueError if it is damaged, NewerError if its version is newer."""
-        body = _body(line)
-        try:
-            fields = _fields(body)
-            return cls(**{**fields, "point": dict(fields["point"])})
-        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-            raise NewerError(f"not a record of this version ({error})") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,47 +66,104 @@ class Rung:
     value: float
     goes_on: bool
 
-    def to_line(self) -> bytes:
-        """Return the journal's line for this rung, with its newline."""
-        return _line(_finite({name: getattr(self, name) for name in self.__dataclass_fields__}))
 
-    @classmethod
-    def from_line(cls, line: bytes) -> Self:
-        """Read a line without its newline; raise ValueError if it is damaged, NewerError if its version is newer."""
-        body = _body(line)
-        try:
-            fields = _fields(body)
-            return cls(**{**fields, "value": float(fields["value"]), "goes_on": bool(fields["goes_on"])})
-        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-            raise NewerError(f"not a record of this version ({error})") from error
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A setting that a search proposed; `seq` numbers the journal's lines from 1, `time` is in unix seconds.
 
+    `setting` is its index in the sweep, `point` its hyperparameters. `after` is the `seq` of the last line before it:
+    the proposal is based on the results up to that line.
+    """
 
-Entry = Record | Rung | Proposed | Looked
-_KINDS: Mapping[bytes, type[Entry]] = {LOOK: Looked, PROPOSAL: Proposed, RUNG: Rung}
+    seq: int
+    time: float
+    setting: int
+    point: Mapping[str, Any]
+    after: int
 
 
-def read_line(line: bytes) -> Entry:
+@dataclass(frozen=True, slots=True)
+class EvaluationEntry:
+    """An evaluation on the test set; `seq` numbers the journal's lines from 1, `time` is in unix seconds."""
+
+    seq: int
+    time: float
+    evaluation: Evaluation
+
+
+Entry = Transition | Rung | Proposal | EvaluationEntry
+_KIND_OF: Mapping[type[Entry], str] = {
+    Transition: STATE, Rung: RUNG, Proposal: PROPOSAL, EvaluationEntry: EVALUATION,
+}  # fmt: skip
+
+
+def to_line(entry: Entry) -> bytes:
+    """Return the journal's line for an entry, with its newline."""
+    fields: dict[str, Any] = {name: getattr(entry, name) for name in entry.__dataclass_fields__}
+    if isinstance(entry, Transition):
+        fields["result"] = None if entry.result is None else entry.result.to_json()
+    elif isinstance(entry, EvaluationEntry):
+        fields["evaluation"] = entry.evaluation.to_json()
+    given = {name: _finite(value) for name, value in fields.items() if value is not None}
+    body = json.dumps(
+        {"kind": _KIND_OF[type(entry)], **given}, sort_keys=True, separators=(",", ":"), allow_nan=False
+    ).encode()
+    return body[:-1] + b',"crc":"%08x"}\n' % google_crc32c.value(body)
+
+
+def from_line(line: bytes) -> Entry:
     """Read a line without its newline; raise ValueError if it is damaged, NewerError if its version is newer."""
-    kind = next((kind for begin, kind in _KINDS.items() if line.startswith(begin)), Record)
-    return kind.from_line(line)
+    body = _body(line)
+    try:
+        fields = _fields(body)
+        kind = fields.pop("kind", None) or next((_OLD_KINDS[key] for key in fields if key in _OLD_KINDS), STATE)
+        return _READERS[kind](fields)
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise NewerError(f"not a line of this version ({error})") from error
+
+
+def _transition(fields: dict[str, Any]) -> Transition:
+    result = TrialResult.from_json(_result(fields.pop("result"))) if "result" in fields else None
+    return Transition(**{**fields, "state": TrialState(fields["state"]), "result": result})
+
+
+def _rung(fields: dict[str, Any]) -> Rung:
+    return Rung(**{**fields, "value": float(fields["value"]), "goes_on": bool(fields["goes_on"])})
+
+
+def _proposal(fields: dict[str, Any]) -> Proposal:
+    return Proposal(**{**fields, "point": dict(fields["point"])})
+
+
+def _evaluation(fields: dict[str, Any]) -> EvaluationEntry:
+    evaluation = fields.pop(_OLD_EVALUATION if _OLD_EVALUATION in fields else EVALUATION)
+    return EvaluationEntry(**fields, evaluation=Evaluation.from_json(evaluation))
+
+
+_READERS: Mapping[str, Callable[[dict[str, Any]], Entry]] = {
+    STATE: _transition, RUNG: _rung, PROPOSAL: _proposal, EVALUATION: _evaluation,
+}  # fmt: skip
+
+
+def kind_of(line: bytes) -> str:
+    """Return the kind of a line that may be damaged, as far as it can be told; "state" if it cannot be."""
+    if match := _KIND.search(line):
+        return match[1].decode()
+    first = _FIRST_KEY.match(line)
+    return _OLD_KINDS.get(first[1].decode(), STATE) if first else STATE
 
 
 def read_within(line: bytes) -> Iterator[Entry]:
-    """Yield the intact records inside a damaged line: both, if only the newline between two lines is damaged."""
+    """Yield the intact entries inside a damaged line: both, if only the newline between two lines is damaged."""
     for match in _WITHIN.finditer(line):
         with suppress(ValueError):
-            yield read_line(match[0])
-
-
-def _line(fields: Mapping[str, Any]) -> bytes:
-    body = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-    return body[:-1] + b',"crc":"%08x"}\n' % google_crc32c.value(body)
+            yield from_line(match[0])
 
 
 def _body(line: bytes) -> bytes:
     match = _LINE.fullmatch(line)
     if match is None:
-        raise ValueError("not a whole record")
+        raise ValueError("not a complete line")
     body = match[1] + b"}"
     if google_crc32c.value(body) != int(match[2], 16):
         raise ValueError("its checksum does not match")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Self
 
 from ..records import TrialResult, TrialState
-from .entries import Entry, Record, Rung
+from .entries import Entry, Rung, Transition
 
 
 class History:
@@ -17,7 +17,7 @@ class History:
     """
 
     def __init__(self) -> None:
-        self.latest: dict[int, Record] = {}
+        self.latest: dict[int, Transition] = {}
         self.rungs: dict[int, dict[int, Rung]] = {}
         self.promoted: dict[int, set[int]] = {}
 
@@ -33,7 +33,7 @@ class History:
         """Add one more line to the state."""
         if isinstance(entry, Rung):
             self.rungs.setdefault(entry.epoch, {})[entry.trial] = entry
-        elif isinstance(entry, Record):
+        elif isinstance(entry, Transition):
             epoch = self.pruned_after(entry.trial)
             if entry.state is TrialState.RUNNING and epoch is not None:
                 self.promoted.setdefault(entry.trial, set()).add(epoch)

@@ -22,21 +22,21 @@ from ..errors import LockedError, LogdirError
 from ..logs import layout
 from ..records import TrialResult, TrialState
 from ..system import disk
-from ..testset import Look
-from .entries import Entry, Looked, NewerError, Proposed, Record, Rung, read_line, read_within
+from ..testset import Evaluation
+from .entries import Entry, EvaluationEntry, NewerError, Proposal, Rung, Transition, from_line, read_within, to_line
 from .history import History
 
 __all__ = [
     "Entry",
+    "EvaluationEntry",
     "Journal",
-    "Looked",
     "NewerError",
-    "Proposed",
-    "Record",
+    "Proposal",
     "Replay",
+    "Transition",
+    "from_line",
     "lock",
     "read_journal",
-    "read_line",
 ]
 
 _ATTEMPTS, _PAUSE = 20, 0.01  # attempts to take the lock, seconds between them
@@ -57,7 +57,7 @@ class Replay:
 
     @classmethod
     def of(cls, data: bytes, name: str) -> Self:
-        """Parse a journal's bytes; of a bad line, only the complete records inside it are kept.
+        """Parse a journal's bytes; of a bad line, only the complete lines inside it are kept.
 
         `name` is the file's name in the warnings.
         """
@@ -66,11 +66,11 @@ class Replay:
         *lines, tail = data.split(b"\n")
         for number, line in enumerate([*lines, tail] if tail else lines, 1):
             try:
-                entries.append(read_line(line))
+                entries.append(from_line(line))
             except ValueError as error:
                 within = list(read_within(line)) if number <= len(lines) else []
                 entries += within
-                cost = f"left out, except for {len(within)} complete records inside it" if within else "left out"
+                cost = f"left out, except for {len(within)} complete lines inside it" if within else "left out"
                 warnings.append(f"{name}, line {number}: {error}; {cost}")
                 if isinstance(error, NewerError):
                     newer = newer or number
@@ -79,19 +79,19 @@ class Replay:
         return cls(tuple(entries), tuple(warnings), whole, newer)
 
     @property
-    def records(self) -> tuple[Record, ...]:
+    def transitions(self) -> tuple[Transition, ...]:
         """The transitions."""
-        return tuple(entry for entry in self.entries if isinstance(entry, Record))
+        return tuple(entry for entry in self.entries if isinstance(entry, Transition))
 
     @property
-    def looks(self) -> tuple[Looked, ...]:
+    def evaluations(self) -> tuple[EvaluationEntry, ...]:
         """The evaluations on the test set."""
-        return tuple(entry for entry in self.entries if isinstance(entry, Looked))
+        return tuple(entry for entry in self.entries if isinstance(entry, EvaluationEntry))
 
     @property
-    def latest(self) -> dict[int, Record]:
+    def latest(self) -> dict[int, Transition]:
         """The last record of each trial."""
-        return {record.trial: record for record in self.records}
+        return {record.trial: record for record in self.transitions}
 
 
 def read_journal(path: Path) -> Replay:
@@ -156,14 +156,14 @@ class Journal:
             disk.sync(path.parent)
         return cls(path, file, replay, warnings)
 
-    def append(self, trial: int, state: TrialState, attempt: int, result: TrialResult | None = None) -> Record:
+    def append(self, trial: int, state: TrialState, attempt: int, result: TrialResult | None = None) -> Transition:
         """Record a transition and return it; when this returns, the line is on the disk.
 
         Raises LogdirError if the disk refuses it. The line is then not in the journal.
         """
-        record = Record(self._seq + 1, trial, state, attempt, time.time(), result)
-        self._add(record)
-        return record
+        transition = Transition(self._seq + 1, trial, state, attempt, time.time(), result)
+        self._add(transition)
+        return transition
 
     def append_rung(self, trial: int, epoch: int, value: float, goes_on: bool) -> Rung:
         """Record the decision about a trial at a rung, with the guarantee of `append`."""
@@ -172,26 +172,26 @@ class Journal:
         return rung
 
     @property
-    def latest(self) -> dict[int, Record]:
+    def latest(self) -> dict[int, Transition]:
         """The last record of each trial."""
         return self.history.latest
 
-    def append_proposal(self, setting: int, point: Mapping[str, Any]) -> Proposed:
+    def append_proposal(self, setting: int, point: Mapping[str, Any]) -> Proposal:
         """Record a setting that was proposed from all results so far, with the guarantee of `append`."""
-        proposed = Proposed(self._seq + 1, time.time(), setting, point, self._seq)
-        self._add(proposed)
-        return proposed
+        proposal = Proposal(self._seq + 1, time.time(), setting, point, self._seq)
+        self._add(proposal)
+        return proposal
 
-    def append_look(self, look: Look) -> Looked:
+    def append_evaluation(self, evaluation: Evaluation) -> EvaluationEntry:
         """Record an evaluation on the test set, with the guarantee of `append`; no trial's state changes."""
-        looked = Looked(self._seq + 1, time.time(), look)
-        self._add(looked)
-        return looked
+        entry = EvaluationEntry(self._seq + 1, time.time(), evaluation)
+        self._add(entry)
+        return entry
 
     def _add(self, entry: Entry) -> None:
         with disk.guarded(self.path):
             disk.check_at(self.path, self._file.fileno())  # a line added to a deleted file would be lost
-            disk.append(self._file.fileno(), entry.to_line(), sync=True)
+            disk.append(self._file.fileno(), to_line(entry), sync=True)
             disk.check_at(self.path, self._file.fileno())
         self._seq = entry.seq
         self.history.add(entry)

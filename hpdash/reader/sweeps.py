@@ -11,12 +11,12 @@ from typing import Any
 
 from ..errors import LogdirError
 from ..goal import Goal
-from ..journal.journal import Record, read_journal
+from ..journal.journal import Transition, read_journal
 from ..logs import layout
 from ..records import TrialState
 from ..runs import Objective
 from ..sweep_folder.sweep_json import SCHEMA
-from ..testset import Look
+from ..testset import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +40,17 @@ class Sweep:
     """A sweep's folder, under its name in this logdir.
 
     `latest` has the last record of each trial in the journal, `started` the time at which its last attempt started, in
-    unix seconds. `is_live` says that a driver is running the sweep. `looks` are its evaluations on the test set.
+    unix seconds. `is_live` says that a driver is running the sweep. `evaluations` are its evaluations on the test set.
     """
 
     folder: Path
     name: str
     settings: Settings | None = None
-    latest: Mapping[int, Record] = field(default_factory=dict)
+    latest: Mapping[int, Transition] = field(default_factory=dict)
     started: Mapping[int, float] = field(default_factory=dict)
     is_live: bool = False
     warnings: tuple[str, ...] = ()
-    looks: tuple[Look, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
 
     def knows(self, folder: str) -> bool:
         """Return whether a folder's name is that of a trial in the journal."""
@@ -62,7 +62,7 @@ class Sweep:
 
         A trial that the journal has as running is interrupted if no driver is running the sweep.
         """
-        facts: dict[str, Any] = {"sweep": self.name, "number": number, "looks": self.looks}
+        facts: dict[str, Any] = {"sweep": self.name, "number": number, "evaluations": self.evaluations}
         if self.settings:
             setting, repeat = divmod(number, self.settings.repeats)
             group, seed = layout.session_group(self.name, setting), self.settings.seed + repeat
@@ -83,7 +83,7 @@ MARKS = (layout.SWEEP_JSON, layout.JOURNAL)
 def read_sweep(folder: Path, name: str) -> Sweep:
     """Read a sweep's folder; what is missing or damaged is left out and named in the warnings."""
     warnings = []
-    settings, latest, started, looks = None, {}, {}, tuple[Look, ...]()
+    settings, latest, started, evaluations = None, {}, {}, tuple[Evaluation, ...]()
     try:
         settings = read_settings(folder / layout.SWEEP_JSON)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -96,14 +96,14 @@ def read_sweep(folder: Path, name: str) -> Sweep:
         warnings.append(f"{folder / layout.SWEEP_JSON}: {newer}. Some information may be missing: update hpdash.")
     try:
         journal = read_journal(folder / layout.JOURNAL)
-        latest, looks = journal.latest, tuple(each.look for each in journal.looks)
-        started = {record.trial: record.time for record in journal.records if record.state is TrialState.RUNNING}
+        latest, evaluations = journal.latest, tuple(each.evaluation for each in journal.evaluations)
+        started = {record.trial: record.time for record in journal.transitions if record.state is TrialState.RUNNING}
         warnings += [f"{folder}: {warning}" for warning in journal.warnings]
     except LogdirError as error:
         warnings.append(str(error))
     runs_on = any(record.state is TrialState.RUNNING for record in latest.values())
     is_live = runs_on and is_held(folder / layout.LOCK)
-    return Sweep(folder, name, settings, latest, started, is_live, tuple(warnings), looks)
+    return Sweep(folder, name, settings, latest, started, is_live, tuple(warnings), evaluations)
 
 
 def read_settings(path: Path) -> Settings:

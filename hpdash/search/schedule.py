@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import Any, Self
 
-from ..journal.entries import Entry, Proposed, Record, Rung
+from ..journal.entries import Entry, Proposal, Rung, Transition
 from ..journal.history import History
 from ..records import TrialResult, TrialSpec, TrialState
 from ..spec import Sweep
@@ -52,8 +52,8 @@ class Course:
         course = cls(sweep)
         if not course.is_adaptive:
             return course
-        lines = [entry for entry in entries if isinstance(entry, Record | Rung | Proposed)]
-        proposed = {line.setting: line.point for line in lines if isinstance(line, Proposed)}
+        lines = [entry for entry in entries if isinstance(entry, Transition | Rung | Proposal)]
+        proposed = {line.setting: line.point for line in lines if isinstance(line, Proposal)}
         for setting, seq in enumerate(_used(lines, sweep.repeats)):
             point = proposed.get(setting)
             if point is None:
@@ -187,11 +187,11 @@ def evidence(specs: Sequence[TrialSpec], results: Sequence[TrialResult | None]) 
     return Evidence(point, math.nan)
 
 
-def _used(lines: Iterable[Record | Rung | Proposed], repeats: int) -> list[int]:
+def _used(lines: Iterable[Transition | Rung | Proposal], repeats: int) -> list[int]:
     """Return, for each setting, the `seq` of the first line that shows that it, or a later one, had been proposed."""
     first: dict[int, int] = {}
     for line in lines:
-        setting = line.setting if isinstance(line, Proposed) else line.trial // repeats
+        setting = line.setting if isinstance(line, Proposal) else line.trial // repeats
         first[setting] = min(line.seq, first.get(setting, line.seq))
     backwards = (first.get(setting, math.inf) for setting in range(max(first, default=-1), -1, -1))
     return [int(seq) for seq in accumulate(backwards, min)][::-1]

@@ -12,7 +12,7 @@ from ..logs import layout
 from ..runs import Run
 from .provenance import Provenance
 
-SCHEMA = 1  # of `sweep.json` and the journal
+SCHEMA = 2  # of `sweep.json` and the journal
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from ..journal.journal import Record
+from ..journal.journal import Transition
 from ..logs import layout
 from ..reader.sweeps import is_held
 from ..records import TrialState
@@ -31,7 +31,7 @@ class SweepFolder:
     folder: Path
     name: str
     is_live: bool = False
-    latest: Mapping[int, Record] = field(default_factory=dict)
+    latest: Mapping[int, Transition] = field(default_factory=dict)
     planned: int | None = None
     hurt: frozenset[int] = frozenset()
     is_lost: bool = False
@@ -84,13 +84,13 @@ def _bad_lines(path: Path, make: Make, lines: Sequence[Line], planned: int | Non
     done = {trial for trial, (_, record) in latest.items() if record.state.is_result}
     # a torn last line may be one that a live driver is still writing
     bad = [line for line in lines if line.reason and not line.is_newer and not (line.is_torn and live)]
-    empty = [line for line in bad if not line.trials and not line.records]
+    empty = [line for line in bad if not line.trials and not line.entries]
     unknown = [line for line in empty if not line.lost]
     for line in empty:
         if line.lost:
             yield _hurt(path, make, line, line.reason, line.lost)
     for line in bad:
-        if line.trials or line.records:
+        if line.trials or line.entries:
             effects = (_effect(trial, latest.get(trial), line.number) for trial in sorted(line.trials))
             yield _hurt(path, make, line, line.reason, "; ".join(filter(None, effects)))
     if unknown:
@@ -104,7 +104,7 @@ def _bad_lines(path: Path, make: Make, lines: Sequence[Line], planned: int | Non
         yield make(path, what, affected, advice, line=newer[0], severity=Severity.NOTE)
 
 
-def _effect(trial: int, latest: tuple[int, Record] | None, line: int) -> str:
+def _effect(trial: int, latest: tuple[int, Transition] | None, line: int) -> str:
     """Return what a trial loses with a bad line; empty if a later line has its state."""
     if latest is None:
         return f"trial {trial}: it counts as not started, so it is trained again"
@@ -116,7 +116,7 @@ def _effect(trial: int, latest: tuple[int, Record] | None, line: int) -> str:
 
 
 def _hurt(path: Path, make: Make, line: Line, what: str, effect: str) -> Finding:
-    lost = "nothing: its records are intact" if line.records else "nothing: other lines have the states of its trials"
+    lost = "nothing: its records are intact" if line.entries else "nothing: other lines have the states of its trials"
     affected = effect or lost
     advice = f"{GO_ON}; event files of a trial that is trained again are set aside, not deleted."
     reason = f"torn: {what}" if line.is_torn else what
@@ -128,7 +128,7 @@ def _order(path: Path, make: Make, lines: Sequence[Line]) -> Iterator[Finding]:
     seq, bad, gaps, repeats = 0, 0, [], []
     for line in lines:
         bad += bool(line.reason)
-        for record in line.records:
+        for record in line.entries:
             if record.seq <= seq:
                 repeats.append(line.number)
             elif record.seq > seq + 1 + bad:

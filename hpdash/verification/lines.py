@@ -1,4 +1,4 @@
-"""Read a journal line by line: the records of a line or, if it is bad, the reason and the trials it may be about."""
+"""Read a journal line by line: the entries of a line or, if it is bad, the reason and the trials it may be about."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..journal.entries import LOOK, PROPOSAL, RUNG
-from ..journal.journal import Entry, NewerError, Record, Replay, read_line
+from ..journal.entries import EVALUATION, PROPOSAL, RUNG, kind_of
+from ..journal.journal import Entry, NewerError, Replay, Transition, from_line
 from .own_files import read_bytes, said
 
-LOST = {  # what is lost with a bad line, by the first bytes of the line
-    LOOK: "an evaluation on the test set: it is no longer counted",
+LOST = {  # what is lost with a bad line, by the kind of the line
+    EVALUATION: "an evaluation on the test set: it is no longer counted",
     PROPOSAL: "a proposed setting: it is computed again",
     RUNG: "a pruning decision: it is made again if the trial reaches that epoch again",
 }
@@ -21,15 +21,15 @@ _TRIAL = re.compile(rb'"trial":(\d{1,9})[,}]')
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a journal, with its number (from 1), the records read from it, and the reason why it is bad, if it is.
+    """A line of a journal, with its number (from 1), the entries read from it, and the reason why it is bad, if it is.
 
     `is_torn` says that it is the last line and has no newline, `is_newer` that it is intact but written by a newer
-    version. `trials` are the trials that a bad line names, except those whose records could be read from it. `lost`
+    version. `trials` are the trials that a bad line names, except those whose entries could be read from it. `lost`
     says what is lost with a bad line that held no trial's state.
     """
 
     number: int
-    records: Sequence[Entry] = ()
+    entries: Sequence[Entry] = ()
     reason: str = ""
     is_torn: bool = False
     is_newer: bool = False
@@ -49,15 +49,15 @@ def read_lines(path: Path) -> tuple[list[Line], str | None]:
 
 def _line(number: int, data: bytes, end: bytes) -> Line:
     try:
-        return Line(number, (read_line(data),))
+        return Line(number, (from_line(data),))
     except ValueError as error:
-        replay, lost = Replay.of(data + end, ""), next((LOST[begin] for begin in LOST if data.startswith(begin)), "")
+        replay, lost = Replay.of(data + end, ""), LOST.get(kind_of(data), "")
         named = frozenset() if lost else frozenset(map(int, _TRIAL.findall(data)))
-        trials = named - {record.trial for record in replay.records}
+        trials = named - {each.trial for each in replay.transitions}
         is_newer = isinstance(error, NewerError)
         return Line(number, replay.entries, str(error), not end, is_newer, trials, lost)
 
 
-def numbered(lines: Sequence[Line]) -> Iterator[tuple[int, Record]]:
-    """Yield each transition of a trial with its line number, as (number, record)."""
-    return ((line.number, entry) for line in lines for entry in line.records if isinstance(entry, Record))
+def numbered(lines: Sequence[Line]) -> Iterator[tuple[int, Transition]]:
+    """Yield each transition of a trial with its line number, as (number, transition)."""
+    return ((line.number, entry) for line in lines for entry in line.entries if isinstance(entry, Transition))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ..journal.journal import Record
+from ..journal.journal import Transition
 from ..logs import checkpoint, kept_weights, layout
 from ..reader.folders import Part
 from ..reader.layouts import Layouts
@@ -38,7 +38,7 @@ class RunFolder:
     has_checkpoint: bool = False
 
     @property
-    def record(self) -> Record | None:
+    def record(self) -> Transition | None:
         """The last journal record of the trial, None if there is none."""
         return self.sweep.latest.get(self.number) if self.sweep and self.number is not None else None
 
@@ -53,7 +53,7 @@ class RunFolder:
         return bool(self.record and _is_done(self.record) and not self.is_written)
 
 
-def _is_done(record: Record) -> bool:
+def _is_done(record: Transition) -> bool:
     """Return whether the trial ended by itself, so that it has written all its logs and the end of its session."""
     return record.state.is_result or record.state is TrialState.FAILED
 
@@ -152,7 +152,7 @@ def _unlogged(run: RunFolder, make: Make, files: Sequence[File], parts: Parts) -
         yield make(run.folder, what, affected, _remedy(run, parts))
 
 
-def _nothing_logged(make: Make, path: Path, what: str, record: Record) -> Finding:
+def _nothing_logged(make: Make, path: Path, what: str, record: Transition) -> Finding:
     advice = f"Restore a backup. {_COUNTS} {GO_ON} without training it again."
     if record.state in _ONLY_WHEN_ASKED:
         advice = f"Restore a backup; otherwise {_AGAIN}."

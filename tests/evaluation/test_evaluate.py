@@ -29,6 +29,7 @@ from hpdash.errors import DataError, LogdirError, SpecError
 from hpdash.evaluation import Evaluated, evaluate
 from hpdash.evaluation.scoring import Entrant, Scores, score
 from hpdash.evaluation.selection import pick_sweep, select
+from hpdash.journal.entries import EVALUATION, kind_of
 from hpdash.journal.journal import Journal, lock, read_journal
 from hpdash.logs import kept_weights, layout
 from hpdash.reader import read
@@ -36,7 +37,7 @@ from hpdash.records import Ended, Event, Started, TrialResult, TrialSpec, TrialS
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
 from hpdash.sweep_folder.sweep_json import Kept
-from hpdash.testset import Look, Score
+from hpdash.testset import Evaluation, Score
 from hpdash.training.trainer import Trainer
 
 SWEEP: dict[str, dict[str, Any]] = {
@@ -129,13 +130,13 @@ def test_the_ensemble_is_the_mean_of_what_plain_keras_predicts(looked: tuple[Pat
     logs, found = looked
     y = data.load(SWEEP["data"], logs).y_test
     assert y is not None
-    said = [alone(trial_folder(logs / "s", each.trial)) for each in found.look.scores]
-    assert found.look.ensemble is not None
-    figures = [each.test for each in found.look.scores]
-    for told, predicted in zip([*figures, found.look.ensemble], [*said, np.mean(said, axis=0)], strict=True):
+    said = [alone(trial_folder(logs / "s", each.trial)) for each in found.evaluation.scores]
+    assert found.evaluation.ensemble is not None
+    figures = [each.test for each in found.evaluation.scores]
+    for told, predicted in zip([*figures, found.evaluation.ensemble], [*said, np.mean(said, axis=0)], strict=True):
         assert told["accuracy"] == pytest.approx((predicted.argmax(1) == y).mean(), abs=1e-6)
         assert told["loss"] == pytest.approx(-np.log(predicted[np.arange(len(y)), y]).mean(), rel=1e-4)
-    assert found.look.gain["accuracy"] == found.look.ensemble["accuracy"] - figures[0]["accuracy"]
+    assert found.evaluation.gain["accuracy"] == found.evaluation.ensemble["accuracy"] - figures[0]["accuracy"]
 
 
 def test_the_best_on_validation_are_selected_in_their_order(looked: tuple[Path, Evaluated]) -> None:
@@ -146,8 +147,8 @@ def test_the_best_on_validation_are_selected_in_their_order(looked: tuple[Path, 
     logs, found = looked
     results = {number: record.result for number, record in read_journal(logs / "s" / layout.JOURNAL).latest.items()}
     best = {number: result.best["validation/accuracy"] for number, result in results.items() if result}
-    assert [each.trial for each in found.look.scores] == sorted(best, key=lambda number: -best[number])
-    for each in found.look.scores:
+    assert [each.trial for each in found.evaluation.scores] == sorted(best, key=lambda number: -best[number])
+    for each in found.evaluation.scores:
         result = results[each.trial]
         assert result is not None
         assert (each.validation, each.epoch, each.sha256) == (
@@ -158,9 +159,9 @@ def test_the_best_on_validation_are_selected_in_their_order(looked: tuple[Path, 
 def test_a_look_is_in_the_journal_and_changes_no_state(looked: tuple[Path, Evaluated], trained: Path) -> None:
     """An evaluation adds one line to the journal and changes no trial; the line is read back as it was written."""
     before, after = (read_journal(logs / "s" / layout.JOURNAL) for logs in (trained, looked[0]))
-    assert [each.look for each in after.looks] == [looked[1].look]
-    assert after.looks[0].seq == len(before.records) + 1
-    assert after.records == before.records
+    assert [each.evaluation for each in after.evaluations] == [looked[1].evaluation]
+    assert after.evaluations[0].seq == len(before.transitions) + 1
+    assert after.transitions == before.transitions
     assert after.warnings == ()
 
 
@@ -171,7 +172,7 @@ def test_tensorboard_shows_it_at_the_epoch_of_the_weights(looked: tuple[Path, Ev
     """
     logs, found = looked
     runs = {run.number: run for run in read(logs).runs}
-    for each in found.look.scores:
+    for each in found.evaluation.scores:
         told = [(value.tag, step) for step, value in values(trial_folder(logs / "s", each.trial))]
         assert sorted(pair for pair in told if pair[0].startswith("test/")) == [
             ("test/accuracy", each.epoch), ("test/loss", each.epoch),
@@ -214,12 +215,12 @@ def test_another_selection_needs_again_and_is_told_of_everywhere(seen: Path, mon
     """
     monkeypatch.setattr("hpdash.evaluation.in_child", lambda *_: Scores(360, ({"loss": 1.0, "accuracy": 0.5},), None))
     journal = seen / "s" / layout.JOURNAL
-    look = read_journal(journal).looks[0].look
-    best, *_, worst = look.scores
-    lines = [line for line in journal.read_bytes().splitlines(keepends=True) if not line.startswith(b'{"look"')]
+    evaluation = read_journal(journal).evaluations[0].evaluation
+    best, *_, worst = evaluation.scores
+    lines = [line for line in journal.read_bytes().splitlines(keepends=True) if kind_of(line) != EVALUATION]
     journal.write_bytes(b"".join(lines))
     with Journal.open(journal) as opened:
-        opened.append_look(replace(look, scores=(worst,), ensemble=None))
+        opened.append_evaluation(replace(evaluation, scores=(worst,), ensemble=None))
     refused = invoke("evaluate", str(seen))
     assert refused.exit_code == 2
     for part in (f"({worst.trial:04d}), found another ({best.trial:04d})", "test set of digits", "--again"):
@@ -237,7 +238,7 @@ def test_another_selection_needs_again_and_is_told_of_everywhere(seen: Path, mon
 def test_show_prints_test_metrics(looked: tuple[Path, Evaluated]) -> None:
     """`show` prints the test metrics of a selected run, also among the series."""
     logs, found = looked
-    score = found.look.scores[0]
+    score = found.evaluation.scores[0]
     shown = invoke("show", f"s/{score.trial}", "--logdir", str(logs)).stdout
     assert f"test set: accuracy {score.test['accuracy']:.4f}" in shown
     assert "test/accuracy" in shown
@@ -277,7 +278,7 @@ def test_damaged_weights_open_nothing(logs: Path, harm: Any, reason: str, monkey
         harm(folder / layout.WEIGHTS)
     with pytest.raises(LogdirError, match=reason):
         evaluate(logs)
-    assert read_journal(logs / "s" / layout.JOURNAL).looks == ()
+    assert read_journal(logs / "s" / layout.JOURNAL).evaluations == ()
     found = hpdash.verify(logs).checked.damage
     assert [each.path.name for each in found] == [layout.WEIGHTS] * 3
 
@@ -371,18 +372,19 @@ def test_a_look_is_read_as_it_was_written(tmp_path: Path) -> None:
     A line with a wrong checksum is skipped with a warning.
     """
     score = Score(3, 2, "ab", 0.5, {"loss": float("inf"), "accuracy": 0.25})
-    look = Look(2, "mnist", 10, "validation/accuracy", "max", (score,), {"loss": float("-inf"), "accuracy": 0.5})
+    ensemble = {"loss": float("-inf"), "accuracy": 0.5}
+    evaluation = Evaluation(2, "mnist", 10, "validation/accuracy", "max", (score,), ensemble)
     path = tmp_path / layout.JOURNAL
     with Journal.open(path) as journal:
         journal.append(3, TrialState.FINISHED, 1, TrialResult(TrialState.FINISHED))
-        journal.append_look(look)
+        journal.append_evaluation(evaluation)
     with Journal.open(path) as journal:
         assert journal.append(4, TrialState.RUNNING, 1).seq == 3
     replay = read_journal(path)
-    assert [each.look for each in replay.looks] == [look]
-    assert [record.seq for record in replay.records] == [1, 3]
+    assert [each.evaluation for each in replay.evaluations] == [evaluation]
+    assert [record.seq for record in replay.transitions] == [1, 3]
     path.write_bytes(path.read_bytes().replace(b"mnist", b"mnest"))
-    assert [record.seq for record in read_journal(path).records] == [1, 3]
+    assert [record.seq for record in read_journal(path).transitions] == [1, 3]
     assert "line 2: its checksum does not match" in read_journal(path).warnings[0]
 
 

@@ -19,6 +19,7 @@ from driven import series, snapshot, states
 
 from hpdash import read_runs
 from hpdash.logs import layout
+from hpdash.sweep_folder.sweep_json import SCHEMA
 
 KEPT = Path(__file__).parent / "kept" / "schema-1"
 DIGEST = "3ee37a08ae5d"
@@ -89,7 +90,7 @@ def newer_sweep(sweep: Path) -> None:
     """Give a sweep's record the next schema, and a key that this version cannot know."""
     path = sweep / layout.SWEEP_JSON
     known = json.loads(path.read_bytes())
-    path.write_text(json.dumps({**known, "schema": known["schema"] + 1, "galaxies": []}))
+    path.write_text(json.dumps({**known, "schema": SCHEMA + 1, "galaxies": []}))
 
 
 def newer_journal(sweep: Path) -> None:

@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpdash.errors import LockedError, LogdirError
-from hpdash.journal.journal import Journal, Record, Replay, lock, read_journal
+from hpdash.journal.entries import EvaluationEntry, Proposal, Rung, Transition, from_line, to_line
+from hpdash.journal.journal import Journal, Replay, lock, read_journal
 from hpdash.logs import layout
 from hpdash.records import TrialResult, TrialState
 
@@ -39,7 +40,7 @@ results = st.builds(
     traceback=texts,
 )
 records = st.builds(
-    Record,
+    Transition,
     st.integers(1, 2**62),
     st.integers(0, 2**62),
     st.sampled_from(TrialState),
@@ -50,19 +51,21 @@ records = st.builds(
 
 
 @given(records)
-def test_record_round_trip(record: Record) -> None:
+def test_record_round_trip(record: Transition) -> None:
     """Any record can be read back from its line, which is one line of valid JSON."""
-    line = record.to_line()
+    line = to_line(record)
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
-    assert Record.from_line(line[:-1]) == record
+    assert from_line(line[:-1]) == record
     json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
 
 
 def test_nan_survives() -> None:
     """A diverged trial's NaN is read back as NaN, and its error text "NaN" as text."""
     result = TrialResult(TrialState.DIVERGED, metrics={"loss": float("nan")}, error="NaN")
-    back = Record.from_line(Record(1, 0, TrialState.DIVERGED, 1, 0.0, result).to_line()[:-1]).result
+    read = from_line(to_line(Transition(1, 0, TrialState.DIVERGED, 1, 0.0, result))[:-1])
+    assert isinstance(read, Transition)
+    back = read.result
     assert back is not None
     assert back.metrics["loss"] != back.metrics["loss"]
     assert back.error == "NaN"
@@ -70,10 +73,10 @@ def test_nan_survives() -> None:
 
 def test_the_checksum_is_of_the_sorted_compact_json() -> None:
     """A line's "crc" is the CRC-32C of its JSON without the key "crc", so that other tools can check it."""
-    line = json.loads(Record(7, 3, TrialState.RUNNING, 1, 12.5).to_line())
+    line = json.loads(to_line(Transition(7, 3, TrialState.RUNNING, 1, 12.5)))
     crc = line.pop("crc")
     body = json.dumps(line, sort_keys=True, separators=(",", ":")).encode()
-    assert line == {"seq": 7, "trial": 3, "state": "running", "attempt": 1, "time": 12.5}
+    assert line == {"seq": 7, "trial": 3, "state": "running", "attempt": 1, "time": 12.5, "kind": "state"}
     assert crc == f"{google_crc32c.value(body):08x}"
 
 
@@ -83,7 +86,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / layout.JOURNAL
 
 
-def write(path: Path, trials: int = 3) -> list[Record]:
+def write(path: Path, trials: int = 3) -> list[Transition]:
     """Write a journal of finished trials; return its records."""
     with Journal.open(path) as journal:
         return [
@@ -103,7 +106,7 @@ def test_a_journal_goes_on_where_it_ended(path: Path) -> None:
         assert journal.latest == {0: running}
         assert (journal.attempts(0), journal.attempts(1), journal.warnings) == (2, 0, [])
         assert journal.append(1, TrialState.RUNNING, 1).seq == 4
-    assert [record.seq for record in read_journal(path).records] == [1, 2, 3, 4]
+    assert [record.seq for record in read_journal(path).transitions] == [1, 2, 3, 4]
     assert len(path.read_bytes().splitlines()) == 4
 
 
@@ -126,8 +129,8 @@ def test_torn_at_every_byte_of_the_last_line(path: Path) -> None:
         assert kept.exists() == torn
         assert not torn or kept.read_bytes() == data[:end]
         replay = read_journal(path)
-        assert (replay.warnings, replay.records[:2]) == ((), tuple(done[:2]))
-        assert replay.latest[9].seq == len(replay.records)
+        assert (replay.warnings, replay.transitions[:2]) == ((), tuple(done[:2]))
+        assert replay.latest[9].seq == len(replay.transitions)
 
 
 @pytest.mark.parametrize("tail", [b"\0", b"\0" * 4096, b"{", b'{"seq":4}', b"\xff"], ids=repr)
@@ -156,7 +159,7 @@ def test_a_flipped_byte_costs_its_line_only(path: Path) -> None:
             continue
         path.write_bytes(damaged)
         replay = read_journal(path)
-        assert replay.records == (done[0], done[2])
+        assert replay.transitions == (done[0], done[2])
         (warning,) = replay.warnings
         assert "line 2" in warning
     with Journal.open(path) as journal:
@@ -171,8 +174,8 @@ def test_a_flipped_newline_costs_nothing(path: Path) -> None:
     for at in (place for place, byte in enumerate(data[:-1]) if byte == ord("\n")):
         path.write_bytes(data[:at] + b"\x0b" + data[at + 1 :])
         replay = read_journal(path)
-        assert replay.records == tuple(done)
-        assert "2 complete records" in replay.warnings[0]
+        assert replay.transitions == tuple(done)
+        assert "2 complete lines" in replay.warnings[0]
 
 
 @given(st.binary(max_size=200))
@@ -180,7 +183,28 @@ def test_any_bytes_are_read_without_a_traceback(data: bytes) -> None:
     """A file that is not a journal gives warnings, not errors."""
     *lines, tail = data.split(b"\n")
     replay = Replay.of(data, "journal.jsonl")
-    assert len(replay.records) + len(replay.warnings) == len(lines) + bool(tail)
+    assert len(replay.transitions) + len(replay.warnings) == len(lines) + bool(tail)
+
+
+OLD_LINES = {  # of schema 1, whose lines have no "kind"
+    b'{"attempt":2,"seq":11,"state":"running","time":1795945518.088258,"trial":2,"crc":"0bc3277f"}': Transition,
+    b'{"epoch":2,"goes_on":false,"seq":6,"time":1795945500.091902,"trial":2,"value":0.5807999968528748,'
+    b'"crc":"afca5e88"}': Rung,
+    b'{"after":4,"point":{"q":0.7819949714466929},"seq":5,"setting":1,"time":1795957614.362732,'
+    b'"crc":"6d2fd3f5"}': Proposal,
+    b'{"look":{"data":"digits","ensemble":null,"examples":360,"goal":"max","number":1,'
+    b'"objective":"validation/accuracy","scores":[{"epoch":3,"sha256":"53927e6c","test":{"accuracy":0.75},"trial":2,'
+    b'"validation":0.7549999952316284}]},"seq":7,"time":1795957906.6268303,"crc":"1c00ce74"}': EvaluationEntry,
+}
+
+
+@pytest.mark.parametrize(("line", "kind"), OLD_LINES.items(), ids=lambda each: getattr(each, "__name__", ""))
+def test_lines_of_schema_1_are_read(line: bytes, kind: type) -> None:
+    """A line without "kind" is read as the kind that its keys tell, and written again it has its kind."""
+    entry = from_line(line)
+    assert isinstance(entry, kind)
+    assert from_line(to_line(entry)[:-1]) == entry
+    assert b'"kind":"' in to_line(entry)
 
 
 def crc_line(body: str) -> bytes:
@@ -192,6 +216,7 @@ def crc_line(body: str) -> bytes:
     "body",
     [
         '{"seq":1}',
+        '{"seq":1,"kind":"dream","trial":0,"state":"running","attempt":1,"time":0}',
         '{"seq":1,"trial":0,"state":"dreaming","attempt":1,"time":0}',
         '{"seq":1,"trial":0,"state":"running","attempt":1,"time":0,"more":1}',
         '{"seq":1,"trial":0,"state":"failed","attempt":1,"time":0,"result":3}',
@@ -203,12 +228,12 @@ def crc_line(body: str) -> bytes:
 def test_a_record_of_another_version_is_refused(body: str) -> None:
     """A line with a correct checksum that this version cannot read raises ValueError, never another error."""
     with pytest.raises(ValueError, match=r"."):
-        Record.from_line(crc_line(body))
+        from_line(crc_line(body))
 
 
 def test_empty_and_missing(path: Path) -> None:
     """An empty or missing journal has no records, and reading creates no file."""
-    assert read_journal(path).records == ()
+    assert read_journal(path).transitions == ()
     assert not path.exists()
     path.write_bytes(b"")
     with Journal.open(path) as journal:
@@ -250,7 +275,7 @@ def test_a_line_that_does_not_fit_leaves_no_trace(path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", FULL_DISK, path], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     replay = read_journal(path)
-    assert ([record.trial for record in replay.records], replay.warnings) == ([0, 1], ())
+    assert ([record.trial for record in replay.transitions], replay.warnings) == ([0, 1], ())
 
 
 HOLDER = """

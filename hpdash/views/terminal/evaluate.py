@@ -8,30 +8,30 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from ...analysis.folds import caveats, differing
+from ...analysis.rows import caveats, differing
 from ...logs import layout
 from ...runs import Run
-from ...testset import Look, Score
+from ...testset import Evaluation, Score
 from ..text import number, plain, setting, table
 
 
-def draw(console: Console, look: Look, runs: Sequence[Run], opened: bool) -> Iterator[RenderableType]:
+def draw(console: Console, evaluation: Evaluation, runs: Sequence[Run], opened: bool) -> Iterator[RenderableType]:
     """Yield the table of an evaluation on the test set, and notes.
 
     `runs` are all runs of the sweep. `opened` is false if the result comes from the journal and the test set was not
     evaluated just now.
     """
     names = _names(runs)
-    metrics = sorted(look.scores[0].test, key=lambda name: (name == "loss", name))
-    header = ["", "trial", *names, "epoch", look.objective, *(layout.test_tag(name) for name in metrics)]
-    rows = [_row(place, score, runs, names, metrics) for place, score in enumerate(look.scores, 1)]
-    if look.ensemble:
+    metrics = sorted(evaluation.scores[0].test, key=lambda name: (name == "loss", name))
+    header = ["", "trial", *names, "epoch", evaluation.objective, *(layout.test_tag(name) for name in metrics)]
+    rows = [_row(place, score, runs, names, metrics) for place, score in enumerate(evaluation.scores, 1)]
+    if evaluation.ensemble:
         empty = [""] * (len(names) + 1)
-        mean = [Text(number(look.ensemble.get(name)), style="bold green") for name in metrics]
-        rows.append(["", f"ensemble of {len(look.scores)}", *empty, "", *mean])
-    yield plain(_title(look, runs))
+        mean = [Text(number(evaluation.ensemble.get(name)), style="bold green") for name in metrics]
+        rows.append(["", f"ensemble of {len(evaluation.scores)}", *empty, "", *mean])
+    yield plain(_title(evaluation, runs))
     yield table(console, header, rows, left=2 + len(names))
-    yield from map(plain, _notes(look, runs, opened))
+    yield from map(plain, _notes(evaluation, runs, opened))
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
@@ -47,21 +47,21 @@ def _row(place: int, score: Score, runs: Sequence[Run], names: Sequence[str], me
     return [place, f"{score.trial:04d}", *hparams, score.epoch, number(score.validation), *test]
 
 
-def _title(look: Look, runs: Sequence[Run]) -> str:
-    parts = [f"{runs[0].sweep}", f"test set of {look.data}, {look.examples:,} examples"]
-    return " · ".join([*parts, f"selected by {look.objective} ({look.goal})", *caveats(runs)])
+def _title(evaluation: Evaluation, runs: Sequence[Run]) -> str:
+    parts = [f"{runs[0].sweep}", f"test set of {evaluation.data}, {evaluation.examples:,} examples"]
+    return " · ".join([*parts, f"selected by {evaluation.objective} ({evaluation.goal})", *caveats(runs)])
 
 
-def _notes(look: Look, runs: Sequence[Run], opened: bool) -> Iterator[str]:
-    if look.gain:
-        gains = ", ".join(f"{name} {gain:+.4f}" for name, gain in sorted(look.gain.items()))
-        yield f"Ensemble compared with trial {look.scores[0].trial:04d} alone: {gains}"
+def _notes(evaluation: Evaluation, runs: Sequence[Run], opened: bool) -> Iterator[str]:
+    if evaluation.gain:
+        gains = ", ".join(f"{name} {gain:+.4f}" for name, gain in sorted(evaluation.gain.items()))
+        yield f"Ensemble compared with trial {evaluation.scores[0].trial:04d} alone: {gains}"
     if unfinished := _unfinished(runs):
         yield f"{unfinished:,} of {len(runs):,} trials have not finished and could not be selected"
-    if look.number > 1:
+    if evaluation.number > 1:
         yield (
-            f"Evaluation {look.number} on this test set: the trials were selected after earlier test results were "
-            "known, so these figures may be too optimistic"
+            f"Evaluation {evaluation.number} on this test set: the trials were selected after earlier test results "
+            "were known, so these figures may be too optimistic"
         )
     if not opened:
         yield "From the journal: the trials were not evaluated again"
@@ -71,26 +71,35 @@ def _unfinished(runs: Sequence[Run]) -> int:
     return sum(run.status is None or not run.status.is_result for run in runs)
 
 
-def to_json(look: Look, runs: Sequence[Run], opened: bool) -> dict[str, Any]:
+def to_json(evaluation: Evaluation, runs: Sequence[Run], opened: bool) -> dict[str, Any]:
     """Return an evaluation as JSON values, with each trial's hyperparameters, the ensemble's gain and the caveats."""
     known = {run.number: run for run in runs}
     scores = [
         {**score, "hparams": dict(known[score["trial"]].hparams) if score["trial"] in known else None}
-        for score in look.to_json()["scores"]
+        for score in evaluation.to_json()["scores"]
     ]
-    gain = {"gain": look.gain or None, "opened": opened, "unfinished": _unfinished(runs), "caveats": caveats(runs)}
-    return {"sweep": runs[0].sweep, **look.to_json(), "scores": scores, **gain}
+    return {
+        "sweep": runs[0].sweep,
+        **evaluation.to_json(),
+        "scores": scores,
+        "gain": evaluation.gain or None,
+        "opened": opened,
+        "unfinished": _unfinished(runs),
+        "caveats": caveats(runs),
+    }
 
 
 def of_run(run: Run) -> Iterator[Text]:
     """Yield one line for each evaluation on the test set that includes this run, with its test metrics."""
-    for look in run.looks:
-        for score in look.scores:
+    for evaluation in run.evaluations:
+        for score in evaluation.scores:
             if score.trial == run.number:
-                yield plain(_told(look, score.epoch, score.test))
+                yield plain(_told(evaluation, score.epoch, score.test))
 
 
-def _told(look: Look, epoch: int, test: Mapping[str, float]) -> str:
+def _told(evaluation: Evaluation, epoch: int, test: Mapping[str, float]) -> str:
     values = ", ".join(f"{name} {number(value)}" for name, value in sorted(test.items()))
-    again = f" (evaluation {look.number}, selected after earlier test results were known)" if look.number > 1 else ""
-    return f"test set: {values} with the weights of epoch {epoch}{again}"
+    line = f"test set: {values} with the weights of epoch {epoch}"
+    if evaluation.number == 1:
+        return line
+    return f"{line} (evaluation {evaluation.number}, selected after earlier test results were known)"

@@ -14,8 +14,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ...analysis.folds import FIELDS, caveats, field_of
 from ...analysis.objective import VALIDATION, best, goal_of, last, objective_of, seconds, trained
+from ...analysis.rows import FIELDS, caveats, field_of
 from ...errors import Problem, SpecError
 from ...histograms.histogram import NEAR_ZERO
 from ...logs import layout
@@ -279,7 +279,7 @@ def to_json(page: Page) -> dict[str, Any]:
         "metrics": metrics,
         "layers": [asdict(layer) for layer in page.layers],
         "weights": weights,
-        "looks": [look.to_json() for look in run.looks if run.number in {score.trial for score in look.scores}],
+        "looks": [each.to_json() for each in run.evaluations if run.number in {score.trial for score in each.scores}],
         "result": run.result.to_json() if run.result else None,
         "damage": [{"file": str(each.file), "offset": each.offset, "reason": each.reason} for each in run.damage],
         "recipe": page.recipe,

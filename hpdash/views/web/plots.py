@@ -148,9 +148,9 @@ def ridges_figures(groups: Sequence[Group], histograms: Mapping[str, HistogramSe
     axis["ticktext"] = [found[place].label.removeprefix("step ") for place in marked]
     made = []
     for group, own in zip(groups, means, strict=True):
-        look = {"fill": "toself", "fillcolor": _tint(group, 0.35), "hoverinfo": "name"}
+        style = {"fill": "toself", "fillcolor": _tint(group, 0.35), "hoverinfo": "name"}
         ridges = [
-            _line(group, moment.label, x, np.pad(mean, 1) * height - place, "ridge") | look
+            _line(group, moment.label, x, np.pad(mean, 1) * height - place, "ridge") | style
             for place, (moment, mean) in enumerate(zip(found, own, strict=True))
         ]
         made.append({"data": ridges, "layout": _layout([group], literal(tag), "step", axis)})
