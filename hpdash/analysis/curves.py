@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..goal import Goal
 from ..runs import Series
-from .folds import Stat
+from .rows import Stat
 
 Floats = NDArray[np.float64]
 

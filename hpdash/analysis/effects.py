@@ -9,10 +9,10 @@ import numpy as np
 
 from ..records import Scalar
 from ..runs import Objective, Run
-from .folds import RANKED, Stat, differing, hparam, sort_key
 from .forest import Importance, importance
 from .objective import best, objective_of
 from .progress import Progress
+from .rows import RANKED, Stat, differing, hparam, sort_key
 
 MOST_NUMBERS = 8  # distinct numbers that are shown one by one; more are grouped into bins
 BINS = 4

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..journal.journal import Record, read_journal
+from ..journal.journal import Transition, read_journal
 from ..logs.layout import JOURNAL
 from ..records import TrialState
 from ..runs import Objective, Run
@@ -70,14 +70,14 @@ def progress(runs: Sequence[Run]) -> Progress | None:
     folders = {run.folder.parent for run in by_number.values() if (run.folder.parent / JOURNAL).is_file()}
     if len(folders) != 1:
         return None
-    records = (each for each in read_journal(folders.pop() / JOURNAL).records if each.trial in by_number)
+    records = (each for each in read_journal(folders.pop() / JOURNAL).transitions if each.trial in by_number)
     found = steps(records, runs[0].objective)
     epochs = [run.hparams.get("epochs") for run in by_number.values()]
     whole = sum(int(each) for each in epochs if isinstance(each, int | float))
     return Progress(runs[0].objective, found, whole) if found else None
 
 
-def steps(records: Iterable[Record], objective: Objective) -> tuple[Step, ...]:
+def steps(records: Iterable[Transition], objective: Objective) -> tuple[Step, ...]:
     """Return a step for each end of a trial in a journal; epochs that were trained twice count twice."""
     had: dict[int, int] = {}
     found: list[Step] = []

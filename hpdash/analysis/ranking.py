@@ -9,8 +9,8 @@ from typing import Any
 from ..errors import Problem, SpecError
 from ..records import Scalar
 from ..runs import Objective, Run
-from .folds import Fold, Stat, by_sweep, caveats, differing, rank, sort_key
 from .objective import objective_of
+from .rows import Row, Stat, by_sweep, caveats, differing, rank, sort_key
 from .where import known, select, unknown
 
 _RESULT = ("best", "epoch", "last", "trained", "time", "status")
@@ -21,7 +21,7 @@ Value = Scalar | Stat | None
 class Listing:
     """The table of one sweep, or of the runs that belong to no sweep.
 
-    `columns` are names that `Fold.value` knows; `chosen` says that the user named them. `found` is the number of the
+    `columns` are names that `Row.value` knows; `chosen` says that the user named them. `found` is the number of the
     sweep's runs before `--where`; `missing` is the number of its trials that have not started.
     """
 
@@ -29,7 +29,7 @@ class Listing:
     objective: Objective | None
     columns: tuple[str, ...]
     chosen: bool
-    rows: tuple[Fold, ...]
+    rows: tuple[Row, ...]
     caveats: tuple[str, ...]
     found: int
     missing: int = 0
@@ -47,7 +47,7 @@ class Listing:
             return ""
         return f"not ranked: none of {len(tags):,} scalars is a known metric; choose one with --objective and --goal"
 
-    def value(self, row: Fold, name: str) -> Value:
+    def value(self, row: Row, name: str) -> Value:
         """Return a row's value in a column. Columns such as "best" refer to the table's objective."""
         return row.value(name, self.objective)
 
@@ -134,7 +134,7 @@ def to_json(listings: Sequence[Listing], top: int | None = None) -> list[dict[st
     ]
 
 
-def _row_json(listing: Listing, row: Fold) -> dict[str, Any]:
+def _row_json(listing: Listing, row: Row) -> dict[str, Any]:
     values = {name: listing.value(row, name) for name in listing.columns}
     return {
         "place": row.place,

@@ -20,8 +20,8 @@ from typing import Any, NoReturn
 from ..errors import Problem, SpecError
 from ..records import Scalar
 from ..runs import Run
-from .folds import FIELDS, NICKNAMES, hparam, value_of
 from .objective import named, tag_of
+from .rows import FIELDS, NICKNAMES, hparam, value_of
 
 DEEPEST = 100  # levels of nested parentheses and nots
 _SHOWN = 60  # characters of a long condition that an error shows on each side of the fault

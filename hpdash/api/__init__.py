@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 from rich.console import Console, RenderableType
 
 from .. import reader
-from ..analysis.folds import by_sweep
 from ..analysis.objective import ranked_by
 from ..analysis.ranking import Listing, listings, to_json
+from ..analysis.rows import by_sweep
 from ..analysis.where import select
 from ..errors import SpecError
 from ..logs import outline

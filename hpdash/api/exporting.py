@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
-from ..analysis.folds import FIELDS, by_sweep, field_of
 from ..analysis.objective import goal_of, objective_of
+from ..analysis.rows import FIELDS, by_sweep, field_of
 from ..errors import Problem, SpecError
 from ..goal import Goal
 from ..logs import layout

@@ -137,11 +137,11 @@ def _dry_run(loaded: Any, workers: int | None, threads: int, as_json: bool) -> N
 def _print_outcome(outcome: Any, logdir: Path, again: str, as_json: bool) -> None:
     from ..views.terminal.leaderboard import (  # noqa: PLC0415
         closing,
+        compare_first_two,
         faults,
         first_traceback,
         leaderboard,
         outcome_json,
-        told_apart,
     )
 
     if as_json:
@@ -153,8 +153,8 @@ def _print_outcome(outcome: Any, logdir: Path, again: str, as_json: bool) -> Non
     title = f"{outcome.sweep.name} ({notes})" if notes else outcome.sweep.name
     if outcome.results:
         console.print(leaderboard(console, outcome.specs, outcome.results, title))
-        if told := told_apart(outcome.specs, outcome.results):
-            console.print(told, soft_wrap=True, highlight=False)
+        if verdict := compare_first_two(outcome.specs, outcome.results):
+            console.print(verdict, soft_wrap=True, highlight=False)
     for line in faults(outcome.specs, outcome.results):
         console.print(line, style="red", soft_wrap=True)
     for line in first_traceback(outcome.specs, outcome.results) if outcome.stopped else ():

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..analysis.folds import sort_key
+from ..analysis.rows import sort_key
 from ..analysis.tags import aligned
 from ..reader import names
 from ..reader.attribution import Sessions, hparams_of

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..analysis.folds import sort_key
+from ..analysis.rows import sort_key
 from ..analysis.spread import Group, Pair, Trace, baseline, measure
 from ..analysis.verdict import verdicts
 from ..histograms.histogram import Histogram, mixture, shared_edges

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpdash.analysis.curves import best, curve, last
-from hpdash.analysis.folds import Stat
+from hpdash.analysis.rows import Stat
 from hpdash.goal import Goal
 from hpdash.runs import Series
 

@@ -17,8 +17,8 @@ from made import ACCURACY, foreign, trial
 from rich.console import Console
 
 from hpdash.analysis.effects import Effects, measure_effects
-from hpdash.analysis.folds import by_sweep
 from hpdash.analysis.forest import FEWEST, importance
+from hpdash.analysis.rows import by_sweep
 from hpdash.goal import Goal
 from hpdash.records import Scalar, TrialState
 from hpdash.runs import Objective, Run

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from commands import invoke
 from driven import run
-from searched import written
+from searched import LOOPS, written
+from sweep_files import made_sweep
 
 from hpdash.analysis.progress import Progress, steps
 from hpdash.api import effects, read_runs, report
 from hpdash.goal import Goal
-from hpdash.journal.journal import Record, read_journal
+from hpdash.journal.journal import Transition, read_journal
 from hpdash.logs import layout
 from hpdash.records import TrialResult, TrialState
 from hpdash.runs import Objective
@@ -26,10 +27,10 @@ LOSS = Objective("loss", "epoch_loss", Goal.MIN)
 F, P, K, D = TrialState.FINISHED, TrialState.PRUNED, TrialState.KILLED, TrialState.DIVERGED
 
 
-def records(*ends: tuple[int, TrialState, int, float]) -> list[Record]:
+def records(*ends: tuple[int, TrialState, int, float]) -> list[Transition]:
     """Build one record for each given end: trial number, state, epochs and best loss."""
     results = (TrialResult(state, epochs=epochs, best={"loss": best}) for _, state, epochs, best in ends)
-    return [Record(0, end[0], end[1], 1, 0.0, result) for end, result in zip(ends, results, strict=True)]
+    return [Transition(0, end[0], end[1], 1, 0.0, result) for end, result in zip(ends, results, strict=True)]
 
 
 def test_what_was_spent_and_what_was_best() -> None:
@@ -71,7 +72,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_effects_tell_of_the_search(logs: Path) -> None:
     """`hpdash effects` lists the improvements of the search, and its JSON form every end in the journal."""
-    ends = [r for r in read_journal(logs / "curves" / layout.JOURNAL).records if r.result is not None]
+    ends = [r for r in read_journal(logs / "curves" / layout.JOURNAL).transitions if r.result is not None]
     shown = json.loads(invoke("effects", str(logs), "--json").output)["sweeps"][0]["search"]
     assert [(step["trial"], step["state"]) for step in shown["steps"]] == [(r.trial, r.state) for r in ends]
     assert shown["spent"] == sum(len(each.scalars["epoch_loss"].steps) for each in read_runs(logs).runs)
@@ -94,8 +95,7 @@ def test_the_report_draws_the_search(logs: Path, tmp_path: Path) -> None:
 
 def test_a_grid_has_no_search(tmp_path: Path) -> None:
     """A grid sweep has no search progress, because the order of its trials has no meaning."""
-    path = written(tmp_path)
-    text = path.read_text().replace('strategy = "tpe"\ntrials = 14', "").replace('[prune]\nstrategy = "asha"', "")
-    path.write_text(text.replace("{ min = 0.0, max = 1.0 }", "[0.1, 0.9]"))
+    tables = {"train": {"epochs": 9}, "hparams": {"q": [0.1, 0.9]}}
+    path = made_sweep(tmp_path, name="curves", loop="loops:curve", source=LOOPS, **tables)
     run(path)
     assert [each.progress for each in effects(path.parent / "logs").sweeps] == [None]

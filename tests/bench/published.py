@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpdash import Runs, evaluate, read_runs
-from hpdash.analysis.folds import Stat
+from hpdash.analysis.rows import Stat
 
 SWEEPS = Path(__file__).resolve().parents[2] / "sweeps"
 ACCURACY, LOSS = "validation/epoch_accuracy", "validation/epoch_loss"
@@ -273,8 +273,8 @@ def ensemble(sweep: Path, top: int) -> Iterator[str]:
 
     Yield a row for the best one and a row for their ensemble.
     """
-    look = evaluate(sweep, top=top).look
-    alone, together = look.scores[0].test["accuracy"], (look.ensemble or {})["accuracy"]
+    evaluation = evaluate(sweep, top=top).evaluation
+    alone, together = evaluation.scores[0].test["accuracy"], (evaluation.ensemble or {})["accuracy"]
     yield f"| test set, the best of these on validation | | {alone:.4f} | ours |"
     yield f"| test set, mean probability of the best {top} | | {together:.4f} | {together - alone:+.4f} on it |"
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from made import foreign
 from rich.console import Console
 
-from hpdash.analysis.folds import grouped
+from hpdash.analysis.rows import grouped
 from hpdash.records import Scalar
 from hpdash.views.axes import is_log, labels, ticks, usual
 from hpdash.views.colours import ABSENT, CATEGORIES, DARKER, coloured, palette

@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from hpdash.analysis.rows import Row
 from hpdash.records import Ended, Notice, Progress, Started, TrialResult, TrialSpec, TrialState
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
 from hpdash.views.terminal.check import trial_list
-from hpdash.views.terminal.leaderboard import closing, differing, faults, leaderboard, outcome_json, rank
+from hpdash.views.terminal.leaderboard import closing, differing, faults, leaderboard, outcome_json, ranked
 from hpdash.views.terminal.live import LiveView, Running, Tally, time_left
 from hpdash.views.text import duration, number, plain, setting
 
@@ -56,6 +57,11 @@ def text_of(*parts: Any, terminal: bool = False) -> str:
     return console.file.getvalue()
 
 
+def numbers(rows: list[Row]) -> list[int | None]:
+    """Return the number of the first trial of each row."""
+    return [row.runs[0].number for row in rows]
+
+
 PIPE = Console(file=StringIO(), width=200)
 
 
@@ -72,23 +78,23 @@ PIPE = Console(file=StringIO(), width=200)
 )
 def test_ranking(goal: str, values: list[float | None], order: list[int]) -> None:
     """The best finite value is first, ties keep the order of trials, and settings without a finite value are last."""
-    assert [row.setting for row in rank(specs(3, goal=goal), results(*values))] == order
+    assert numbers(ranked(specs(3, goal=goal), results(*values))) == order
 
 
 @given(st.lists(st.none() | st.floats(), min_size=1, max_size=6), st.sampled_from(["min", "max"]))
 def test_any_results_can_be_ranked(values: list[float | None], goal: str) -> None:
     """Whatever the values are, every setting is ranked once and none is below a worse one."""
-    rows = rank(specs(len(values), goal=goal), results(*values))
-    assert sorted(row.setting for row in rows) == list(range(len(values)))
-    means = [row.mean for row in rows if row.values]
+    rows = ranked(specs(len(values), goal=goal), results(*values))
+    assert sorted(numbers(rows)) == list(range(len(values)))
+    means = [row.best.mean for row in rows if row.best]
     assert means == sorted(means, reverse=goal == "max")
 
 
 @pytest.mark.parametrize("state", [state for state in TrialState if state is not TrialState.FINISHED])
 def test_only_finished_trials_are_ranked(state: TrialState) -> None:
     """The best value of a trial that did not finish (diverged, failed or interrupted) is ignored."""
-    rows = rank(specs(2), {0: result(0.9, state), 1: result(0.1)})
-    assert [(row.setting, row.values) for row in rows] == [(1, (0.1,)), (0, ())]
+    rows = ranked(specs(2), {0: result(0.9, state), 1: result(0.1)})
+    assert (numbers(rows), [row.values for row in rows]) == ([1, 0], [(0.1,), ()])
 
 
 def test_replicates_are_folded() -> None:
@@ -99,10 +105,10 @@ def test_replicates_are_folded() -> None:
     made = specs(2, repeats=3)
     found = results(0.1, 0.2, 0.3, 0.5, None, 0.7)
     found[4] = result(state=TrialState.FAILED)
-    first, second = rank(made, found)
-    assert (first.setting, first.values) == (1, (0.5, 0.7))
-    assert first.mean == pytest.approx(0.6)
-    assert second.std == pytest.approx(0.1)
+    first, second = ranked(made, found)
+    assert (numbers([first]), first.values) == ([3], (0.5, 0.7))
+    assert first.best and first.best.mean == pytest.approx(0.6)
+    assert second.best and second.best.std == pytest.approx(0.1)
     drawn = text_of(leaderboard(PIPE, made, found, "shown"))
     assert "0.6000 ± 0.1414 (2)" in drawn
     assert "0.2000 ± 0.1000 (3)" in drawn

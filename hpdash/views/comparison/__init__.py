@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...analysis import where
-from ...analysis.folds import differing, grouped, sort_key, value_of
+from ...analysis.rows import differing, grouped, sort_key, value_of
 from ...analysis.tags import aligned
 from ...errors import Problem, SpecError
 from ...records import Scalar

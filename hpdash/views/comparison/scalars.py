@@ -12,8 +12,8 @@ from rich.console import Group as Stack
 from rich.text import Text
 
 from ...analysis.curves import Curve, best, curve, last
-from ...analysis.folds import Stat
 from ...analysis.objective import goal_of
+from ...analysis.rows import Stat
 from ...goal import Goal
 from ...runs import Series
 from ..colours import Group

@@ -14,8 +14,8 @@ from rich.console import Group as Stack
 from rich.table import Table
 from rich.text import Text
 
-from ...analysis.folds import differing
 from ...analysis.moments import Moment, moments
+from ...analysis.rows import differing
 from ...analysis.spread import Pair, Spread, baseline, measure
 from ...analysis.verdict import verdicts
 from ...errors import Problem, SpecError

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from ...analysis.effects import parts, varied
-from ...analysis.folds import grouped
 from ...analysis.objective import VALIDATION
+from ...analysis.rows import grouped
 from ...logs.layout import epoch_tag
 from ...runs import Objective, Run, Series
 from ..colours import CATEGORIES, Group, coloured, palette

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ...analysis.effects import MOST_NUMBERS, outcomes_of
-from ...analysis.folds import hparam, sort_key
+from ...analysis.rows import hparam, sort_key
 from ...goal import Goal
 from ...records import Scalar
 from ...runs import Objective, Run

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ...analysis.effects import varied
-from ...analysis.folds import RANKED, Fold, Stat, hparam, value_of
 from ...analysis.objective import best, seconds
 from ...analysis.ranking import Listing
+from ...analysis.rows import RANKED, Row, Stat, hparam, value_of
 from ...records import Scalar, TrialState
 from ...runs import Objective, Run
 from ..markup import said
@@ -94,7 +94,7 @@ def _numbers(runs: Sequence[Run]) -> str:
     return trial_names(runs).partition(" ")[2]
 
 
-def _status(row: Fold) -> Cell:
+def _status(row: Row) -> Cell:
     states = Counter(str(run.status or "") for run in row.runs)
     text = ", ".join(state if count == len(row.runs) else f"{count} {state}" for state, count in states.items())
     return text, text

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...analysis.effects import Effects, Interaction, Level, Marginal
-from ...analysis.folds import Stat
+from ...analysis.rows import Stat
 from ...records import Scalar
 from ..text import number, plain, setting, table
 from . import progress

@@ -2,69 +2,43 @@
 
 from __future__ import annotations
 
-import math
 import shlex
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from ...analysis.rows import Row, rank
 from ...analysis.significance import ALIKE, welch
 from ...records import TrialResult, TrialSpec, TrialState
+from ...runs import Objective, Run
 from ..markup import html_table
 from ..text import duration, number, plain, setting, table
 
 LONGEST = 1000  # maximum number of characters of an error below the table
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One setting: its trials that have results, and the finite best values of those that finished."""
-
-    setting: int
-    specs: tuple[TrialSpec, ...]
-    results: tuple[TrialResult, ...]
-    values: tuple[float, ...]
-
-    @property
-    def mean(self) -> float:
-        """The mean best value over the finished replicates, NaN if there is none."""
-        return statistics.fmean(self.values) if self.values else math.nan
-
-    @property
-    def pruned(self) -> int:
-        """The number of epochs after which the setting was pruned, 0 if it was not."""
-        return max((result.epochs for result in self.results if result.state is TrialState.PRUNED), default=0)
-
-    @property
-    def std(self) -> float | None:
-        """The sample standard deviation over replicates, None for fewer than two."""
-        return statistics.stdev(self.values) if len(self.values) > 1 else None
+def ranked(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> list[Row]:
+    """Return the settings of the trials that have results, ranked as everywhere else, best first."""
+    if not specs:
+        return []
+    objective = Objective(specs[0].objective, "", specs[0].goal)
+    return rank([_run(spec, results[spec.number], objective) for spec in specs if spec.number in results], objective)
 
 
-def rank(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> list[Row]:
-    """Group trials by setting and sort them, best first; settings without a finished trial come last.
-
-    Among the latter, those that were pruned after more epochs come first.
-    """
-    groups: dict[int, list[TrialSpec]] = {}
-    for spec in specs:
-        if spec.number in results:
-            groups.setdefault(spec.setting, []).append(spec)
-    rows = [_row(setting, group, results) for setting, group in groups.items()]
-    sign = specs[0].goal.sign if specs else 1
-    return sorted(rows, key=lambda row: (not row.values, sign * row.mean if row.values else -row.pruned, row.setting))
-
-
-def _row(setting: int, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> Row:
-    own = tuple(results[spec.number] for spec in specs)
-    finished = (result for result in own if result.state is TrialState.FINISHED)
-    values = (result.best.get(specs[0].objective, math.nan) for result in finished)
-    return Row(setting, tuple(specs), own, tuple(value for value in values if math.isfinite(value)))
+def _run(spec: TrialSpec, result: TrialResult, objective: Objective) -> Run:
+    return Run(
+        name=f"{spec.number:04d}",
+        folder=Path(),
+        hparams={name: value for name, value in spec.swept.items() if value is not None},
+        status=result.state,
+        number=spec.number,
+        group=f"{spec.setting:04d}",
+        objective=objective,
+        result=result,
+    )
 
 
 def leaderboard(
@@ -75,13 +49,14 @@ def leaderboard(
     return table(console, header, rows, left=2 + len(differing(specs)), title=title)
 
 
-def told_apart(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> str:
+def compare_first_two(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> str:
     """Return a sentence: do the first two settings differ significantly? Empty if either has fewer than two values."""
-    first_two = rank(specs, results)[:2]
+    first_two = ranked(specs, results)[:2]
     p = welch(first_two[0].values, first_two[1].values) if len(first_two) == 2 else None
     if p is None:
         return ""
-    names = " and ".join(f"{row.setting:04d}" for row in first_two)
+    settings = {spec.number: spec.setting for spec in specs}
+    names = " and ".join(f"{settings[_numbers(row)[0]]:04d}" for row in first_two)
     verdict = "do not differ significantly" if p >= ALIKE else "differ significantly"
     return f"{names} {verdict}: p = {p:.2g} (Welch's t-test over their seeds)"
 
@@ -90,37 +65,43 @@ def leaderboard_html(specs: Sequence[TrialSpec], results: Mapping[int, TrialResu
     """Return the leaderboard with all settings as an HTML table."""
     header, rows = _rows(specs, results, None)
     words = 2 + len(differing(specs))
-    return html_table(header, rows, [place >= words for place in range(len(header))], title)
+    return html_table(header, rows, [column >= words for column in range(len(header))], title)
 
 
 def _rows(
     specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], most: int | None
 ) -> tuple[list[str], list[list[object]]]:
-    rows, names = rank(specs, results), differing(specs)
+    rows, names = ranked(specs, results), differing(specs)
     objective = specs[0].objective if specs else "objective"
-    folded = any(len(row.specs) > 1 for row in rows)
-    header = ["", "setting" if folded else "trial", *names, f"best {objective}", "epoch", "last", "time"]
-    cells = (_cells(place, row, names, objective, folded) for place, row in enumerate(rows[:most], start=1))
-    return header, list(cells)
+    has_replicates = any(len(row.runs) > 1 for row in rows)
+    header = ["", "setting" if has_replicates else "trial", *names, f"best {objective}", "epoch", "last", "time"]
+    by_number = {spec.number: spec for spec in specs}
+    cells = []
+    for row in rows[:most]:
+        spec = by_number[_numbers(row)[0]]
+        shown = [f"{spec.setting if has_replicates else spec.number:04d}", *(setting(spec.swept.get(n)) for n in names)]
+        cells.append(
+            [row.place or "", *shown, *_measured(row, [results[number] for number in _numbers(row)], objective)]
+        )
+    return header, cells
 
 
-def _cells(place: int, row: Row, names: Sequence[str], objective: str, folded: bool) -> list[object]:
-    swept = row.specs[0].swept
-    hyperparameters = [setting(swept.get(name)) for name in names]
-    trial = row.setting if folded else row.specs[0].number
-    seconds = duration(sum(result.seconds for result in row.results))
-    first = row.results[0]
-    if not row.values:
-        states = ", ".join(dict.fromkeys(str(result.state) for result in row.results))
-        if not row.pruned:
-            return ["", f"{trial:04d}", *hyperparameters, Text(states, style="red"), "", "", seconds]
-        last = number(first.metrics.get(objective))
-        return ["", f"{trial:04d}", *hyperparameters, Text(states, style="yellow"), row.pruned, last, seconds]
-    spread = f" ± {number(row.std)} ({len(row.values)})" if row.std is not None else ""
-    epoch = first.best_epoch if len(row.specs) == 1 else ""
-    last = number(first.metrics.get(objective)) if len(row.specs) == 1 else ""
-    best = Text(number(row.mean) + spread, style="bold green" if place == 1 else "")
-    return [place, f"{trial:04d}", *hyperparameters, best, epoch, last, seconds]
+def _measured(row: Row, results: Sequence[TrialResult], objective: str) -> list[object]:
+    """Return the cells of the best value, its epoch, the last value and the time."""
+    first, seconds = results[0], duration(sum(result.seconds for result in results))
+    last = number(first.metrics.get(objective))
+    if row.best is None:
+        states = ", ".join(dict.fromkeys(str(result.state) for result in results))
+        if not row.pruned_after:
+            return [Text(states, style="red"), "", "", seconds]
+        return [Text(states, style="yellow"), row.pruned_after, last, seconds]
+    spread = f" ± {number(row.best.std)} ({row.best.n})" if row.best.std is not None else ""
+    best = Text(number(row.best.mean) + spread, style="bold green" if row.place == 1 else "")
+    return [best, first.best_epoch, last, seconds] if len(results) == 1 else [best, "", "", seconds]
+
+
+def _numbers(row: Row) -> list[int]:
+    return [run.number for run in row.runs if run.number is not None]
 
 
 def differing(specs: Sequence[TrialSpec]) -> list[str]:
@@ -178,9 +159,11 @@ def outcome_json(
         | {"result": results[spec.number].to_json() if spec.number in results else None}
         for spec in specs
     ]
+    settings = {spec.number: spec.setting for spec in specs}
     ranking = [
-        {"setting": row.setting, "mean": row.mean, "std": row.std, "n": len(row.values)} for row in rank(specs, results)
+        {"setting": settings[_numbers(row)[0]], "mean": row.best.mean, "std": row.best.std, "n": row.best.n}
+        for row in ranked(specs, results)
+        if row.best
     ]
-    first_two = told_apart(specs, results)
-    ranked = [row for row in ranking if row["n"]]
-    return {"sweep": name, "signal": signal, "trials": trials, "ranking": ranked, "first_two": first_two}
+    first_two = compare_first_two(specs, results)
+    return {"sweep": name, "signal": signal, "trials": trials, "ranking": ranking, "first_two": first_two}

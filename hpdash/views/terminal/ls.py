@@ -11,9 +11,9 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ...analysis.folds import FIELDS, MEASURED, Fold, Stat, hparam, value_of
 from ...analysis.objective import trained
 from ...analysis.ranking import Listing, Value
+from ...analysis.rows import FIELDS, MEASURED, Row, Stat, hparam, value_of
 from ...records import TrialState
 from ...runs import Objective, Run
 from ..text import duration, number, plain, setting
@@ -114,7 +114,7 @@ def title(listing: Listing) -> str:
     return " · ".join(filter(None, [listing.sweep or "no sweep", *parts, *listing.caveats]))
 
 
-def _name(row: Fold) -> str:
+def _name(row: Row) -> str:
     """Return the number of a row's trial, those of several (consecutive ones as `3-5`), or the names of its runs."""
     numbers = [run.number for run in row.runs if run.number is not None]
     if len(numbers) < len(row.runs):
@@ -124,7 +124,7 @@ def _name(row: Fold) -> str:
     return f"{numbers[0]:04d}" if len(numbers) == 1 else ", ".join(map(str, numbers))
 
 
-def _cell(listing: Listing, row: Fold, name: str, value: Value, alone: bool) -> Text:
+def _cell(listing: Listing, row: Row, name: str, value: Value, alone: bool) -> Text:
     """Return a value as text. `name` is its column.
 
     If `alone`, there is no column "trained", so the status also shows how many epochs an unfinished run has trained.
@@ -164,7 +164,7 @@ def progress(run: Run, objective: Objective | None) -> str:
     return f"{done}/{setting(goal)}"
 
 
-def _status(row: Fold, far: str) -> Text:
+def _status(row: Row, far: str) -> Text:
     states = Counter(run.status for run in row.runs)
     words = [f"{count} {state or 'unknown'}" for state, count in states.items()]
     styles = [_STYLES.get(state, "red") for state in states if state is not TrialState.FINISHED and state is not None]

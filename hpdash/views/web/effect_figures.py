@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ...analysis.effects import Effects, Interaction, Marginal
-from ...analysis.folds import Stat
+from ...analysis.rows import Stat
 from ..colours import ABSENT, CATEGORIES
 from ..terminal.effects import counted, label, percent, spread
 from .html import Figure

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made import ACCURACY, foreign, series, trial
 
-from hpdash.analysis.folds import Stat, caveats, differing, field_of, grouped, rank, sort_key, value_of
 from hpdash.analysis.objective import best, goal_of, last, objective_of, seconds, trained
+from hpdash.analysis.rows import Stat, caveats, differing, field_of, grouped, rank, sort_key, value_of
 from hpdash.goal import Goal
-from hpdash.records import TrialState
+from hpdash.records import TrialResult, TrialState
 from hpdash.runs import Objective, Run
 
 
@@ -194,7 +194,18 @@ def test_only_finished_runs_have_a_place(state: TrialState) -> None:
     assert [(row.runs[0].number, row.place) for row in rows] == [(1, 1), (0, None)]
 
 
-def test_a_fold_averages_what_was_measured_and_lists_what_was_set() -> None:
+def test_pruned_runs_are_ordered_by_how_far_they_came() -> None:
+    """Below the ranked rows, a run that was pruned after more epochs comes before one that was pruned earlier."""
+    pruned = [
+        replace(trial(number, 0.5, status=TrialState.PRUNED), result=TrialResult(TrialState.PRUNED, epochs=epochs))
+        for number, epochs in enumerate([2, 8])
+    ]
+    failed = trial(2, 0.9, status=TrialState.FAILED)
+    rows = rank([*pruned, failed, trial(3, 0.1)], ACCURACY)
+    assert [row.runs[0].number for row in rows] == [3, 1, 0, 2]
+
+
+def test_a_row_averages_what_was_measured_and_lists_what_was_set() -> None:
     """In a row of replicates, metrics are means over the finished runs, and seeds are listed.
 
     Values that all runs share are unchanged.

@@ -39,14 +39,15 @@ class Stat:
 
 
 @dataclass(frozen=True, slots=True)
-class Fold:
+class Row:
     """One row of a ranking: the replicates of a setting, or one run.
 
-    `best` is computed from the runs that count (`ranked`); it is None if none of these has a finite best value. `place`
-    is the rank, from 1; it is None without a `best`.
+    `values` are the finite best values of the runs that count (`ranked`), and `best` their mean and spread; it is None
+    if there is no value. `place` is the rank, from 1; it is None without a `best`.
     """
 
     runs: tuple[Run, ...]
+    values: tuple[float, ...]
     best: Stat | None
     place: int | None = None
 
@@ -54,6 +55,12 @@ class Fold:
     def ranked(self) -> tuple[Run, ...]:
         """The runs that count: those that finished, and those whose log does not say how they ended."""
         return tuple(run for run in self.runs if run.status in RANKED)
+
+    @property
+    def pruned_after(self) -> int:
+        """The largest number of epochs after which one of the runs was pruned, 0 if none was."""
+        pruned = (run.result for run in self.runs if run.status is TrialState.PRUNED)
+        return max((result.epochs for result in pruned if result), default=0)
 
     def value(self, name: str, objective: Objective | None = None) -> Scalar | Stat | None:
         """Return what a name means for this row: the value of a single run, or that of several runs together.
@@ -130,8 +137,8 @@ def caveats(runs: Iterable[Run]) -> list[str]:
     synthetic = any(hparams.get("name") == "synthetic" for hparams in ours)
     on_test = any(hparams.get("validation") == "test" for hparams in ours)
     accepted = {name: count for run in runs for name, count in run.accepted.items()}
-    looks = max((look.number for run in runs for look in run.looks), default=0)
-    return caveats_of(synthetic, on_test, looks, accepted)
+    evaluations = max((evaluation.number for run in runs for evaluation in run.evaluations), default=0)
+    return caveats_of(synthetic, on_test, evaluations, accepted)
 
 
 def differing(runs: Sequence[Run]) -> list[str]:
@@ -180,21 +187,23 @@ def sort_key(value: Scalar | Stat | None) -> tuple[int, float, tuple[object, ...
     return 3, 0.0, tuple((0, len(part), part) if part.isdecimal() else (1, 0, part) for part in parts)
 
 
-def rank(runs: Sequence[Run], objective: Objective | None, repeats: bool = False) -> list[Fold]:
-    """Group replicates into rows, unless `repeats` asks for a row per run; sort the best first, rows without one last.
+def rank(runs: Sequence[Run], objective: Objective | None, repeats: bool = False) -> list[Row]:
+    """Group replicates into rows, unless `repeats` asks for a row per run, and sort the best first.
 
-    Only a row with a finite best value of a run that counts has a `place`.
+    Only a row with a finite best value of a run that counts has a `place`. Rows without one come last; among them,
+    those that were pruned after more epochs come first.
     """
     groups: dict[tuple[str, str | None], list[Run]] = {}
     for run in sorted(runs, key=lambda run: (sort_key(run.sweep), sort_key(run.number), sort_key(run.name))):
         alone = repeats or run.group is None
         groups.setdefault((run.name, None) if alone else ("", run.group), []).append(run)
     sign = objective.goal.sign if objective else 1
-    folds = [_fold(group, objective) for group in groups.values()]
-    folds.sort(key=lambda fold: (fold.best is None, sign * fold.best.mean if fold.best else 0.0))
-    return [replace(fold, place=place) if fold.best else fold for place, fold in enumerate(folds, start=1)]
+    rows = [_row(group, objective) for group in groups.values()]
+    rows.sort(key=lambda row: (row.best is None, sign * row.best.mean if row.best else -row.pruned_after))
+    return [replace(row, place=place) if row.best else row for place, row in enumerate(rows, start=1)]
 
 
-def _fold(runs: Sequence[Run], objective: Objective | None) -> Fold:
+def _row(runs: Sequence[Run], objective: Objective | None) -> Row:
     found = (best(run, objective) for run in runs if run.status in RANKED)
-    return Fold(tuple(runs), Stat.of(pair[0] for pair in found if pair is not None))
+    values = tuple(pair[0] for pair in found if pair is not None)
+    return Row(tuple(runs), values, Stat.of(values))
