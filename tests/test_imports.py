@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sweep_files import made_sweep
 
 import hpdash
 from hpdash.histograms.histogram import Histogram
@@ -21,7 +22,7 @@ from hpdash.logs.writer import RunWriter
 LAYERS = (  # a package imports only from the layers before its own, and its modules have no import cycle
     {"errors", "facts", "goal", "histograms", "testset"},
     {"records", "system"},
-    {"logs", "runs"},
+    {"conditions", "logs", "runs"},
     {"engine", "journal", "spec"},
     {"analysis", "data", "search"},
     {"sweep_folder", "training"},
@@ -181,29 +182,23 @@ def test_ray_has_its_homes(name: str) -> None:
     assert "ray" not in top_names(ast.parse(sources()[name]))
 
 
-SWEEP = """
-[data]
-name = "digits"
-train = 20
-validation = 20
-[train]
-epochs = 1
-{loop}
-[hparams]
-learning_rate = [0.1]
-"""
+SWEEP = {
+    "data": {"name": "digits", "train": 20, "validation": 20},
+    "train": {"epochs": 1},
+    "hparams": {"learning_rate": [0.1]},
+}
 LOOP = "def train(trial):\n    trial.report(1, loss=1.0, validation_accuracy=0.5)\n"
 LOOKING = """
 import json, sys
 
-def look(after):
+def check(after):
     if heavy := sorted({"tensorflow", "keras", "ray"} & set(sys.modules)):
         sys.exit(f"{after}: imported {heavy}")
 
 import hpdash
-look("import")
+check("import")
 [getattr(hpdash, name) for name in hpdash.__all__]
-look("every public name")
+check("every public name")
 from hpdash.cli import main
 for line in json.loads(sys.argv[1]):
     try:
@@ -211,7 +206,7 @@ for line in json.loads(sys.argv[1]):
     except SystemExit as end:
         if end.code:
             sys.exit(f"{line}: ended with {end.code}")
-    look(line)
+    check(line)
 """
 COMMANDS = [
     "--help",
@@ -232,9 +227,8 @@ COMMANDS = [
 
 def test_a_driver_loads_no_tensorflow(tmp_path: Path) -> None:
     """Importing hpdash, reading logs and driving a sweep import neither TensorFlow, Keras nor Ray."""
-    (tmp_path / "keras.toml").write_text(SWEEP.format(loop=""))
-    (tmp_path / "own.toml").write_text(SWEEP.format(loop='loop = "loops:train"'))
-    (tmp_path / "loops.py").write_text(LOOP)
+    made_sweep(tmp_path, name="keras", **SWEEP)
+    made_sweep(tmp_path, loop="loops:train", source=LOOP, **SWEEP)
     with RunWriter(tmp_path / "logs" / "run") as run:
         run.scalar("loss", 1.0, 1)
         run.histogram("kernel", Histogram.of(np.arange(9.0)), 1)
@@ -243,15 +237,6 @@ def test_a_driver_loads_no_tensorflow(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
-CHECKED = """
-[sweep]
-strategy = "{strategy}"
-trials = 4
-[data]
-name = "digits"
-[hparams]
-learning_rate = {{ min = 0.01, max = 0.1{step} }}
-"""
 CHECKING = """
 import json, sys
 from hpdash.cli import main
@@ -278,8 +263,14 @@ NOT_FOR_CHECK = {
 @pytest.mark.parametrize("strategy", ["grid", "random", "sobol", "tpe"])
 def test_checking_a_sweep_file_imports_only_what_reads_it(strategy: str, tmp_path: Path) -> None:
     """`hpdash check` imports no array library, no sampler, no data set and no code that runs a search."""
-    sweep = tmp_path / "sweep.toml"
-    sweep.write_text(CHECKED.format(strategy=strategy, step=", step = 0.01" if strategy == "grid" else ""))
+    step = {"step": 0.01} if strategy == "grid" else {}
+    sweep = made_sweep(
+        tmp_path,
+        sweep={"strategy": strategy, "trials": 4},
+        data={"name": "digits"},
+        train={},
+        hparams={"learning_rate": {"min": 0.01, "max": 0.1, **step}},
+    )
     program = [sys.executable, "-c", CHECKING, str(sweep)]
     ended = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 0, ended.stderr

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..records import DRAWN, TABLES, default_metrics, own_loop
 from . import text
-from .conditions import check_dependent, check_swept, conditions
 from .defaults import resolve
+from .domains import Choice
 from .faults import Faults, Key, found, nearest
 from .idle import check_idle
 from .keys import MLP
@@ -20,6 +20,7 @@ from .space import Hyperparameter, Names, choices, domains, listed, names_of, un
 from .sweep import Sweep, mentioned
 from .tables import SETTINGS, SWEEPABLE, table_of
 from .text import Document
+from .when import check_dependent, check_swept, when_tables
 
 _TABLES = ("data", "model", "train", "log")
 _LISTS = ("trial", "require")
@@ -66,8 +67,8 @@ def _sweep(
     head = _head(_table("sweep", document, names, faults), stem, bool(document["trial"]), faults)
     given = {table: _table(table, document, names, faults) for table in _TABLES}
     hparams, trials = _space(document, names, given, overridden, faults)
-    known = {name: value for table in TABLES for name, value in resolve(given)[table].items()}
-    required = requirements(document, names, {**known, **{hparam.name: None for hparam in hparams}}, faults)
+    fixed = {name: [value] for table in TABLES for name, value in resolve(given)[table].items()}
+    required = requirements(document, names, {**fixed, **{each.name: _listed_values(each) for each in hparams}}, faults)
     _check_strategy(head, hparams, trials, faults)
     values = mentioned(given, hparams, trials)
     chosen = ranking(head["objective"], head["goal"], values, faults)
@@ -134,11 +135,16 @@ def _head(values: Mapping[str, Any], stem: str, is_listed: bool, faults: Faults)
     return head
 
 
+def _listed_values(hparam: Hyperparameter) -> tuple[Any, ...]:
+    """Return the values that a hyperparameter takes, as far as they are a list."""
+    return hparam.domain.values if isinstance(hparam.domain, Choice) else ()
+
+
 def _space(
     document: Document, names: Names, given: dict[str, dict[str, Any]], overridden: set[Key], faults: Faults
 ) -> tuple[tuple[Hyperparameter, ...], tuple[dict[str, Any], ...]]:
     swept, trials = domains(document, names, faults), listed(document, names, faults)
-    whens = conditions(document, swept, names, given, faults)
+    whens = when_tables(document, swept, names, given, faults)
     check_swept(document, overridden, faults)
     check_dependent(swept, whens, trials, given, names=names, faults=faults)
     if trials and document["hparams"]:

@@ -31,6 +31,10 @@ HOLDS = {
     "boolean": ("not batchnorm_input == true", {}, {"batchnorm_input": True}),
     "initialiser": ("kernel_initializer != 'random_normal(stddev=1)'", {},
                     {"kernel_initializer": {"name": "random_normal", "stddev": 1.0}}),
+    "as in --where": ("optimizer = sgd and 8 in hidden", {"optimizer": "sgd", "hidden": [8]}, {"optimizer": "adam"}),
+    "list as tables show it": ("hidden = 64-32", {"hidden": [64, 32]}, {"hidden": [8]}),
+    "boolean alone": ("batchnorm_input or min(hidden) > 8", {"batchnorm_input": True, "hidden": [8]},
+                {"batchnorm_input": False, "hidden": [8]}),
     "negative": ("-epochs < -5", {"epochs": 6}, {"epochs": 5}),
 }  # fmt: skip
 

@@ -306,8 +306,16 @@ TEXTS = {
         "require[0].that",
         "Did you mean 'hidden'?",
     ),
-    "condition with one =": (SMALL + "[[require]]\nthat = 'epochs = 3'\n", "require[0].that", "Use =="),
-    "condition that calls": (SMALL + "[[require]]\nthat = 'exit(hidden) == 1'\n", "require[0].that", "exit(hidden)"),
+    "condition with an unknown word": (
+        SMALL + "[[require]]\nthat = 'optimizer = sdg'\n",
+        "require[0].that",
+        "one of the values beside it",
+    ),
+    "condition that calls": (
+        SMALL + "[[require]]\nthat = 'exit(hidden) == 1'\n",
+        "require[0].that",
+        "found 'exit' at character 1 of",
+    ),
     "condition with an attribute": (
         SMALL + "[[require]]\nthat = 'hidden.pop() == 1'\n",
         "require[0].that",
@@ -319,7 +327,7 @@ TEXTS = {
         "require[0].that",
         "at most 400",
     ),
-    "condition of parentheses": (SMALL + f"[[require]]\nthat = '{'(' * 300}'\n", "require[0].that", "product(hidden)"),
+    "condition of parentheses": (SMALL + f"[[require]]\nthat = '{'(' * 300}'\n", "require[0].that", "levels of"),
     "unknown series": (SMALL + "[log]\nseries = ['gradient']\n", "log.series", '"weights", "gradients", "activations"'),
     "sweep name": (SMALL + "[sweep]\nname = '../x'\n", "sweep.name", "letters"),
     "objective": (SMALL + "[sweep]\nobjective = 'validation/acuracy'\n", "sweep.objective", "Did you mean 'accuracy'?"),

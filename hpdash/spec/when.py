@@ -19,7 +19,7 @@ Tables = Mapping[str, Mapping[str, Any]]
 When = dict[str, tuple[Any, ...]]
 
 
-def conditions(
+def when_tables(
     document: Document, domains: Mapping[str, Domain], names: Names, given: Tables, faults: Faults
 ) -> dict[str, When]:
     """Read the `when` table of each hyperparameter.

@@ -1,0 +1,11 @@
+"""The error of an invalid condition."""
+
+from __future__ import annotations
+
+
+class ConditionError(Exception):
+    """Say what is wrong at the index `at` of a condition's text: what was expected, what was found, and a hint."""
+
+    def __init__(self, at: int, expected: str, found: str, hint: str = "") -> None:
+        super().__init__(f"expected {expected}, found {found}")
+        self.at, self.expected, self.found, self.hint = at, expected, found, hint
