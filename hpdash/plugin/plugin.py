@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from typing import Any
 
 from tensorboard import plugin_util
@@ -27,6 +28,39 @@ Answer = Callable[[Source, Catalogue, Arguments], dict[str, Any]]
 _MOST_BINS = 500
 
 
+def _guarded(method: Callable[[Any, wrappers.Request], wrappers.Response]) -> Any:
+    """Make a WSGI application of a method that answers GET requests; refusals and errors are answered in words."""
+
+    @wrappers.Request.application  # type: ignore[arg-type]  # it takes methods too, which its type does not say
+    @wraps(method)
+    def serve(self: Any, request: wrappers.Request) -> wrappers.Response:
+        try:
+            if request.method != "GET":
+                raise RefusedError(f"Only GET requests are answered, not {shorten(request.method)}.", 405)
+            return method(self, request)
+        except RefusedError as refused:
+            return _refusal(request, str(refused), refused.status)
+        except UNAVAILABLE as error:
+            sentence = f"TensorBoard could not read its data: {shorten(str(error))}. Reload the page."
+            return _refusal(request, sentence, 503)
+        except Exception as error:
+            tb_logging.get_logger().exception("hpdash: the Weights tab could not answer %s", request.path)
+            text = shorten(f"{type(error).__name__}: {error}")
+            return _refusal(request, f"The request failed: {text}. TensorBoard's log has the traceback.", 503)
+
+    return serve
+
+
+def _refusal(request: wrappers.Request, sentence: str, status: int) -> wrappers.Response:
+    headers = [("Allow", "GET")] if status == 405 else []
+    return _response(request, {"error": sentence}, "application/json", code=status, headers=headers)
+
+
+def _response(request: wrappers.Request, content: object, kind: str, **more: Any) -> wrappers.Response:
+    response: wrappers.Response = http_util.Respond(request, content, kind, **more)
+    return response
+
+
 class WeightsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard has no types
     """The Weights tab, for any data provider of TensorBoard."""
 
@@ -40,10 +74,10 @@ class WeightsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard 
     def get_plugin_apps(self) -> dict[str, Any]:
         """Return the routes of http_api.md; any other path is that of an asset, or is answered with 404."""
         return {
-            "/overview": self._route(_overview),
-            "/distributions": self._route(_distributions, "tag", "bins", "clip", "contains"),
-            "/spread": self._route(_spread, "tag", "by", "keep", "runs", "reference", repeatable="tag"),
-            "/*": self._asset_route(),
+            "/overview": self._serve_overview,
+            "/distributions": self._serve_distributions,
+            "/spread": self._serve_spread,
+            "/*": self._serve_asset,
         }
 
     def is_active(self) -> bool:
@@ -58,63 +92,38 @@ class WeightsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard 
         """Return the name of the tab and the JavaScript module that draws it."""
         return base_plugin.FrontendMetadata(es_module_path="/index.js", tab_name="Weights")
 
-    def _route(self, answer: Answer, *known: str, repeatable: str = "") -> Any:
-        """Return a route that answers with JSON; `known` are its arguments, `repeatable` may be given twice."""
+    @_guarded
+    def _serve_overview(self, request: wrappers.Request) -> wrappers.Response:
+        return self._respond_json(request, _overview, ())
 
-        def respond(request: wrappers.Request) -> wrappers.Response:
-            arguments = Arguments.of(dict(request.args.lists()), known, repeatable)
-            context = plugin_util.context(request.environ)
-            source = Source(self._provider, context, plugin_util.experiment_id(request.environ), self._hints)
-            catalogue = read_catalogue(source)
-            key = (request.path, request.query_string, source.experiment, catalogue.version)
-            body = self._bodies.get(key, lambda: json.dumps(answer(source, catalogue, arguments), allow_nan=False))
-            return _responded(request, body, "application/json", content_encoding="gzip")
+    @_guarded
+    def _serve_distributions(self, request: wrappers.Request) -> wrappers.Response:
+        return self._respond_json(request, _distributions, ("tag", "bins", "clip", "contains"))
 
-        return _guarded(respond)
+    @_guarded
+    def _serve_spread(self, request: wrappers.Request) -> wrappers.Response:
+        known = ("tag", "by", "keep", "runs", "reference")
+        return self._respond_json(request, _spread, known, repeatable="tag")
 
-    def _asset_route(self) -> Any:
-        """Return the route of the page's files."""
+    @_guarded
+    def _serve_asset(self, request: wrappers.Request) -> wrappers.Response:
+        """Respond with a file of the page."""
+        name = request.path.rpartition(f"/{self.plugin_name}/")[2]
+        if name not in self._assets:
+            raise RefusedError(f"The Weights tab has no file or route {shorten(name)}.", 404)
+        return _response(request, self._assets[name].read_bytes(), content_type(name))
 
-        def respond(request: wrappers.Request) -> wrappers.Response:
-            name = request.path.rpartition(f"/{self.plugin_name}/")[2]
-            if name not in self._assets:
-                raise RefusedError(f"The Weights tab has no file or route {shorten(name)}.", 404)
-            return _responded(request, self._assets[name].read_bytes(), content_type(name))
-
-        return _guarded(respond)
-
-
-def _guarded(respond: Callable[[wrappers.Request], wrappers.Response]) -> Any:
-    """Return an application that answers GET requests, and answers refusals and errors with a sentence."""
-
-    @wrappers.Request.application
-    def serve(request: wrappers.Request) -> wrappers.Response:
-        try:
-            if request.method != "GET":
-                raise RefusedError(f"Only GET requests are answered, not {shorten(request.method)}.", 405)
-            return respond(request)
-        except RefusedError as refused:
-            return _refusal(request, str(refused), refused.status)
-        except UNAVAILABLE as error:
-            sentence = f"TensorBoard could not read its data: {shorten(str(error))}. Reload the page."
-            return _refusal(request, sentence, 503)
-        except Exception as error:
-            tb_logging.get_logger().exception("hpdash: the Weights tab could not answer %s", request.path)
-            said = f"{type(error).__name__}: {error}"
-            sentence = f"The request failed: {shorten(said)}. TensorBoard's log has the traceback."
-            return _refusal(request, sentence, 503)
-
-    return serve
-
-
-def _refusal(request: wrappers.Request, sentence: str, status: int) -> wrappers.Response:
-    headers = [("Allow", "GET")] if status == 405 else []
-    return _responded(request, {"error": sentence}, "application/json", code=status, headers=headers)
-
-
-def _responded(request: wrappers.Request, content: object, kind: str, **more: Any) -> wrappers.Response:
-    response: wrappers.Response = http_util.Respond(request, content, kind, **more)
-    return response
+    def _respond_json(
+        self, request: wrappers.Request, answer: Answer, known: Sequence[str], repeatable: str = ""
+    ) -> wrappers.Response:
+        """Respond with JSON; `known` are the arguments of the route, `repeatable` may be given twice."""
+        arguments = Arguments.of(dict(request.args.lists()), known, repeatable)
+        context = plugin_util.context(request.environ)
+        source = Source(self._provider, context, plugin_util.experiment_id(request.environ), self._hints)
+        catalogue = read_catalogue(source)
+        key = (request.path, request.query_string, source.experiment, catalogue.version)
+        body = self._bodies.get(key, lambda: json.dumps(answer(source, catalogue, arguments), allow_nan=False))
+        return _response(request, body, "application/json", content_encoding="gzip")
 
 
 def _overview(source: Source, catalogue: Catalogue, arguments: Arguments) -> dict[str, Any]:
