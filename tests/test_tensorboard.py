@@ -13,39 +13,32 @@ from typing import Any
 import numpy as np
 import pytest
 from boards import Board
+from sweep_files import made_sweep
 
 from hpdash import Options, Outcome, run_sweep
 from hpdash.histograms.histogram import Histogram
 from hpdash.logs import experiment, layout
 from hpdash.logs.writer import RunWriter
 
-GRID = """
-data = { name = "digits" }
-model = { hidden = [8] }
-train = { epochs = 3 }
-hparams = { kernel_initializer = ["glorot_uniform", "zeros"], batchnorm = ["none", "before"] }
-sweep = { name = "grid", repeats = 2 }
-"""
-RANDOM = """
-data = { name = "digits" }
-model = { hidden = [8] }
-train = { epochs = 2 }
-sweep = { name = "random", strategy = "random", trials = 4, seed = 3 }
-[hparams]
-optimizer = ["sgd", "adam"]
-learning_rate = { min = 1e-4, max = 1e-1, scale = "log" }
-momentum = { min = 0.0, max = 0.9, when = { optimizer = "sgd" } }
-"""
-OWN = """
-data = { name = "synthetic" }
-train = { loop = "loops:learn", epochs = 2 }
-sweep = { name = "own" }
-trial = [
-    { broken = false, learning_rate = 0.1 },
-    { broken = true, learning_rate = 0.1 },
-    { broken = false, learning_rate = 1e9 },
+MODEL = {"data": {"name": "digits"}, "model": {"hidden": [8]}}
+GRID: dict[str, Any] = {
+    "sweep": {"repeats": 2},
+    "train": {"epochs": 3},
+    "hparams": {"kernel_initializer": ["glorot_uniform", "zeros"], "batchnorm": ["none", "before"]},
+}
+RANDOM: dict[str, Any] = {
+    "sweep": {"strategy": "random", "trials": 4, "seed": 3},
+    "hparams": {
+        "optimizer": ["sgd", "adam"],
+        "learning_rate": {"min": 1e-4, "max": 1e-1, "scale": "log"},
+        "momentum": {"min": 0.0, "max": 0.9, "when": {"optimizer": "sgd"}},
+    },
+}
+LISTED = [
+    {"broken": False, "learning_rate": 0.1},
+    {"broken": True, "learning_rate": 0.1},
+    {"broken": False, "learning_rate": 1e9},
 ]
-"""
 LOOPS = """
 def learn(trial):
     if trial.hparams["broken"]:
@@ -69,8 +62,9 @@ Boards = Callable[[str, str], Board]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the sweep files and, next to them, the custom training loop."""
     folder = tmp_path_factory.mktemp("sweeps")
-    for name, text in {"grid.toml": GRID, "random.toml": RANDOM, "own.toml": OWN, "loops.py": LOOPS}.items():
-        (folder / name).write_text(text)
+    made_sweep(folder, name="grid", **MODEL, **GRID)
+    made_sweep(folder, name="random", **MODEL, **RANDOM)
+    made_sweep(folder, loop="loops:learn", source=LOOPS, data={"name": "synthetic"}, trial=LISTED)
     return folder
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from commands import hpdash, invoke, own
+from sweep_files import made_sweep
 
 from hpdash import cli
 from hpdash.backends import probe
@@ -204,8 +205,8 @@ def test_a_dry_run_of_a_search(folder: Path) -> None:
 
     It also says how many more may follow from their results.
     """
-    text = "[sweep]\nstrategy = 'tpe'\ntrials = 13\n[data]\nname = 'synthetic'\n[hparams]\n"
-    (folder / "search.toml").write_text(text + "dropout = { min = 0.0, max = 0.5 }\n")
+    tables = {"data": {"name": "synthetic"}, "train": {}, "hparams": {"dropout": {"min": 0.0, "max": 0.5}}}
+    made_sweep(folder, name="search", sweep={"strategy": "tpe", "trials": 13}, **tables)
     shown = invoke("sweep", "search.toml", "--dry-run")
     assert "… and up to 3 more, which depend on the results" in shown.output
     told = json.loads(invoke("sweep", "search.toml", "--dry-run", "--json").stdout)
@@ -244,13 +245,11 @@ def loop(trial):
 """
 
 
-def estimated(folder: Path, model: str = "", loop: str = "", filters: str = "[4]") -> dict[str, Any]:
-    """Return the JSON of a dry run of a sweep over numbers of filters, with a user's builder or training loop."""
+def estimated(folder: Path, filters: int = 4, **trained: Any) -> dict[str, Any]:
+    """Return the JSON of a dry run of a sweep with a number of filters and a user's [model] or training loop."""
     (folder / "nets.py").write_text(NETS)
-    train = f"epochs = 100\nloop = '{loop}'" if loop else "epochs = 100"
-    builder = f"builder = '{model}'" if model else ""
-    text = f"[data]\nname = 'digits'\n[model]\n{builder}\n[train]\n{train}\n[hparams]\nfilters = {filters}\n"
-    (folder / "net.toml").write_text(text)
+    tables = {"data": {"name": "digits"}, "train": {"epochs": 100}, "hparams": {"filters": [filters]}}
+    made_sweep(folder, name="net", **tables, **trained)
     shown = invoke("sweep", "net.toml", "--dry-run", "--json")
     assert shown.exit_code == 0, shown.stderr
     told: dict[str, Any] = json.loads(shown.stdout)
@@ -261,22 +260,24 @@ def estimated(folder: Path, model: str = "", loop: str = "", filters: str = "[4]
 def test_a_dry_run_estimates_convolutions(folder: Path) -> None:
     """With 16 times the filters, the estimate without startup and compilation is more than five times as long."""
     once = START_SECONDS + COMPILE_SECONDS
-    few = estimated(folder, "nets:convolutional", filters="[16]")["estimate_seconds"] - once
-    many = estimated(folder, "nets:convolutional", filters="[256]")["estimate_seconds"] - once
+    few, many = (
+        estimated(folder, filters, model={"builder": "nets:convolutional"})["estimate_seconds"] - once
+        for filters in (16, 256)
+    )
     assert many > 5 * few > 0
 
 
 @pytest.mark.parametrize(
-    ("places", "reason"),
+    ("trained", "reason"),
     [
-        pytest.param({"model": "nets:recurrent"}, "recurrent", id="recurrent", marks=pytest.mark.slow),
-        pytest.param({"model": "nets:broken"}, "4 filters are too many", id="broken"),
+        pytest.param({"model": {"builder": "nets:recurrent"}}, "recurrent", id="recurrent", marks=pytest.mark.slow),
+        pytest.param({"model": {"builder": "nets:broken"}}, "4 filters are too many", id="broken"),
         pytest.param({"loop": "nets:loop"}, "loop", id="own-loop"),
     ],
 )
-def test_a_dry_run_says_why_there_is_no_estimate(folder: Path, places: dict[str, str], reason: str) -> None:
+def test_a_dry_run_says_why_there_is_no_estimate(folder: Path, trained: dict[str, Any], reason: str) -> None:
     """If there is no estimate, a dry run says why, and still lists the trials."""
-    told = estimated(folder, **places)
+    told = estimated(folder, **trained)
     assert told["estimate_seconds"] is None
     assert reason in told["no_estimate"]
     assert len(told["trials"]) == 1
@@ -307,7 +308,7 @@ import gc, sys
 from hpdash.driver import runner
 from hpdash.__main__ import main
 
-runner.run_sweep = lambda *_: sys.exit(40 + gc.isenabled())
+runner.drive_sweep = lambda *_: sys.exit(40 + gc.isenabled())
 main()
 """
 

@@ -22,35 +22,18 @@ from driven import (
     started,
     trial_folder,
 )
+from sweep_files import made_sweep
 from tensorboard.plugins.hparams import api_pb2
 
 from hpdash import Options, run_sweep
 from hpdash.backends.base import Queue
 from hpdash.driver.plan import Outcome, Plan, Watcher
 from hpdash.errors import LogdirError, SpecError
-from hpdash.journal.journal import Record, read_journal
+from hpdash.journal.journal import read_journal
 from hpdash.logs import layout
 from hpdash.records import Ended, Event, Notice, Started, TrialResult, TrialState
 from hpdash.spec import load_sweep
-from hpdash.views.terminal.leaderboard import rank
-
-KERAS = """
-[sweep]
-name = "keras"
-repeats = 2
-[data]
-name = "synthetic"
-train = 200
-validation = 100
-[model]
-hidden = [8]
-dropout = 0.2
-[train]
-epochs = 3
-optimizer = "adam"
-[hparams]
-batchnorm = ["none", "before"]
-"""
+from hpdash.views.terminal.leaderboard import ranked
 
 
 @dataclass(frozen=True)
@@ -185,9 +168,9 @@ def read_results(ran: Ran) -> dict[int, Any]:
 
 def test_replicates_are_one_row(fine: Ran) -> None:
     """The seeds of a setting share one row of the leaderboard."""
-    rows = rank(fine.outcome.specs, fine.outcome.results)
+    rows = ranked(fine.outcome.specs, fine.outcome.results)
     assert [len(row.values) for row in rows] == [2, 2]
-    assert all(row.std for row in rows)
+    assert all(row.best and row.best.std for row in rows)
 
 
 def test_resuming_runs_what_is_missing(copy: Path) -> None:
@@ -199,7 +182,7 @@ def test_resuming_runs_what_is_missing(copy: Path) -> None:
     journal = folder / layout.JOURNAL
     lines = journal.read_bytes().splitlines(keepends=True)
     keep = next(i for i, line in enumerate(lines) if b'"finished"' in line) + 1
-    (finished,) = [Record.from_line(line[:-1]).trial for line in lines[:keep] if b'"finished"' in line]
+    finished = json.loads(lines[keep - 1])["trial"]
     journal.write_bytes(b"".join(lines[:keep]))
     before, whole = snapshot(trial_folder(folder, finished)), series(folder)
     outcome, told = run(copy, workers=1)
@@ -286,9 +269,15 @@ def test_a_logs_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the sweep file for which every run must give the same bits."""
-    path = tmp_path_factory.mktemp("keras") / "keras.toml"
-    path.write_text(KERAS)
-    return path
+    return made_sweep(
+        tmp_path_factory.mktemp("keras"),
+        name="keras",
+        sweep={"repeats": 2},
+        data={"name": "synthetic", "train": 200, "validation": 100},
+        model={"hidden": [8], "dropout": 0.2},
+        train={"epochs": 3, "optimizer": "adam"},
+        hparams={"batchnorm": ["none", "before"]},
+    )
 
 
 @pytest.fixture(scope="module")

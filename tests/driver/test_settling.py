@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import hpdash, invoke
+from sweep_files import made_sweep
 
 from hpdash import Options, run_sweep
 from hpdash.backends.builders import Built, examine
@@ -235,46 +236,44 @@ def behave(trial):
 """
 
 
+def ranked(folder: Path, objective: str) -> None:
+    """Write a sweep of the loop that is ranked by an objective."""
+    made_sweep(
+        folder,
+        loop="settling_loops:behave",
+        source=LOOP,
+        sweep={"objective": objective, "goal": "max"},
+        data={"name": "synthetic"},
+        hparams={"x": [1, 2]},
+    )
+
+
 def test_a_loops_objective_is_corrected_without_a_trace(tmp_path: Path) -> None:
     """A wrong objective of a training loop, known only at its first report, fails no trial.
 
     After the file is corrected, the sweep continues.
     """
-    (tmp_path / "settling_loops.py").write_text(LOOP)
-    file = tmp_path / "own.toml"
-    text = """
-[sweep]
-objective = "validation/f2"
-goal = "max"
-[data]
-name = "synthetic"
-[train]
-loop = "settling_loops:behave"
-epochs = 2
-[hparams]
-x = [1, 2]
-"""
-    file.write_text(text)
+    ranked(tmp_path, "validation/f2")
     shown = hpdash("sweep", "own.toml", "--workers", "1", cwd=tmp_path)
     assert (shown.returncode, "validation/f1" in shown.stderr, "Traceback" in shown.stderr) == (2, True, False)
     entries = read_journal(tmp_path / "logs" / "own" / layout.JOURNAL).entries
     assert {entry.state for entry in entries} == {TrialState.RUNNING, TrialState.INTERRUPTED}  # type: ignore[union-attr]
-    file.write_text(text.replace("f2", "f1"))
+    ranked(tmp_path, "validation/f1")
     shown = hpdash("sweep", "own.toml", "--workers", "1", "--json", cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert [trial["result"]["state"] for trial in json.loads(shown.stdout)["trials"]] == ["finished", "finished"]
-    file.write_text(text.replace("f2", "f3"))
+    ranked(tmp_path, "validation/f3")
     assert hpdash("sweep", "own.toml", cwd=tmp_path).returncode == 2
 
 
 def test_inputs_are_scaled_by_what_they_are(folder: Path, tmp_path: Path) -> None:
     """A user's byte pictures are divided by 255, and series are scaled per feature; `check` and `show` say so."""
-    file = folder / "pictures.toml"
-    file.write_text('[data]\nname = "pictures.npz"\n[train]\nepochs = 1\n[hparams]\nhidden = [[4]]\n')
+    tables = {"train": {"epochs": 1}, "hparams": {"hidden": [[4]]}}
+    file = made_sweep(folder, name="pictures", data={"name": "pictures.npz"}, **tables)
     checked = invoke("check", str(file))
     assert "pictures of 6 x 6 x 3, divided by 255" in checked.output
     outcome = run_sweep(file, tmp_path, Options(workers=1))
     assert outcome.specs[0].hparams["scale"] == "unit"
     assert "pictures of 6 x 6 x 3, divided by 255" in invoke("show", "pictures/0", "--logdir", str(tmp_path)).output
-    file.write_text('[data]\nname = "series.npz"\nscale = "standard"\n[hparams]\nhidden = [[4]]\n')
+    file = made_sweep(folder, name="series", data={"name": "series.npz", "scale": "standard"}, **tables)
     assert "each feature" in invoke("check", str(file)).output

@@ -152,13 +152,13 @@ def test_the_penalty_is_what_keras_computes(shape: tuple[int, ...], l1: float, l
     kernel = tf.constant(np.random.default_rng(0).normal(size=shape).astype(np.float32))
 
     @tf.function(jit_compile=jit)  # type: ignore[untyped-decorator]
-    def look(penalty: Any) -> Any:
+    def evaluate(penalty: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(kernel)
             value = penalty(kernel) * 2.0
         return value, tape.gradient(value, kernel)
 
-    (value, gradient), (expected, slope) = look(Penalty(l1, l2)), look(keras.regularizers.L1L2(l1, l2))
+    (value, gradient), (expected, slope) = evaluate(Penalty(l1, l2)), evaluate(keras.regularizers.L1L2(l1, l2))
     assert float(value) == pytest.approx(float(expected), rel=1e-5)
     np.testing.assert_allclose(gradient, slope, rtol=1e-6)
 

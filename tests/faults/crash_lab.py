@@ -25,31 +25,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from deaths import DIED, Change, Point, in_fork, watch
 from driven import finished, journal_faults, series, session_ends, snapshot, trial_folder, values
 from own_process import install
+from sweep_files import made_sweep
 
 from hpdash import Options, run_sweep
-from hpdash.journal.journal import Record, read_journal
+from hpdash.journal.journal import Transition, read_journal
 from hpdash.logs import kept_weights, layout
 
 MOST_RUNS = 4  # the most runs after a death until all trials are finished
 CHAINS = 12
-
-SWEEP = """
-[sweep]
-name = "{name}"
-max_retries = 0
-[data]
-name = "synthetic"
-train = 20
-validation = 20
-[model]
-builder = "models:build"
-[train]
-epochs = 2
-[log]
-checkpoint_epochs = 1
-[hparams]
-does = {does}
-"""
 
 
 @dataclass(frozen=True)
@@ -102,7 +85,14 @@ class Lab:
         """Write the files, run the other sweep and then the earlier runs of the scenario."""
         (self.folder / "models.py").write_text("def build(does): ...\n")
         for name, does in (("other", ("learn",)), ("lab", self.scenario.does)):
-            (self.folder / f"{name}.toml").write_text(SWEEP.format(name=name, does=json.dumps(does)))
+            made_sweep(
+                self.folder,
+                name=name,
+                sweep={"max_retries": 0},
+                model={"builder": "models:build"},
+                log={"checkpoint_epochs": 1},
+                hparams={"does": does},
+            )
         install(self.folder / "mended")
         run_sweep(self.folder / "other.toml", self.logs)  # in this process, so that its forks import nothing
         gc.disable()
@@ -178,7 +168,7 @@ class End:
         )
 
 
-def _told(record: Record) -> str | None:
+def _told(record: Transition) -> str | None:
     return record.result.kept_sha256 if record.result else None
 
 

@@ -14,15 +14,8 @@ import numpy as np
 import pytest
 from commands import hpdash, patched
 from driven import snapshot
+from sweep_files import made_sweep
 
-MLP = """
-[data]
-name = "{name}"
-[train]
-epochs = 1
-[hparams]
-dropout = [0.1, 0.2]
-"""
 NO_NETWORK = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
 # MNIST with two pictures. A fake Keras without TensorFlow fetches it slowly and records the call, to test the lock.
 TINY = """
@@ -56,7 +49,7 @@ def data(tmp_path: Path) -> dict[str, str]:
     """Return an environment with an empty data folder, an isolated home folder and no network."""
     (tmp_path / "home" / ".keras").mkdir(parents=True)
     (tmp_path / "home" / ".keras" / "keras.json").write_text("{}")  # Keras would write one on its first import
-    (tmp_path / "far.toml").write_text(MLP.format(name="mnist"))
+    made_sweep(tmp_path, name="far", data={"name": "mnist"}, train={"epochs": 1}, hparams={"dropout": [0.1, 0.2]})
     return {**NO_NETWORK, "no_proxy": "", "HOME": str(tmp_path / "home"), "HPDASH_DATA": str(tmp_path / "data")}
 
 

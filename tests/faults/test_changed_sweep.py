@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from driven import DRIVER, drive, session_ends, snapshot, states, trial_folder, until, values, worker_pids
+from sweep_files import made_sweep
 from tensorboard.plugins.hparams import metadata
 
 import hpdash
@@ -37,19 +38,6 @@ def train(trial):
             trial.tick(0.5)
             time.sleep(0.05)
         trial.report(epoch, loss=1 / epoch, validation_accuracy=trial.hparams["rate"])
-"""
-OWN = """\
-[sweep]
-name = "own"
-[data]
-name = "synthetic"
-train = 20
-validation = 20
-[train]
-loop = "loops:train"
-epochs = 2
-[hparams]
-rate = [0.1, 0.2]
 """
 NEXT = "Undo the change to resume this sweep, start anew with --new, or add trials or values with --extend."
 
@@ -92,12 +80,11 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run a sweep of two trials; return its file."""
     folder = tmp_path_factory.mktemp("once")
     (folder / "pids").mkdir()
-    (folder / "loops.py").write_text(LOOP)
-    (folder / "own.toml").write_text(OWN)
-    code, out, err = ran(folder / "own.toml")
+    path = made_sweep(folder, loop="loops:train", source=LOOP, hparams={"rate": [0.1, 0.2]})
+    code, out, err = ran(path)
     assert code == 0, err
     assert out.startswith("own")
-    return folder / "own.toml"
+    return path
 
 
 @pytest.fixture

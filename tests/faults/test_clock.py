@@ -55,7 +55,7 @@ def test_a_clock_that_is_set(tmp_path: Path, clock: dict[str, str], does: str) -
     """Durations ignore changes of the clock, and the journal's numbers keep the order that its times have lost."""
     name = own(tmp_path, "before", does, "after", loops=LOOPS)
     assert hpdash("sweep", name, "--workers", "1", cwd=tmp_path, environment=clock).returncode == 0
-    records = read_journal(tmp_path / "logs" / "own" / layout.JOURNAL).records
+    records = read_journal(tmp_path / "logs" / "own" / layout.JOURNAL).transitions
     assert [record.seq for record in records] == [1, 2, 3, 4, 5, 6]
     assert abs(records[-1].time - records[0].time) > 80_000
     assert all(0 <= record.result.seconds < 60 for record in records if record.result)

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from driven import snapshot, trial_folder
+from sweep_files import made_sweep
 from tensorboard.compat.proto import summary_pb2
 from tensorboard.util.tensor_util import make_tensor_proto
 
@@ -35,21 +36,15 @@ def learn(trial):
         trial.histogram("net/kernel", [trial.seed, trial.hparams["rate"], epoch], epoch)
         trial.report(epoch, loss=1 / epoch, validation_accuracy=epoch / 10 + trial.hparams["rate"])
 """
-SWEEP = """
-sweep = { name = "own" }
-data = { name = "synthetic", train = 20, validation = 20 }
-train = { epochs = 9, loop = "loops:learn" }
-hparams = { rate = [0.1, 0.2] }
-"""
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run a sweep of two trials; return its logs root."""
     folder = tmp_path_factory.mktemp("ran")
-    (folder / "loops.py").write_text(LOOP)
-    (folder / "own.toml").write_text(SWEEP)
-    assert run_sweep(folder / "own.toml", folder / "logs", Options(workers=1)).exit_code == 0
+    tables = {"train": {"epochs": 9}, "hparams": {"rate": [0.1, 0.2]}}
+    path = made_sweep(folder, loop="loops:learn", source=LOOP, **tables)
+    assert run_sweep(path, folder / "logs", Options(workers=1)).exit_code == 0
     return folder / "logs"
 
 

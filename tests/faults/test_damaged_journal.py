@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from driven import digests, series, snapshot, states, trial_folder
+from sweep_files import made_sweep
 
 from hpdash import Options, cli, run_sweep
 from hpdash.driver.plan import Watcher
@@ -25,12 +26,6 @@ def learn(trial):
         trial.histogram("net/kernel", [trial.seed, trial.hparams["rate"], epoch], epoch)
         trial.report(epoch, loss=1 / epoch, validation_accuracy=epoch / 10 + trial.hparams["rate"])
 """
-SWEEP = """
-sweep = { name = "own" }
-data = { name = "synthetic", train = 20, validation = 20 }
-train = { epochs = 2, loop = "loops:learn" }
-hparams = { rate = [0.1, 0.2, 0.3] }
-"""
 TRIALS = 3
 
 
@@ -38,10 +33,9 @@ TRIALS = 3
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run a sweep of three trials, one after the other; return its sweep file."""
     folder = tmp_path_factory.mktemp("ran")
-    (folder / "loops.py").write_text(LOOP)
-    (folder / "own.toml").write_text(SWEEP)
-    assert run_sweep(folder / "own.toml", folder / "logs", Options(workers=1)).exit_code == 0
-    return folder / "own.toml"
+    path = made_sweep(folder, loop="loops:learn", source=LOOP, hparams={"rate": [0.1, 0.2, 0.3]})
+    assert run_sweep(path, folder / "logs", Options(workers=1)).exit_code == 0
+    return path
 
 
 @pytest.fixture
@@ -98,16 +92,16 @@ DAMAGE = {
     "torn in a trial's first line": (lambda lines: b"".join(lines[:-1])[:-9], [2], "line 5"),
     "NULs at the end": (lambda lines: b"".join(lines) + bytes(4096), [], "line 7"),
     "NULs over the last line": (lambda lines: b"".join(lines[:-1]) + bytes(len(lines[-1])), [2], "line 6"),
-    "NULs over the first line": (lambda lines: bytes(99) + b"\n" + b"".join(lines[1:]), [], "line 1: not a whole"),
+    "NULs over the first line": (lambda lines: bytes(99) + b"\n" + b"".join(lines[1:]), [], "line 1: not a complete line"),
     "NULs alone": (lambda lines: bytes(8192), [0, 1, 2], "line 1"),
     "empty": (lambda lines: b"", [0, 1, 2], "states of 3 trials"),
     "gone": (lambda lines: None, [0, 1, 2], "states of 3 trials"),
-    "another text": (lambda lines: b"These are my notes.\n", [0, 1, 2], "line 1: not a whole record"),
+    "another text": (lambda lines: b"These are my notes.\n", [0, 1, 2], "line 1: not a complete line"),
     "a flipped byte in a start": (flipped(2, 9), [], "line 3: its checksum does not match"),
     "a flipped byte in an end": (flipped(1, 50), [0], "line 2: its checksum does not match"),
     "a flipped byte in a checksum": (flipped(3, -4), [1], "line 4: "),
     "a flipped newline": (flipped(1, -1), [], "line 2: its checksum does not match"),
-    "the last newline flipped": (flipped(5, -1), [2], "line 6: not a whole record"),
+    "the last newline flipped": (flipped(5, -1), [2], "line 6: not a complete line"),
 }
 
 

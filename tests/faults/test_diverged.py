@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driven import driving, own, run, session_ends, started, states, trial_folder
+from driven import driving, run, session_ends, started, states, trial_folder
+from sweep_files import made_sweep
 from tensorboard.plugins.hparams import api_pb2
 
 from hpdash import read_runs
@@ -59,9 +60,8 @@ def swept(path: Path) -> Shown:
 @pytest.fixture(scope="module")
 def own_loops(tmp_path_factory: pytest.TempPathFactory) -> Shown:
     """Run training loops that diverge after they reach a higher accuracy than the loop that does not diverge."""
-    path = own(tmp_path_factory.mktemp("diverged"), *DIVERGE, "learn", loops=LOOPS)
-    path.write_text(path.read_text().replace("epochs = 2", "epochs = 4"))
-    return swept(path)
+    tables = {"train": {"epochs": 4}, "hparams": {"does": [*DIVERGE, "learn"]}}
+    return swept(made_sweep(tmp_path_factory.mktemp("diverged"), loop="loops:behave", source=LOOPS, **tables))
 
 
 @pytest.mark.parametrize(("number", "epochs"), list(enumerate(DIVERGE.values())), ids=DIVERGE)
@@ -97,25 +97,17 @@ def test_it_is_a_result(own_loops: Shown) -> None:
     assert started(run(own_loops.path, workers=1, retry_failed=True)[1]) == list(range(len(DIVERGE)))
 
 
-KERAS = """
-[data]
-name = "synthetic"
-train = 200
-validation = 100
-[model]
-hidden = [8]
-[train]
-epochs = 3
-[hparams]
-learning_rate = [1e30, 0.01]
-"""
-
-
 @pytest.fixture(scope="module")
 def keras(tmp_path_factory: pytest.TempPathFactory) -> Shown:
     """Train a model with a far too high learning rate, then with a good one, in the same worker and the same graph."""
-    path = tmp_path_factory.mktemp("keras") / "rates.toml"
-    path.write_text(KERAS)
+    path = made_sweep(
+        tmp_path_factory.mktemp("keras"),
+        name="rates",
+        data={"name": "synthetic", "train": 200, "validation": 100},
+        model={"hidden": [8]},
+        train={"epochs": 3},
+        hparams={"learning_rate": [1e30, 0.01]},
+    )
     return swept(path)
 
 

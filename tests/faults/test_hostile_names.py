@@ -10,13 +10,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from commands import hpdash, invoke, own
+from commands import hpdash, invoke
 from driven import states
+from sweep_files import made_sweep
 
 from hpdash import read_runs, run_sweep
 from hpdash.errors import SpecError
 from hpdash.records import TrialState
-from hpdash.spec.text import to_toml
 
 LONG = "x" * 10_000
 NAMES = {
@@ -52,14 +52,14 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("outer") / "inner"
     folder.mkdir()
     (folder / "names.json").write_text(json.dumps(list(NAMES.values())))
-    own(folder, loops=LOOPS)
-    sweep = {
-        "sweep": {"name": "own", "description": NAMES["html"] + NAMES["escape"] + NAMES["rtl"]},
-        "data": {"name": "synthetic", "train": 20, "validation": 20},
-        "train": {"loop": "loops:behave", "epochs": 1},
-        "hparams": {"does": list(NAMES.values())},
-    }
-    (folder / "own.toml").write_text(to_toml(sweep))
+    made_sweep(
+        folder,
+        loop="loops:behave",
+        source=LOOPS,
+        sweep={"description": NAMES["html"] + NAMES["escape"] + NAMES["rtl"]},
+        train={"epochs": 1},
+        hparams={"does": list(NAMES.values())},
+    )
     shown = hpdash("sweep", "own.toml", "--workers", "1", cwd=folder)
     assert shown.returncode == 1
     assert_literal(shown.stdout + shown.stderr)

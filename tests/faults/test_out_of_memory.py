@@ -103,7 +103,7 @@ class Look:
     workers: int
 
 
-def look(pid: int, folder: Path) -> Look:
+def inspect(pid: int, folder: Path) -> Look:
     """Return the state of a running driver."""
     memory = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True).stdout
     done = sum(state is not TrialState.RUNNING for state in states(folder).values())
@@ -113,15 +113,15 @@ def look(pid: int, folder: Path) -> Look:
 def test_fifty_trials_cost_no_more_than_ten(tmp_path: Path) -> None:
     """From the tenth to the last trial the driver grows by less than 2 MiB; a new worker only replaces a dead one."""
     path = own(tmp_path, *(f"t{number}" for number in range(50)), loops=TINY, max_retries=0)
-    looks = []
+    inspections = []
     with driving(path, "--workers", str(WORKERS)) as driver:
         while driver.poll() is None:
-            looks.append(look(driver.pid, tmp_path / "logs" / "own"))
+            inspections.append(inspect(driver.pid, tmp_path / "logs" / "own"))
             time.sleep(0.05)
-    running = [each for each in looks if 10 <= each.done < 50]
+    running = [each for each in inspections if 10 <= each.done < 50]
     assert running[0].done < 25
     assert running[-1].done > 40
     assert running[-1].memory - running[0].memory < 2048
-    assert max(each.workers for each in looks) <= WORKERS + 1
+    assert max(each.workers for each in inspections) <= WORKERS + 1
     assert max(each.workers for each in running) == WORKERS
     assert list(states(tmp_path / "logs" / "own").values()).count(TrialState.KILLED) == 5

@@ -26,6 +26,7 @@ from driven import (
     until,
 )  # fmt: skip
 from small_disk import CHECKPOINT_SIZE, ROOM, large, size
+from sweep_files import made_sweep
 from tensorboard.plugins.hparams import api_pb2
 
 from hpdash.backends.cluster import Cluster
@@ -198,9 +199,8 @@ def checkpoint_times(sweep: Path) -> dict[Path, int]:
 
 def dawdling(folder: Path, *does: str, **keys: int) -> Path:
     """Write a sweep whose trials take 40 epochs and keep a checkpoint after each; return its file."""
-    path = own(folder, *does, loops=LOOPS, **keys)
-    path.write_text(path.read_text().replace("epochs = 2", "epochs = 40\n[log]\ncheckpoint_epochs = 1"))
-    return path
+    tables = {"train": {"epochs": 40}, "log": {"checkpoint_epochs": 1}, "hparams": {"does": does}}
+    return made_sweep(folder, loop="loops:behave", source=LOOPS, sweep=keys, **tables)
 
 
 def test_a_killed_actor_and_a_machine_that_goes(cluster: Any, tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_a_killed_actor_and_a_machine_that_goes(cluster: Any, tmp_path: Path) ->
         until(lambda: checkpoint_times(sweep), 90)
         (actor,) = actors(cluster)
         os.kill(actor, signal.SIGKILL)
-        until(lambda: 2 in {record.attempt for record in read_journal(sweep / layout.JOURNAL).records}, 60)
+        until(lambda: 2 in {record.attempt for record in read_journal(sweep / layout.JOURNAL).transitions}, 60)
         before = checkpoint_times(sweep)
         until(lambda: checkpoint_times(sweep) != before, 90)
         cluster.remove_node(next(iter(actors(cluster).values())))
@@ -225,7 +225,6 @@ def test_a_killed_actor_and_a_machine_that_goes(cluster: Any, tmp_path: Path) ->
     for number, reason in enumerate((killed, "its machine has left the cluster")):
         assert re.search(rf"worker {number} on \S+ died: {reason}; trying again from epoch \d+", err), err
     assert [record.attempt for record in read_journal(sweep / layout.JOURNAL).latest.values()] == [3]
-    (tmp_path / "alone").mkdir()
     alone = dawdling(tmp_path / "alone", "dawdle")
     alone.with_name("loops.py").write_text(LOOPS.replace("if OPENED", "if False"))
     assert run(alone)[0].exit_code == 0
@@ -267,16 +266,16 @@ def test_pruned_and_promoted_as_on_this_machine(cluster: Any, tmp_path: Path) ->
     """With one worker, a search that prunes decides the same on a cluster as locally, and promoted trials resume."""
     sweeps = {}
     for name in ("there", "here"):
-        (tmp_path / name).mkdir()
         does = ["learn" + "+" * number for number in range(9)]
-        path = own(tmp_path / name, *does, loops=LOOPS.replace("if OPENED", "if False"))
-        path.write_text(path.read_text().replace("epochs = 2", 'epochs = 9\n[prune]\nstrategy = "asha"'))
+        tables = {"train": {"epochs": 9}, "prune": {"strategy": "asha"}, "hparams": {"does": does}}
+        source = LOOPS.replace("if OPENED", "if False")
+        path = made_sweep(tmp_path / name, loop="loops:behave", source=source, **tables)
         sweeps[name] = path.parent / "logs" / "own"
         shown = hpdash("sweep", path.name, "--workers", "1", *(on(cluster) if name == "there" else ()), cwd=path.parent)
         assert shown.returncode == 0, shown.stderr
     assert states(sweeps["there"]) == states(sweeps["here"])
     assert {TrialState.PRUNED, TrialState.FINISHED} == set(states(sweeps["there"]).values())
-    assert max(record.attempt for record in read_journal(sweeps["there"] / layout.JOURNAL).records) > 1
+    assert max(record.attempt for record in read_journal(sweeps["there"] / layout.JOURNAL).transitions) > 1
     assert series(sweeps["there"]) == series(sweeps["here"])
 
 

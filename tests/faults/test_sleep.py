@@ -27,7 +27,7 @@ def test_a_machine_that_sleeps(tmp_path: Path) -> None:
         os.killpg(driver.pid, signal.SIGCONT)
         _, err = driver.communicate(timeout=60)
     assert (driver.returncode, "Traceback" in err) == (0, False)
-    records = read_journal(tmp_path / "logs" / "own" / layout.JOURNAL).records
+    records = read_journal(tmp_path / "logs" / "own" / layout.JOURNAL).transitions
     ended = [record for record in records if record.state is not TrialState.RUNNING]
     assert sorted((record.trial, record.attempt, record.state) for record in ended) == [
         (number, 1, TrialState.FINISHED) for number in range(3)

@@ -7,23 +7,11 @@ from pathlib import Path
 import pytest
 from commands import hpdash, own
 from driven import driving, journal_faults, series, snapshot, values
+from sweep_files import made_sweep
 from tensorboard.plugins.hparams import metadata
 
 from hpdash.logs import layout
 
-SWEEP = """
-[sweep]
-name = "{name}"
-[data]
-name = "synthetic"
-train = 20
-validation = 20
-[train]
-loop = "loops:behave"
-epochs = 2
-[hparams]
-{swept}
-"""
 LOOPS = """
 import os, time
 from pathlib import Path
@@ -37,16 +25,14 @@ def behave(trial):
         trial.histogram("model/weights", trial.data.x_train * epoch, epoch)
         trial.report(epoch, loss=trial.seed + 1 / epoch, validation_accuracy=epoch / 4)
 """
-SWEPT = {"one": "colour = ['red', 'blue']", "two": "dropout = { min = 0.0, max = 0.5, step = 0.25 }"}
+SWEPT = {"one": {"colour": ["red", "blue"]}, "two": {"dropout": {"min": 0.0, "max": 0.5, "step": 0.25}}}
 
 
 def sweeps(folder: Path) -> list[Path]:
     """Write two sweeps with different hyperparameters; return their files."""
-    folder.mkdir(exist_ok=True)
-    (folder / "loops.py").write_text(LOOPS)
-    for name, swept in SWEPT.items():
-        (folder / f"{name}.toml").write_text(SWEEP.format(name=name, swept=swept))
-    return [folder / f"{name}.toml" for name in SWEPT]
+    return [
+        made_sweep(folder, name=name, loop="loops:behave", source=LOOPS, hparams=swept) for name, swept in SWEPT.items()
+    ]
 
 
 def recorded(sweep: Path) -> set[str]:

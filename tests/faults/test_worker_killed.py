@@ -16,7 +16,7 @@ import pytest
 from driven import children, digests, driving, long, own, series, session_ends, states, trial_folder, until
 from tensorboard.plugins.hparams import api_pb2
 
-from hpdash.journal.journal import Record, read_journal
+from hpdash.journal.journal import Transition, read_journal
 from hpdash.logs import layout
 from hpdash.records import TrialState
 
@@ -28,7 +28,7 @@ class Ended:
     exit_code: int
     out: str
     err: str
-    records: tuple[Record, ...]
+    records: tuple[Transition, ...]
     session_ends: list[int]
 
 
@@ -41,7 +41,7 @@ def killed_in_an_epoch(path: Path) -> Ended:
         (worker,) = children(driver.pid)
         os.kill(worker, signal.SIGKILL)
         out, err = driver.communicate(timeout=60)
-    records = read_journal(run / layout.JOURNAL).records
+    records = read_journal(run / layout.JOURNAL).transitions
     return Ended(driver.returncode, out, err, records, session_ends(trial_folder(run, 0)))
 
 
@@ -68,8 +68,8 @@ def test_without_retries_it_is_killed(first: Ended) -> None:
 
     The command says how to resume.
     """
-    last = first.records[-1]
-    assert [record.state for record in first.records] == [TrialState.RUNNING, TrialState.KILLED]
+    last = first.transitions[-1]
+    assert [record.state for record in first.transitions] == [TrialState.RUNNING, TrialState.KILLED]
     assert last.result is not None
     assert "killed by signal 9 (SIGKILL" in (last.result.error or "")
     assert "memory" in (last.result.error or "")
@@ -81,7 +81,7 @@ def test_without_retries_it_is_killed(first: Ended) -> None:
 
 def test_the_next_run_tries_again_and_a_retry_follows_at_once(second: Ended) -> None:
     """The next run resumes the trial; if it is killed again, a retry in that run resumes from a named epoch."""
-    attempts = [(record.attempt, record.state) for record in second.records]
+    attempts = [(record.attempt, record.state) for record in second.transitions]
     assert attempts == [
         (1, TrialState.RUNNING), (1, TrialState.KILLED),
         (2, TrialState.RUNNING), (2, TrialState.KILLED),

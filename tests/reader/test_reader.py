@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sweep_files import made_sweep
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.plugins.hparams import api_pb2
 from tensorboard.util import tensor_util
@@ -32,12 +33,6 @@ from hpdash.reader import events, processes, read, read_histograms
 from hpdash.records import TrialState
 from hpdash.runs import Logdir, Run
 
-SWEEP = """
-sweep = { name = "own", repeats = 2, seed = 7 }
-data = { name = "digits", train = 20, validation = 20 }
-train = { epochs = 3, loop = "loops:train" }
-hparams = { learning_rate = [0.1, 0.2] }
-"""
 LOOP = """
 def train(trial):
     for epoch in range(1, trial.epochs + 1):
@@ -59,11 +54,17 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run a small sweep with one failing trial; return the logs root."""
-    root = tmp_path_factory.mktemp("logs")
-    (root / "own.toml").write_text(SWEEP)
-    (root / "loops.py").write_text(LOOP)
-    run_sweep(root / "own.toml", root / "logs", Options(workers=1))
-    return root / "logs"
+    path = made_sweep(
+        tmp_path_factory.mktemp("logs"),
+        loop="loops:train",
+        source=LOOP,
+        sweep={"repeats": 2, "seed": 7},
+        data={"name": "digits", "train": 20, "validation": 20},
+        train={"epochs": 3},
+        hparams={"learning_rate": [0.1, 0.2]},
+    )
+    run_sweep(path, path.parent / "logs", Options(workers=1))
+    return path.parent / "logs"
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from driven import digests, driving, run, series, session_ends, started, states, trial_folder, until
 from searched import written
+from sweep_files import made_sweep
 from tensorboard.plugins.hparams import api_pb2
 
 from hpdash.errors import SpecError
-from hpdash.journal.entries import Entry, Proposed, Record, Rung
+from hpdash.journal.entries import Entry, Proposal, Rung, Transition
 from hpdash.journal.history import History
 from hpdash.journal.journal import read_journal
 from hpdash.logs import layout
@@ -34,9 +35,9 @@ def decisions(path: Path) -> list[Any]:
     for entry in entries(path):
         if isinstance(entry, Rung):
             found.append(("rung", entry.trial, entry.epoch, entry.value, entry.goes_on))
-        elif isinstance(entry, Proposed):
+        elif isinstance(entry, Proposal):
             found.append(("setting", entry.setting, dict(entry.point)))
-        elif isinstance(entry, Record):
+        elif isinstance(entry, Transition):
             if entry.state is TrialState.RUNNING and states.get(entry.trial) is TrialState.PRUNED:
                 found.append(("promoted", entry.trial))
             if entry.state.is_result:
@@ -98,42 +99,29 @@ def test_the_best_has_all_its_seeds(tmp_path: Path) -> None:
     assert len(found[best]) == 3
 
 
-KERAS = """
-[sweep]
-name = "keras"
-[data]
-name = "synthetic"
-train = 400
-validation = 100
-[model]
-hidden = [12]
-dropout = 0.2
-batchnorm = "before"
-[train]
-epochs = 4
-optimizer = "adam"
-{prune}
-[hparams]
-learning_rate = [0.03, 0.0001, 0.0003, 0.01, 0.001]
-"""
+KERAS: dict[str, Any] = {
+    "data": {"name": "synthetic", "train": 400, "validation": 100},
+    "model": {"hidden": [12], "dropout": 0.2, "batchnorm": "before"},
+    "train": {"epochs": 4, "optimizer": "adam"},
+    "hparams": {"learning_rate": [0.03, 0.0001, 0.0003, 0.01, 0.001]},
+}
 
 
 @pytest.fixture(scope="module")
 def keras(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Run a sweep of Keras models with pruning, and the same one without; return their folders."""
     folders = []
-    for name, prune in (("pruned", "[prune]\nreduction_factor = 2"), ("whole", "")):
-        folder = tmp_path_factory.mktemp(name)
-        (folder / "keras.toml").write_text(KERAS.format(prune=prune))
-        run(folder / "keras.toml", workers=1)
-        folders.append(folder / "logs" / "keras")
+    for name, tables in (("pruned", {"prune": {"reduction_factor": 2}}), ("whole", {})):
+        path = made_sweep(tmp_path_factory.mktemp(name), name="keras", **KERAS, **tables)
+        run(path, workers=1)
+        folders.append(path.parent / "logs" / "keras")
     return folders[0], folders[1]
 
 
 def test_who_is_promoted_ends_with_the_same_bits(keras: tuple[Path, Path]) -> None:
     """A promoted trial ends with the same weights and series as one that never stopped."""
     pruned, whole = keras
-    promoted = {entry.trial for entry in read_journal(pruned / layout.JOURNAL).records if entry.attempt > 1}
+    promoted = {entry.trial for entry in read_journal(pruned / layout.JOURNAL).transitions if entry.attempt > 1}
     done = {number for number, state in states(pruned).items() if state is TrialState.FINISHED}
     assert done
     assert promoted & done
@@ -168,7 +156,7 @@ def test_a_lost_checkpoint_costs_time_only(tmp_path: Path) -> None:
     outcome, _ = run(path)
     first, journal = decisions(path), outcome.folder / layout.JOURNAL
     lines = journal.read_bytes().splitlines(keepends=True)
-    at = next(n for n, entry in enumerate(entries(path)) if isinstance(entry, Record) and entry.attempt > 1)
+    at = next(n for n, entry in enumerate(entries(path)) if isinstance(entry, Transition) and entry.attempt > 1)
     journal.write_bytes(b"".join(lines[:at]))  # as at the first promotion, but without checkpoints
     assert not list(outcome.folder.glob(f"*/{layout.CHECKPOINT}"))
     run(path)
@@ -211,7 +199,7 @@ def test_a_promoted_trial_has_its_retries(tmp_path: Path) -> None:
     outcome, _ = run(path, workers=1)
     assert {result.state for result in outcome.results.values()} == {TrialState.FINISHED, TrialState.PRUNED}
     assert outcome.results[0].state is TrialState.FINISHED
-    attempts = {record.trial: record.attempt for record in read_journal(outcome.folder / layout.JOURNAL).records}
+    attempts = {record.trial: record.attempt for record in read_journal(outcome.folder / layout.JOURNAL).transitions}
     assert attempts[0] > 2
 
 
@@ -233,7 +221,7 @@ def history(values: Mapping[int, Mapping[int, float]], stopped: Iterable[tuple[i
     for trial, reached in values.items():
         lines += [Rung(0, 0.0, trial, epoch, value, True) for epoch, value in reached.items()]
     for trial, epoch in stopped:
-        lines.append(Record(0, trial, TrialState.PRUNED, 1, 0.0, TrialResult(TrialState.PRUNED, epochs=epoch)))
+        lines.append(Transition(0, trial, TrialState.PRUNED, 1, 0.0, TrialResult(TrialState.PRUNED, epochs=epoch)))
     return History.of(lines)
 
 

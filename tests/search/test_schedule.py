@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from driven import driving, run, started, until
+from sweep_files import made_sweep
 
 from hpdash.api import verify
-from hpdash.journal.entries import PROPOSAL, Entry, Proposed, Record
+from hpdash.journal.entries import PROPOSAL, Entry, Proposal, Transition, kind_of
 from hpdash.journal.history import History
 from hpdash.journal.journal import read_journal
 from hpdash.logs import layout
@@ -35,33 +36,18 @@ def bowl(trial):
             raise ValueError("an odd reason")
         trial.report(epoch, loss=loss)
 """
-BOWL = """
-[sweep]
-name = "bowl"
-strategy = "tpe"
-trials = 15
-repeats = 1
-objective = "loss"
-[data]
-name = "synthetic"
-train = 20
-validation = 20
-[train]
-loop = "loops:bowl"
-epochs = 2
-[hparams]
-x = { min = -5.0, max = 5.0 }
-y = { min = -5.0, max = 5.0 }
-"""
 
 
-def written(folder: Path, repeats: int = 1) -> Path:
+def written(folder: Path, trials: int = TRIALS, repeats: int = 1) -> Path:
     """Write the sweep's file; return its path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "loops.py").write_text(LOOPS)
-    path = folder / "bowl.toml"
-    path.write_text(BOWL.replace("repeats = 1", f"repeats = {repeats}"))
-    return path
+    return made_sweep(
+        folder,
+        name="bowl",
+        loop="loops:bowl",
+        source=LOOPS,
+        sweep={"strategy": "tpe", "trials": trials, "repeats": repeats, "objective": "loss"},
+        hparams={"x": {"min": -5.0, "max": 5.0}, "y": {"min": -5.0, "max": 5.0}},
+    )
 
 
 def journal(path: Path) -> Path:
@@ -77,7 +63,7 @@ def lines_of(path: Path) -> int:
 def proposals(path: Path) -> list[tuple[int, Any]]:
     """Return the proposed settings, in order."""
     entries = read_journal(journal(path)).entries
-    return [(entry.setting, dict(entry.point)) for entry in entries if isinstance(entry, Proposed)]
+    return [(entry.setting, dict(entry.point)) for entry in entries if isinstance(entry, Proposal)]
 
 
 def results(path: Path) -> dict[int, tuple[TrialState, Any]]:
@@ -101,9 +87,9 @@ def test_proposals_are_in_the_journal(undisturbed: Path) -> None:
     assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
     assert [setting for setting, _ in proposals(undisturbed)] == list(range(TRIALS))
     for entry, following in pairwise(entries):
-        if isinstance(entry, Proposed):
+        if isinstance(entry, Proposal):
             assert entry.after == entry.seq - 1
-            assert isinstance(following, Record)
+            assert isinstance(following, Transition)
             assert (following.trial, following.state) == (entry.setting, TrialState.RUNNING)
 
 
@@ -134,7 +120,7 @@ def test_a_lost_proposal_is_worked_out_again(tmp_path: Path, undisturbed: Path, 
     path = written(tmp_path)
     (path.parent / "logs").symlink_to(undisturbed.parent / "logs")
     entries = read_journal(journal(undisturbed)).entries
-    left = [entry for entry in entries if not (isinstance(entry, Proposed) and entry.setting in lost)]
+    left = [entry for entry in entries if not (isinstance(entry, Proposal) and entry.setting in lost)]
     course = Course.replayed(load_sweep(path), left)
     assert [(spec.setting, dict(spec.swept)) for spec in course.specs] == proposals(undisturbed)
 
@@ -144,7 +130,7 @@ def test_verify_tells_of_a_lost_proposal(tmp_path: Path, undisturbed: Path) -> N
     shutil.copytree(undisturbed.parent / "logs", tmp_path / "logs")
     path = tmp_path / "logs" / "bowl" / layout.JOURNAL
     lines = path.read_bytes().splitlines(keepends=True)
-    at = next(number for number, line in enumerate(lines) if line.startswith(PROPOSAL) and b'"setting":11' in line)
+    at = next(number for number, line in enumerate(lines) if kind_of(line) == PROPOSAL and b'"setting":11' in line)
     path.write_bytes(b"".join([*lines[:at], lines[at].replace(b"setting", b"setTing"), *lines[at + 1 :]]))
     (found,) = verify(tmp_path / "logs").checked.findings
     assert found.line == at + 1
@@ -169,15 +155,14 @@ def test_two_workers(tmp_path: Path) -> None:
     assert len(outcome.results) == TRIALS
     entries = read_journal(journal(path)).entries
     for place, entry in enumerate(entries):
-        if isinstance(entry, Proposed):
+        if isinstance(entry, Proposal):
             course = Course.replayed(load_sweep(path), entries[:place])
             assert course.propose(History.of(entries[:place])) == entry.point
 
 
 def test_replicates_share_a_proposal(tmp_path: Path) -> None:
     """All seeds of a setting run before the next setting is proposed."""
-    path = written(tmp_path, repeats=2)
-    path.write_text(path.read_text().replace("trials = 15", "trials = 3"))
+    path = written(tmp_path, trials=3, repeats=2)
     outcome, told = run(path, workers=1)
     assert [(spec.number, spec.setting, spec.seed) for spec in outcome.specs] == [
         (0, 0, 0), (1, 0, 1), (2, 1, 0), (3, 1, 1), (4, 2, 0), (5, 2, 1),
@@ -236,8 +221,8 @@ def small(**head: Any) -> Sweep:
 def test_results_that_a_search_learns_from() -> None:
     """An interrupted, killed or running trial has no result; a trial's later line replaces an earlier one."""
     states = [TrialState.FINISHED, TrialState.FAILED, TrialState.KILLED, TrialState.INTERRUPTED, TrialState.RUNNING]
-    lines = [Record(n, n, state, 1, 0.0, TrialResult(state)) for n, state in enumerate(states)]
-    again = Record(9, 0, TrialState.RUNNING, 2, 0.0)
+    lines = [Transition(n, n, state, 1, 0.0, TrialResult(state)) for n, state in enumerate(states)]
+    again = Transition(9, 0, TrialState.RUNNING, 2, 0.0)
     assert list(History.of(lines).results) == [0, 1]
     assert list(History.of([*lines, again]).results) == [1]
 

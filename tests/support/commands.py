@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -10,23 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from click.testing import CliRunner, Result
+from sweep_files import made_sweep
 
 from hpdash import cli
 
 PATIENCE = 250  # seconds for a command: less than pytest's timeout for a test
-OWN = """
-[sweep]
-name = "own"
-[data]
-name = "synthetic"
-train = 20
-validation = 20
-[train]
-loop = "loops:behave"
-epochs = 2
-[hparams]
-does = {does}
-"""
 LOOPS = """
 import time
 
@@ -43,9 +30,7 @@ def behave(trial):
 
 def own(folder: Path, *does: str, loops: str = LOOPS) -> str:
     """Write a sweep whose custom training loops behave as the values of `does` say; return its file's name."""
-    (folder / "loops.py").write_text(loops)
-    (folder / "own.toml").write_text(OWN.format(does=json.dumps(list(does), ensure_ascii=False)))
-    return "own.toml"
+    return made_sweep(folder, loop="loops:behave", source=loops, hparams={"does": does}).name
 
 
 def invoke(*arguments: str) -> Result:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from sweep_files import made_sweep
 from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.hparams import metadata
 
@@ -67,60 +67,29 @@ def behave(trial):
         loss = float("nan") if does == "diverge" else 1 / epoch
         trial.report(epoch, loss=loss, validation_accuracy=float(abs(weights).sum()) + epoch)
 """
-OWN = """
-[sweep]
-name = "own"
-{keys}
-[data]
-name = "synthetic"
-train = 20
-validation = 20
-[train]
-loop = "loops:behave"
-epochs = 2
-[hparams]
-does = {does}
-"""
-# One trial that trains long enough to be interrupted during an epoch, and keeps a checkpoint after each epoch.
-LONG = """
-[sweep]
-name = "long"
-{keys}
-[data]
-name = "synthetic"
-train = 200
-validation = 100
-[model]
-hidden = [8]
-dropout = 0.2
-[train]
-epochs = 20
-optimizer = "adam"
-[log]
-checkpoint_epochs = 1
-[hparams]
-batchnorm = ["before"]
-"""
 
 
 def own(folder: Path, *does: str, loops: str = LOOPS, **keys: int) -> Path:
     """Write a sweep of custom training loops, with further keys of [sweep]; return its file."""
     (folder / "pids").mkdir(exist_ok=True)
-    (folder / "loops.py").write_text(loops)
-    path = folder / "own.toml"
-    path.write_text(OWN.format(does=json.dumps(list(does)), keys=_lines(keys)))
-    return path
+    return made_sweep(folder, loop="loops:behave", source=loops, sweep=keys, hparams={"does": does})
 
 
 def long(folder: Path, **keys: int) -> Path:
-    """Write the sweep of one long Keras trial, with further keys of [sweep]; return its file."""
-    path = folder / "long.toml"
-    path.write_text(LONG.format(keys=_lines(keys)))
-    return path
+    """Write the sweep of one Keras trial, with further keys of [sweep]; return its file.
 
-
-def _lines(keys: Mapping[str, int]) -> str:
-    return "\n".join(f"{key} = {value}" for key, value in keys.items())
+    The trial trains long enough to be interrupted during an epoch, and keeps a checkpoint after each epoch.
+    """
+    return made_sweep(
+        folder,
+        name="long",
+        sweep=keys,
+        data={"name": "synthetic", "train": 200, "validation": 100},
+        model={"hidden": [8], "dropout": 0.2},
+        train={"epochs": 20, "optimizer": "adam"},
+        log={"checkpoint_epochs": 1},
+        hparams={"batchnorm": ["before"]},
+    )
 
 
 def run(path: Path, **options: Any) -> tuple[Outcome, list[Event | None]]:
@@ -157,13 +126,13 @@ def journal_faults(folder: Path, trials: int) -> Iterator[str]:
     replay = read_journal(folder / layout.JOURNAL)
     if replay.warnings:
         yield f"the journal is damaged: {replay.warnings}"
-    if [record.seq for record in replay.records] != list(range(1, len(replay.records) + 1)):
+    if [record.seq for record in replay.transitions] != list(range(1, len(replay.transitions) + 1)):
         yield "the journal's numbers have a gap"
-    ends = [record for record in replay.records if record.state is TrialState.FINISHED]
+    ends = [record for record in replay.transitions if record.state is TrialState.FINISHED]
     if sorted(record.trial for record in ends) != list(range(trials)):
         yield f"finished: {[record.trial for record in ends]}"
     last = {record.trial: record.seq for record in ends}
-    if again := [record.trial for record in replay.records if record.seq > last.get(record.trial, record.seq)]:
+    if again := [record.trial for record in replay.transitions if record.seq > last.get(record.trial, record.seq)]:
         yield f"finished trials were run again: {again}"
 
 

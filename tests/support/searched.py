@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sweep_files import made_sweep
+
 LOOPS = """
 import math, time
 import numpy as np
@@ -20,30 +22,15 @@ def curve(trial):
 """
 
 
-CURVES = """
-[sweep]
-name = "curves"
-strategy = "{strategy}"
-trials = 14
-repeats = {repeats}
-[data]
-name = "synthetic"
-train = 20
-validation = 20
-[train]
-loop = "loops:curve"
-epochs = 9
-[prune]
-strategy = "{pruner}"
-[hparams]
-q = {{ min = 0.0, max = 1.0 }}
-"""
-
-
 def written(folder: Path, strategy: str = "tpe", pruner: str = "asha", repeats: int = 1) -> Path:
     """Write the sweep; return its file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "loops.py").write_text(LOOPS)
-    path = folder / "curves.toml"
-    path.write_text(CURVES.format(strategy=strategy, pruner=pruner, repeats=repeats))
-    return path
+    return made_sweep(
+        folder,
+        name="curves",
+        loop="loops:curve",
+        source=LOOPS,
+        sweep={"strategy": strategy, "trials": 14, "repeats": repeats},
+        train={"epochs": 9},
+        prune={"strategy": pruner},
+        hparams={"q": {"min": 0.0, "max": 1.0}},
+    )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
-from hpdash.journal.entries import Record, Rung
+from hpdash.journal.entries import Rung, Transition
 from hpdash.journal.history import History
 from hpdash.records import TrialResult, TrialSpec, TrialState
 from hpdash.search import Course
@@ -22,7 +22,7 @@ def simulate(sweep: Sweep, curve: Curve) -> Path:
     path: Path = [(0, float("-inf"))]
     while (spec := _next(course, history)) is not None:
         paused = history.pruned_after(spec.number) or 0
-        history.add(Record(next(seq), spec.number, TrialState.RUNNING, 1, 0.0))
+        history.add(Transition(next(seq), spec.number, TrialState.RUNNING, 1, 0.0))
         state = TrialState.FINISHED
         value, epoch = 0.0, paused
         for epoch in range(paused + 1, sweep.fixed["train"]["epochs"] + 1):
@@ -36,7 +36,7 @@ def simulate(sweep: Sweep, curve: Curve) -> Path:
                     break
         metrics = {sweep.objective: value}
         result = TrialResult(state, epochs=epoch, metrics=metrics, best=metrics)
-        history.add(Record(next(seq), spec.number, state, 1, 0.0, result))
+        history.add(Transition(next(seq), spec.number, state, 1, 0.0, result))
     return path
 
 

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from commands import own
+from sweep_files import made_sweep
 
 CHECKPOINT_SIZE = 400_000  # bytes
 # A training loop whose checkpoint has that size.
@@ -43,6 +43,5 @@ def as_root(*command: str) -> int:
 
 def large(folder: Path) -> Path:
     """Write a sweep of one trial with three epochs and a large checkpoint after each; return the sweep's file."""
-    path = folder / own(folder, "learn", loops=LARGE)
-    path.write_text(path.read_text().replace("epochs = 2", "epochs = 3\n[log]\ncheckpoint_epochs = 1"))
-    return path
+    tables = {"train": {"epochs": 3}, "log": {"checkpoint_epochs": 1}, "hparams": {"does": ["learn"]}}
+    return made_sweep(folder, loop="loops:behave", source=LARGE, **tables)

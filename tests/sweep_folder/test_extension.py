@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from commands import hpdash
 from driven import finished, run, snapshot, started
+from sweep_files import made_sweep
 
 from hpdash.api import read_runs
 from hpdash.driver import runner
@@ -23,29 +24,14 @@ def behave(trial):
     for epoch in range(1, trial.epochs + 1):
         trial.report(epoch, loss=trial.hparams["a"] / epoch, validation_accuracy=trial.hparams["b"] / epoch)
 """
-SWEEP = """
-[sweep]
-name = "more"
-{head}
-[data]
-name = "synthetic"
-train = 20
-validation = 20
-[train]
-loop = "loops:behave"
-epochs = 2
-{hparams}
-"""
-GRID = "[hparams]\na = [1.0, 2.0]\nb = [0.1, 0.2]"
-DRAWN = "[hparams]\na = { min = 0.0, max = 1.0 }\nb = { min = 0.0, max = 1.0 }"
+GRID: dict[str, Any] = {"a": [1.0, 2.0], "b": [0.1, 0.2]}
+DRAWN = {"a": {"min": 0.0, "max": 1.0}, "b": {"min": 0.0, "max": 1.0}}
 
 
-def written(folder: Path, hparams: str = GRID, head: str = "") -> Path:
-    """Write the sweep; return its file."""
-    (folder / "loops.py").write_text(LOOPS)
-    path = folder / "more.toml"
-    path.write_text(SWEEP.format(hparams=hparams, head=head))
-    return path
+def written(folder: Path, **tables: Any) -> Path:
+    """Write the sweep, over the grid unless the tables say otherwise; return its file."""
+    space = {} if "trial" in tables else {"hparams": GRID}
+    return made_sweep(folder, name="more", loop="loops:behave", source=LOOPS, **{**space, **tables})
 
 
 def points(path: Path) -> list[tuple[Any, Any, int]]:
@@ -56,11 +42,11 @@ def points(path: Path) -> list[tuple[Any, Any, int]]:
 
 def test_more_values_of_a_grid(tmp_path: Path) -> None:
     """An added value makes new trials after the existing ones, which keep their numbers and every byte."""
-    path = written(tmp_path, head="repeats = 2")
+    path = written(tmp_path, sweep={"repeats": 2})
     run(path)
     folder = tmp_path / "logs" / "more"
     before, tried = finished(folder), points(path)
-    written(tmp_path, GRID.replace("[0.1, 0.2]", "[0.1, 0.15, 0.2]"), head="repeats = 2")
+    written(tmp_path, sweep={"repeats": 2}, hparams={**GRID, "b": [0.1, 0.15, 0.2]})
     outcome, told = run(path, extend=True)
     assert sorted(started(told)) == [8, 9, 10, 11]
     assert points(path)[:8] == tried
@@ -75,25 +61,25 @@ def test_more_values_of_a_grid(tmp_path: Path) -> None:
 @pytest.mark.parametrize("strategy", ["random", "sobol", "tpe"])
 def test_more_trials(tmp_path: Path, strategy: str) -> None:
     """Trials added to a search are those that a longer sweep would have had; the first trials stay."""
-    path = written(tmp_path, DRAWN, f'strategy = "{strategy}"\ntrials = 3')
+    path = written(tmp_path, sweep={"strategy": strategy, "trials": 3}, hparams=DRAWN)
     run(path, workers=1)
     tried = points(path)
-    written(tmp_path, DRAWN, f'strategy = "{strategy}"\ntrials = 5')
+    written(tmp_path, sweep={"strategy": strategy, "trials": 5}, hparams=DRAWN)
     _, told = run(path, workers=1, extend=True)
     assert started(told) == [3, 4]
     assert points(path)[:3] == tried
-    (longer := tmp_path / "longer").mkdir()
-    whole = written(longer, DRAWN, f'strategy = "{strategy}"\ntrials = 5')
+    whole = written(tmp_path / "longer", sweep={"strategy": strategy, "trials": 5}, hparams=DRAWN)
     run(whole, workers=1)
     assert points(path) == points(whole)
 
 
 def test_a_wider_range(tmp_path: Path) -> None:
     """A wider range gives settings outside the old range, in addition to all settings already tried."""
-    path = written(tmp_path, DRAWN, 'strategy = "sobol"\ntrials = 4')
+    path = written(tmp_path, sweep={"strategy": "sobol", "trials": 4}, hparams=DRAWN)
     run(path)
     tried = points(path)
-    written(tmp_path, DRAWN.replace("max = 1.0", "max = 9.0"), 'strategy = "sobol"\ntrials = 12')
+    wider = {name: {"min": 0.0, "max": 9.0} for name in DRAWN}
+    written(tmp_path, sweep={"strategy": "sobol", "trials": 12}, hparams=wider)
     run(path, extend=True)
     assert points(path)[:4] == tried
     assert len(points(path)) == 12
@@ -104,8 +90,8 @@ def test_extended_twice_and_cut_off(tmp_path: Path) -> None:
     """A second extension adds to the first; an interrupted extension resumes from the same file without --extend."""
     path = written(tmp_path)
     run(path)
-    for values in ("[1.0, 2.0, 3.0]", "[0.5, 1.0, 2.0, 3.0]"):
-        written(tmp_path, GRID.replace("[1.0, 2.0]", values))
+    for values in ([1.0, 2.0, 3.0], [0.5, 1.0, 2.0, 3.0]):
+        written(tmp_path, hparams={**GRID, "a": values})
         run(path, extend=True)
     assert [a for a, *_ in points(path)] == [1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 0.5, 0.5]
     journal = tmp_path / "logs" / "more" / layout.JOURNAL
@@ -117,21 +103,21 @@ def test_extended_twice_and_cut_off(tmp_path: Path) -> None:
 
 def test_more_listed_trials(tmp_path: Path) -> None:
     """[[trial]] tables that are added at any position become new trials."""
-    first, second, third = ("[[trial]]\na = 1.0\nb = 0.5", "[[trial]]\na = 2.0\nb = 0.5", "[[trial]]\na = 3.0\nb = 0.5")
-    path = written(tmp_path, f"{first}\n{second}")
+    first, second, third = ({"a": a, "b": 0.5} for a in (1.0, 2.0, 3.0))
+    path = written(tmp_path, trial=[first, second])
     run(path)
-    written(tmp_path, f"{third}\n{first}\n{second}")
+    written(tmp_path, trial=[third, first, second])
     run(path, extend=True)
     assert [a for a, *_ in points(path)] == [1.0, 2.0, 3.0]
 
 
 REFUSED = {
-    "a value taken away": (GRID.replace("[0.1, 0.2]", "[0.2, 0.3]"), "", "hparams.b"),
-    "a new hyperparameter": (GRID + "\nc = [1, 2]", "", "hparams.c"),
-    "more epochs": (GRID.replace("[hparams]", "[hparams]\nepochs = [3]"), "", "epochs"),
-    "another seed": (GRID, "seed = 3", "sweep.seed"),
-    "more repeats": (GRID, "repeats = 3", "sweep.repeats"),
-    "fewer trials": (GRID, "trials = 2", "sweep.trials"),
+    "a value taken away": ({"hparams": {**GRID, "b": [0.2, 0.3]}}, "hparams.b"),
+    "a new hyperparameter": ({"hparams": {**GRID, "c": [1, 2]}}, "hparams.c"),
+    "more epochs": ({"hparams": {"epochs": [3], **GRID}, "train": {}}, "epochs"),
+    "another seed": ({"sweep": {"seed": 3}}, "sweep.seed"),
+    "more repeats": ({"sweep": {"repeats": 3}}, "sweep.repeats"),
+    "fewer trials": ({"sweep": {"trials": 2}}, "sweep.trials"),
 }
 
 
@@ -143,14 +129,12 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("hparams", "head", "key"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_is_no_addition_is_refused(done: Path, hparams: str, head: str, key: str) -> None:
+@pytest.mark.parametrize(("tables", "key"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_is_no_addition_is_refused(done: Path, tables: dict[str, Any], key: str) -> None:
     """A change other than an addition is refused with an error that names the change, and nothing is written."""
     folder = done.parent / "logs" / "more"
     before = snapshot(folder)
-    path = written(done.parent, hparams, head)
-    if "epochs" in hparams:
-        path.write_text(path.read_text().replace("epochs = 2\n", ""))
+    path = written(done.parent, **tables)
     with pytest.raises(SpecError, match="--extend can only add") as error:
         run(path, extend=True)
     assert key in str(error.value)
@@ -171,7 +155,7 @@ def test_extended_by_another_driver_meanwhile(tmp_path: Path, monkeypatch: pytes
         record.write_text(json.dumps(known))
 
     monkeypatch.setattr(runner, "_fetch_missing", extend_first)
-    written(tmp_path, GRID.replace("[1.0, 2.0]", "[1.0, 2.0, 3.0]"))
+    written(tmp_path, hparams={**GRID, "a": [1.0, 2.0, 3.0]})
     with pytest.raises(LockedError, match="another driver has just extended this sweep"):
         run(path, extend=True)
 
@@ -180,7 +164,7 @@ def test_the_command(tmp_path: Path) -> None:
     """`--extend` adds trials; without it a changed file is refused with that advice; with --new it is refused."""
     path = written(tmp_path)
     assert hpdash("sweep", path.name, cwd=tmp_path).returncode == 0
-    written(tmp_path, GRID.replace("[1.0, 2.0]", "[1.0, 2.0, 3.0]"))
+    written(tmp_path, hparams={**GRID, "a": [1.0, 2.0, 3.0]})
     changed = hpdash("sweep", path.name, cwd=tmp_path)
     assert changed.returncode == 2
     assert "or add trials or values with --extend" in changed.stderr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from commands import hpdash, invoke
 from driven import states
+from sweep_files import made_sweep
 
 from hpdash.logs import layout
 from hpdash.records import TrialState
@@ -25,15 +26,6 @@ def behave(trial):
     from later import value
     for epoch in range(trial.epoch + 1, trial.epochs + 1):
         trial.report(epoch, loss=value / epoch, validation_accuracy=trial.hparams["x"] / 10)
-"""
-SWEEP = """
-[data]
-name = "{data}"
-[train]
-loop = "own_loop:behave"
-epochs = 1
-[hparams]
-x = {x}
 """
 EDITED = """
 import os, signal
@@ -73,9 +65,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *options: str, data: str = "classes.npz", x: str = "[1, 2]") -> Any:
+def run(folder: Path, *options: str, data: str = "classes.npz", x: Sequence[int] = (1, 2)) -> Any:
     """Run the sweep with these data and these values of x."""
-    (folder / "own.toml").write_text(SWEEP.format(data=data, x=x))
+    made_sweep(folder, loop="own_loop:behave", data={"name": data}, train={"epochs": 1}, hparams={"x": x})
     shown = hpdash("sweep", "own.toml", "--workers", "1", *options, cwd=folder)
     assert "Traceback" not in shown.stderr
     return shown
@@ -125,7 +117,7 @@ def test_a_change_of_code_or_data_stops_a_sweep_until_it_is_accepted(folder: Pat
     """A change of code or data stops a finished or extended sweep until it is accepted; all commands then report it."""
     assert run(folder).returncode == 0
     for count, (name, data) in enumerate(edits(folder), start=3):
-        before, after = (json.dumps(list(range(1, end))) for end in (count, count + 1))
+        before, after = range(1, count), range(1, count + 1)
         for options, x in (((), before), (("--extend",), after)):
             shown = run(folder, *options, data=data, x=x)
             assert (shown.returncode, name in shown.stderr, "--accept-changes" in shown.stderr) == (2, True, True)
@@ -152,9 +144,9 @@ def test_a_function_that_returns_other_arrays_is_a_change(folder: Path) -> None:
     """A data function that returns other arrays counts as a change even if its code is the same."""
     assert run(folder, data="own_data:arrays").returncode == 0
     (folder / "numbers.csv").write_text("\n".join(map(str, range(1, 41))))
-    shown = run(folder, "--extend", data="own_data:arrays", x="[1, 2, 3]")
+    shown = run(folder, "--extend", data="own_data:arrays", x=[1, 2, 3])
     assert (shown.returncode, "own_data:arrays" in shown.stderr) == (2, True)
-    shown = run(folder, "--extend", "--accept-changes", data="own_data:arrays", x="[1, 2, 3]")
+    shown = run(folder, "--extend", "--accept-changes", data="own_data:arrays", x=[1, 2, 3])
     assert (shown.returncode, "2 versions of own_data:arrays" in shown.stdout) == (0, True)
 
 
@@ -166,10 +158,10 @@ def test_a_sweep_of_a_version_that_did_not_record_its_code_goes_on(folder: Path)
     for key in ("provenance", "known", "default_objective"):
         del known[key]
     path.write_text(json.dumps(known))
-    shown = run(folder, "--extend", x="[1, 2, 3]")
+    shown = run(folder, "--extend", x=[1, 2, 3])
     assert (shown.returncode, "did not record its code" in shown.stderr) == (0, True)
     (folder / "later.py").write_text("value = 3\n")
-    assert run(folder, "--extend", x="[1, 2, 3, 4]").returncode == 2
+    assert run(folder, "--extend", x=[1, 2, 3, 4]).returncode == 2
     assert invoke("ls", str(folder / "logs")).exit_code == 0
 
 
@@ -197,7 +189,7 @@ def test_a_change_while_the_sweep_runs_stops_it(folder: Path, name: str, edit: s
     (folder / "own_loop.py").write_text(EDITED.format(edit=edit))
     before = (folder / name).read_bytes()
     for _ in range(2):  # first while the sweep runs, then when it is run again
-        shown = run(folder, x="[1, 2, 3]")
+        shown = run(folder, x=[1, 2, 3])
         assert (shown.returncode, name in shown.stderr) == (2, True), shown.stderr
     assert states(folder / "logs" / "own") == {
         0: TrialState.FINISHED,
@@ -205,5 +197,5 @@ def test_a_change_while_the_sweep_runs_stops_it(folder: Path, name: str, edit: s
         2: TrialState.INTERRUPTED,
     }
     (folder / name).write_bytes(before)
-    shown = run(folder, x="[1, 2, 3]")
+    shown = run(folder, x=[1, 2, 3])
     assert (shown.returncode, "versions" in shown.stdout) == (0, False), shown.stderr

@@ -105,9 +105,9 @@ def test_a_look_leaves_no_trace(kind: str) -> None:
     model.optimizer.build(model.trainable_variables)
     variables = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
     before = [variable.numpy().copy() for variable in variables]
-    look = probe(model, told.append)
+    probed = probe(model, told.append)
     for _ in range(2):
-        gradients, activations = list(look.gradients()), list(look.activations())
+        gradients, activations = list(probed.gradients()), list(probed.activations())
     for variable, value in zip(variables, before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), value, err_msg=variable.path)
     assert [text[: len(expected)] for text in told] == [expected] * bool(expected)
@@ -119,10 +119,10 @@ def test_a_look_leaves_no_trace(kind: str) -> None:
 def test_the_gradient_is_the_slope_of_the_loss(settings: Mapping[str, Any]) -> None:
     """Along the gradient, the loss that Keras evaluates, penalties included, changes at a rate equal to its norm."""
     model = build(**settings)
-    look = probe(model)
-    gradients = [values for _, _, values in look.gradients()]
+    probed = probe(model)
+    gradients = [values for _, _, values in probed.gradients()]
     squared = sum(norm(values) ** 2 for values in gradients)
-    x, y = look._batch
+    x, y = probed._batch
     losses = []
     for step in (0.01, -0.02):
         for variable, gradient in zip(model.trainable_variables, gradients, strict=True):

@@ -15,6 +15,7 @@ import pytest
 from commands import invoke
 from driven import children, driving, own, run, series, session_ends, states, trial_folder, until, worker_pids
 from resumed import kill, resume, same
+from sweep_files import made_sweep
 from tensorboard.plugins.hparams import api_pb2
 from trained import Listener
 from trained import run as run_trial
@@ -197,29 +198,13 @@ def test_what_is_no_array_is_refused(home: Path, tmp_path: Path, what: str) -> N
 
 
 # The same network as a raw loop and as a Keras model. The raw loop waits in its second epoch for the file `go`.
-LEVELS = """
-[sweep]
-name = "levels"
-[data]
-name = "digits"
-train = 600
-validation = 200
-[model]
-builder = "levels:model"
-hidden = [16]
-[train]
-epochs = 4
-batch_size = 32
-learning_rate = 0.1
-[log]
-checkpoint_epochs = 1
-[[trial]]
-level = "raw"
-loop = "slow:raw"
-[[trial]]
-level = "sequential"
-loop = "none"
-"""
+LEVELS: dict[str, Any] = {
+    "data": {"name": "digits", "train": 600, "validation": 200},
+    "model": {"builder": "levels:model", "hidden": [16]},
+    "train": {"epochs": 4, "batch_size": 32, "learning_rate": 0.1},
+    "log": {"checkpoint_epochs": 1},
+    "trial": [{"level": "raw", "loop": "slow:raw"}, {"level": "sequential", "loop": "none"}],
+}
 SLOW = """
 import os, time
 from pathlib import Path
@@ -246,8 +231,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "pids").mkdir()
     shutil.copy(ROOT / "sweeps" / "levels.py", folder)
     (folder / "slow.py").write_text(SLOW)
-    path = folder / "levels.toml"
-    path.write_text(LEVELS)
+    path = made_sweep(folder, name="levels", **LEVELS)
     with driving(path, "--workers", "1") as driver:
         until(lambda: worker_pids(folder), 120)
         assert children(driver.pid) == worker_pids(folder)
@@ -264,7 +248,7 @@ def test_raw_tensorflow_killed_goes_on_to_the_same_bits(killed: Path, tmp_path: 
 
     The session ends once.
     """
-    records = read_journal(killed / layout.JOURNAL).records
+    records = read_journal(killed / layout.JOURNAL).transitions
     assert [record.state for record in records if record.trial == 0] == [
         TrialState.RUNNING, TrialState.KILLED, TrialState.RUNNING, TrialState.FINISHED
     ]  # fmt: skip

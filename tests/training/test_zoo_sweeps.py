@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from driven import children, digests, driving, states
+from sweep_files import made_sweep
 
 from hpdash.logs import layout
 from hpdash.records import TrialState
@@ -48,26 +49,6 @@ EXAMPLES = """
 def {name}():
     return examples("{data}", "{target}")
 """
-SWEEP = """
-[sweep]
-name = "{name}"
-repeats = 2
-max_retries = 3
-objective = "validation/loss"
-[data]
-name = "bridge:{name}"
-validation = 32
-scale = "none"
-[model]
-builder = "bridge:build"
-[train]
-epochs = 3
-batch_size = 16
-[log]
-checkpoint_epochs = 1
-[hparams]
-net = {nets}
-"""
 PATIENCE = 400.0  # seconds
 GROUPS = {
     f"{data}_{target}": [name for name, _ in nets]
@@ -86,9 +67,16 @@ def write(folder: Path, group: str) -> Path:
     folder.mkdir()
     data, _, target = group.rpartition("_")
     (folder / "bridge.py").write_text(BRIDGE + EXAMPLES.format(name=group, data=data, target=target))
-    path = folder / "zoo.toml"
-    path.write_text(SWEEP.format(name=group, nets=GROUPS[group]))
-    return path
+    return made_sweep(
+        folder,
+        name=group,
+        sweep={"repeats": 2, "max_retries": 3, "objective": "validation/loss"},
+        data={"name": f"bridge:{group}", "validation": 32, "scale": "none"},
+        model={"builder": "bridge:build"},
+        train={"epochs": 3, "batch_size": 16},
+        log={"checkpoint_epochs": 1},
+        hparams={"net": GROUPS[group]},
+    )
 
 
 def finish(path: Path, workers: int) -> None:

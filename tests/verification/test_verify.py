@@ -22,6 +22,7 @@ from click.testing import CliRunner, Result
 from driven import drive, snapshot, states, trial_folder, until
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sweep_files import made_sweep
 from tensorboard.compat.proto import summary_pb2
 
 import hpdash
@@ -35,19 +36,6 @@ from hpdash.reader.framing import records
 from hpdash.records import TrialResult, TrialState
 from hpdash.verification import Finding, find_damage
 
-SWEEP = """
-[sweep]
-name = "own"
-[data]
-name = "synthetic"
-train = 20
-validation = 20
-[train]
-loop = "loops:train"
-epochs = 10
-[hparams]
-learning_rate = [0.1, 0.2, 0.3, 0.4]
-"""
 LOOP = """
 import time
 from pathlib import Path
@@ -71,16 +59,14 @@ def train(trial):
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run a sweep of four trials, the last of which fails at its end; return the sweep's folder."""
     folder = tmp_path_factory.mktemp("made")
-    write_sweep(folder)
-    run_sweep(folder / "own.toml", folder / "logs", Options(workers=1))
+    run_sweep(write_sweep(folder, 0.1, 0.2, 0.3, 0.4), folder / "logs", Options(workers=1))
     return folder / "logs" / "own"
 
 
-def write_sweep(folder: Path) -> Path:
-    """Write the sweep file and its loop; return the sweep file."""
-    (folder / "own.toml").write_text(SWEEP)
-    (folder / "loops.py").write_text(LOOP)
-    return folder / "own.toml"
+def write_sweep(folder: Path, *rates: float) -> Path:
+    """Write a sweep with a trial per learning rate, and its loop; return the sweep file."""
+    tables = {"train": {"epochs": 10}, "hparams": {"learning_rate": rates}}
+    return made_sweep(folder, loop="loops:train", source=LOOP, **tables)
 
 
 @pytest.fixture
@@ -342,12 +328,12 @@ TABLE = [
     ),
     pytest.param(
         lambda own: lines(own, replaced(3, b"\0\xff\0\n")),
-        Told("journal.jsonl", "not a whole record", "unknown trials", "hpdash sweep FILE"),
+        Told("journal.jsonl", "not a complete line", "unknown trials", "hpdash sweep FILE"),
         id="line-of-nobody-knows-whom",
     ),
     pytest.param(
         lambda own: [finish(own), lines(own, replaced(3, b"\0\xff\0\n"))],
-        Told("journal.jsonl", "not a whole record", "nothing: other lines have", "Nothing has to be done"),
+        Told("journal.jsonl", "not a complete line", "nothing: other lines have", "Nothing has to be done"),
         id="line-of-whomsoever-when-all-are-done",
     ),
     pytest.param(
@@ -362,7 +348,7 @@ TABLE = [
     ),
     pytest.param(
         lambda own: lines(own, lambda all_: [*all_, b'{"attempt":2,"sta']),
-        Told("journal.jsonl", "torn: not a whole record", "unknown trials", "hpdash sweep FILE"),
+        Told("journal.jsonl", "torn: not a complete line", "unknown trials", "hpdash sweep FILE"),
         id="torn-journal",
     ),
     pytest.param(
@@ -582,8 +568,7 @@ def test_looking_makes_no_lock(own: Path) -> None:
 
 def test_a_killed_driver_is_told_and_the_advice_mends_it(tmp_path: Path) -> None:
     """A running driver is no damage, but a killed one is. Running the sweep again, as verify advises, repairs it."""
-    path = write_sweep(tmp_path)
-    path.write_text(SWEEP.replace(", 0.3, 0.4", ""))
+    path = write_sweep(tmp_path, 0.1, 0.2)
     (tmp_path / "wait").touch()
     with drive(path, "--workers", "1") as driver:
         try:

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from made import foreign, series, trial
+from sweep_files import made_sweep
 
 from hpdash import Options, cli, run_sweep
-from hpdash.analysis.folds import value_of
+from hpdash.analysis.rows import value_of
 from hpdash.errors import SpecError
 from hpdash.reader import read
 from hpdash.records import TrialState
@@ -25,37 +26,16 @@ from hpdash.views.report.parallel import NOWHERE, parallel
 from hpdash.views.text import number
 
 HOSTILE = '</script><img src=x onerror="alert(1)">'
-OWN = """
-# what it is about
-[sweep]
-name = "own"
-description = "is <b>bold</b>"
-[data]
-name = "synthetic"
-train = 20
-validation = 20
-[train]
-loop = "loops:behave"
-epochs = 3
-[hparams]
-does = ["learn", "raise", '</script><img src=x onerror="alert(1)">']
-width = [1, 2]
-depth = {{ values = [3], when = {{ does = "learn" }} }}
-"""
-SECOND = """
-[sweep]
-name = "second"
-repeats = 2
-[data]
-name = "synthetic"
-train = 20
-validation = 20
-[train]
-loop = "loops:behave"
-epochs = 2
-[hparams]
-width = [1, 2]
-"""
+OWN: dict[str, Any] = {
+    "sweep": {"description": "is <b>bold</b>"},
+    "train": {"epochs": 3},
+    "hparams": {
+        "does": ["learn", "raise", HOSTILE],
+        "width": [1, 2],
+        "depth": {"values": [3], "when": {"does": "learn"}},
+    },
+}
+SECOND: dict[str, Any] = {"sweep": {"repeats": 2}, "hparams": {"width": [1, 2]}}
 LOOPS = """
 import numpy as np
 
@@ -101,10 +81,10 @@ class Page(HTMLParser):
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run two real sweeps; return their logdir. The first has failing trials and names that look like markup."""
     folder = tmp_path_factory.mktemp("sweeps")
-    (folder / "loops.py").write_text(LOOPS)
-    for name, text in {"own": OWN.format(), "second": SECOND}.items():
-        (folder / f"{name}.toml").write_text(text)
-        run_sweep(folder / f"{name}.toml", folder / "logs", Options(workers=1))
+    for name, tables in {"own": OWN, "second": SECOND}.items():
+        path = made_sweep(folder, name=name, loop="loops:behave", source=LOOPS, **tables)
+        path.write_text(f"# what it is about\n{path.read_text()}")
+        run_sweep(path, folder / "logs", Options(workers=1))
     return folder / "logs"
 
 
