@@ -49,16 +49,16 @@ class Inputs:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class SweepFacts:
     """What each builder (`module:function`) takes, and what the inputs of each data set are, by its name.
 
-    `is_old` says that an older version of hpdash, which examined neither, started the sweep. The sweep then goes on as
-    that version would run it.
+    `is_from_old_version` says that an older version of hpdash, which examined neither, started the sweep. The sweep
+    then goes on as that version would run it.
     """
 
     builders: Mapping[str, BuilderUse] = field(default_factory=dict)
     inputs: Mapping[str, Inputs] = field(default_factory=dict)
-    is_old: bool = False
+    is_from_old_version: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -69,12 +69,12 @@ class Known:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> Self:
-        """Read the JSON form; None stands for a version that wrote none, and gives `is_old`.
+        """Read the JSON form; None stands for a version that wrote none, and gives `is_from_old_version`.
 
         Raises KeyError, TypeError, ValueError or AttributeError if the form is invalid.
         """
         if data is None:
-            return cls(is_old=True)
+            return cls(is_from_old_version=True)
         uses = {name: BuilderUse(tuple(use["takes"]), tuple(use["unused"])) for name, use in data["builders"].items()}
         return cls(
             uses,
@@ -85,4 +85,4 @@ class Known:
         )
 
 
-NOTHING, OLD = Known(), Known(is_old=True)
+NOT_EXAMINED, FROM_OLD_VERSION = SweepFacts(), SweepFacts(is_from_old_version=True)

@@ -28,13 +28,13 @@ class Goal(StrEnum):
         """The worst value: inf for "min", -inf for "max"."""
         return self.sign * math.inf
 
-    def worth(self, value: float) -> float:
+    def utility(self, value: float) -> float:
         """Return a number that grows as the value gets better; -inf for NaN."""
         return -math.inf if math.isnan(value) else -self.sign * value
 
     def better(self, value: float, other: float) -> bool:
         """Return whether a value is better than another; NaN counts as the worst value."""
-        return self.worth(value) > self.worth(other)
+        return self.utility(value) > self.utility(other)
 
 
 _SHARED = (  # losses that are also metrics, under every name that `compile` takes
@@ -43,13 +43,13 @@ _SHARED = (  # losses that are also metrics, under every name that `compile` tak
     "mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_logarithmic_error",
     "mse", "mae", "mape", "msle",
 )  # fmt: skip
-LESS = frozenset((
+LOWER_IS_BETTER = frozenset((
     *_SHARED, "loss", "root_mean_squared_error", "logcosh", "log_cosh", "log_cosh_error", "huber",
     "binary_focal_crossentropy", "categorical_focal_crossentropy", "ctc", "circle",
     "categorical_generalized_cross_entropy",
     "false_positives", "false_negatives",
 ))  # fmt: skip
-MORE = frozenset((
+HIGHER_IS_BETTER = frozenset((
     "accuracy", "acc", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy",
     "top_k_categorical_accuracy", "sparse_top_k_categorical_accuracy", "auc", "precision", "recall", "f1_score",
     "fbeta_score", "f_beta_score", "r2_score", "cosine_similarity", "pearson_correlation", "concordance_correlation",
@@ -71,6 +71,6 @@ def goal_of_metric(metric: str) -> Goal | None:
     parts = _NUMBERED.sub("", name).split("_")
     for start in range(len(parts)):  # the longest name first: false_positives, not positives
         known = "_".join(parts[start:])
-        if known in LESS or known in MORE:
-            return Goal.MIN if known in LESS else Goal.MAX
+        if known in LOWER_IS_BETTER or known in HIGHER_IS_BETTER:
+            return Goal.MIN if known in LOWER_IS_BETTER else Goal.MAX
     return None

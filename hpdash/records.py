@@ -13,9 +13,9 @@ from .goal import Goal
 
 Scalar = bool | int | float | str
 TABLES = ("data", "model", "train")  # tables whose settings are hyperparameters; [log] only selects what is written
-DRAWN = ("random", "sobol", "tpe")  # strategies that draw `trials` settings, one after another
-NO_LOOP = "none"  # train.loop of trials that train a Keras model, in a sweep in which others have a user's loop
-BETWEEN = "between_epochs/"  # prefix of checkpoint names: the state of the callbacks between epochs
+DRAWING_STRATEGIES = ("random", "sobol", "tpe")  # strategies that draw `trials` settings, one after another
+KERAS_LOOP = "none"  # train.loop of trials that train a Keras model, in a sweep in which others have a user's loop
+CALLBACK_PREFIX = "between_epochs/"  # prefix of checkpoint names: the state of the callbacks between epochs
 BETWEEN_EPOCHS = ("schedule", "decay", "decay_epochs", "min_learning_rate", "patience", "min_delta")
 INITIALIZERS = ("kernel_initializer", "bias_initializer", "output_initializer")
 MODEL_HYPERS = ("dropout", "l1", "l2", "noise")  # a graph depends only on which of these numbers are 0
@@ -74,7 +74,7 @@ def _plain(value: object) -> str:
 def own_loop(train: Mapping[str, Any]) -> str | None:
     """Return the user's training loop that a [train] table names, `module:function`; None for a Keras model."""
     loop: str | None = train.get("loop")
-    return None if loop == NO_LOOP else loop
+    return None if loop == KERAS_LOOP else loop
 
 
 def visible(text: str, besides: str = "") -> str:
@@ -154,12 +154,12 @@ class TrialSpec:
 def caveats(
     specs: Sequence[TrialSpec], synthetic: bool, accepted: Mapping[str, int] = MappingProxyType({})
 ) -> list[str]:
-    """Return the caveats that must be shown with the results of these trials; see `caveats_of`."""
+    """Return the caveats that must be shown with the results of these trials; see `result_caveats`."""
     on_test = any(spec.settings["data"]["validation"] == "test" for spec in specs)
-    return caveats_of(synthetic, on_test, accepted=accepted)
+    return result_caveats(synthetic, on_test, accepted=accepted)
 
 
-def caveats_of(
+def result_caveats(
     synthetic: bool, on_test: bool, evaluations: int = 0, accepted: Mapping[str, int] = MappingProxyType({})
 ) -> list[str]:
     """Return the caveats of results that are on synthetic data, validated on the test set, or selected with its help.
@@ -169,10 +169,10 @@ def caveats_of(
     changed while the sweep ran, each with the number of changes.
     """
     again = [f"{evaluations} evaluations on the test set"] if evaluations > 1 else []
-    return ["synthetic data"] * synthetic + ["validated on the test set"] * on_test + again + versions_of(accepted)
+    return ["synthetic data"] * synthetic + ["validated on the test set"] * on_test + again + version_caveats(accepted)
 
 
-def versions_of(accepted: Mapping[str, int]) -> list[str]:
+def version_caveats(accepted: Mapping[str, int]) -> list[str]:
     """Return a caveat for each file that was changed while a sweep ran; `accepted` has the number of changes.
 
     The results of such a sweep come from different versions of the file.

@@ -76,7 +76,7 @@ def test_a_metric_that_keras_does_not_have_is_not_guessed(name: str) -> None:
 def test_better_is_less_or_more(value: float, other: float, goal: Goal) -> None:
     """Worth increases as a value gets better; NaN and the worst value are never better than another value."""
     assert goal.better(value, other) == (value > other if goal is Goal.MAX else value < other)
-    assert goal.better(value, other) == (goal.worth(value) > goal.worth(other))
+    assert goal.better(value, other) == (goal.utility(value) > goal.utility(other))
     assert (goal.sign * value < goal.sign * other) == goal.better(value, other)
     assert not goal.better(math.nan, value)
     assert not goal.better(goal.worst, value)

@@ -11,7 +11,7 @@ from ..records import Scalar
 from ..runs import Objective, Run
 from .forest import Importance, importance
 from .objective import best, objective_of
-from .progress import Progress
+from .progress import SearchProgress
 from .rows import RANKED, Stat, differing, hparam, sort_key
 
 MOST_NUMBERS = 8  # distinct numbers that are shown one by one; more are grouped into bins
@@ -72,11 +72,11 @@ class Effects:
     marginals: tuple[Marginal, ...]
     importance: Importance
     interaction: Interaction | None
-    progress: Progress | None = None
+    progress: SearchProgress | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class RunGroup:
     """The runs with one value of a hyperparameter, or with values from `low` to `high`; None for runs without it."""
 
     low: Scalar | None
@@ -114,7 +114,7 @@ def varied(runs: Sequence[Run]) -> list[str]:
     return [name for name in names if name in swept] or names
 
 
-def parts(runs: Sequence[Run], name: str) -> list[Part]:
+def parts(runs: Sequence[Run], name: str) -> list[RunGroup]:
     """Group runs by a hyperparameter's values, or by bins if all values are numbers and more than `MOST_NUMBERS`.
 
     The bins are cut at quantiles, with about as many runs in each. So they are the same on a linear and on a
@@ -126,23 +126,23 @@ def parts(runs: Sequence[Run], name: str) -> list[Part]:
     values = sorted(groups, key=sort_key)
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     if len(numbers) <= MOST_NUMBERS or len(numbers) < len(groups.keys() - {None}):
-        return [Part(value, value, tuple(groups[value])) for value in values]
+        return [RunGroup(value, value, tuple(groups[value])) for value in values]
     edges = np.quantile([n for n in numbers for _ in groups[n]], np.arange(1, BINS) / BINS, method="inverted_cdf")
     bins: dict[int, list[Scalar | None]] = {}
     for value in values:
         bins.setdefault(BINS if value is None else int(np.searchsorted(edges, float(value))), []).append(value)
-    return [Part(own[0], own[-1], tuple(run for value in own for run in groups[value])) for own in bins.values()]
+    return [RunGroup(own[0], own[-1], tuple(run for value in own for run in groups[value])) for own in bins.values()]
 
 
 def _stat(names: Iterable[str], outcomes: Outcomes) -> Stat | None:
     return Stat.of(outcomes[name] for name in names if name in outcomes)
 
 
-def _names(part: Part) -> list[str]:
+def _names(part: RunGroup) -> list[str]:
     return [run.name for run in part.runs]
 
 
-def _marginal(name: str, own: Sequence[Part], outcomes: Outcomes) -> Marginal:
+def _marginal(name: str, own: Sequence[RunGroup], outcomes: Outcomes) -> Marginal:
     levels = tuple(Level(part.low, part.high, _stat(_names(part), outcomes), len(part.runs)) for part in own)
     whole = Stat.of(outcomes.values())
     if whole is None or not whole.std or len(set(outcomes.values())) == 1:
@@ -152,7 +152,11 @@ def _marginal(name: str, own: Sequence[Part], outcomes: Outcomes) -> Marginal:
 
 
 def _interaction(
-    rows: Marginal, row_parts: Sequence[Part], columns: Marginal, column_parts: Sequence[Part], outcomes: Outcomes
+    rows: Marginal,
+    row_parts: Sequence[RunGroup],
+    columns: Marginal,
+    column_parts: Sequence[RunGroup],
+    outcomes: Outcomes,
 ) -> Interaction:
     down, across = ([set(_names(part)) for part in own] for own in (row_parts, column_parts))
     cells = tuple(tuple(_stat(sorted(row & column), outcomes) for column in across) for row in down)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..records import Scalar
 
-FEWEST, FEWEST_EACH = 12, 4  # trials that are needed: in total, and for each hyperparameter
+LEAST_TRIALS, FEWEST_EACH = 12, 4  # trials that are needed: in total, and for each hyperparameter
 TREES = 100
 SAMPLES, LEFT_OUT = 12, 5  # forests for the standard errors, each fitted without a fifth of the trials
 
@@ -70,11 +70,11 @@ def importance(settings: Settings, values: Sequence[float]) -> Importance:
 
 
 def _too_little(settings: Settings, target: Floats) -> str | None:
-    needed = max(FEWEST, FEWEST_EACH * len(settings))
+    needed = max(LEAST_TRIALS, FEWEST_EACH * len(settings))
     if not settings:
         return "no hyperparameter differs"
     if len(target) < needed:
-        each = f"{FEWEST_EACH} for each of {len(settings)} hyperparameters, at least {FEWEST}"
+        each = f"{FEWEST_EACH} for each of {len(settings)} hyperparameters, at least {LEAST_TRIALS}"
         return f"{len(target)} finished trials are too few; {needed} are needed ({each})"
     return "all finished trials have the same value" if np.ptp(target) == 0 else None
 

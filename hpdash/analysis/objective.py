@@ -24,14 +24,14 @@ _HELD_OUT = re.compile("validation|val|valid|test|eval|dev")
 
 def goal_of(tag: str) -> Goal | None:
     """Return which way a tag's metric improves: by Keras' metrics, else by the words in the tag; None if unknown."""
-    if known := goal_of_metric(named(tag)):
+    if known := goal_of_metric(metric_name(tag)):
         return known
-    if _says(tag, _LESS):
+    if _has_word(tag, _LESS):
         return Goal.MIN
-    return Goal.MAX if _says(tag, _MORE) else None
+    return Goal.MAX if _has_word(tag, _MORE) else None
 
 
-def _says(tag: str, pattern: re.Pattern[str]) -> bool:
+def _has_word(tag: str, pattern: re.Pattern[str]) -> bool:
     words = re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", tag).lower())
     return any(map(pattern.fullmatch, words))
 
@@ -51,16 +51,22 @@ def objective_of(runs: Sequence[Run]) -> Objective | None:
     goals = {tag: goal for tag in counts if (goal := goal_of(tag)) and not tag.startswith(layout.best_tag(""))}
 
     def unusual(tag: str) -> tuple[bool, int, bool, int, str]:
-        metric = 0 if _says(tag, _ACCURACY) else 1 if _says(tag, _LOSS) else 2
-        return counts[tag] * 2 <= len(runs), metric, not _says(tag, _HELD_OUT), len(tag), tag
+        metric = 0 if _has_word(tag, _ACCURACY) else 1 if _has_word(tag, _LOSS) else 2
+        return counts[tag] * 2 <= len(runs), metric, not _has_word(tag, _HELD_OUT), len(tag), tag
 
     tag = min(goals, key=unusual, default=None)
-    kind = "accuracy" if tag and _says(tag, _ACCURACY) else "a loss" if tag and _says(tag, _LOSS) else "a known metric"
+    kind = (
+        "accuracy"
+        if tag and _has_word(tag, _ACCURACY)
+        else "a loss"
+        if tag and _has_word(tag, _LOSS)
+        else "a known metric"
+    )
     reason = f"{why}; {kind} in {counts[tag or '']} of {len(runs)} runs"
-    return Objective(named(tag), tag, goals[tag], reason) if tag else None
+    return Objective(metric_name(tag), tag, goals[tag], reason) if tag else None
 
 
-def ranked_by(runs: Sequence[Run], metric: str | None, goal: str | None) -> list[Run]:
+def with_objective(runs: Sequence[Run], metric: str | None, goal: str | None) -> list[Run]:
     """Return the runs with the objective that the user asks for, whatever their sweeps say.
 
     Args:
@@ -75,7 +81,7 @@ def ranked_by(runs: Sequence[Run], metric: str | None, goal: str | None) -> list
     usual = objective_of(runs)
     tags = [usual.tag] if usual and metric is None else [tag for run in runs if metric and (tag := tag_of(run, metric))]
     if not tags:
-        names = dict.fromkeys(named(tag) for run in runs for tag in run.scalars)
+        names = dict.fromkeys(metric_name(tag) for run in runs for tag in run.scalars)
         near = get_close_matches(metric or "", names, n=1)
         hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join([*names][:_LISTED])}."
         raise SpecError([Problem("--objective", "a metric that a run has", repr(metric), hint)])
@@ -85,7 +91,7 @@ def ranked_by(runs: Sequence[Run], metric: str | None, goal: str | None) -> list
     if known is None:
         hint = f"The name {tag!r} does not show whether lower or higher is better."
         raise SpecError([Problem("--goal", '"min" or "max"', "nothing", hint)])
-    chosen = Objective(named(tag), tag, known, "as you asked")
+    chosen = Objective(metric_name(tag), tag, known, "as you asked")
     return [run if run.objective == chosen else _ranked_by(run, chosen) for run in runs]
 
 
@@ -95,7 +101,7 @@ def _ranked_by(run: Run, objective: Objective) -> Run:
     return replace(run, objective=objective, result=result)
 
 
-def named(tag: str) -> str:
+def metric_name(tag: str) -> str:
     """Return the name of a tag's metric as in a sweep's objective: `validation/accuracy`."""
     base = tag.removeprefix(VALIDATION)
     return tag[: len(tag) - len(base)] + base.removeprefix(layout.epoch_tag(""))

@@ -31,7 +31,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class SearchProgress:
     """The steps of a search in chronological order, and the objective that they are measured by.
 
     `whole` is the number of epochs that the same trials would train if none was stopped.
@@ -59,7 +59,7 @@ class Progress:
         return {epoch: stopped.count(epoch) for epoch in stopped}
 
 
-def progress(runs: Sequence[Run]) -> Progress | None:
+def progress(runs: Sequence[Run]) -> SearchProgress | None:
     """Return how the trials of one sweep ended, one after another.
 
     None if the runs have no objective, if they do not share one sweep folder with a journal, or if no trial has ended.
@@ -74,7 +74,7 @@ def progress(runs: Sequence[Run]) -> Progress | None:
     found = steps(records, runs[0].objective)
     epochs = [run.hparams.get("epochs") for run in by_number.values()]
     whole = sum(int(each) for each in epochs if isinstance(each, int | float))
-    return Progress(runs[0].objective, found, whole) if found else None
+    return SearchProgress(runs[0].objective, found, whole) if found else None
 
 
 def steps(records: Iterable[Transition], objective: Objective) -> tuple[Step, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..records import Scalar, TrialState, caveats_of
+from ..records import Scalar, TrialState, result_caveats
 from ..runs import Objective, Run
 from .objective import best, last, objective_of, seconds, tag_of, trained
 
@@ -138,7 +138,7 @@ def caveats(runs: Iterable[Run]) -> list[str]:
     on_test = any(hparams.get("validation") == "test" for hparams in ours)
     accepted = {name: count for run in runs for name, count in run.accepted.items()}
     evaluations = max((evaluation.number for run in runs for evaluation in run.evaluations), default=0)
-    return caveats_of(synthetic, on_test, evaluations, accepted)
+    return result_caveats(synthetic, on_test, evaluations, accepted)
 
 
 def differing(runs: Sequence[Run]) -> list[str]:

@@ -48,7 +48,7 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class SpreadGroup:
     """The runs that share a value, at the steps common to all runs of all groups.
 
     `spread` is the mean distance over all pairs of runs; it takes two runs. `change` is the mean over the runs of the
@@ -75,7 +75,7 @@ class Spread:
     steps: tuple[int, ...]
     logged: int
     start: int | None
-    groups: tuple[Group, ...]
+    groups: tuple[SpreadGroup, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +105,13 @@ def measure(groups: Mapping[Scalar | None, Sequence[HistogramSeries]]) -> Spread
     return Spread(tuple(steps), len(set().union(*logged) - {0}), steps[0] if steps else None, tuple(found))
 
 
-def contrast(group: Group, reference: Group) -> Contrast:
+def contrast(group: SpreadGroup, reference: SpreadGroup) -> Contrast:
     """Compare two groups of one `Spread`."""
     spread = _ratio(group.spread.mean, reference.spread.mean)
     return Contrast(group.value, reference.value, spread, _ratio(group.change.mean, reference.change.mean))
 
 
-def baseline(groups: Sequence[Group]) -> Group:
+def baseline(groups: Sequence[SpreadGroup]) -> SpreadGroup:
     """Return the group to compare the others with: the first whose value means "off" or "unset", else the first."""
     return next((group for group in groups if group.value in _BASELINES), groups[0])
 
@@ -128,13 +128,13 @@ def _at(series: HistogramSeries, steps: Iterable[int]) -> list[_Point]:
     return [_Point(known[step], known[step].std) for step in steps]
 
 
-def _group(value: Scalar | None, runs: Sequence[Sequence[_Point]], steps: Sequence[int]) -> Group:
+def _group(value: Scalar | None, runs: Sequence[Sequence[_Point]], steps: Sequence[int]) -> SpreadGroup:
     spread = [_apart([run[at] for run in runs]) for at in range(len(steps))]
     gaps = [later - step for step, later in pairwise(steps)]
     change = [_mean(_moved(run[at], run[at + 1], gap) for run in runs) for at, gap in enumerate(gaps)]
     drift = [_mean(_moved(run[0], run[at]) for run in runs) for at in range(len(steps))]
     traces = _trace(steps, steps, spread), _trace(steps[1:], steps[:-1], change), _trace(steps, steps, drift)
-    return Group(value, len(runs), *traces)
+    return SpreadGroup(value, len(runs), *traces)
 
 
 def _apart(together: Sequence[_Point]) -> Pair:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 
 from ..records import Scalar
-from .spread import Contrast, Group, Ratio, Spread, baseline, contrast
+from .spread import Contrast, Ratio, Spread, SpreadGroup, baseline, contrast
 
 TIE = 0.05  # a ratio this close to 1 is no difference: with 64 buckets, a distance is mostly exact to 3 %
 _ALIKE = ("more alike", "about as alike", "less alike")
 _MOVE = ("less", "about as much", "more")
 
 
-def verdicts(spread: Spread, tag: str, by: str, reference: Group | None = None) -> list[str]:
+def verdicts(spread: Spread, tag: str, by: str, reference: SpreadGroup | None = None) -> list[str]:
     """Return a sentence for each group that compares its spread and change with those of `reference`, in both units.
 
     `reference` is one of the groups, by default the `baseline`. If nothing can be compared, return one sentence that

@@ -11,14 +11,14 @@ from ..conditions import Absent, Condition, ConditionError, holds, parse
 from ..errors import Problem, SpecError
 from ..records import Scalar
 from ..runs import Run
-from .objective import named, tag_of
+from .objective import metric_name, tag_of
 from .rows import FIELDS, NICKNAMES, hparam, value_of
 
 _SHOWN = 60  # characters of a long condition that an error shows on each side of the fault
 
 
 @dataclass(frozen=True)
-class Names:
+class RunNames:
     """The names that runs have: hyperparameters, the fields of every run, and metrics (their last values)."""
 
     runs: Sequence[Run]
@@ -51,7 +51,7 @@ def select(runs: Sequence[Run], text: str | None) -> list[Run]:
     if text is None:
         return list(runs)
     try:
-        condition = parse(text, Names(runs))
+        condition = parse(text, RunNames(runs))
     except ConditionError as error:
         _fail(text, error)
     return [run for run in runs if _matches(condition, run)]
@@ -84,7 +84,7 @@ def unknown(name: str, runs: Sequence[Run]) -> tuple[str, str, str]:
     """
     short = (nickname for nickname in NICKNAMES if known(nickname, runs))
     names = dict.fromkeys((*FIELDS, *short, *(name for run in runs for name in (*run.hparams, *run.scalars))))
-    options = {option.lower(): option for option in (*names, *map(named, names)) if option != name}
+    options = {option.lower(): option for option in (*names, *map(metric_name, names)) if option != name}
     near = get_close_matches(name.lower()[:100], options, n=1)
     hint = f"Did you mean {options[near[0]]!r}?" if near else f"Fields of every run: {', '.join(FIELDS)}."
     return "a hyperparameter, a metric or a field of the runs", repr(name), hint

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 from rich.console import Console, RenderableType
 
 from .. import reader
-from ..analysis.objective import ranked_by
+from ..analysis.objective import with_objective
 from ..analysis.ranking import Listing, listings, to_json
 from ..analysis.rows import by_sweep
 from ..analysis.where import select
@@ -141,7 +141,7 @@ def read_runs(
     """
     options = {"sort": sort, "columns": columns, "repeats": repeats}
     found = reader.read(Path(logdir))
-    found = replace(found, runs=tuple(ranked_by(found.runs, objective, goal)))
+    found = replace(found, runs=tuple(with_objective(found.runs, objective, goal)))
     return Runs(found, where, options)._checked()
 
 

@@ -11,7 +11,7 @@ from rich.jupyter import JupyterMixin
 
 if TYPE_CHECKING:  # slow to import: imported only where used
     from ..analysis.effects import Effects
-    from ..verification import Checked
+    from ..verification import VerifyResult
     from ..views.terminal.show import Page
 
 
@@ -71,7 +71,7 @@ class SweepEffects(Shown):
 class Verified(Shown):
     """What is damaged in a logdir, what the damage affects and what to do about it."""
 
-    checked: Checked
+    checked: VerifyResult
 
     @property
     def is_damaged(self) -> bool:

@@ -19,11 +19,11 @@ from .remote import Mailbox, Order
 from .scratch import Scratch
 from .worker import Setup, serve
 
-NEWS_SECONDS = 1.0  # a request for messages waits at most so long for the first one
+MESSAGE_SECONDS = 1.0  # a request for messages waits at most so long for the first one
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class WorkerInfo:
     """What an actor sends when it is ready: its Ray node and host, and the package versions there."""
 
     node: str
@@ -32,13 +32,13 @@ class Arrived:
 
 
 class Actor:
-    """A worker of the Ray backend: Ray calls `order` and `news`, each one call at a time, while a thread trains.
+    """A worker of the Ray backend: Ray calls `order` and `messages`, each one call at a time, while a thread trains.
 
-    `is_sent` says that Ray has copied the folder of the user's code here, as the working directory.
+    `is_code_copied` says that Ray has copied the folder of the user's code here, as the working directory.
     """
 
-    def __init__(self, setup: Setup, is_sent: bool) -> None:
-        folder = Path.cwd() if is_sent else setup.folder
+    def __init__(self, setup: Setup, is_code_copied: bool) -> None:
+        folder = Path.cwd() if is_code_copied else setup.folder
         self._scratch = Scratch()
         self._mailbox = Mailbox(self._scratch.folder)
         self._data: dict[tuple[Any, ...], Any] = {}
@@ -60,20 +60,20 @@ class Actor:
         dataset: Dataset = ray.get(self._data[data.content(settings)])  # its arrays are mapped, not copied
         return dataset
 
-    def arrived(self) -> Arrived:
+    def arrived(self) -> WorkerInfo:
         """Return the machine this actor is on, and the versions there."""
         import ray  # noqa: PLC0415
 
-        return Arrived(ray.get_runtime_context().get_node_id(), os.uname().nodename, dict(versions()))
+        return WorkerInfo(ray.get_runtime_context().get_node_id(), os.uname().nodename, dict(versions()))
 
     def order(self, number: int, order: Order, datasets: Mapping[tuple[Any, ...], Any]) -> None:
         """Put an order, numbered from 1, into the mailbox; `datasets` are references to the data sets that it needs."""
         self._data |= datasets
         self._mailbox.order(number, order)
 
-    def news(self, seen: int) -> tuple[int, list[Any]]:
+    def messages(self, seen: int) -> tuple[int, list[Any]]:
         """Return the number of the batch after `seen`, and its messages."""
-        return self._mailbox.news(seen, NEWS_SECONDS)
+        return self._mailbox.messages(seen, MESSAGE_SECONDS)
 
     def leave(self) -> None:
         """Delete this actor's temporary folder on its machine."""

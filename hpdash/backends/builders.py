@@ -22,7 +22,7 @@ Parameters = Mapping[str, inspect.Parameter]
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class BuilderRequest:
     """How a sweep uses a user's builder.
 
     Attributes:
@@ -50,7 +50,7 @@ class Built:
     metrics: tuple[str, ...] | None = None
 
 
-def examine(usage: Usage, folder: Path, dataset: Dataset) -> Built:
+def examine(usage: BuilderRequest, folder: Path, dataset: Dataset) -> Built:
     """Build a trial's model, and return what its builder takes.
 
     An error that the builder itself raises is left to the trials, because other trials may build. Raises SpecError
@@ -87,7 +87,7 @@ def _needed(parameters: Parameters) -> list[str]:
     return [name for name, each in _named(parameters).items() if each.default is each.empty]
 
 
-def _not_taken(usage: Usage, parameters: Parameters) -> Iterator[Problem]:
+def _not_taken(usage: BuilderRequest, parameters: Parameters) -> Iterator[Problem]:
     names = list(_named(parameters))
     for name, where in usage.keywords.items() if not _takes_any(parameters) else ():
         if name not in names:
@@ -96,7 +96,7 @@ def _not_taken(usage: Usage, parameters: Parameters) -> Iterator[Problem]:
             yield Problem(where, f"a parameter of {usage.reference}", name, hint)
 
 
-def _lacking(usage: Usage, parameters: Parameters) -> Iterator[Problem]:
+def _lacking(usage: BuilderRequest, parameters: Parameters) -> Iterator[Problem]:
     known = {*usage.always, *BY_DATA, *usage.spec.settings["train"], *usage.spec.settings["data"]}
     for name in _needed(parameters):
         if name not in known:
@@ -105,7 +105,7 @@ def _lacking(usage: Usage, parameters: Parameters) -> Iterator[Problem]:
             yield Problem(usage.reference, expected, "none in some trials", hint)
 
 
-def _taken(usage: Usage, parameters: Parameters) -> tuple[str, ...]:
+def _taken(usage: BuilderRequest, parameters: Parameters) -> tuple[str, ...]:
     """Return the settings of [train] and [data] to call the builder with.
 
     A parameter with a default keeps it, unless the sweep file sets the setting: a builder's own `momentum=0.99` may be
@@ -128,7 +128,7 @@ def _build(spec: TrialSpec, folder: Path, dataset: Dataset) -> tuple[Any, bool]:
     return model, is_compiled
 
 
-def _unused(usage: Usage, unused: Collection[str]) -> Iterator[Problem]:
+def _unused(usage: BuilderRequest, unused: Collection[str]) -> Iterator[Problem]:
     for name, where in usage.given.items():
         if name in unused:
             found = f"{usage.reference}, which compiles its model itself and has no parameter {name}"
@@ -136,7 +136,9 @@ def _unused(usage: Usage, unused: Collection[str]) -> Iterator[Problem]:
             yield Problem(where, f"a builder that uses {name}", found, hint)
 
 
-def _without_effect(usage: Usage, spec: TrialSpec, model: Any, folder: Path, dataset: Dataset) -> Iterator[Problem]:
+def _without_effect(
+    usage: BuilderRequest, spec: TrialSpec, model: Any, folder: Path, dataset: Dataset
+) -> Iterator[Problem]:
     """Yield a problem for each optimizer setting that a builder takes and whose two values give the same optimizer."""
     for name, value in usage.varied.items():
         if name not in OPTIMIZER_KEYS or name not in spec.takes:

@@ -15,7 +15,7 @@ from ..errors import BackendError, Problem, SpecError
 from ..system.signals import WATCHED
 from .worker import Setup
 
-OF_OUR_OWN = {  # the environment variables for a cluster that hpdash starts
+OWN_CLUSTER_ENVIRONMENT = {  # the environment variables for a cluster that hpdash starts
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # its processes listen on this machine only
     "RAY_AUTH_MODE": "token",  # of this machine's users, only this one can connect
     "RAY_USAGE_STATS_ENABLED": "0",  # no usage statistics are sent
@@ -61,12 +61,13 @@ class Cluster:
 class Connection:
     """A connection to a Ray cluster.
 
-    `ours` says that hpdash made the connection, `is_sent` that Ray copies the folder of the user's code to the workers.
+    `ours` says that hpdash made the connection, `is_code_copied` that Ray copies the folder of the user's code to the
+    workers.
     """
 
     ray: Any
     ours: bool
-    is_sent: bool
+    is_code_copied: bool
 
     def answers(self) -> bool:
         """Return whether the cluster's head answers: without it, Ray ends this process after a minute, silently."""
@@ -86,16 +87,16 @@ def connect(cluster: Cluster, workers: int | None, setup: Setup, logs: Path) -> 
     this process is connected already, as in a notebook, it keeps that connection.
     """
     if cluster.is_own:
-        os.environ |= {name: os.environ.get(name, value) for name, value in OF_OUR_OWN.items()}
+        os.environ |= {name: os.environ.get(name, value) for name, value in OWN_CLUSTER_ENVIRONMENT.items()}
     elif cluster.address != "auto":
         _check(str(cluster.address))
     handlers = {number: signal.getsignal(number) for number in WATCHED}
     import ray  # noqa: PLC0415  Ray reads the environment variables when it is imported
 
     if ray.is_initialized():
-        return Connection(ray, ours=False, is_sent=False)
-    is_sent = setup.own_code and not cluster.is_own
-    environment = {"env_vars": setup.environment, **(_sent(setup.folder, logs) if is_sent else {})}
+        return Connection(ray, ours=False, is_code_copied=False)
+    is_code_copied = setup.own_code and not cluster.is_own
+    environment = {"env_vars": setup.environment, **(_sent(setup.folder, logs) if is_code_copied else {})}
     in_main = threading.current_thread() is threading.main_thread()
     try:
         if in_main:
@@ -111,7 +112,7 @@ def connect(cluster: Cluster, workers: int | None, setup: Setup, logs: Path) -> 
         ray.shutdown()
         hint = "Call hpdash before you import ray, or call ray.init() yourself before you call hpdash."
         raise BackendError(f"Ray was imported too early to restrict it to this machine. {hint}")
-    return Connection(ray, ours=True, is_sent=is_sent)
+    return Connection(ray, ours=True, is_code_copied=is_code_copied)
 
 
 def _asked(cluster: Cluster, workers: int | None) -> tuple[str | None, dict[str, Any]]:

@@ -25,7 +25,7 @@ from .worker import Report, Setup, main
 
 POLL_SECONDS = 0.2
 MEMORY_SIGNS = ("MemoryError", "bad_alloc")  # what Python and C++ print when they run out of memory
-LAST_WORDS = 2000  # bytes from the end of a dead worker's output that are reported
+OUTPUT_TAIL_BYTES = 2000  # bytes from the end of a dead worker's output that are reported
 
 
 class LocalBackend:
@@ -109,25 +109,25 @@ class LocalBackend:
                         self._replace(worker)  # it ran out of memory
                     yield Ended(task.spec, task.attempt, message.result)
                     return
-                worker.heard(message)
+                worker.receive(message)
                 yield message
         except (EOFError, OSError):
             pass
         if not worker.process.is_alive():
-            yield self._bury(worker)
+            yield self._report_death(worker)
 
-    def _bury(self, worker: _Worker) -> Ended:
+    def _report_death(self, worker: _Worker) -> Ended:
         worker.process.join()
         reason = worker.cause_of_death()
-        self._deaths = 0 if worker.spoke else self._deaths + 1
+        self._deaths = 0 if worker.has_sent else self._deaths + 1
         if self._deaths >= DEATHS_AT_START:
             what = f"{DEATHS_AT_START} workers in a row died before they could train"
-            raise BackendError(f"{what}: {reason}\n{worker.last_words()}")
+            raise BackendError(f"{what}: {reason}\n{worker.output_tail()}")
         return self._end(worker, TrialState.KILLED, reason)
 
     def _end(self, worker: _Worker, state: TrialState, reason: str) -> Ended:
         """End the worker, start another in its place, and return the end of its attempt."""
-        task, words = worker.task, worker.last_words()
+        task, words = worker.task, worker.output_tail()
         assert task is not None
         self._replace(worker)
         return Ended(task.spec, task.attempt, TrialResult(state=state, error=reason, traceback=words or None))
@@ -188,7 +188,7 @@ class _Worker(Supervised):
         """Return in words why the worker died."""
         code = self.process.exitcode or 0
         killed = code == -signal.SIGKILL
-        sure = any(sign in self.last_words() for sign in MEMORY_SIGNS) or (
+        sure = any(sign in self.output_tail() for sign in MEMORY_SIGNS) or (
             killed and out_of_memory_kills() > self._kills
         )
         memory = OUT_OF_MEMORY if sure else "perhaps out of memory" if killed else ""
@@ -197,11 +197,11 @@ class _Worker(Supervised):
         name = signal.Signals(-code).name
         return f"the worker was killed by signal {-code} ({', '.join(filter(None, [name, memory]))})"
 
-    def last_words(self) -> str:
+    def output_tail(self) -> str:
         """Return the end of the worker's output."""
         if not self.output.exists():
             return ""
-        return self.output.read_bytes()[-LAST_WORDS:].decode(errors="replace").strip()
+        return self.output.read_bytes()[-OUTPUT_TAIL_BYTES:].decode(errors="replace").strip()
 
     def close(self) -> None:
         self.process.kill()

@@ -25,7 +25,7 @@ from ..facts import Inputs
 from ..records import TrialSpec
 from ..system.signals import Signals, held_back, ignore
 from ..system.user_functions import load_function
-from .builders import Built, Usage, examine
+from .builders import BuilderRequest, Built, examine
 from .estimate import Size, Work
 
 POLL_SECONDS = 0.2
@@ -35,7 +35,7 @@ FetchProgress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ProbeRequest:
     """What to examine: the distinct [data] tables, users' functions, and the folder of users' modules and files.
 
     `usages` are the builders whose use of the settings is not known yet; the trial of each has one of these [data]
@@ -45,11 +45,11 @@ class Question:
     data: Sequence[Mapping[str, Any]]
     functions: Sequence[str]
     folder: Path
-    usages: Sequence[Usage] = ()
+    usages: Sequence[BuilderRequest] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ProbeResult:
     """What was found out about the [data] tables and the user's functions.
 
     Attributes:
@@ -80,9 +80,9 @@ def fetch(names: Sequence[str], progress: FetchProgress, signals: Signals) -> No
     in_child(_fetch, tuple(names), signals, lambda message: progress(*message))
 
 
-def gather_facts(question: Question, signals: Signals) -> Facts:
+def gather_facts(question: ProbeRequest, signals: Signals) -> ProbeResult:
     """Load every function and data set once; raises the HpdashError that a worker would raise, Stopped at a signal."""
-    facts: Facts = in_child(_gather_facts, question, signals)
+    facts: ProbeResult = in_child(_gather_facts, question, signals)
     return facts
 
 
@@ -119,7 +119,7 @@ def _fetch(names: tuple[str, ...], send: Callable[[Any], None]) -> None:
         fetch_data(name, lambda done, total, name=name: send((name, done, total)))  # type: ignore[misc]
 
 
-def _gather_facts(question: Question, _: Callable[[Any], None]) -> Facts:
+def _gather_facts(question: ProbeRequest, _: Callable[[Any], None]) -> ProbeResult:
     for reference in question.functions:
         load_function(reference, question.folder)
     classes, sizes, inputs, built = [], [], [], {}
@@ -140,7 +140,7 @@ def _gather_facts(question: Question, _: Callable[[Any], None]) -> Facts:
         for usage in question.usages:
             if usage.spec.settings["data"] == settings:
                 built[usage.reference] = examine(usage, question.folder, dataset)
-    return Facts(tuple(classes), tuple(sizes), tuple(inputs), synthetic, tuple(remarks), arrays, built)
+    return ProbeResult(tuple(classes), tuple(sizes), tuple(inputs), synthetic, tuple(remarks), arrays, built)
 
 
 def _measure(asked: tuple[Sequence[TrialSpec], Path], _: Callable[[Any], None]) -> list[Work] | str:
@@ -170,7 +170,7 @@ def _work(spec: TrialSpec, folder: Path, dataset: Dataset) -> Work:
     shape, train = dataset.x_train.shape[1:], spec.settings["train"]
     model = models.build(spec.settings, folder, shape, dataset.classes, seed=0, takes=spec.takes)
     graph = forward.trace(model, shape).graph
-    is_compiled = xla.expect(train.get("xla") or "auto", graph, train["batch_size"], training=True).xla
+    is_compiled = xla.predict(train.get("xla") or "auto", graph, train["batch_size"], training=True).xla
     operations = math.nan if forward.has_loop(graph) else forward.floating_operations(graph)
     return Work(operations, 0.0 if is_compiled else forward.values(graph))
 

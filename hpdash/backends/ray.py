@@ -15,18 +15,18 @@ from .. import data
 from ..data import Dataset
 from ..errors import BackendError, HpdashError, LogdirError
 from ..records import Ended, Event, Notice, Started, TrialResult, TrialState
-from .actor import Arrived, actor_class
+from .actor import WorkerInfo, actor_class
 from .base import Queue, Task
 from .cluster import Cluster, connect
 from .ray_worker import RayWorker, cause_of_death, different_versions
-from .remote import Parcel, deliver, pack
+from .remote import FileChanges, pack, write_changes
 from .supervised import DEATHS_AT_START, LONGEST_TICK, OUTGROWN
 from .worker import Report, Setup
 
 POLL_SECONDS = 0.2
-LOOK_SECONDS = 5.0  # between two checks of the cluster
-MOST_SILENCES = 3  # checks in a row without an answer of the head, until the cluster is given up
-PATIENCE_SECONDS = 15.0  # without a ready worker, after which the user is told what the sweep waits for
+CHECK_SECONDS = 5.0  # between two checks of the cluster
+MOST_UNANSWERED = 3  # checks in a row without an answer of the head, until the cluster is given up
+NOTIFY_SECONDS = 15.0  # without a ready worker, after which the user is told what the sweep waits for
 PAUSE_SECONDS = 60.0  # without new workers, after several died at their start while others work
 LEAVE_SECONDS = 2.0  # for workers to clean up before they are killed
 Load = Callable[[Mapping[str, Any]], Dataset]
@@ -55,35 +55,35 @@ class RayBackend:
         self._timeout = float("inf") if timeout is None else timeout
         self._datasets: dict[tuple[Any, ...], Any] = {}
         self._workers: dict[int, RayWorker] = {}
-        self._begun = self._deaths = 0
+        self._started_count = self._deaths = 0
         self._pause = 0.0  # no worker is started before this time
-        self._looked = -LOOK_SECONDS
-        self._silences = 0  # checks in a row without an answer
+        self._checked_at = -CHECK_SECONDS
+        self._unanswered = 0  # checks in a row without an answer
         self._alone = time.monotonic()  # since when no worker has been ready; infinity once the user is notified
         self._stopping = self._closed = False
         self.room = workers or 0
-        self._look()
+        self._check_cluster()
         if not self.room:
             self.close()
             hint = "Use lower --cpus or --gpus. If the cluster scales up on demand, give a number of --workers."
             raise BackendError(f"the cluster has no room for a worker, which needs {cluster.needs}. {hint}")
         self._actor = actor_class(self._ray, cluster, setup)
 
-    def _look(self) -> None:
-        """Check every `LOOK_SECONDS` whether the cluster answers, and update how many workers it has room for.
+    def _check_cluster(self) -> None:
+        """Check every `CHECK_SECONDS` whether the cluster answers, and update how many workers it has room for.
 
         If no number of workers was given, that is how many fit, regardless of the work of others on the cluster. Raises
-        BackendError after `MOST_SILENCES` checks without an answer.
+        BackendError after `MOST_UNANSWERED` checks without an answer.
         """
-        if time.monotonic() - self._looked < LOOK_SECONDS:
+        if time.monotonic() - self._checked_at < CHECK_SECONDS:
             return
-        self._looked = time.monotonic()
-        self._silences = 0 if self._connection.answers() else self._silences + 1
-        if self._silences >= MOST_SILENCES:
+        self._checked_at = time.monotonic()
+        self._unanswered = 0 if self._connection.answers() else self._unanswered + 1
+        if self._unanswered >= MOST_UNANSWERED:
             self._closed = True  # `close` could not reach the cluster
             hint = "Run the same command again when it is back: finished trials are kept."
             raise BackendError(f"the head of the Ray cluster no longer answers. {hint}")
-        if self._most is None and not self._silences:
+        if self._most is None and not self._unanswered:
             wanted = (("CPU", self._cluster.cpus), ("GPU", self._cluster.gpus))
             needs = {kind: amount for kind, amount in wanted if amount}
             nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
@@ -107,7 +107,7 @@ class RayBackend:
             awaited = {worker.awaited: worker for worker in self._workers.values() if worker.awaited is not None}
             ready = self._first(list(awaited))
             yield None  # lets the driver check for signals, also while no worker reports
-            yield from self._impatience()
+            yield from self._notify_if_waiting()
             before, now = now, time.monotonic()
             for reference in ready:
                 yield from self._listen(awaited[reference])
@@ -132,11 +132,11 @@ class RayBackend:
         ready: list[Any] = self._ray.wait(references, num_returns=len(references), timeout=0)[0]
         return ready
 
-    def _impatience(self) -> Iterator[Notice]:
-        """Notify the user once of what the sweep waits for, if no worker has been ready for `PATIENCE_SECONDS`."""
+    def _notify_if_waiting(self) -> Iterator[Notice]:
+        """Notify the user once of what the sweep waits for, if no worker has been ready for `NOTIFY_SECONDS`."""
         if any(worker.node for worker in self._workers.values()):
             self._alone = time.monotonic()
-        elif time.monotonic() - self._alone > PATIENCE_SECONDS:
+        elif time.monotonic() - self._alone > NOTIFY_SECONDS:
             self._alone = float("inf")
             free = self._ray.available_resources()
             found = f"{free.get('CPU', 0):g} CPUs and {free.get('GPU', 0):g} GPUs"
@@ -147,13 +147,13 @@ class RayBackend:
 
         A search that proposes trials one by one never has many waiting, so there may also be two workers per busy one.
         """
-        self._look()
+        self._check_cluster()
         busy = sum(worker.task is not None for worker in self._workers.values())
         if len(self._workers) >= self.room or time.monotonic() < self._pause or not self._fill(queue):
             return
         for _ in range(min(self.room, 2 * busy + len(queue)) - len(self._workers)):
-            number, self._begun = self._begun, self._begun + 1
-            actor = self._actor.remote(self._setup, self._connection.is_sent)
+            number, self._started_count = self._started_count, self._started_count + 1
+            actor = self._actor.remote(self._setup, self._connection.is_code_copied)
             self._workers[number] = RayWorker(number, actor)
 
     def _hand_out(self, queue: Queue) -> Iterator[Event]:
@@ -195,31 +195,31 @@ class RayBackend:
         try:
             answer = self._ray.get(worker.awaited)
         except self._ray.exceptions.RayError as error:
-            yield from self._bury(worker, error)
+            yield from self._report_death(worker, error)
             return
-        if isinstance(answer, Arrived):
-            yield from self._welcome(worker, answer)
+        if isinstance(answer, WorkerInfo):
+            yield from self._note_arrival(worker, answer)
             return
         worker.seen, messages = answer
         for message in messages:
             if isinstance(message, BaseException):
-                yield from self._bury(worker, message)
+                yield from self._report_death(worker, message)
                 return
-            if isinstance(message, Parcel):
+            if isinstance(message, FileChanges):
                 assert worker.task is not None
                 try:
-                    deliver(worker.task.run, message)
+                    write_changes(worker.task.run, message)
                 except LogdirError as error:  # the driver's disk is full: the sweep stops
                     yield self._end(worker, TrialState.INTERRUPTED, str(error))
                     return
             elif isinstance(message, Report):
                 yield self._finished(worker, message)
             else:
-                worker.heard(message)
+                worker.receive(message)
                 yield message
         worker.ask()
 
-    def _welcome(self, worker: RayWorker, arrived: Arrived) -> Iterator[Notice]:
+    def _note_arrival(self, worker: RayWorker, arrived: WorkerInfo) -> Iterator[Notice]:
         worker.node, worker.host, worker.awaited = arrived.node, arrived.host, None
         if different := different_versions(arrived.versions):
             yield Notice(f"{worker} has {', '.join(different)}: its results may differ in the last bits")
@@ -236,7 +236,7 @@ class RayBackend:
             self._drop(worker)  # it ran out of memory
         return Ended(task.spec, task.attempt, result)
 
-    def _bury(self, worker: RayWorker, error: BaseException) -> Iterator[Event]:
+    def _report_death(self, worker: RayWorker, error: BaseException) -> Iterator[Event]:
         """End the attempt of a worker that has died, if it had one.
 
         If several workers in a row die before they are ready, no more are started for a while. Raises BackendError if
@@ -245,14 +245,14 @@ class RayBackend:
         alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
         lost = worker.node not in alive if worker.node else "node has died" in str(error)
         reason = f"{worker} died: {'its machine has left the cluster' if lost else cause_of_death(error)}"
-        self._deaths = 0 if worker.spoke or lost else self._deaths + 1
-        self._looked = -LOOK_SECONDS  # there may be less room now
+        self._deaths = 0 if worker.has_sent or lost else self._deaths + 1
+        self._checked_at = -CHECK_SECONDS  # there may be less room now
         if worker.task is not None:
             yield self._end(worker, TrialState.KILLED, reason, lost)
         else:
             self._drop(worker)
         if self._deaths >= DEATHS_AT_START:
-            if not any(each.spoke for each in self._workers.values()):
+            if not any(each.has_sent for each in self._workers.values()):
                 raise BackendError(f"{DEATHS_AT_START} workers in a row died before they could train: {reason}")
             self._deaths, self._pause = 0, time.monotonic() + PAUSE_SECONDS  # one machine may be unfit: others go on
             yield Notice(f"{reason}; no other worker is started for {PAUSE_SECONDS:.0f} s")

@@ -36,7 +36,7 @@ class RayWorker(Supervised):
 
     def ask(self) -> None:
         """Request the actor's next messages, if it has a task."""
-        self.awaited = self.actor.news.remote(self.seen) if self.task is not None else None
+        self.awaited = self.actor.messages.remote(self.seen) if self.task is not None else None
 
 
 def cause_of_death(error: BaseException) -> str:

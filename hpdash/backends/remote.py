@@ -25,13 +25,13 @@ from .base import Task
 from .worker import Report
 
 WHOLE = (layout.MODEL, layout.WEIGHTS, layout.CHECKPOINT)  # files that are sent whole; of event files, what was added
-LEAST_SECONDS = 0.2  # at least between two parcels, unless a checkpoint or the end makes one due
+LEAST_SECONDS = 0.2  # at least between two FileChanges, unless a checkpoint or the end makes one due
 LINGER_SECONDS = 0.03  # to wait for further messages after the first: a short trial sends them at once
-MOST_NEWS = 100  # messages in a batch
+MOST_MESSAGES = 100  # messages in a batch
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class PackedTask:
     """A task and what it goes on from.
 
     `sizes` are the bytes of each event file, by its path in the run folder; `files` the contents of whole files.
@@ -43,12 +43,12 @@ class Errand:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
-    """What a worker has written since its last parcel.
+class FileChanges:
+    """What a worker has written since the last `FileChanges`.
 
     `events` has, for each event file, an offset and the bytes that follow; `files` the contents of whole files. If the
-    parcel has new weights and a checkpoint that records them, `kept_epoch` is the epoch of the weights. `is_last` says
-    that the attempt has ended.
+    changes have new weights and a checkpoint that records them, `kept_epoch` is the epoch of the weights. `is_last`
+    says that the attempt has ended.
     """
 
     events: Mapping[str, tuple[int, bytes]]
@@ -57,7 +57,7 @@ class Parcel:
     is_last: bool = False
 
 
-def pack(task: Task) -> Errand:
+def pack(task: Task) -> PackedTask:
     """Return a task with everything from its run folder that an attempt on another machine needs.
 
     First settle the kept weights, which a killed process may have left half replaced. Raises LogdirError if the disk
@@ -65,29 +65,31 @@ def pack(task: Task) -> Errand:
     """
     run = task.run
     if not run.is_dir():
-        return Errand(task)
+        return PackedTask(task)
     kept = checkpoint.read(run / layout.CHECKPOINT) if task.epoch else None
     told = kept.weights if kept else None
     with disk.guarded(run):
-        kept_weights.settled(run, kept_weights.Kept(**told) if told else None)
+        kept_weights.settled(run, kept_weights.KeptWeights(**told) if told else None)
         paths = [run / name for name in WHOLE[1:]] if kept else []
-        return Errand(task, layout.event_sizes(run), {path.name: path.read_bytes() for path in paths if path.exists()})
+        return PackedTask(
+            task, layout.event_sizes(run), {path.name: path.read_bytes() for path in paths if path.exists()}
+        )
 
 
-def deliver(run: Path, parcel: Parcel) -> None:
-    """Write a parcel into a run folder; raises LogdirError if the disk refuses.
+def write_changes(run: Path, changes: FileChanges) -> None:
+    """Write changes into a run folder; raises LogdirError if the disk refuses.
 
     The order of the steps leaves a consistent run folder if this process is killed between any two of them.
     """
-    settles = parcel.is_last or layout.CHECKPOINT in parcel.files
+    settles = changes.is_last or layout.CHECKPOINT in changes.files
     with disk.guarded(run):
         run.mkdir(exist_ok=True)  # not parents: the sweep's folder may have been moved away
-    for name, (offset, data) in parcel.events.items():
+    for name, (offset, data) in changes.events.items():
         _append(run / name, offset, data)
     if settles:
         _sync(run)
-    files = dict(parcel.files)
-    waiting = layout.new_weights(run, parcel.kept_epoch) if parcel.kept_epoch is not None else None
+    files = dict(changes.files)
+    waiting = layout.pending_weights_file(run, changes.kept_epoch) if changes.kept_epoch is not None else None
     if waiting and (kept := files.pop(layout.WEIGHTS, None)):
         disk.write(waiting, kept)  # until the checkpoint that records them is written
     for name in [name for name in WHOLE if name in files]:
@@ -111,14 +113,14 @@ def _append(path: Path, offset: int, data: bytes) -> None:
 
 
 def _sync(run: Path) -> None:
-    """Sync a run's event files and folders to the disk, including what earlier parcels added."""
+    """Sync a run's event files and folders to the disk, including what earlier changes added."""
     with disk.guarded(run):
         files = [run / name for name in layout.event_sizes(run)]
         for path in (*files, *{run.parent, run, *(path.parent for path in files)}):
             disk.sync(path)
 
 
-class Courier:
+class FolderSync:
     """The worker's side: it makes a folder for each attempt, and collects what is written there."""
 
     def __init__(self, folder: Path) -> None:
@@ -128,25 +130,25 @@ class Courier:
         self._known: dict[str, tuple[int, ...] | None] = {}
         self._last = 0.0
 
-    def unpack(self, errand: Errand) -> Task:
+    def unpack(self, packed: PackedTask) -> Task:
         """Make a run folder for an attempt and return its task; event files have the right sizes, but hold zeros."""
-        run = self._run = self._folder / errand.task.run.name
+        run = self._run = self._folder / packed.task.run.name
         shutil.rmtree(run, ignore_errors=True)
         run.mkdir(parents=True)
-        for name, size in errand.sizes.items():
+        for name, size in packed.sizes.items():
             (run / name).parent.mkdir(exist_ok=True)
             with (run / name).open("wb") as file:
                 file.truncate(size)
-        for name, content in errand.files.items():
+        for name, content in packed.files.items():
             (run / name).write_bytes(content)
-        self._sent = dict(errand.sizes)
+        self._sent = dict(packed.sizes)
         self._known = {name: _state(run / name) for name in WHOLE}
-        return replace(errand.task, run=run)
+        return replace(packed.task, run=run)
 
-    def collect(self, is_last: bool = False) -> Parcel | None:
-        """Return what is new in the run folder, or None if no parcel is due.
+    def collect(self, is_last: bool = False) -> FileChanges | None:
+        """Return what is new in the run folder, or None if none is due.
 
-        One is due at the end, with a new checkpoint, or `LEAST_SECONDS` after the last parcel.
+        One is due at the end, with a new checkpoint, or `LEAST_SECONDS` after the last changes.
         """
         run, now = self._run, time.monotonic()
         assert run is not None
@@ -161,7 +163,7 @@ class Courier:
             checkpoint.read(run / layout.CHECKPOINT).weights if {layout.WEIGHTS, layout.CHECKPOINT} <= {*new} else None
         )
         files = {name: (run / name).read_bytes() for name in new}
-        return Parcel(events, files, told["epoch"] if told else None, is_last)
+        return FileChanges(events, files, told["epoch"] if told else None, is_last)
 
     def _grown(self, run: Path) -> list[tuple[str, int]]:
         sizes = layout.event_sizes(run).items()
@@ -187,7 +189,7 @@ def _from(path: Path, offset: int) -> bytes:
         return file.read()
 
 
-Order = Errand | bool | None
+Order = PackedTask | bool | None
 
 
 class Mailbox:
@@ -197,33 +199,33 @@ class Mailbox:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._courier = Courier(folder)
+        self._folder_sync = FolderSync(folder)
         self._orders: SimpleQueue[Order] = SimpleQueue()
-        self._news: SimpleQueue[Any] = SimpleQueue()
-        self._waiting = False  # whether a parcel waits among the messages
+        self._messages: SimpleQueue[Any] = SimpleQueue()
+        self._waiting = False  # whether changes wait among the messages
         self._ordered = 0
         self._lock = threading.Lock()
         self._batch: tuple[int, list[Any]] = (0, [])
 
     def send(self, message: Any) -> None:
-        """Send a message to the driver, and before it what has been written, unless an earlier parcel still waits.
+        """Send a message to the driver, and before it what has been written, unless earlier changes still wait.
 
         A Report ends an attempt: all that is left is sent with it, and the attempt's folder is deleted.
         """
         is_last = isinstance(message, Report)
         if is_last or (isinstance(message, Progress | Reached) and not self._waiting):
-            parcel = self._courier.collect(is_last)
-            if parcel and (parcel.events or parcel.files or is_last):
+            changes = self._folder_sync.collect(is_last)
+            if changes and (changes.events or changes.files or is_last):
                 self._waiting = True
-                self._news.put(parcel)
+                self._messages.put(changes)
         if is_last:
-            self._courier.clear()
-        self._news.put(message)
+            self._folder_sync.clear()
+        self._messages.put(message)
 
     def recv(self) -> Task | bool | None:
         """Wait for the driver's next order and return it; a task gets a run folder on this machine."""
         order = self._orders.get()
-        return self._courier.unpack(order) if isinstance(order, Errand) else order
+        return self._folder_sync.unpack(order) if isinstance(order, PackedTask) else order
 
     def poll(self) -> bool:
         """Return whether an order is waiting."""
@@ -236,7 +238,7 @@ class Mailbox:
                 self._ordered = number
                 self._orders.put(order)
 
-    def news(self, seen: int, seconds: float) -> tuple[int, list[Any]]:
+    def messages(self, seen: int, seconds: float) -> tuple[int, list[Any]]:
         """Return the number of the batch after `seen`, and its messages; wait up to `seconds` for the first message.
 
         If the driver asks for the same batch again, it gets the same messages. Of several Progress messages in a row,
@@ -248,12 +250,12 @@ class Mailbox:
         found: list[Any] = []
         with suppress(Empty):
             while True:
-                message = self._news.get(timeout=LINGER_SECONDS if found else seconds)
+                message = self._messages.get(timeout=LINGER_SECONDS if found else seconds)
                 if found and isinstance(message, Progress) and isinstance(found[-1], Progress):
                     found.pop()
                 found.append(message)
-                self._waiting &= not isinstance(message, Parcel)
-                if not isinstance(message, Progress | Parcel | Notice) or len(found) == MOST_NEWS:
+                self._waiting &= not isinstance(message, FileChanges)
+                if not isinstance(message, Progress | FileChanges | Notice) or len(found) == MOST_MESSAGES:
                     break  # the worker waits for the driver
         with self._lock:
             self._batch = (seen + 1, found)

@@ -21,14 +21,14 @@ class Supervised:
     """One worker, and its attempt at a trial.
 
     `task` is None while the worker has none. `compiled` has the keys of the graphs that it keeps, the most recently
-    used last. `spoke` says that it has ever sent a message.
+    used last. `has_sent` says that it has ever sent a message.
     """
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.task: Task | None = None
         self.compiled: deque[str] = deque(maxlen=GRAPHS_KEPT)
-        self.spoke = False
+        self.has_sent = False
         self._last: Progress | None = None
         self._elapsed = self._silent = 0.0  # seconds of this attempt, and since its last message
         self._first_peak: int | None = None
@@ -47,9 +47,9 @@ class Supervised:
         self.compiled.append(task.spec.graph_key)
         self._last, self._elapsed, self._silent = None, 0.0, 0.0
 
-    def heard(self, message: Progress | Reached | Notice) -> None:
+    def receive(self, message: Progress | Reached | Notice) -> None:
         """Record a message from the worker."""
-        self.spoke, self._silent = True, 0.0
+        self.has_sent, self._silent = True, 0.0
         if isinstance(message, Progress):
             self._elapsed = self._elapsed if self._last else 0.0  # the time before was the worker's start
             self._last = message

@@ -35,10 +35,10 @@ def compare(
 ) -> None:  # fmt: skip
     """Compare one tag across the runs of LOGDIR: curves of a scalar, weight distributions of a histogram."""
     from .. import api  # noqa: PLC0415
-    from ..views.comparison import ending_of  # noqa: PLC0415
+    from ..views.comparison import file_format  # noqa: PLC0415
 
     if output is not None:
-        ending_of(output)
+        file_format(output)
     found = api.compare(opened(logdir), tag, by, where=where, step=step, over_steps=over_steps)
     warn(found.warnings)
     if output is not None:

@@ -104,12 +104,12 @@ def sweep(
 @JSON
 def check(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Validate the sweep file FILE; show all its errors at once, or what it would run."""
-    from ..driver.foreseen import foreseen  # noqa: PLC0415
+    from ..driver.known_inputs import with_known_inputs  # noqa: PLC0415
     from ..search import strategy_for  # noqa: PLC0415
     from ..spec import load_sweep  # noqa: PLC0415
     from ..views.terminal.check import summary  # noqa: PLC0415
 
-    loaded = foreseen(load_sweep(file, overrides))
+    loaded = with_known_inputs(load_sweep(file, overrides))
     settings = strategy_for(loaded).count
     if as_json:
         print_json({**loaded.to_json(), "settings": settings, "trials": settings * loaded.repeats})
@@ -136,11 +136,11 @@ def _dry_run(loaded: Any, workers: int | None, threads: int, as_json: bool) -> N
 
 def _print_outcome(outcome: Any, logdir: Path, again: str, as_json: bool) -> None:
     from ..views.terminal.leaderboard import (  # noqa: PLC0415
-        closing,
         compare_first_two,
-        faults,
-        first_traceback,
+        fault_lines,
+        first_traceback_lines,
         leaderboard,
+        next_steps,
         outcome_json,
     )
 
@@ -155,12 +155,12 @@ def _print_outcome(outcome: Any, logdir: Path, again: str, as_json: bool) -> Non
         console.print(leaderboard(console, outcome.specs, outcome.results, title))
         if verdict := compare_first_two(outcome.specs, outcome.results):
             console.print(verdict, soft_wrap=True, highlight=False)
-    for line in faults(outcome.specs, outcome.results):
+    for line in fault_lines(outcome.specs, outcome.results):
         console.print(line, style="red", soft_wrap=True)
-    for line in first_traceback(outcome.specs, outcome.results) if outcome.stopped else ():
+    for line in first_traceback_lines(outcome.specs, outcome.results) if outcome.stopped else ():
         console.print(line, soft_wrap=True)
     if outcome.stopped:
         console.print(outcome.stopped, style="red", markup=False, highlight=False, soft_wrap=True)
     stopped = outcome.signal is not None or bool(outcome.stopped)
-    for line in closing(outcome.total, outcome.results, logdir, again, stopped):
+    for line in next_steps(outcome.total, outcome.results, logdir, again, stopped):
         console.print(line, soft_wrap=True)

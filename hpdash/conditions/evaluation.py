@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..records import shown
-from .tree import Arithmetic, Call, Comparison, Element, Items, Joined, Literal, Name, Negative, Operand, Test
+from .tree import Arithmetic, Call, Element, Items, Joined, Literal, Name, Negative, Operand, Relation, Test
 
 Value = Any  # a boolean, a number, a text or a list of these
 Side = tuple[Value, str | None]  # the value of one side of a comparison, and its spelling if it is a literal
@@ -61,7 +61,7 @@ def _truth(value: Value) -> bool:
     return value
 
 
-def _compare(test: Comparison, lookup: Lookup, strict: bool) -> bool:
+def _compare(test: Relation, lookup: Lookup, strict: bool) -> bool:
     pairs = zip(test.operands, test.operators, test.operands[1:], strict=False)
     return all(_related(left, sign, right, lookup, strict) for left, sign, right in pairs)
 

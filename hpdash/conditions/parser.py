@@ -10,7 +10,7 @@ from typing import NoReturn, Protocol
 from .errors import ConditionError
 from .evaluation import FUNCTIONS
 from .tokens import Token, tokens
-from .tree import Arithmetic, Call, Comparison, Element, Items, Joined, Literal, Name, Negative, Operand, Test, names
+from .tree import Arithmetic, Call, Element, Items, Joined, Literal, Name, Negative, Operand, Relation, Test, names
 
 DEEPEST = 30  # levels of nested parentheses, brackets, signs and nots
 _OPERATORS = "=, !=, <, <=, >, >=, in or not in"
@@ -102,7 +102,7 @@ class _Parser:
 
     def _test(self, part: _Part, first: Token) -> Test:
         """Return a part as a condition; a name alone is one if its values are true and false."""
-        if isinstance(part, Comparison | Joined):
+        if isinstance(part, Relation | Joined):
             return part
         if isinstance(part, _Word):
             part = self._name(part)
@@ -117,7 +117,7 @@ class _Parser:
             parts.append(self._container() if sign.endswith("in") else self._sum())
         if not signs:
             return parts[0]
-        return Comparison(tuple(self._sides(parts)), tuple(signs))
+        return Relation(tuple(self._sides(parts)), tuple(signs))
 
     def _container(self) -> _Part:
         """Parse what follows `in`: a list, or something that has a list as its value."""
@@ -167,7 +167,7 @@ class _Parser:
         """Return a part of arithmetic, of a list or of a comparison, in which a word is a name."""
         if isinstance(part, _Word):
             return Literal(part.token.text, part.token.text) if part.token.kind == "text" else self._name(part)
-        if isinstance(part, Comparison | Joined):
+        if isinstance(part, Relation | Joined):
             self._fail("`and`, `or` or the end")
         if isinstance(part, Items):
             return Items(tuple(self._operand(each) for each in part.parts))

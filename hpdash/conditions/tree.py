@@ -66,7 +66,7 @@ Operand = Literal | Name | Items | Call | Element | Negative | Arithmetic
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Relation:
     """Operands with an operator between each two of them: `=`, `!=`, `<`, `<=`, `>`, `>=`, `in` or `not in`."""
 
     operands: tuple[Operand, ...]
@@ -81,7 +81,7 @@ class Joined:
     parts: tuple[Test, ...]
 
 
-Test = Comparison | Joined | Name  # a name alone stands for its boolean value
+Test = Relation | Joined | Name  # a name alone stands for its boolean value
 
 
 def names(part: Test | Operand) -> Iterator[str]:
@@ -89,7 +89,7 @@ def names(part: Test | Operand) -> Iterator[str]:
     match part:
         case Name(name):
             yield name
-        case Joined(_, parts) | Comparison(parts, _) | Items(parts):
+        case Joined(_, parts) | Relation(parts, _) | Items(parts):
             for each in parts:
                 yield from names(each)
         case Call(_, inner) | Negative(inner):

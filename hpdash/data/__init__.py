@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import DataError
 from . import digits, synthetic
 from .archives import ARCHIVES, Archive, data_folder, load_archive
-from .dataset import Dataset, Scaling, Split, fault, scaling, split
+from .dataset import Dataset, Scaling, Split, data_error, scaling, split
 from .function import load_from_function
 from .npz import load_npz
 from .remarks import remarks
@@ -36,7 +36,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DataSource:
     """A named data set.
 
     `train` and `test` are numbers of examples, `shape` is the shape of one example. `load` takes a [data] table.
@@ -64,16 +64,16 @@ class Status:
     here: bool
 
 
-def _from_archive(archive: Archive) -> Source:
+def _from_archive(archive: Archive) -> DataSource:
     def load(settings: Mapping[str, Any]) -> Dataset:
         return load_archive(archive.name)
 
-    return Source(archive.description, archive.licence, archive.train, archive.test, archive.shape, load)
+    return DataSource(archive.description, archive.licence, archive.train, archive.test, archive.shape, load)
 
 
 SOURCES = {
     **{name: _from_archive(archive) for name, archive in ARCHIVES.items()},
-    "digits": Source(
+    "digits": DataSource(
         "handwritten digits, in scikit-learn",
         "UCI Machine Learning Repository, CC BY 4.0",
         digits.TRAIN,
@@ -81,7 +81,7 @@ SOURCES = {
         digits.SHAPE,
         lambda settings: digits.load_digits(),
     ),
-    "synthetic": Source(
+    "synthetic": DataSource(
         "made-up Gaussian blobs (default sizes)",
         "made by hpdash",
         synthetic.EXAMPLES - synthetic.EXAMPLES // 5,
@@ -136,4 +136,4 @@ def needs_fetch(settings: Mapping[str, Any]) -> bool:
 def _unknown(name: str, expected: str) -> DataError:
     near = get_close_matches(name, SOURCES, n=1)
     hint = f"Did you mean {near[0]}?" if near else ""
-    return fault("data.name", expected.format(", ".join(SOURCES)), repr(name), hint)
+    return data_error("data.name", expected.format(", ".join(SOURCES)), repr(name), hint)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import DataError
 from .arrays import MAXIMUM, NAMES
-from .dataset import Dataset, fault
+from .dataset import Dataset, data_error
 from .zipped import read_npz
 
 CLASSES = 10
@@ -106,13 +106,13 @@ def read_archive(archive: Archive, path: Path) -> Dataset:
     def accept(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         expected = archive.shapes[name]
         if dtype != np.uint8 or shape not in (expected, (*expected, 1) if name.startswith("y") else expected):
-            raise fault(name, f"uint8 of shape {expected}", f"{dtype} of shape {shape}")
+            raise data_error(name, f"uint8 of shape {expected}", f"{dtype} of shape {shape}")
 
     try:
         arrays = read_npz(path, NAMES, accept)
         missing = [name for name in NAMES if name not in arrays]
         if missing:
-            raise fault(str(path), f"arrays {', '.join(NAMES)}", f"no {', '.join(missing)}")
+            raise data_error(str(path), f"arrays {', '.join(NAMES)}", f"no {', '.join(missing)}")
         x_train, y_train, x_test, y_test = (arrays[name] for name in NAMES)
         labels, test_labels = (y.reshape(-1).astype(np.int32) for y in (y_train, y_test))
         return Dataset(archive.name, x_train, labels, x_test, test_labels, MAXIMUM, CLASSES)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .dataset import Array, Dataset, fault
+from .dataset import Array, Dataset, data_error
 from .zipped import aligned
 
 NAMES = ("x_train", "y_train", "x_test", "y_test")
@@ -27,12 +27,12 @@ def from_arrays(name: str, arrays: Mapping[str, Any]) -> Dataset:
         arrays = {_HALVES[key]: value for key, value in arrays.items()}
     if not {"x_train", "y_train"} <= set(arrays) <= set(NAMES):
         expected = "arrays x_train and y_train, and optionally x_test and y_test; or x and y"
-        raise fault(name, expected, ", ".join(sorted(map(str, arrays))) or "none of them")
+        raise data_error(name, expected, ", ".join(sorted(map(str, arrays))) or "none of them")
     made = {key: _inputs(f"{name}: {key}", arrays[key]) for key in ("x_train", "x_test") if key in arrays}
     targets = {key: _targets(f"{name}: {key}", arrays[key]) for key in ("y_train", "y_test") if key in arrays}
     kinds = {array.dtype.kind for array in targets.values()}
     if len(kinds) > 1:
-        raise fault(f"{name}: y_test", "integers or floats as in y_train", str(targets["y_test"].dtype))
+        raise data_error(f"{name}: y_test", "integers or floats as in y_train", str(targets["y_test"].dtype))
     classes = max((int(y.max()) for y in targets.values() if y.size), default=0) + 1 if kinds == {"i"} else None
     maximum = MAXIMUM if made["x_train"].dtype == np.uint8 else None
     test = made.get("x_test"), targets.get("y_test")
@@ -47,13 +47,13 @@ def _inputs(where: str, value: Any) -> Array:
 def _targets(where: str, value: Any) -> Array:
     array = _numbers(where, value)
     if _is_one_hot(array):
-        raise fault(where, "labels as whole numbers", "one-hot rows", "Save y.argmax(axis=1) instead.")
+        raise data_error(where, "labels as whole numbers", "one-hot rows", "Save y.argmax(axis=1) instead.")
     if array.dtype.kind == "f":
         return _float32(array)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.size and int(array.max()) >= _MOST_LABELS - 1:
-        raise fault(where, f"labels below {_MOST_LABELS - 1:,}", f"{array.max():,}")
+        raise data_error(where, f"labels below {_MOST_LABELS - 1:,}", f"{array.max():,}")
     return array.astype(np.int32)
 
 
@@ -64,7 +64,7 @@ def _numbers(where: str, value: Any) -> Array:
         array = None
     if array is None:
         hint = "Models have a single input in hpdash: concatenate the arrays, or write your own training loop."
-        raise fault(where, "one array", f"a {type(value).__name__} of {len(value)}", hint)
+        raise data_error(where, "one array", f"a {type(value).__name__} of {len(value)}", hint)
     check_numbers(where, array.shape, array.dtype)
     return array
 
@@ -74,7 +74,7 @@ def check_numbers(where: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> N
     if dtype.kind in "biuf" and shape:
         return
     hint = "For labels, save the index of each in np.unique(y)." if dtype.kind in "US" else ""
-    raise fault(where, "an array of numbers", f"{dtype} of shape {shape}", hint)
+    raise data_error(where, "an array of numbers", f"{dtype} of shape {shape}", hint)
 
 
 def _float32(array: Array) -> Array:

@@ -18,7 +18,7 @@ Array = npt.NDArray[Any]
 _BLOCK = 1 << 20  # elements processed at once, so that the data are never copied as a whole
 
 
-def fault(where: str, expected: str, found: str, hint: str = "") -> DataError:
+def data_error(where: str, expected: str, found: str, hint: str = "") -> DataError:
     """Return a DataError about one fault, worded as a `Problem`."""
     return DataError(str(Problem(where, expected, found, hint)))
 
@@ -48,7 +48,7 @@ class Dataset:
         if self.x_test is not None and self.y_test is not None:
             self._check("test", self.x_test, self.y_test)
         elif self.x_test is not None or self.y_test is not None:
-            raise fault(f"{self.name}: x_test and y_test", "both or neither", "only one of them")
+            raise data_error(f"{self.name}: x_test and y_test", "both or neither", "only one of them")
 
     @property
     def is_images(self) -> bool:
@@ -74,23 +74,23 @@ class Dataset:
     def _check(self, part: str, x: Array, y: Array) -> None:
         where = f"{self.name}: x_{part}"
         if x.dtype not in (np.uint8, np.float32) or x.dtype != self.x_train.dtype:
-            raise fault(where, "uint8 or float32, the same in both sets", str(x.dtype))
+            raise data_error(where, "uint8 or float32, the same in both sets", str(x.dtype))
         if x.ndim < 2 or x.size == 0 or x.shape[1:] != self.x_train.shape[1:]:
-            raise fault(where, "at least one example, one per row, all of the same shape", f"shape {x.shape}")
+            raise data_error(where, "at least one example, one per row, all of the same shape", f"shape {x.shape}")
         if y.shape[:1] != x.shape[:1]:
-            raise fault(f"{self.name}: y_{part}", f"{len(x)} values, one per example", f"shape {y.shape}")
+            raise data_error(f"{self.name}: y_{part}", f"{len(x)} values, one per example", f"shape {y.shape}")
         _check_finite(where, x)
         self._check_targets(f"{self.name}: y_{part}", y)
 
     def _check_targets(self, where: str, y: Array) -> None:
         if self.classes is None:
             if y.dtype != np.float32 or y.shape[1:] != self.y_train.shape[1:]:
-                raise fault(where, "float32 targets, all of the same shape", f"{y.dtype} of shape {y.shape}")
+                raise data_error(where, "float32 targets, all of the same shape", f"{y.dtype} of shape {y.shape}")
             _check_finite(where, y)
         elif y.dtype != np.int32 or y.ndim != 1:
-            raise fault(where, "int32 labels, one per example", f"{y.dtype} of shape {y.shape}")
+            raise data_error(where, "int32 labels, one per example", f"{y.dtype} of shape {y.shape}")
         elif y.min() < 0 or y.max() >= self.classes:
-            raise fault(where, f"labels from 0 to {self.classes - 1}", f"labels from {y.min()} to {y.max()}")
+            raise data_error(where, f"labels from 0 to {self.classes - 1}", f"labels from {y.min()} to {y.max()}")
 
 
 def inputs_of(shape: tuple[int, ...], maximum: float | None) -> Inputs:
@@ -108,7 +108,7 @@ def _check_finite(where: str, values: Array) -> None:
     if values.dtype == np.float32:
         count = sum(int(block.size - np.isfinite(block).sum()) for block in _blocks(values))
         if count:
-            raise fault(where, "finite values", f"{count:,} that are NaN or infinite", "Fill or drop them.")
+            raise data_error(where, "finite values", f"{count:,} that are NaN or infinite", "Fill or drop them.")
 
 
 def _blocks(values: Array) -> Iterator[Array]:
@@ -139,19 +139,19 @@ def split(dataset: Dataset, settings: Mapping[str, Any]) -> Split:
     count, validation, where = len(dataset.x_train), settings["validation"], f"{dataset.name}: data.validation"
     if validation == "test":
         if dataset.x_test is None:
-            raise fault(where, "a count or a fraction", '"test"', "This data set has no test set.")
+            raise data_error(where, "a count or a fraction", '"test"', "This data set has no test set.")
         left, held = range(count), range(len(dataset.x_test))
     else:
         size = max(1, round(validation * count)) if isinstance(validation, float) else int(validation)
         if not 0 < size < count:
-            raise fault(where, f"fewer than the {count:,} training examples, at least 1", f"{size:,}")
+            raise data_error(where, f"fewer than the {count:,} training examples, at least 1", f"{size:,}")
         from_start = settings.get("validation_from", "end") == "start"
         held = range(size) if from_start else range(count - size, count)
         left = range(size, count) if from_start else range(count - size)
     wanted = settings.get("train")
     if wanted is not None and not 0 < wanted <= len(left):
         expected = f"at most the {len(left):,} examples that validation leaves, at least 1"
-        raise fault(f"{dataset.name}: data.train", expected, f"{wanted:,}")
+        raise data_error(f"{dataset.name}: data.train", expected, f"{wanted:,}")
     return Split(left[:wanted], held, validation == "test")
 
 
@@ -178,7 +178,7 @@ def scaling(dataset: Dataset, split: Split, settings: Mapping[str, Any]) -> Scal
     if kind == "unit" and dataset.maximum is None:
         hint = 'Use "standard" or "none".'
         expected = 'inputs with a known maximum, such as uint8, for "unit"'
-        raise fault(f"{dataset.name}: data.scale", expected, "floating-point inputs", hint)
+        raise data_error(f"{dataset.name}: data.scale", expected, "floating-point inputs", hint)
     divisor = dataset.maximum if kind == "unit" else 1.0
     return Scaling(np.zeros((), np.float32), np.asarray(divisor, np.float32))
 

@@ -17,7 +17,7 @@ from filelock import FileLock
 from ..errors import DataError
 from .archives import ARCHIVES, Archive, data_folder, how_to_get, read_archive
 from .arrays import NAMES
-from .dataset import Array, fault
+from .dataset import Array, data_error
 
 Pairs = tuple[tuple[Array, Array], tuple[Array, Array]]
 Report = Callable[[int, int | None], None]
@@ -112,7 +112,7 @@ def _checked(archive: Archive, pairs: Pairs) -> Mapping[str, Array]:
         digest.update(array.data)
     if digest.hexdigest() != archive.sha256:
         hint = "The download was damaged or changed, and was deleted. Try again."
-        raise fault(f"{archive.name}, as downloaded", f"SHA-256 {archive.sha256}", digest.hexdigest(), hint)
+        raise data_error(f"{archive.name}, as downloaded", f"SHA-256 {archive.sha256}", digest.hexdigest(), hint)
     return {name: array.reshape(archive.shapes[name]) for name, array in arrays.items()}
 
 

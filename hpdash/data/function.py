@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import DataError
 from ..system.user_functions import load_function
 from .arrays import NAMES, from_arrays
-from .dataset import Dataset, fault
+from .dataset import Dataset, data_error
 
 
 def load_from_function(reference: str, folder: Path) -> Dataset:
@@ -37,4 +37,4 @@ def _as_dataset(reference: str, value: Any) -> Dataset:
         case ((x_train, y_train), (x_test, y_test)):
             return from_arrays(reference, dict(zip(NAMES, (x_train, y_train, x_test, y_test), strict=True)))
     expected = "a Dataset, a dict with x_train, y_train, x_test, y_test, or ((x_train, y_train), (x_test, y_test))"
-    raise fault(reference, expected, type(value).__name__)
+    raise data_error(reference, expected, type(value).__name__)

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import DataError
 from ..facts import Inputs
 from .arrays import MAXIMUM, NAMES, check_numbers, from_arrays
-from .dataset import Dataset, fault, inputs_of
+from .dataset import Dataset, data_error, inputs_of
 from .zipped import headers, names_in, read_npz
 
 
@@ -20,11 +20,13 @@ def load_npz(name: str, folder: Path) -> Dataset:
     """
     path = folder / Path(name).expanduser()
     if not path.is_file():
-        raise fault("data.name", f"a file at {path}", "none", "Paths are relative to the folder of the sweep file.")
+        raise data_error(
+            "data.name", f"a file at {path}", "none", "Paths are relative to the folder of the sweep file."
+        )
     known = (*NAMES, "x", "y")
     if unused := [array for array in names_in(path) if array not in known]:
         hint = "Remove it from the file: hpdash would not use it."
-        raise fault(f"{name}: {unused[0]}", f"only the arrays {', '.join(known)}", unused[0], hint)
+        raise data_error(f"{name}: {unused[0]}", f"only the arrays {', '.join(known)}", unused[0], hint)
     return from_arrays(name, read_npz(path, known, lambda array, *form: check_numbers(f"{name}: {array}", *form)))
 
 

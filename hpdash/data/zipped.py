@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ..errors import DataError
-from .dataset import Array, fault
+from .dataset import Array, data_error
 
 ALIGNMENT = 64  # bytes; TensorFlow uses aligned memory without a copy, by DLPack
 _BLOCK = 1 << 20
@@ -44,7 +44,7 @@ def names_in(path: Path) -> list[str]:
         with zipfile.ZipFile(path) as bundle:
             return [name.removesuffix(".npy") for name in bundle.namelist() if name.endswith(".npy")]
     except Exception as error:
-        raise _unsound(path, error) from error
+        raise _damaged(path, error) from error
 
 
 def headers(path: Path, names: Iterable[str]) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
@@ -59,7 +59,7 @@ def headers(path: Path, names: Iterable[str]) -> dict[str, tuple[tuple[int, ...]
                         found[name] = shape, dtype
             return found
     except Exception as error:
-        raise _unsound(path, error) from error
+        raise _damaged(path, error) from error
 
 
 def read_npz(path: Path, names: Iterable[str], accept: Accept) -> dict[str, Array]:
@@ -76,11 +76,11 @@ def read_npz(path: Path, names: Iterable[str], accept: Accept) -> dict[str, Arra
     except DataError:
         raise
     except Exception as error:  # zipfile, zlib and NumPy raise a dozen kinds for damaged bytes
-        raise _unsound(path, error) from error
+        raise _damaged(path, error) from error
 
 
-def _unsound(path: Path, error: Exception) -> DataError:
-    return fault(str(path), "a valid .npz file", f"{type(error).__name__}: {error}")
+def _damaged(path: Path, error: Exception) -> DataError:
+    return data_error(str(path), "a valid .npz file", f"{type(error).__name__}: {error}")
 
 
 def _read(bundle: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, accept: Accept, on_disk: int) -> Array:

@@ -21,9 +21,9 @@ def data_tables(specs: Sequence[TrialSpec]) -> list[Mapping[str, Any]]:
     return tables
 
 
-def sizes_of(tables: Sequence[Mapping[str, Any]], facts: probe.Facts) -> dict[str, estimate.Size]:
-    """Return the size of the data of each table, keyed by `cut_of`; `facts` must be those of the same tables."""
-    return {cut_of(table): size for table, size in zip(tables, facts.sizes, strict=True)}
+def sizes_by_split(tables: Sequence[Mapping[str, Any]], facts: probe.ProbeResult) -> dict[str, estimate.Size]:
+    """Return the size of the data of each table, keyed by `split_key`; `facts` must be those of the same tables."""
+    return {split_key(table): size for table, size in zip(tables, facts.sizes, strict=True)}
 
 
 def large_batches(sweep: Sweep, specs: Sequence[TrialSpec], sizes: Mapping[str, estimate.Size]) -> list[str]:
@@ -34,13 +34,13 @@ def large_batches(sweep: Sweep, specs: Sequence[TrialSpec], sizes: Mapping[str, 
     found: dict[str, None] = {}
     for spec in specs:
         is_given = "batch_size" in sweep.given["train"] or "batch_size" in spec.swept
-        batch, size = spec.settings["train"]["batch_size"], sizes.get(cut_of(spec.settings["data"]))
+        batch, size = spec.settings["train"]["batch_size"], sizes.get(split_key(spec.settings["data"]))
         if is_given and size and batch > size.train and own_loop(spec.settings["train"]) is None:
             text = f"batch_size {batch:,} exceeds the {size.train:,} training examples: each epoch is a single batch"
             found[text] = None
     return list(found)
 
 
-def cut_of(table: Mapping[str, Any]) -> str:
+def split_key(table: Mapping[str, Any]) -> str:
     """Return a key for what a [data] table loads and how it splits it; the scale changes neither."""
     return json.dumps({key: value for key, value in table.items() if key not in ("scale", WHOLE)}, sort_keys=True)

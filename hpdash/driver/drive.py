@@ -20,7 +20,7 @@ MACHINES_LOST = 3  # losses of a machine that do not count as a trial's retries;
 GRACE_SECONDS = 10.0  # how long trials may take to stop after SIGTERM or SIGHUP before they are killed
 
 
-class Drive:
+class Driver:
     """Run the tasks of a plan on a backend and keep the journal.
 
     With `fail_fast`, stop at the first trial that fails, is killed or times out. A trial whose worker died is tried
@@ -32,15 +32,15 @@ class Drive:
         self._fail_fast = fail_fast
         self._results = dict(plan.results)
         self._running: dict[int, Started] = {}
-        self._first = {number: record.attempt + 1 for number, record in journal.history.latest.items()}
-        self._lost = Counter[int]()
-        self._queue = Queue((), self._more)
-        self._finished = any(result.state is TrialState.FINISHED for result in plan.results.values())
+        self._first_attempt = {number: record.attempt + 1 for number, record in journal.history.latest.items()}
+        self._lost_machines = Counter[int]()
+        self._queue = Queue((), self._queue_next)
+        self._has_finished = any(result.state is TrialState.FINISHED for result in plan.results.values())
         self._failures = 0
         self._stopped_by: int | None = None
-        self._told: set[str] = set()
+        self._shown_notices: set[str] = set()
         self._stopped = ""
-        self._refused: HpdashError | None = None
+        self._error: HpdashError | None = None
 
     def run(self, signals: Signals, newest_first: bool = False) -> Outcome:
         """Run the missing trials until all have ended or something stops them, and return how the sweep stands.
@@ -49,16 +49,16 @@ class Drive:
         that the sweep file is wrong, or that the user's code or data changed; LogdirError if a trial cannot use its
         run folder.
         """
-        waiting = self.plan.course.waiting(self._journal.history)
+        waiting = self.plan.schedule.waiting(self._journal.history)
         missing = [spec for spec in waiting if spec.number not in self._results]
         for spec in waiting:
-            if spec.number in self._results and not self._may_go_on(self._results[spec.number]):
+            if spec.number in self._results and not self._is_promotable(self._results[spec.number]):
                 checkpoint.remove(self._folder(spec))  # a driver died before it could remove it
         for spec in reversed(missing) if newest_first else missing:
-            self._queue.put(self._task(spec))
+            self._queue.put(self._prepare_task(spec))
         deadline, heard = float("inf"), 0
         for event in self._backend.run(self._queue):
-            self._watcher.event(self._note(event))
+            self._watcher.event(self._handle(event))
             if signals.last is not None and signals.count > heard:
                 heard, deadline = signals.count, min(deadline, self._stop(signals.last, again=signals.count > 1))
             if time.monotonic() > deadline:
@@ -66,70 +66,72 @@ class Drive:
         self._backend.close()
         for started in list(self._running.values()):
             result = TrialResult(TrialState.INTERRUPTED, error="stopped with its driver")
-            self._note(Ended(started.spec, started.attempt, result))
-        if self._refused:
-            raise self._refused
-        return self._outcome()
+            self._handle(Ended(started.spec, started.attempt, result))
+        if self._error:
+            raise self._error
+        return self._finish()
 
-    def _outcome(self) -> Outcome:
+    def _finish(self) -> Outcome:
         """Return how the sweep stands; if all of it is done, remove the checkpoints of pruned trials."""
         plan, results = self.plan, self._results
-        total = plan.course.extent(self._journal.history, results)
+        total = plan.schedule.count_trials(self._journal.history, results)
         if total == len(results):  # if it is extended later, promoted trials start over
-            paused = (spec for spec in plan.course.specs if self._may_go_on(results.get(spec.number)))
+            paused = (spec for spec in plan.schedule.specs if self._is_promotable(results.get(spec.number)))
             for spec in paused:
                 checkpoint.remove(self._folder(spec))
-        specs, stopped_by = plan.course.specs, self._stopped_by
+        specs, stopped_by = plan.schedule.specs, self._stopped_by
         facts = plan.synthetic, self._stopped, plan.accepted
         return Outcome(plan.sweep, plan.folder, specs, total, results, stopped_by, *facts)
 
-    def _may_go_on(self, result: TrialResult | None) -> bool:
+    def _is_promotable(self, result: TrialResult | None) -> bool:
         """Return whether a trial is pruned and may still be promoted."""
-        pruner = self.plan.course.pruner
+        pruner = self.plan.schedule.pruner
         return bool(result and result.state is TrialState.PRUNED and pruner and pruner.promotes)
 
-    def _more(self) -> None:
+    def _queue_next(self) -> None:
         """Queue the trials that results have now decided on: a known trial, or those of a newly proposed setting."""
-        course, history = self.plan.course, self._journal.history
-        spec = course.next(history, alone=not self._running)
+        schedule, history = self.plan.schedule, self._journal.history
+        spec = schedule.next(history, alone=not self._running)
         if spec is not None:
-            self._first[spec.number] = self._journal.attempts(spec.number) + 1  # a promoted trial gets new retries
-            self._queue.put(self._task(spec))
+            self._first_attempt[spec.number] = (
+                self._journal.attempts(spec.number) + 1
+            )  # a promoted trial gets new retries
+            self._queue.put(self._prepare_task(spec))
             return
         try:
-            point = course.propose(history)
+            point = schedule.propose(history)
         except SpecError as error:
             self._watcher.event(Notice(f"the search ends early: {error}"))
-            return course.end()
+            return schedule.end()
         if point is not None:
-            self._journal.append_proposal(course.settings, point)
-            new = course.add(point)
-            for spec in new[:1] if course.pruner else new:
-                self._queue.put(self._task(spec))
+            self._journal.append_proposal(schedule.settings, point)
+            new = schedule.add(point)
+            for spec in new[:1] if schedule.pruner else new:
+                self._queue.put(self._prepare_task(spec))
 
-    def _decide(self, reached: Reached) -> None:
+    def _answer_rung(self, reached: Reached) -> None:
         """Tell a trial that has reached a rung whether it goes on.
 
         Repeat the decision that the journal has; without one, decide and record it. Once the sweep stops, do nothing.
         """
-        course, history = self.plan.course, self._journal.history
-        if course.pruner is None or self._stopping:
+        schedule, history = self.plan.schedule, self._journal.history
+        if schedule.pruner is None or self._stopping:
             return
-        goes_on = history.went_on(reached.number, reached.epoch)
+        goes_on = history.decision_after(reached.number, reached.epoch)
         if goes_on is None:
-            goes_on = course.pruner.goes_on(reached.number, reached.epoch, reached.value, history)
+            goes_on = schedule.pruner.goes_on(reached.number, reached.epoch, reached.value, history)
             self._journal.append_rung(reached.number, reached.epoch, reached.value, goes_on)
         self._backend.answer(reached.number, goes_on)
 
     @property
     def _stopping(self) -> bool:
-        return self._stopped_by is not None or bool(self._stopped or self._refused)
+        return self._stopped_by is not None or bool(self._stopped or self._error)
 
     def _folder(self, spec: TrialSpec) -> Path:
         seed = spec.seed if self.plan.sweep.repeats > 1 else None
         return self.plan.folder / layout.run_name(spec.number, spec.swept, seed)
 
-    def _task(self, spec: TrialSpec) -> Task:
+    def _prepare_task(self, spec: TrialSpec) -> Task:
         """Return the task of a trial's next attempt, and prepare its run folder for it.
 
         The attempt goes on from the checkpoint. If there is no checkpoint, or the last attempt failed or diverged, it
@@ -159,29 +161,29 @@ class Drive:
         self._watcher.event(Notice("stopping after the current epoch of each trial; Ctrl-C again stops at once"))
         return float("inf")
 
-    def _note(self, event: Event | None) -> Event | None:
+    def _handle(self, event: Event | None) -> Event | None:
         """Record an event and act on it; return the event that the watcher gets, None if it gets none."""
         match event:
             case Notice(text):
-                if text in self._told:  # another trial or worker has sent the same notice
+                if text in self._shown_notices:  # another trial or worker has sent the same notice
                     return None
-                self._told.add(text)
+                self._shown_notices.add(text)
             case Started(spec, attempt, _):
                 self._running[spec.number] = event
                 self._journal.append(spec.number, TrialState.RUNNING, attempt)
             case Reached():
-                self._decide(event)
+                self._answer_rung(event)
             case Ended(spec, attempt, result):
                 self._running.pop(spec.number, None)
-                if result.is_refused and self._finished:  # other trials have the metric, so this trial is at fault
+                if result.is_refused and self._has_finished:  # other trials have the metric, so this trial is at fault
                     result = replace(result, state=TrialState.FAILED)
                     event = replace(event, result=result)
                 self._journal.append(spec.number, result.state, attempt, result)
-                if event.lost_machine and self._lost[spec.number] < MACHINES_LOST:
-                    self._lost[spec.number] += 1
-                    self._first[spec.number] = self._first.get(spec.number, 1) + 1
+                if event.lost_machine and self._lost_machines[spec.number] < MACHINES_LOST:
+                    self._lost_machines[spec.number] += 1
+                    self._first_attempt[spec.number] = self._first_attempt.get(spec.number, 1) + 1
                 if self._tries_again(spec, attempt, result):
-                    task = self._task(spec)
+                    task = self._prepare_task(spec)
                     self._queue.put(task)
                     from_epoch = f" from epoch {task.epoch}" if task.epoch else ""
                     return Notice(f"{result.error}; trying again{from_epoch}", spec.number)
@@ -189,7 +191,7 @@ class Drive:
         return event
 
     def _tries_again(self, spec: TrialSpec, attempt: int, result: TrialResult) -> bool:
-        tried = attempt - self._first.get(spec.number, 1)
+        tried = attempt - self._first_attempt.get(spec.number, 1)
         return result.state is TrialState.KILLED and tried < self.plan.sweep.max_retries and not self._stopping
 
     def _conclude(self, spec: TrialSpec, result: TrialResult) -> None:
@@ -198,19 +200,19 @@ class Drive:
         was_open = result.is_refused and result.state is TrialState.FAILED
         if was_open or result.state in (TrialState.KILLED, TrialState.TIMED_OUT):
             run_folder.end_session(self._folder(spec), success=False)
-        elif result.state is not TrialState.INTERRUPTED and not self._may_go_on(result):
+        elif result.state is not TrialState.INTERRUPTED and not self._is_promotable(result):
             checkpoint.remove(self._folder(spec))
         if result.state is TrialState.INTERRUPTED and result.error and self._stopped_by is None:
             error = SpecError([f"{self.plan.sweep.where}: {result.error}"]) if result.stops_sweep else None
-            self._refused = self._refused or error or LogdirError(result.error)
+            self._error = self._error or error or LogdirError(result.error)
         self._count_failures(result)
-        if self._refused or self._stopped:
+        if self._error or self._stopped:
             self._backend.interrupt()
 
     def _count_failures(self, result: TrialResult) -> None:
-        self._finished |= result.state is TrialState.FINISHED
+        self._has_finished |= result.state is TrialState.FINISHED
         self._failures += result.state is TrialState.FAILED
         if self._fail_fast and result.state.is_fault:
             self._stopped = "stopped at the first failed trial, because of --fail-fast"
-        elif not self._finished and self._failures >= self.plan.sweep.max_consecutive_failures:
+        elif not self._has_finished and self._failures >= self.plan.sweep.max_consecutive_failures:
             self._stopped = f"stopped: {self._failures} trials have failed and none has finished"

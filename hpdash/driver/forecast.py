@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from .. import data
 from ..backends import estimate, probe
 from ..records import TrialSpec, own_loop
-from ..search import Course
+from ..search import Schedule
 from ..spec import Sweep
 from ..system import limits
 from ..system.signals import Signals
-from .amounts import cut_of, data_tables, sizes_of
-from .settling import settled, usages
+from .amounts import data_tables, sizes_by_split, split_key
+from .settling import builder_requests, settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +35,27 @@ def dry_run(sweep: Sweep, workers: int | None = None, threads: int = 1) -> Forec
     `workers` defaults to the number of processors divided by `threads`, at least 1.
     """
     limits.check_files(0)
-    course = Course(sweep)
+    schedule = Schedule(sweep)
     return Forecast(
-        course.certain(), course.total, _forecast(sweep, course, workers or max(1, limits.cores() // threads))
+        schedule.certain(), schedule.total, _forecast(sweep, schedule, workers or max(1, limits.cores() // threads))
     )
 
 
-def _forecast(sweep: Sweep, course: Course, workers: int) -> float | str:
-    samples = course.samples()
+def _forecast(sweep: Sweep, schedule: Schedule, workers: int) -> float | str:
+    samples = schedule.samples()
     tables = data_tables(samples)
     if any(own_loop(spec.settings["train"]) for spec in samples):
         return "the duration of a custom training loop is unknown before it runs"
     if any(data.needs_fetch(table) for table in tables):
         return "the data are not on this machine yet"
     signals = Signals()
-    facts = probe.gather_facts(probe.Question(tables, (), sweep.folder, usages(sweep, samples)), signals)
-    samples = Course(settled(sweep, samples, tables, facts)).samples()
-    by_cut = sizes_of(tables, facts)
-    sizes = [by_cut[cut_of(spec.settings["data"])] for spec in samples]
+    facts = probe.gather_facts(probe.ProbeRequest(tables, (), sweep.folder, builder_requests(sweep, samples)), signals)
+    samples = Schedule(settle(sweep, samples, tables, facts)).samples()
+    by_cut = sizes_by_split(tables, facts)
+    sizes = [by_cut[split_key(spec.settings["data"])] for spec in samples]
     works: Sequence[estimate.Work] | str = list(map(estimate.mlp_work, samples, sizes))
     if any(spec.settings["model"]["builder"] != "mlp" for spec in samples):
         works = probe.measure(samples, sweep.folder, signals)
     if isinstance(works, str):
         return works
-    return estimate.seconds(samples, sizes, works, min(workers, course.total), course.total / len(samples))
+    return estimate.seconds(samples, sizes, works, min(workers, schedule.total), schedule.total / len(samples))

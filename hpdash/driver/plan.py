@@ -9,7 +9,7 @@ from typing import Protocol, Self
 
 from ..backends.probe import FetchProgress
 from ..records import Event, TrialResult, TrialSpec, caveats
-from ..search import Course
+from ..search import Schedule
 from ..spec import Sweep
 
 
@@ -17,14 +17,14 @@ from ..spec import Sweep
 class Plan:
     """What is about to run: the schedule of trials, the results that are final, and the number of workers.
 
-    `course` is the schedule as far as it is known. `results` has the result of each trial, by number, that is not run
+    `schedule` is the schedule as far as it is known. `results` has the result of each trial, by number, that is not run
     again. `accepted` has the code and the data that were changed while the sweep ran, and how often. `seconds`
     estimates how long a trial trains: only the ratios between trials are meaningful, not the absolute values.
     """
 
     sweep: Sweep
     folder: Path
-    course: Course
+    schedule: Schedule
     results: Mapping[int, TrialResult]
     workers: int
     synthetic: bool = False
@@ -89,7 +89,7 @@ class Watcher:
     def of(cls, view: View) -> Self:
         """Return a watcher that passes everything on to a view."""
         return cls(
-            lambda plan: view.plan(plan.course.specs, plan.results, plan.workers, plan.course.least),
+            lambda plan: view.plan(plan.schedule.specs, plan.results, plan.workers, plan.schedule.least),
             view.event,
             view.fetch,
         )

@@ -21,19 +21,22 @@ from ..journal.history import History
 from ..journal.journal import Journal, lock, read_journal
 from ..logs import experiment, layout
 from ..records import Notice, TrialResult, TrialSpec, TrialState, default_metrics, own_loop
-from ..search import Course
+from ..search import Schedule
 from ..spec import Sweep, load_sweep, parse_sweep
 from ..sweep_folder import changed_code, provenance
 from ..sweep_folder import folder as sweep_folder
 from ..sweep_folder.provenance import Provenance
 from ..system import disk, limits
 from ..system.signals import Signals, Stopped
-from .amounts import cut_of, data_tables, large_batches, sizes_of
-from .drive import Drive
+from .amounts import data_tables, large_batches, sizes_by_split, split_key
+from .drive import Driver
 from .plan import Outcome, Plan, Watcher
-from .settling import settled, usages
+from .settling import builder_requests, settle
 
-ONLY_WHEN_ASKED = (TrialState.FAILED, TrialState.DIVERGED)  # trials in these states run again only with --retry-failed
+RETRIED_ON_REQUEST = (
+    TrialState.FAILED,
+    TrialState.DIVERGED,
+)  # trials in these states run again only with --retry-failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +90,15 @@ def drive_sweep(
     sweep, options = as_sweep(source), options or Options()
     if options.ray and importlib.util.find_spec("ray") is None:
         raise SpecError(['running on a Ray cluster needs ray, which is not installed: pip install "hpdash[ray]"'])
-    folder = next(sweep_folder.fresh(Path(logs), sweep)) if options.new else sweep_folder.home(Path(logs), sweep)
-    sweep = sweep_folder.going_on(folder, sweep, options.extend)
+    folder = (
+        next(sweep_folder.free_folders(Path(logs), sweep))
+        if options.new
+        else sweep_folder.folder_to_resume(Path(logs), sweep)
+    )
+    sweep = sweep_folder.with_recorded(folder, sweep, options.extend)
     now = provenance.current(sweep.functions, sweep.values["name"], sweep.folder, changed_code.provenance_of(folder))
-    job = _Job(sweep, Course(sweep), folder, options, watcher or Watcher(), now)
-    before = _before(job)
+    job = _Job(sweep, Schedule(sweep), folder, options, watcher or Watcher(), now)
+    before = _outcome_so_far(job)
     if len(before.results) == before.total:
         return before
     with ExitStack() as stack:
@@ -106,7 +113,7 @@ def drive_sweep(
 @dataclass(frozen=True, slots=True)
 class _Job:
     sweep: Sweep
-    course: Course
+    schedule: Schedule
     folder: Path
     options: Options
     watcher: Watcher
@@ -119,114 +126,114 @@ class _Job:
 
     def with_sweep(self, sweep: Sweep) -> _Job:
         """Return the job with a sweep about which more is known, and with its schedule."""
-        return self if sweep == self.sweep else replace(self, sweep=sweep, course=Course(sweep))
+        return self if sweep == self.sweep else replace(self, sweep=sweep, schedule=Schedule(sweep))
 
-    def replayed(self) -> Course:
+    def replayed(self) -> Schedule:
         """Return the schedule as far as it is known; if it depends on results, it is rebuilt from the journal."""
-        if not self.course.is_adaptive:
-            return self.course
-        return Course.replayed(self.sweep, read_journal(self.folder / layout.JOURNAL).entries)
+        if not self.schedule.is_adaptive:
+            return self.schedule
+        return Schedule.replayed(self.sweep, read_journal(self.folder / layout.JOURNAL).entries)
 
-    def standing(self, course: Course, history: History) -> dict[int, TrialResult]:
+    def results_that_count(self, schedule: Schedule, history: History) -> dict[int, TrialResult]:
         """Return the results that count, by trial number; with --retry-failed, failed and diverged ones do not."""
-        again = ONLY_WHEN_ASKED if self.options.retry_failed else ()
+        again = RETRIED_ON_REQUEST if self.options.retry_failed else ()
         results = history.results
-        known = ((spec.number, results.get(spec.number)) for spec in course.specs)
+        known = ((spec.number, results.get(spec.number)) for spec in schedule.specs)
         return {number: result for number, result in known if result and result.state not in again}
 
     def check_locked(self, folder: Path) -> None:
         """Check the folder again, now that it is locked; raises LockedError if another driver extended the sweep."""
         sweep_folder.check(folder, self.sweep, self.options.extend)
-        if sweep_folder.going_on(folder, replace(self.sweep, tried=()), self.options.extend) != self.sweep:
+        if sweep_folder.with_recorded(folder, replace(self.sweep, tried=()), self.options.extend) != self.sweep:
             raise LockedError(f"{folder}: another driver has just extended this sweep. Run the same command again.")
 
     def load(self, settings: Mapping[str, Any]) -> Dataset:
         """Load a data set in a child process, because its function may import anything."""
         return probe.load(settings, self.sweep.folder, Signals())
 
-    def tell(self, warnings: Sequence[str]) -> None:
+    def warn_user(self, warnings: Sequence[str]) -> None:
         """Pass warnings on to the user."""
         for warning in warnings:
             self.watcher.event(Notice(warning))
 
 
-def _before(job: _Job) -> Outcome:
+def _outcome_so_far(job: _Job) -> Outcome:
     """Return the outcome of the sweep so far. Writes nothing and needs no lock."""
     with disk.guarded(job.folder):
         if not job.folder.exists():
-            return Outcome(job.named, job.folder, job.course.specs, job.course.total, {})
+            return Outcome(job.named, job.folder, job.schedule.specs, job.schedule.total, {})
     known = sweep_folder.check(job.folder, job.sweep, job.options.extend)
     changed_code.check_provenance(job.folder, job.provenance, job.options.accept_changes)
     replay = read_journal(job.folder / layout.JOURNAL)
-    course, history = job.replayed(), History.of(replay.entries)
-    results = job.standing(course, history)
-    total = course.extent(history, results)
+    schedule, history = job.replayed(), History.of(replay.entries)
+    results = job.results_that_count(schedule, history)
+    total = schedule.count_trials(history, results)
     if len(results) == total:
-        job.tell(replay.warnings)
+        job.warn_user(replay.warnings)
     synthetic = known.get("synthetic", False)
     facts = {"synthetic": synthetic, "accepted": changed_code.accepted(known)}
-    return Outcome(job.named, job.folder, course.specs, total, results, **facts)
+    return Outcome(job.named, job.folder, schedule.specs, total, results, **facts)
 
 
-def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Drive:
+def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Driver:
     """Take the lock, start the workers, examine what trials need, open the journal; `stack` ends all of this."""
-    sweep, specs, watcher = job.sweep, job.course.samples(), job.watcher
+    sweep, specs, watcher = job.sweep, job.schedule.samples(), job.watcher
     tables, exists = data_tables(specs), job.folder.exists() and not job.options.new
     limits.check_folder(job.folder if exists else job.folder.parent)
-    limits.check_files(0 if job.options.ray else min(job.options.workers or limits.cores(), job.course.total))
+    limits.check_files(0 if job.options.ray else min(job.options.workers or limits.cores(), job.schedule.total))
     if exists:
         stack.enter_context(lock(job.folder))
     _fetch_missing(tables, watcher, signals)
     backend, workers = _start(job, specs, signals)
     stack.callback(backend.close)
-    asked = () if sweep_folder.knows_builders(job.folder, job.options.extend) else usages(sweep, specs)
-    facts = probe.gather_facts(probe.Question(tables, _functions(specs), sweep.folder, asked), signals)
-    job = job.with_sweep(settled(sweep, specs, tables, facts))
+    asked = () if sweep_folder.knows_builders(job.folder, job.options.extend) else builder_requests(sweep, specs)
+    facts = probe.gather_facts(probe.ProbeRequest(tables, _functions(specs), sweep.folder, asked), signals)
+    job = job.with_sweep(settle(sweep, specs, tables, facts))
     if not exists:
-        job = _begin(job, stack)
-    folder, sweep, specs, sizes = job.folder, job.sweep, job.course.samples(), sizes_of(tables, facts)
+        job = _create_folder(job, stack)
+    folder, sweep, specs, sizes = job.folder, job.sweep, job.schedule.samples(), sizes_by_split(tables, facts)
     now = replace(job.provenance, arrays=facts.arrays)
     notes = _write_record(job, now, facts)
     warnings = experiment.refresh(folder.parent)
     journal = stack.enter_context(Journal.open(folder / layout.JOURNAL))
     known = changed_code.keep_provenance(folder, now)  # only now that the journal could be read
     remarks = [*facts.remarks, *large_batches(sweep, specs, sizes)]
-    job.tell([*notes, *remarks, *warnings, *journal.warnings])
-    course = job.replayed()
-    results = job.standing(course, journal.history)
+    job.warn_user([*notes, *remarks, *warnings, *journal.warnings])
+    schedule = job.replayed()
+    results = job.results_that_count(schedule, journal.history)
 
     def seconds(spec: TrialSpec) -> float:
-        size = sizes.get(cut_of(spec.settings["data"]))
+        size = sizes.get(split_key(spec.settings["data"]))
         return 0.0 if size is None else estimate.trial_seconds(spec, size, estimate.mlp_work(spec, size))
 
-    plan = Plan(job.named, folder, course, results, workers, facts.synthetic, changed_code.accepted(known), seconds)
+    plan = Plan(job.named, folder, schedule, results, workers, facts.synthetic, changed_code.accepted(known), seconds)
     watcher.plan(plan)
-    return Drive(plan, journal, backend, watcher, job.options.fail_fast)
+    return Driver(plan, journal, backend, watcher, job.options.fail_fast)
 
 
-def _write_record(job: _Job, now: Provenance, facts: probe.Facts) -> list[str]:
+def _write_record(job: _Job, now: Provenance, facts: probe.ProbeResult) -> list[str]:
     """Write the sweep's files if they are missing or outdated; return messages for the user."""
-    folder, sweep, specs = job.folder, job.sweep, job.course.samples()
+    folder, sweep, specs = job.folder, job.sweep, job.schedule.samples()
     job.check_locked(folder)
     changed = changed_code.check_provenance(folder, now, job.options.accept_changes)
-    sweep_folder.write(folder, sweep, specs, job.course.total, _metrics(specs, facts), facts.synthetic)
+    sweep_folder.write(folder, sweep, specs, job.schedule.total, _metrics(specs, facts), facts.synthetic)
     anew = f"{sweep.name} was started anew in {folder}" if folder.name != sweep.name else ""
     return [sentence for sentence in (anew, changed) if sentence]
 
 
-def _begin(job: _Job, stack: ExitStack) -> _Job:
+def _create_folder(job: _Job, stack: ExitStack) -> _Job:
     """Make and lock the sweep's folder; with --new, the first that no other driver takes. Return the job with it."""
     if job.options.new:
-        free = sweep_folder.fresh(job.folder.parent, job.sweep)
-        return replace(job, folder=next(folder for folder in free if _took(folder, stack)))
-    stack.enter_context(_made(job.folder))
+        free = sweep_folder.free_folders(job.folder.parent, job.sweep)
+        return replace(job, folder=next(folder for folder in free if _lock_if_free(folder, stack)))
+    stack.enter_context(_make_and_lock(job.folder))
     return job
 
 
-def _took(folder: Path, stack: ExitStack) -> bool:
+def _lock_if_free(folder: Path, stack: ExitStack) -> bool:
     with ExitStack() as held:
         try:
-            held.enter_context(_made(folder))
+            held.enter_context(_make_and_lock(folder))
         except LockedError:
             return False
         if free := sweep_folder.is_free(folder):  # again: another driver may have started and ended there
@@ -234,7 +241,7 @@ def _took(folder: Path, stack: ExitStack) -> bool:
         return free
 
 
-def _made(folder: Path) -> AbstractContextManager[None]:
+def _make_and_lock(folder: Path) -> AbstractContextManager[None]:
     with disk.guarded(folder):
         folder.mkdir(parents=True, exist_ok=True)  # another driver may just have made it; the lock decides
         disk.sync(folder.parent)
@@ -252,7 +259,7 @@ def _functions(specs: Sequence[TrialSpec]) -> list[str]:
     return list(named)
 
 
-def _metrics(specs: Sequence[TrialSpec], facts: probe.Facts) -> list[str]:
+def _metrics(specs: Sequence[TrialSpec], facts: probe.ProbeResult) -> list[str]:
     defaults = [name for classes in facts.classes for name in default_metrics(classes)]
     chosen = (spec.settings["train"]["metrics"] or defaults for spec in specs)
     return list(dict.fromkeys(name for names in chosen for name in names))
@@ -274,9 +281,9 @@ def _start(job: _Job, specs: Sequence[TrialSpec], signals: Signals) -> tuple[Bac
     if options.ray is not None:
         from ..backends.ray import RayBackend  # noqa: PLC0415  an extra
 
-        most = None if options.workers is None else min(options.workers, job.course.total)
+        most = None if options.workers is None else min(options.workers, job.schedule.total)
         cluster = RayBackend(setup, options.ray, most, job.load, job.folder.parent, sweep.timeout)
-        return cluster, min(cluster.room, job.course.total)
+        return cluster, min(cluster.room, job.schedule.total)
     gpus = probe.count_gpus(signals)
-    workers = min(options.workers or gpus or max(1, limits.cores() // options.threads), job.course.total)
+    workers = min(options.workers or gpus or max(1, limits.cores() // options.threads), job.schedule.total)
     return LocalBackend(setup, workers, gpus, sweep.timeout), workers

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..backends.builders import Usage
-from ..backends.probe import Facts
+from ..backends.builders import BuilderRequest
+from ..backends.probe import ProbeResult
 from ..errors import Problem, SpecError
-from ..facts import Known
+from ..facts import SweepFacts
 from ..records import TABLES, TrialSpec, default_metrics, own_loop
 from ..spec import Sweep
 from ..spec.faults import nearest
@@ -22,7 +22,7 @@ _LISTED = 20  # most metrics listed in an error
 Tables = Sequence[Mapping[str, Any]]
 
 
-def usages(sweep: Sweep, specs: Sequence[TrialSpec]) -> list[Usage]:
+def builder_requests(sweep: Sweep, specs: Sequence[TrialSpec]) -> list[BuilderRequest]:
     """Return how the trials of a sweep use each custom builder."""
     by_builder: dict[str, list[TrialSpec]] = {}
     for spec in specs:
@@ -37,7 +37,7 @@ def _own_builder(spec: TrialSpec) -> str | None:
     return builder if builder and ":" in builder else None
 
 
-def _usage(sweep: Sweep, reference: str, specs: Sequence[TrialSpec], is_shared: bool) -> Usage:
+def _usage(sweep: Sweep, reference: str, specs: Sequence[TrialSpec], is_shared: bool) -> BuilderRequest:
     """Return how trials use one custom builder.
 
     `is_shared` says that other trials use other builders. Settings that the file fixes may be meant for those.
@@ -64,10 +64,10 @@ def _usage(sweep: Sweep, reference: str, specs: Sequence[TrialSpec], is_shared: 
         for name, known in values.items()
         if name in given and len(known) > 1
     }
-    return Usage(reference, specs[0], keywords, given, always, varied)
+    return BuilderRequest(reference, specs[0], keywords, given, always, varied)
 
 
-def settled(sweep: Sweep, specs: Sequence[TrialSpec], tables: Tables, facts: Facts) -> Sweep:
+def settle(sweep: Sweep, specs: Sequence[TrialSpec], tables: Tables, facts: ProbeResult) -> Sweep:
     """Return the sweep with an objective that fits its data and models, and with what is known of builders and inputs.
 
     `tables` are the distinct [data] tables of the trials, in the order of `facts`. Raises SpecError if a model does not
@@ -80,14 +80,14 @@ def settled(sweep: Sweep, specs: Sequence[TrialSpec], tables: Tables, facts: Fac
     watched = {"sweep.objective": sweep.objective} | ({"prune.watch": sweep.pruning.watch} if sweep.pruning else {})
     if problems := [problem for where, name in watched.items() for problem in _lacking(sweep, where, name, known)]:
         raise SpecError(problems)
-    if sweep.known.is_old:
+    if sweep.known.is_from_old_version:
         return sweep
     builders = {**sweep.known.builders, **{name: built.use for name, built in facts.built.items()}}
     inputs = {table["name"]: each for table, each in zip(tables, facts.inputs, strict=True)}
-    return replace(sweep, known=Known(builders, inputs))
+    return replace(sweep, known=SweepFacts(builders, inputs))
 
 
-def _metrics(specs: Sequence[TrialSpec], tables: Tables, facts: Facts) -> list[tuple[str, tuple[str, ...]]]:
+def _metrics(specs: Sequence[TrialSpec], tables: Tables, facts: ProbeResult) -> list[tuple[str, tuple[str, ...]]]:
     """Return (owner, metrics) of each model whose metrics are known: the built-in MLP, and models that were built."""
     found: dict[tuple[str, tuple[str, ...]], None] = {}
     for spec in specs:

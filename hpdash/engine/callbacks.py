@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from ..goal import Goal
-from ..records import BETWEEN
+from ..records import CALLBACK_PREFIX
 
 _STATE = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter")
 
@@ -29,7 +29,9 @@ class BetweenEpochs:
     def state(self) -> dict[str, Array]:
         """Return the state of the callbacks for a checkpoint, numbers by name; NaN stands for None."""
         return {
-            f"{BETWEEN}{place}/{name}": np.array(math.nan if (value := getattr(each, name)) is None else value, float)
+            f"{CALLBACK_PREFIX}{place}/{name}": np.array(
+                math.nan if (value := getattr(each, name)) is None else value, float
+            )
             for place, each in enumerate(self._callbacks)
             for name in _STATE
             if hasattr(each, name)
@@ -37,7 +39,7 @@ class BetweenEpochs:
 
     def callbacks(self, kept: Mapping[str, Array]) -> list[keras.callbacks.Callback]:
         """Return the callbacks to train with; `kept` are the arrays of a checkpoint, whose state they go on from."""
-        state = {name: value for name, value in kept.items() if name.startswith(BETWEEN)}
+        state = {name: value for name, value in kept.items() if name.startswith(CALLBACK_PREFIX)}
         return [*self._callbacks, Resumed(self._callbacks, state)] if state else self._callbacks
 
 
@@ -81,7 +83,7 @@ class Resumed(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no
     def on_train_begin(self, logs: Any = None) -> None:
         """Restore the state; a trial that had already stopped early does not train again."""
         for name, value in self._state.items():
-            place, attribute = name.removeprefix(BETWEEN).split("/")
+            place, attribute = name.removeprefix(CALLBACK_PREFIX).split("/")
             number = None if np.isnan(value) else float(value) if attribute == "best" else int(value)
             setattr(self._callbacks[int(place)], attribute, number)
         self.model.stop_training = any(getattr(each, "stopped_epoch", 0) > 0 for each in self._callbacks)

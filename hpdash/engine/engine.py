@@ -15,14 +15,14 @@ import numpy as np
 import tensorflow as tf
 
 from ..logs import kept_weights
-from .feed import EngineData, Part, epoch_order, fill, view
-from .forward import constants, floating_operations, forward_pass
+from .feed import EngineData, Subset, epoch_order, fill, view
+from .forward import floating_operations, forward_pass, graph_constants
 from .hyper import hypers
-from .layers import natural
+from .layers import toggle_transposed
 from .metric_values import scalars
 from .passes import OnCall, Pass
 from .probe import EXAMPLES, Probe, place
-from .xla import REFUSALS, Compilation, choose, expect, first_line, is_compile_error
+from .xla import REFUSALS, Compilation, choose, first_line, is_compile_error, predict
 
 CALL_SECONDS = 2.0  # about how long a compiled call runs; progress, Ctrl-C and time limits wait for its end
 CORE_FLOPS = 50e9  # a modest core's float32 matrix product; sets a call's length, and whether validation uses XLA
@@ -74,7 +74,7 @@ class Engine:
         batch = self.data.scaled(part, tf.range(part.start, min(part.stop, part.start + EXAMPLES)))
         return Probe(self.model, *batch, lambda text: self._tell(text, text))
 
-    def _pass(self, part: Part, step: Callable[[Any], Any], batch: int, training: bool) -> Pass:
+    def _pass(self, part: Subset, step: Callable[[Any], Any], batch: int, training: bool) -> Pass:
         steps = max(1, len(part) // batch)
         weights = sum(variable.value.shape.num_elements() * 4 for variable in self.model.weights)
         seconds = batch * self.flops / CORE_FLOPS + STEP_SECONDS
@@ -82,7 +82,7 @@ class Engine:
             seconds += 2 * batch * self.flops / CORE_FLOPS + 6 * weights / CORE_BYTES
         calls = -(-steps // max(FEWEST_ROWS, int(CALL_SECONDS / seconds)))
         pays = training or self._xla == "always" or steps * seconds > XLA_PAYS
-        jit = pays and expect(self._xla, self._forward, batch, training).xla
+        jit = pays and predict(self._xla, self._forward, batch, training).xla
         data = self.data
         made = Pass(
             lambda row: data.taken(part, row),
@@ -110,11 +110,11 @@ class Engine:
         return self._compilations.get(self._train, Compilation(self._train.jit))
 
     @property
-    def reusable(self) -> bool:
-        """Whether `pour` can prepare this engine for another trial.
+    def is_reusable(self) -> bool:
+        """Whether `load_values` can prepare this engine for another trial.
 
         That holds if the graphs capture no tensors but the data and the known variables, and read every `Hyper` from
-        its variable: then `pour` reaches all values that differ between trials.
+        its variable: then `load_values` reaches all values that differ between trials.
         """
         known = {id(held) for part in (self.data.train, self.data.validation) for held in (part.x, part.y)}
         known |= self._handles()
@@ -155,9 +155,9 @@ class Engine:
         """Set the model's weights to kept ones; return False, and change nothing, if names, shapes or sizes differ."""
         names = [name for name, _ in kept_weights.named(self.weights())]
         held = self.model.weights
-        return names == list(kept) and fill([v.value for v in held], list(map(natural, held, kept.values())))
+        return names == list(kept) and fill([v.value for v in held], list(map(toggle_transposed, held, kept.values())))
 
-    def pour(self, fresh: keras.Model) -> bool:
+    def load_values(self, fresh: keras.Model) -> bool:
         """Set this model to the values of a freshly built one: variables, the optimiser's variables and every `Hyper`.
 
         Return False, and change nothing, if the two models do not have the same ones.
@@ -173,13 +173,13 @@ class Engine:
             number.variable.assign(other)
         return True
 
-    def has_constants_of(self, fresh: keras.Model) -> bool:
+    def same_constants(self, fresh: keras.Model) -> bool:
         """Return whether a model that was freshly built by the same builder has the same constants in its graph.
 
         If not, the builder draws random numbers that become constants, and the models cannot share a graph.
         """
         batch = self.data.scaled(self.data.train, tf.constant([self.data.train.start]))
-        return constants(self.model, *batch, seed=0) == constants(fresh, *batch, seed=1)
+        return graph_constants(self.model, *batch, seed=0) == graph_constants(fresh, *batch, seed=1)
 
     def fit(
         self,
@@ -262,7 +262,7 @@ class Engine:
         The values may be a view of the weight's own memory: read or copy them before training goes on.
         """
         for variable in self.model.trainable_variables if trainable else self.model.weights:
-            yield *place(self.model, variable), natural(variable, view(variable.value))
+            yield *place(self.model, variable), toggle_transposed(variable, view(variable.value))
 
     def digest(self) -> str:
         """Return the SHA-256 of all weights, with their names, types and shapes, in hexadecimal."""

@@ -13,7 +13,7 @@ from .layers import on_gpu
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Subset:
     """The examples from `start` to `stop` (excluded) of two tensors: x [n, ...] in its stored type, y [n]."""
 
     x: tf.Tensor
@@ -29,16 +29,16 @@ class Part:
 class EngineData:
     """The data on which an engine trains and validates; the graph scales x to (x - offset) / divisor."""
 
-    train: Part
-    validation: Part
+    train: Subset
+    validation: Subset
     offset: np.ndarray[Any, np.dtype[np.float32]]
     divisor: np.ndarray[Any, np.dtype[np.float32]]
 
-    def scaled(self, part: Part, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def scaled(self, part: Subset, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the batch (x float32 [b, ...], y [b]) at the given indices [b], x scaled."""
         return self.prepared(self.taken(part, index)), tf.gather(part.y, index)
 
-    def taken(self, part: Part, index: tf.Tensor) -> tf.Tensor:
+    def taken(self, part: Subset, index: tf.Tensor) -> tf.Tensor:
         """Return the examples at the given indices [b] in their stored type, each flattened into a row: x [b, n]."""
         return tf.gather(tf.reshape(part.x, (len(part.x), -1)), index)
 
@@ -52,7 +52,7 @@ class EngineData:
         return x
 
 
-def epoch_order(part: Part, seed: int, epoch: int) -> np.ndarray[Any, np.dtype[np.int32]]:
+def epoch_order(part: Subset, seed: int, epoch: int) -> np.ndarray[Any, np.dtype[np.int32]]:
     """Return the indices of a part, int32 [n], in a random order that depends only on (seed, epoch)."""
     order = np.random.default_rng((seed, epoch)).permutation(len(part)).astype(np.int32)
     order += np.int32(part.start)

@@ -33,7 +33,7 @@ def forward_pass(model: keras.Model, data: EngineData) -> Any:
     return concrete.graph
 
 
-def constants(model: keras.Model, x: tf.Tensor, y: tf.Tensor, seed: int) -> list[bytes]:
+def graph_constants(model: keras.Model, x: tf.Tensor, y: tf.Tensor, seed: int) -> list[bytes]:
     """Return the constants in the graph of a model's loss, and the seeds of its random operations, sorted.
 
     If the lists of two models from one builder differ, the models cannot share a compiled graph: a random number became

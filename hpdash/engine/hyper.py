@@ -57,7 +57,7 @@ for _method in ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruedi
     setattr(Hyper, f"__{_method}__", _arithmetic(f"__{_method}__"))
 
 
-def hold(owner: object, names: Iterable[str]) -> None:
+def make_hypers(owner: object, names: Iterable[str]) -> None:
     """Replace the named attributes of an object by Hypers, if they are numbers other than 0.
 
     A 0 stays, because Keras builds a different graph for it. Attributes that are missing or None stay, too.

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 MAXOUT_PIECES = 2
-TURNED = 2**20  # values of the largest kernel that is stored transposed
-FOLDS, FOLDED = 4, 1024  # a sum adds FOLDS parts elementwise, until at most FOLDED numbers are left
+MOST_TRANSPOSED = 2**20  # values of the largest kernel that is stored transposed
+SUM_PARTS, SUM_REST = 4, 1024  # a sum adds FOLDS parts elementwise, until at most FOLDED numbers are left
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -26,28 +26,32 @@ class Dense(keras.layers.Dense):  # type: ignore[misc]  # Keras ships no types
     """Keras' dense layer, with its products arranged so that XLA runs them at full speed on a CPU.
 
     On a CPU, XLA multiplies x [b, n] by a kernel [n, m] slowly if the batch is much smaller than the layer, if there
-    are few columns m, or if the columns do not fill vectors. So a kernel of up to `TURNED` values is stored transposed,
-    as [m, n]: the forward product then runs along the batch, and the kernel's gradient along the inputs.
+    are few columns m, or if the columns do not fill vectors. So a kernel of up to `MOST_TRANSPOSED` values is stored
+    transposed, as [m, n]: the forward product then runs along the batch, and the kernel's gradient along the inputs.
     For a larger transposed kernel, the gradient of the layer's inputs would be slow. So a larger kernel stays [n, m],
-    unless `is_first` says that this gradient is not needed: nothing below the layer trains, or only `norm`, the batch
-    normalisation of the model's inputs directly before the layer.
-    If the gradient of the inputs is needed, it is computed before that of the kernel. In another order, XLA would copy
-    the whole kernel in every step, because the gradient of the inputs reads the kernel while it is changed.
-    Measured, whole steps on one core, Keras' layer and this one: 784-50-50-50-10 at 33 and 53 GFLOPS, 3072-2000-4000-10
-    at 49 and 80.
+    unless `skips_input_gradient` says that this gradient is not needed: nothing below the layer trains, or only `norm`,
+    the batch normalisation of the model's inputs directly before the layer. If the gradient of the inputs is needed, it
+    is computed before that of the kernel. In another order, XLA would copy the whole kernel in every step, because the
+    gradient of the inputs reads the kernel while it is changed. Measured, whole steps on one core, Keras' layer and
+    this one: 784-50-50-50-10 at 33 and 53 GFLOPS, 3072-2000-4000-10 at 49 and 80.
     """
 
     def __init__(
-        self, units: int, *, is_first: bool = False, norm: BatchNormalization | None = None, **arguments: Any
+        self,
+        units: int,
+        *,
+        skips_input_gradient: bool = False,
+        norm: BatchNormalization | None = None,
+        **arguments: Any,
     ) -> None:
         super().__init__(units, **arguments)
-        self.is_first = is_first or norm is not None
+        self.skips_input_gradient = skips_input_gradient or norm is not None
         object.__setattr__(self, "_input_norm", norm)  # bypasses Keras, which would track it as a part of this layer
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create kernel and bias for inputs [..., n]; `natural` gives the kernel's values in Keras' shape."""
+        """Create kernel and bias for inputs [..., n]; `toggle_transposed` gives the kernel's values in Keras' shape."""
         inputs = input_shape[-1] or 0
-        turned = self.is_first or inputs * self.units <= TURNED
+        turned = self.skips_input_gradient or inputs * self.units <= MOST_TRANSPOSED
         draw = self.kernel_initializer
         self._kernel = self.add_weight(
             name="kernel",
@@ -55,7 +59,7 @@ class Dense(keras.layers.Dense):  # type: ignore[misc]  # Keras ships no types
             initializer=(lambda shape, dtype: keras.ops.transpose(draw(shape[::-1], dtype))) if turned else draw,
             regularizer=self.kernel_regularizer,
         )
-        self._kernel.is_turned = turned
+        self._kernel.is_transposed = turned
         self.bias = self.add_weight(name="bias", shape=(self.units,), initializer=self.bias_initializer)
         self.built = True
 
@@ -68,10 +72,14 @@ class Dense(keras.layers.Dense):  # type: ignore[misc]  # Keras ships no types
         normalized = self._input_norm and self._input_norm.normalized
         if normalized and normalized.outputs is inputs:
             return _normalized_product(normalized, kernel)
-        return _turned_product(inputs, kernel, self.is_first) if self._kernel.is_turned else _product(inputs, kernel)
+        return (
+            _turned_product(inputs, kernel, self.skips_input_gradient)
+            if self._kernel.is_transposed
+            else _product(inputs, kernel)
+        )
 
 
-def natural(variable: keras.Variable, values: Array) -> Array:
+def toggle_transposed(variable: keras.Variable, values: Array) -> Array:
     """Turn a variable's values from its stored shape into the shape of Keras' own layers, or back.
 
     The values of a transposed kernel are transposed; all others are returned as they are.
@@ -79,14 +87,14 @@ def natural(variable: keras.Variable, values: Array) -> Array:
     return values.T if getattr(variable, "is_turned", False) else values
 
 
-def _turned_product(x: tf.Tensor, kernel: tf.Tensor, is_first: bool) -> tf.Tensor:
+def _turned_product(x: tf.Tensor, kernel: tf.Tensor, skips_input_gradient: bool) -> tf.Tensor:
     """Return x [b, n] @ kernel^T for a kernel [m, n], with its gradients."""
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def product(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Any]:
         def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             passed = tf.matmul(upstream, kernel)
-            turned = _turn(upstream) if is_first else _turn(upstream) * one(passed)
+            turned = _transpose(upstream) if skips_input_gradient else _transpose(upstream) * unfolded_one(passed)
             return passed, tf.matmul(turned, x)
 
         return tf.transpose(_held(tf.matmul(kernel, x, transpose_b=True))), gradients
@@ -97,26 +105,26 @@ def _turned_product(x: tf.Tensor, kernel: tf.Tensor, is_first: bool) -> tf.Tenso
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def _product(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Any]:
     """Return x [b, n] @ kernel [n, m], with its gradients."""
-    turned = _turn(x)
+    turned = _transpose(x)
 
     def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        passed = tf.matmul(kernel, _turn(upstream))
-        return tf.transpose(_held(passed)), tf.matmul(turned, upstream * one(passed))
+        passed = tf.matmul(kernel, _transpose(upstream))
+        return tf.transpose(_held(passed)), tf.matmul(turned, upstream * unfolded_one(passed))
 
     return tf.matmul(turned, kernel, transpose_a=True), gradients
 
 
-def _turn(x: tf.Tensor) -> tf.Tensor:
+def _transpose(x: tf.Tensor) -> tf.Tensor:
     """Return a matrix transposed in memory."""
     return _held(tf.transpose(x))
 
 
 def _held(x: tf.Tensor) -> tf.Tensor:
-    """Return a matrix times `one`, because XLA otherwise folds transposes into products, which slows them."""
-    return x * one(x)
+    """Return a matrix times `unfolded_one`, because XLA otherwise folds transposes into products, which slows them."""
+    return x * unfolded_one(x)
 
 
-def one(x: tf.Tensor) -> tf.Tensor:
+def unfolded_one(x: tf.Tensor) -> tf.Tensor:
     """Return 1.0 in a form that XLA cannot fold, and that depends on x, of any shape."""
     return 1.0 + 0.0 * x[(0,) * len(x.shape)]
 
@@ -145,12 +153,12 @@ def _sum(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
     Otherwise XLA copies the weights, because the sum and the gradient both read them.
     """
     values = tf.reshape(x, [-1])
-    while (count := values.shape[0]) > FOLDED:
-        rest = count % FOLDS
-        parts = tf.reshape(values[: count - rest], (FOLDS, -1))
+    while (count := values.shape[0]) > SUM_REST:
+        rest = count % SUM_PARTS
+        parts = tf.reshape(values[: count - rest], (SUM_PARTS, -1))
         values = tf.concat([tf.add_n(tf.unstack(parts)), values[count - rest :]], axis=0)
     total = tf.reduce_sum(values)
-    return total, lambda upstream: tf.fill(x.shape, upstream * one(total))
+    return total, lambda upstream: tf.fill(x.shape, upstream * unfolded_one(total))
 
 
 class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]  # Keras ships no types
@@ -223,9 +231,9 @@ def _normalized_product(normalized: Normalized, kernel: tf.Tensor) -> tf.Tensor:
         x = standard * gamma + beta
 
         def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            plain, total = tf.matmul(_turn(upstream), standard), tf.reduce_sum(upstream, axis=0)
+            plain, total = tf.matmul(_transpose(upstream), standard), tf.reduce_sum(upstream, axis=0)
             slope, shift = tf.reduce_sum(kernel * plain, axis=0), tf.linalg.matvec(kernel, total, transpose_a=True)
-            waiting = one(slope) * one(shift)
+            waiting = unfolded_one(slope) * unfolded_one(shift)
             return slope, shift, plain * (gamma * waiting) + total[:, None] * beta
 
         return tf.transpose(_held(tf.matmul(kernel, x, transpose_b=True))), gradients

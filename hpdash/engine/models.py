@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import TrialError
 from ..records import default_metrics
 from ..system.user_functions import load_function
-from .hyper import hold
+from .hyper import make_hypers
 from .layers import MAXOUT_PIECES, BatchNormalization, Dense, Maxout, Noise, Penalty, on_gpu
 from .optimizers import optimizer
 
@@ -128,7 +128,7 @@ def mlp(settings: Mapping[str, Any], input_shape: tuple[int, ...], classes: int 
         layers.append(norm)
     if settings["noise"]:
         layers.append((keras.layers.GaussianNoise if on_gpu() else Noise)(settings["noise"], name="noise"))
-    dense = _dense(is_first=not norm, norm=None if settings["noise"] else norm)
+    dense = _dense(skips_input_gradient=not norm, norm=None if settings["noise"] else norm)
     for number, units in enumerate(settings["hidden"], start=1):
         layers += _hidden(settings, number, units, dense)
         dense = _dense()
@@ -141,8 +141,8 @@ def mlp(settings: Mapping[str, Any], input_shape: tuple[int, ...], classes: int 
         name="output",
     )
     for layer in layers:
-        hold(layer, ("rate", "stddev"))
-        hold(getattr(layer, "kernel_regularizer", None), ("l1", "l2"))
+        make_hypers(layer, ("rate", "stddev"))
+        make_hypers(getattr(layer, "kernel_regularizer", None), ("l1", "l2"))
     return keras.Sequential([*layers, output], name="mlp")  # all at once: each added layer would rebuild the model
 
 

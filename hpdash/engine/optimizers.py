@@ -9,8 +9,8 @@ import keras
 import tensorflow as tf
 
 from ..records import OPTIMIZER_HYPERS
-from .hyper import hold
-from .layers import on_gpu, one
+from .hyper import make_hypers
+from .layers import on_gpu, unfolded_one
 
 OPTIMIZERS = {
     "sgd": keras.optimizers.SGD,
@@ -31,7 +31,7 @@ class SGD(keras.optimizers.SGD):  # type: ignore[misc]  # Keras ships no types
     def assign_add(self, variable: keras.Variable, value: Any) -> None:
         """Add a value, multiplied by a 1.0 that XLA cannot fold."""
         value = tf.convert_to_tensor(value)
-        super().assign_add(variable, value * one(value))
+        super().assign_add(variable, value * unfolded_one(value))
 
 
 def optimizer(train: Mapping[str, Any]) -> keras.optimizers.Optimizer:
@@ -39,5 +39,5 @@ def optimizer(train: Mapping[str, Any]) -> keras.optimizers.Optimizer:
     arguments = {name: train[name] for name in ARGUMENTS if train.get(name) is not None}
     kind = SGD if train["optimizer"] == "sgd" and not on_gpu() else OPTIMIZERS[train["optimizer"]]
     made = kind(**arguments)
-    hold(made, OPTIMIZER_HYPERS & arguments.keys())
+    make_hypers(made, OPTIMIZER_HYPERS & arguments.keys())
     return made

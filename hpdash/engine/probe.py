@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .layers import Maxout, natural
+from .layers import Maxout, toggle_transposed
 
 EXAMPLES = 256  # in a probe batch: gradients of a single training batch are noisy, and more examples add little
 _LAYERS = keras.layers
@@ -58,7 +58,7 @@ class Probe:
         """
         found = self._look("gradients", self._backward)
         for variable, value in zip(self._model.trainable_variables, found or (), strict=False):
-            yield *place(self._model, variable), natural(variable, value.numpy())
+            yield *place(self._model, variable), toggle_transposed(variable, value.numpy())
 
     def activations(self) -> Iterator[Activation]:
         """Yield the outputs of each layer with an activation, in inference mode; a shared layer's calls all count."""

@@ -35,11 +35,11 @@ class Compilation:
 
 
 @dataclass(frozen=True, slots=True)
-class Slow:
+class SlowOperation:
     """Operations that XLA runs more slowly on a CPU than TensorFlow's own kernels do.
 
     XLA loses `nanoseconds` per unit of work; `work` returns the units of an operation. `gradient_of` is the type of
-    forward operation for which `expect` counts two of these operations in a training step.
+    forward operation for which `predict` counts two of these operations in a training step.
     """
 
     name: str
@@ -60,7 +60,7 @@ def choose(setting: str, graphs: Iterable[Any]) -> Compilation:
     return _decide(setting, _lost(operations), sum(each.type not in FREE for each in operations))
 
 
-def expect(setting: str, forward: Any, batch: int, training: bool) -> Compilation:
+def predict(setting: str, forward: Any, batch: int, training: bool) -> Compilation:
     """Predict what `choose` will decide, from the traced forward pass of one example.
 
     `batch` is the number of examples in a step; `training` adds the backward pass. A pass is traced for XLA or without
@@ -178,10 +178,10 @@ def _cubes(operation: Any) -> float:
 # given here and five times as many.
 SLOW = (
     # 14x14x6 to 16 filters of 5x5: 4.1 and 1.2; 32x32x3 to 32 of 3x3: 8.7 and 2.4; 32x32x32 to 32: 23 and 15
-    Slow("convolutions", ("Conv2D",), _convolution_products, 0.05),
+    SlowOperation("convolutions", ("Conv2D",), _convolution_products, 0.05),
     # the same shapes: 67 and 4.0; 400 and 8.9; 6,104 and 64; a 1x1 filter at 16x16x64: 450 and 17;
     # Conv1D of 100x32: 174 and 8
-    Slow(
+    SlowOperation(
         "the gradients of convolutions",
         ("Conv2DBackpropInput", "Conv2DBackpropFilter"),
         _convolution_products,
@@ -189,8 +189,8 @@ SLOW = (
         "Conv2D",
     ),
     # 16x16x64, 3x3: forward 81 and .8; gradients 3,558 and 3.2
-    Slow("depthwise convolutions", ("DepthwiseConv2dNative",), _depthwise_products, 8.0),
-    Slow(
+    SlowOperation("depthwise convolutions", ("DepthwiseConv2dNative",), _depthwise_products, 8.0),
+    SlowOperation(
         "the gradients of depthwise convolutions",
         ("DepthwiseConv2dNativeBackpropInput", "DepthwiseConv2dNativeBackpropFilter"),
         _depthwise_products,
@@ -198,8 +198,8 @@ SLOW = (
         "DepthwiseConv2dNative",
     ),
     # batch 8, 12x12x12x8 to 16 filters of 3x3x3: forward 16 and 2.1; gradients 124 and 7.4
-    Slow("convolutions in three dimensions", ("Conv3D",), _convolution_products, 0.3),
-    Slow(
+    SlowOperation("convolutions in three dimensions", ("Conv3D",), _convolution_products, 0.3),
+    SlowOperation(
         "the gradients of convolutions in three dimensions",
         ("Conv3DBackpropInputV2", "Conv3DBackpropFilterV2"),
         _convolution_products,
@@ -207,14 +207,14 @@ SLOW = (
         "Conv3D",
     ),
     # 28x28x16, 2x2: 9.9 and 1.4; in one dimension, 100x32: .86 and .35
-    Slow("the gradient of max pooling", ("MaxPoolGrad",), _inputs, 5.0, "MaxPool"),
+    SlowOperation("the gradient of max pooling", ("MaxPoolGrad",), _inputs, 5.0, "MaxPool"),
     # 1,000 numbers, the 5 largest: 11 and .5; all of them sorted: 11 and 4.3
-    Slow("sorting", ("TopKV2", "TopK"), _inputs, 150.0),
+    SlowOperation("sorting", ("TopKV2", "TopK"), _inputs, 150.0),
     # 14x14x16 to 28x28x16: forward 4.3 and .5; gradient 11 and 2.2
-    Slow("bilinear resizing", ("ResizeBilinear",), _outputs, 5.0),
-    Slow("the gradient of bilinear resizing", ("ResizeBilinearGrad",), _inputs, 11.0, "ResizeBilinear"),
+    SlowOperation("bilinear resizing", ("ResizeBilinear",), _outputs, 5.0),
+    SlowOperation("the gradient of bilinear resizing", ("ResizeBilinearGrad",), _inputs, 11.0, "ResizeBilinear"),
     # 16 matrices of 32x32: Cholesky 1.1 and .2; inverse 1.1 and .3; 4 of them: singular values 24 and 1
-    Slow("matrix factorisations", ("Cholesky", "MatrixInverse", "MatrixDeterminant"), _cubes, 1.8),
-    Slow("singular values", ("Svd",), _cubes, 170.0),
+    SlowOperation("matrix factorisations", ("Cholesky", "MatrixInverse", "MatrixDeterminant"), _cubes, 1.8),
+    SlowOperation("singular values", ("Svd",), _cubes, 170.0),
 )
 _BY_OPERATION = {operation: slow for slow in SLOW for operation in slow.operations}

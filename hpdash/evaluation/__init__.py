@@ -20,11 +20,11 @@ from ..logs import layout
 from ..logs.writer import add_scalars
 from ..runs import Run
 from ..sweep_folder.recipe import again as spec_of
-from ..sweep_folder.sweep_json import Kept, kept
+from ..sweep_folder.sweep_json import SweepRecord, kept
 from ..system.signals import Signals
 from ..testset import Evaluation, Score
 from ..views.terminal import evaluate as terminal
-from .scoring import Entrant, Scores, score
+from .scoring import ScoredTrial, Scores, score
 from .selection import Candidate, pick_sweep, select, set_to
 
 
@@ -65,11 +65,11 @@ def evaluate(logs: Path | str = "logs", *, sweep: str | None = None, top: int = 
     `again` is False; LockedError while a driver runs the sweep; and the errors of `score`.
     """
     folder = pick_sweep(read_runs(logs), sweep)
-    case = _Case.of(folder, top)
+    case = _Selection.of(folder, top)
     if case.evaluation is None or list(case.unlogged(case.evaluation)):
         with lock(folder):
-            case = _Case.of(folder, top)  # read it again: a driver may have ended in between
-            evaluation = case.evaluation or _take(case, again)
+            case = _Selection.of(folder, top)  # read it again: a driver may have ended in between
+            evaluation = case.evaluation or _evaluate(case, again)
             for run, epoch, values in case.unlogged(evaluation):
                 add_scalars(run.folder, values, epoch)
         opened = case.evaluation is None
@@ -78,17 +78,17 @@ def evaluate(logs: Path | str = "logs", *, sweep: str | None = None, top: int = 
 
 
 @dataclass(frozen=True)
-class _Case:
+class _Selection:
     """A sweep as it stands on the disk, and the trials that are selected from it, best first."""
 
     folder: Path
-    about: Kept
+    about: SweepRecord
     runs: Sequence[Run]
     chosen: Sequence[Candidate]
     warnings: tuple[str, ...]
 
     @classmethod
-    def of(cls, folder: Path, top: int) -> _Case:
+    def of(cls, folder: Path, top: int) -> _Selection:
         """Read a sweep and select its `top` trials; raise LogdirError if the sweep's record is damaged."""
         found = read_runs(folder)
         about = kept(found[0])
@@ -133,7 +133,7 @@ class _Case:
                 yield run, each.epoch, values
 
 
-def _take(case: _Case, again: bool) -> Evaluation:
+def _evaluate(case: _Selection, again: bool) -> Evaluation:
     """Evaluate the selected trials on the test set, and record the result in the journal before it is shown."""
     number = case.next_number(again)
     code = Path(case.about.folder or "")
@@ -150,12 +150,12 @@ def _take(case: _Case, again: bool) -> Evaluation:
         return journal.append_evaluation(evaluation).evaluation
 
 
-def _entrant(each: Candidate, about: Kept) -> Entrant:
+def _entrant(each: Candidate, about: SweepRecord) -> ScoredTrial:
     spec = spec_of(each.run, about)
     if spec is None:
         raise LogdirError(f"{each.run.folder}: cannot read the trial's settings, because its event files are damaged.")
     assert each.result.kept_sha256 is not None
-    return Entrant(each.run.id, spec, each.run.folder / layout.WEIGHTS, each.result.kept_sha256, each.value)
+    return ScoredTrial(each.run.id, spec, each.run.folder / layout.WEIGHTS, each.result.kept_sha256, each.value)
 
 
 def _score(each: Candidate, test: Mapping[str, float]) -> Score:

@@ -17,14 +17,14 @@ import numpy as np
 
 from .. import data
 from ..data import Split
-from ..data.dataset import fault
+from ..data.dataset import data_error
 from ..errors import HpdashError, LogdirError, TrialError
 from ..logs import kept_weights
 from ..logs.layout import VALIDATION
 from ..logs.npz import Array
 from ..records import TrialSpec
 from ..training.session import Loaded
-from ..training.trainer import engine_data
+from ..training.trainer import to_engine_data
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
@@ -35,7 +35,7 @@ _CHANGED = "The code that builds the model, or the data, changed after training.
 
 
 @dataclass(frozen=True, slots=True)
-class Entrant:
+class ScoredTrial:
     """A trial to be scored: its settings, the file of its kept weights, their digest, and its objective with them."""
 
     name: str
@@ -47,9 +47,9 @@ class Entrant:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Metrics on the test set: `single` of each entrant, `ensemble` of the mean of their outputs.
+    """Metrics on the test set: `single` of each trial, `ensemble` of the mean of their outputs.
 
-    `ensemble` is None for a single entrant. `examples` is the number of test examples.
+    `ensemble` is None for a single trial. `examples` is the number of test examples.
     """
 
     examples: int
@@ -57,7 +57,7 @@ class Scores:
     ensemble: Mapping[str, float] | None
 
 
-def score(job: tuple[Sequence[Entrant], Path], _: Callable[[Any], None]) -> Scores:
+def score(job: tuple[Sequence[ScoredTrial], Path], _: Callable[[Any], None]) -> Scores:
     """Score entrants on the test set, once all of them have passed the check on validation.
 
     `job` is the entrants and the folder to search for users' modules. Raises DataError if there is no test set,
@@ -73,73 +73,73 @@ def score(job: tuple[Sequence[Entrant], Path], _: Callable[[Any], None]) -> Scor
         raise TrialError(f"evaluation failed: {type(error).__name__}: {error}") from error
 
 
-def _scores(entrants: Sequence[Entrant], folder: Path) -> Scores:
-    tables = {_key(entrant): entrant.spec.settings["data"] for entrant in entrants}
+def _scores(scored_trials: Sequence[ScoredTrial], folder: Path) -> Scores:
+    tables = {_key(scored): scored.spec.settings["data"] for scored in scored_trials}
     loaded = {key: _load(settings, folder) for key, settings in tables.items()}
-    poured = [(entrant, loaded[_key(entrant)], _kept(entrant)) for entrant in entrants]
-    return _on_test([(_ready(entrant, folder, own, kept), own) for entrant, own, kept in poured])
+    loaded_trials = [(scored, loaded[_key(scored)], _read_weights(scored)) for scored in scored_trials]
+    return _score_on_test([(_load_engine(scored, folder, own, kept), own) for scored, own, kept in loaded_trials])
 
 
-def _key(entrant: Entrant) -> str:
-    return json.dumps(entrant.spec.settings["data"], sort_keys=True)
+def _key(scored: ScoredTrial) -> str:
+    return json.dumps(scored.spec.settings["data"], sort_keys=True)
 
 
 def _load(settings: Mapping[str, Any], folder: Path) -> Loaded:
     dataset = data.load(settings, folder)
     if dataset.x_test is None:
-        raise fault(dataset.name, "a test set, x_test and y_test", "none")
+        raise data_error(dataset.name, "a test set, x_test and y_test", "none")
     split = data.split(dataset, settings)
     return dataset, split, data.scaling(dataset, split, settings)
 
 
-def _kept(entrant: Entrant) -> dict[str, Array]:
+def _read_weights(scored: ScoredTrial) -> dict[str, Array]:
     try:
-        kept = kept_weights.read(entrant.weights)
+        kept = kept_weights.read(scored.weights)
     except (OSError, ValueError) as error:
         hint = "Put back a copy, or run the sweep again with --new."
-        raise LogdirError(f"{entrant.name}: cannot read its kept weights: {error}. {hint}") from None
-    if kept_weights.digest(kept.items()) != entrant.sha256:
+        raise LogdirError(f"{scored.name}: cannot read its kept weights: {error}. {hint}") from None
+    if kept_weights.digest(kept.items()) != scored.sha256:
         hint = "Put back a copy, or run the sweep again with --new."
-        raise LogdirError(f"{entrant.weights}: these weights do not have the SHA-256 recorded in the journal. {hint}")
+        raise LogdirError(f"{scored.weights}: these weights do not have the SHA-256 recorded in the journal. {hint}")
     return kept
 
 
-def _ready(entrant: Entrant, folder: Path, loaded: Loaded, kept: Mapping[str, Array]) -> Engine:
-    """Return an engine with the entrant's kept weights; raise TrialError if these do not reproduce its objective."""
+def _load_engine(scored: ScoredTrial, folder: Path, loaded: Loaded, kept: Mapping[str, Array]) -> Engine:
+    """Return an engine with the trial's kept weights; raise TrialError if these do not reproduce its objective."""
     from ..engine import models  # noqa: PLC0415  only the child imports TensorFlow
     from ..engine.engine import Engine  # noqa: PLC0415
 
-    settings, dataset = entrant.spec.settings, loaded[0]
-    shape, spec = dataset.x_train.shape[1:], entrant.spec
+    settings, dataset = scored.spec.settings, loaded[0]
+    shape, spec = dataset.x_train.shape[1:], scored.spec
     model = models.build(settings, folder, shape, dataset.classes, spec.seed, spec.takes)
     engine = Engine(
-        model, engine_data(loaded), settings["train"]["batch_size"], xla=settings["train"].get("xla") or "auto"
+        model, to_engine_data(loaded), settings["train"]["batch_size"], xla=settings["train"].get("xla") or "auto"
     )
     if not engine.take(kept):
-        raise TrialError(f"{entrant.name}: its kept weights do not fit the model. {_CHANGED}")
-    metric = entrant.spec.objective.removeprefix(f"{VALIDATION}/")
-    if metric != entrant.spec.objective:
+        raise TrialError(f"{scored.name}: its kept weights do not fit the model. {_CHANGED}")
+    metric = scored.spec.objective.removeprefix(f"{VALIDATION}/")
+    if metric != scored.spec.objective:
         found = engine.validate().get(metric, math.nan)
-        if not math.isclose(found, entrant.value, **_CLOSE):
-            expected = f"{entrant.spec.objective} {entrant.value:.4f} with its kept weights"
-            raise TrialError(f"{entrant.name}: expected {expected}, found {found:.4f}. {_CHANGED}")
+        if not math.isclose(found, scored.value, **_CLOSE):
+            expected = f"{scored.spec.objective} {scored.value:.4f} with its kept weights"
+            raise TrialError(f"{scored.name}: expected {expected}, found {found:.4f}. {_CHANGED}")
     return engine
 
 
-def _on_test(ready: Sequence[tuple[Engine, Loaded]]) -> Scores:
+def _score_on_test(ready: Sequence[tuple[Engine, Loaded]]) -> Scores:
     from ..engine.engine import Engine  # noqa: PLC0415
 
     single, outputs = [], []
     for engine, (dataset, split, scaling) in ready:
         assert dataset.x_test is not None
         held_out = Split(split.train, range(len(dataset.x_test)), validation_is_test=True)
-        tested = Engine(engine.model, engine_data((dataset, held_out, scaling)), len(split.train))
+        tested = Engine(engine.model, to_engine_data((dataset, held_out, scaling)), len(split.train))
         single.append(tested.validate())
         if len(ready) > 1:
             outputs.append(_outputs(tested))
     dataset = ready[0][1][0]
     assert dataset.x_test is not None
-    ensemble = _of_mean(ready[0][0].model, dataset.y_test, outputs) if outputs else None
+    ensemble = _score_mean(ready[0][0].model, dataset.y_test, outputs) if outputs else None
     return Scores(len(dataset.x_test), tuple(single), ensemble)
 
 
@@ -153,7 +153,7 @@ def _outputs(engine: Engine) -> Array:
     return _probabilities(outputs) if _gives_logits(engine.model) else outputs
 
 
-def _of_mean(model: Any, y: Array | None, outputs: Sequence[Array]) -> dict[str, float]:
+def _score_mean(model: Any, y: Array | None, outputs: Sequence[Array]) -> dict[str, float]:
     """Return the metrics of the mean of several models' outputs; raise TrialError if their shapes differ.
 
     The loss is without penalties, because they belong to the weights of single models.

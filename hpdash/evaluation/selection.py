@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import Problem, SpecError
 from ..records import TrialResult, TrialState, own_loop
 from ..runs import Objective, Run
-from ..sweep_folder.sweep_json import Kept
+from ..sweep_folder.sweep_json import SweepRecord
 
 _TOO_GOOD = (
     "The trial was validated on the test set after every epoch and selected by these results, so its result on the "
@@ -51,7 +51,7 @@ def pick_sweep(runs: Iterable[Run], name: str | None) -> Path:
     raise SpecError([Problem("--sweep", f"one of the sweeps, {names}", repr(name) if name else "none", hint)])
 
 
-def select(runs: Sequence[Run], about: Kept, top: int = 1) -> tuple[Candidate, ...]:
+def select(runs: Sequence[Run], about: SweepRecord, top: int = 1) -> tuple[Candidate, ...]:
     """Return the `top` best trials of a sweep, by the sweep's objective with the weights that were kept.
 
     The trials of the setting with the best mean come first; within a setting, the best seed comes first. The lower
@@ -67,8 +67,8 @@ def select(runs: Sequence[Run], about: Kept, top: int = 1) -> tuple[Candidate, .
     if len(found) < top:
         raise SpecError([Problem("--top", f"at most {len(found)}, the number of finished trials", str(top))])
     means = _means(found)
-    chosen = sorted(found, key=lambda each: (*_place(each, objective, means), each.run.number))[:top]
-    problems = [problem for each in chosen if (problem := _obstacle(each, about))]
+    chosen = sorted(found, key=lambda each: (*_sort_key(each, objective, means), each.run.number))[:top]
+    problems = [problem for each in chosen if (problem := _reason_not_evaluable(each, about))]
     data = {str(set_to(each.run, about, "data", "name")) for each in chosen}
     if len(data) > 1:
         hint = "Select fewer trials, such as --top 1."
@@ -102,11 +102,11 @@ def _means(candidates: Sequence[Candidate]) -> dict[str | None, float]:
     return {group: statistics.fmean(values) for group, values in groups.items()}
 
 
-def _place(each: Candidate, objective: Objective, means: Mapping[str | None, float]) -> tuple[float, str, float]:
+def _sort_key(each: Candidate, objective: Objective, means: Mapping[str | None, float]) -> tuple[float, str, float]:
     return objective.goal.sign * means[each.run.group], each.run.group or "", objective.goal.sign * each.value
 
 
-def _obstacle(each: Candidate, about: Kept) -> Problem | None:
+def _reason_not_evaluable(each: Candidate, about: SweepRecord) -> Problem | None:
     """Return the reason why a trial cannot be evaluated, None if it can be."""
     if set_to(each.run, about, "data", "validation") == "test":
         return Problem(each.run.id, "a trial validated on a part of the training set", 'validation = "test"', _TOO_GOOD)
@@ -122,6 +122,6 @@ def _obstacle(each: Candidate, about: Kept) -> Problem | None:
     return None
 
 
-def set_to(run: Run, about: Kept, table: str, name: str) -> object:
+def set_to(run: Run, about: SweepRecord, table: str, name: str) -> object:
     """Return the value of a setting in a run: as the run's session logged it, else as the sweep fixes it."""
     return run.hparams.get(name, about.settings[table].get(name))

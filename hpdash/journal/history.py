@@ -44,7 +44,7 @@ class History:
         record = self.latest.get(trial)
         return record.result.epochs if record and record.state is TrialState.PRUNED and record.result else None
 
-    def went_on(self, trial: int, epoch: int) -> bool | None:
+    def decision_after(self, trial: int, epoch: int) -> bool | None:
         """Return whether a trial goes on after an epoch, None if that has not been decided."""
         rung = self.rungs.get(epoch, {}).get(trial)
         return None if rung is None else rung.goes_on or epoch in self.promoted.get(trial, ())

@@ -190,9 +190,9 @@ class Journal:
 
     def _add(self, entry: Entry) -> None:
         with disk.guarded(self.path):
-            disk.check_at(self.path, self._file.fileno())  # a line added to a deleted file would be lost
+            disk.check_same_file(self.path, self._file.fileno())  # a line added to a deleted file would be lost
             disk.append(self._file.fileno(), to_line(entry), sync=True)
-            disk.check_at(self.path, self._file.fileno())
+            disk.check_same_file(self.path, self._file.fileno())
         self._seq = entry.seq
         self.history.add(entry)
 

@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import TrialError
 from ..system import disk
 from . import layout, npz
-from .kept_weights import Kept, Named, Weights
+from .kept_weights import KeptWeights, Named, Weights
 from .npz import Array
 from .writer import RunWriter
 
@@ -30,8 +30,8 @@ class Checkpoint:
     """The state of a trial after an epoch.
 
     `metrics` are that epoch's and `best` the best epoch's. `seconds` is the training time. `marks` are the bytes that
-    each event file had by then, by its path in the run folder. `weights` has the fields of `Kept` if weights are kept
-    beside the checkpoint. `arrays` are the values of everything that training changes.
+    each event file had by then, by its path in the run folder. `weights` has the fields of `KeptWeights` if weights are
+    kept beside the checkpoint. `arrays` are the values of everything that training changes.
     """
 
     epoch: int
@@ -44,7 +44,7 @@ class Checkpoint:
     weights: Mapping[str, Any] | None = None
 
 
-class Keeper:
+class Checkpointer:
     """Write the checkpoints of one attempt when they are due.
 
     `log` is the trial's [log] table; `kept` is the checkpoint that the attempt goes on from, None if it starts anew;
@@ -65,7 +65,7 @@ class Keeper:
     def keep_weights(self, source: Callable[[], Named]) -> None:
         """Also keep weights, as `weights` in [log] says, going on from those that the checkpoint records."""
         kept = self.kept and self.kept.weights
-        self.weights = Weights(self._writer.folder, self._log["weights"], source, Kept(**kept) if kept else None)
+        self.weights = Weights(self._writer.folder, self._log["weights"], source, KeptWeights(**kept) if kept else None)
 
     def due(self, epoch: int) -> bool:
         """Return whether a checkpoint is due after an epoch: every so many epochs, or so many minutes."""

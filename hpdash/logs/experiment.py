@@ -66,7 +66,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class HParamsColumn:
     """A hyperparameter in TensorBoard's table.
 
     `domain` is None if the domains of several sweeps have no union. `everywhere` says that every trial has the
@@ -124,10 +124,10 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class HParamsColumns:
     """The columns and metrics that one sweep adds to TensorBoard's table; `sweep.json` contains the JSON form."""
 
-    columns: tuple[Column, ...]
+    columns: tuple[HParamsColumn, ...]
     metrics: tuple[Metric, ...]
     description: str = ""
 
@@ -142,7 +142,7 @@ class Sheet:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read the JSON form; raises KeyError, TypeError, ValueError or OverflowError if it is invalid."""
-        columns = tuple(Column.from_json(column) for column in data["columns"])
+        columns = tuple(HParamsColumn.from_json(column) for column in data["columns"])
         metrics = tuple(Metric(metric["tag"], metric["group"]) for metric in data["metrics"])
         texts = [data["description"], *(text for metric in metrics for text in (metric.tag, metric.group))]
         if not all(isinstance(text, str) for text in texts):
@@ -150,18 +150,18 @@ class Sheet:
         return cls(columns, metrics, data["description"])
 
 
-def merge(sheets: Sequence[Sequence[Column]]) -> tuple[Column, ...]:
+def merge(all_columns: Sequence[Sequence[HParamsColumn]]) -> tuple[HParamsColumn, ...]:
     """Unite the columns of several sweeps by name, in the order first seen."""
-    by_name: dict[str, list[Column]] = {}
-    for columns in sheets:
+    by_name: dict[str, list[HParamsColumn]] = {}
+    for columns in all_columns:
         for column in columns:
             by_name.setdefault(column.name, []).append(column)
     return tuple(
-        Column(
+        HParamsColumn(
             name,
             any(column.swept for column in columns),
             _union([column.domain for column in columns]),
-            len(columns) == len(sheets) and all(column.everywhere for column in columns),
+            len(columns) == len(all_columns) and all(column.everywhere for column in columns),
         )
         for name, columns in by_name.items()
     )
@@ -186,7 +186,7 @@ def _union(domains: Sequence[Discrete | Interval | None]) -> Discrete | Interval
     return Interval(min(numbers + [i.min for i in intervals]), max(numbers + [i.max for i in intervals]))
 
 
-def experiment(own: Sheet, sheets: Sequence[Sheet]) -> api_pb2.Experiment:
+def experiment(own: HParamsColumns, all_columns: Sequence[HParamsColumns]) -> api_pb2.Experiment:
     """Build a sweep's record from all sheets; the swept names of `own` come first and are marked as differing.
 
     TensorBoard shows five columns: those marked as differing, then the others by name. Its Parallel Coordinates view
@@ -194,10 +194,10 @@ def experiment(own: Sheet, sheets: Sequence[Sheet]) -> api_pb2.Experiment:
     name that no sweep varies is listed only if every trial has it.
     """
     swept = [column.name for column in own.columns if column.swept and column.everywhere]
-    merged = merge([sheet.columns for sheet in sheets])
+    merged = merge([sheet.columns for sheet in all_columns])
     listed = [column for column in merged if column.swept or column.everywhere]
     columns = sorted(listed, key=lambda column: column.name not in swept)
-    metrics = dict.fromkeys(metric for sheet in sheets for metric in sheet.metrics)
+    metrics = dict.fromkeys(metric for sheet in all_columns for metric in sheet.metrics)
     return api_pb2.Experiment(
         description=own.description,
         hparam_infos=[_hparam_info(column, column.name in swept) for column in columns],
@@ -205,7 +205,7 @@ def experiment(own: Sheet, sheets: Sequence[Sheet]) -> api_pb2.Experiment:
     )
 
 
-def _hparam_info(column: Column, differs: bool) -> api_pb2.HParamInfo:
+def _hparam_info(column: HParamsColumn, differs: bool) -> api_pb2.HParamInfo:
     info = api_pb2.HParamInfo(name=column.name, type=_data_type(column.domain), differs=differs)
     match column.domain:
         case Discrete(values):
@@ -240,17 +240,19 @@ def refresh(root: Path) -> list[str]:
     """
     lock = root / layout.ROOT_LOCK
     with disk.guarded(lock), FileLock(lock, timeout=_PATIENCE):
-        sheets, warnings = _sheets(root)
-        for sweep, own in sheets.items():
-            _replace(sweep, experiment(own, list(sheets.values())))
+        all_columns, warnings = _all_columns(root)
+        for sweep, own in all_columns.items():
+            _replace(sweep, experiment(own, list(all_columns.values())))
     return warnings
 
 
 def stale(root: Path) -> list[Path]:
     """Return the folders of the sweeps whose record is not up to date: a sweep was copied, moved or renamed."""
-    sheets, _ = _sheets(root)
-    every = list(sheets.values())
-    return [sweep for sweep, own in sheets.items() if not layout.event_files(_folder(sweep, experiment(own, every)))]
+    all_columns, _ = _all_columns(root)
+    every = list(all_columns.values())
+    return [
+        sweep for sweep, own in all_columns.items() if not layout.event_files(_folder(sweep, experiment(own, every)))
+    ]
 
 
 def _folder(sweep: Path, record: api_pb2.Experiment) -> Path:
@@ -258,15 +260,15 @@ def _folder(sweep: Path, record: api_pb2.Experiment) -> Path:
     return layout.experiment_folder(sweep, digest)
 
 
-def _sheets(root: Path) -> tuple[dict[Path, Sheet], list[str]]:
-    sheets, warnings = {}, []
+def _all_columns(root: Path) -> tuple[dict[Path, HParamsColumns], list[str]]:
+    all_columns, warnings = {}, []
     for path in sorted(root.glob(f"*/{layout.SWEEP_JSON}")):
         try:
-            sheets[path.parent] = Sheet.from_json(json.loads(path.read_bytes()))
+            all_columns[path.parent] = HParamsColumns.from_json(json.loads(path.read_bytes()))
         except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
             missing = "so TensorBoard's HParams record does not cover this sweep"
             warnings.append(f"{path} cannot be read, {missing}: {type(error).__name__}: {error}")
-    return sheets, warnings
+    return all_columns, warnings
 
 
 def _replace(sweep: Path, record: api_pb2.Experiment) -> None:

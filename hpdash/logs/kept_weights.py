@@ -24,7 +24,7 @@ Named = Iterable[tuple[str, Array]]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptWeights:
     """Which weights a file holds: the epoch after which they were kept, and their digest."""
 
     epoch: int
@@ -66,16 +66,16 @@ def read(path: Path) -> dict[str, Array]:
         raise ValueError(f"{path}: cannot be read: {error}") from error
 
 
-def settled(run: Path, kept: Kept | None) -> Kept | None:
+def settled(run: Path, kept: KeptWeights | None) -> KeptWeights | None:
     """Bring a run folder's weights in line with its checkpoint, in which `kept` is recorded; return what is kept.
 
     The waiting file of that epoch, if there is one, replaces the kept file; other waiting files are deleted. If the
     kept file does not have the digest in `kept`, or if `kept` is None, delete it too and return None.
     """
     path = run / layout.WEIGHTS
-    if kept is not None and layout.new_weights(run, kept.epoch).exists():
+    if kept is not None and layout.pending_weights_file(run, kept.epoch).exists():
         _promote(run, kept.epoch)
-    for left in layout.waiting_weights(run):
+    for left in layout.pending_weights_files(run):
         left.unlink()
     if kept is not None and kept.sha256 == _found(path):
         return kept
@@ -84,7 +84,7 @@ def settled(run: Path, kept: Kept | None) -> Kept | None:
 
 
 def _promote(run: Path, epoch: int) -> None:
-    layout.new_weights(run, epoch).replace(run / layout.WEIGHTS)
+    layout.pending_weights_file(run, epoch).replace(run / layout.WEIGHTS)
     disk.sync(run)
 
 
@@ -102,10 +102,10 @@ class Weights:
     or None.
     """
 
-    def __init__(self, run: Path, mode: str, source: Callable[[], Named], kept: Kept | None) -> None:
+    def __init__(self, run: Path, mode: str, source: Callable[[], Named], kept: KeptWeights | None) -> None:
         self._run, self._mode, self._source = run, mode, source
         self._path = run / layout.WEIGHTS
-        self._waiting: Kept | None = None
+        self._waiting: KeptWeights | None = None
         with disk.guarded(self._path):
             self._kept = settled(run, kept)
 
@@ -120,24 +120,24 @@ class Weights:
         The bytes are not synced to the disk here: `sync` does it before a checkpoint refers to them.
         """
         weights = dict(self._source())
-        path = layout.new_weights(self._run, epoch)
+        path = layout.pending_weights_file(self._run, epoch)
         with disk.guarded(path):
             npz.write(path, weights, sync=False)
             if self._waiting is not None:
-                layout.new_weights(self._run, self._waiting.epoch).unlink()
-        self._waiting = Kept(epoch, digest(weights.items()))
+                layout.pending_weights_file(self._run, self._waiting.epoch).unlink()
+        self._waiting = KeptWeights(epoch, digest(weights.items()))
 
-    def sync(self) -> Kept | None:
+    def sync(self) -> KeptWeights | None:
         """Sync the waiting file to the disk; return what will be kept, to be recorded in the next checkpoint."""
         if self._waiting is None:
             return self._kept
-        path = layout.new_weights(self._run, self._waiting.epoch)
+        path = layout.pending_weights_file(self._run, self._waiting.epoch)
         with disk.guarded(path):
             disk.sync(path)
             disk.sync(self._run)
         return self._waiting
 
-    def settle(self) -> Kept | None:
+    def settle(self) -> KeptWeights | None:
         """Replace the kept file with the waiting one, which must be synced; return what is kept."""
         if self._waiting is not None:
             with disk.guarded(self._path):

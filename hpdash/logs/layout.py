@@ -126,12 +126,12 @@ def event_sizes(run: Path) -> dict[str, int]:
     return {file.relative_to(run).as_posix(): file.stat().st_size for file in files}
 
 
-def new_weights(run: Path, epoch: int) -> Path:
+def pending_weights_file(run: Path, epoch: int) -> Path:
     """Return the file in which an epoch's weights wait until they become the weights that the run keeps."""
     return run / f"{WEIGHTS}.{epoch}.part"
 
 
-def waiting_weights(run: Path) -> list[Path]:
+def pending_weights_files(run: Path) -> list[Path]:
     """List the files of waiting weights, including those of a trial that died."""
     return sorted(run.glob(f"{WEIGHTS}.*"))
 
@@ -176,7 +176,7 @@ def activation_tag(layer: str) -> str:
     return f"{ACTIVATIONS}{layer}"
 
 
-def probed(tag: str) -> str:
+def probe_prefix(tag: str) -> str:
     """Return the prefix of a tag of gradients or activations, an empty string for the tag of a weight."""
     return next((prefix for prefix in (GRADIENTS, ACTIVATIONS) if tag.startswith(prefix)), "")
 

@@ -10,7 +10,7 @@ from threading import Lock
 _LEVEL = 1  # higher levels hardly shrink base64 of numbers, and the page waits
 
 
-class Bodies:
+class AnswerCache:
     """The answers used last, gzipped, of together at most `most` bytes. Threads may share one instance."""
 
     def __init__(self, most: int = 64_000_000) -> None:

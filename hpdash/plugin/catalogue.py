@@ -12,9 +12,9 @@ from ..analysis.rows import sort_key
 from ..analysis.tags import aligned
 from ..reader import names
 from ..reader.attribution import Sessions, hparams_of
-from ..reader.sessions import Session
+from ..reader.sessions import HParamsSession
 from ..records import Scalar
-from .sessions import Records, read_records
+from .sessions import HParamsRecords, read_records
 from .source import HISTOGRAMS, Listing, Source
 
 MOST_RUNS = 10_000  # in the list
@@ -33,7 +33,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Hyperparameter:
+class HyperparameterValues:
     """A hyperparameter and its distinct values in order; None comes last if some runs have no value."""
 
     name: str
@@ -55,7 +55,7 @@ class Catalogue:
     """
 
     runs: tuple[Member, ...]
-    hparams: tuple[Hyperparameter, ...]
+    hparams: tuple[HyperparameterValues, ...]
     hparams_from: str
     tags: Mapping[str, Mapping[int, str]]
     version: str
@@ -98,7 +98,7 @@ def read_catalogue(source: Source) -> Catalogue:
 def _members(runs: Sequence[str], sessions: Sessions) -> tuple[tuple[Member, ...], str]:
     """Return the runs, and where their hyperparameters come from: "sessions", "names" or "none"."""
     hparams, origin = hparams_of(runs, sessions)
-    own = [sessions.find(run) or Session() for run in runs]
+    own = [sessions.find(run) or HParamsSession() for run in runs]
     members = (
         Member(name, label, session.group, session.status, _plain(pairs))
         for name, label, session, pairs in zip(runs, names.labels(runs), own, hparams, strict=True)
@@ -111,17 +111,17 @@ def _plain(hparams: Mapping[str, Scalar]) -> dict[str, Scalar | None]:
     return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in hparams.items()}
 
 
-def _hparams(runs: Iterable[Member], swept: Sequence[str]) -> tuple[Hyperparameter, ...]:
+def _hparams(runs: Iterable[Member], swept: Sequence[str]) -> tuple[HyperparameterValues, ...]:
     known = list(runs)
     found = []
     for name in dict.fromkeys([*swept, *sorted({name for run in known for name in run.hparams})]):
         values = {(isinstance(value, bool), value): value for value in (run.hparams.get(name) for run in known)}
         if set(values.values()) != {None}:
-            found.append(Hyperparameter(name, tuple(sorted(values.values(), key=sort_key)), name in swept))
+            found.append(HyperparameterValues(name, tuple(sorted(values.values(), key=sort_key)), name in swept))
     return tuple(sorted(found, key=lambda each: (not each.swept, not each.differs)))
 
 
-def _version(listing: Listing, records: Records) -> str:
+def _version(listing: Listing, records: HParamsRecords) -> str:
     """Return a digest that changes when there are new data."""
     ends = {
         run: {tag: (s.max_step, s.max_wall_time) for tag, s in sorted(tags.items())} for run, tags in listing.items()

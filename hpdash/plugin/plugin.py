@@ -17,7 +17,7 @@ from ..logs import layout
 from ..records import Scalar
 from .arguments import Arguments, RefusedError, shorten
 from .assets import assets, content_type
-from .bodies import Bodies
+from .bodies import AnswerCache
 from .catalogue import Catalogue, read_catalogue
 from .distributions import distributions_impl
 from .source import HISTOGRAMS, UNAVAILABLE, Source
@@ -69,7 +69,7 @@ class WeightsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard 
     def __init__(self, context: base_plugin.TBContext) -> None:
         self._provider = context.data_provider
         self._hints: Mapping[str, int] = context.sampling_hints or {}
-        self._bodies, self._assets = Bodies(), assets()
+        self._bodies, self._assets = AnswerCache(), assets()
 
     def get_plugin_apps(self) -> dict[str, Any]:
         """Return the routes of http_api.md; any other path is that of an asset, or is answered with 404."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from ..logs import layout
 from ..reader.attribution import Sessions
-from ..reader.sessions import Session, parse_session
+from ..reader.sessions import HParamsSession, parse_session
 from ..reader.values import MalformedError
 from .source import HPARAMS, Source
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
+class HParamsRecords:
     """The HParams sessions of all runs.
 
     `swept` has the swept hyperparameters in the order of the experiment records. `contents` has the bytes of each valid
@@ -24,9 +24,9 @@ class Records:
     contents: tuple[bytes, ...]
 
 
-def read_records(source: Source) -> Records:
+def read_records(source: Source) -> HParamsRecords:
     """Read the HParams records of every run; damaged records are skipped."""
-    by_run: dict[str, Session] = {}
+    by_run: dict[str, HParamsSession] = {}
     swept: dict[str, None] = {}
     contents = []
     for run, tags in sorted(source.listing(HPARAMS).items()):
@@ -36,10 +36,10 @@ def read_records(source: Source) -> Records:
             except MalformedError:
                 continue
             contents.append(series.plugin_content)
-            by_run[run] = by_run.get(run, Session()).joined(session)
+            by_run[run] = by_run.get(run, HParamsSession()).joined(session)
             if session.has_experiment:
                 swept |= dict.fromkeys(_declared(series.plugin_content, run))
-    return Records(Sessions.of(by_run), tuple(swept), tuple(contents))
+    return HParamsRecords(Sessions.of(by_run), tuple(swept), tuple(contents))
 
 
 def _declared(content: bytes, run: str) -> list[str]:

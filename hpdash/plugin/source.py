@@ -15,7 +15,7 @@ HISTOGRAMS, SCALARS, HPARAMS = "histograms", "scalars", "hparams"  # names of th
 UNAVAILABLE = (grpc.RpcError, PublicError)  # what a provider raises if it cannot answer
 
 _ALL = 2**31 - 1  # points to return at most: all of them, no downsampling
-_TOGETHER = 64  # runs read in one call; gRPC limits the response to 256 MiB
+_RUNS_PER_CALL = 64  # runs read in one call; gRPC limits the response to 256 MiB
 _KEPT = {"GrpcDataProvider": 100, "MultiplexerDataProvider": 500}  # default number of steps per histogram
 
 Listing = Mapping[str, Mapping[str, Any]]
@@ -43,8 +43,8 @@ class Source:
 
     def histograms(self, tag: str, runs: Sequence[str]) -> Iterator[tuple[str, list[Any] | str]]:
         """Yield each run that has a tag, with its data, or with a text that says why they cannot be read."""
-        for start in range(0, len(runs), _TOGETHER):
-            yield from self._histograms(tag, runs[start : start + _TOGETHER])
+        for start in range(0, len(runs), _RUNS_PER_CALL):
+            yield from self._histograms(tag, runs[start : start + _RUNS_PER_CALL])
 
     def scalars(self, tag: str, runs: Sequence[str]) -> dict[str, dict[int, float]]:
         """Return {run: {step: value}} of a scalar, for the runs that have it."""

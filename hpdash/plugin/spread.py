@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..analysis.rows import sort_key
-from ..analysis.spread import Group, Pair, Trace, baseline, measure
+from ..analysis.spread import Pair, SpreadGroup, Trace, baseline, measure
 from ..analysis.verdict import verdicts
 from ..histograms.histogram import Histogram, mixture, shared_edges
 from ..records import Scalar
@@ -109,7 +109,7 @@ def _tag(
 ) -> dict[str, Any]:
     having = {*runs_with(catalogue, tag)}.intersection(place for places in groups.values() for place in places)
     found = read_histograms(source, catalogue, tag, sorted(having), MOST_READ)
-    series = {place: Series.of(batch, rows) for batch in found.batches for place, rows in batch.parts()}
+    series = {place: RunRows.of(batch, rows) for batch in found.batches for place, rows in batch.parts()}
     present = {value: [place for place in places if place in series] for value, places in groups.items()}
     own, notes = _measured(catalogue, present, series, room)
     chosen = {place: series[place].histograms() for places in own.values() for place in places}
@@ -133,7 +133,7 @@ def _tag(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Series:
+class RunRows:
     """The histograms of one tag in one run: one row per step."""
 
     steps: NDArray[np.int64]
@@ -154,7 +154,7 @@ class Series:
 
 
 def _measured(
-    catalogue: Catalogue, groups: Groups, series: Mapping[int, Series], room: int
+    catalogue: Catalogue, groups: Groups, series: Mapping[int, RunRows], room: int
 ) -> tuple[dict[Value, list[int]], list[str]]:
     """Return the runs to measure in each group, and notes for the user.
 
@@ -182,7 +182,7 @@ def _no_common_step(runs: int, is_sample: bool) -> str:
 
 
 def _to_reference(
-    series: Mapping[int, Series], members: Sequence[HistogramSeries], runs: Iterable[int], steps: Sequence[int]
+    series: Mapping[int, RunRows], members: Sequence[HistogramSeries], runs: Iterable[int], steps: Sequence[int]
 ) -> list[dict[str, Any]]:
     """Return the distance of each run, at each step, to the mean distribution of the reference group's `members`."""
     if not members or not steps:
@@ -196,7 +196,7 @@ def _mean(histograms: Sequence[Histogram]) -> Histogram:
     return mixture(histograms, None if len(histograms) <= _EXACT else shared_edges(histograms, _FINE, 1.0))
 
 
-def _group(group: Group, places: Sequence[int]) -> dict[str, Any]:
+def _group(group: SpreadGroup, places: Sequence[int]) -> dict[str, Any]:
     traces = {"spread": group.spread, "change": group.change, "drift": group.drift}
     return {"value": group.value, "runs": places, **{name: _trace(trace) for name, trace in traces.items()}}
 

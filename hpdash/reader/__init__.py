@@ -15,13 +15,13 @@ from ..logs import layout
 from ..logs.layout import VALIDATION
 from ..runs import Damage, HistogramSeries, Logdir, Run
 from . import cache
-from .assembly import histograms_of, inherited, joined, run_of, runs_without_folders, take_in
+from .assembly import histograms_of, hparams_by_run, joined, make_run, merge_hparams_runs, runs_without_folders
 from .attribution import parent_of
 from .events import Contents, read_file
-from .folders import TRAIN, EventFile, Folder, parts_of_runs, walk
+from .folders import TRAIN, EventFileInfo, Folder, parts_of_runs, walk
 from .layouts import Layouts
 from .processes import read_files
-from .sweeps import MARKS, Sweep, read_sweep
+from .sweeps import MARKS, SweepState, read_sweep
 
 
 def read(path: Path | str, cached: bool = True) -> Logdir:
@@ -44,7 +44,7 @@ def read(path: Path | str, cached: bool = True) -> Logdir:
     return Logdir(Path(path), tuple(runs), tuple(warnings))
 
 
-def _sweeps(root: Path, folders: Sequence[Folder]) -> dict[str, Sweep]:
+def _sweeps(root: Path, folders: Sequence[Folder]) -> dict[str, SweepState]:
     """Return the sweeps by the names of their folders; if the root is a run, ".." is the sweep in its parent folder."""
     own = (folder for folder in folders if not folder.names.isdisjoint(MARKS))
     sweeps = {each.name: read_sweep(Path(each.path), root.name if each.name == "." else each.name) for each in own}
@@ -53,7 +53,7 @@ def _sweeps(root: Path, folders: Sequence[Folder]) -> dict[str, Sweep]:
     return sweeps
 
 
-def _held(root: Path, files: Sequence[EventFile], cached: bool) -> dict[str, Contents]:
+def _held(root: Path, files: Sequence[EventFileInfo], cached: bool) -> dict[str, Contents]:
     """Return the contents of event files by path: from the cache if known there, else read and added to the cache."""
     known = cache.load(root, files) if cached else {}
     fresh = read_files([file for file in files if file.path not in known])
@@ -63,20 +63,20 @@ def _held(root: Path, files: Sequence[EventFile], cached: bool) -> dict[str, Con
     return held
 
 
-def _runs(folders: Sequence[Folder], sweeps: Mapping[str, Sweep], held: Mapping[str, Contents]) -> list[Run]:
+def _runs(folders: Sequence[Folder], sweeps: Mapping[str, SweepState], held: Mapping[str, Contents]) -> list[Run]:
     contents = {
         name: [(part.role, joined([held[file.path] for file in part.files])) for part in parts]
         for name, parts in parts_of_runs(folders).items()
     }
     foreign = {name for name in contents if _sweep_of(name, sweeps) is None}
-    take_in(contents, foreign)
-    hparams = inherited(contents, foreign & contents.keys())
+    merge_hparams_runs(contents, foreign)
+    hparams = hparams_by_run(contents, foreign & contents.keys())
     runs = []
     for folder in folders:
         sweep, path = _sweep_of(folder.name, sweeps), Path(folder.path)
         if folder.name not in contents and not (sweep and sweep.knows(path.name)):
             continue
-        run = run_of(folder.name, path, contents.get(folder.name, ()), sweep, hparams.get(folder.name))
+        run = make_run(folder.name, path, contents.get(folder.name, ()), sweep, hparams.get(folder.name))
         if run:
             runs.append(run)
     for name, sweep in sweeps.items():
@@ -85,7 +85,7 @@ def _runs(folders: Sequence[Folder], sweeps: Mapping[str, Sweep], held: Mapping[
     return sorted(runs, key=lambda run: run.name)
 
 
-def _sweep_of(name: str, sweeps: Mapping[str, Sweep]) -> Sweep | None:
+def _sweep_of(name: str, sweeps: Mapping[str, SweepState]) -> SweepState | None:
     """Return the sweep whose folder contains a run's folder, None if there is none."""
     return sweeps.get(".." if name == "." else parent_of(name))
 

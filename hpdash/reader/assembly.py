@@ -16,8 +16,8 @@ from ..runs import HistogramSeries, Run, Series
 from .attribution import Sessions, hparams_of, parent_of
 from .events import Contents
 from .folders import merged
-from .sessions import Session
-from .sweeps import Sweep
+from .sessions import HParamsSession
+from .sweeps import SweepState
 from .values import with_nonfinite
 
 
@@ -31,7 +31,7 @@ def joined(files: Sequence[Contents]) -> Contents:
     scalars: dict[str, Series] = {}
     steps: dict[str, NDArray[np.int64]] = {}
     kept: dict[str, list[Histogram]] = {}
-    session = Session()
+    session = HParamsSession()
     for file in files:
         session = session.joined(file.session)
         for tag, series in file.scalars.items():
@@ -42,8 +42,8 @@ def joined(files: Sequence[Contents]) -> Contents:
             steps[tag] = np.concatenate((before[:left], own))
             if tag in file.kept:
                 kept[tag] = kept.get(tag, [])[:left] + file.kept[tag]
-    began = next((file.began for file in files if file.began is not None), None)
-    return Contents(scalars, steps, session, began, tuple(each for file in files for each in file.damage), kept)
+    first_time = next((file.first_time for file in files if file.first_time is not None), None)
+    return Contents(scalars, steps, session, first_time, tuple(each for file in files for each in file.damage), kept)
 
 
 def _after(before: Series, later: Series) -> Series:
@@ -55,14 +55,14 @@ def _after(before: Series, later: Series) -> Series:
     )
 
 
-def _session(parts: Sequence[tuple[str, Contents]]) -> Session:
-    session = Session()
+def _session(parts: Sequence[tuple[str, Contents]]) -> HParamsSession:
+    session = HParamsSession()
     for _, contents in parts:
         session = session.joined(contents.session)
     return session
 
 
-def take_in(contents: dict[str, list[tuple[str, Contents]]], foreign: Collection[str]) -> None:
+def merge_hparams_runs(contents: dict[str, list[tuple[str, Contents]]], foreign: Collection[str]) -> None:
     """Merge each run that only holds a session, as PyTorch's `add_hparams` writes it, into the run that contains it.
 
     Such a run has hyperparameters and no histograms, is directly below a run without hyperparameters, and is the only
@@ -77,18 +77,18 @@ def take_in(contents: dict[str, list[tuple[str, Contents]]], foreign: Collection
             contents[name] += contents.pop(owner)
 
 
-def inherited(contents: Mapping[str, Sequence[tuple[str, Contents]]], foreign: Collection[str]) -> dict[str, Any]:
+def hparams_by_run(contents: Mapping[str, Sequence[tuple[str, Contents]]], foreign: Collection[str]) -> dict[str, Any]:
     """Return the hyperparameters of runs that no sweep made (`foreign`): from their sessions or their names."""
     runs = sorted(foreign)
     hparams, _ = hparams_of(runs, Sessions.of({name: _session(parts) for name, parts in contents.items()}))
     return dict(zip(runs, hparams, strict=True))
 
 
-def run_of(
+def make_run(
     name: str,
     folder: Path,
     parts: Sequence[tuple[str, Contents]],
-    sweep: Sweep | None,
+    sweep: SweepState | None,
     inherits: Mapping[str, Scalar] | None = None,
 ) -> Run | None:
     """Make a run from the contents of its parts; None if they hold nothing but an HParams experiment record.
@@ -108,7 +108,7 @@ def run_of(
         facts |= sweep.facts(number)
         hparams = hparams if hparams is not None else _named(pairs)
     if facts["started"] is None:
-        facts["started"] = next((contents.began for _, contents in parts if contents.began is not None), None)
+        facts["started"] = next((contents.first_time for _, contents in parts if contents.first_time is not None), None)
     damage = tuple(each for _, contents in parts for each in contents.damage)
     counts = {tag: len(each) for tag, each in steps.items()}
     return Run(name, folder, hparams or {}, scalars, counts, damage=damage, **facts)
@@ -130,7 +130,7 @@ def _value(text: str) -> Scalar:
     return text
 
 
-def runs_without_folders(sweep: Sweep, prefix: str, found: Sequence[Run]) -> Iterator[Run]:
+def runs_without_folders(sweep: SweepState, prefix: str, found: Sequence[Run]) -> Iterator[Run]:
     """Yield a run for each trial that is in the journal but has no folder; `prefix` comes before its number."""
     numbers = {run.number for run in found if run.sweep == sweep.name}
     for number in sorted(sweep.latest.keys() - numbers):

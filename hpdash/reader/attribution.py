@@ -11,7 +11,7 @@ from typing import Self
 
 from ..records import Scalar
 from . import names
-from .sessions import Session
+from .sessions import HParamsSession
 
 ROOT = "."
 
@@ -25,11 +25,11 @@ def parent_of(run: str) -> str:
 class Sessions:
     """The HParams sessions with hyperparameters, by the run that logged them."""
 
-    by_run: Mapping[str, Session]
+    by_run: Mapping[str, HParamsSession]
     _below: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, sessions: Mapping[str, Session]) -> Self:
+    def of(cls, sessions: Mapping[str, HParamsSession]) -> Self:
         """Keep only the sessions that have hyperparameters."""
         known = {run: session for run, session in sessions.items() if session.hparams is not None}
         below: dict[str, list[str]] = {}
@@ -48,7 +48,7 @@ class Sessions:
         below = self._below.get(run, ())
         return above if above is not None else below[0] if len(below) == 1 else None
 
-    def find(self, run: str) -> Session | None:
+    def find(self, run: str) -> HParamsSession | None:
         """Return the session that applies to a run, None if there is none."""
         owner = self.whose(run)
         return None if owner is None else self.by_run[owner]

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from ..records import TrialState
 from ..runs import Damage, Series
 from .events import Contents
-from .folders import EventFile
-from .sessions import Session
+from .folders import EventFileInfo
+from .sessions import HParamsSession
 
 _VERSION = 2
 _MOST = 50  # cache files, one per logdir
@@ -36,7 +36,7 @@ _Shape = tuple[_Counts, _Counts, tuple[str, ...]]  # scalars, histograms, hyperp
 _FAULTS = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, RuntimeError, struct.error)
 
 
-def load(root: Path, files: Iterable[EventFile]) -> dict[str, Contents]:
+def load(root: Path, files: Iterable[EventFileInfo]) -> dict[str, Contents]:
     """Return the cached contents of the files that have not changed, by path; empty if the cache cannot be read."""
     try:
         stored, numbers = _read(_place(root))
@@ -51,7 +51,7 @@ def load(root: Path, files: Iterable[EventFile]) -> dict[str, Contents]:
         return {}
 
 
-def save(root: Path, files: Iterable[EventFile], held: Mapping[str, Contents]) -> None:
+def save(root: Path, files: Iterable[EventFileInfo], held: Mapping[str, Contents]) -> None:
     """Replace the cache file of a logdir, and remove the oldest cache files if there are too many.
 
     `held` has the contents of each file, by path. Errors are ignored: the cache is then a miss.
@@ -102,7 +102,7 @@ def _replace(place: Path, data: bytes) -> None:
         raise
 
 
-def _entry(file: EventFile, contents: Contents, numbers: bytearray, shapes: dict[_Shape, int]) -> dict[str, Any]:
+def _entry(file: EventFileInfo, contents: Contents, numbers: bytearray, shapes: dict[_Shape, int]) -> dict[str, Any]:
     """Return the JSON entry of a file; add its arrays to `numbers` and its shape to `shapes`."""
     start, session = len(numbers) // 8, contents.session
     for series in contents.scalars.values():
@@ -118,7 +118,7 @@ def _entry(file: EventFile, contents: Contents, numbers: bytearray, shapes: dict
         "shape": shapes.setdefault((scalars, histograms, tuple(hparams or ())), len(shapes)),
         "hparams": None if hparams is None else [*hparams.values()],
         "session": [session.group, session.started, session.status, session.has_experiment],
-        "began": contents.began,
+        "began": contents.first_time,
         "damage": [[damage.offset, damage.reason] for damage in contents.damage],
     }
 
@@ -140,6 +140,6 @@ def _contents(
         at += count
     hparams = None if entry["hparams"] is None else dict(zip(shape[2], entry["hparams"], strict=True))
     group, started, status, has_experiment = entry["session"]
-    session = Session(hparams, group, started, TrialState(status) if status else None, has_experiment)
+    session = HParamsSession(hparams, group, started, TrialState(status) if status else None, has_experiment)
     damage = tuple(Damage(Path(path), offset, reason) for offset, reason in entry["damage"])
     return Contents(scalars, histograms, session, entry["began"], damage)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from ..histograms.histogram import Histogram
 from ..runs import Damage, Series
-from .columns import Column
+from .columns import ScalarColumn
 from .framing import records
 from .layouts import Layout, Layouts, step_of
-from .sessions import Session, parse_session
-from .values import HPARAMS, MalformedError, decode, verbatim
+from .sessions import HParamsSession, parse_session
+from .values import HPARAMS, MalformedError, decode, encoded_bytes
 
 _float32 = struct.Struct("<f").unpack_from
 _float64 = struct.Struct("<d").unpack_from
@@ -30,13 +30,13 @@ class Contents:
     """The contents of one event file.
 
     `histograms` has the steps of each histogram tag. `kept` has the histograms of the tags that were asked for, one per
-    step. `began` is the wall time of the first event.
+    step. `first_time` is the wall time of the first event.
     """
 
     scalars: dict[str, Series] = field(default_factory=dict)
     histograms: dict[str, NDArray[np.int64]] = field(default_factory=dict)
-    session: Session = field(default_factory=Session)
-    began: float | None = None
+    session: HParamsSession = field(default_factory=HParamsSession)
+    first_time: float | None = None
     damage: tuple[Damage, ...] = ()
     kept: dict[str, list[Histogram]] = field(default_factory=dict)
 
@@ -56,10 +56,10 @@ class _Reading:
 
     def __init__(self, path: Path, layouts: Layouts, tags: Collection[str]) -> None:
         self.path, self.layouts, self.tags = path, layouts, tags
-        self.scalars: dict[str, Column] = {}
-        self.histograms: dict[str, Column] = {}
-        self.session = Session()
-        self.began: float | None = None
+        self.scalars: dict[str, ScalarColumn] = {}
+        self.histograms: dict[str, ScalarColumn] = {}
+        self.session = HParamsSession()
+        self.first_time: float | None = None
         self.damage: list[Damage] = []
         self.plugins: dict[str, str | None] = {}  # by tag; the first metadata count, because later values may have none
         self.last = layouts.unknown  # the layout of the last record
@@ -78,13 +78,13 @@ class _Reading:
         scalars = {tag: column.series for tag, column in self.scalars.items()}
         steps = {tag: column.steps for tag, column in self.histograms.items()}
         kept = {tag: column.histograms for tag, column in self.histograms.items() if column.histograms}
-        return Contents(scalars, steps, self.session, self.began, tuple(self.damage), kept)
+        return Contents(scalars, steps, self.session, self.first_time, tuple(self.damage), kept)
 
-    def column(self, layout: Layout) -> Column:
+    def column(self, layout: Layout) -> ScalarColumn:
         """Return the column of a layout's tag; create it if the tag is new in this file."""
         columns = self.scalars if layout.is_scalar else self.histograms
         if layout.tag not in columns:
-            columns[layout.tag] = Column()
+            columns[layout.tag] = ScalarColumn()
             self.plugins.setdefault(layout.tag, layout.plugin)
         return columns[layout.tag]
 
@@ -124,7 +124,7 @@ class _Reading:
         except Exception as error:  # protobuf's DecodeError, whose module depends on the version
             self.damage.append(Damage(self.path, offset, f"this record is not a valid event ({error})"))
             return
-        self.began = event.wall_time if self.began is None else self.began
+        self.first_time = event.wall_time if self.first_time is None else self.first_time
         for value in event.summary.value:
             try:
                 raw = self.value(event, value)
@@ -143,7 +143,7 @@ class _Reading:
             return b""
         decoded = decode(value, plugin)
         if isinstance(decoded, float):
-            self.scalars.setdefault(tag, Column()).add(event.step, decoded, event.wall_time)
+            self.scalars.setdefault(tag, ScalarColumn()).add(event.step, decoded, event.wall_time)
         elif decoded is not None:
-            self.histograms.setdefault(tag, Column()).count(event.step, decoded if tag in self.tags else None)
-        return b"" if decoded is None else verbatim(value)
+            self.histograms.setdefault(tag, ScalarColumn()).count(event.step, decoded if tag in self.tags else None)
+        return b"" if decoded is None else encoded_bytes(value)

@@ -18,7 +18,7 @@ _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
-class EventFile:
+class EventFileInfo:
     """An event file. `key` changes when the file does: size, mtime (ns), ctime (ns), inode; empty if unknown."""
 
     path: str
@@ -34,7 +34,7 @@ class Folder:
 
     path: str
     name: str
-    files: tuple[EventFile, ...]
+    files: tuple[EventFileInfo, ...]
     names: frozenset[str]
 
     @property
@@ -49,11 +49,11 @@ class Folder:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class RunPart:
     """Event files of a run. `role` is "" in the run's own folder, "train" or "validation" in a subfolder so named."""
 
     role: str
-    files: tuple[EventFile, ...]
+    files: tuple[EventFileInfo, ...]
 
 
 def walk(root: Path, warnings: list[str]) -> Iterator[Folder]:
@@ -91,7 +91,7 @@ def _is_folder(entry: os.DirEntry[str], warnings: list[str]) -> bool:
         return False
 
 
-def _event_files(entries: Iterable[os.DirEntry[str]]) -> Iterator[EventFile]:
+def _event_files(entries: Iterable[os.DirEntry[str]]) -> Iterator[EventFileInfo]:
     for entry in entries:
         if _EVENTS in entry.name:
             try:
@@ -101,13 +101,13 @@ def _event_files(entries: Iterable[os.DirEntry[str]]) -> Iterator[EventFile]:
             except FileNotFoundError:  # moved or deleted since it was listed
                 continue
             except OSError:  # reading the file reports the error
-                yield EventFile(entry.path, ())
+                yield EventFileInfo(entry.path, ())
             else:
                 key = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-                yield EventFile(entry.path, key)
+                yield EventFileInfo(entry.path, key)
 
 
-def parts_of_runs(folders: Iterable[Folder]) -> dict[str, list[Part]]:
+def parts_of_runs(folders: Iterable[Folder]) -> dict[str, list[RunPart]]:
     """Return the parts of each run, by the run's name; the part in its own folder is the first.
 
     Keras writes a run as `<run>/train` and `<run>/validation`, hpdash as `<run>` and `<run>/validation`. A folder of
@@ -117,13 +117,13 @@ def parts_of_runs(folders: Iterable[Folder]) -> dict[str, list[Part]]:
     siblings: dict[str, set[str]] = {}
     for folder in filled.values():
         siblings.setdefault(folder.parent, set()).add(folder.leaf)
-    runs: dict[str, list[Part]] = {}
+    runs: dict[str, list[RunPart]] = {}
     for name, folder in filled.items():
         parent, leaf = folder.parent, folder.leaf
         if leaf in (TRAIN, VALIDATION) and name != "." and _is_part(leaf, siblings[parent], parent in filled):
-            runs.setdefault(parent, []).append(Part(leaf, folder.files))
+            runs.setdefault(parent, []).append(RunPart(leaf, folder.files))
         else:
-            runs.setdefault(name, []).append(Part("", folder.files))
+            runs.setdefault(name, []).append(RunPart("", folder.files))
     return runs
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..system.limits import cores
 from .events import Contents, read_file
-from .folders import EventFile
+from .folders import EventFileInfo
 from .layouts import Layouts
 
 _PAYS = 64 << 20  # bytes per helper: several times what a process reads while a helper starts
@@ -24,7 +24,7 @@ _PROGRAM = "import sys; sys.path[:] = {path!r}; from hpdash.reader.processes imp
 Batch = list[str]
 
 
-def read_files(files: Sequence[EventFile]) -> dict[str, Contents]:
+def read_files(files: Sequence[EventFileInfo]) -> dict[str, Contents]:
     """Read event files on up to all processors that this process may use; return the contents of each by its path."""
     held: dict[str, Contents] = {}
     waiting, layouts, helpers = deque(_batches(files)), Layouts(), list[_Helper]()
@@ -45,13 +45,13 @@ def read_files(files: Sequence[EventFile]) -> dict[str, Contents]:
     return held
 
 
-def _worthwhile(files: Sequence[EventFile]) -> int:
+def _worthwhile(files: Sequence[EventFileInfo]) -> int:
     """Return how many helper processes are worth starting."""
     size = sum(file.key[0] for file in files if file.key)
     return min(cores() - 1, size // _PAYS) if os.name == "posix" and sys.executable else 0
 
 
-def _batches(files: Sequence[EventFile]) -> Iterator[Batch]:
+def _batches(files: Sequence[EventFileInfo]) -> Iterator[Batch]:
     batch, size = Batch(), 0
     for file in files:
         batch.append(file.path)

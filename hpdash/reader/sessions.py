@@ -11,7 +11,7 @@ from .values import MalformedError
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class HParamsSession:
     """What a run's HParams records say about its session; None if they do not say it.
 
     `started` is in unix seconds. `has_experiment` says that one of them is an experiment record, with the domains of
@@ -24,14 +24,16 @@ class Session:
     status: TrialState | None = None
     has_experiment: bool = False
 
-    def joined(self, later: Session) -> Session:
+    def joined(self, later: HParamsSession) -> HParamsSession:
         """Return the session with a later record added. The first start and the first end count, as in TensorBoard."""
         first = later if self.hparams is None else self
         status = self.status or later.status
-        return Session(first.hparams, first.group, first.started, status, self.has_experiment or later.has_experiment)
+        return HParamsSession(
+            first.hparams, first.group, first.started, status, self.has_experiment or later.has_experiment
+        )
 
 
-def parse_session(content: bytes) -> Session:
+def parse_session(content: bytes) -> HParamsSession:
     """Return what one HParams record says; raises MalformedError if it is invalid."""
     from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2  # noqa: PLC0415  slow to import
 
@@ -44,13 +46,13 @@ def parse_session(content: bytes) -> Session:
             start = data.session_start_info
             hparams = {name: _scalar(value) for name, value in sorted(start.hparams.items())}
             known = {name: value for name, value in hparams.items() if value is not None}
-            return Session(known, start.group_name or None, start.start_time_secs or None)
+            return HParamsSession(known, start.group_name or None, start.start_time_secs or None)
         case "session_end_info":
             ends = {api_pb2.STATUS_SUCCESS: TrialState.FINISHED, api_pb2.STATUS_FAILURE: TrialState.FAILED}
-            return Session(status=ends.get(data.session_end_info.status))
+            return HParamsSession(status=ends.get(data.session_end_info.status))
         case "experiment":
-            return Session(has_experiment=True)
-    return Session()
+            return HParamsSession(has_experiment=True)
+    return HParamsSession()
 
 
 def _scalar(value: Any) -> Scalar | None:

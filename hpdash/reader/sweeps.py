@@ -36,7 +36,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
+class SweepState:
     """A sweep's folder, under its name in this logdir.
 
     `latest` has the last record of each trial in the journal, `started` the time at which its last attempt started, in
@@ -80,7 +80,7 @@ class Sweep:
 MARKS = (layout.SWEEP_JSON, layout.JOURNAL)
 
 
-def read_sweep(folder: Path, name: str) -> Sweep:
+def read_sweep(folder: Path, name: str) -> SweepState:
     """Read a sweep's folder; what is missing or damaged is left out and named in the warnings."""
     warnings = []
     settings, latest, started, evaluations = None, {}, {}, tuple[Evaluation, ...]()
@@ -103,7 +103,7 @@ def read_sweep(folder: Path, name: str) -> Sweep:
         warnings.append(str(error))
     runs_on = any(record.state is TrialState.RUNNING for record in latest.values())
     is_live = runs_on and is_held(folder / layout.LOCK)
-    return Sweep(folder, name, settings, latest, started, is_live, tuple(warnings), evaluations)
+    return SweepState(folder, name, settings, latest, started, is_live, tuple(warnings), evaluations)
 
 
 def read_settings(path: Path) -> Settings:

@@ -40,7 +40,7 @@ def decode(value: Any, plugin: str | None) -> float | Histogram | None:
     return None
 
 
-def verbatim(value: Any) -> bytes:
+def encoded_bytes(value: Any) -> bytes:
     """Return the bytes that hold a number as float32 or a histogram as float64; empty if it is stored otherwise."""
     if value.WhichOneof("value") == "simple_value":
         return _pack(value.simple_value)

@@ -9,14 +9,14 @@ from .strategies import LARGEST, is_adaptive, strategy_for
 from .strategy import Strategy
 
 if TYPE_CHECKING:
-    from .schedule import Course, trials
+    from .schedule import Schedule, trials
 
-__all__ = ["LARGEST", "Course", "Evidence", "Strategy", "is_adaptive", "strategy_for", "trials"]
+__all__ = ["LARGEST", "Evidence", "Schedule", "Strategy", "is_adaptive", "strategy_for", "trials"]
 
 
 def __getattr__(name: str) -> Any:
     """Import `schedule` on first use: counting a sweep's settings needs neither a journal nor pruners."""
-    if name not in ("Course", "trials"):
+    if name not in ("Schedule", "trials"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from . import schedule  # noqa: PLC0415
 

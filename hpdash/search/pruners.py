@@ -82,7 +82,7 @@ class Halving:
     def goes_on(self, trial: int, epoch: int, value: float, history: History) -> bool:
         """Return whether a trial is among the best n // factor of the n in its bracket at this rung (with itself)."""
         bracket = self._bracket(trial // self._repeats)
-        values = self._reached(epoch, history).get(bracket, {}) | {trial: self._pruning.goal.worth(value)}
+        values = self._reached(epoch, history).get(bracket, {}) | {trial: self._pruning.goal.utility(value)}
         return trial in self._best(values)
 
     def promoted(self, history: History) -> int | None:
@@ -102,7 +102,7 @@ class Halving:
         brackets: dict[int, dict[int, float]] = {}
         for trial, rung in history.rungs.get(epoch, {}).items():
             values = brackets.setdefault(self._bracket(trial // self._repeats), {})
-            values[trial] = self._pruning.goal.worth(rung.value)
+            values[trial] = self._pruning.goal.utility(rung.value)
         return brackets
 
     def _best(self, values: Mapping[int, float]) -> list[int]:
@@ -142,8 +142,8 @@ class Median:
     def goes_on(self, trial: int, epoch: int, value: float, history: History) -> bool:
         """Return whether a trial is no worse than the median of the others at this epoch, or they are too few."""
         goal = self._pruning.goal
-        others = [goal.worth(rung.value) for n, rung in history.rungs.get(epoch, {}).items() if n != trial]
-        return len(others) < self._pruning.startup or goal.worth(value) >= statistics.median(others)
+        others = [goal.utility(rung.value) for n, rung in history.rungs.get(epoch, {}).items() if n != trial]
+        return len(others) < self._pruning.startup or goal.utility(value) >= statistics.median(others)
 
     def promoted(self, _: History) -> int | None:
         """Return None: a stopped trial never goes on."""

@@ -51,7 +51,7 @@ def _values(sweep: Sweep, setting: int, history: History, seeds: int | None = No
     first = setting * sweep.repeats
     records = [history.latest.get(trial) for trial in range(first, first + (seeds or sweep.repeats))]
     values = [
-        sweep.goal.worth(record.result.best.get(sweep.objective, math.nan))
+        sweep.goal.utility(record.result.best.get(sweep.objective, math.nan))
         for record in records
         if record and record.result and record.state is TrialState.FINISHED
     ]

@@ -24,7 +24,7 @@ SAMPLED = 1000  # random points that represent those an adaptive strategy may pr
 Point = Mapping[str, Any]
 
 
-class Course:
+class Schedule:
     """The trials of a sweep so far, and the next ones if they depend on results.
 
     `specs` are the trials known so far, with the replicates of a setting next to each other. `total` is the maximum
@@ -49,19 +49,19 @@ class Course:
 
         A setting whose entry is lost is proposed again, from the results that were known before it was first used.
         """
-        course = cls(sweep)
-        if not course.is_adaptive:
-            return course
+        schedule = cls(sweep)
+        if not schedule.is_adaptive:
+            return schedule
         lines = [entry for entry in entries if isinstance(entry, Transition | Rung | Proposal)]
         proposed = {line.setting: line.point for line in lines if isinstance(line, Proposal)}
         for setting, seq in enumerate(_used(lines, sweep.repeats)):
             point = proposed.get(setting)
             if point is None:
-                point = course.propose(History.of(line for line in lines if line.seq < seq))
+                point = schedule.propose(History.of(line for line in lines if line.seq < seq))
             if point is None:
                 break
-            course.add(point)
-        return course
+            schedule.add(point)
+        return schedule
 
     @property
     def settings(self) -> int:
@@ -116,7 +116,7 @@ class Course:
 
         def standing(trial: int) -> tuple[int, float, int]:
             rung = history.rungs.get(stopped[trial], {}).get(trial)
-            return stopped[trial], goal.worth(rung.value) if rung else -math.inf, -trial
+            return stopped[trial], goal.utility(rung.value) if rung else -math.inf, -trial
 
         return max(stopped, key=standing, default=None)
 
@@ -125,7 +125,7 @@ class Course:
         """The minimum number of trials: a sweep that prunes need not run every replicate."""
         return self.total if self.pruner is None else self.total // self.sweep.repeats
 
-    def extent(self, history: History, results: Mapping[int, TrialResult]) -> int:
+    def count_trials(self, history: History, results: Mapping[int, TrialResult]) -> int:
         """Return the number of trials, given the results so far: `total`, until it is certain that no more will run."""
         if self.pruner is None or len(self.specs) < self.total or not history.latest.keys() <= results.keys():
             return self.total
@@ -199,4 +199,4 @@ def _used(lines: Iterable[Transition | Rung | Proposal], repeats: int) -> list[i
 
 def trials(sweep: Sweep) -> list[TrialSpec]:
     """Return every trial of a sweep whose settings do not depend on its results."""
-    return Course(sweep).specs
+    return Schedule(sweep).specs

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field
 
 from ..logs.layout import is_sweep_name
-from ..records import NO_LOOP
+from ..records import KERAS_LOOP
 
 IMAGES = ("mnist", "fashion_mnist", "cifar10", "digits")
 DATA_SETS = (*IMAGES, "synthetic")
@@ -70,7 +70,7 @@ def builder_name(name: str) -> str:
 
 def loop_name(name: str) -> str:
     """Return the name if it is "none" or a function. Raises ValueError otherwise."""
-    _holds(name == NO_LOOP or is_reference(name))
+    _holds(name == KERAS_LOOP or is_reference(name))
     return name
 
 

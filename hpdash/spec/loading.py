@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..records import DRAWN, TABLES, default_metrics, own_loop
+from ..records import DRAWING_STRATEGIES, TABLES, default_metrics, own_loop
 from . import text
 from .defaults import resolve
 from .domains import Choice
@@ -164,7 +164,7 @@ def _check_strategy(
     if (strategy == "list") != bool(trials):
         expected = '"list" if there are [[trial]] tables' if trials else '[[trial]] tables for strategy = "list"'
         faults.add(key, expected, found(strategy) if trials else "none")
-    if strategy in DRAWN and head["trials"] is None and not faults.has(("sweep", "trials")):
+    if strategy in DRAWING_STRATEGIES and head["trials"] is None and not faults.has(("sweep", "trials")):
         faults.add(("sweep", "trials"), "the number of settings to draw", "nothing", "For example: trials = 20.")
     for hparam in hparams:
         if strategy == "grid" and hparam.domain.size is None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..records import NO_LOOP
+from ..records import KERAS_LOOP
 from .domains import Choice, Domain, FloatRange, IntRange, identity
 from .faults import Faults, Key, found, nearest
 from .keys import MLP
@@ -85,7 +85,7 @@ def names_of(document: Document) -> Names:
     builders, loops = _mentioned(document, "builder"), _mentioned(document, "loop")
     mlp = MLP in builders if builders else _trains_keras(document, loops)
     settings = {name: key for name, key in SWEEPABLE.items() if mlp or key.table != "model" or name == "builder"}
-    return Names(settings, free=bool(set(loops) - {NO_LOOP}) or not mlp)
+    return Names(settings, free=bool(set(loops) - {KERAS_LOOP}) or not mlp)
 
 
 def _trains_keras(document: Document, loops: list[Any]) -> bool:
@@ -95,7 +95,7 @@ def _trains_keras(document: Document, loops: list[Any]) -> bool:
     unset = (swept is None or conditional) and fixed is None
     if document["trial"]:
         unset = any("loop" not in trial for trial in document["trial"]) and fixed is None
-    return unset or NO_LOOP in loops
+    return unset or KERAS_LOOP in loops
 
 
 def _mentioned(document: Document, name: str) -> list[Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Problem, SpecError
-from ..facts import NOTHING, WHOLE, BuilderUse, Known
+from ..facts import NOT_EXAMINED, WHOLE, BuilderUse, SweepFacts
 from ..goal import Goal
 from ..records import TABLES, own_loop
 from .defaults import resolve
@@ -60,7 +60,7 @@ class Sweep:
     path: Path | None
     folder: Path
     tried: tuple[Mapping[str, Any], ...] = ()
-    known: Known = NOTHING
+    known: SweepFacts = NOT_EXAMINED
 
     @property
     def objective(self) -> str:
@@ -95,7 +95,7 @@ class Sweep:
         inputs = self.known.inputs.get(resolved["data"]["name"])
         if inputs and "scale" not in tables["data"]:
             resolved["data"]["scale"] = inputs.scale
-        if self.known.is_old and resolved["data"]["scale"] == "standard":
+        if self.known.is_from_old_version and resolved["data"]["scale"] == "standard":
             resolved["data"][WHOLE] = True
         return resolved
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from ..records import NO_LOOP, TABLES
+from ..records import KERAS_LOOP, TABLES
 from .dependent import DEPENDENT
 from .initializers import initializer
 from .keys import (
@@ -199,7 +199,7 @@ class TrainTable(Table):
         None,
         f'{FUNCTION}, or "none"',
         'Your own training loop, called with an hpdash.Trial; "none" trains a Keras model.',
-        [NO_LOOP],
+        [KERAS_LOOP],
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import SpecError
 from ..logs import layout
-from ..records import versions_of
+from ..records import version_caveats
 from ..system import disk
 from . import folder as sweep_folder
 from .provenance import Provenance
@@ -68,8 +68,12 @@ def keep_provenance(folder: Path, now: Provenance) -> Mapping[str, Any]:
         return known
     earlier = Counter(accepted(known))
     versions = earlier if rests_on_nothing(folder) else earlier + Counter(changed.keys())
-    parts = [part for part in known["description"].split(sweep_folder.AND) if part and part not in versions_of(earlier)]
-    description = sweep_folder.AND.join([*parts, *versions_of(versions)])
+    parts = [
+        part
+        for part in known["description"].split(sweep_folder.SEPARATOR)
+        if part and part not in version_caveats(earlier)
+    ]
+    description = sweep_folder.SEPARATOR.join([*parts, *version_caveats(versions)])
     content = {**known, "description": description, "provenance": merged.to_json(), "accepted": dict(versions)}
     disk.write(path, json.dumps(content, indent=1, ensure_ascii=False).encode())
     return content

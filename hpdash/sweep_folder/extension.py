@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..search import Course
+from ..search import Schedule
 from ..spec import Sweep
 from ..spec.domains import Choice, Domain, from_json, identity
 from .changes import Change
@@ -31,10 +31,10 @@ def extended(old: Sweep, sweep: Sweep) -> Sweep:
 
     An adaptive search is returned unchanged, because the journal has its settings.
     """
-    course = Course(old)
-    if course.is_adaptive:
+    schedule = Schedule(old)
+    if schedule.is_adaptive:
         return sweep
-    return replace(sweep, tried=tuple(spec.swept for spec in course.specs[:: old.repeats]))
+    return replace(sweep, tried=tuple(spec.swept for spec in schedule.specs[:: old.repeats]))
 
 
 def refused(found: Sequence[Change], settings: Mapping[str, Any], old: Sweep, sweep: Sweep) -> list[Change]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LogdirError, SpecError
-from ..facts import NOTHING, Known
+from ..facts import NOT_EXAMINED, SweepFacts
 from ..goal import Goal
 from ..logs import layout
-from ..logs.experiment import Column, Discrete, Interval, Metric, Sheet
+from ..logs.experiment import Discrete, HParamsColumn, HParamsColumns, Interval, Metric
 from ..records import Scalar, TrialSpec, caveats, shown
 from ..spec import Sweep
 from ..spec.domains import Choice
@@ -26,8 +26,8 @@ from .provenance import Provenance
 from .standing import is_undecided
 from .sweep_json import SCHEMA
 
-BEGINNING = (layout.LOCK, layout.SWEEP_TOML, layout.SWEEP_JSON)  # the only files of a start that was interrupted
-HARMLESS = (  # keys that may change when a sweep is resumed
+START_FILES = (layout.LOCK, layout.SWEEP_TOML, layout.SWEEP_JSON)  # the only files of a start that was interrupted
+CHANGEABLE = (  # keys that may change when a sweep is resumed
     "sweep.description",
     "sweep.max_retries",
     "sweep.timeout",
@@ -37,14 +37,14 @@ HARMLESS = (  # keys that may change when a sweep is resumed
     "log.weights",
 )
 
-RANKING = frozenset(
+RANKING_KEYS = frozenset(
     {"sweep.objective", "sweep.goal", "prune.watch", "prune.goal"}
 )  # keys that may change while no trial has finished an epoch
 
-AND = "; "  # separates the parts of the description that TensorBoard shows for a sweep
+SEPARATOR = "; "  # separates the parts of the description that TensorBoard shows for a sweep
 
 
-def home(root: Path, sweep: Sweep) -> Path:
+def folder_to_resume(root: Path, sweep: Sweep) -> Path:
     """Return the folder in which to resume: the newest with an unchanged sweep, else the newest with the sweep's name.
 
     If there is none, return the folder in which to start. A folder that --new made, such as `quickstart-2`, is
@@ -56,7 +56,7 @@ def home(root: Path, sweep: Sweep) -> Path:
     return next(same, kin[0] if kin else root / sweep.name)
 
 
-def fresh(root: Path, sweep: Sweep) -> Iterator[Path]:
+def free_folders(root: Path, sweep: Sweep) -> Iterator[Path]:
     """Yield folders in which the sweep can start anew: free ones, numbered above all folders that hold it."""
     newest = next((number for number, _ in _kin(root, sweep)), 0)
     folders = (root / layout.generation_name(sweep.name, number) for number in count(newest + 1))
@@ -72,7 +72,7 @@ def is_free(folder: Path) -> bool:
 
 
 def _is_cut_off(folder: Path) -> bool:
-    return {path.name.removesuffix(".part") for path in folder.iterdir()} <= set(BEGINNING)
+    return {path.name.removesuffix(".part") for path in folder.iterdir()} <= set(START_FILES)
 
 
 def _kin(root: Path, sweep: Sweep) -> list[tuple[int, Path]]:
@@ -112,13 +112,13 @@ def check(folder: Path, sweep: Sweep, extends: bool = False) -> Mapping[str, Any
         )
     known = read(path)
     changed = _changed(known, sweep)
-    if changed and not extends and not ({change.key for change in changed} <= RANKING and is_undecided(folder)):
+    if changed and not extends and not ({change.key for change in changed} <= RANKING_KEYS and is_undecided(folder)):
         hint = "Undo the change to resume this sweep, start anew with --new, or add trials or values with --extend."
         raise SpecError([f"{folder}: the sweep differs from the one in this folder:", *lines(changed), hint])
     return known
 
 
-def going_on(folder: Path, sweep: Sweep, extends: bool) -> Sweep:
+def with_recorded(folder: Path, sweep: Sweep, extends: bool) -> Sweep:
     """Return a sweep with what its folder knows: its objective, data and builders, and the settings already `tried`.
 
     These are the settings from before the sweep was extended, or from before it is extended now. Raises SpecError if a
@@ -151,7 +151,7 @@ def knows_builders(folder: Path, extends: bool) -> bool:
 
 def _changed(known: Mapping[str, Any], sweep: Sweep) -> list[Change]:
     now = _adopted(known, sweep).to_json()
-    return [change for change in changes(known["settings"], now) if change.key not in HARMLESS]
+    return [change for change in changes(known["settings"], now) if change.key not in CHANGEABLE]
 
 
 def _adopted(known: Mapping[str, Any], sweep: Sweep) -> Sweep:
@@ -160,7 +160,7 @@ def _adopted(known: Mapping[str, Any], sweep: Sweep) -> Sweep:
         settings = known["settings"]
         reason = "the default when the sweep was started"
         sweep = sweep.ranked(Ranking(str(settings["objective"]), Goal(settings["goal"]), reason))
-    return sweep if sweep.known != NOTHING else replace(sweep, known=Known.from_json(known.get("known")))
+    return sweep if sweep.known != NOT_EXAMINED else replace(sweep, known=SweepFacts.from_json(known.get("known")))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def read(path: Path) -> dict[str, Any]:
         newer = known["schema"] > SCHEMA
         if not newer:
             changes(known["settings"], known["settings"])
-            Known.from_json(known.get("known"))
+            SweepFacts.from_json(known.get("known"))
             if "provenance" in known:
                 Provenance.from_json(known["provenance"])
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -196,8 +196,8 @@ def write(
     known: Mapping[str, Any] = read(path) if path.exists() else {}
     if known and not _changed(known, sweep):
         return
-    description = AND.join(filter(None, [sweep.description, *caveats(specs, synthetic)]))
-    sheet = Sheet(columns(sweep, specs), tuple(table_metrics(sweep.objective, metrics)), description)
+    description = SEPARATOR.join(filter(None, [sweep.description, *caveats(specs, synthetic)]))
+    sheet = HParamsColumns(columns(sweep, specs), tuple(table_metrics(sweep.objective, metrics)), description)
     content = {
         "schema": SCHEMA,
         "name": folder.name,  # the name in use; the settings have the name as given
@@ -216,7 +216,7 @@ def write(
     disk.write(path, json.dumps(content, indent=1, ensure_ascii=False).encode())
 
 
-def columns(sweep: Sweep, specs: Sequence[TrialSpec]) -> tuple[Column, ...]:
+def columns(sweep: Sweep, specs: Sequence[TrialSpec]) -> tuple[HParamsColumn, ...]:
     """Return a column for every setting that a trial logs; the domains of swept ones are those of the file."""
     ranges = {
         hyperparameter.name: Interval(hyperparameter.domain.min, hyperparameter.domain.max)
@@ -236,7 +236,7 @@ def columns(sweep: Sweep, specs: Sequence[TrialSpec]) -> tuple[Column, ...]:
         if value is not None:
             seen.setdefault(name, {})[type(value), value] = value  # True == 1 == 1.0
     return tuple(
-        Column(
+        HParamsColumn(
             name,
             name in swept,
             ranges.get(name) or Discrete(tuple(values.values())),

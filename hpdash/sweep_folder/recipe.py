@@ -11,10 +11,10 @@ from ..errors import SpecError
 from ..logs import layout
 from ..records import TABLES, TrialSpec, shown
 from ..runs import Run
-from .sweep_json import Kept
+from .sweep_json import SweepRecord
 
 
-def recipe(run: Run, about: Kept) -> str | None:
+def recipe(run: Run, about: SweepRecord) -> str | None:
     """Return a sweep file whose only trial has a run's settings and seed, and so trains to the same bits.
 
     `about` is the record in the sweep's folder. The file is parsed before it is returned: its trial must have the
@@ -24,13 +24,13 @@ def recipe(run: Run, about: Kept) -> str | None:
     return made and made[0]
 
 
-def again(run: Run, about: Kept) -> TrialSpec | None:
+def again(run: Run, about: SweepRecord) -> TrialSpec | None:
     """Return a run's trial as it was trained, but with another number; None if it cannot be reconstructed."""
     made = _made(run, about)
     return made and made[1]
 
 
-def _made(run: Run, about: Kept) -> tuple[str, TrialSpec] | None:
+def _made(run: Run, about: SweepRecord) -> tuple[str, TrialSpec] | None:
     from ..search import trials  # noqa: PLC0415  the sweep file's checks take a tenth of a second to import
     from ..spec import parse_sweep  # noqa: PLC0415
 
@@ -42,7 +42,7 @@ def _made(run: Run, about: Kept) -> tuple[str, TrialSpec] | None:
     return (text, spec) if spec.hparams == dict(run.hparams) and spec.seed == run.seed else None
 
 
-def _write(run: Run, about: Kept) -> str:
+def _write(run: Run, about: SweepRecord) -> str:
     from ..spec import SETTINGS  # noqa: PLC0415
     from ..spec.tables import table_of  # noqa: PLC0415
     from ..spec.text import to_toml  # noqa: PLC0415

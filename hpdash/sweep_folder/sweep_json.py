@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..facts import OLD, Known
+from ..facts import FROM_OLD_VERSION, SweepFacts
 from ..logs import layout
 from ..runs import Run
 from .provenance import Provenance
@@ -16,7 +16,7 @@ SCHEMA = 2  # of `sweep.json` and the journal
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SweepRecord:
     """A sweep's normalised settings, how many trials it has at most, the versions it ran with, and its file as given.
 
     `settings` has the name in use: `quickstart-2` if the name in the file was taken. `folder` is where the modules and
@@ -29,11 +29,11 @@ class Kept:
     versions: Mapping[str, str | None]
     source: str
     folder: str | None = None
-    known: Known = OLD
+    known: SweepFacts = FROM_OLD_VERSION
     provenance: Provenance | None = None
 
 
-def kept(run: Run) -> Kept | None:
+def kept(run: Run) -> SweepRecord | None:
     """Return the record of a run's sweep, None if the run has no sweep or if the record is damaged."""
     if run.sweep is None:
         return None
@@ -41,12 +41,12 @@ def kept(run: Run) -> Kept | None:
         try:
             data = json.loads((folder / layout.SWEEP_JSON).read_bytes())
             source = (folder / layout.SWEEP_TOML).read_text(errors="replace")
-            known = Known.from_json(data.get("known"))
+            known = SweepFacts.from_json(data.get("known"))
             settings = _checked({**data["settings"], "name": str(data["name"])})
             versions = {str(name): found and str(found) for name, found in data["versions"].items()}
             there, origin = data.get("folder"), data.get("provenance")
             provenance = Provenance.from_json(origin) if origin else None
-            return Kept(settings, int(data["trials"]), versions, source, there and str(there), known, provenance)
+            return SweepRecord(settings, int(data["trials"]), versions, source, there and str(there), known, provenance)
         except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
             continue
     return None
@@ -70,5 +70,5 @@ def planned(runs: Iterable[Run]) -> dict[str, int]:
     return {sweep: _at_least(about) for sweep, run in one_each.items() if (about := kept(run))}
 
 
-def _at_least(about: Kept) -> int:
+def _at_least(about: SweepRecord) -> int:
     return about.trials // max(1, int(about.settings.get("repeats", 1))) if "prune" in about.settings else about.trials

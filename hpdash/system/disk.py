@@ -72,7 +72,7 @@ def append(descriptor: int, data: bytes, sync: bool = False) -> None:
         raise
 
 
-def check_at(path: Path, descriptor: int) -> None:
+def check_same_file(path: Path, descriptor: int) -> None:
     """Raise FileNotFoundError if an open file is no longer at its path: it was moved, deleted or replaced."""
     if not os.path.samestat(path.stat(), os.fstat(descriptor)):
         raise FileNotFoundError(errno.ENOENT, "replaced by another file")

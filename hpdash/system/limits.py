@@ -9,8 +9,8 @@ from pathlib import Path
 from ..errors import BackendError
 from . import disk
 
-FILES = 64  # files that a process itself opens, including TensorFlow's
-FILES_A_WORKER = 4  # files that the driver opens for each worker
+OPEN_FILES = 64  # files that a process itself opens, including TensorFlow's
+OPEN_FILES_PER_WORKER = 4  # files that the driver opens for each worker
 
 
 def cores() -> int:
@@ -38,7 +38,7 @@ def check_files(workers: int) -> None:
     """
     import resource  # noqa: PLC0415 - Windows has none; logs are only read there
 
-    needed, (allowed, _) = FILES + FILES_A_WORKER * workers, resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed, (allowed, _) = OPEN_FILES + OPEN_FILES_PER_WORKER * workers, resource.getrlimit(resource.RLIMIT_NOFILE)
     if resource.RLIM_INFINITY != allowed < needed:
         raise BackendError(
             f"hpdash needs to open {needed} files, but the limit is {allowed}. Run `ulimit -n {needed}` first."

@@ -33,7 +33,7 @@ RANGES = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class Series:
+class LayerSeries:
     """Write a trial's series; the engine must hold the weights of the epoch that is written."""
 
     def __init__(self, trial: Session, engine: Engine) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 
-class Reads(dict[str, Any]):
+class RecordingDict(dict[str, Any]):
     """A dict that adds each name that is looked up to the set `read`; iterating over it adds all names."""
 
     def __init__(self, values: Mapping[str, Any], read: set[str]) -> None:

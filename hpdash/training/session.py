@@ -13,7 +13,7 @@ from ..data import Dataset, Scaling, Split
 from ..errors import MetricError, Problem, TrialError
 from ..histograms.histogram import Histogram
 from ..logs import layout, outline, text_tab
-from ..logs.checkpoint import Keeper
+from ..logs.checkpoint import Checkpointer
 from ..logs.writer import RunWriter
 from ..records import Progress, Reached, TrialSpec
 from .host import Diverged, Host, Interrupted, Pruned
@@ -30,13 +30,15 @@ class Session:
     `read` has the names of the settings that a custom training loop has read.
     """
 
-    def __init__(self, spec: TrialSpec, loaded: Loaded, writer: RunWriter, host: Host, keeper: Keeper) -> None:
+    def __init__(
+        self, spec: TrialSpec, loaded: Loaded, writer: RunWriter, host: Host, checkpointer: Checkpointer
+    ) -> None:
         self.spec, self.host = spec, host
         self.dataset, self.split, self.scaling = loaded
-        self._writer, self._keeper = writer, keeper
+        self._writer, self._keeper = writer, checkpointer
         self._save: Callable[[], Mapping[str, Any]] | None = None
         self.read: set[str] = set()
-        kept = keeper.kept
+        kept = checkpointer.kept
         self.epoch: int = kept.epoch if kept else 0
         self.metrics: Mapping[str, float] = kept.metrics if kept else {}
         self.best: Mapping[str, float] = kept.best if kept else {}

@@ -17,15 +17,15 @@ from .. import data
 from ..data import Dataset
 from ..errors import ChangedError, HpdashError, LogdirError, MetricError, TrialError
 from ..logs import checkpoint, kept_weights, layout, text_tab
-from ..logs.checkpoint import Keeper
+from ..logs.checkpoint import Checkpointer
 from ..logs.writer import RunWriter
-from ..records import BETWEEN, TrialResult, TrialSpec, TrialState, own_loop
+from ..records import CALLBACK_PREFIX, TrialResult, TrialSpec, TrialState, own_loop
 from ..system import disk
 from ..system.user_functions import load_function
 from ..system.versions import versions
 from .diagnosis import add_likely_cause, loss_name, state_and_reason
 from .host import Diverged, Host, Interrupted, Pruned
-from .layer_series import Series
+from .layer_series import LayerSeries
 from .session import Loaded, Session
 from .trial import Trial
 
@@ -34,8 +34,16 @@ if TYPE_CHECKING:
     from ..engine.engine import Engine
     from ..engine.feed import EngineData
 
-CHANGED = "code or data changed while the sweep was running: {}. Run the same command again; it says how to continue"
-UNUSED = ("scipy", "sklearn", "pandas", "matplotlib", "IPython")  # Keras needs them only for wrappers, plots, notebooks
+CHANGED_MESSAGE = (
+    "code or data changed while the sweep was running: {}. Run the same command again; it says how to continue"
+)
+OPTIONAL_PACKAGES = (
+    "scipy",
+    "sklearn",
+    "pandas",
+    "matplotlib",
+    "IPython",
+)  # Keras needs them only for wrappers, plots, notebooks
 GRAPHS_KEPT = 4  # compiled graphs that a process keeps; each holds a model and its optimiser's state
 
 
@@ -63,11 +71,12 @@ class Trainer:
     def warm_up(self, own_code: bool) -> None:
         """Import everything that a Keras trial needs. This takes seconds, once per process.
 
-        `own_code` says whether functions of the user will run. If not, the imports of optional packages (`UNUSED`) fail
-        here, and Keras runs without them. Importing them takes half as long as all other imports, and 160 MB.
+        `own_code` says whether functions of the user will run. If not, the imports of optional packages
+        (`OPTIONAL_PACKAGES`) fail here, and Keras runs without them. Importing them takes half as long as all other
+        imports, and 160 MB.
         """
         gc.disable()  # imports leave no garbage, so collections would find nothing to free
-        with _hidden(() if own_code else UNUSED):
+        with hide_packages(() if own_code else OPTIONAL_PACKAGES):
             from ..engine import engine, models  # noqa: F401, PLC0415  imports TensorFlow
         gc.freeze()
         gc.enable()
@@ -87,16 +96,16 @@ class Trainer:
                 if kept is None:
                     writer.start(spec.hparams, group)
                     writer.text(layout.SETTINGS_TEXT, text_tab.settings(spec, versions()))
-                return self._attempt(spec, writer, host, Keeper(writer, spec.settings["log"], kept, begin))
+                return self._attempt(spec, writer, host, Checkpointer(writer, spec.settings["log"], kept, begin))
         except (LogdirError, OSError, ValueError) as error:
             seconds = time.monotonic() - begin
             return TrialResult(TrialState.INTERRUPTED, seconds=seconds, error=str(error))
 
-    def _attempt(self, spec: TrialSpec, writer: RunWriter, host: Host, keeper: Keeper) -> TrialResult:
+    def _attempt(self, spec: TrialSpec, writer: RunWriter, host: Host, checkpointer: Checkpointer) -> TrialResult:
         facts: dict[str, Any] = {}
         trial: Session | None = None
         try:
-            trial = Session(spec, self._load(spec.settings["data"]), writer, host, keeper)
+            trial = Session(spec, self._load(spec.settings["data"]), writer, host, checkpointer)
             self._train(trial, facts)
             state = TrialState.FINISHED
         except Interrupted:
@@ -119,21 +128,21 @@ class Trainer:
             facts["traceback"] = traceback.format_exc()
         if trial is not None and state.is_result:
             trial.write_best()
-            if keeper.weights and state is not TrialState.PRUNED:  # a pruned trial may go on later
-                facts |= keeper.weights.end(trial.epoch, trial.best_epoch)
+            if checkpointer.weights and state is not TrialState.PRUNED:  # a pruned trial may go on later
+                facts |= checkpointer.weights.end(trial.epoch, trial.best_epoch)
         if state.is_conclusive:  # in any other state, the trial may be tried again
             writer.end(success=state in (TrialState.FINISHED, TrialState.PRUNED))
             writer.sync()  # before the journal records the result
         if trial is not None:
             facts |= {"epochs": trial.epoch, "metrics": dict(trial.metrics)}
             facts |= {"best": dict(trial.best), "best_epoch": trial.best_epoch}
-        return TrialResult(state=state, seconds=keeper.seconds, **facts)
+        return TrialResult(state=state, seconds=checkpointer.seconds, **facts)
 
     def _load(self, settings: Mapping[str, Any]) -> Loaded:
         key = json.dumps(settings, sort_keys=True)
         if self._data is None or self._data[0] != key:
             if changed := self._changed():
-                raise ChangedError(CHANGED.format(", ".join(f"{name} {how}" for name, how in changed.items())))
+                raise ChangedError(CHANGED_MESSAGE.format(", ".join(f"{name} {how}" for name, how in changed.items())))
             self._data = self._tensors = None  # release the old data first: never hold two data sets at once
             self._graphs.clear()  # compiled graphs hold the old data
             dataset = self._read(settings)
@@ -153,12 +162,12 @@ class Trainer:
         facts["loss_function"] = loss_name(engine.model) or None
         if not trial.epoch:
             trial.require([*engine.metrics, *(layout.VALIDATION + "/" + name for name in engine.metrics)])
-        series, between = Series(trial, engine), _between_epochs(trial, engine)
+        series, between = LayerSeries(trial, engine), _between_epochs(trial, engine)
         kept = trial.checkpoint(lambda: {**engine.state(), **(between.state() if between else {})})
         callbacks = between.callbacks(kept or {}) if between else []
         if kept is None:
             series.write(0)
-        elif not engine.restore({name: value for name, value in kept.items() if not name.startswith(BETWEEN)}):
+        elif not engine.restore({name: value for name, value in kept.items() if not name.startswith(CALLBACK_PREFIX)}):
             raise TrialError("the checkpoint does not match the model. --retry-failed trains the trial from the start")
         trial.keep_weights(lambda: kept_weights.named(engine.weights()))
         series.begin(trial.epoch)
@@ -181,13 +190,13 @@ class Trainer:
 
         fresh = self._build(trial)
         kept = self._graphs.pop(trial.spec.graph_key, None)
-        if kept is not None and not self._is_shared(trial, kept, fresh):
+        if kept is not None and not self._decide_sharing(trial, kept, fresh):
             kept, fresh = None, self._build(trial)  # again: the comparison has drawn from its random generators
         trial.describe(fresh)
-        if kept is not None and kept.pour(fresh):
+        if kept is not None and kept.load_values(fresh):
             kept.notice = trial.host.notice
             return kept, True
-        self._tensors = self._tensors or engine_data((trial.dataset, trial.split, trial.scaling))
+        self._tensors = self._tensors or to_engine_data((trial.dataset, trial.split, trial.scaling))
         train = trial.settings["train"]
         xla = train.get("xla") or "auto"
         try:
@@ -204,7 +213,7 @@ class Trainer:
             trial.settings, self.folder, shape, trial.dataset.classes, trial.spec.seed, trial.spec.takes
         )
 
-    def _is_shared(self, trial: Session, kept: Engine, fresh: Any) -> bool:
+    def _decide_sharing(self, trial: Session, kept: Engine, fresh: Any) -> bool:
         """Return whether trials with the graph key of a kept engine may share its graph.
 
         The built-in MLP always shares. For another builder, the second model of a key decides: if its graph has other
@@ -212,7 +221,7 @@ class Trainer:
         """
         key, builder = trial.spec.graph_key, trial.settings["model"]["builder"]
         if builder != "mlp" and key not in self._shared:
-            self._shared[key] = kept.has_constants_of(fresh)
+            self._shared[key] = kept.same_constants(fresh)
             if not self._shared[key]:
                 trial.host.notice(
                     f"{builder} puts random numbers into the graph as constants, so each trial needs its own graph,"
@@ -221,7 +230,7 @@ class Trainer:
         return self._shared.get(key, True)
 
     def _keep(self, key: str, engine: Engine) -> None:
-        if engine.reusable and self._shared.get(key, True):
+        if engine.is_reusable and self._shared.get(key, True):
             self._graphs[key] = engine
         while len(self._graphs) > GRAPHS_KEPT:
             self._graphs.popitem(last=False)
@@ -254,7 +263,7 @@ def _run_own(loop: Callable[[Trial], object], trial: Session) -> None:
 
 
 @contextmanager
-def _hidden(packages: tuple[str, ...]) -> Iterator[None]:
+def hide_packages(packages: tuple[str, ...]) -> Iterator[None]:
     """Make imports of these packages fail inside this context, as if they were not installed.
 
     A package that has already been imported stays available.
@@ -268,22 +277,22 @@ def _hidden(packages: tuple[str, ...]) -> Iterator[None]:
             del sys.modules[name]
 
 
-def engine_data(loaded: Loaded) -> EngineData:
+def to_engine_data(loaded: Loaded) -> EngineData:
     """Return the training and validation data of an engine, as tensors; imports TensorFlow."""
-    from ..engine.feed import EngineData, Part, tensor  # noqa: PLC0415
+    from ..engine.feed import EngineData, Subset, tensor  # noqa: PLC0415
 
     dataset, split, scaling = loaded
     x, y = tensor(dataset.x_train), tensor(dataset.y_train)
-    held_out = Part(x, y, split.validation.start, split.validation.stop)
+    held_out = Subset(x, y, split.validation.start, split.validation.stop)
     if split.validation_is_test:
         assert dataset.x_test is not None
         assert dataset.y_test is not None
-        held_out = Part(tensor(dataset.x_test), tensor(dataset.y_test), 0, len(dataset.x_test))
-    return EngineData(Part(x, y, split.train.start, split.train.stop), held_out, scaling.offset, scaling.divisor)
+        held_out = Subset(tensor(dataset.x_test), tensor(dataset.y_test), 0, len(dataset.x_test))
+    return EngineData(Subset(x, y, split.train.start, split.train.stop), held_out, scaling.offset, scaling.divisor)
 
 
 def _log_epoch(
-    trial: Session, engine: Engine, series: Series, epoch: int, logs: Mapping[str, float], begin: float
+    trial: Session, engine: Engine, series: LayerSeries, epoch: int, logs: Mapping[str, float], begin: float
 ) -> float:
     now = time.monotonic()
     trial.scalar(layout.time_tag("epoch"), now - begin, epoch)

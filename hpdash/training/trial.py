@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..records import Scalar
-from .read_settings import Reads
+from .read_settings import RecordingDict
 from .session import Array, Session
 
 
@@ -43,12 +43,14 @@ class Trial:
     @property
     def hparams(self) -> dict[str, Scalar]:
         """Every resolved setting as TensorBoard shows it; `settings` has lists and tables as in the file."""
-        return Reads(self._session.spec.hparams, self._session.read)
+        return RecordingDict(self._session.spec.hparams, self._session.read)
 
     @property
     def settings(self) -> Mapping[str, Mapping[str, Any]]:
         """The resolved tables "data", "model", "train" and "log"."""
-        return {table: Reads(values, self._session.read) for table, values in self._session.spec.settings.items()}
+        return {
+            table: RecordingDict(values, self._session.read) for table, values in self._session.spec.settings.items()
+        }
 
     @property
     def epoch(self) -> int:

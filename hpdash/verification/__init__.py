@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .findings import Checked, Finding, Severity
+from .findings import Finding, Severity, VerifyResult
 from .walk import find_damage
 
-__all__ = ["Checked", "Finding", "Severity", "find_damage"]
+__all__ = ["Finding", "Severity", "VerifyResult", "find_damage"]

@@ -10,12 +10,12 @@ from pathlib import Path
 from ..logs import layout
 from ..reader.assembly import joined
 from ..reader.events import Contents, read_file
-from ..reader.folders import Part
+from ..reader.folders import RunPart
 from ..reader.framing import records
 from ..reader.layouts import Layouts
-from ..reader.sessions import Session
+from ..reader.sessions import HParamsSession
 from ..runs import Damage
-from .findings import NOTHING_TO_DO, Finding, Make, Severity, counted
+from .findings import NOTHING_TO_DO, Finding, FindingFactory, Severity, counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Trouble:
         return (self.places or self.values)[0].offset
 
 
-def read_parts(parts: Iterable[Part], layouts: Layouts) -> list[File]:
+def read_parts(parts: Iterable[RunPart], layouts: Layouts) -> list[File]:
     """Read a run's event files and check the checksum of every record.
 
     Files that were moved since they were listed are left out.
@@ -63,15 +63,15 @@ def read_parts(parts: Iterable[Part], layouts: Layouts) -> list[File]:
     return [file for file in files if not file.contents.damage or file.path.exists()]
 
 
-def by_role(files: Sequence[File]) -> list[tuple[str, Contents]]:
+def join_by_role(files: Sequence[File]) -> list[tuple[str, Contents]]:
     """Return the joined contents of the files of each of a run's folders, by the folder's role."""
     roles = dict.fromkeys(file.role for file in files)
     return [(role, joined([file.contents for file in files if file.role == role])) for role in roles]
 
 
-def session_of(parts: Sequence[tuple[str, Contents]]) -> Session:
+def joined_session(parts: Sequence[tuple[str, Contents]]) -> HParamsSession:
     """Return the HParams session that is logged in a run's folders."""
-    session = Session()
+    session = HParamsSession()
     for _, contents in parts:
         session = session.joined(contents.session)
     return session
@@ -94,7 +94,7 @@ def _trouble(file: File) -> Trouble:
     """
     damage = sorted(file.contents.damage, key=lambda each: each.offset)
     intact = _intact(file.path)
-    is_foreign = file.contents.began is None
+    is_foreign = file.contents.first_time is None
     values = [] if is_foreign else [each for each in damage if each.offset in intact]
     places = damage if is_foreign else [each for each in damage if each.offset not in intact]
     is_tail = bool(places) and not any(offset > places[0].offset for offset in intact)
@@ -110,8 +110,8 @@ def _intact(path: Path) -> set[int]:
         return set()
 
 
-def findings_of(
-    found: Iterable[Trouble], make: Make, affected: Callable[[Trouble], str], advice: str
+def trouble_findings(
+    found: Iterable[Trouble], make: FindingFactory, affected: Callable[[Trouble], str], advice: str
 ) -> Iterator[Finding]:
     """Yield a finding for each trouble; `affected` returns what the run lacks because of it."""
     for each in found:
@@ -120,8 +120,8 @@ def findings_of(
             effect = f"{affected(each) or 'nothing known to be missing'}{_hidden(each)}"
             yield make(each.file.path, each.what, effect, _advice(each, advice), **where)
         else:
-            said = "only these values, which cannot be shown; the rest of the file is intact"
-            yield make(each.file.path, each.what, said, NOTHING_TO_DO, **where, severity=Severity.NOTE)
+            error_text = "only these values, which cannot be shown; the rest of the file is intact"
+            yield make(each.file.path, each.what, error_text, NOTHING_TO_DO, **where, severity=Severity.NOTE)
 
 
 def _hidden(trouble: Trouble) -> str:

@@ -52,11 +52,11 @@ class Finding:
         return {**asdict(self), "path": str(self.path)}
 
 
-Make = Callable[..., Finding]  # makes a Finding; its sweep, and its run if there is one, are already set
+FindingFactory = Callable[..., Finding]  # makes a Finding; its sweep, and its run if there is one, are already set
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class VerifyResult:
     """The findings of a verification, and how much was read.
 
     The findings are in order of their sweeps; those about a sweep's own files come before those about its runs.

@@ -11,9 +11,9 @@ from ..journal.journal import Transition
 from ..logs import layout
 from ..reader.sweeps import is_held
 from ..records import TrialState
-from .findings import NOTHING_TO_DO, Finding, Make, Severity, spans
-from .lines import Line, numbered, read_lines
-from .own_files import look_at_origins, look_at_record, look_at_source
+from .findings import NOTHING_TO_DO, Finding, FindingFactory, Severity, spans
+from .lines import JournalLine, numbered, read_lines
+from .own_files import verify_origins, verify_sweep_json, verify_sweep_toml
 
 GO_ON = "`hpdash sweep FILE` continues"
 _KEPT = f"{layout.JOURNAL}.damaged-"
@@ -23,9 +23,9 @@ _KEPT = f"{layout.JOURNAL}.damaged-"
 class SweepFolder:
     """What a sweep's folder says about its trials, and the findings about the folder's own files.
 
-    `latest` has the last journal record of each trial. `planned` is the number of trials, None if it is unknown. `hurt`
-    are the trials that bad journal lines are about. `is_lost` says that the journal is missing, empty or unreadable
-    though there are run folders; `is_live` says that a driver holds the sweep's lock.
+    `latest` has the last journal record of each trial. `planned` is the number of trials, None if it is unknown.
+    `trials_in_bad_lines` are the trials that bad journal lines are about. `is_lost` says that the journal is missing,
+    empty or unreadable though there are run folders; `is_live` says that a driver holds the sweep's lock.
     """
 
     folder: Path
@@ -33,7 +33,7 @@ class SweepFolder:
     is_live: bool = False
     latest: Mapping[int, Transition] = field(default_factory=dict)
     planned: int | None = None
-    hurt: frozenset[int] = frozenset()
+    trials_in_bad_lines: frozenset[int] = frozenset()
     is_lost: bool = False
     findings: tuple[Finding, ...] = ()
 
@@ -56,20 +56,22 @@ def look_at(folder: Path, name: str, names: Iterable[str], has_runs: bool) -> Sw
     has_started = is_lost or bool(lines)  # otherwise, missing files have not been written yet
     planned, findings = None, list[Finding]()
     if has_started or layout.SWEEP_JSON in names:
-        planned, findings = look_at_record(folder / layout.SWEEP_JSON, make)
-        findings += look_at_source(folder / layout.SWEEP_TOML, make)
-        findings += look_at_origins(folder / layout.SWEEP_JSON, make)
+        planned, findings = verify_sweep_json(folder / layout.SWEEP_JSON, make)
+        findings += verify_sweep_toml(folder / layout.SWEEP_TOML, make)
+        findings += verify_origins(folder / layout.SWEEP_JSON, make)
     if trouble or is_lost:
         findings.append(_no_journal(path, make, trouble or ("0 bytes" if layout.JOURNAL in names else "no such file")))
     findings += _bad_lines(path, make, lines, planned, live)
     findings += _order(path, make, lines)
     findings += [_original(folder / kept, make) for kept in sorted(names) if kept.startswith(_KEPT)]
     latest = {record.trial: record for _, record in numbered(lines)}
-    hurt = frozenset[int]().union(*(each.trials for each in lines))
-    return SweepFolder(folder, name, live, latest, planned, hurt, is_lost or bool(trouble), tuple(findings))
+    trials_in_bad_lines = frozenset[int]().union(*(each.trials for each in lines))
+    return SweepFolder(
+        folder, name, live, latest, planned, trials_in_bad_lines, is_lost or bool(trouble), tuple(findings)
+    )
 
 
-def _no_journal(path: Path, make: Make, reason: str) -> Finding:
+def _no_journal(path: Path, make: FindingFactory, reason: str) -> Finding:
     affected = "the state of every trial: all count as not started, finished ones too"
     advice = (
         "Restore a backup before you run the sweep again. Without one, `hpdash sweep FILE` trains every trial again"
@@ -78,7 +80,9 @@ def _no_journal(path: Path, make: Make, reason: str) -> Finding:
     return make(path, f"no usable journal ({reason})", affected, advice)
 
 
-def _bad_lines(path: Path, make: Make, lines: Sequence[Line], planned: int | None, live: bool) -> Iterator[Finding]:
+def _bad_lines(
+    path: Path, make: FindingFactory, lines: Sequence[JournalLine], planned: int | None, live: bool
+) -> Iterator[Finding]:
     """Yield a finding for each bad line; lines about unknown trials share one, and so do lines of a newer version."""
     latest = {record.trial: (number, record) for number, record in numbered(lines)}
     done = {trial for trial, (_, record) in latest.items() if record.state.is_result}
@@ -115,7 +119,7 @@ def _effect(trial: int, latest: tuple[int, Transition] | None, line: int) -> str
     return f"trial {trial}: it counts as {record.state} (line {number}){again}"
 
 
-def _hurt(path: Path, make: Make, line: Line, what: str, effect: str) -> Finding:
+def _hurt(path: Path, make: FindingFactory, line: JournalLine, what: str, effect: str) -> Finding:
     lost = "nothing: its records are intact" if line.entries else "nothing: other lines have the states of its trials"
     affected = effect or lost
     advice = f"{GO_ON}; event files of a trial that is trained again are set aside, not deleted."
@@ -123,7 +127,7 @@ def _hurt(path: Path, make: Make, line: Line, what: str, effect: str) -> Finding
     return make(path, reason, affected, advice if effect else NOTHING_TO_DO, line=line.number)
 
 
-def _order(path: Path, make: Make, lines: Sequence[Line]) -> Iterator[Finding]:
+def _order(path: Path, make: FindingFactory, lines: Sequence[JournalLine]) -> Iterator[Finding]:
     """Yield gaps and repeats of sequence numbers: each is one more than the last, except after bad lines."""
     seq, bad, gaps, repeats = 0, 0, [], []
     for line in lines:
@@ -146,7 +150,7 @@ def _order(path: Path, make: Make, lines: Sequence[Line]) -> Iterator[Finding]:
         yield make(path, what, affected, advice, line=repeats[0])
 
 
-def _original(path: Path, make: Make) -> Finding:
+def _original(path: Path, make: FindingFactory) -> Finding:
     advice = "Delete it when you no longer need it."
     affected = "nothing: its intact lines are in the journal"
     return make(path, "the original of a journal that was repaired", affected, advice, severity=Severity.NOTE)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..journal.entries import EVALUATION, PROPOSAL, RUNG, kind_of
 from ..journal.journal import Entry, NewerError, Replay, Transition, from_line
-from .own_files import read_bytes, said
+from .own_files import error_text, read_bytes
 
 LOST = {  # what is lost with a bad line, by the kind of the line
     EVALUATION: "an evaluation on the test set: it is no longer counted",
@@ -20,7 +20,7 @@ _TRIAL = re.compile(rb'"trial":(\d{1,9})[,}]')
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class JournalLine:
     """A line of a journal, with its number (from 1), the entries read from it, and the reason why it is bad, if it is.
 
     `is_torn` says that it is the last line and has no newline, `is_newer` that it is intact but written by a newer
@@ -37,27 +37,27 @@ class Line:
     lost: str = ""
 
 
-def read_lines(path: Path) -> tuple[list[Line], str | None]:
+def read_lines(path: Path) -> tuple[list[JournalLine], str | None]:
     """Return a journal's lines, and the reason why it cannot be read, None if it can be."""
     try:
         *whole, tail = read_bytes(path).split(b"\n")
     except OSError as error:
-        return [], said(error)
+        return [], error_text(error)
     lines = [_line(number, data, b"\n") for number, data in enumerate(whole, 1)]
     return [*lines, _line(len(lines) + 1, tail, b"")] if tail else lines, None
 
 
-def _line(number: int, data: bytes, end: bytes) -> Line:
+def _line(number: int, data: bytes, end: bytes) -> JournalLine:
     try:
-        return Line(number, (from_line(data),))
+        return JournalLine(number, (from_line(data),))
     except ValueError as error:
         replay, lost = Replay.of(data + end, ""), LOST.get(kind_of(data), "")
         named = frozenset() if lost else frozenset(map(int, _TRIAL.findall(data)))
         trials = named - {each.trial for each in replay.transitions}
         is_newer = isinstance(error, NewerError)
-        return Line(number, replay.entries, str(error), not end, is_newer, trials, lost)
+        return JournalLine(number, replay.entries, str(error), not end, is_newer, trials, lost)
 
 
-def numbered(lines: Sequence[Line]) -> Iterator[tuple[int, Transition]]:
+def numbered(lines: Sequence[JournalLine]) -> Iterator[tuple[int, Transition]]:
     """Yield each transition of a trial with its line number, as (number, transition)."""
     return ((line.number, entry) for line in lines for entry in line.entries if isinstance(entry, Transition))

@@ -9,7 +9,7 @@ from itertools import pairwise
 from ..logs import layout
 from ..reader.events import Contents
 from ..reader.folders import merged
-from ..reader.sessions import Session
+from ..reader.sessions import HParamsSession
 from ..records import TrialResult
 from .findings import spans
 
@@ -20,7 +20,7 @@ Lost = Mapping[
 _NAMED = 4  # maximum number of series named in a sentence
 
 
-def cut_short(parts: Parts, result: TrialResult) -> dict[str, list[range]]:
+def missing_at_end(parts: Parts, result: TrialResult) -> dict[str, list[range]]:
     """Return the epochs that are missing at the end of the series of a result's metrics.
 
     A complete series ends at the last epoch of the result.
@@ -30,7 +30,7 @@ def cut_short(parts: Parts, result: TrialResult) -> dict[str, list[range]]:
     return {name: [range(end + 1, result.epochs + 1)] for name, end in ends.items() if end < result.epochs}
 
 
-def lacking(parts: Parts, result: TrialResult | None, places: int) -> dict[str, list[range]]:
+def missing_steps(parts: Parts, result: TrialResult | None, places: int) -> dict[str, list[range]]:
     """Return the steps that series lack in a run with this number of damaged places.
 
     All metrics are written together at each epoch, and all histograms together too. So a step that only some of them
@@ -102,7 +102,7 @@ def _between(steps: Sequence[int], end: int, places: int) -> list[range]:
     return [each for each in found if each]
 
 
-def told(lost: Lost) -> str:
+def describe_missing_steps(lost: Lost) -> str:
     """Return which steps of which series are lost, as text; series that lack the same steps are named together."""
     together: dict[tuple[range, ...], list[str]] = {}
     for name, steps in sorted(lost.items()):
@@ -116,7 +116,9 @@ def _names(names: Sequence[str]) -> str:
     return " and ".join([", ".join(texts[:-1]), texts[-1]]) if texts[1:] else texts[0]
 
 
-def unsaid(session: Session, tags: Iterable[str], result: TrialResult | None, is_ended: bool) -> Iterator[str]:
+def missing_hparams(
+    session: HParamsSession, tags: Iterable[str], result: TrialResult | None, is_ended: bool
+) -> Iterator[str]:
     """Yield what TensorBoard's HParams table lacks of a session: its hyperparameters, its best values, its end."""
     if session.hparams is None:
         yield "its hyperparameters in TensorBoard"

@@ -11,7 +11,7 @@ from ..logs import layout
 from ..reader.sweeps import read_settings
 from ..sweep_folder.provenance import Provenance, changed_files
 from ..sweep_folder.sweep_json import SCHEMA
-from .findings import Finding, Make, Severity
+from .findings import Finding, FindingFactory, Severity
 
 _FAULTS = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
@@ -26,14 +26,14 @@ def read_bytes(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def said(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """Return an error as text for a finding."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return f"{type(error).__name__}: {error}"[:200]
 
 
-def look_at_record(path: Path, make: Make) -> tuple[int | None, list[Finding]]:
+def verify_sweep_json(path: Path, make: FindingFactory) -> tuple[int | None, list[Finding]]:
     """Return the number of trials of a sweep, None if it is unknown, and what is wrong with its `sweep.json`."""
     try:
         data = json.loads(read_bytes(path))
@@ -49,10 +49,10 @@ def look_at_record(path: Path, make: Make) -> tuple[int | None, list[Finding]]:
             "Restore a backup. Without one, run `hpdash sweep FILE` with another --logdir, stop it when the first trial"
             f" has started, and copy its {path.name} here: the same sweep file gives the same {path.name}."
         )
-        return None, [make(path, f"not a valid {path.name} ({said(error)})", affected, advice)]
+        return None, [make(path, f"not a valid {path.name} ({error_text(error)})", affected, advice)]
 
 
-def look_at_origins(path: Path, make: Make) -> list[Finding]:
+def verify_origins(path: Path, make: FindingFactory) -> list[Finding]:
     """Return a note for each of the user's modules and data files that has changed since the sweep used it."""
     try:
         data = json.loads(read_bytes(path))
@@ -68,12 +68,12 @@ def look_at_origins(path: Path, make: Make) -> list[Finding]:
     ]
 
 
-def look_at_source(path: Path, make: Make) -> list[Finding]:
+def verify_sweep_toml(path: Path, make: FindingFactory) -> list[Finding]:
     """Return what is wrong with the copy of the sweep file in a sweep's folder."""
     try:
         tomllib.loads(read_bytes(path).decode())
     except _FAULTS as error:
         affected = f"the file as `hpdash show` and `hpdash report` print it; the sweep itself uses {layout.SWEEP_JSON}"
         advice = f"Copy the sweep file here, as {path.name}."
-        return [make(path, f"not a valid sweep file ({said(error)})", affected, advice)]
+        return [make(path, f"not a valid sweep file ({error_text(error)})", affected, advice)]
     return []

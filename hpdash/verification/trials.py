@@ -10,13 +10,13 @@ from pathlib import Path
 
 from ..journal.journal import Transition
 from ..logs import checkpoint, kept_weights, layout
-from ..reader.folders import Part
+from ..reader.folders import RunPart
 from ..reader.layouts import Layouts
 from ..records import TrialState
-from .events import File, Trouble, by_role, findings_of, read_parts, session_of, troubles
-from .findings import NOTHING_TO_DO, Finding, Make, Severity
+from .events import File, Trouble, join_by_role, joined_session, read_parts, trouble_findings, troubles
+from .findings import NOTHING_TO_DO, Finding, FindingFactory, Severity
 from .journals import GO_ON, SweepFolder
-from .losses import Parts, cut_short, lacking, told, unsaid
+from .losses import Parts, describe_missing_steps, missing_at_end, missing_hparams, missing_steps
 
 _ONLY_WHEN_ASKED = (TrialState.FAILED, TrialState.DIVERGED)
 _AGAIN = "`hpdash sweep FILE --retry-failed` trains it again"
@@ -32,7 +32,7 @@ class RunFolder:
 
     name: str
     folder: Path
-    parts: Sequence[Part]
+    parts: Sequence[RunPart]
     sweep: SweepFolder | None = None
     number: int | None = None
     has_checkpoint: bool = False
@@ -62,9 +62,9 @@ def look_at(run: RunFolder, layouts: Layouts) -> tuple[list[Finding], int]:
     """Verify a run; return the findings, and the size in bytes of its event files."""
     make = partial(Finding, sweep=run.sweep.name if run.sweep else None, run=run.name)
     files = read_parts(run.parts, layouts)
-    parts, found = by_role(files), list(troubles(files, run.is_written))
+    parts, found = join_by_role(files), list(troubles(files, run.is_written))
     findings = list(_standing(run, make))
-    findings += findings_of(found, make, partial(_affected, run, parts, found), _remedy(run, parts))
+    findings += trouble_findings(found, make, partial(_affected, run, parts, found), _remedy(run, parts))
     if run.is_settled and not any(each.places for each in found):
         findings += _unlogged(run, make, files, parts)
     if run.is_settled:
@@ -81,7 +81,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def gone(sweep: SweepFolder, numbers: Sequence[int], prefix: str) -> Iterator[Finding]:
+def trials_without_folder(sweep: SweepFolder, numbers: Sequence[int], prefix: str) -> Iterator[Finding]:
     """Yield a finding for each of these trials, which have no run folder, that is done.
 
     `prefix` is what precedes the trial's number in the name of the run.
@@ -93,7 +93,7 @@ def gone(sweep: SweepFolder, numbers: Sequence[int], prefix: str) -> Iterator[Fi
             yield _nothing_logged(make, sweep.folder / f"{number:04d}…", "its run folder is gone", record)
 
 
-def twice(sweep: SweepFolder, number: int, folders: Sequence[Path]) -> Finding:
+def duplicate_folders(sweep: SweepFolder, number: int, folders: Sequence[Path]) -> Finding:
     """Return the finding that one trial has several run folders."""
     names = ", ".join(folder.name for folder in folders)
     affected = "TensorBoard shows each as a separate run with the same trial number"
@@ -101,10 +101,10 @@ def twice(sweep: SweepFolder, number: int, folders: Sequence[Path]) -> Finding:
     return Finding(sweep.folder, f"{len(folders)} folders of trial {number}: {names}", affected, advice, sweep.name)
 
 
-def _standing(run: RunFolder, make: Make) -> Iterator[Finding]:
+def _standing(run: RunFolder, make: FindingFactory) -> Iterator[Finding]:
     """Yield what is wrong with the state of a trial: unknown to the journal, or running without a driver."""
     sweep, record = run.sweep, run.record
-    if sweep is None or sweep.is_live or run.number is None or run.number in sweep.hurt:
+    if sweep is None or sweep.is_live or run.number is None or run.number in sweep.trials_in_bad_lines:
         return  # what happens to a hurt trial is said with its bad journal line
     if record is None and not sweep.is_lost:
         advice = f"{GO_ON}: it sets these files aside and trains the trial."
@@ -124,35 +124,35 @@ def _standing(run: RunFolder, make: Make) -> Iterator[Finding]:
 def _affected(run: RunFolder, parts: Parts, found: Sequence[Trouble], trouble: Trouble) -> str:
     """Return what a run lacks that the damaged file may have held, as text."""
     result, prefix = run.record.result if run.record else None, f"{layout.VALIDATION}/"
-    lost = lacking(parts, result, sum(len(each.places) for each in found))
+    lost = missing_steps(parts, result, sum(len(each.places) for each in found))
     own = {
         name: steps
         for name, steps in lost.items()
         if name.startswith(prefix) == (trouble.file.role == layout.VALIDATION)
     }
     more = [] if run.sweep is None or trouble.file.role else _unsaid(run, parts)
-    return "; ".join(filter(None, [told(own), *more]))
+    return "; ".join(filter(None, [describe_missing_steps(own), *more]))
 
 
 def _unsaid(run: RunFolder, parts: Parts) -> list[str]:
     tags = [tag for _, contents in parts for tag in contents.scalars]
-    return list(unsaid(session_of(parts), tags, run.record.result if run.record else None, run.is_settled))
+    return list(missing_hparams(joined_session(parts), tags, run.record.result if run.record else None, run.is_settled))
 
 
-def _unlogged(run: RunFolder, make: Make, files: Sequence[File], parts: Parts) -> Iterator[Finding]:
+def _unlogged(run: RunFolder, make: FindingFactory, files: Sequence[File], parts: Parts) -> Iterator[Finding]:
     """Yield what is missing from the logs of a trial that is done and whose event files are intact."""
     record = run.record
     assert record is not None
     if not files:
         yield _nothing_logged(make, run.folder, "its event files are gone", record)
         return
-    short = told(cut_short(parts, record.result)) if record.result else ""
+    short = describe_missing_steps(missing_at_end(parts, record.result)) if record.result else ""
     if affected := "; ".join(filter(None, [short, *_unsaid(run, parts)])):
         what = f"{record.state}, but some of its logs are missing: a file was deleted, or cut between two records"
         yield make(run.folder, what, affected, _remedy(run, parts))
 
 
-def _nothing_logged(make: Make, path: Path, what: str, record: Transition) -> Finding:
+def _nothing_logged(make: FindingFactory, path: Path, what: str, record: Transition) -> Finding:
     advice = f"Restore a backup. {_COUNTS} {GO_ON} without training it again."
     if record.state in _ONLY_WHEN_ASKED:
         advice = f"Restore a backup; otherwise {_AGAIN}."
@@ -170,13 +170,13 @@ def _remedy(run: RunFolder, parts: Parts) -> str:
         return f"Restore a backup if there is one; otherwise {_AGAIN} and sets these files aside."
     if not state.is_result:
         return f"{GO_ON} the trial, or trains it again and sets these files aside."
-    if not session_of(parts).hparams:
+    if not joined_session(parts).hparams:
         return f"{_COUNTS} For the complete series, restore a backup if there is one."
     again = f"`hpdash show {shlex.quote(str(run.folder))}` prints a sweep file that trains it again."
     return f"{_COUNTS} For the complete series, restore a backup if there is one; otherwise {again}"
 
 
-def _weights(run: RunFolder, make: Make) -> Iterator[Finding]:
+def _weights(run: RunFolder, make: FindingFactory) -> Iterator[Finding]:
     """Yield what is wrong with the weights that a trial has kept."""
     path, result = run.folder / layout.WEIGHTS, run.record.result if run.record else None
     if result is None or result.kept_sha256 is None or (reason := _weights_trouble(path, result.kept_sha256)) is None:
@@ -196,7 +196,7 @@ def _weights_trouble(path: Path, sha256: str) -> str | None:
     return None if found == sha256 else "not the trial's kept weights: their digest differs from that in the journal"
 
 
-def _checkpoint(run: RunFolder, make: Make) -> Iterator[Finding]:
+def _checkpoint(run: RunFolder, make: FindingFactory) -> Iterator[Finding]:
     """Yield what is wrong with a checkpoint."""
     path = run.folder / layout.CHECKPOINT
     reason = _checkpoint_trouble(path)

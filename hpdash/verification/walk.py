@@ -10,12 +10,12 @@ from pathlib import Path
 from ..errors import LogdirError
 from ..logs import layout
 from ..logs.experiment import stale
-from ..reader.folders import Folder, Part, parts_of_runs, walk
+from ..reader.folders import Folder, RunPart, parts_of_runs, walk
 from ..reader.layouts import Layouts
 from ..reader.sweeps import MARKS
 from . import journals, trials
-from .events import by_role, findings_of, read_parts, session_of, troubles
-from .findings import NOTHING_TO_DO, Checked, Finding, Severity
+from .events import join_by_role, joined_session, read_parts, trouble_findings, troubles
+from .findings import NOTHING_TO_DO, Finding, Severity, VerifyResult
 from .journals import SweepFolder
 from .trials import RunFolder
 
@@ -24,7 +24,7 @@ _ABOVE = ".."  # the name of the sweep's folder if the logdir is a run's folder
 _PART = ".part"
 
 
-def find_damage(path: Path | str) -> Checked:
+def find_damage(path: Path | str) -> VerifyResult:
     """Verify every file in a logs root, a sweep's folder or a run's folder, and return the findings.
 
     What a live driver has not finished writing is not damage. Raises LogdirError if the folder cannot be listed.
@@ -51,7 +51,7 @@ def find_damage(path: Path | str) -> Checked:
     files = sum(len(part.files) for run in runs for part in run.parts)
     own = [sweep for name, sweep in sweeps.items() if name != _ABOVE]
     count = len(runs) + sum(len(_without_folder(sweep, runs)) for sweep in own)
-    return Checked(root, sorted(findings, key=_order), len(sweeps), count, files, size)
+    return VerifyResult(root, sorted(findings, key=_order), len(sweeps), count, files, size)
 
 
 def _stale(root: Path, sweeps: Sweeps) -> Iterator[Finding]:
@@ -124,18 +124,18 @@ def _runs(root: Path, folders: Sequence[Folder], sweeps: Sweeps) -> list[RunFold
     return runs
 
 
-def _run(folder: Folder, parts: Sequence[Part], sweep: SweepFolder | None, number: int | None) -> RunFolder:
+def _run(folder: Folder, parts: Sequence[RunPart], sweep: SweepFolder | None, number: int | None) -> RunFolder:
     return RunFolder(folder.name, Path(folder.path), parts, sweep, number, layout.CHECKPOINT in folder.names)
 
 
 def _of_folders(sweep: SweepFolder, runs: Sequence[RunFolder], prefix: str) -> Iterator[Finding]:
     """Yield a finding for each trial of a sweep that is done but has no folder, or that has several."""
-    yield from trials.gone(sweep, _without_folder(sweep, runs), prefix)
+    yield from trials.trials_without_folder(sweep, _without_folder(sweep, runs), prefix)
     folders: dict[int, list[Path]] = {}
     for run in runs:
         if run.sweep is sweep and run.number is not None:
             folders.setdefault(run.number, []).append(run.folder)
-    yield from (trials.twice(sweep, number, found) for number, found in folders.items() if len(found) > 1)
+    yield from (trials.duplicate_folders(sweep, number, found) for number, found in folders.items() if len(found) > 1)
 
 
 def _without_folder(sweep: SweepFolder, runs: Sequence[RunFolder]) -> list[int]:
@@ -162,8 +162,8 @@ def _experiment(folder: Folder, sweep: SweepFolder, layouts: Layouts) -> Iterato
     make = partial(Finding, sweep=sweep.name)
     affected = "TensorBoard's HParams table: domains, columns and metrics"
     advice = f"Delete the folder {folder.leaf}: the next sweep that trains under this logs root writes it again."
-    files = read_parts([Part("", folder.files)], layouts)
+    files = read_parts([RunPart("", folder.files)], layouts)
     found = list(troubles(files, is_written=False))
-    yield from findings_of(found, make, lambda _: affected, advice)
-    if not found and not session_of(by_role(files)).has_experiment and not sweep.is_live:
+    yield from trouble_findings(found, make, lambda _: affected, advice)
+    if not found and not joined_session(join_by_role(files)).has_experiment and not sweep.is_live:
         yield make(Path(folder.path), "an empty HParams experiment record", affected, advice)

@@ -38,7 +38,7 @@ def labels(values: Sequence[float]) -> list[str]:
     return [f"{value:.4g}" for value in values]
 
 
-def is_log(values: NDArray[np.float64]) -> bool:
+def needs_log_axis(values: NDArray[np.float64]) -> bool:
     """Return whether finite values need a logarithmic axis: all are positive, and the largest / smallest > 1000."""
     return bool(values.size and values.min() > 0 and values.max() / values.min() > 1000)
 

@@ -19,7 +19,7 @@ ABSENT = "#8C8C8C"
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ColourGroup:
     """The runs that share a value and are drawn in one colour; legends show `label` literally."""
 
     value: Scalar | None
@@ -41,9 +41,9 @@ def palette(values: Sequence[Scalar | None]) -> dict[Scalar | None, str]:
     return {None: ABSENT, **dict(zip(present, shades, strict=False))}
 
 
-def coloured(
+def colour_groups(
     groups: Mapping[Scalar | None, Sequence[Run]], by: str | None = None, values: Sequence[Scalar | None] = ()
-) -> tuple[Group, ...]:
+) -> tuple[ColourGroup, ...]:
     """Label and colour groups of runs: the label is `batchnorm=before`, or only the value if `by` is None.
 
     If the groups have only some of the values, `values` are all of them, so that each keeps its colour.
@@ -51,7 +51,7 @@ def coloured(
     colours = palette(values or list(groups))
     prefix = f"{by}=" if by else ""
     return tuple(
-        Group(value, f"{prefix}{'—' if value is None else setting(value)}", colours[value], tuple(runs))
+        ColourGroup(value, f"{prefix}{'—' if value is None else setting(value)}", colours[value], tuple(runs))
         for value, runs in groups.items()
     )
 

@@ -17,7 +17,7 @@ from made import ACCURACY, foreign, trial
 from rich.console import Console
 
 from hpdash.analysis.effects import Effects, measure_effects
-from hpdash.analysis.forest import FEWEST, importance
+from hpdash.analysis.forest import LEAST_TRIALS, importance
 from hpdash.analysis.rows import by_sweep
 from hpdash.goal import Goal
 from hpdash.records import Scalar, TrialState
@@ -198,7 +198,7 @@ def test_scales_do_not_matter() -> None:
 @pytest.mark.parametrize(
     ("space", "value", "reason"),
     [
-        pytest.param({"a": range(FEWEST - 1)}, float, "11 finished trials are too few; 12 ", id="few"),
+        pytest.param({"a": range(LEAST_TRIALS - 1)}, float, "11 finished trials are too few; 12 ", id="few"),
         pytest.param({"a": PAIR, "b": PAIR, "c": PAIR}, lambda a, *_: a, "8 finished trials are too few", id="eight"),
         pytest.param(
             {"a": PAIR, "b": PAIR, "c": PAIR, "d": PAIR, "e": [1, 1]}, lambda *_: 1.0, "the same value", id="all-equal"

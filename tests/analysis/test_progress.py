@@ -13,7 +13,7 @@ from driven import run
 from searched import LOOPS, written
 from sweep_files import made_sweep
 
-from hpdash.analysis.progress import Progress, steps
+from hpdash.analysis.progress import SearchProgress, steps
 from hpdash.api import effects, read_runs, report
 from hpdash.goal import Goal
 from hpdash.journal.journal import Transition, read_journal
@@ -55,7 +55,9 @@ def test_what_was_trained_twice_counts_twice() -> None:
 
 def test_who_was_pruned_when() -> None:
     """A trial counts as pruned if that is its final state, and it counts at its last epoch."""
-    found = Progress(LOSS, steps(records((0, P, 1, 0.9), (1, P, 1, 0.5), (1, P, 3, 0.2), (2, F, 9, 0.1)), LOSS), 27)
+    found = SearchProgress(
+        LOSS, steps(records((0, P, 1, 0.9), (1, P, 1, 0.5), (1, P, 3, 0.2), (2, F, 9, 0.1)), LOSS), 27
+    )
     assert found.pruned == {1: 1, 3: 1}
     told = spending(found)
     assert told.startswith("3 trials in 13 epochs, 48 % of the epochs ")

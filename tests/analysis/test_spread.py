@@ -10,7 +10,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from hpdash.analysis.spread import Group, Pair, Spread, Trace, baseline, contrast, measure
+from hpdash.analysis.spread import Pair, Spread, SpreadGroup, Trace, baseline, contrast, measure
 from hpdash.histograms.histogram import Histogram
 from hpdash.runs import HistogramSeries
 
@@ -28,7 +28,7 @@ def run(starts: Mapping[int, float], width: float = 1.0) -> HistogramSeries:
     return HistogramSeries(np.array(list(starts), np.int64), tuple(block(start, width) for start in starts.values()))
 
 
-def group(*series: HistogramSeries) -> Group:
+def group(*series: HistogramSeries) -> SpreadGroup:
     """Measure a single group."""
     return measure({"a": series}).groups[0]
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from hpdash.backends import ray as backend
-from hpdash.backends.actor import Arrived
+from hpdash.backends.actor import WorkerInfo
 from hpdash.backends.base import Queue, Task
 from hpdash.backends.cluster import Cluster
 from hpdash.backends.worker import Report, Setup
@@ -116,7 +116,7 @@ class FakeRay:
         """Do nothing."""
 
 
-HERE = Arrived("node", "host", versions())
+HERE = WorkerInfo("node", "host", versions())
 
 
 def actor(*news: Any, arrives: Any = HERE) -> Fake:
@@ -144,7 +144,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stag
     def make(
         *actors: Fake, tasks: int | None = None, workers: int = 1, load: Callable[[Any], Dataset] = lambda _: DATA
     ) -> Stage:
-        connection = SimpleNamespace(ray=FakeRay(*actors), ours=True, is_sent=False, answers=lambda: True)
+        connection = SimpleNamespace(ray=FakeRay(*actors), ours=True, is_code_copied=False, answers=lambda: True)
         monkeypatch.setattr(backend, "connect", lambda *_: connection)
         made = backend.RayBackend(Setup(tmp_path), Cluster(), workers, load, tmp_path)
         specs = [
@@ -243,7 +243,7 @@ def test_a_machine_with_other_versions_is_told(stage: Callable[..., Stage]) -> N
 
     The notice also names packages that the driver does not have.
     """
-    other = Arrived("node", "host", {**versions(), "numpy": "0.1", "else": "2"})
+    other = WorkerInfo("node", "host", {**versions(), "numpy": "0.1", "else": "2"})
     (notice,) = [event for event in stage(actor([FINISHED], arrives=other)).run() if isinstance(event, Notice)]
     assert "worker 0 on host has numpy 0.1 instead of" in notice.text
     assert "else 2 instead of None" in notice.text

@@ -73,7 +73,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Subset:
     """A sweep file, the overrides it runs with, and its rows."""
 
     file: str
@@ -113,7 +113,7 @@ PLAIN = "batchnorm=none and dropout=0"
 LEVELS = ("raw", "tape", "subclassed", "sequential", "functional")
 PARTS = {
     "A": [
-        Part(
+        Subset(
             "mnist_initializers",
             [
                 kernels("glorot_uniform", 0.9446),
@@ -134,7 +134,7 @@ PARTS = {
         )
     ],
     "B": [
-        Part(
+        Subset(
             "fashion_batchnorm",
             [
                 Row("activation=leaky_relu and batchnorm=none", 0.7160, epoch=1),
@@ -147,7 +147,7 @@ PARTS = {
         )
     ],
     "C": [
-        Part(
+        Subset(
             "mnist_zeros_to_he",
             [
                 Row("hidden=64-32 and kernel_initializer=he_normal", 0.9632),
@@ -162,7 +162,7 @@ PARTS = {
         )
     ],
     "E": [
-        Part(
+        Subset(
             "mnist_tensorboard",
             [
                 Row(net("sigmoid", "glorot_uniform"), 0.9645),
@@ -180,7 +180,7 @@ PARTS = {
                 *both(net("relu", "glorot_normal", "before"), 0.0818, None),
             ],
         ),
-        Part(
+        Subset(
             "mnist_optimizers",
             [
                 Row("optimizer=sgd and momentum=0", 0.9228),
@@ -192,7 +192,7 @@ PARTS = {
         ),
     ],
     "D": [
-        Part(
+        Subset(
             "cifar_small",
             [
                 Row(f"optimizer={optimizer} and batchnorm={batchnorm}", None)
@@ -208,11 +208,11 @@ PARTS = {
         )
     ],
     "W": [
-        Part(
+        Subset(
             "cifar_levels",
             [Row(f"level={level}", 0.40, at_least=True) for level in LEVELS],
         ),
-        Part(
+        Subset(
             "cifar_initializers",
             [
                 Row("kernel_initializer=zeros", 0.096, "epoch_accuracy"),
@@ -220,7 +220,7 @@ PARTS = {
             ],
             ["trial=[{activation='relu', hidden=[4000], kernel_initializer='zeros'}]", "train.epochs=2"],
         ),
-        Part(
+        Subset(
             "cifar_regularizers",
             [
                 Row("hidden=4000", 0.541),
@@ -253,7 +253,7 @@ def main() -> None:
             print()
 
 
-def table(part: Part, seeds: int, logs: Path) -> Iterator[str]:
+def table(part: Subset, seeds: int, logs: Path) -> Iterator[str]:
     """Run the trials that a part's sweep lacks, and yield its rows."""
     settings = [f"sweep.repeats={seeds}", *part.overrides]
     overrides = [word for setting in settings for word in ("--set", setting)]

@@ -215,7 +215,7 @@ def _engine_rate(widths: list[int], batch: int, steps: int, epochs: int) -> floa
 
     from hpdash.engine import models
     from hpdash.engine.engine import Engine
-    from hpdash.engine.feed import EngineData, Part, tensor
+    from hpdash.engine.feed import EngineData, Subset, tensor
     from hpdash.search import trials
     from hpdash.spec import parse_sweep
 
@@ -225,7 +225,7 @@ def _engine_rate(widths: list[int], batch: int, steps: int, epochs: int) -> floa
     content = {"data": {"name": "synthetic"}, "model": {"hidden": widths[1:-1]}, "hparams": {"activation": ["relu"]}}
     (spec,) = trials(parse_sweep(content, name="rate", folder=ROOT))
     model = models.build(spec.settings, ROOT, (widths[0],), widths[-1], seed=0)
-    parts = Part(tensor(x), tensor(y), 0, batch * steps), Part(tensor(x), tensor(y), batch * steps, len(x))
+    parts = Subset(tensor(x), tensor(y), 0, batch * steps), Subset(tensor(x), tensor(y), batch * steps, len(x))
     engine = Engine(model, EngineData(*parts, np.float32([0]), np.float32([255])), batch)
     products = [inputs * units for inputs, units in pairwise(widths)]
     operations = 2 * (3 * sum(products) - products[0])  # backward costs 2x forward, 1x in the first layer

@@ -250,12 +250,12 @@ def hpdash_epochs(name: str, ask: ASK) -> None:
     from zoo_nets import NETS, compiled
 
     from hpdash.engine.engine import Engine
-    from hpdash.engine.feed import EngineData, Part, tensor
+    from hpdash.engine.feed import EngineData, Subset, tensor
 
     net = NETS[name]
     examples = load(net.data, net.target, net.examples + HELD_OUT)
     x, y = tensor(examples.x), tensor(examples.y)
-    parts = Part(x, y, 0, net.examples), Part(x, y, net.examples, net.examples + HELD_OUT)
+    parts = Subset(x, y, 0, net.examples), Subset(x, y, net.examples, net.examples + HELD_OUT)
     begin = time.perf_counter()
     engine = Engine(compiled(net), EngineData(*parts, np.float32(0), np.float32(examples.divisor)), BATCH)
     epoch, goes_on = 0, True

@@ -15,7 +15,7 @@ from sweep_files import made_sweep
 from hpdash import Options, run_sweep
 from hpdash.backends.builders import Built, examine
 from hpdash.data import load
-from hpdash.driver.settling import usages
+from hpdash.driver.settling import builder_requests
 from hpdash.errors import SpecError
 from hpdash.journal.journal import read_journal
 from hpdash.logs import layout
@@ -100,7 +100,7 @@ def sweep(folder: Path, builder: str, hparams: Mapping[str, Any], **tables: Mapp
 
 def looked_at(made: Sweep) -> Built:
     """Examine the builder of a sweep in this process."""
-    (usage,) = usages(made, trials(made))
+    (usage,) = builder_requests(made, trials(made))
     return examine(usage, made.folder, load(usage.spec.settings["data"], made.folder))
 
 

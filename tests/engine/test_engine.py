@@ -13,7 +13,7 @@ from small_net import LAYERS, make_data, make_model
 
 from hpdash.engine.engine import Engine, Pass
 from hpdash.engine.engine import _nodes as engine_nodes
-from hpdash.engine.feed import EngineData, Part, epoch_order, tensor
+from hpdash.engine.feed import EngineData, Subset, epoch_order, tensor
 from hpdash.engine.layers import Dense
 from hpdash.engine.tracing import threefry
 from hpdash.logs.kept_weights import named
@@ -83,8 +83,8 @@ def test_a_poured_graph_gives_the_bits_of_a_fresh_one() -> None:
     logs = train(fresh)
     reused = Engine(build(99), data, 32)
     train(reused, seed=8, epochs=3)
-    assert reused.reusable
-    assert reused.pour(build(1))
+    assert reused.is_reusable
+    assert reused.load_values(build(1))
     assert train(reused) == logs
     assert reused.digest() == fresh.digest()
 
@@ -164,7 +164,7 @@ def test_shapes_that_do_not_fit_are_not_poured() -> None:
     before = engine.digest()
     wider = keras.Sequential([keras.Input((8, 8)), LAYERS.Flatten(), LAYERS.Dense(5, activation="softmax")])
     wider.compile("sgd", "sparse_categorical_crossentropy")
-    assert not engine.pour(wider)
+    assert not engine.load_values(wider)
     assert engine.digest() == before
 
 
@@ -260,7 +260,7 @@ def test_a_graph_with_state_of_its_own_is_not_reusable() -> None:
     model.compile("sgd", "sparse_categorical_crossentropy")
     engine = Engine(model, make_data(), 32)
     train(engine)
-    assert not engine.reusable
+    assert not engine.is_reusable
 
 
 def test_weights_are_named_by_layer() -> None:
@@ -276,7 +276,7 @@ def test_weights_are_named_by_layer() -> None:
 
 def test_weights_are_told_and_taken_as_keras_shapes_them() -> None:
     """A kernel stored transposed is read and set in Keras' shape, [inputs, units]."""
-    layers = [LAYERS.Flatten(), Dense(6, activation="relu", is_first=True), Dense(5, activation="softmax")]
+    layers = [LAYERS.Flatten(), Dense(6, activation="relu", skips_input_gradient=True), Dense(5, activation="softmax")]
     model = keras.Sequential([keras.Input((8, 8)), *layers])
     model.compile("sgd", "sparse_categorical_crossentropy")
     engine = Engine(model, make_data(), 32)
@@ -308,6 +308,6 @@ def test_inputs_are_scaled_in_the_graph() -> None:
     """Inputs are scaled to (x - offset) / divisor in float32, with an offset and a divisor per channel."""
     x = np.arange(2 * 3 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3, 3)
     offset, divisor = np.float32([1, 2, 3]), np.float32([2, 4, 8])
-    part = Part(tensor(x), tensor(np.zeros(2, np.int32)), 0, 2)
+    part = Subset(tensor(x), tensor(np.zeros(2, np.int32)), 0, 2)
     scaled, _ = EngineData(part, part, offset, divisor).scaled(part, tf.constant([1]))
     np.testing.assert_array_equal(scaled.numpy(), (x[1:].astype(np.float32) - offset) / divisor)

@@ -16,7 +16,7 @@ from hpdash.engine import models, optimizers
 from hpdash.engine.engine import Engine
 from hpdash.engine.hyper import Hyper, hold, hypers
 from hpdash.records import TrialSpec
-from hpdash.training.trainer import Trainer, engine_data
+from hpdash.training.trainer import Trainer, to_engine_data
 
 SGD: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.05}
 OF_MODEL = {"dropout": [0.1, 0.5], "noise": [0.1, 0.5], "l1": [1e-4, 1e-3], "l2": [1e-4, 1e-2]}
@@ -61,7 +61,7 @@ def test_trials_that_differ_in_numbers_share_a_graph(name: str, tmp_path: Path) 
 def test_a_graph_learns_what_it_learns_from_constants(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Numbers read from variables give the same weights as constants in Keras' own graph, within rounding."""
     spec = pair(name)[1]
-    data = engine_data(Trainer(HERE)._load(spec.settings["data"]))
+    data = to_engine_data(Trainer(HERE)._load(spec.settings["data"]))
 
     def learned(is_held: bool) -> list[np.ndarray[Any, Any]]:
         model = models.build(spec.settings, HERE, (8, 8), 10, spec.seed)
@@ -127,6 +127,6 @@ def test_a_number_that_the_graph_does_not_read_forbids_reuse() -> None:
     engine = Engine(make_model(), make_data(), 32)
     engine.train_epoch(0, 0, lambda _: None)
     engine.validate()
-    assert engine.reusable
+    assert engine.is_reusable
     engine.model.layers[1].rate = Hyper.of(0.5)
-    assert not engine.reusable
+    assert not engine.is_reusable

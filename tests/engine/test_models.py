@@ -12,7 +12,7 @@ import tensorflow as tf
 from scipy.stats import kstest, kurtosis
 
 from hpdash.engine import models
-from hpdash.engine.layers import TURNED, Dense, Maxout, Noise, Penalty, natural
+from hpdash.engine.layers import MOST_TRANSPOSED, Dense, Maxout, Noise, Penalty, toggle_transposed
 from hpdash.engine.optimizers import OPTIMIZERS, SGD
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
@@ -35,23 +35,26 @@ def names(model: Any) -> list[str]:
 def kernel(model: Any, layer: str) -> np.ndarray[Any, Any]:
     """Return a layer's kernel."""
     held = model.get_layer(layer).kernel
-    return natural(held, held.numpy())
+    return toggle_transposed(held, held.numpy())
 
 
 @pytest.mark.parametrize("is_first", [True, False])
-@pytest.mark.parametrize("inputs", [100, 1 + TURNED // 70])
-def test_the_dense_layer_computes_what_keras_computes(inputs: int, is_first: bool) -> None:
+@pytest.mark.parametrize("inputs", [100, 1 + MOST_TRANSPOSED // 70])
+def test_the_dense_layer_computes_what_keras_computes(inputs: int, skips_input_gradient: bool) -> None:
     """The dense layer gives the outputs and gradients of Keras' layer.
 
     This holds with and without XLA, and whether the kernel is stored transposed or not.
     """
     random = np.random.default_rng(0)
     x = tf.constant(random.normal(size=(32, inputs)).astype(np.float32))
-    ours, theirs = Dense(70, bias_initializer="normal", is_first=is_first), keras.layers.Dense(70)
+    ours, theirs = (
+        Dense(70, bias_initializer="normal", skips_input_gradient=skips_input_gradient),
+        keras.layers.Dense(70),
+    )
     for layer in (ours, theirs):
         layer.build((None, inputs))
-    assert ours.weights[0].is_turned == (is_first or inputs == 100)
-    theirs.set_weights([natural(variable, variable.numpy()) for variable in ours.weights])
+    assert ours.weights[0].is_transposed == (skips_input_gradient or inputs == 100)
+    theirs.set_weights([toggle_transposed(variable, variable.numpy()) for variable in ours.weights])
     for jit in (False, True):
 
         def gradients(layer: Any, jit: bool = jit) -> Any:
@@ -65,7 +68,7 @@ def test_the_dense_layer_computes_what_keras_computes(inputs: int, is_first: boo
 
             outputs, (x_gradient, *others) = run(x)
             pairs = zip(layer.trainable_variables, others, strict=True)
-            return [outputs, x_gradient, *(natural(variable, value.numpy()) for variable, value in pairs)]
+            return [outputs, x_gradient, *(toggle_transposed(variable, value.numpy()) for variable, value in pairs)]
 
         for one, other in zip(gradients(ours), gradients(theirs), strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
@@ -79,7 +82,7 @@ def test_the_dense_layer_draws_what_keras_draws(name: str) -> None:
     for kind in (Dense, keras.layers.Dense):
         layer = kind(7, kernel_initializer=initializer(seed=3))
         layer.build((None, 5))
-        drawn.append(natural(layer.weights[0], layer.weights[0].numpy()))
+        drawn.append(toggle_transposed(layer.weights[0], layer.weights[0].numpy()))
     np.testing.assert_array_equal(*drawn)
 
 
@@ -255,11 +258,13 @@ def test_batch_normalisation_learns_what_keras_own_layer_learns(
         model.compute_metrics(x[0], y[0], model(x[0]))
         for batch in zip(x, y, strict=True):
             step(*map(tf.constant, batch))
-        return {variable.path: natural(variable, variable.numpy()) for variable in model.weights}
+        return {variable.path: toggle_transposed(variable, variable.numpy()) for variable in model.weights}
 
     ours = trained()
     monkeypatch.setattr(models, "BatchNormalization", keras.layers.BatchNormalization)
-    monkeypatch.setattr(models, "Dense", lambda units, is_first=False, norm=None, **rest: Dense(units, **rest))
+    monkeypatch.setattr(
+        models, "Dense", lambda units, skips_input_gradient=False, norm=None, **rest: Dense(units, **rest)
+    )
     theirs = trained()
     assert ours.keys() == theirs.keys()
     assert any("moving_variance" in path for path in ours)

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from hpdash.engine.engine import Engine
-from hpdash.engine.feed import EngineData, Part, tensor
+from hpdash.engine.feed import EngineData, Subset, tensor
 from hpdash.engine.xla import SLOW, _is_used, choose, operations_of
 
 LAYERS = keras.layers
@@ -21,7 +21,7 @@ def make_data(shape: tuple[int, ...] = (32, 32, 3), examples: int = 150) -> Engi
     random = np.random.default_rng(7)
     x = random.integers(0, 256, (examples, *shape), dtype=np.uint8)
     tensors = tensor(x), tensor(random.integers(0, 10, examples).astype(np.int32))
-    parts = Part(*tensors, 0, examples - 50), Part(*tensors, examples - 50, examples)
+    parts = Subset(*tensors, 0, examples - 50), Subset(*tensors, examples - 50, examples)
     return EngineData(*parts, np.zeros((), np.float32), np.asarray(255, np.float32))
 
 
@@ -108,8 +108,8 @@ def test_a_poured_graph_without_xla_gives_the_bits_of_a_fresh_one() -> None:
     logs = trained(fresh, 2)
     reused = Engine(convolutional(99), data, 32)
     trained(reused, 3)
-    assert reused.reusable
-    assert reused.pour(convolutional(1))
+    assert reused.is_reusable
+    assert reused.load_values(convolutional(1))
     assert trained(reused, 2) == logs
     assert reused.digest() == fresh.digest()
 

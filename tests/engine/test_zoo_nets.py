@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from hpdash.engine.engine import Engine
-from hpdash.engine.feed import EngineData, Part, epoch_order, tensor
+from hpdash.engine.feed import EngineData, Subset, epoch_order, tensor
 
 sys.path.append(str(Path(__file__).parents[1] / "bench"))  # last: support/zoo.py has the same name as a file there
 
@@ -37,7 +37,7 @@ def make_engine(name: str, seed: int, dropout: float = 0.0, steps: int = STEPS) 
     net, count = NETS[name], steps * BATCH
     examples = load(net.data, net.target, count + BATCH, real=False)
     x, y = tensor(examples.x), tensor(examples.y)
-    parts = Part(x, y, 0, count), Part(x, y, count, count + BATCH)
+    parts = Subset(x, y, 0, count), Subset(x, y, count, count + BATCH)
     return Engine(build(net, seed, dropout), EngineData(*parts, np.float32(0), np.float32(examples.divisor)), BATCH)
 
 
@@ -121,7 +121,7 @@ def test_a_poured_graph_gives_the_bits_of_a_fresh_one(name: str) -> None:
     engine = make_engine(name, 99, dropout=0.25)
     train(engine)
     engine.validate()
-    assert engine.reusable
-    assert engine.pour(build(NETS[name], 1, dropout=0.25))
+    assert engine.is_reusable
+    assert engine.load_values(build(NETS[name], 1, dropout=0.25))
     train(engine, 2)
     assert engine.digest() == fresh.digest()

@@ -27,7 +27,7 @@ from hpdash import Options, data, run_sweep
 from hpdash.backends.base import Queue
 from hpdash.errors import DataError, LogdirError, SpecError
 from hpdash.evaluation import Evaluated, evaluate
-from hpdash.evaluation.scoring import Entrant, Scores, score
+from hpdash.evaluation.scoring import ScoredTrial, Scores, score
 from hpdash.evaluation.selection import pick_sweep, select
 from hpdash.journal.entries import EVALUATION, kind_of
 from hpdash.journal.journal import Journal, lock, read_journal
@@ -36,7 +36,7 @@ from hpdash.reader import read
 from hpdash.records import Ended, Event, Started, TrialResult, TrialSpec, TrialState
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
-from hpdash.sweep_folder.sweep_json import Kept
+from hpdash.sweep_folder.sweep_json import SweepRecord
 from hpdash.testset import Evaluation, Score
 from hpdash.training.trainer import Trainer
 
@@ -289,7 +289,7 @@ def test_a_driver_that_runs_the_sweep_is_in_the_way(logs: Path) -> None:
         assert invoke("evaluate", str(logs)).exit_code == 3
 
 
-ABOUT = Kept({"name": "s", "data": {"name": "mnist"}, "train": {}, "log": {}}, 4, {}, "")
+ABOUT = SweepRecord({"name": "s", "data": {"name": "mnist"}, "train": {}, "log": {}}, 4, {}, "")
 DIGEST = {"kept_sha256": "a", "kept_epoch": 1}
 
 
@@ -362,7 +362,7 @@ def test_data_without_a_test_set_are_refused(tmp_path: Path) -> None:
     sweep = parse_sweep({"data": {"name": "own.npz"}, "hparams": {"epochs": [1]}}, name="own", folder=tmp_path)
     (spec,) = trials(sweep)
     with pytest.raises(DataError, match="expected a test set, x_test and y_test, found none") as caught:
-        score(([Entrant("own/0000", spec, tmp_path / layout.WEIGHTS, "", 0.5)], tmp_path), lambda _: None)
+        score(([ScoredTrial("own/0000", spec, tmp_path / layout.WEIGHTS, "", 0.5)], tmp_path), lambda _: None)
     assert caught.value.exit_code == 4
 
 
@@ -412,14 +412,14 @@ def test_a_trial_killed_between_a_best_and_its_checkpoint_keeps_the_right_weight
     assert whole.best_epoch == EPOCHS  # so kept weights are newer than the only checkpoint, that of epoch 2
     for epoch in (1, 3):
         folder = kill(trainer, spec, tmp_path / str(epoch), epoch)
-        assert layout.waiting_weights(folder)
+        assert layout.pending_weights_files(folder)
         result = resume(trainer, spec, folder)
         assert (result.kept_epoch, result.kept_sha256) == (whole.kept_epoch, whole.kept_sha256)
         assert kept(folder) == kept(tmp_path / "whole" / folder.name)
-        assert layout.waiting_weights(folder) == []
+        assert layout.pending_weights_files(folder) == []
 
 
-def keeper(run_folder: Path, epoch: int, before: kept_weights.Kept | None = None) -> kept_weights.Weights:
+def checkpointer(run_folder: Path, epoch: int, before: kept_weights.SweepRecord | None = None) -> kept_weights.Weights:
     """Return the keeper of a run's weights after it has kept weights whose values are the given epoch."""
     made = kept_weights.Weights(run_folder, kept_weights.BEST, lambda: [("a/b", np.full(3, float(epoch)))], before)
     made.after_best(epoch)
@@ -439,16 +439,16 @@ def test_kept_weights_follow_the_checkpoint(tmp_path: Path, when: str, epoch: in
 
     This matters because the resumed trial may compute other bits.
     """
-    first = keeper(tmp_path, 1)
+    first = checkpointer(tmp_path, 1)
     told = first.sync()
     first.settle()
-    second = keeper(tmp_path, 2, told)
+    second = checkpointer(tmp_path, 2, told)
     if when == "after its checkpoint":
         told = second.sync()
     elif when == "at the end":  # the checkpoint has epoch 1, the file epoch 2
         second.end(3, best_epoch=2)
     again = kept_weights.Weights(tmp_path, kept_weights.BEST, lambda: [], told)
-    assert layout.waiting_weights(tmp_path) == []
+    assert layout.pending_weights_files(tmp_path) == []
     assert again.end(3, best_epoch=epoch or 1).get("kept_epoch") == epoch
     path = tmp_path / layout.WEIGHTS
     assert (kept_weights.read(path)["a/b"][0] if path.exists() else None) == epoch

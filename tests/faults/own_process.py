@@ -32,7 +32,7 @@ class Engine:
     """
 
     parameters = 4, 4
-    reusable = False
+    is_reusable = False
     metrics = ("loss", "accuracy")
     compilation = SimpleNamespace(xla=False, reason="")
     model = SimpleNamespace(loss="", optimizer=SimpleNamespace(learning_rate=0.1))

@@ -18,12 +18,12 @@ from deaths import DIED, Change, Point, in_fork, watch
 from driven import series
 
 from hpdash.backends.base import Task
-from hpdash.backends.remote import Courier, Errand, Mailbox, Parcel, deliver, pack
+from hpdash.backends.remote import FileChanges, FolderSync, Mailbox, PackedTask, pack, write_changes
 from hpdash.backends.worker import Report
 from hpdash.errors import LogdirError
 from hpdash.goal import Goal
 from hpdash.logs import checkpoint, kept_weights, layout
-from hpdash.logs.checkpoint import Keeper
+from hpdash.logs.checkpoint import Checkpointer
 from hpdash.logs.run_folder import prepare
 from hpdash.logs.writer import RunWriter
 from hpdash.records import Notice, Progress, TrialResult, TrialSpec, TrialState
@@ -40,27 +40,27 @@ def task(run: Path, epoch: int = 0) -> Task:
     return Task(SPEC, 1, run, "sweep/0000", epoch=epoch)
 
 
-def attempt(courier: Courier, errand: Errand) -> Iterator[Parcel]:
-    """Train as on another machine and yield the parcels; each epoch has new weights and a checkpoint."""
-    run = courier.unpack(errand).run
-    kept = checkpoint.read(run / layout.CHECKPOINT) if errand.task.epoch else None
+def attempt(folder_sync: FolderSync, packed: PackedTask) -> Iterator[FileChanges]:
+    """Train as on another machine and yield the file changes; each epoch has new weights and a checkpoint."""
+    run = folder_sync.unpack(packed).run
+    kept = checkpoint.read(run / layout.CHECKPOINT) if packed.task.epoch else None
     with RunWriter(run) as writer:
-        keeper = Keeper(writer, LOG, kept, 0.0)
+        checkpointer = Checkpointer(writer, LOG, kept, 0.0)
         state = kept.arrays["state"] if kept else np.zeros(4)
-        keeper.keep_weights(lambda: [("hidden/kernel", state)])
-        for epoch in range(errand.task.epoch + 1, EPOCHS + 1):
+        checkpointer.keep_weights(lambda: [("hidden/kernel", state)])
+        for epoch in range(packed.task.epoch + 1, EPOCHS + 1):
             state += epoch
             writer.scalar("epoch_loss", 1 / epoch, epoch)
             writer.scalar("epoch_loss", 2 / epoch, epoch, validation=True)
-            assert keeper.weights
-            keeper.weights.after_best(epoch)
-            keeper.keep(epoch, {}, {}, epoch, {"state": state})
-            parcel = courier.collect()
-            assert parcel
-            yield parcel
+            assert checkpointer.weights
+            checkpointer.weights.after_best(epoch)
+            checkpointer.keep(epoch, {}, {}, epoch, {"state": state})
+            changes = folder_sync.collect()
+            assert changes
+            yield changes
         writer.scalar("best/epoch", EPOCHS, EPOCHS)
-        keeper.weights.end(EPOCHS, EPOCHS)
-    last = courier.collect(is_last=True)
+        checkpointer.weights.end(EPOCHS, EPOCHS)
+    last = folder_sync.collect(is_last=True)
     assert last
     yield last
 
@@ -69,8 +69,8 @@ def delivered(run: Path, scratch: Path) -> int:
     """Train into a run folder from its last checkpoint, as a driver would; return the epoch from which it resumed."""
     epoch, trouble = prepare(run, 1, resume=True)
     assert not trouble
-    for parcel in attempt(Courier(scratch), pack(task(run, epoch))):
-        deliver(run, parcel)
+    for changes in attempt(FolderSync(scratch), pack(task(run, epoch))):
+        write_changes(run, changes)
     return epoch
 
 
@@ -91,19 +91,19 @@ def test_all_that_is_written_elsewhere_arrives(undisturbed: Path) -> None:
     }
     assert checkpoint.read(run / layout.CHECKPOINT).epoch == EPOCHS
     assert kept_weights.read(run / layout.WEIGHTS)["hidden/kernel"].tolist() == [6.0] * 4
-    assert layout.waiting_weights(run) == []
+    assert layout.pending_weights_files(run) == []
 
 
 def test_the_driver_dies_at_every_change(undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the driver dies at any change while it writes parcels, the next one resumes and ends with the same result."""
+    """If the driver dies at any change of the disk, the next one resumes and ends with the same result."""
     monkeypatch.setattr(os, "fsync", lambda _: None)  # only for power cuts: the kernel keeps what a dead process wrote
-    parcels = list(attempt(Courier(tmp_path / "first"), Errand(task(tmp_path / "0000"))))
+    all_changes = list(attempt(FolderSync(tmp_path / "first"), PackedTask(task(tmp_path / "0000"))))
     changes: list[Change] = []
 
     def delivering(run: Path, point: Point | None) -> int:
         watch(point, changes)
-        for parcel in parcels:
-            deliver(run, parcel)
+        for each in all_changes:
+            write_changes(run, each)
         (tmp_path / "changes.txt").write_text(str(len(changes)))
         return 0
 
@@ -118,7 +118,7 @@ def test_the_driver_dies_at_every_change(undisturbed: Path, tmp_path: Path, monk
         assert series(run.parent) == series(undisturbed)
         for name in (layout.WEIGHTS, layout.CHECKPOINT):
             assert arrays(run / name) == arrays(undisturbed / "0000" / name)
-        assert layout.waiting_weights(run) == []
+        assert layout.pending_weights_files(run) == []
     assert resumed == set(range(EPOCHS + 1))
 
 
@@ -131,16 +131,16 @@ def arrays(path: Path) -> dict[str, list[float]]:
 def test_a_gap_is_refused(tmp_path: Path) -> None:
     """Bytes that do not continue the file are refused with an error that names the file, and nothing changes."""
     run = tmp_path / "0000"
-    deliver(run, Parcel({"events.out.tfevents.1": (0, b"abc")}, {}))
+    write_changes(run, FileChanges({"events.out.tfevents.1": (0, b"abc")}, {}))
     with pytest.raises(LogdirError, match=r"events.out.tfevents.1.*3 bytes where a worker had written 7"):
-        deliver(run, Parcel({"events.out.tfevents.1": (7, b"defg")}, {}))
+        write_changes(run, FileChanges({"events.out.tfevents.1": (7, b"defg")}, {}))
     assert (run / "events.out.tfevents.1").read_bytes() == b"abc"
 
 
 def test_a_full_disk_takes_nothing_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the disk is full, the file stays as it was, no part of a new one is left, and the error says so."""
     run = tmp_path / "0000"
-    deliver(run, Parcel({}, {layout.MODEL: b"old"}))
+    write_changes(run, FileChanges({}, {layout.MODEL: b"old"}))
 
     def full(path: Path, data: bytes, mode: str = "xb") -> None:
         path.write_bytes(data[:1])
@@ -148,23 +148,23 @@ def test_a_full_disk_takes_nothing_half(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(disk, "write_new", full)
     with pytest.raises(LogdirError, match=r"No space left on device.*bytes free"):
-        deliver(run, Parcel({}, {layout.MODEL: b"new"}))
+        write_changes(run, FileChanges({}, {layout.MODEL: b"new"}))
     assert {path.name: path.read_bytes() for path in run.iterdir()} == {layout.MODEL: b"old"}
 
 
-def test_little_news_is_not_worth_a_parcel_each(tmp_path: Path) -> None:
-    """Events that quickly follow a parcel wait for the next parcel, which contains them."""
-    courier = Courier(tmp_path)
-    run = courier.unpack(Errand(task(tmp_path / "logs" / "0000"))).run
+def test_few_events_wait_for_the_next_changes(tmp_path: Path) -> None:
+    """Events that quickly follow other changes wait for the next ones, which contain them."""
+    folder_sync = FolderSync(tmp_path)
+    run = folder_sync.unpack(PackedTask(task(tmp_path / "logs" / "0000"))).run
     with RunWriter(run) as writer:
-        assert courier.collect()
+        assert folder_sync.collect()
         writer.scalar("epoch_loss", 1.0, 1)
         writer.flush()
-        assert courier.collect() is None
+        assert folder_sync.collect() is None
         writer.scalar("epoch_loss", 1.0, 2)
-    parcel = courier.collect(is_last=True)
-    assert parcel
-    ((name, (offset, data)),) = parcel.events.items()
+    changes = folder_sync.collect(is_last=True)
+    assert changes
+    ((name, (offset, data)),) = changes.events.items()
     assert (run / name).read_bytes()[offset:] == data
 
 
@@ -177,7 +177,7 @@ def progress(epoch: int) -> Progress:
 def mailbox(tmp_path: Path) -> Mailbox:
     """Return a mailbox whose worker has received a task."""
     box = Mailbox(tmp_path)
-    box.order(1, Errand(task(tmp_path / "0000")))
+    box.order(1, PackedTask(task(tmp_path / "0000")))
     box.recv()
     return box
 
@@ -211,15 +211,15 @@ def test_news_are_waited_for(mailbox: Mailbox) -> None:
 
 
 def test_the_end_brings_all_and_leaves_nothing(tmp_path: Path) -> None:
-    """A report follows the last parcel, and after that the worker's own folder is gone."""
+    """A report follows the last changes, and after that the worker's own folder is gone."""
     box = Mailbox(tmp_path / "scratch")
-    box.order(1, Errand(task(tmp_path / "logs" / "0000")))
+    box.order(1, PackedTask(task(tmp_path / "logs" / "0000")))
     given = box.recv()
     assert isinstance(given, Task)
     with RunWriter(given.run) as writer:
         writer.scalar("epoch_loss", 1.0, 1)
     report = Report(TrialResult(TrialState.FINISHED), 1)
     box.send(report)
-    _, (parcel, last) = box.news(0, 1)
-    assert (last, parcel.is_last) == (report, True)
+    _, (changes, last) = box.news(0, 1)
+    assert (last, changes.is_last) == (report, True)
     assert not given.run.exists()

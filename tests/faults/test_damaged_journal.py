@@ -92,7 +92,11 @@ DAMAGE = {
     "torn in a trial's first line": (lambda lines: b"".join(lines[:-1])[:-9], [2], "line 5"),
     "NULs at the end": (lambda lines: b"".join(lines) + bytes(4096), [], "line 7"),
     "NULs over the last line": (lambda lines: b"".join(lines[:-1]) + bytes(len(lines[-1])), [2], "line 6"),
-    "NULs over the first line": (lambda lines: bytes(99) + b"\n" + b"".join(lines[1:]), [], "line 1: not a complete line"),
+    "NULs over the first line": (
+        lambda lines: bytes(99) + b"\n" + b"".join(lines[1:]),
+        [],
+        "line 1: not a complete line",
+    ),
     "NULs alone": (lambda lines: bytes(8192), [0, 1, 2], "line 1"),
     "empty": (lambda lines: b"", [0, 1, 2], "states of 3 trials"),
     "gone": (lambda lines: None, [0, 1, 2], "states of 3 trials"),

@@ -16,18 +16,18 @@ from tensorboard.plugins.hparams import api_pb2, metadata
 
 from hpdash.errors import LogdirError
 from hpdash.logs import layout
-from hpdash.logs.experiment import Column, Discrete, Interval, Metric, Sheet, experiment, merge, refresh
+from hpdash.logs.experiment import Discrete, HParamsColumn, HParamsColumns, Interval, Metric, experiment, merge, refresh
 
-BATCHNORM = Column("batchnorm", True, Discrete(("none", "before")))
-RATE = Column("learning_rate", True, Interval(0.001, 0.1))
-EPOCHS = Column("epochs", False, Discrete((10,)))
+BATCHNORM = HParamsColumn("batchnorm", True, Discrete(("none", "before")))
+RATE = HParamsColumn("learning_rate", True, Interval(0.001, 0.1))
+EPOCHS = HParamsColumn("epochs", False, Discrete((10,)))
 LOSS = Metric("epoch_loss")
 ACCURACY = Metric("epoch_accuracy", "validation")
 
 
 def union(*domains: Discrete | Interval | None) -> Discrete | Interval | None:
     """Return the domain that results from merging the domains of one column in several sweeps."""
-    (column,) = merge([(Column("x", True, domain),) for domain in domains])
+    (column,) = merge([(HParamsColumn("x", True, domain),) for domain in domains])
     return column.domain
 
 
@@ -104,9 +104,11 @@ def test_refuses_what_is_no_domain(build: Any) -> None:
 
 def test_json_round_trip() -> None:
     """A sheet survives the round trip through JSON, and the JSON has the documented keys."""
-    sheet = Sheet((BATCHNORM, RATE, Column("x", False, None, everywhere=False)), (LOSS, ACCURACY), "why")
+    sheet = HParamsColumns(
+        (BATCHNORM, RATE, HParamsColumn("x", False, None, everywhere=False)), (LOSS, ACCURACY), "why"
+    )
     text = json.dumps(sheet.to_json())
-    assert Sheet.from_json(json.loads(text)) == sheet
+    assert HParamsColumns.from_json(json.loads(text)) == sheet
     assert json.loads(text)["columns"][1] == {
         "name": "learning_rate",
         "swept": True,
@@ -121,9 +123,9 @@ def test_a_record_is_the_union_with_its_own_names_first() -> None:
 
     Those that its own sweep swept come first, and only they are marked `differs`.
     """
-    own = Sheet((EPOCHS, RATE), (LOSS,), "mine")
-    other = Sheet(
-        (BATCHNORM, Column("epochs", True, Discrete((20,))), Column("nesterov", True, Discrete((True,)))),
+    own = HParamsColumns((EPOCHS, RATE), (LOSS,), "mine")
+    other = HParamsColumns(
+        (BATCHNORM, HParamsColumn("epochs", True, Discrete((20,))), HParamsColumn("nesterov", True, Discrete((True,)))),
         (ACCURACY, LOSS),
         "theirs",
     )
@@ -152,10 +154,10 @@ def test_what_some_trials_lack_does_not_come_first() -> None:
 
     A hyperparameter that is fixed in every sweep is listed only if all trials have it.
     """
-    momentum = Column("momentum", True, Interval(0, 0.9), everywhere=False)
-    beta = Column("beta_1", False, Discrete((0.9,)), everywhere=False)
-    own = Sheet((momentum, beta, RATE, EPOCHS), ())
-    other = Sheet((BATCHNORM, Column("dropout", False, Discrete((0.5,))), EPOCHS), ())
+    momentum = HParamsColumn("momentum", True, Interval(0, 0.9), everywhere=False)
+    beta = HParamsColumn("beta_1", False, Discrete((0.9,)), everywhere=False)
+    own = HParamsColumns((momentum, beta, RATE, EPOCHS), ())
+    other = HParamsColumns((BATCHNORM, HParamsColumn("dropout", False, Discrete((0.5,))), EPOCHS), ())
     record = experiment(own, [own, other])
     assert [(info.name, info.differs) for info in record.hparam_infos] == [
         ("learning_rate", True),
@@ -168,16 +170,16 @@ def test_what_some_trials_lack_does_not_come_first() -> None:
 @pytest.mark.parametrize(("domain", "kept"), [(Discrete((1, True, "a")), [1, True, "a"]), (None, None)], ids=str)
 def test_clashing_types_are_a_string(domain: Discrete | None, kept: list[object] | None) -> None:
     """A column whose values have different types is of type string, and its values stay as the sessions logged them."""
-    sheet = Sheet((Column("x", True, domain),), ())
+    sheet = HParamsColumns((HParamsColumn("x", True, domain),), ())
     (info,) = experiment(sheet, [sheet]).hparam_infos
     assert info.type == api_pb2.DATA_TYPE_STRING
     assert (list(info.domain_discrete) if info.HasField("domain_discrete") else None) == kept
 
 
-def add_sweep(root: Path, name: str, *columns: Column) -> Path:
+def add_sweep(root: Path, name: str, *columns: HParamsColumn) -> Path:
     """Create a sweep's folder with a sweep.json; return the folder."""
     (root / name).mkdir()
-    (root / name / layout.SWEEP_JSON).write_text(json.dumps(Sheet(columns, (LOSS,)).to_json()))
+    (root / name / layout.SWEEP_JSON).write_text(json.dumps(HParamsColumns(columns, (LOSS,)).to_json()))
     return root / name
 
 
@@ -272,7 +274,7 @@ def test_a_root_that_cannot_be_used_is_a_logdir_error(tmp_path: Path) -> None:
 
 def join(root: Path, name: str) -> None:
     """Start a sweep as a driver does."""
-    add_sweep(root, name, Column(name, True, Discrete((1,))))
+    add_sweep(root, name, HParamsColumn(name, True, Discrete((1,))))
     refresh(root)
 
 

@@ -25,7 +25,7 @@ from werkzeug.test import Client
 
 from hpdash.logs import layout
 from hpdash.plugin import assets
-from hpdash.plugin.bodies import Bodies
+from hpdash.plugin.bodies import AnswerCache
 from hpdash.plugin.loader import Loader
 
 
@@ -200,7 +200,7 @@ def test_loading_the_tab_loads_nothing_heavy() -> None:
 
 def test_bodies_are_made_once_and_bounded() -> None:
     """An answer is made at its first use and kept while there is room, also with concurrent threads."""
-    bodies, made = Bodies(most=200), []
+    bodies, made = AnswerCache(most=200), []
 
     def make(key: int) -> str:
         made.append(key)

@@ -15,7 +15,7 @@ from weights_logs import opened
 from hpdash import compare, read_runs
 from hpdash.plugin.catalogue import read_catalogue
 from hpdash.reader.attribution import Sessions, hparams_of
-from hpdash.reader.sessions import Session
+from hpdash.reader.sessions import HParamsSession
 from hpdash.records import TrialState
 
 SCORES = {"exp_a": 0.7, "exp_b": 0.8, "exp_c": 0.9}
@@ -92,9 +92,11 @@ def test_a_session_has_one_owner() -> None:
 
     If two sessions lie below a run, it gets neither.
     """
-    session = Session(hparams={"lr": 0.1})
-    other = Session(hparams={"lr": 0.2})
-    sessions = Sessions.of({"a": session, "a/b": other, "c/x": session, "d/x": session, "d/y": other, "e": Session()})
+    session = HParamsSession(hparams={"lr": 0.1})
+    other = HParamsSession(hparams={"lr": 0.2})
+    sessions = Sessions.of(
+        {"a": session, "a/b": other, "c/x": session, "d/x": session, "d/y": other, "e": HParamsSession()}
+    )
     owners = {run: sessions.whose(run) for run in ("a", "a/b", "a/b/c", "a/z", "c", "d", "e", "f")}
     assert owners == {
         "a": "a", "a/b": "a/b", "a/b/c": "a/b", "a/z": "a", "c": "c/x", "d": None, "e": None, "f": None,
@@ -150,11 +152,11 @@ def test_a_sweeps_own_best_is_not_taken_for_anothers(tmp_path: Path) -> None:
 
     The journal's best value is not used.
     """
-    from hpdash.analysis.objective import best, ranked_by
+    from hpdash.analysis.objective import best, with_objective
 
     kept = Path(__file__).parents[1] / "faults" / "kept" / "schema-1" / "logs" / "own"
     runs = [run for run in read_runs(kept) if run.status is TrialState.FINISHED]
-    for run in ranked_by(runs, "loss", "max"):
+    for run in with_objective(runs, "loss", "max"):
         assert run.objective is not None
         assert best(run, run.objective) == run.scalars["epoch_loss"].best(run.objective.goal)
 

@@ -19,7 +19,7 @@ from hpdash.journal.history import History
 from hpdash.journal.journal import read_journal
 from hpdash.logs import layout
 from hpdash.records import TrialResult, TrialState
-from hpdash.search import Course
+from hpdash.search import Schedule
 from hpdash.spec import Sweep, parse_sweep
 
 
@@ -230,7 +230,7 @@ def test_halving_lets_the_best_share_go_on() -> None:
 
     Of equal trials, the one that reached the rung first goes on.
     """
-    pruner = Course(sweep()).pruner
+    pruner = Schedule(sweep()).pruner
     assert pruner is not None
     assert pruner.rungs(0, 27) == (1, 3, 9)
     assert not pruner.goes_on(2, 1, 0.9, history({0: {1: 0.1}}))
@@ -244,7 +244,7 @@ def test_halving_lets_the_best_share_go_on() -> None:
 
 def test_promotion_begins_at_the_highest_rung() -> None:
     """The trial that reached the highest rung is promoted first; a trial that is running is not promoted."""
-    pruner = Course(sweep()).pruner
+    pruner = Schedule(sweep()).pruner
     assert pruner is not None
     values = {n: {1: n / 10, **({3: n / 10} if n > 3 else {})} for n in range(7)}
     assert pruner.promoted(history(values, [(n, 3 if n > 3 else 1) for n in range(6)])) is None  # trial 6 is running
@@ -254,7 +254,7 @@ def test_promotion_begins_at_the_highest_rung() -> None:
 
 def test_less_may_be_better_and_nan_is_worst() -> None:
     """If less is better, a trial with a low value goes on; a trial with a NaN never does."""
-    pruner = Course(sweep(watch="loss")).pruner
+    pruner = Schedule(sweep(watch="loss")).pruner
     assert pruner is not None
     others = history({0: {1: 0.5}, 1: {1: 0.4}})
     assert pruner.goes_on(2, 1, 0.3, others)
@@ -266,7 +266,7 @@ def test_hyperbands_brackets() -> None:
 
     Of 49 settings, the brackets get 27, 12, 6 and 4.
     """
-    pruner = Course(sweep("hyperband")).pruner
+    pruner = Schedule(sweep("hyperband")).pruner
     assert pruner is not None
     ladders = [pruner.rungs(setting, 27) for setting in range(98)]
     counts = {ladder: ladders.count(ladder) for ladder in ladders}
@@ -282,7 +282,7 @@ def test_the_median() -> None:
 
     This starts at `min_epochs`.
     """
-    pruner = Course(sweep("median", startup=3, min_epochs=2)).pruner
+    pruner = Schedule(sweep("median", startup=3, min_epochs=2)).pruner
     assert pruner is not None
     assert pruner.rungs(0, 6) == (2, 3, 4, 5)
     assert pruner.goes_on(9, 2, 0.0, history({0: {2: 0.5}, 1: {2: 0.4}}))
@@ -294,12 +294,12 @@ def test_the_median() -> None:
 
 def test_nothing_is_left_unfinished() -> None:
     """If no trial can be promoted by the rules and none runs, the trial that got furthest goes on."""
-    course = Course(parse_sweep({
+    schedule = Schedule(parse_sweep({
         "sweep": {"strategy": "grid"}, "data": {"name": "digits"}, "prune": {}, "hparams": {"dropout": [0.0, 0.5]},
     }, name="x.toml", folder=Path()))  # fmt: skip
     told = history({0: {1: 0.4}, 1: {1: 0.5}}, [(0, 1), (1, 1)])
-    assert course.next(told, alone=False) is None
-    following = course.next(told, alone=True)
+    assert schedule.next(told, alone=False) is None
+    following = schedule.next(told, alone=True)
     assert following is not None
     assert following.number == 1
 

@@ -19,7 +19,7 @@ from hpdash.journal.history import History
 from hpdash.journal.journal import read_journal
 from hpdash.logs import layout
 from hpdash.records import TrialResult, TrialState
-from hpdash.search import Course
+from hpdash.search import Schedule
 from hpdash.search.schedule import evidence
 from hpdash.spec import Sweep, load_sweep, parse_sweep
 
@@ -121,8 +121,8 @@ def test_a_lost_proposal_is_worked_out_again(tmp_path: Path, undisturbed: Path, 
     (path.parent / "logs").symlink_to(undisturbed.parent / "logs")
     entries = read_journal(journal(undisturbed)).entries
     left = [entry for entry in entries if not (isinstance(entry, Proposal) and entry.setting in lost)]
-    course = Course.replayed(load_sweep(path), left)
-    assert [(spec.setting, dict(spec.swept)) for spec in course.specs] == proposals(undisturbed)
+    schedule = Schedule.replayed(load_sweep(path), left)
+    assert [(spec.setting, dict(spec.swept)) for spec in schedule.specs] == proposals(undisturbed)
 
 
 def test_verify_tells_of_a_lost_proposal(tmp_path: Path, undisturbed: Path) -> None:
@@ -156,8 +156,8 @@ def test_two_workers(tmp_path: Path) -> None:
     entries = read_journal(journal(path)).entries
     for place, entry in enumerate(entries):
         if isinstance(entry, Proposal):
-            course = Course.replayed(load_sweep(path), entries[:place])
-            assert course.propose(History.of(entries[:place])) == entry.point
+            schedule = Schedule.replayed(load_sweep(path), entries[:place])
+            assert schedule.propose(History.of(entries[:place])) == entry.point
 
 
 def test_replicates_share_a_proposal(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_who_was_pruned_counts_with_its_last_value() -> None:
 
 def spec_of(goal: str) -> Any:
     """Return a trial with this goal."""
-    return Course(small(goal=goal, objective="loss")).certain()[0]
+    return Schedule(small(goal=goal, objective="loss")).certain()[0]
 
 
 def small(**head: Any) -> Sweep:
@@ -233,6 +233,6 @@ def test_a_journal_without_proposals_has_no_course() -> None:
     The first settings, which need no results, are known in advance and are Sobol points.
     """
     none: list[Entry] = []
-    course = Course.replayed(small(), none)
-    assert (course.specs, course.total) == ([], 4)
-    assert [spec.number for spec in course.certain()] == [0, 1, 2, 3]
+    schedule = Schedule.replayed(small(), none)
+    assert (schedule.specs, schedule.total) == ([], 4)
+    assert [spec.number for spec in schedule.certain()] == [0, 1, 2, 3]

@@ -56,7 +56,7 @@ def scored(point: dict[str, Any], place: int) -> Evidence:
     return Evidence(point, {5: None, 6: float("nan"), 7: float("-inf")}.get(place % 9, score))
 
 
-def course(made: Sweep, count: int = COUNT) -> list[Evidence]:
+def schedule(made: Sweep, count: int = COUNT) -> list[Evidence]:
     """Run a search in which each setting is proposed from the scores of all earlier ones."""
     strategy, known = strategy_for(made), list[Evidence]()
     for index in range(count):
@@ -77,7 +77,7 @@ def test_a_point_lies_in_the_space(strategy, space):
     """
     made = sweep(strategy, space)
     order = [hparam.name for hparam in made.hparams]
-    for each in course(made):
+    for each in schedule(made):
         point = each.point
         assert list(point) == [name for name in order if name in point]
         assert ("momentum" in point) == (strategy != "list" and point["optimizer"] == "sgd")
@@ -97,16 +97,16 @@ def test_a_point_lies_in_the_space(strategy, space):
 @pytest.mark.parametrize(("strategy", "space"), CASES)
 def test_a_search_comes_from_the_file_and_the_seed(strategy, space):
     """The same file and results give the same settings; another seed gives others, unless they are listed."""
-    first = course(sweep(strategy, space))
-    assert points(course(sweep(strategy, space))) == points(first)
-    assert (points(course(sweep(strategy, space, seed=1))) == points(first)) == (strategy == "list")
+    first = schedule(sweep(strategy, space))
+    assert points(schedule(sweep(strategy, space))) == points(first)
+    assert (points(schedule(sweep(strategy, space, seed=1))) == points(first)) == (strategy == "list")
 
 
 @pytest.mark.parametrize(("strategy", "space"), CASES)
 @pytest.mark.parametrize("done", [0, 3, 11, 17])
 def test_a_search_goes_on_where_it_stopped(strategy, space, done):
     """After any number of results, a new strategy makes the same proposals as one that ran all along."""
-    whole = course(sweep(strategy, space))
+    whole = schedule(sweep(strategy, space))
     resumed = strategy_for(sweep(strategy, space))
     following = [identity(resumed.point(index, whole[:index])) for index in range(done, COUNT)]
     assert following == points(whole)[done:]
@@ -115,7 +115,7 @@ def test_a_search_goes_on_where_it_stopped(strategy, space, done):
 @pytest.mark.parametrize(("strategy", "space"), CASES)
 def test_the_order_of_arrival_has_no_say(strategy, space):
     """Results that arrive in different orders lead to the same proposal once all are there."""
-    known = course(sweep(strategy, space), 16)
+    known = schedule(sweep(strategy, space), 16)
     waiting = {3, 8, 14}
     orders = []
     for seed in (0, 1):
@@ -133,7 +133,7 @@ def test_the_order_of_arrival_has_no_say(strategy, space):
 def test_a_finite_space_has_no_setting_twice(strategy):
     """In a finite space, no setting is proposed twice, and more trials than settings are refused."""
     hparams = {"hidden": [[1], [2], [3]], "optimizer": ["sgd", "adam"], "batch_size": {"min": 8, "max": 32, "step": 8}}
-    known = course(sweep(strategy, hparams))
+    known = schedule(sweep(strategy, hparams))
     assert len(set(points(known))) == COUNT
     if strategy not in ("grid", "list"):
         with pytest.raises(SpecError, match=r'x: sweep\.trials: expected at most 24, .*"grid"'):
@@ -145,10 +145,10 @@ def test_every_setting_meets_the_requirements(strategy):
     """A setting that a [[require]] forbids is never proposed, and the same file gives the same settings again."""
     require = "product(hidden) < 130 and (batch_size > 16 or optimizer == 'adam')"
     made = sweep(strategy, "finite", require)
-    known = course(made)
+    known = schedule(made)
     assert len(known) == COUNT
     assert all(made.allows(each.point) for each in known)
-    assert points(course(made)) == points(known)
+    assert points(schedule(made)) == points(known)
 
 
 @pytest.mark.parametrize("strategy", ["random", "sobol", "tpe"])
@@ -183,7 +183,7 @@ def test_a_huge_space_is_not_built(strategy):
 @pytest.mark.parametrize("strategy", ["random", "sobol"])
 def test_more_trials_only_add(strategy):
     """Raising [sweep] trials keeps the earlier settings."""
-    few, many = course(sweep(strategy, "infinite"), 10), course(sweep(strategy, "infinite", trials=100), 20)
+    few, many = schedule(sweep(strategy, "infinite"), 10), schedule(sweep(strategy, "infinite", trials=100), 20)
     assert points(many)[:10] == points(few)
 
 

@@ -442,7 +442,7 @@ def test_all_faults_are_reported_at_once():
     assert problems(text).keys() == keys | {"hparams.activation[0]", "hparams.activation[2]"}
 
 
-FILES = {
+OPEN_FILES = {
     "not UTF-8": (b"# caf\xe9\n" + SMALL.encode(), "line 1", "UTF-8"),
     "UTF-16": (SMALL.encode("utf-16"), "line 1", "UTF-16"),
     "NUL": (SMALL.encode() + b"\0", "line 5, column 1", "TOML"),
@@ -450,7 +450,7 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize(("data", "where", "said"), FILES.values(), ids=FILES.keys())
+@pytest.mark.parametrize(("data", "where", "said"), OPEN_FILES.values(), ids=OPEN_FILES.keys())
 def test_a_file_that_is_no_text(tmp_path, data, where, said):
     """A file that is not UTF-8 text, or is too large, is refused with an error that names it."""
     path = tmp_path / "x.toml"

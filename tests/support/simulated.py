@@ -9,7 +9,7 @@ from typing import Any
 from hpdash.journal.entries import Rung, Transition
 from hpdash.journal.history import History
 from hpdash.records import TrialResult, TrialSpec, TrialState
-from hpdash.search import Course
+from hpdash.search import Schedule
 from hpdash.spec import Sweep
 
 Curve = Callable[[Mapping[str, Any], int], float]  # (setting, epochs) -> objective after that many epochs
@@ -18,9 +18,9 @@ Path = list[tuple[int, float]]  # (epochs trained so far, best objective so far)
 
 def simulate(sweep: Sweep, curve: Curve) -> Path:
     """Run a sweep on curves; return the best objective so far after each epoch of any trial."""
-    course, history, seq = Course(sweep), History(), count(1)
+    schedule, history, seq = Schedule(sweep), History(), count(1)
     path: Path = [(0, float("-inf"))]
-    while (spec := _next(course, history)) is not None:
+    while (spec := _next(schedule, history)) is not None:
         paused = history.pruned_after(spec.number) or 0
         history.add(Transition(next(seq), spec.number, TrialState.RUNNING, 1, 0.0))
         state = TrialState.FINISHED
@@ -28,8 +28,8 @@ def simulate(sweep: Sweep, curve: Curve) -> Path:
         for epoch in range(paused + 1, sweep.fixed["train"]["epochs"] + 1):
             value = curve(spec.swept, epoch)
             path.append((path[-1][0] + 1, max(path[-1][1], value)))
-            if epoch in spec.rungs and course.pruner is not None:
-                goes_on = course.pruner.goes_on(spec.number, epoch, value, history)
+            if epoch in spec.rungs and schedule.pruner is not None:
+                goes_on = schedule.pruner.goes_on(spec.number, epoch, value, history)
                 history.add(Rung(next(seq), 0.0, spec.number, epoch, value, goes_on))
                 if not goes_on:
                     state = TrialState.PRUNED
@@ -40,11 +40,11 @@ def simulate(sweep: Sweep, curve: Curve) -> Path:
     return path
 
 
-def _next(course: Course, history: History) -> TrialSpec | None:
-    waiting = (spec for spec in course.waiting(history) if spec.number not in history.latest)
-    spec = next(waiting, None) or course.next(history, alone=True)
-    if spec is None and (point := course.propose(history)) is not None:
-        spec = course.add(point)[0]
+def _next(schedule: Schedule, history: History) -> TrialSpec | None:
+    waiting = (spec for spec in schedule.waiting(history) if spec.number not in history.latest)
+    spec = next(waiting, None) or schedule.next(history, alone=True)
+    if spec is None and (point := schedule.propose(history)) is not None:
+        spec = schedule.add(point)[0]
     return spec
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from hpdash.engine.feed import EngineData, Part, tensor
+from hpdash.engine.feed import EngineData, Subset, tensor
 
 LAYERS = keras.layers
 
@@ -21,7 +21,7 @@ def make_data(examples: int = 330, held_out: int = 50, divisor: float = 16.0) ->
     x = random.integers(0, 17, (examples + held_out, 8, 8), dtype=np.uint8)
     y = (x.reshape(len(x), -1)[:, :5].argmax(1)).astype(np.int32)
     tensors = tensor(x), tensor(y)
-    parts = Part(*tensors, 0, examples), Part(*tensors, examples, examples + held_out)
+    parts = Subset(*tensors, 0, examples), Subset(*tensors, examples, examples + held_out)
     return EngineData(*parts, ZERO, np.asarray(divisor, np.float32))
 
 

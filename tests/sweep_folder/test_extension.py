@@ -25,7 +25,7 @@ def behave(trial):
         trial.report(epoch, loss=trial.hparams["a"] / epoch, validation_accuracy=trial.hparams["b"] / epoch)
 """
 GRID: dict[str, Any] = {"a": [1.0, 2.0], "b": [0.1, 0.2]}
-DRAWN = {"a": {"min": 0.0, "max": 1.0}, "b": {"min": 0.0, "max": 1.0}}
+DRAWING_STRATEGIES = {"a": {"min": 0.0, "max": 1.0}, "b": {"min": 0.0, "max": 1.0}}
 
 
 def written(folder: Path, **tables: Any) -> Path:
@@ -61,24 +61,24 @@ def test_more_values_of_a_grid(tmp_path: Path) -> None:
 @pytest.mark.parametrize("strategy", ["random", "sobol", "tpe"])
 def test_more_trials(tmp_path: Path, strategy: str) -> None:
     """Trials added to a search are those that a longer sweep would have had; the first trials stay."""
-    path = written(tmp_path, sweep={"strategy": strategy, "trials": 3}, hparams=DRAWN)
+    path = written(tmp_path, sweep={"strategy": strategy, "trials": 3}, hparams=DRAWING_STRATEGIES)
     run(path, workers=1)
     tried = points(path)
-    written(tmp_path, sweep={"strategy": strategy, "trials": 5}, hparams=DRAWN)
+    written(tmp_path, sweep={"strategy": strategy, "trials": 5}, hparams=DRAWING_STRATEGIES)
     _, told = run(path, workers=1, extend=True)
     assert started(told) == [3, 4]
     assert points(path)[:3] == tried
-    whole = written(tmp_path / "longer", sweep={"strategy": strategy, "trials": 5}, hparams=DRAWN)
+    whole = written(tmp_path / "longer", sweep={"strategy": strategy, "trials": 5}, hparams=DRAWING_STRATEGIES)
     run(whole, workers=1)
     assert points(path) == points(whole)
 
 
 def test_a_wider_range(tmp_path: Path) -> None:
     """A wider range gives settings outside the old range, in addition to all settings already tried."""
-    path = written(tmp_path, sweep={"strategy": "sobol", "trials": 4}, hparams=DRAWN)
+    path = written(tmp_path, sweep={"strategy": "sobol", "trials": 4}, hparams=DRAWING_STRATEGIES)
     run(path)
     tried = points(path)
-    wider = {name: {"min": 0.0, "max": 9.0} for name in DRAWN}
+    wider = {name: {"min": 0.0, "max": 9.0} for name in DRAWING_STRATEGIES}
     written(tmp_path, sweep={"strategy": "sobol", "trials": 12}, hparams=wider)
     run(path, extend=True)
     assert points(path)[:4] == tried

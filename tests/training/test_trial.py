@@ -16,7 +16,7 @@ import pytest
 from hpdash import data
 from hpdash.errors import TrialError
 from hpdash.histograms.histogram import Histogram
-from hpdash.logs.checkpoint import Checkpoint, Keeper
+from hpdash.logs.checkpoint import Checkpoint, Checkpointer
 from hpdash.records import Progress
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
@@ -79,8 +79,8 @@ def trial(
     split = data.split(dataset, spec.settings["data"])
     loaded = dataset, split, data.scaling(dataset, split, spec.settings["data"])
     writer, host = Written(), Told()
-    keeper = Keeper(writer, spec.settings["log"], kept, 0.0)  # type: ignore[arg-type]  # a stand-in
-    session = Session(spec, loaded, writer, host, keeper)  # type: ignore[arg-type]  # a stand-in
+    checkpointer = Checkpointer(writer, spec.settings["log"], kept, 0.0)  # type: ignore[arg-type]  # a stand-in
+    session = Session(spec, loaded, writer, host, checkpointer)  # type: ignore[arg-type]  # a stand-in
     return Trial(session), writer, host
 
 

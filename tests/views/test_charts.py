@@ -17,7 +17,7 @@ from hpdash.analysis.rows import grouped
 from hpdash.records import Scalar
 from hpdash.views.axes import is_log, labels, ticks, usual
 from hpdash.views.colours import ABSENT, CATEGORIES, DARKER, coloured, palette
-from hpdash.views.terminal.charts import Line, Scale, line_chart, strip, x_axis
+from hpdash.views.terminal.charts import ChartLine, Scale, line_chart, strip, x_axis
 
 NUMBERS = st.floats(-1e12, 1e12, allow_nan=False)
 
@@ -66,11 +66,11 @@ def test_what_is_orders_apart_is_logarithmic() -> None:
     assert is_log(np.array([1e-5, 0.1]))
     assert not is_log(np.array([0.0, 1e9]))
     assert not is_log(np.array([0.5, 1.0]))
-    scale = Scale.of([Line(np.arange(3.0), np.array([1e-4, 1e-2, 1.0]), "red")])
+    scale = Scale.of([ChartLine(np.arange(3.0), np.array([1e-4, 1e-2, 1.0]), "red")])
     assert [text for _, text in scale.ticks(5)] == ["0.0001", "0.001", "0.01", "0.1", "1"]
 
 
-def drawn(lines: list[Line], width: int = 40, height: int = 8) -> list[str]:
+def drawn(lines: list[ChartLine], width: int = 40, height: int = 8) -> list[str]:
     """Draw a chart as plain text."""
     span = (min(line.x[0] for line in lines), max(line.x[-1] for line in lines))
     return [text.plain for text in line_chart(lines, width, height, Scale.of(lines), span)]
@@ -78,7 +78,7 @@ def drawn(lines: list[Line], width: int = 40, height: int = 8) -> list[str]:
 
 def test_a_rising_line() -> None:
     """A rising line starts at the bottom left, ends at the top right and fits the width."""
-    rows = drawn([Line(np.arange(11.0), np.arange(11.0), "red")])
+    rows = drawn([ChartLine(np.arange(11.0), np.arange(11.0), "red")])
     body = [row.split("│")[-1].split("┤")[-1] for row in rows[:8]]
     firsts = [next(place for place, char in enumerate(row) if char != " ") for row in body]
     assert firsts == sorted(firsts, reverse=True)
@@ -94,19 +94,19 @@ def test_dots_ranges_and_gaps() -> None:
     """
     x, y = np.arange(20.0), np.linspace(0.0, 1.0, 20)
 
-    def dots(line: Line) -> int:
+    def dots(line: ChartLine) -> int:
         return sum((ord(char) - 0x2800).bit_count() for row in drawn([line]) for char in row if "⠀" < char <= "⣿")
 
-    solid = dots(Line(x, y, "red"))
-    assert dots(Line(x, y, "red", dotted=True)) < solid
-    assert dots(Line(x, y, "red", low=y - 0.5, high=y + 0.5)) > solid
-    assert dots(Line(x, np.where(x < 10, y, math.nan), "red")) < solid
-    assert dots(Line(x[:1], y[:1], "red")) == 1
+    solid = dots(ChartLine(x, y, "red"))
+    assert dots(ChartLine(x, y, "red", dotted=True)) < solid
+    assert dots(ChartLine(x, y, "red", low=y - 0.5, high=y + 0.5)) > solid
+    assert dots(ChartLine(x, np.where(x < 10, y, math.nan), "red")) < solid
+    assert dots(ChartLine(x[:1], y[:1], "red")) == 1
 
 
 def test_a_line_that_leaves_the_chart() -> None:
     """A line is cut off where it leaves the axis; it is not drawn along the edge."""
-    line = Line(np.arange(30.0), np.array([-1e9, -1e8, *np.linspace(0.9, 1.0, 28)]), "red")
+    line = ChartLine(np.arange(30.0), np.array([-1e9, -1e8, *np.linspace(0.9, 1.0, 28)]), "red")
     rows = drawn([line])
     assert len(rows[7].partition("│")[2].split()) == 1
     assert any("⠀" < char <= "⣿" for row in rows for char in row[-4:])
@@ -169,7 +169,7 @@ def test_a_value_keeps_its_colour() -> None:
 def test_a_chart_without_colours_is_plain() -> None:
     """A console without colours gets no escape codes."""
     console = Console(file=StringIO(), color_system=None, width=60)
-    for text in line_chart([Line(np.arange(3.0), np.arange(3.0), "red")], 40, 6, Scale(0, 2, False), (0, 2)):
+    for text in line_chart([ChartLine(np.arange(3.0), np.arange(3.0), "red")], 40, 6, Scale(0, 2, False), (0, 2)):
         console.print(text)
     assert isinstance(console.file, StringIO)
     assert "\x1b" not in console.file.getvalue()

@@ -26,7 +26,7 @@ from hpdash.runs import Damage, HistogramSeries, Run
 from hpdash.search import trials
 from hpdash.spec import Sweep, parse_sweep
 from hpdash.sweep_folder.recipe import recipe
-from hpdash.sweep_folder.sweep_json import Kept, kept
+from hpdash.sweep_folder.sweep_json import SweepRecord, kept
 from hpdash.views.statistics import BARS, sparkline, statistics
 from hpdash.views.terminal.show import Page, draw, find, to_json
 from hpdash.views.text import json_text
@@ -267,9 +267,9 @@ def logged(spec: TrialSpec, sweep: Sweep, kind: type[int] | type[float] = float)
     return Run("r", Path("r"), hparams, sweep=sweep.name, number=spec.number, seed=spec.seed, swept=names)
 
 
-def about_of(settings: dict[str, Any]) -> Kept:
+def about_of(settings: dict[str, Any]) -> SweepRecord:
     """Return what the folder of a sweep with these settings would contain."""
-    return Kept(settings, 1, {}, "", known=NOTHING)
+    return SweepRecord(settings, 1, {}, "", known=NOTHING)
 
 
 @pytest.mark.parametrize("kind", [int, float])

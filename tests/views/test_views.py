@@ -18,7 +18,7 @@ from hpdash.records import Ended, Notice, Progress, Started, TrialResult, TrialS
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
 from hpdash.views.terminal.check import trial_list
-from hpdash.views.terminal.leaderboard import closing, differing, faults, leaderboard, outcome_json, ranked
+from hpdash.views.terminal.leaderboard import differing, fault_lines, leaderboard, next_steps, outcome_json, ranked
 from hpdash.views.terminal.live import LiveView, Running, Tally, time_left
 from hpdash.views.text import duration, number, plain, setting
 
@@ -137,7 +137,7 @@ def test_faults_say_a_reason_once() -> None:
         0: result(state=TrialState.FAILED, error="odd"), 1: result(state=TrialState.FAILED, error="odd"),
         2: result(state=TrialState.DIVERGED), 3: result(0.5),
     }  # fmt: skip
-    assert [line.plain for line in faults(specs(4), found)] == [
+    assert [line.plain for line in fault_lines(specs(4), found)] == [
         "0000 failed (x=0): odd",
         "0001 failed: same reason as 0000",
         "0002 diverged (x=2): the loss is no longer finite",
@@ -166,7 +166,7 @@ def test_faults_say_a_reason_once() -> None:
 )
 def test_what_to_type_next(found: dict[int, TrialResult], stopped: bool, expected: list[str]) -> None:
     """The closing lines say how to continue if results are missing, and always how to start TensorBoard."""
-    lines = [line.plain for line in closing(2, found, Path("my logs"), "again", stopped)]
+    lines = [line.plain for line in next_steps(2, found, Path("my logs"), "again", stopped)]
     assert lines == [*expected, "tensorboard --logdir 'my logs'"]
 
 
@@ -183,7 +183,11 @@ def test_hostile_names_are_shown_literally() -> None:
     """No value from a user is read as markup or an escape, or starts a new line."""
     made = specs(2, values=[HOSTILE, "plain"])
     found = {0: result(state=TrialState.FAILED, error=HOSTILE), 1: result(0.5)}
-    parts = leaderboard(PIPE, made, found, HOSTILE), *faults(made, found), *trial_list(PIPE, made, len(made), "no data")
+    parts = (
+        leaderboard(PIPE, made, found, HOSTILE),
+        *fault_lines(made, found),
+        *trial_list(PIPE, made, len(made), "no data"),
+    )
     drawn = text_of(*parts)
     assert drawn.count(LITERAL) >= 4
     assert "\x1b" not in drawn

@@ -10,13 +10,13 @@ from ...analysis.tags import aligned
 from ...errors import Problem, SpecError
 from ...records import Scalar
 from ...runs import Damage, Run
-from ..colours import Group, coloured
-from .base import Comparison, ending_of, run_labels
+from ..colours import ColourGroup, colour_groups
+from .base import Comparison, file_format, run_labels
 from .scalars import ScalarComparison
 from .tags import scalar_tags, unknown
 from .weights import WeightsComparison
 
-__all__ = ["Comparison", "ScalarComparison", "WeightsComparison", "compare", "ending_of", "groups_of"]
+__all__ = ["Comparison", "ScalarComparison", "WeightsComparison", "compare", "file_format", "groups_of"]
 
 
 def compare(
@@ -51,7 +51,7 @@ def compare(
     return WeightsComparison.of(tag, by, groups, found, step, over_steps, damage)
 
 
-def groups_of(runs: Sequence[Run], by: str | None, every: Sequence[Run] = ()) -> tuple[Group, ...]:
+def groups_of(runs: Sequence[Run], by: str | None, every: Sequence[Run] = ()) -> tuple[ColourGroup, ...]:
     """Group and colour runs by a hyperparameter or field; if `by` is None, each run is its own group.
 
     Raises SpecError if no run has the name `by`.
@@ -59,7 +59,7 @@ def groups_of(runs: Sequence[Run], by: str | None, every: Sequence[Run] = ()) ->
     if by is None:
         labels = run_labels(runs, differing(runs))
         own: dict[Scalar | None, list[Run]] = {labels[run.name]: [run] for run in runs}
-        return coloured(own)
+        return colour_groups(own)
     if all(value_of(run, by) is None for run in runs):
         raise SpecError([Problem("--by", *where.unknown(by, runs))])
-    return coloured(grouped(runs, by), by, list(grouped(every, by)))
+    return colour_groups(grouped(runs, by), by, list(grouped(every, by)))

@@ -15,7 +15,7 @@ from rich.console import Console, RenderableType
 from ...errors import Problem, SpecError
 from ...runs import Run
 from ...system import disk
-from ..colours import Group
+from ..colours import ColourGroup
 from ..markup import html_table, said
 from ..text import plain, setting
 from ..web.plots import Block, Figure, Fragment, page
@@ -29,7 +29,7 @@ class Comparison(ABC):
 
     tag: str
     by: str | None
-    groups: tuple[Group, ...]
+    groups: tuple[ColourGroup, ...]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {plain(self.title)}: {len(self.runs)} runs>"
@@ -80,7 +80,7 @@ class Comparison(ABC):
         Raises SpecError for another ending, or if a picture needs matplotlib and it is not installed. Raises
         LogdirError if the file cannot be written.
         """
-        match ending_of(path):
+        match file_format(path):
             case ".html":
                 content = page(self.title, self.blocks()).encode()
             case ".csv":
@@ -114,7 +114,7 @@ def sheet(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Fragment:
     return Fragment(html_table(header, rows, [False, *[True] * (len(header) - 1)]))
 
 
-def ending_of(path: Path) -> str:
+def file_format(path: Path) -> str:
     """Return the ending of a file's name in lower case; raise SpecError if `save` does not support it."""
     if path.suffix.lower() not in ENDINGS:
         raise SpecError([Problem("-o", f"a name ending in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}", str(path))])

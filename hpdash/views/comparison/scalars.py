@@ -16,8 +16,8 @@ from ...analysis.objective import goal_of
 from ...analysis.rows import Stat
 from ...goal import Goal
 from ...runs import Series
-from ..colours import Group
-from ..terminal.charts import Line, Scale, line_chart
+from ..colours import ColourGroup
+from ..terminal.charts import ChartLine, Scale, line_chart
 from ..text import number, plain, table
 from ..web.plots import Block, Chart, Figure, Heading, curves_figure
 from .base import Comparison, sheet
@@ -34,7 +34,7 @@ class ScalarComparison(Comparison):
     tags: tuple[str, ...]
     step: int | None = None
 
-    def series(self, group: Group, tag: str) -> list[Series]:
+    def series(self, group: ColourGroup, tag: str) -> list[Series]:
         """Return the series of a tag, from those runs of a group that have it."""
         return [run.scalars[tag] for run in group.runs if tag in run.scalars]
 
@@ -75,7 +75,7 @@ class ScalarComparison(Comparison):
         parts = ["training ", "validation "] if len(self.tags) > 1 else [""]
         return [self.by or "run", "n", *(f"{part}{end}" for part in parts), f"{parts[-1]}best ({self.goal})", "at"]
 
-    def _cells(self) -> Iterator[tuple[Group, list[str]]]:
+    def _cells(self) -> Iterator[tuple[ColourGroup, list[str]]]:
         for group in self.groups:
             ends = [_shown(last(self.series(group, tag), self.step)) for tag in self.tags]
             series = self.series(group, self.tags[-1])
@@ -97,7 +97,7 @@ class ScalarComparison(Comparison):
         ]
         return {"tag": self.tag, "by": self.by, "kind": "scalar", "goal": self.goal, "groups": groups}
 
-    def _part(self, group: Group, tag: str) -> dict[str, Any]:
+    def _part(self, group: ColourGroup, tag: str) -> dict[str, Any]:
         series = self.series(group, tag)
         found, top, end = curve(series), best(series, self.goal), last(series, self.step)
         return {
@@ -132,11 +132,11 @@ class ScalarComparison(Comparison):
         return [[curves_figure(self.groups, self.tag)]]
 
 
-def _line(group: Group, tag: str, found: Curve, tags: tuple[str, ...]) -> Line:
+def _line(group: ColourGroup, tag: str, found: Curve, tags: tuple[str, ...]) -> ChartLine:
     training = len(tags) > 1 and not tag.startswith(VALIDATION)
     ranged = not training and len(group.runs) > 1
     edges = (found.low, found.high) if ranged else (None, None)
-    return Line(found.steps.astype(float), found.mean, group.colour, training, *edges)
+    return ChartLine(found.steps.astype(float), found.mean, group.colour, training, *edges)
 
 
 def _shown(stat: Stat | None) -> str:

@@ -14,15 +14,15 @@ from rich.console import Group as Stack
 from rich.table import Table
 from rich.text import Text
 
-from ...analysis.moments import Moment, moments
 from ...analysis.rows import differing
+from ...analysis.snapshots import Snapshot, snapshots
 from ...analysis.spread import Pair, Spread, baseline, measure
 from ...analysis.verdict import verdicts
 from ...errors import Problem, SpecError
 from ...histograms.distances import wasserstein
 from ...histograms.histogram import NEAR_ZERO, Histogram, mixture, shared_edges
 from ...runs import Damage, HistogramSeries, Run
-from ..colours import Group
+from ..colours import ColourGroup
 from ..markup import said
 from ..terminal.strips import over_steps, side_by_side
 from ..text import number, plain, table
@@ -52,20 +52,20 @@ MOST_RIDGES = 4  # maximum number of groups whose densities over steps are drawn
 class WeightsComparison(Comparison):
     """Compare a histogram tag, with one series in `histograms` for each run's name.
 
-    `moments` are the steps that all runs have; if there are none, each run's first and its last step. `shown` are the
+    `snapshots` are the steps that all runs have; if there are none, each run's first and its last step. `shown` are the
     moments that are drawn: the first and the last, or one.
     """
 
     histograms: Mapping[str, HistogramSeries]
-    moments: tuple[Moment, ...]
-    shown: tuple[Moment, ...]
+    snapshots: tuple[Snapshot, ...]
+    shown: tuple[Snapshot, ...]
     spread: Spread
     over_steps: bool
     damage: tuple[Damage, ...] = ()
 
     @classmethod
     def of(
-        cls, tag: str, by: str | None, groups: Sequence[Group], histograms: Mapping[str, HistogramSeries],
+        cls, tag: str, by: str | None, groups: Sequence[ColourGroup], histograms: Mapping[str, HistogramSeries],
         step: int | None = None, over_steps: bool = False, damage: Sequence[Damage] = (),
     ) -> WeightsComparison:  # fmt: skip
         """Compare a tag's histograms at `step`, by default at the first and the last step that all runs have.
@@ -74,22 +74,22 @@ class WeightsComparison(Comparison):
         """
         kept = {name: series for name, series in histograms.items() if len(series.steps)}
         own = [(group, tuple(run for run in group.runs if run.name in kept)) for group in groups]
-        groups = tuple(Group(group.value, group.label, group.colour, runs) for group, runs in own if runs)
-        found = moments(kept)
+        groups = tuple(ColourGroup(group.value, group.label, group.colour, runs) for group, runs in own if runs)
+        found = snapshots(kept)
         if not found:
             raise SpecError([Problem("--tag", "a histogram with at least one step that can be read", tag)])
         shown = (found[0], found[-1])[-len(found) :]
         if step is not None:
-            shown = tuple(moment for moment in found if moment.step == step)
+            shown = tuple(snapshot for snapshot in found if snapshot.step == step)
         if not shown:
-            known = [moment.step for moment in found if moment.step is not None]
+            known = [snapshot.step for snapshot in found if snapshot.step is not None]
             hint = f"The nearest is {min(known, key=lambda each: abs(each - (step or 0)))}." if known else ""
             raise SpecError([Problem("--step", f"one of the {len(known)} steps that all runs have", str(step), hint)])
         spread = measure({group.value: [kept[run.name] for run in group.runs] for group in groups})
         return cls(tag, by, groups, kept, found, shown, spread, over_steps, tuple(damage))
 
     @property
-    def reference(self) -> Group:
+    def reference(self) -> ColourGroup:
         """The group that the others are compared with: the one whose value is off or unset, else the first."""
         return self.groups[self.spread.groups.index(baseline(self.spread.groups))]
 
@@ -103,12 +103,12 @@ class WeightsComparison(Comparison):
         """The parts of the histograms that could not be read, as sentences."""
         return [str(each) for each in self.damage]
 
-    def statistics(self, moment: Moment) -> Iterator[tuple[Group, Run | None, dict[str, float]]]:
+    def statistics(self, snapshot: Snapshot) -> Iterator[tuple[ColourGroup, Run | None, dict[str, float]]]:
         """Yield statistics of each group's mean distribution, with None for the run, and of each of several runs."""
-        reference = mixture([moment.histograms[run.name] for run in self.reference.runs])
+        reference = mixture([snapshot.histograms[run.name] for run in self.reference.runs])
         for group in self.groups:
-            own = {run.name: moment.histograms[run.name] for run in group.runs}
-            starts = [self.moments[0].histograms[name] for name in own]
+            own = {run.name: snapshot.histograms[run.name] for run in group.runs}
+            starts = [self.snapshots[0].histograms[name] for name in own]
             drifts = [wasserstein(start, end) for start, end in zip(starts, own.values(), strict=True)]
             whole = mixture(list(own.values()))
             known = [drift for drift in drifts if math.isfinite(drift)]
@@ -120,13 +120,13 @@ class WeightsComparison(Comparison):
     def render(self, console: Console) -> RenderableType:
         """Draw the distributions as small multiples on one axis, tables of numbers, and the conclusions."""
         width = min(console.width, 160 if console.is_terminal else 100)
-        drawn = self.moments if self.over_steps else self.shown
-        edges = shared_edges([each for moment in drawn for each in moment.histograms.values()], 1, CLIP)
+        drawn = self.snapshots if self.over_steps else self.shown
+        edges = shared_edges([each for snapshot in drawn for each in snapshot.histograms.values()], 1, CLIP)
         ends = (float(edges[0]), float(edges[-1]))
         names = [name for name in differing(self.runs) if name != self.by]
         labels = run_labels(self.runs, names) if len(self.runs) <= MOST_RUNS else {}
         if self.over_steps:
-            picture = over_steps(self.groups, self.moments, ends, width)
+            picture = over_steps(self.groups, self.snapshots, ends, width)
         else:
             picture = side_by_side(self.groups, self.shown, ends, width, labels if self.by else {})
         return Stack(
@@ -142,11 +142,11 @@ class WeightsComparison(Comparison):
 
     def _counts(self) -> str:
         logged = len(np.unique(np.concatenate([series.steps for series in self.histograms.values()])))
-        steps = f"{len(self.moments)} of {logged} steps in common"
+        steps = f"{len(self.snapshots)} of {logged} steps in common"
         return f"{len(self.runs)} runs, {steps if self.spread.steps else 'no step in common: first and last of each'}"
 
-    def _outside(self, drawn: Sequence[Moment], ends: tuple[float, float]) -> str:
-        shares = [1 - each.share(*ends) for moment in drawn for each in moment.histograms.values() if each.total]
+    def _outside(self, drawn: Sequence[Snapshot], ends: tuple[float, float]) -> str:
+        shares = [1 - each.share(*ends) for snapshot in drawn for each in snapshot.histograms.values() if each.total]
         share = 100 * float(np.mean(shares or [0.0]))
         return "One axis for all" + (f"; {share:.2g} % of the values lie outside it." if share > 0.005 else ".")
 
@@ -183,16 +183,16 @@ class WeightsComparison(Comparison):
             "tag": self.tag, "by": self.by, "kind": "histogram", "reference": self.reference.label,
             "verdict": self.answers, "spread": asdict(self.spread),
             "statistics": [
-                {"moment": moment.label, "group": group.label, "run": run.id if run else None, **numbers}
-                for moment in self.shown for group, run, numbers in self.statistics(moment)
+                {"moment": snapshot.label, "group": group.label, "run": run.id if run else None, **numbers}
+                for snapshot in self.shown for group, run, numbers in self.statistics(snapshot)
             ],
         }  # fmt: skip
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row for each statistic of each run and group at each step, and for spread and change."""
-        for moment in self.moments:
-            for group, run, numbers in self.statistics(moment):
-                step = moment.label if moment.step is None else moment.step
+        for snapshot in self.snapshots:
+            for group, run, numbers in self.statistics(snapshot):
+                step = snapshot.label if snapshot.step is None else snapshot.step
                 for name, value in numbers.items():
                     yield self._row(group, run.id if run else "", step, name, value)
         for group, own in zip(self.groups, self.spread.groups, strict=True):
@@ -201,13 +201,15 @@ class WeightsComparison(Comparison):
                     yield self._row(group, "", step, name, raw)
                     yield self._row(group, "", step, f"{name} / std", scaled)
 
-    def _row(self, group: Group, run: str, step: int | str, statistic: str, value: float) -> dict[str, Any]:
+    def _row(self, group: ColourGroup, run: str, step: int | str, statistic: str, value: float) -> dict[str, Any]:
         return {"tag": self.tag, "group": group.label, "run": run, "step": step, "statistic": statistic, "value": value}
 
     def blocks(self) -> list[Block]:
         """Return the conclusions, densities with a slider, quantiles and distances over steps, and the tables."""
         lead = "".join(f'<p class="lead">{said(sentence)}</p>' for sentence in self.answers)
-        steps = [moment.step for moment in self.shown if moment.step is not None] if len(self.shown) == 1 else None
+        steps = (
+            [snapshot.step for snapshot in self.shown if snapshot.step is not None] if len(self.shown) == 1 else None
+        )
         caption = "Mean of each group, range of its runs as a band, every run as a thin line; one axis for all steps."
         bands = "Quantiles of each group's mean: the median, 25 to 75 % shaded, 1 % and 99 % dotted."
         labels = run_labels(self.runs, [name for name in differing(self.runs) if name != self.by])
@@ -219,9 +221,9 @@ class WeightsComparison(Comparison):
             Fragment(f'{lead}<p class="soft">{said(self._counts())}</p>'),
             Chart(densities_figure(self.groups, self.histograms, self.tag, steps), caption, height=460),
         ]
-        if len(self.moments) > 1:
+        if len(self.snapshots) > 1:
             made += [Heading("Over steps"), Chart(bands_figure(self.groups, self.histograms, self.tag), bands)]
-        if len(self.moments) > 1 and len(self.groups) <= MOST_RIDGES:
+        if len(self.snapshots) > 1 and len(self.groups) <= MOST_RIDGES:
             ridges = zip(self.groups, ridges_figures(self.groups, self.histograms, self.tag), strict=True)
             made += [Chart(figure, f"{group.label}, step by step", 420, wide=False) for group, figure in ridges]
         if self.by:
@@ -234,7 +236,7 @@ class WeightsComparison(Comparison):
         return [*made, heading, sheet(["", *STATISTICS], rows), Fragment(notes)]
 
     def _notes(self) -> str:
-        start = self.moments[0].label
+        start = self.snapshots[0].label
         near = f"near 0: the share within {NEAR_ZERO:g}"
         return f"{near}; from start: W1 from {start}; ref: {self.reference.label}; W1: Wasserstein-1 distance"
 

@@ -13,7 +13,7 @@ from ...errors import Problem, SpecError
 from ...runs import Logdir, Run
 from ...sweep_folder.sweep_json import kept, planned
 from ..markup import said
-from ..terminal.effects import basis, interplay
+from ..terminal.effects import importance_sentence, interaction_sentence
 from ..terminal.progress import searched, spending
 from ..web.effect_figures import importance_figure, interaction_figure, marginals_figure
 from ..web.html import Block, Chart, Figure, Fragment, Heading, page
@@ -118,9 +118,9 @@ def _effects(runs: Sequence[Run], level: int) -> Iterator[Block]:
     yield _rows(marginals_figure(found), "Mean and standard deviation of the best objective, by hyperparameter value")
     if found.importance.shares:
         yield _rows(importance_figure(found), "Importance, with its standard error")
-    yield Fragment(f'<p class="soft">{said(basis(found))}</p>')
+    yield Fragment(f'<p class="soft">{said(importance_sentence(found))}</p>')
     if found.interaction:
-        yield _rows(interaction_figure(found.interaction), interplay(found.interaction), 44)
+        yield _rows(interaction_figure(found.interaction), interaction_sentence(found.interaction), 44)
 
 
 def _rows(figure: Figure, caption: str, each: int = 22) -> Chart:

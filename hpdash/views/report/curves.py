@@ -12,7 +12,7 @@ from ...analysis.objective import VALIDATION
 from ...analysis.rows import grouped
 from ...logs.layout import epoch_tag
 from ...runs import Objective, Run, Series
-from ..colours import CATEGORIES, Group, coloured, palette
+from ..colours import CATEGORIES, ColourGroup, colour_groups, palette
 from ..markup import said
 from ..terminal.effects import bounds_label
 from ..web.html import Block, Chart, Fragment
@@ -33,7 +33,7 @@ def curves(runs: Sequence[Run], objective: Objective, by: str | None) -> list[Bl
     thinned = _thinned(runs, tags, len(choices) or 1)
     blocks: list[Block] = []
     for name in choices or [""]:
-        groups = _groups(thinned, name) if name else [Group(None, "all trials", CATEGORIES[0], tuple(thinned))]
+        groups = _groups(thinned, name) if name else [ColourGroup(None, "all trials", CATEGORIES[0], tuple(thinned))]
         blocks += [Chart(curves_figure(groups, tag), f"{tag}{' by ' * bool(name)}{name}", height=340) for tag in tags]
     if len(choices) < 2 or not tags:
         return [Fragment(f'<p class="soft">{READING}</p>'), *blocks]
@@ -42,14 +42,15 @@ def curves(runs: Sequence[Run], objective: Objective, by: str | None) -> list[Bl
     return [Fragment(f'<p class="soft">{READING}</p>'), Fragment(choice), *blocks]
 
 
-def _groups(runs: Sequence[Run], name: str) -> Sequence[Group]:
+def _groups(runs: Sequence[Run], name: str) -> Sequence[ColourGroup]:
     """Group runs by a hyperparameter, in the same bins as the effects; else by a field or a metric of that name."""
     own = parts(runs, name)
     if [part.low for part in own] == [None]:
-        return coloured(grouped(runs, name), name)
+        return colour_groups(grouped(runs, name), name)
     colours = palette([part.low for part in own])
     return [
-        Group(part.low, f"{name}={bounds_label(part.low, part.high)}", colours[part.low], part.runs) for part in own
+        ColourGroup(part.low, f"{name}={bounds_label(part.low, part.high)}", colours[part.low], part.runs)
+        for part in own
     ]
 
 

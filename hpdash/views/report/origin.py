@@ -11,10 +11,10 @@ from typing import Any
 from ...analysis.effects import varied
 from ...records import shown
 from ...runs import Logdir, Run
-from ...sweep_folder.sweep_json import Kept, kept
+from ...sweep_folder.sweep_json import SweepRecord, kept
 from ..markup import said
 from ..text import setting
-from .tags import block, folded, listed
+from .tags import block, collapsible, listed
 
 
 def what_ran(runs: Sequence[Run]) -> str:
@@ -24,13 +24,13 @@ def what_ran(runs: Sequence[Run]) -> str:
     html = listed((name, value) for name, value in pairs if value)
     shared = [(name, setting(value)) for name, value in sorted(_shared(runs).items())]
     if shared:
-        html += folded(f"{len(shared)} settings that all trials share", listed(shared))
+        html += collapsible(f"{len(shared)} settings that all trials share", listed(shared))
     if known:
-        html += folded("the sweep file", block(known.source), unfolded=True)
+        html += collapsible("the sweep file", block(known.source), unfolded=True)
     return html
 
 
-def _kept_pairs(known: Kept) -> Iterator[tuple[str, str]]:
+def _kept_pairs(known: SweepRecord) -> Iterator[tuple[str, str]]:
     settings = known.settings
     yield "data", _spelled(settings.get("data", {}))
     seeds = f", {settings['repeats']} seeds per setting" if settings.get("repeats", 1) > 1 else ""

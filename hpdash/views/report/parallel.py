@@ -20,7 +20,7 @@ from ..terminal.effects import ABSENT
 from ..text import number, setting
 
 WIDTH, NARROWEST, HEIGHT, TOP, BOTTOM, MARGIN = 1130, 150, 380, 44, 330, 90
-NOWHERE = 362  # height of trials without a value
+NO_VALUE_Y = 362  # height of trials without a value
 LOG_FROM = 100  # an axis is logarithmic if its greatest value is more than so many times its least
 LONGEST = 22  # characters of a label
 
@@ -44,7 +44,7 @@ def parallel(runs: Sequence[Run], names: Sequence[str], objective: Objective) ->
     A trial that did not finish is grey and dashed.
     """
     outcomes = outcomes_of(runs, objective)
-    ordered = sorted(runs, key=lambda run: objective.goal.worth(outcomes.get(run.name, objective.goal.worst)))
+    ordered = sorted(runs, key=lambda run: objective.goal.utility(outcomes.get(run.name, objective.goal.worst)))
     axes = [_hyperparameter(name, ordered) for name in names]
     axes.append(_continuous(objective.name, outcomes, objective.goal is Goal.MIN))
     gap = max((WIDTH - 2 * MARGIN) / (len(axes) - 1), NARROWEST)
@@ -111,7 +111,7 @@ def _decades(low: float, high: float) -> list[float]:
 
 
 def _line(run: Run, axes: Sequence[Axis], across: Sequence[int], outcome: float | None) -> str:
-    heights = [axis.places.get(run.name, NOWHERE) for axis in axes]
+    heights = [axis.places.get(run.name, NO_VALUE_Y) for axis in axes]
     path = f"M{across[0]},{heights[0]:.1f}"
     for (left, start), (right, end) in pairwise(zip(across, heights, strict=True)):
         middle = (left + right) // 2
@@ -130,7 +130,7 @@ def _scale(axis: Axis, x: int, last: bool, runs: int) -> str:
     at, anchor = (x + 8, "start") if last else (x - 8, "end")
     texts = "".join(_text(text, at, height + 4, anchor, "tick") for height, text in axis.ticks)
     if len(axis.places) < runs:
-        texts += _text(ABSENT, x, NOWHERE + 14, "middle", "tick")
+        texts += _text(ABSENT, x, NO_VALUE_Y + 14, "middle", "tick")
     return (
         f'<line x1="{x}" x2="{x}" y1="{TOP - 8}" y2="{BOTTOM + 8}"/>{_text(axis.name, x, 18, "middle", "name")}{texts}'
     )

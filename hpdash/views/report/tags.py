@@ -12,7 +12,7 @@ def block(text: str) -> str:
     return f"<pre>{'<br>'.join(said(line) for line in text.expandtabs(4).splitlines())}</pre>"
 
 
-def folded(summary: str, html: str, unfolded: bool = False) -> str:
+def collapsible(summary: str, html: str, unfolded: bool = False) -> str:
     """Hide HTML below a summary line; a click shows it. If `unfolded`, it is shown at first."""
     return f"<details{' open' if unfolded else ''}><summary>{said(summary)}</summary>{html}</details>"
 

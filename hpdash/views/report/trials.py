@@ -15,7 +15,7 @@ from ...runs import Objective, Run
 from ..markup import said
 from ..terminal.effects import ABSENT, spread
 from ..text import duration, number, setting
-from .tags import block, facts, folded, table
+from .tags import block, collapsible, facts, table
 
 TOP = 25  # rows of the leaderboard
 RESULTS = ("best", "epoch", "last", "time")
@@ -74,7 +74,7 @@ def leaderboard(listing: Listing) -> str:
     more = (
         f'<p class="soft">The best {len(rows)} of {len(listing.rows):,}.</p>' if len(listing.rows) > len(rows) else ""
     )
-    unfolded = folded(f"All {len(listing.runs):,} trials, sortable", everything(listing))
+    unfolded = collapsible(f"All {len(listing.runs):,} trials, sortable", everything(listing))
     return f"{table(header, cells, left, 'leaderboard')}{more}{unfolded}"
 
 
@@ -124,4 +124,4 @@ def failures(runs: Sequence[Run]) -> Iterator[str]:
         shown = f'<p><strong class="fault">{said(state)}</strong> {said(trial_names(own))}<br>{said(first)}</p>'
         trace = next((run.result.traceback for run in own if run.result and run.result.traceback), None)
         whole = "\n".join(filter(None, ["\n".join(rest), trace]))
-        yield shown + (folded("traceback", block(whole)) if whole else "")
+        yield shown + (collapsible("traceback", block(whole)) if whole else "")

@@ -9,7 +9,7 @@ from ...analysis.effects import outcomes_of
 from ...logs import layout
 from ...reader import read_histograms
 from ...runs import Objective, Run
-from ..colours import CATEGORIES, Group
+from ..colours import CATEGORIES, ColourGroup
 from ..markup import said
 from ..text import number
 from ..web.html import Block, Chart, Figure, Fragment
@@ -34,7 +34,7 @@ def weights(runs: Sequence[Run], objective: Objective) -> list[Block]:
         return []
     best, worst = ranked[0], ranked[-1]
     groups = [
-        Group(word, f"{word}: {trial_names([run])} ({number(outcomes[run.name])})", colour, (run,))
+        ColourGroup(word, f"{word}: {trial_names([run])} ({number(outcomes[run.name])})", colour, (run,))
         for word, run, colour in zip(("best", "worst"), (best, worst), CATEGORIES, strict=False)
     ]
     charts = list(_charts(groups, _tags(best, worst)))
@@ -43,11 +43,11 @@ def weights(runs: Sequence[Run], objective: Objective) -> list[Block]:
 
 def _tags(best: Run, worst: Run) -> list[str]:
     """Return the first `MOST` tags of kernels that both runs have, or of any weights if no tag is a kernel's."""
-    common = [tag for tag in best.histograms if tag in worst.histograms and not layout.probed(tag)]
+    common = [tag for tag in best.histograms if tag in worst.histograms and not layout.probe_prefix(tag)]
     return ([tag for tag in common if tag.endswith(KERNEL)] or common)[:MOST]
 
 
-def _charts(groups: Sequence[Group], tags: Sequence[str]) -> Iterator[Chart]:
+def _charts(groups: Sequence[ColourGroup], tags: Sequence[str]) -> Iterator[Chart]:
     found = {run.name: read_histograms(run, tags) for group in groups for run in group.runs} if tags else {}
     for tag in tags:
         series = {name: own[tag] for name, own in found.items() if tag in own}
@@ -71,7 +71,7 @@ def _apart(figure: Figure) -> list[list[dict[str, Any]]]:
     ]
 
 
-def _key(groups: Sequence[Group]) -> Fragment:
+def _key(groups: Sequence[ColourGroup]) -> Fragment:
     marks = "".join(
         f'<span><span class="swatch" style="background:{group.colour}"></span>{said(group.label)}</span>'
         for group in groups

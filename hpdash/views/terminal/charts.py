@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.text import Text
 
-from ..axes import is_log, labels, ticks, usual
+from ..axes import labels, needs_log_axis, ticks, usual
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -20,7 +20,7 @@ _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  # bi
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Line:
+class ChartLine:
     """One line of a chart, through the points `x` (increasing) and `y`, float64 [n].
 
     `low` and `high`, also [n], are the range that is shaded around it. `style` is a rich style.
@@ -43,12 +43,12 @@ class Scale:
     log: bool
 
     @classmethod
-    def of(cls, lines: Sequence[Line]) -> Scale:
-        """Return a scale for the usual values of lines (`axes.usual`), logarithmic if `axes.is_log` says so."""
+    def of(cls, lines: Sequence[ChartLine]) -> Scale:
+        """Return a scale for the usual values of lines (`axes.usual`), logarithmic if `axes.needs_log_axis` says so."""
         parts = [part for line in lines for part in (line.y, line.low, line.high) if part is not None]
         values = np.concatenate([np.empty(0), *parts])
         values = values[np.isfinite(values)]
-        log = is_log(values)
+        log = needs_log_axis(values)
         return cls(*usual(np.log10(values) if log else values), log)
 
     @property
@@ -74,7 +74,9 @@ class Scale:
         return [((value - self.low) / (self.high - self.low), text) for value, text in zip(found, texts, strict=True)]
 
 
-def line_chart(lines: Sequence[Line], width: int, height: int, scale: Scale, span: tuple[float, float]) -> list[Text]:
+def line_chart(
+    lines: Sequence[ChartLine], width: int, height: int, scale: Scale, span: tuple[float, float]
+) -> list[Text]:
     """Draw lines over each other: `height` rows of braille with a y-axis, and two rows of x-axis.
 
     `width` is in columns, `span` is the range of the x-axis. Solid lines cover dotted ones; otherwise later lines cover
@@ -124,7 +126,7 @@ def _across(x: Floats, columns: int, span: tuple[float, float]) -> Floats:
     return (x - span[0]) / max(span[1] - span[0], 1e-300) * (2 * columns - 1)
 
 
-def _shade(line: Line, columns: int, height: int, scale: Scale, span: tuple[float, float]) -> Mask:
+def _shade(line: ChartLine, columns: int, height: int, scale: Scale, span: tuple[float, float]) -> Mask:
     """Return sparse dots over the range around a line, as a mask [4 * height, 2 * columns]."""
     mask = np.zeros((4 * height, 2 * columns), bool)
     if line.low is None or line.high is None or not line.x.size:
@@ -136,7 +138,7 @@ def _shade(line: Line, columns: int, height: int, scale: Scale, span: tuple[floa
     return mask
 
 
-def _trace(line: Line, columns: int, height: int, scale: Scale, span: tuple[float, float]) -> Mask:
+def _trace(line: ChartLine, columns: int, height: int, scale: Scale, span: tuple[float, float]) -> Mask:
     """Return the dots between a line's points, every third if it is dotted, as a mask [4 * height, 2 * columns]."""
     mask = np.zeros((4 * height, 2 * columns), bool)
     x, y = _across(line.x, columns, span), scale.place(line.y, 4 * height)

@@ -62,7 +62,7 @@ def title(found: Effects) -> str:
     return f"{found.sweep or 'runs'}: best {name}, {found.finished} of {found.trials} trials finished"
 
 
-def basis(found: Effects) -> str:
+def importance_sentence(found: Effects) -> str:
     """Return a sentence that says what the importance is based on, or why there is none."""
     if found.importance.refused:
         return f"No importance: {found.importance.refused}."
@@ -72,7 +72,7 @@ def basis(found: Effects) -> str:
     )
 
 
-def interplay(interaction: Interaction) -> str:
+def interaction_sentence(interaction: Interaction) -> str:
     """Return a sentence that says how much two hyperparameters interact."""
     pair = f"{interaction.rows.name} and {interaction.columns.name}"
     if interaction.share is None:
@@ -90,10 +90,10 @@ def render(console: Console, found: Effects) -> Iterator[RenderableType]:
     yield _marginals(console, found)
     if found.importance.shares:
         yield _importance(console, found)
-    yield plain(basis(found))
+    yield plain(importance_sentence(found))
     if found.interaction:
         yield from _cells(console, found.interaction, found)
-        yield plain(interplay(found.interaction))
+        yield plain(interaction_sentence(found.interaction))
     if found.progress:
         yield from progress.render(console, found.progress)
 

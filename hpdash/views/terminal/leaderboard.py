@@ -111,7 +111,7 @@ def differing(specs: Sequence[TrialSpec]) -> list[str]:
     return varied or names
 
 
-def faults(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> Iterator[Text]:
+def fault_lines(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> Iterator[Text]:
     """Yield a line for each trial that failed, was killed, timed out or diverged; equal reasons are shown once."""
     first: dict[str, int] = {}
     for spec in specs:
@@ -128,7 +128,7 @@ def faults(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> It
         yield plain(f"{spec.number:04d} {result.state} ({spec.label}): {reason}")
 
 
-def first_traceback(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> Iterator[Text]:
+def first_traceback_lines(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> Iterator[Text]:
     """Yield the traceback of the first failed trial, for a sweep that was stopped by failures."""
     failed = (spec for spec in specs if spec.number in results and results[spec.number].state is TrialState.FAILED)
     spec = next(failed, None)
@@ -137,7 +137,7 @@ def first_traceback(specs: Sequence[TrialSpec], results: Mapping[int, TrialResul
         yield from (plain(line) for line in (results[spec.number].traceback or "").rstrip().splitlines())
 
 
-def closing(total: int, results: Mapping[int, TrialResult], logs: Path, again: str, stopped: bool) -> Iterator[Text]:
+def next_steps(total: int, results: Mapping[int, TrialResult], logs: Path, again: str, stopped: bool) -> Iterator[Text]:
     """Yield what to type next: the command `again` if some of the `total` trials have no result, and TensorBoard."""
     states = [result.state for result in results.values()]
     missing, failed = total - sum(state.is_result for state in states), states.count(TrialState.FAILED)

@@ -9,24 +9,24 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from ...analysis.progress import Progress, progress
-from ...records import DRAWN
+from ...analysis.progress import SearchProgress, progress
+from ...records import DRAWING_STRATEGIES
 from ...runs import Run
 from ...sweep_folder.sweep_json import kept
 from ..text import number, plain, table
 
 
-def searched(runs: Sequence[Run]) -> Progress | None:
+def searched(runs: Sequence[Run]) -> SearchProgress | None:
     """Return the progress of a sweep's search.
 
     Return None if the sweep neither draws its settings nor prunes, or if its record, journal or objective is missing.
     """
     record = kept(runs[0])
-    is_search = record and ("prune" in record.settings or record.settings.get("strategy") in DRAWN)
+    is_search = record and ("prune" in record.settings or record.settings.get("strategy") in DRAWING_STRATEGIES)
     return progress(runs) if is_search else None
 
 
-def render(console: Console, found: Progress) -> Iterator[RenderableType]:
+def render(console: Console, found: SearchProgress) -> Iterator[RenderableType]:
     """Yield a table of the trials that improved the best value, with the epochs that all trials had trained by then."""
     yield Text("")
     yield plain(f"Improvements of {found.objective.name} during the search:")
@@ -39,7 +39,7 @@ def render(console: Console, found: Progress) -> Iterator[RenderableType]:
     yield plain(spending(found))
 
 
-def spending(found: Progress) -> str:
+def spending(found: SearchProgress) -> str:
     """Return a sentence on how many epochs a search has trained, and how many trials it pruned after which epoch."""
     trials = len({step.trial for step in found.steps})
     percent = f"{100 * found.spent / found.whole:.0f} %" if found.whole > found.spent else ""
@@ -49,7 +49,7 @@ def spending(found: Progress) -> str:
     return f"{trials:,} trials in {found.spent:,} epochs{share}{pruned}."
 
 
-def to_json(found: Progress) -> dict[str, Any]:
+def to_json(found: SearchProgress) -> dict[str, Any]:
     """Return the progress as JSON values; values that are not finite become None."""
     steps = [
         {"trial": step.trial, "state": str(step.state), "epochs": step.epochs, "spent": step.spent}

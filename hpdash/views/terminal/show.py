@@ -21,7 +21,7 @@ from ...histograms.histogram import NEAR_ZERO
 from ...logs import layout
 from ...logs.outline import Layer
 from ...runs import HistogramSeries, Run, Series
-from ...sweep_folder.sweep_json import Kept
+from ...sweep_folder.sweep_json import SweepRecord
 from ..statistics import STATISTICS, sparkline, statistics
 from ..text import duration, number, plain, setting
 from .evaluate import of_run
@@ -44,7 +44,7 @@ class Page:
     histograms: Mapping[str, HistogramSeries]
     recipe: str | None = None
     layers: Sequence[Layer] = ()
-    about: Kept | None = None
+    about: SweepRecord | None = None
 
     @property
     def inputs(self) -> str:
@@ -211,7 +211,7 @@ def _by_kind(histograms: Mapping[str, HistogramSeries]) -> dict[str, dict[str, H
     """Group histograms into those of weights, gradients and activations, each sorted by tag; leave out empty groups."""
     parts: dict[str, dict[str, HistogramSeries]] = {}
     for kind, prefix in _KINDS.items():
-        own = {tag: series for tag, series in sorted(histograms.items()) if layout.probed(tag) == prefix}
+        own = {tag: series for tag, series in sorted(histograms.items()) if layout.probe_prefix(tag) == prefix}
         if own:
             parts[kind] = own
     return parts

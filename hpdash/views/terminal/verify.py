@@ -11,11 +11,11 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from ...verification import Checked, Finding
+from ...verification import Finding, VerifyResult
 from ..text import plain
 
 
-def draw(console: Console, checked: Checked) -> Iterator[RenderableType]:
+def draw(console: Console, checked: VerifyResult) -> Iterator[RenderableType]:
     """Yield every finding under its sweep and run, and a summary as the last line."""
     for sweep, findings in groupby(checked.findings, key=lambda each: each.sweep):
         yield _headed(sweep or "no sweep", "bold")

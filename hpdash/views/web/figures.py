@@ -10,7 +10,7 @@ from typing import Any
 from warnings import catch_warnings, simplefilter
 
 from ...errors import SpecError
-from ..colours import Group
+from ..colours import ColourGroup
 from ..text import plain
 from .html import Figure
 
@@ -22,7 +22,7 @@ DASHES = {"dash": "--", "dot": ":"}
 
 
 def picture(
-    title: str, answers: Sequence[str], groups: Sequence[Group], rows: Sequence[Sequence[Figure]], kind: str
+    title: str, answers: Sequence[str], groups: Sequence[ColourGroup], rows: Sequence[Sequence[Figure]], kind: str
 ) -> bytes:
     """Return a picture with a title, the sentences `answers`, one legend and rows of panels; `kind` is "png" or "svg".
 
@@ -40,7 +40,7 @@ def picture(
     return file.getvalue()
 
 
-def _canvas(title: str, answers: Sequence[str], groups: Sequence[Group], rows: Sequence[Sequence[Figure]]) -> Any:
+def _canvas(title: str, answers: Sequence[str], groups: Sequence[ColourGroup], rows: Sequence[Sequence[Figure]]) -> Any:
     from matplotlib.figure import Figure as Canvas  # noqa: PLC0415
     from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415
     from matplotlib.lines import Line2D  # noqa: PLC0415

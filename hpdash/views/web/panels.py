@@ -6,26 +6,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...analysis.moments import Moment
+from ...analysis.snapshots import Snapshot
 from ...runs import HistogramSeries
-from ..colours import Group
+from ..colours import ColourGroup
 from .plots import Figure, densities_figure, literal
 
-MOST_APART = 4  # groups with a panel each; more groups share one panel
+MOST_PANELS_PER_ROW = 4  # groups with a panel each; more groups share one panel
 
 
-def density_panels(groups: Sequence[Group], moments: Sequence[Moment], tag: str) -> list[list[Figure]]:
+def density_panels(groups: Sequence[ColourGroup], snapshots: Sequence[Snapshot], tag: str) -> list[list[Figure]]:
     """Return rows of panels: one row per moment, with one panel per group.
 
     All panels share the x-axis. Panels share the y-axis only within a row, because training flattens distributions.
-    A single group, or more than `MOST_APART` groups, get one panel per moment, and these panels form one row.
+    A single group, or more than `MOST_PANELS_PER_ROW` groups, get one panel per moment, and these panels form one row.
     """
-    apart = [[group] for group in groups] if 1 < len(groups) <= MOST_APART else [list(groups)]
+    apart = [[group] for group in groups] if 1 < len(groups) <= MOST_PANELS_PER_ROW else [list(groups)]
     rows = []
-    for moment in moments:
-        single = {name: HistogramSeries(np.zeros(1, np.int64), (own,)) for name, own in moment.histograms.items()}
+    for snapshot in snapshots:
+        single = {name: HistogramSeries(np.zeros(1, np.int64), (own,)) for name, own in snapshot.histograms.items()}
         whole = densities_figure(groups, single, tag)
-        rows.append([_part(whole, part, moment.label) for part in apart])
+        rows.append([_part(whole, part, snapshot.label) for part in apart])
     _share("xaxis", [panel for row in rows for panel in row])
     for row in rows:
         _share("yaxis", row)
@@ -37,7 +37,7 @@ def titled(figure: Figure, title: str) -> Figure:
     return {**figure, "layout": {**figure["layout"], "title": {"text": literal(title)}}}
 
 
-def _part(figure: Figure, groups: Sequence[Group], title: str) -> Figure:
+def _part(figure: Figure, groups: Sequence[ColourGroup], title: str) -> Figure:
     """Return a figure with only the traces of `groups`; its title names the group, if it is one, and the moment."""
     labels = [group.label for group in groups]
     data = [trace for trace in figure["data"] if trace["legendgroup"] in labels]

@@ -26,13 +26,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...analysis.curves import curve
-from ...analysis.moments import Moment, moments
 from ...analysis.objective import VALIDATION
+from ...analysis.snapshots import Snapshot, snapshots
 from ...histograms.histogram import Histogram, mixture, shared_edges
 from ...records import visible
 from ...runs import HistogramSeries
-from ..axes import is_log, usual
-from ..colours import Group
+from ..axes import needs_log_axis, usual
+from ..colours import ColourGroup
 from .html import Block, Chart, Figure, Fragment, Heading, page
 
 __all__ = [
@@ -51,7 +51,7 @@ def literal(text: object) -> str:
     return escape(visible(str(text)), quote=False)
 
 
-def curves_figure(groups: Sequence[Group], tag: str) -> Figure:
+def curves_figure(groups: Sequence[ColourGroup], tag: str) -> Figure:
     """Draw a scalar over steps by group: its mean, its range and its runs.
 
     `validation/<tag>` is solid; `tag` is dashed, with its mean only. If the runs have only one of them, it is solid.
@@ -81,7 +81,7 @@ def curves_figure(groups: Sequence[Group], tag: str) -> Figure:
                 data += [_line(group, run, each.steps, each.values, "run") for run, each in own.items()]
             data.append(mean)
     whole = np.concatenate(values)
-    log = is_log(whole)
+    log = needs_log_axis(whole)
     low, high = usual(np.log10(whole) if log else whole)
     margin = (high - low) / 40
     axis = {"range": [low - margin, high + margin], "type": "log" if log else "linear"}
@@ -93,34 +93,39 @@ def curves_figure(groups: Sequence[Group], tag: str) -> Figure:
 
 
 def densities_figure(
-    groups: Sequence[Group], histograms: Mapping[str, HistogramSeries], tag: str, steps: Sequence[int] | None = None
+    groups: Sequence[ColourGroup],
+    histograms: Mapping[str, HistogramSeries],
+    tag: str,
+    steps: Sequence[int] | None = None,
 ) -> Figure:
     """Draw the densities of a tag over each other on one x-axis, with one frame per step.
 
     `steps` are the steps to draw, by default all that the runs have in common. The x-axis covers 99.9 % of all values.
     The last frame is shown first.
     """
-    found = [moment for moment in moments(histograms) if steps is None or moment.step in steps]
-    edges = shared_edges([each for moment in found for each in moment.histograms.values()], BINS, CLIP)
-    data, heights = zip(*(_overlay(groups, moment, edges) for moment in found), strict=True) if found else ([[]], [[]])
+    found = [snapshot for snapshot in snapshots(histograms) if steps is None or snapshot.step in steps]
+    edges = shared_edges([each for snapshot in found for each in snapshot.histograms.values()], BINS, CLIP)
+    data, heights = (
+        zip(*(_overlay(groups, snapshot, edges) for snapshot in found), strict=True) if found else ([[]], [[]])
+    )
     peaks = np.array([height for own in heights for height in own] or [1.0])
     top = min(float(peaks.max()), usual(peaks)[1]) * 1.05
     layout = _layout(groups, literal(tag), "density", {"range": [0, float(f"{top:.4g}")]})
     layout["xaxis"]["range"] = [float(edges[0]), float(edges[-1])]
     frames = [
-        {"name": moment.label, "data": [{"y": trace["y"]} for trace in own]}
-        for moment, own in zip(found, data, strict=False)
+        {"name": snapshot.label, "data": [{"y": trace["y"]} for trace in own]}
+        for snapshot, own in zip(found, data, strict=False)
     ]
     return {"data": data[-1], "layout": layout, "frames": frames if len(frames) > 1 else []}
 
 
-def bands_figure(groups: Sequence[Group], histograms: Mapping[str, HistogramSeries], tag: str) -> Figure:
+def bands_figure(groups: Sequence[ColourGroup], histograms: Mapping[str, HistogramSeries], tag: str) -> Figure:
     """Draw the quantiles of each group's mean distribution over steps: 1-99 %, 25-75 % and the median."""
-    found = moments(histograms)
-    x = [moment.label if moment.step is None else moment.step for moment in found]
+    found = snapshots(histograms)
+    x = [snapshot.label if snapshot.step is None else snapshot.step for snapshot in found]
     data: list[dict[str, Any]] = []
     for group in groups:
-        members = [list(_members(group, moment).values()) for moment in found]
+        members = [list(_members(group, snapshot).values()) for snapshot in found]
         if any(members):
             q = np.array([mixture(each).quantiles(QUANTILES) for each in members]).T
             data.append(_band(group, x, q[1], q[3], 0.2))
@@ -130,15 +135,16 @@ def bands_figure(groups: Sequence[Group], histograms: Mapping[str, HistogramSeri
     return {"data": data, "layout": _layout(groups, "step", literal(tag), {})}
 
 
-def ridges_figures(groups: Sequence[Group], histograms: Mapping[str, HistogramSeries], tag: str) -> list[Figure]:
+def ridges_figures(groups: Sequence[ColourGroup], histograms: Mapping[str, HistogramSeries], tag: str) -> list[Figure]:
     """Draw each group's mean density at each step as overlapping ridges, the last step in front, as TensorBoard does.
 
     Return one figure per group. All have the same x-axis and the same scale of heights.
     """
-    found = moments(histograms)
-    edges = shared_edges([each for moment in found for each in moment.histograms.values()], BINS, CLIP)
+    found = snapshots(histograms)
+    edges = shared_edges([each for snapshot in found for each in snapshot.histograms.values()], BINS, CLIP)
     means = [
-        [_densities(_members(group, moment).values(), edges)[1].mean(axis=0) for moment in found] for group in groups
+        [_densities(_members(group, snapshot).values(), edges)[1].mean(axis=0) for snapshot in found]
+        for group in groups
     ]
     peaks = np.array([mean.max() for own in means for mean in own] or [1.0])
     height = max(2.0, len(found) / 5) / (usual(peaks)[1] or 1.0)
@@ -150,14 +156,14 @@ def ridges_figures(groups: Sequence[Group], histograms: Mapping[str, HistogramSe
     for group, own in zip(groups, means, strict=True):
         style = {"fill": "toself", "fillcolor": _tint(group, 0.35), "hoverinfo": "name"}
         ridges = [
-            _line(group, moment.label, x, np.pad(mean, 1) * height - place, "ridge") | style
-            for place, (moment, mean) in enumerate(zip(found, own, strict=True))
+            _line(group, snapshot.label, x, np.pad(mean, 1) * height - place, "ridge") | style
+            for place, (snapshot, mean) in enumerate(zip(found, own, strict=True))
         ]
         made.append({"data": ridges, "layout": _layout([group], literal(tag), "step", axis)})
     return made
 
 
-def steps_figure(lines: Sequence[tuple[Group, ArrayLike, ArrayLike]], unit: str) -> Figure:
+def steps_figure(lines: Sequence[tuple[ColourGroup, ArrayLike, ArrayLike]], unit: str) -> Figure:
     """Draw lines of (group, steps, values) with a y-axis that starts at 0; `unit` is its title."""
     data = [_line(group, group.label, steps, values, "mean", "lines+markers") for group, steps, values in lines]
     return {"data": data, "layout": _layout([group for group, _, _ in lines], "step", unit, {"rangemode": "tozero"})}
@@ -166,13 +172,15 @@ def steps_figure(lines: Sequence[tuple[Group, ArrayLike, ArrayLike]], unit: str)
 _EXTRA = "<extra>%{fullData.name}</extra>"
 
 
-def _overlay(groups: Sequence[Group], moment: Moment, edges: Floats) -> tuple[list[dict[str, Any]], list[float]]:
+def _overlay(
+    groups: Sequence[ColourGroup], snapshot: Snapshot, edges: Floats
+) -> tuple[list[dict[str, Any]], list[float]]:
     """Return the traces of one moment (ranges at the bottom, then runs, means on top) and each group's peak density."""
     middles = _rounded((edges[:-1] + edges[1:]) / 2)
     layers: dict[str, list[dict[str, Any]]] = {"band": [], "run": [], "mean": []}
     peaks = []
     for group in groups:
-        own = _members(group, moment)
+        own = _members(group, snapshot)
         if not own:
             continue
         found, known = _densities(own.values(), edges)
@@ -184,9 +192,9 @@ def _overlay(groups: Sequence[Group], moment: Moment, edges: Floats) -> tuple[li
     return [trace for role in layers.values() for trace in role], peaks
 
 
-def _members(group: Group, moment: Moment) -> dict[str, Histogram]:
+def _members(group: ColourGroup, snapshot: Snapshot) -> dict[str, Histogram]:
     """Return the histograms of a group's runs, by their ids."""
-    return {run.id: moment.histograms[run.name] for run in group.runs if run.name in moment.histograms}
+    return {run.id: snapshot.histograms[run.name] for run in group.runs if run.name in snapshot.histograms}
 
 
 def _densities(histograms: Iterable[Histogram], edges: Floats) -> tuple[Floats, Floats]:
@@ -200,12 +208,12 @@ def _densities(histograms: Iterable[Histogram], edges: Floats) -> tuple[Floats, 
     return rows, known if len(known) else np.zeros((1, len(nothing)))
 
 
-def _key(group: Group) -> str:
+def _key(group: ColourGroup) -> str:
     """Return a group's name as the page's buttons show it; they take no markup, so it is not escaped."""
     return visible(group.label)
 
 
-def _line(group: Group, name: str, x: ArrayLike, y: ArrayLike, role: str, mode: str = "lines") -> dict[str, Any]:
+def _line(group: ColourGroup, name: str, x: ArrayLike, y: ArrayLike, role: str, mode: str = "lines") -> dict[str, Any]:
     strong = role == "mean"
     dash = "dot" if role == "edge" else "solid"
     return {
@@ -216,7 +224,7 @@ def _line(group: Group, name: str, x: ArrayLike, y: ArrayLike, role: str, mode: 
     }  # fmt: skip
 
 
-def _band(group: Group, x: ArrayLike, low: ArrayLike, high: ArrayLike, alpha: float) -> dict[str, Any]:
+def _band(group: ColourGroup, x: ArrayLike, low: ArrayLike, high: ArrayLike, alpha: float) -> dict[str, Any]:
     across, bottom, top = _rounded(x), _rounded(low), _rounded(high)
     return {
         "type": "scatter", "mode": "lines", "name": literal(group.label), "legendgroup": _key(group),
@@ -225,12 +233,12 @@ def _band(group: Group, x: ArrayLike, low: ArrayLike, high: ArrayLike, alpha: fl
     }  # fmt: skip
 
 
-def _tint(group: Group, alpha: float) -> str:
+def _tint(group: ColourGroup, alpha: float) -> str:
     red, green, blue = (int(group.colour[at : at + 2], 16) for at in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha})"
 
 
-def _layout(groups: Sequence[Group], x: str, y: str, y_axis: dict[str, Any], log: bool = False) -> dict[str, Any]:
+def _layout(groups: Sequence[ColourGroup], x: str, y: str, y_axis: dict[str, Any], log: bool = False) -> dict[str, Any]:
     return {
         "xaxis": {"title": {"text": x}}, "yaxis": {"title": {"text": y}, **y_axis}, "showlegend": False,
         "hovermode": "closest", "margin": {"l": 64, "r": 16, "t": 12, "b": 48},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ...analysis.progress import Progress, Step
+from ...analysis.progress import SearchProgress, Step
 from ...records import TrialState
 from ..colours import ABSENT, CATEGORIES
 from ..text import number
@@ -20,7 +20,7 @@ MARKS = {  # symbol and colour of a trial that ended in this state
 }
 
 
-def figure(found: Progress) -> Figure:
+def figure(found: SearchProgress) -> Figure:
     """Draw each trial's result over the epochs that all trials had trained by then, and the best so far as a line."""
     drawn = [step for step in found.steps if not math.isnan(step.best)]
     line = {
@@ -42,7 +42,7 @@ def figure(found: Progress) -> Figure:
     return {"data": [line, *(trace for trace in dots if trace["x"])], "layout": layout}
 
 
-def _dots(found: Progress, state: TrialState, mark: tuple[str, str]) -> Figure:
+def _dots(found: SearchProgress, state: TrialState, mark: tuple[str, str]) -> Figure:
     ends = [step for step in found.steps if step.state is state and not math.isnan(step.value)]
     symbol, colour = mark
     return {

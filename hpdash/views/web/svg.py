@@ -8,7 +8,7 @@ from html import escape, unescape
 from typing import Any
 
 from ..axes import labels, ticks
-from ..colours import Group
+from ..colours import ColourGroup
 from ..markup import said
 from .html import Figure
 
@@ -17,7 +17,7 @@ LEFT, RIGHT, TOP, BOTTOM = 58, 10, 24, 40
 DASHES = {"dash": "6 4", "dot": "2 3"}
 
 
-def legend(groups: Sequence[Group]) -> str:
+def legend(groups: Sequence[ColourGroup]) -> str:
     """Return the groups' names as HTML, each after a square of its colour."""
     square = "display:inline-block;width:.7em;height:.7em;margin-right:.4em"
     return "<div>" + " ".join(

@@ -18,7 +18,7 @@ INPUTS: Mapping[str, Inputs] = {  # a test compares them with the data
 }
 
 
-def foreseen(sweep: Sweep) -> Sweep:
+def with_known_inputs(sweep: Sweep) -> Sweep:
     """Return a sweep with the inputs of its data sets and the objective that fits them, as far as they are known."""
     names = [name for name in sweep.values["name"] if name is not None]
     files = {name: _kinds(name, sweep) for name in names if name.endswith(".npz")}

@@ -13,7 +13,7 @@ from ..runs import HistogramSeries
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Moment:
+class Snapshot:
     """The histograms of runs, by run name, at one `step`; `step` is None if each run is at a step of its own."""
 
     label: str
@@ -21,7 +21,7 @@ class Moment:
     histograms: Mapping[str, Histogram]
 
 
-def moments(series: Mapping[str, HistogramSeries]) -> tuple[Moment, ...]:
+def snapshots(series: Mapping[str, HistogramSeries]) -> tuple[Snapshot, ...]:
     """Return a moment for each step that all runs have, in order.
 
     Runs without a common step get two moments: the first step of each run, and the last step of each run. Runs without
@@ -33,6 +33,8 @@ def moments(series: Mapping[str, HistogramSeries]) -> tuple[Moment, ...]:
     common = reduce(np.intersect1d, (each.steps for each in series.values())).tolist()
     if not common:
         ends = (("first", 0), ("last", -1))
-        return tuple(Moment(label, None, {n: each.histograms[at] for n, each in series.items()}) for label, at in ends)
+        return tuple(
+            Snapshot(label, None, {n: each.histograms[at] for n, each in series.items()}) for label, at in ends
+        )
     places = {name: dict(zip(each.steps.tolist(), each.histograms, strict=True)) for name, each in series.items()}
-    return tuple(Moment(f"step {step}", step, {name: own[step] for name, own in places.items()}) for step in common)
+    return tuple(Snapshot(f"step {step}", step, {name: own[step] for name, own in places.items()}) for step in common)
