@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from hpdash import cli
-from hpdash.spec import SETTINGS
+from hpdash.spec import FILE_KEYS
 
 ROOT = Path(__file__).parents[1]
 KEYS = """\
@@ -76,12 +76,12 @@ Exit codes: 0 all is well; 1 a trial failed, or `verify` found damage; 2 invalid
 
 def keys() -> str:
     """Return the reference of the sweep file's keys in Markdown: a table for each of its tables."""
-    return KEYS + "\n".join(line for table in SETTINGS for line in _key_lines(table))
+    return KEYS + "\n".join(line for table in FILE_KEYS for line in _key_lines(table))
 
 
 def _key_lines(table: str) -> Iterator[str]:
     yield from (f"## [{table}]", "", "| key | what it is | takes | default |", "| --- | --- | --- | --- |")
-    for setting in SETTINGS[table].values():
+    for setting in FILE_KEYS[table].values():
         default = f"`{setting.default_text}`" if setting.default_text else ""
         yield _row(f"`{table}.{setting.name}`", setting.description, setting.expected, default)
     yield ""

@@ -110,7 +110,7 @@ def load(settings: Mapping[str, Any], folder: Path) -> Dataset:
 
 def content(settings: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the settings of a [data] table that decide what is loaded: tables with equal ones load the same data."""
-    return tuple(settings.get(key) for key in ("name", *synthetic.SETTINGS))
+    return tuple(settings.get(key) for key in ("name", *synthetic.FILE_KEYS))
 
 
 def status(name: str) -> Status:

@@ -3,6 +3,6 @@
 from .loading import load_sweep, parse_sweep
 from .space import Hyperparameter
 from .sweep import Sweep
-from .tables import SETTINGS, Setting
+from .tables import FILE_KEYS, FileKey
 
-__all__ = ["SETTINGS", "Hyperparameter", "Setting", "Sweep", "load_sweep", "parse_sweep"]
+__all__ = ["FILE_KEYS", "FileKey", "Hyperparameter", "Sweep", "load_sweep", "parse_sweep"]

@@ -8,7 +8,7 @@ from typing import Any
 from ..records import own_loop
 from .dependent import DEPENDENT
 from .keys import IMAGES, MLP
-from .tables import SETTINGS, table_of
+from .tables import FILE_KEYS, table_of
 
 
 def resolve(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -17,7 +17,7 @@ def resolve(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]
     With a custom builder or loop, [model] has only what was given. A setting that does not apply is None.
     """
     builder = given["model"].get("builder", None if own_loop(given["train"]) else MLP)
-    tables = {table: {key.name: key.default for key in SETTINGS[table].values()} for table in given}
+    tables = {table: {key.name: key.default for key in FILE_KEYS[table].values()} for table in given}
     if builder != MLP:
         tables["model"] = {}
     for table, values in given.items():
@@ -27,7 +27,7 @@ def resolve(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]
         tables["data"]["scale"] = "unit" if tables["data"]["name"] in IMAGES else "none"
     for name, (decider, defaults) in DEPENDENT.items():
         values = tables[table_of(name)]
-        if name in SETTINGS["model"] and builder != MLP:
+        if name in FILE_KEYS["model"] and builder != MLP:
             continue
         default = defaults.get(values[decider])
         values[name] = default if values[name] is None or values[decider] not in defaults else values[name]

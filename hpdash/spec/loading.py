@@ -18,7 +18,7 @@ from .pruning import Pruning
 from .requirements import requirements
 from .space import Hyperparameter, Names, choices, domains, listed, names_of, unknown
 from .sweep import Sweep, mentioned
-from .tables import SETTINGS, SWEEPABLE, table_of
+from .tables import FILE_KEYS, SWEEPABLE, table_of
 from .text import Document
 from .when import check_dependent, check_swept, when_tables
 
@@ -90,7 +90,7 @@ def _check_containers(document: Document, faults: Faults) -> None:
     for name, value in document.items():
         container = _CONTAINERS.get(name)
         if container is None:
-            tables = [table for table in _CONTAINERS if name in SETTINGS.get(table, ())]
+            tables = [table for table in _CONTAINERS if name in FILE_KEYS.get(table, ())]
             hint = f"It belongs in [{tables[0]}]." if tables else unknown(name, _CONTAINERS)
             faults.add((name,), "a table of a sweep file", "an unknown one", hint)
         elif not isinstance(value, container) or (name in _LISTS and not all(isinstance(x, dict) for x in value)):
@@ -103,7 +103,7 @@ def _check_containers(document: Document, faults: Faults) -> None:
 
 
 def _table(table: str, document: Document, names: Names, faults: Faults) -> dict[str, Any]:
-    known = {key: setting for key, setting in SETTINGS[table].items() if table != "model" or key in names.settings}
+    known = {key: file_key for key, file_key in FILE_KEYS[table].items() if table != "model" or key in names.file_keys}
     values = {}
     for name, raw in document[table].items():
         key = (table, name)
@@ -113,7 +113,7 @@ def _table(table: str, document: Document, names: Names, faults: Faults) -> dict
                 values[name] = value
         elif table != "model" or not names.free:
             faults.add(key, f"a key of [{table}]", "an unknown one", unknown(name, known))
-        elif name in SWEEPABLE and name in names.settings:
+        elif name in SWEEPABLE and name in names.file_keys:
             owner = f"[{SWEEPABLE[name].table}]"
             hint = f"Move it to {owner}, or rename the argument."
             faults.add(key, "a keyword argument of your own code", f"a setting of {owner}", hint)
@@ -123,9 +123,9 @@ def _table(table: str, document: Document, names: Names, faults: Faults) -> dict
 
 
 def _head(values: Mapping[str, Any], stem: str, is_listed: bool, faults: Faults) -> dict[str, Any]:
-    head = {name: values.get(name, setting.default) for name, setting in SETTINGS["sweep"].items()}
+    head = {name: values.get(name, file_key.default) for name, file_key in FILE_KEYS["sweep"].items()}
     if head["name"] is None and not faults.has(("sweep", "name")):
-        name = SETTINGS["sweep"]["name"]
+        name = FILE_KEYS["sweep"]["name"]
         head["name"] = stem
         try:
             name.check(stem)
@@ -183,7 +183,7 @@ def _check_required(
     key, swept = ("data", "name"), {hparam.name: hparam for hparam in hparams}
     always = "name" in swept and not swept["name"].when and all("name" in trial for trial in trials)
     if "name" not in given["data"] and not always and not faults.has(key):
-        faults.add(key, SETTINGS["data"]["name"].expected, "nothing", "A sweep needs data.")
+        faults.add(key, FILE_KEYS["data"]["name"].expected, "nothing", "A sweep needs data.")
     fixed = resolve(given)
     own = fixed["model"]["builder"] != MLP or own_loop(fixed["train"]) or swept.keys() & {"builder", "loop", "metrics"}
     known = ["loss", *(fixed["train"]["metrics"] or (*default_metrics(2), *default_metrics(None)))]

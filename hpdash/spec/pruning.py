@@ -9,7 +9,7 @@ from typing import Any
 from ..goal import Goal
 from .faults import Faults
 from .goals import goal_for
-from .tables import SETTINGS
+from .tables import FILE_KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Pruning:
     @classmethod
     def of(cls, given: Mapping[str, Any], objective: str, goal: Goal, faults: Faults) -> Pruning:
         """Fill in the defaults of a [prune] table; by default it watches the sweep's objective, with its goal."""
-        values = {name: given.get(name, setting.default) for name, setting in SETTINGS["prune"].items()}
+        values = {name: given.get(name, file_key.default) for name, file_key in FILE_KEYS["prune"].items()}
         watch = values["watch"] or objective
         said = values["goal"] or (goal if watch == objective else None)
         return cls(**{**values, "watch": watch, "goal": goal_for(watch, said, ("prune", "goal"), faults)})

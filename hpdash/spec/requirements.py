@@ -52,7 +52,7 @@ class Requirement:
 
 
 @dataclass(frozen=True, slots=True)
-class _Settings:
+class _Vocabulary:
     """The settings that conditions can use, each with the values that it takes, as far as they are a list."""
 
     values: Mapping[str, Sequence[Any]]
@@ -69,7 +69,7 @@ class _Settings:
         return bool(values) and all(isinstance(value, bool) for value in values)
 
     def unknown(self, word: str) -> tuple[str, str, str]:
-        if word in self.names.settings:
+        if word in self.names.file_keys:
             return "settings that are fixed or swept", f"{word}, which is neither", ""
         return (
             "a setting that is fixed or swept, or one of the values beside it",
@@ -93,12 +93,12 @@ def requirements(
             faults.add(key, EXPECTED, "nothing" if text is None else found(text))
         elif len(text) > LONGEST:
             faults.add(key, f"at most {LONGEST} characters", str(len(text)))
-        elif condition := _parsed(text, key, _Settings(values, names), faults):
+        elif condition := _parsed(text, key, _Vocabulary(values, names), faults):
             read.append(Requirement(text, condition))
     return tuple(read)
 
 
-def _parsed(text: str, key: Key, settings: _Settings, faults: Faults) -> Condition | None:
+def _parsed(text: str, key: Key, settings: _Vocabulary, faults: Faults) -> Condition | None:
     try:
         condition = parse(text, settings)
     except ConditionError as error:

@@ -12,7 +12,7 @@ from .domains import Choice, Domain, FloatRange, IntRange, identity
 from .faults import Faults, Key, found, nearest
 from .keys import MLP
 from .synonyms import meant
-from .tables import SETTINGS, SWEEPABLE, Setting, table_of
+from .tables import FILE_KEYS, SWEEPABLE, FileKey, table_of
 from .text import Document
 
 _RANGE = ("min", "max", "scale", "step", "when")
@@ -41,28 +41,28 @@ class Hyperparameter:
 class Names:
     """The settings that a sweep may fix or sweep; `free` if custom code takes any other name as a keyword."""
 
-    settings: Mapping[str, Setting]
+    file_keys: Mapping[str, FileKey]
     free: bool
 
     def check(self, name: str, value: Any, key: Key, faults: Faults) -> Any:
         """Return a value in its normalised form; if it is invalid, note the fault and return None."""
-        setting = self.settings.get(name)
-        if setting is None or value is None:
+        file_key = self.file_keys.get(name)
+        if file_key is None or value is None:
             return value
         try:
-            return setting.check(value)
+            return file_key.check(value)
         except ValueError as error:
-            swept = isinstance(value, list) and key == (setting.table, name) and "list" not in str(error)
-            hint = "To sweep several values, put them in [hparams]." if swept else nearest(value, setting.options)
+            swept = isinstance(value, list) and key == (file_key.table, name) and "list" not in str(error)
+            hint = "To sweep several values, put them in [hparams]." if swept else nearest(value, file_key.options)
             faults.add(key, str(error), found(value), hint)
             return None
 
     def knows(self, name: str, key: Key, faults: Faults) -> bool:
         """Return whether a name may be set; if not, note the fault."""
-        if name in self.settings:
+        if name in self.file_keys:
             return True
         if not self.free:
-            faults.add(key, "a setting of [model], [train] or [data]", "an unknown one", unknown(name, self.settings))
+            faults.add(key, "a setting of [model], [train] or [data]", "an unknown one", unknown(name, self.file_keys))
         elif not name.isidentifier() or keyword.iskeyword(name):
             faults.add(key, "a name that can be a keyword argument in Python", found(name))
         else:
@@ -72,7 +72,7 @@ class Names:
 
 def unknown(name: str, options: Mapping[str, Any]) -> str:
     """Return a hint at what an unknown key may have meant; empty if there is none."""
-    tables = [table for table, settings in SETTINGS.items() if name in settings]
+    tables = [table for table, settings in FILE_KEYS.items() if name in settings]
     if tables and name not in options:
         return f"It belongs in {' or '.join(f'[{table}]' for table in tables)}."
     if hint := meant(name):
@@ -84,8 +84,8 @@ def names_of(document: Document) -> Names:
     """Return the names that a file may use, which depend on its builders and loops, fixed or swept."""
     builders, loops = _mentioned(document, "builder"), _mentioned(document, "loop")
     mlp = MLP in builders if builders else _trains_keras(document, loops)
-    settings = {name: key for name, key in SWEEPABLE.items() if mlp or key.table != "model" or name == "builder"}
-    return Names(settings, free=bool(set(loops) - {KERAS_LOOP}) or not mlp)
+    file_keys = {name: key for name, key in SWEEPABLE.items() if mlp or key.table != "model" or name == "builder"}
+    return Names(file_keys, free=bool(set(loops) - {KERAS_LOOP}) or not mlp)
 
 
 def _trains_keras(document: Document, loops: list[Any]) -> bool:
@@ -165,7 +165,7 @@ def _choice(name: str, values: list[Any], key: Key, names: Names, faults: Faults
     checked = [names.check(name, value, (*key, index), faults) for index, value in enumerate(values)]
     if any(value is None for value in checked):
         return None
-    if name not in names.settings and len({_kind(value) for value in checked}) > 1:
+    if name not in names.file_keys and len({_kind(value) for value in checked}) > 1:
         faults.add(key, "values of one type", found(values))
         return None
     return _built(lambda: Choice(tuple(checked)), values, key, faults)
@@ -186,7 +186,7 @@ def _range(name: str, raw: dict[str, Any], key: Key, names: Names, faults: Fault
     if any(_kind(value) != "number" for value in numbers):
         faults.add(key, "numbers as min, max and step, or a list of values", found(raw))
         return None
-    if name not in names.settings and any(isinstance(value, float) for value in numbers):
+    if name not in names.file_keys and any(isinstance(value, float) for value in numbers):
         low, high = float(low), float(high)
     if isinstance(low, int) and isinstance(high, int) and not isinstance(step, float):
         return _built(lambda: IntRange(low, high, scale, step), raw, key, faults)

@@ -18,7 +18,7 @@ from .objective import Ranking
 from .pruning import Pruning
 from .requirements import Requirement
 from .space import Hyperparameter
-from .tables import SETTINGS, table_of
+from .tables import FILE_KEYS, table_of
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Sweep:
         """Return the normalised settings as JSON values: equal for files that mean the same."""
         swept = [hparam.to_json() for hparam in self.hparams]
         return {
-            **{key: getattr(self, key) for key in SETTINGS["sweep"]},
+            **{key: getattr(self, key) for key in FILE_KEYS["sweep"]},
             **self.fixed,
             "hparams": swept,
             "trial": list(self.listed),

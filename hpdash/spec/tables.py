@@ -241,7 +241,7 @@ class PruneTable(Table):
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class FileKey:
     """One key of the sweep file; `options` are the words it takes, and `default` is None if it has none."""
 
     table: str
@@ -271,9 +271,9 @@ class Setting:
         return "" if self.default is None else json.dumps(self.default)
 
 
-def _settings(table: str, model: type[Table]) -> dict[str, Setting]:
+def _keys_of(table: str, model: type[Table]) -> dict[str, FileKey]:
     return {
-        name: Setting(
+        name: FileKey(
             table, name, field.title or "", field.description or "", field.default, tuple(field.examples or ()), model
         )
         for name, field in model.model_fields.items()
@@ -288,8 +288,8 @@ _MODELS: Mapping[str, type[Table]] = {
     "log": LogTable,
     "prune": PruneTable,
 }
-SETTINGS: Mapping[str, Mapping[str, Setting]] = {table: _settings(table, model) for table, model in _MODELS.items()}
-SWEEPABLE: Mapping[str, Setting] = {name: key for table in TABLES for name, key in SETTINGS[table].items()}
+FILE_KEYS: Mapping[str, Mapping[str, FileKey]] = {table: _keys_of(table, model) for table, model in _MODELS.items()}
+SWEEPABLE: Mapping[str, FileKey] = {name: key for table in TABLES for name, key in FILE_KEYS[table].items()}
 
 
 def table_of(name: str) -> str:

@@ -133,17 +133,17 @@ def _is_plain(value: Any) -> bool:
     return False
 
 
-def override(document: Document, settings: Sequence[str], faults: Faults) -> set[Key]:
+def override(document: Document, assignments: Sequence[str], faults: Faults) -> set[Key]:
     """Apply settings such as `train.epochs=3` to a document, in place; return their keys.
 
     A value is TOML, or a bare word, which counts as a string.
     """
     keys: set[Key] = set()
-    for setting in settings:
-        parsed = _one_setting(setting)
+    for assignment in assignments:
+        parsed = _assignment(assignment)
         if parsed is None:
             hint = "For example: --set 'hparams.units=[64, 128]'."
-            faults.add("--set", "key=value with a TOML value", found(setting), hint)
+            faults.add("--set", "key=value with a TOML value", found(assignment), hint)
             continue
         key, value = parsed
         table = document
@@ -157,9 +157,9 @@ def override(document: Document, settings: Sequence[str], faults: Faults) -> set
     return keys
 
 
-def _one_setting(setting: str) -> tuple[tuple[str, ...], Any] | None:
-    name, _, value = setting.partition("=")
-    for text in (setting, f"{name} = {json.dumps(value.strip())}" if _WORD.fullmatch(value.strip()) else ""):
+def _assignment(assignment: str) -> tuple[tuple[str, ...], Any] | None:
+    name, _, value = assignment.partition("=")
+    for text in (assignment, f"{name} = {json.dumps(value.strip())}" if _WORD.fullmatch(value.strip()) else ""):
         try:
             parsed: Any = tomllib.loads(text)
             key = tomllib.loads(f"{name} = 0")

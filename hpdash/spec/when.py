@@ -50,7 +50,7 @@ def _is_set(parent: str, key: Key, names: Names, fixed: Tables, faults: Faults) 
     if not names.knows(parent, key, faults):
         return False
     if parent not in fixed[table_of(parent)]:
-        faults.add(key, "a setting that is fixed or swept", "neither", nearest(parent, names.settings))
+        faults.add(key, "a setting that is fixed or swept", "neither", nearest(parent, names.file_keys))
         return False
     return True
 
@@ -104,7 +104,7 @@ def check_dependent(
     """
     fixed = resolve(given)
     for name, (decider, defaults) in DEPENDENT.items():
-        if name not in names.settings or decider not in names.settings or faults.mention(decider):
+        if name not in names.file_keys or decider not in names.file_keys or faults.mention(decider):
             continue
         base = fixed[table_of(decider)].get(decider)
         domain, expected = domains.get(decider), f"{decider} {' or '.join(defaults)} for this setting"

@@ -11,7 +11,7 @@ from typing import Any
 from ..records import TABLES
 from ..spec.dependent import DEPENDENT
 from ..spec.faults import key_text
-from ..spec.tables import SETTINGS, table_of
+from ..spec.tables import FILE_KEYS, table_of
 from ..spec.text import spelled
 
 WIDTH = 40  # characters shown of a value
@@ -61,8 +61,8 @@ def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _usual(key: str) -> Any:
     """Return the value of a key that a record lacks: its default if every sweep has the key, else `_ABSENT`."""
     table, _, name = key.partition(".")
-    setting = SETTINGS.get(table, {}).get(name) if table in (*TABLES, "log", "sweep") else None
-    return setting.default if setting else _ABSENT
+    file_key = FILE_KEYS.get(table, {}).get(name) if table in (*TABLES, "log", "sweep") else None
+    return file_key.default if file_key else _ABSENT
 
 
 def _follows(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

@@ -43,7 +43,7 @@ def _made(run: Run, about: SweepRecord) -> tuple[str, TrialSpec] | None:
 
 
 def _write(run: Run, about: SweepRecord) -> str:
-    from ..spec import SETTINGS  # noqa: PLC0415
+    from ..spec import FILE_KEYS  # noqa: PLC0415
     from ..spec.tables import table_of  # noqa: PLC0415
     from ..spec.text import to_toml  # noqa: PLC0415
 
@@ -57,7 +57,7 @@ def _write(run: Run, about: SweepRecord) -> str:
     for table in (*TABLES, "log"):
         values = settings["log"] if table == "log" else exact
         names = dict.fromkeys((*settings[table], *(name for name in values if table_of(name) == table)))
-        defaults = {name: setting.default for name, setting in SETTINGS[table].items()}
+        defaults = {name: file_key.default for name, file_key in FILE_KEYS[table].items()}
         told = (name for name in names if name in values and name not in point)
         document[table] = {name: values[name] for name in told if values[name] != defaults.get(name) or name in takes}
     if not point:  # no swept hyperparameter applies to this trial, but a [[trial]] has to set something

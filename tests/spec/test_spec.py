@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpdash.errors import SpecError
-from hpdash.spec import SETTINGS, load_sweep, parse_sweep, synonyms
+from hpdash.spec import FILE_KEYS, load_sweep, parse_sweep, synonyms
 from hpdash.spec.domains import Choice, FloatRange, IntRange
 from hpdash.spec.initializers import NAMES
 
@@ -507,14 +507,14 @@ def test_random_bytes(tmp_path_factory, data):
 scalars = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["relu", "sgd"])
 )
-keys = st.sampled_from([name for table in SETTINGS.values() for name in table]) | st.text(max_size=5)
+keys = st.sampled_from([name for table in FILE_KEYS.values() for name in table]) | st.text(max_size=5)
 wheres = st.sampled_from(["min", "max", "step", "scale", "when", "values"]) | keys
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(wheres, inner, max_size=4), max_leaves=6
 )
 
 
-@given(st.dictionaries(st.sampled_from([*SETTINGS, "hparams", "trial", "x"]), st.dictionaries(keys, values) | values))
+@given(st.dictionaries(st.sampled_from([*FILE_KEYS, "hparams", "trial", "x"]), st.dictionaries(keys, values) | values))
 def test_random_documents(document):
     """Any document either gives a sweep or raises SpecError."""
     document.setdefault("data", {"name": "digits"})
@@ -535,16 +535,16 @@ def test_random_overrides(override):
 
 def test_every_key_is_described():
     """Every key has a type and a description that is a sentence; no two tables with sweepable keys share a key."""
-    for table in SETTINGS.values():
+    for table in FILE_KEYS.values():
         for setting in table.values():
             assert setting.expected
             assert setting.description.endswith(".")
             if setting.default is not None:
                 assert setting.check(setting.default) == setting.default
-    names = [name for table in ("data", "model", "train") for name in SETTINGS[table]]
+    names = [name for table in ("data", "model", "train") for name in FILE_KEYS[table]]
     assert len(names) == len(set(names))
-    assert SETTINGS["train"]["learning_rate"].default_text.startswith("0.01 (sgd), 0.001 (rmsprop)")
-    assert SETTINGS["train"]["epochs"].default_text == "10"
+    assert FILE_KEYS["train"]["learning_rate"].default_text.startswith("0.01 (sgd), 0.001 (rmsprop)")
+    assert FILE_KEYS["train"]["epochs"].default_text == "10"
 
 
 def test_reading_a_sweep_needs_no_array_library():
@@ -582,8 +582,8 @@ def test_every_answer_names_a_key_that_there_is() -> None:
     """No synonym is itself a key of its table, and each synonym stands for a key that the table has."""
     for meaning, habits in synonyms._MEANINGS.items():
         table, name = meaning.split()
-        assert name in SETTINGS[table.strip("[]")]
-        assert not any(habit in SETTINGS[table.strip("[]")] for habit in habits), habits
+        assert name in FILE_KEYS[table.strip("[]")]
+        assert not any(habit in FILE_KEYS[table.strip("[]")] for habit in habits), habits
 
 
 @pytest.mark.parametrize(
