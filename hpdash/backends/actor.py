@@ -82,10 +82,10 @@ class Actor:
 
 def actor_class(ray: Any, cluster: Cluster, setup: Setup) -> Any:
     """Return the class of Ray actors for workers, with what each needs of the cluster; `ray` is the module."""
-    for method, group in {"order": "orders", "arrived": "orders", "leave": "orders", "news": "news"}.items():
+    for method, group in {"order": "orders", "arrived": "orders", "leave": "orders", "messages": "messages"}.items():
         ray.method(concurrency_group=group)(getattr(Actor, method))
     return ray.remote(
         num_cpus=cluster.cpus, num_gpus=cluster.gpus, scheduling_strategy="SPREAD",
-        max_restarts=0, max_task_retries=-1, concurrency_groups={"orders": 1, "news": 1},
+        max_restarts=0, max_task_retries=-1, concurrency_groups={"orders": 1, "messages": 1},
         runtime_env={"env_vars": setup.environment},
     )(Actor)  # fmt: skip

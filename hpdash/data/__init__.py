@@ -20,7 +20,7 @@ __all__ = [
     "SOURCES",
     "Dataset",
     "Scaling",
-    "Source",
+    "DataSource",
     "Split",
     "Status",
     "content",

@@ -38,7 +38,7 @@ def kernel(model: Any, layer: str) -> np.ndarray[Any, Any]:
     return toggle_transposed(held, held.numpy())
 
 
-@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("skips_input_gradient", [True, False])
 @pytest.mark.parametrize("inputs", [100, 1 + MOST_TRANSPOSED // 70])
 def test_the_dense_layer_computes_what_keras_computes(inputs: int, skips_input_gradient: bool) -> None:
     """The dense layer gives the outputs and gradients of Keras' layer.
