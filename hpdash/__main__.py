@@ -6,8 +6,8 @@ import gc
 def main() -> None:
     """Run the command line.
 
-    It is imported here and not at the top, because every spawned process imports this module first.
-    Garbage collection is off: in short commands it takes up to a tenth of the time and frees next to nothing.
+    The package `cli` is imported here and not at the top, because every spawned process imports this module first.
+    The garbage collector is off: in short commands it takes up to a tenth of the time and frees almost nothing.
     """
     gc.disable()
     from .cli import main as group  # noqa: PLC0415

@@ -4,7 +4,7 @@ HpdashError            1
   SpecError            2   the sweep file, an option or a user's function is wrong
   DataError            4   a data set is missing, damaged or of the wrong shape
   LogdirError          4   the logs root cannot be used
-    LockedError        3   another driver holds the sweep
+    LockedError        3   another driver holds the sweep's lock
   BackendError         4   workers cannot be started or kept alive
   TrialError           1   one trial cannot be trained with its settings
     MetricError        1   the trial lacks the metric that ranks or prunes; the sweep file may be wrong
@@ -38,7 +38,7 @@ class Problem:
 
 
 class SpecError(HpdashError):
-    """Report every fault of a sweep file or a command line at once."""
+    """Raised with every fault of a sweep file or a command line at once."""
 
     exit_code = 2
 
@@ -51,41 +51,41 @@ class SpecError(HpdashError):
 
 
 class DataError(HpdashError):
-    """Say which data are missing or damaged, where they were looked for, and how to get them."""
+    """Raised if data are missing or damaged; the message says where hpdash looked for them, and how to get them."""
 
     exit_code = 4
 
 
 class LogdirError(HpdashError):
-    """Say why a logs root or a sweep's folder cannot be used."""
+    """Raised if a logs root or a sweep's folder cannot be used."""
 
     exit_code = 4
 
 
 class LockedError(LogdirError):
-    """Name the driver that holds the sweep."""
+    """Raised if another driver holds the sweep's lock; the message names that driver."""
 
     exit_code = 3
 
 
 class BackendError(HpdashError):
-    """Say why workers could not be started or kept alive."""
+    """Raised if workers cannot be started or kept alive."""
 
     exit_code = 4
 
 
 class TrialError(HpdashError):
-    """Say why one trial cannot be trained with its settings."""
+    """Raised if one trial cannot be trained with its settings."""
 
 
 class MetricError(TrialError):
-    """Say that a trial lacks the metric that ranks or prunes.
+    """Raised if a trial lacks the metric that ranks or prunes.
 
-    Until a trial of the sweep has finished, the fault is taken to be in the sweep file; after that, in the trial.
+    Before any trial of the sweep has finished, this is a fault of the sweep file; afterwards, of the trial.
     """
 
 
 class ChangedError(HpdashError):
-    """Say which of the user's code or data changed while the sweep was running."""
+    """Raised if the user's code or data changed while the sweep was running; the message says what changed."""
 
     exit_code = 2

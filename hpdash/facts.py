@@ -1,4 +1,4 @@
-"""What is known of a sweep's data and builders after they have been examined; `sweep.json` stores it."""
+"""What hpdash has found out about a sweep's data and builders by examining them; `sweep.json` stores it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ OPTIMIZER_KEYS = (
     "optimizer", "learning_rate", "momentum", "nesterov", "rho", "beta_1", "beta_2", "epsilon", "weight_decay",
     "clipnorm",
 )  # fmt: skip
-COMPILE_KEYS = (*OPTIMIZER_KEYS, "loss", "metrics")  # settings that reach a model when it is compiled
-WHOLE = "_whole"  # key of a [data] table: "standard" uses one mean and std for all features of a series
+COMPILE_KEYS = (*OPTIMIZER_KEYS, "loss", "metrics")  # keys that are used to compile a model
+WHOLE = "_whole"  # in resolved [data] tables only: "standard" uses one mean and std for all features of a series
 
 
 @dataclass(frozen=True, slots=True)
 class BuilderUse:
-    """How a user's builder uses the settings.
+    """How a user's builder uses the keys of a sweep file.
 
-    `takes` are the settings that it has as parameters. `unused` have no effect, because it compiles its model itself.
+    `takes` are the keys that the builder has as parameters. `unused` are keys without any effect, because the builder
+    compiles its model itself.
     """
 
     takes: tuple[str, ...] = ()
@@ -30,10 +31,10 @@ class Inputs:
     """What the inputs of a data set are.
 
     Attributes:
-        scale: the default, for a sweep file that names no scale.
+        scale: the default of the key `data.scale`.
         text: an example in words, such as "pictures of 12 x 12 x 3".
         group: what has its own mean and std under scale = "standard": "channel", "feature", or "" for all values.
-        maximum: the divisor of scale = "unit", 0 for inputs that have no bound.
+        maximum: the divisor under scale = "unit"; 0 if the inputs have no known maximum.
     """
 
     scale: str
@@ -50,10 +51,11 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class SweepFacts:
-    """What each builder (`module:function`) takes, and what the inputs of each data set are, by its name.
+    """What is known of a sweep's builders and data.
 
-    `is_from_old_version` says that an older version of hpdash, which examined neither, started the sweep. The sweep
-    then goes on as that version would run it.
+    `builders` has the use of each custom builder, by its reference `module:function`. `inputs` has the inputs of each
+    data set, by its name. `is_from_old_version` says that the sweep was started by an older version of hpdash, which
+    examined neither. Such a sweep continues as that version would run it.
     """
 
     builders: Mapping[str, BuilderUse] = field(default_factory=dict)
@@ -69,7 +71,7 @@ class SweepFacts:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> Self:
-        """Read the JSON form; None stands for a version that wrote none, and gives `is_from_old_version`.
+        """Read the JSON form. None means that an older version wrote none; then `is_from_old_version` is true.
 
         Raises KeyError, TypeError, ValueError or AttributeError if the form is invalid.
         """

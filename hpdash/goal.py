@@ -64,8 +64,8 @@ _WORD, _CAPITAL = re.compile(r"(.)([A-Z][a-z]+)"), re.compile(r"([a-z])([A-Z])")
 def goal_of_metric(metric: str) -> Goal | None:
     """Return the direction in which a Keras metric improves, None if Keras has no such metric.
 
-    `metric` is a name as in Keras' logs or in a sweep's objective: `validation/auc_1`, `RootMeanSquaredError`, or after
-    the name of an output, `price_mean_absolute_error`.
+    `metric` is a name as in Keras' logs or in a sweep's objective, such as `validation/auc_1` or
+    `RootMeanSquaredError`. The name of an output may come first, as in `price_mean_absolute_error`.
     """
     name = _CAPITAL.sub(r"\1_\2", _WORD.sub(r"\1_\2", metric.rpartition("/")[2])).lower()
     parts = _NUMBERED.sub("", name).split("_")

@@ -12,14 +12,15 @@ from typing import Any
 from .goal import Goal
 
 Scalar = bool | int | float | str
-TABLES = ("data", "model", "train")  # tables whose settings are hyperparameters; [log] only selects what is written
-DRAWING_STRATEGIES = ("random", "sobol", "tpe")  # strategies that draw `trials` settings, one after another
-KERAS_LOOP = "none"  # train.loop of trials that train a Keras model, in a sweep in which others have a user's loop
-CALLBACK_PREFIX = "between_epochs/"  # prefix of checkpoint names: the state of the callbacks between epochs
+TABLES = ("data", "model", "train")  # tables whose keys are hyperparameters; [log] only selects what is written
+DRAWING_STRATEGIES = ("random", "sobol", "tpe")  # strategies that draw as many settings as `sweep.trials` says
+KERAS_LOOP = "none"  # the value of train.loop for trials without a user's loop, in a sweep in which others have one
+CALLBACK_PREFIX = "between_epochs/"  # in a checkpoint, prefix of the names of the callbacks' state
 BETWEEN_EPOCHS = ("schedule", "decay", "decay_epochs", "min_learning_rate", "patience", "min_delta")
 INITIALIZERS = ("kernel_initializer", "bias_initializer", "output_initializer")
-MODEL_HYPERS = ("dropout", "l1", "l2", "noise")  # a graph depends only on which of these numbers are 0
-OPTIMIZER_HYPERS = ("momentum", "rho", "beta_1", "beta_2", "epsilon", "weight_decay", "clipnorm")  # or None
+# Of these numbers, a graph depends only on which of them are 0 or None
+MODEL_HYPERS = ("dropout", "l1", "l2", "noise")
+OPTIMIZER_HYPERS = ("momentum", "rho", "beta_1", "beta_2", "epsilon", "weight_decay", "clipnorm")
 
 
 class TrialState(StrEnum):
@@ -41,7 +42,7 @@ class TrialState(StrEnum):
 
     @property
     def is_conclusive(self) -> bool:
-        """Whether the trial itself led to this state; only --retry-failed, or a promotion, then runs it again."""
+        """Whether the trial itself caused this state; it then runs again only with --retry-failed or if promoted."""
         return self.is_result or self is TrialState.FAILED
 
     @property
@@ -51,9 +52,9 @@ class TrialState(StrEnum):
 
 
 def shown(value: object) -> Scalar | None:
-    """Return a setting as TensorBoard and tables show it: a bool, a number or a string.
+    """Return the value of a key as TensorBoard and tables show it: a bool, a number or a string.
 
-    Lists become `"512-256"`, an initialiser's table `"random_normal(stddev=1)"`; None stays None (left out).
+    A list becomes `"512-256"`, an initialiser's table `"random_normal(stddev=1)"`. None stays None and is not shown.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -102,7 +103,7 @@ class TrialSpec:
     `settings` has the tables "data", "model", "train" and "log", with every key resolved to a JSON value.
     `objective` names the metric that ranks trials, such as `validation/accuracy`.
     After each epoch in `rungs`, the trial reports the value of the metric `watch` and asks whether to go on.
-    `takes` are the settings of [train] and [data] that a user's builder is called with.
+    `takes` are the keys of [train] and [data] that a user's builder is called with.
     """
 
     number: int
@@ -118,9 +119,9 @@ class TrialSpec:
 
     @property
     def hparams(self) -> dict[str, Scalar]:
-        """Every resolved setting that is not None, as a number, a string or a boolean for TensorBoard.
+        """The values of all keys of [data], [model] and [train], as numbers, strings or booleans for TensorBoard.
 
-        Settings whose names begin with `_` are left out.
+        Keys whose value is None, and keys that begin with `_`, are left out.
         """
         settings = (pair for table in TABLES for pair in self.settings[table].items())
         pairs = {key: shown(value) for key, value in settings if not key.startswith("_")}
@@ -128,12 +129,12 @@ class TrialSpec:
 
     @property
     def graph_key(self) -> str:
-        """The key of the compiled graph for this trial: trials with equal keys differ only in values of variables.
+        """A text that identifies the compiled graph: trials with equal texts differ only in values of variables.
 
-        For the built-in MLP the key leaves out the seed, the initialisers, the learning rate, the number of epochs,
-        the settings of callbacks between epochs, and the values of other numeric hyperparameters unless they are 0 or
-        None. For a user's builder the initialisers and these values are part of the key, because the builder may do
-        anything with its arguments and its optimiser.
+        For the built-in MLP, the text leaves out the seed, the initialisers, the learning rate, the number of epochs,
+        the keys `BETWEEN_EPOCHS`, and the values of other numeric hyperparameters unless they are 0 or None. For a
+        user's builder, the initialisers and these values are part of the text, because the builder may do anything
+        with its arguments and its optimiser.
         """
         model, train = dict(self.settings["model"]), dict(self.settings["train"])
         for key in ("learning_rate", "epochs", *BETWEEN_EPOCHS):
@@ -142,7 +143,7 @@ class TrialSpec:
             for key in INITIALIZERS:
                 model.pop(key, None)
             for table, keys in ((model, MODEL_HYPERS), (train, OPTIMIZER_HYPERS)):
-                table |= {key: "poured" for key in keys if table.get(key)}
+                table |= {key: "nonzero" for key in keys if table.get(key)}
         return json.dumps([self.settings["data"], model, train], sort_keys=True)
 
     @property
@@ -162,7 +163,7 @@ def caveats(
 def result_caveats(
     synthetic: bool, on_test: bool, evaluations: int = 0, accepted: Mapping[str, int] = MappingProxyType({})
 ) -> list[str]:
-    """Return the caveats of results that are on synthetic data, validated on the test set, or selected with its help.
+    """Return the caveats that apply to results, such as "synthetic data" or "validated on the test set".
 
     `evaluations` is the number of selections that have been evaluated on the test set. More than one is a caveat,
     because the first result may have influenced the second selection. `accepted` has the files and functions that were
@@ -216,7 +217,7 @@ class TrialResult:
 
     @property
     def stops_sweep(self) -> bool:
-        """Whether the sweep has to change, or its code or data, before trials can train."""
+        """Whether the result stops the sweep, because of its file (`is_refused`) or its code or data (`is_stale`)."""
         return bool(self.is_refused or self.is_stale)
 
     def to_json(self) -> dict[str, Any]:
@@ -244,7 +245,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A worker has started an attempt (from 1) at a trial, which goes on after `epoch` finished epochs."""
+    """A worker has started an attempt at a trial; `attempt` counts from 1, `epoch` epochs are already finished."""
 
     spec: TrialSpec
     attempt: int

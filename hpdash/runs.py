@@ -49,7 +49,7 @@ class HistogramSeries:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """What could not be read: the file, the offset in bytes at which it begins, and the reason."""
+    """What could not be read: the file, the offset in bytes at which the damage begins, and the reason."""
 
     file: Path
     offset: int

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-LARGEST = 2**63  # counts are below it
+LARGEST = 2**63  # counts that are read from a file have to be below this
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
     """The results of one trial's kept weights.
 
-    `epoch` is the epoch after which they were kept, `sha256` their digest, and `validation` the sweep's objective with
-    them. `test` has `loss` and the metrics on the test set.
+    `epoch` is the epoch after which the weights were kept, `sha256` is their digest. `validation` is the sweep's
+    objective with these weights, `test` has `loss` and the metrics on the test set.
     """
 
     trial: int

@@ -20,18 +20,18 @@ KEYS = """\
 
 This reference is for people who write a sweep file. `python tests/references.py` generates it from `tables.py`; `hpdash check FILE` checks a file against the same table. [README.md](../../README.md) shows a first sweep file.
 
-An empty cell in the column "default" means that the key is not set unless the file sets it, or that its description says what it is then. [training/README.md](../training/README.md) says what a `.npz` file, a data function, a builder and a training loop have to give.
+An empty cell in the column "default" means that the key has no value unless the file sets it, or that its description gives the default. [training/README.md](../training/README.md) describes `.npz` files, data functions, builders and training loops.
 
 ## What varies: [hparams], [[trial]] and [[require]]
 
-A key in `[hparams]` varies the setting of that name. Its value is a list, a range, or a table:
+A name in `[hparams]` is a key of `[data]`, `[model]` or `[train]`, or an argument of your own code. Its value is a list, a range, or a table:
 
 | form | meaning |
 | --- | --- |
 | `[0.01, 0.1]` | these values |
 | `{ min = 0.0001, max = 0.1, scale = "log" }` | a range, for the strategies that draw settings; `scale` is `"linear"` (the default) or `"log"` |
 | `{ min = 16, max = 64, step = 16 }` | a range with steps, which is also a list of values |
-| `{ values = [0.0, 0.9], when = { optimizer = "sgd" } }` | a hyperparameter that applies only for these values of another setting |
+| `{ values = [0.0, 0.9], when = { optimizer = "sgd" } }` | a hyperparameter that applies only with these values of another key |
 
 ```toml
 [data]
@@ -46,7 +46,7 @@ momentum = { values = [0.0, 0.9], when = { optimizer = "sgd" } }
 that = 'optimizer == "sgd" or learning_rate < 0.1'
 ```
 
-With `strategy = "list"`, each `[[trial]]` table gives the settings of one trial:
+With `strategy = "list"`, each `[[trial]]` table gives one setting:
 
 ```toml
 [data]

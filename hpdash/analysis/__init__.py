@@ -1,4 +1,1 @@
-"""What runs say, as numbers: the computations that the terminal, the report and the Weights tab share.
-
-Nothing here draws or writes anything.
-"""
+"""Compute results from runs, for the terminal, the report and the Weights tab; nothing here draws or writes."""

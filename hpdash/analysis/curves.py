@@ -34,9 +34,8 @@ class Curve:
 def curve(series: Sequence[Series]) -> Curve:
     """Average runs at every step that any of them has.
 
-    A run counts from its own first to its own last step. Between two of its steps its value is interpolated linearly,
-    so that the mean does not jump if runs are logged at different steps. At its own steps its values are exact. Values
-    that are not finite are left out.
+    A run counts from its own first to its own last step. Between two of its steps, its value is interpolated linearly,
+    so that the mean does not jump if runs are logged at different steps. Values that are not finite are left out.
     """
     finite = [(each.steps[keep], each.values[keep]) for each in series if (keep := np.isfinite(each.values)).any()]
     steps = np.unique(np.concatenate([own for own, _ in finite])) if finite else np.empty(0, np.int64)

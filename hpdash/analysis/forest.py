@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..records import Scalar
 
-LEAST_TRIALS, FEWEST_EACH = 12, 4  # trials that are needed: in total, and for each hyperparameter
+LEAST_TRIALS, FEWEST_EACH = 12, 4  # least number of trials: in total, and for each hyperparameter
 TREES = 100
 SAMPLES, LEFT_OUT = 12, 5  # forests for the standard errors, each fitted without a fifth of the trials
 
@@ -22,7 +22,7 @@ Settings = Mapping[str, Sequence[Scalar | None]]
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A hyperparameter's share of the total importance, from 0 to 1, and its standard error."""
+    """A hyperparameter's share of the total importance, from 0 to 1; `std` is the standard error of the share."""
 
     name: str
     share: float
@@ -31,7 +31,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Importance:
-    """The shares, greatest first; `r2` says how much of unseen trials the forest explains (1: all, 0: nothing).
+    """The shares, greatest first; `r2` is the R² of the forest on trials that its trees have not seen (1: exact).
 
     If there are no shares, `refused` says why.
     """
@@ -42,7 +42,7 @@ class Importance:
 
 
 def importance(settings: Settings, values: Sequence[float]) -> Importance:
-    """Return the share of each hyperparameter in what the settings explain of the trials' `values`; deterministic.
+    """Return how much each hyperparameter contributes to predicting the trials' `values`; deterministic.
 
     `settings` has the values of each hyperparameter, one per trial. `values` are the trials' objectives, all finite.
 

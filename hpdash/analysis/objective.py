@@ -1,4 +1,4 @@
-"""Find the objective that ranks runs, and a run's best and last value of it, from the journal, else from the series."""
+"""Find the objective that ranks runs, and its best and last value in a run: from the journal, else from the series."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HELD_OUT = re.compile("validation|val|valid|test|eval|dev")
 
 
 def goal_of(tag: str) -> Goal | None:
-    """Return which way a tag's metric improves: by Keras' metrics, else by the words in the tag; None if unknown."""
+    """Return the goal of a tag's metric, from Keras' metrics, else from the words in the tag; None if unknown."""
     if known := goal_of_metric(metric_name(tag)):
         return known
     if _has_word(tag, _LESS):
@@ -74,7 +74,7 @@ def with_objective(runs: Sequence[Run], metric: str | None, goal: str | None) ->
         metric: a tag, or a metric's name as in a sweep's objective; None for the metric that the runs rank by.
         goal: "min" or "max"; None for the goal of the sweeps that rank by the metric, else what its name says.
 
-    Raises SpecError if no run has the metric, or if its name does not say which way it improves.
+    Raises SpecError if no run has the metric, or if the goal is neither given nor known.
     """
     if metric is None and goal is None:
         return list(runs)
@@ -96,7 +96,7 @@ def with_objective(runs: Sequence[Run], metric: str | None, goal: str | None) ->
 
 
 def _ranked_by(run: Run, objective: Objective) -> Run:
-    """Return a run with another objective, without its journal's best epoch, which is not the best by this one."""
+    """Return a run with another objective. The best epoch in the journal is left out: it is by the old objective."""
     result = run.result and replace(run.result, best={}, best_epoch=None)
     return replace(run, objective=objective, result=result)
 

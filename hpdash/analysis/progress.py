@@ -1,4 +1,4 @@
-"""How a search went: the best objective so far, by trials and by epochs trained, and which trials were stopped when."""
+"""The progress of a search: the best objective after each trial and after how many epochs, and the pruned trials."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Step:
 class SearchProgress:
     """The steps of a search in chronological order, and the objective that they are measured by.
 
-    `whole` is the number of epochs that the same trials would train if none was stopped.
+    `whole` is the number of epochs that the same trials would train if none stopped early.
     """
 
     objective: Objective
@@ -60,7 +60,7 @@ class SearchProgress:
 
 
 def progress(runs: Sequence[Run]) -> SearchProgress | None:
-    """Return how the trials of one sweep ended, one after another.
+    """Return the ends of one sweep's trials in chronological order.
 
     None if the runs have no objective, if they do not share one sweep folder with a journal, or if no trial has ended.
     """

@@ -1,4 +1,4 @@
-"""`hpdash ls`: one table per sweep with its runs ranked, best first, and what is unfinished, failed or missing."""
+"""The tables of `hpdash ls`: one per sweep, with its runs ranked, and the number of trials that have not started."""
 
 from __future__ import annotations
 
@@ -106,8 +106,8 @@ def _columns(runs: Sequence[Run], objective: Objective | None, repeats: bool) ->
     if repeats and len({run.seed for run in runs}) > 1:
         apart.append("seed")
     results = _RESULT if objective else ("trained", "time", "status")
-    told = any(run.status is not None for run in runs)
-    return tuple(dict.fromkeys((*apart, *(name for name in results if name != "status" or told))))
+    has_status = any(run.status is not None for run in runs)
+    return tuple(dict.fromkeys((*apart, *(name for name in results if name != "status" or has_status))))
 
 
 def _sorted(listing: Listing, key: str, descending: bool) -> Listing:

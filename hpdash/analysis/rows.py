@@ -42,8 +42,8 @@ class Stat:
 class Row:
     """One row of a ranking: the replicates of a setting, or one run.
 
-    `values` are the finite best values of the runs that count (`ranked`), and `best` their mean and spread; it is None
-    if there is no value. `place` is the rank, from 1; it is None without a `best`.
+    `values` are the finite best values of the runs that count (`ranked`). `best` is their mean and standard deviation,
+    None if there is no value. `place` is the rank, from 1; it is None if `best` is.
     """
 
     runs: tuple[Run, ...]
@@ -75,8 +75,8 @@ class Row:
         if _is_measured(name, self.runs):
             counting = [value_of(run, name, objective) for run in self.ranked or self.runs]
             return Stat.of(float(value) for value in counting if isinstance(value, int | float))
-        told = dict.fromkeys(value for value in values if value is not None)
-        return next(iter(told)) if len(told) == 1 else ", ".join(map(str, told)) or None
+        distinct = dict.fromkeys(value for value in values if value is not None)
+        return next(iter(distinct)) if len(distinct) == 1 else ", ".join(map(str, distinct)) or None
 
 
 def _is_measured(name: str, runs: Sequence[Run]) -> bool:
@@ -86,7 +86,7 @@ def _is_measured(name: str, runs: Sequence[Run]) -> bool:
 
 
 def hparam(run: Run, name: str) -> Scalar | None:
-    """Return a hyperparameter of a run, None if the run does not have it; `lr` stands for learning_rate."""
+    """Return a hyperparameter of a run, None if the run does not have it; `lr` means learning_rate."""
     value = run.hparams.get(name)
     return run.hparams.get(NICKNAMES[name]) if value is None and name in NICKNAMES else value
 

@@ -14,7 +14,7 @@ from ..runs import HistogramSeries
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """The histograms of runs, by run name, at one `step`; `step` is None if each run is at a step of its own."""
+    """The histograms of runs, by run name, at one `step`, which is None if each run has another step."""
 
     label: str
     step: int | None
@@ -22,10 +22,10 @@ class Snapshot:
 
 
 def snapshots(series: Mapping[str, HistogramSeries]) -> tuple[Snapshot, ...]:
-    """Return a moment for each step that all runs have, in order.
+    """Return a snapshot of each step that all runs have, in order.
 
-    Runs without a common step get two moments: the first step of each run, and the last step of each run. Runs without
-    any step are left out.
+    If the runs have no step in common, there are two snapshots: of the first step of each run, and of the last step of
+    each run. Runs without any step are left out.
     """
     series = {name: each for name, each in series.items() if len(each.steps)}
     if not series:

@@ -1,8 +1,8 @@
-"""How much the runs of a group differ and how fast each one changes, over the steps of one histogram tag.
+"""Measure how far apart the runs of a group are, and how much each run changes, over the steps of a histogram tag.
 
 Every distance is a Wasserstein-1 distance, given twice: in weight units, and divided by the pooled standard deviation
-of the distributions compared, sqrt(mean of their variances). The two can disagree: in weight units, runs with larger
-weights are further apart for this reason alone. Step 0 holds the initial weights, before any training. It is shown
+of the distributions compared, sqrt(mean of their variances). The two can disagree: in weight units, larger weights are
+further apart even if the runs are equally similar. Step 0 holds the initial weights, before any training. It is shown
 separately and is in no mean. (`keras.callbacks.TensorBoard` counts from 0: its step 0 is the end of the first epoch.)
 """
 
@@ -35,9 +35,10 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A distance over steps, in both units: `initial` is the distance at (or from) step 0, `mean` that over all others.
+    """A distance at each of the `steps`, in both units.
 
-    Each of the two is None if there is no such step or nothing to measure at it.
+    `initial` is the distance at step 0 (of a change, from step 0 on), `mean` the mean of the other distances. Each of
+    the two is None if there is no such step or nothing to measure at it.
     """
 
     steps: tuple[int, ...]
@@ -51,8 +52,8 @@ class Trace:
 class SpreadGroup:
     """The runs that share a value, at the steps common to all runs of all groups.
 
-    `spread` is the mean distance over all pairs of runs; it takes two runs. `change` is the mean over the runs of the
-    distance between consecutive common steps, divided by the difference of the steps, and given at the later step.
+    `spread` is the mean distance over all pairs of runs; it needs at least two runs. `change` is the mean over the runs
+    of the distance between consecutive common steps, divided by the difference of the steps; its step is the later one.
     `drift` is the mean over the runs of the distance from the first common step. A run is left out at steps where it
     has no finite weight.
     """
@@ -80,7 +81,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """A group's mean divided by the reference group's, with both means; below 1 the group's is smaller."""
+    """The means of a group (`own`) and of the reference group, and their `ratio`, own divided by reference."""
 
     own: Pair
     reference: Pair

@@ -16,7 +16,7 @@ _AUTOMATIC = re.compile(
 def aligned(tags: Sequence[Collection[str]]) -> list[dict[str, str]]:
     """Return for each run a mapping from the name under which a tag is compared to the tag itself.
 
-    If it makes runs share more tags, default names are numbered anew in every run: `sequential_3/dense_7/kernel`
+    If runs then share more tags, default names are renumbered in every run: `sequential_3/dense_7/kernel`
     becomes `sequential/dense/kernel`, as in the first model of a process. Otherwise every name is the tag itself.
     """
     anew = [_counted_anew(own) for own in tags]

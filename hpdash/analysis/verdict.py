@@ -1,4 +1,4 @@
-"""What a `Spread` shows, in sentences: whether a group's runs are more alike, and whether they change less."""
+"""Describe a `Spread` in sentences: whether a group's runs are more alike, and whether they change less."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def verdicts(spread: Spread, tag: str, by: str, reference: SpreadGroup | None = 
 
 
 def _answer(found: Contrast) -> str:
-    said = []
+    parts = []
     if found.spread:
-        said.append("are " + _clause(found.spread, _ALIKE, "spread"))
+        parts.append("are " + _clause(found.spread, _ALIKE, "spread"))
     if found.change:
-        said.append("change " + _clause(found.change, _MOVE, "per step"))
+        parts.append("change " + _clause(found.change, _MOVE, "per step"))
     too_little = "too little to compare: two runs in each group, or two common steps after step 0, are needed"
-    return f"the runs {' and '.join(said)}" if said else too_little
+    return f"the runs {' and '.join(parts)}" if parts else too_little
 
 
 def _clause(found: Ratio, words: tuple[str, str, str], what: str) -> str:

@@ -31,7 +31,10 @@ class RunNames:
         return self._known[word]
 
     def takes(self, name: str, text: str) -> bool:
-        """Return whether a word is a text: a run has it as the value of the name, or it is no name itself."""
+        """Return whether `text`, which is compared with `name`, is a text value.
+
+        It is one if a run has it as the value of `name`, or if no run has a name `text`.
+        """
         return not self.is_name(text) or any(value_of(run, name) == text for run in self.runs)
 
     def is_boolean(self, name: str) -> bool:

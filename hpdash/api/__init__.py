@@ -1,4 +1,4 @@
-"""The reading commands as functions: each reads a logdir and returns what a notebook displays and a command prints."""
+"""The reading commands as functions: each reads a logdir and returns a result that a notebook or a command shows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ Source: TypeAlias = "Path | str | Runs"
 class Runs(Sequence[Run]):
     """Runs of a logdir, sorted by name; a notebook shows them as ranked tables, one per sweep.
 
-    `found` is the whole logdir, of which `condition` selects the runs. `options` are those of `read_runs` for tables.
+    `found` has all runs of the logdir; `condition` selects some of them. `options` are the options of `read_runs` that
+    concern the tables.
     """
 
     found: Logdir
@@ -135,7 +136,7 @@ def read_runs(
         columns: the columns of tables, instead of the default ones.
         repeats: whether each replicate gets a row of its own.
         objective: the metric to rank by, instead of the sweeps' own.
-        goal: "min" or "max", which of the objective is best.
+        goal: "min" or "max": whether a lower or a higher value of the objective is better.
 
     Raises LogdirError if the folder does not exist, and SpecError if a name is in no run.
     """
@@ -148,7 +149,7 @@ def read_runs(
 def show(run: str, source: Source = "logs") -> RunPage:
     """Return everything about one run, given by its folder, name, id (`quickstart/0003`) or number.
 
-    Raises SpecError, which suggests similar names, if no run or more than one is so named.
+    Raises SpecError if no run or more than one matches; its message suggests similar names.
     """
     from ..sweep_folder.recipe import recipe  # noqa: PLC0415
     from ..views.terminal.show import Page, find  # noqa: PLC0415
@@ -188,7 +189,7 @@ def compare(
 def effects(source: Source = "logs", *, where: str | None = None) -> SweepEffects:
     """Return which hyperparameters matter for the best objective: marginal means, importance, interaction.
 
-    For a sweep that samples its settings, or prunes, the result also says how the search went.
+    For a sweep that draws its settings or prunes, the result also has the progress of the search.
     """
     from ..analysis.effects import measure_effects  # noqa: PLC0415
     from ..views.terminal.progress import searched  # noqa: PLC0415
@@ -215,8 +216,8 @@ def report(
 ) -> Path:
     """Write a report about a logdir as one HTML file that opens offline and can be printed; return its path.
 
-    `by` is the hyperparameter that curves are grouped by at first. `command` is the command that the page says it was
-    made with.
+    `by` is the hyperparameter that curves are grouped by when the page is opened. The page shows `command` as the
+    command that made it.
     """
     from ..views.report import render_report  # noqa: PLC0415
 

@@ -1,8 +1,9 @@
 """`hpdash export`: every trial, or every point of every series, as rows for other programs: CSV, JSON or Parquet.
 
-Trials are one row for each run. A run's fields have their own names; other columns have a prefix, so that names do not
-clash: `hparams.<name>`, `last.<tag>`, `best.<tag>` and `best_step.<tag>`. The last two exist if the objective or the
-metric's name says which direction is better.
+The table of trials has one row for each run. A run's fields have their own names; other columns have a prefix, so that
+names do not clash: `hparams.<name>`, `last.<tag>`, `best.<tag>` and `best_step.<tag>`. The last two exist if the goal
+of the metric is known.
+
 Values are exact. In CSV, texts are quoted and numbers are not; absent values are empty; NaN and the infinities are NaN,
 Infinity and -Infinity. Texts are not changed: if a spreadsheet takes a text that begins with `=` for a formula, import
 the column as text.

@@ -1,4 +1,4 @@
-"""Results of the reading commands: values that a terminal or a notebook displays and that convert to JSON."""
+"""The results of the reading commands, which can be shown in a terminal or a notebook and converted to JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Shown(JupyterMixin):
 
 @dataclass(frozen=True, eq=False)
 class RunPage(Shown):
-    """All about one run: its settings, metrics, weight statistics and error, and how to train it again."""
+    """Everything about one run: settings, metrics, statistics of weights, error, and a sweep file to train it again."""
 
     page: Page
     warnings: tuple[str, ...]
@@ -75,7 +75,7 @@ class Verified(Shown):
 
     @property
     def is_damaged(self) -> bool:
-        """Whether anything was found that is more than a note."""
+        """Whether any finding is damage, not only a note."""
         return bool(self.checked.damage)
 
     def render(self, console: Console) -> Iterator[RenderableType]:

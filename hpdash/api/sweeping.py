@@ -42,7 +42,7 @@ def run_sweep(
         source: a sweep file, its content as a mapping, or a loaded Sweep.
         logs: the logs root, in which the sweep has its folder.
         options: how to run the sweep; None for the defaults.
-        watcher: what is called with every event.
+        watcher: functions that are called while the sweep runs; None for none.
 
     Raises HpdashError, before anything is written, if the file, the data or the logs root is invalid.
     """

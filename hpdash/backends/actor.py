@@ -1,4 +1,4 @@
-"""The worker's side of the Ray backend: an actor with a mailbox, and a thread that trains the tasks that arrive."""
+"""The worker's side of the Ray backend: an actor with a mailbox, and a thread that trains the tasks in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .remote import Mailbox, Order
 from .scratch import Scratch
 from .worker import Setup, serve
 
-MESSAGE_SECONDS = 1.0  # a request for messages waits at most so long for the first one
+MESSAGE_SECONDS = 1.0  # a request for messages waits at most this long for the first message
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class WorkerInfo:
 
 
 class Actor:
-    """A worker of the Ray backend: Ray calls `order` and `messages`, each one call at a time, while a thread trains.
+    """A worker of the Ray backend: the driver calls its methods through Ray while a thread trains.
 
-    `is_code_copied` says that Ray has copied the folder of the user's code here, as the working directory.
+    `is_code_copied` says that Ray has copied the folder of the user's code to this machine, as the working directory.
     """
 
     def __init__(self, setup: Setup, is_code_copied: bool) -> None:
@@ -61,7 +61,7 @@ class Actor:
         return dataset
 
     def arrived(self) -> WorkerInfo:
-        """Return the machine this actor is on, and the versions there."""
+        """Return the machine of this actor, and the package versions there; Ray answers once the actor is ready."""
         import ray  # noqa: PLC0415
 
         return WorkerInfo(ray.get_runtime_context().get_node_id(), os.uname().nodename, dict(versions()))
@@ -81,7 +81,7 @@ class Actor:
 
 
 def actor_class(ray: Any, cluster: Cluster, setup: Setup) -> Any:
-    """Return the class of Ray actors for workers, with what each needs of the cluster; `ray` is the module."""
+    """Return the class of Ray actors for workers, with the CPUs and GPUs that each reserves; `ray` is the module."""
     for method, group in {"order": "orders", "arrived": "orders", "leave": "orders", "messages": "messages"}.items():
         ray.method(concurrency_group=group)(getattr(Actor, method))
     return ray.remote(

@@ -1,4 +1,4 @@
-"""The interface of a backend: it takes trials from a queue, runs them and yields what happens."""
+"""The interface of a backend, and the queue of tasks from which a backend takes what it runs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ from ..records import Event, TrialSpec
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One attempt at a trial: what to train, the run folder, the session group, and the estimated seconds.
+    """One attempt at a trial.
 
-    If `epoch` is not 0, the attempt goes on from the run's checkpoint, after that many finished epochs.
+    Attributes:
+        spec: the trial to train.
+        attempt: the number of the attempt, from 1.
+        run: the run folder; it may not exist yet.
+        group: the HParams session group of the run.
+        seconds: the estimated training time, by which the queue ranks graphs.
+        epoch: if not 0, the attempt resumes from the checkpoint in the run folder, after this many finished epochs.
     """
 
     spec: TrialSpec
@@ -29,7 +35,10 @@ class Task:
 
 
 class Backend(Protocol):
-    """A place where trials run."""
+    """Where trials run: a backend starts workers when it is made, and trains the tasks of a queue on them.
+
+    tests/README.md has a recipe for a new backend, with all that the driver expects of these methods.
+    """
 
     def run(self, queue: Queue) -> Iterator[Event | None]:
         """Run the queue's tasks until none is left; yield each event, and None if nothing has happened for a while."""
@@ -38,7 +47,7 @@ class Backend(Protocol):
         """Tell the running trial `number`, which waits at a rung (`Reached`), whether it goes on."""
 
     def interrupt(self) -> None:
-        """Start no more trials; running ones stop as soon as they can and end as interrupted."""
+        """Start no more trials; running trials stop as soon as they can, and end as `INTERRUPTED`."""
 
     def close(self) -> None:
         """End every worker now."""
@@ -46,7 +55,7 @@ class Backend(Protocol):
 
 @dataclass(slots=True)
 class _Graph:
-    """The waiting tasks of one graph, each with its index in the queue, and their total work in whole microseconds."""
+    """The waiting tasks of one graph, each with its index in the queue, and their total work in microseconds."""
 
     tasks: deque[tuple[int, Task]] = field(default_factory=deque)
     work: int = 0
@@ -59,9 +68,9 @@ class _Graph:
 
 
 class Queue:
-    """The tasks still to run, handed out so that trials of one graph go to the worker that has compiled it.
+    """The tasks still to run; `take` gives trials of one graph to the worker that has compiled it.
 
-    If no task is waiting, `fill` calls `more`, which may put tasks that depend on the results so far.
+    If no task is waiting, `fill` calls `more`, which may put new tasks that depend on the results so far.
     """
 
     def __init__(self, tasks: Iterable[Task], more: Callable[[], None] = lambda: None) -> None:
@@ -90,10 +99,10 @@ class Queue:
         heappush(self._ranks, (graph.rank, task.spec.graph_key))
 
     def take(self, compiled: Collection[str]) -> Task | None:
-        """Remove and return a task: of a graph in `compiled`, else of one that no worker has, else of any.
+        """Remove and return a task: of a graph in `compiled`, else of a graph that no worker has, else of any graph.
 
-        Among graphs, the one with the most work left goes first, so that workers end at about the same time. Returns
-        None if no task is waiting.
+        Among several graphs, the one with the most work left is chosen, so that all workers end at about the same
+        time. Returns None if no task is waiting.
         """
         known = [(self._graphs[key].rank, key) for key in compiled if key in self._graphs]
         key = min(known)[1] if known else self._first()

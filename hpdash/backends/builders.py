@@ -1,4 +1,4 @@
-"""Check, in a child process before the first trial, which settings users' builders take, lack or do not use."""
+"""Check, in a child process before the first trial, which keys users' builders take, lack or do not use."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class BuilderRequest:
     Attributes:
         reference: the builder, "package.module:function".
         spec: a trial that uses it.
-        keywords: the keys that hpdash does not know, each with its location in the sweep file, such as "hparams.units".
-        given: the settings of [data] and [train] that the sweep file fixes or varies, each with its location in it.
+        keywords: the keyword arguments for the builder, each with its location in the sweep file: "hparams.units".
+        given: the keys of [data] and [train] that the sweep file fixes or varies, each with its location.
         always: the keys of [model] and [hparams] that every trial with this builder has.
-        varied: the settings in `given` that vary, each with a value other than that of `spec`.
+        varied: the keys in `given` that vary, each with a value other than that of `spec`.
     """
 
     reference: str
@@ -44,29 +44,29 @@ class BuilderRequest:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a builder takes, and its model's metrics by their names in logs; None if they are not known."""
+    """How a builder uses keys, and its model's metrics by their names in logs, None if they are not known."""
 
     use: BuilderUse
     metrics: tuple[str, ...] | None = None
 
 
-def examine(usage: BuilderRequest, folder: Path, dataset: Dataset) -> Built:
-    """Build a trial's model, and return what its builder takes.
+def examine(request: BuilderRequest, folder: Path, dataset: Dataset) -> Built:
+    """Build a trial's model, and return how its builder uses the keys.
 
-    An error that the builder itself raises is left to the trials, because other trials may build. Raises SpecError
-    that lists every setting that the builder does not take, that it lacks, or that has no effect.
+    An error in the builder itself is not raised: its trial will report it, and the builder may work for other trials.
+    Raises SpecError with every key that the builder does not take, that it lacks, or that has no effect.
     """
     os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    parameters = inspect.signature(load_function(usage.reference, folder)).parameters
-    _raise([*_not_taken(usage, parameters), *_lacking(usage, parameters)])
-    spec = replace(usage.spec, takes=_taken(usage, parameters))
+    parameters = inspect.signature(load_function(request.reference, folder)).parameters
+    _raise([*_not_taken(request, parameters), *_lacking(request, parameters)])
+    spec = replace(request.spec, takes=_taken(request, parameters))
     try:
         model, is_compiled = _build(spec, folder, dataset)
     except Exception:  # a user's builder may raise anything
         return Built(BuilderUse(spec.takes))
     unused = tuple(name for name in COMPILE_KEYS if name not in spec.takes) if is_compiled else ()
-    without_effect = _without_effect(usage, spec, model, folder, dataset) if is_compiled else ()
-    _raise([*_unused(usage, unused), *without_effect])
+    without_effect = _without_effect(request, spec, model, folder, dataset) if is_compiled else ()
+    _raise([*_unused(request, unused), *without_effect])
     return Built(BuilderUse(spec.takes, unused), _metrics(model, dataset))
 
 
@@ -87,33 +87,33 @@ def _needed(parameters: Parameters) -> list[str]:
     return [name for name, each in _named(parameters).items() if each.default is each.empty]
 
 
-def _not_taken(usage: BuilderRequest, parameters: Parameters) -> Iterator[Problem]:
+def _not_taken(request: BuilderRequest, parameters: Parameters) -> Iterator[Problem]:
     names = list(_named(parameters))
-    for name, where in usage.keywords.items() if not _takes_any(parameters) else ():
+    for name, where in request.keywords.items() if not _takes_any(parameters) else ():
         if name not in names:
             near = get_close_matches(name, names, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"Its parameters: {', '.join(names) or 'none'}."
-            yield Problem(where, f"a parameter of {usage.reference}", name, hint)
+            yield Problem(where, f"a parameter of {request.reference}", name, hint)
 
 
-def _lacking(usage: BuilderRequest, parameters: Parameters) -> Iterator[Problem]:
-    known = {*usage.always, *BY_DATA, *usage.spec.settings["train"], *usage.spec.settings["data"]}
+def _lacking(request: BuilderRequest, parameters: Parameters) -> Iterator[Problem]:
+    known = {*request.always, *BY_DATA, *request.spec.settings["train"], *request.spec.settings["data"]}
     for name in _needed(parameters):
         if name not in known:
             expected = f"a value for the parameter {name}, which has no default"
             hint = f"Set {name} in [model] or [hparams]."
-            yield Problem(usage.reference, expected, "none in some trials", hint)
+            yield Problem(request.reference, expected, "none in some trials", hint)
 
 
-def _taken(usage: BuilderRequest, parameters: Parameters) -> tuple[str, ...]:
-    """Return the settings of [train] and [data] to call the builder with.
+def _taken(request: BuilderRequest, parameters: Parameters) -> tuple[str, ...]:
+    """Return the keys of [train] and [data] to call the builder with.
 
-    A parameter with a default keeps it, unless the sweep file sets the setting: a builder's own `momentum=0.99` may be
-    that of a batch normalisation. A builder with `**` keywords also gets the settings that vary.
+    A parameter with a default keeps it unless the sweep file sets the key: a builder's own `momentum=0.99` may be that
+    of a batch normalisation. A builder with `**` keywords also gets the keys that vary.
     """
-    needed, settings = _needed(parameters), {*usage.spec.settings["train"], *usage.spec.settings["data"]}
-    taken = {name for name in _named(parameters) if name in settings and (name in needed or name in usage.given)}
-    others = set(usage.varied) if _takes_any(parameters) else set()
+    needed, keys = _needed(parameters), {*request.spec.settings["train"], *request.spec.settings["data"]}
+    taken = {name for name in _named(parameters) if name in keys and (name in needed or name in request.given)}
+    others = set(request.varied) if _takes_any(parameters) else set()
     return tuple(sorted((taken | others) - set(BY_DATA)))
 
 
@@ -128,19 +128,19 @@ def _build(spec: TrialSpec, folder: Path, dataset: Dataset) -> tuple[Any, bool]:
     return model, is_compiled
 
 
-def _unused(usage: BuilderRequest, unused: Collection[str]) -> Iterator[Problem]:
-    for name, where in usage.given.items():
+def _unused(request: BuilderRequest, unused: Collection[str]) -> Iterator[Problem]:
+    for name, where in request.given.items():
         if name in unused:
-            found = f"{usage.reference}, which compiles its model itself and has no parameter {name}"
-            hint = f"Add the parameter {name} to the builder and use it there, or leave the setting out."
+            found = f"{request.reference}, which compiles its model itself and has no parameter {name}"
+            hint = f"Add the parameter {name} to the builder and use it there, or leave the key out."
             yield Problem(where, f"a builder that uses {name}", found, hint)
 
 
 def _without_effect(
-    usage: BuilderRequest, spec: TrialSpec, model: Any, folder: Path, dataset: Dataset
+    request: BuilderRequest, spec: TrialSpec, model: Any, folder: Path, dataset: Dataset
 ) -> Iterator[Problem]:
-    """Yield a problem for each optimizer setting that a builder takes and whose two values give the same optimizer."""
-    for name, value in usage.varied.items():
+    """Yield a problem for each hyperparameter that a builder takes but that does not change its optimizer."""
+    for name, value in request.varied.items():
         if name not in OPTIMIZER_KEYS or name not in spec.takes:
             continue
         settings = {**spec.settings, "train": {**spec.settings["train"], name: value}}
@@ -150,8 +150,8 @@ def _without_effect(
             continue
         if _optimizer(other) == _optimizer(model):
             values = f"the same optimizer for {spec.settings['train'][name]} and {value}"
-            expected = f"a setting that changes the optimizer of {usage.reference}"
-            yield Problem(usage.given[name], expected, values, f"Use {name} in the builder, or leave the setting out.")
+            expected = f"a hyperparameter that changes the optimizer of {request.reference}"
+            yield Problem(request.given[name], expected, values, f"Use {name} in the builder, or leave it out.")
 
 
 def _optimizer(model: Any) -> str:

@@ -17,7 +17,7 @@ from .worker import Setup
 
 OWN_CLUSTER_ENVIRONMENT = {  # the environment variables for a cluster that hpdash starts
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # its processes listen on this machine only
-    "RAY_AUTH_MODE": "token",  # of this machine's users, only this one can connect
+    "RAY_AUTH_MODE": "token",  # no other user of this machine can connect
     "RAY_USAGE_STATS_ENABLED": "0",  # no usage statistics are sent
 }
 LOOPBACK = "127.0.0.1"
@@ -27,7 +27,7 @@ ANSWER_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The address of a Ray cluster, and the CPUs and GPUs that each worker takes of it.
+    """The address of a Ray cluster, and the CPUs and GPUs that Ray reserves for each worker.
 
     `address` is None for a cluster that hpdash starts on this machine.
     """
@@ -53,7 +53,7 @@ class Cluster:
 
     @property
     def needs(self) -> str:
-        """The CPUs and GPUs that a worker takes, as text."""
+        """The CPUs and GPUs that Ray reserves for a worker, as text."""
         return f"{self.cpus:g} CPUs and {self.gpus:g} GPUs"
 
 
@@ -70,7 +70,7 @@ class Connection:
     is_code_copied: bool
 
     def answers(self) -> bool:
-        """Return whether the cluster's head answers: without it, Ray ends this process after a minute, silently."""
+        """Return whether the cluster's head answers; if not, Ray ends this process after a minute, silently."""
         host, _, port = self.ray.get_runtime_context().gcs_address.rpartition(":")
         try:
             socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
@@ -82,26 +82,26 @@ class Connection:
 def connect(cluster: Cluster, workers: int | None, setup: Setup, logs: Path) -> Connection:
     """Connect to a cluster, or start one on this machine; raises BackendError if that fails.
 
-    A cluster that hpdash starts listens on this machine only and has no dashboard. On another cluster, workers may not
-    have the folder of the sweep file: if they need the user's code, Ray copies the folder there, without the logs. If
-    this process is connected already, as in a notebook, it keeps that connection.
+    A cluster that hpdash starts listens on this machine only and has no dashboard. On another cluster, the
+    machines may not have the folder of the sweep file: if workers need the user's code, Ray copies the folder to them,
+    without the logs. If this process is already connected, as in a notebook, that connection is used.
     """
     if cluster.is_own:
         os.environ |= {name: os.environ.get(name, value) for name, value in OWN_CLUSTER_ENVIRONMENT.items()}
     elif cluster.address != "auto":
-        _check(str(cluster.address))
+        _check_address(str(cluster.address))
     handlers = {number: signal.getsignal(number) for number in WATCHED}
     import ray  # noqa: PLC0415  Ray reads the environment variables when it is imported
 
     if ray.is_initialized():
         return Connection(ray, ours=False, is_code_copied=False)
     is_code_copied = setup.own_code and not cluster.is_own
-    environment = {"env_vars": setup.environment, **(_sent(setup.folder, logs) if is_code_copied else {})}
+    environment = {"env_vars": setup.environment, **(_copied_folder(setup.folder, logs) if is_code_copied else {})}
     in_main = threading.current_thread() is threading.main_thread()
     try:
         if in_main:
             signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the cluster must survive a terminal that closes
-        address, options = _asked(cluster, workers)
+        address, options = _init_arguments(cluster, workers)
         ray.init(address, runtime_env=environment, log_to_driver=False, logging_level="error", **options)
     except Exception as error:  # Ray raises exceptions of many kinds
         raise _no_cluster(cluster.address, f"{type(error).__name__}: {error}") from None
@@ -115,7 +115,7 @@ def connect(cluster: Cluster, workers: int | None, setup: Setup, logs: Path) -> 
     return Connection(ray, ours=True, is_code_copied=is_code_copied)
 
 
-def _asked(cluster: Cluster, workers: int | None) -> tuple[str | None, dict[str, Any]]:
+def _init_arguments(cluster: Cluster, workers: int | None) -> tuple[str | None, dict[str, Any]]:
     """Return the address for `ray.init`, and its options if it starts a cluster."""
     if not cluster.is_own:
         return cluster.address, {}
@@ -123,7 +123,7 @@ def _asked(cluster: Cluster, workers: int | None) -> tuple[str | None, dict[str,
     return "local", {"include_dashboard": False, "_node_ip_address": LOOPBACK, **room}
 
 
-def _check(address: str) -> None:
+def _check_address(address: str) -> None:
     """Raise BackendError if nothing listens at HOST:PORT, because Ray would try for minutes."""
     host, _, port = address.rpartition(":")
     if "://" in address:
@@ -141,6 +141,7 @@ def _no_cluster(address: str | None, found: str) -> BackendError:
     return BackendError(f"--address {address}: expected a Ray cluster, found: {found}. {hint}")
 
 
-def _sent(folder: Path, logs: Path) -> dict[str, Any]:
+def _copied_folder(folder: Path, logs: Path) -> dict[str, Any]:
+    """Return the part of Ray's runtime environment that copies a folder to the workers, without the logs."""
     inside = logs.resolve().is_relative_to(folder)
     return {"working_dir": str(folder), "excludes": [f"/{logs.resolve().relative_to(folder)}/"] if inside else []}

@@ -11,16 +11,16 @@ import numpy as np
 
 from ..records import TrialSpec
 
-START_SECONDS = 5.0  # a worker imports TensorFlow and reads the data
-COMPILE_SECONDS = 2.0  # of a graph's two loops, training and validation
-STEP_SECONDS = 1e-4  # what a step costs besides arithmetic
-NORM_SECONDS = 1e-5  # what one layer of batch normalisation adds to a step
-CORE_RATE = 5e10  # a modest core's operations a second, for when only the ratios between trials matter
-EFFICIENCY = 0.9  # rate of a whole step over that of the matrix product, as measured in the shipped sweeps
+START_SECONDS = 5.0  # time in which a worker imports TensorFlow and loads the data
+COMPILE_SECONDS = 2.0  # time to compile a graph's two loops, training and validation
+STEP_SECONDS = 1e-4  # overhead of a step
+NORM_SECONDS = 1e-5  # additional time of a step for each layer of batch normalisation
+CORE_RATE = 5e10  # operations a second of a modest core, used if only the ratios between trials matter
+EFFICIENCY = 0.9  # ratio of a whole step's rate to that of the matrix product, measured in the shipped sweeps
 TIMED_PRODUCTS = 50
-PLAIN_EFFICIENCY = 0.75  # the same without XLA; such steps are mostly convolutions
-VALUE_SECONDS = 2e-9  # a step without XLA, for each value of the forward pass: .9e-9 to 5.2e-9 in 11 nets, median 2e-9
-TRAINING = 3  # times as long as the forward pass: the backward pass takes twice as long
+PLAIN_EFFICIENCY = 0.75  # the same for steps without XLA, which are mostly convolutions
+VALUE_SECONDS = 2e-9  # time without XLA for each value of the forward pass: .9e-9 to 5.2e-9 in 11 nets, median 2e-9
+TRAINING = 3  # ratio of a training step to its forward pass: the backward pass takes twice as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def seconds(
 ) -> float:
     """Estimate the seconds that trials take on `workers` workers of one thread each.
 
-    If the given trials are a sample, `times` is the number of trials that each of them stands for.
+    If the given trials are a sample, `times` is the number of trials in the sweep for each of them.
     """
     rate = matrix_rate() / workers
     graphs = min(len({spec.graph_key for spec in specs}), max(1.0, len(specs) * times))
@@ -72,7 +72,7 @@ def trial_seconds(spec: TrialSpec, size: Size, work: Work, rate: float = CORE_RA
 def mlp_work(spec: TrialSpec, size: Size) -> Work:
     """Return the work of the built-in MLP.
 
-    A user's model counts as an MLP without hidden layers: enough to see that more epochs take longer.
+    A user's model counts as an MLP without hidden layers. That is enough to know that more epochs take longer.
     """
     model = spec.settings["model"]
     hidden = model["hidden"] if model["builder"] == "mlp" else []

@@ -1,6 +1,6 @@
-"""Trials in long-lived worker processes of this machine, each supervised by its own handle.
+"""The local backend: it runs trials in long-lived worker processes of this machine.
 
-This module starts workers so that each uses one core (or one GPU), and finds out why a worker has died.
+It starts each worker for one core (or one GPU), supervises it, and finds out why a worker has died.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class LocalBackend:
         self._workers[worker.number] = self._start(worker.number)
 
     def _listen(self, worker: _Worker) -> Iterator[Event]:
-        """Yield what a worker has sent; once all of that is read, the end of its attempt if it has died."""
+        """Yield all messages that a worker has sent, then the end of its attempt if it has died."""
         task = worker.task
         assert task is not None
         try:
@@ -126,11 +126,11 @@ class LocalBackend:
         return self._end(worker, TrialState.KILLED, reason)
 
     def _end(self, worker: _Worker, state: TrialState, reason: str) -> Ended:
-        """End the worker, start another in its place, and return the end of its attempt."""
-        task, words = worker.task, worker.output_tail()
+        """Replace the worker, and return the end of its attempt."""
+        task, output = worker.task, worker.output_tail()
         assert task is not None
         self._replace(worker)
-        return Ended(task.spec, task.attempt, TrialResult(state=state, error=reason, traceback=words or None))
+        return Ended(task.spec, task.attempt, TrialResult(state=state, error=reason, traceback=output or None))
 
     def answer(self, number: int, goes_on: bool) -> None:
         """Tell the running trial `number`, which waits at a rung (`Reached`), whether it goes on."""
@@ -154,7 +154,7 @@ class LocalBackend:
 
 
 class _Worker(Supervised):
-    """A worker process."""
+    """The driver's handle of a worker process."""
 
     def __init__(
         self, number: int, process: multiprocessing.process.BaseProcess, pipe: Connection, output: Path
@@ -170,17 +170,17 @@ class _Worker(Supervised):
     def send(self, task: Task) -> None:
         self.begin(task)
         self._kills = out_of_memory_kills()
-        self._tell(task)
+        self._send_message(task)
 
     def stop(self) -> None:
         """Ask the worker to stop its trial and to end."""
-        self._tell(None)
+        self._send_message(None)
 
     def answer(self, goes_on: bool) -> None:
         """Tell the worker whether its trial goes on."""
-        self._tell(goes_on)
+        self._send_message(goes_on)
 
-    def _tell(self, message: Task | bool | None) -> None:
+    def _send_message(self, message: Task | bool | None) -> None:
         with suppress(OSError):  # the worker has died, which its sentinel reports
             self.pipe.send(message)
 
@@ -220,6 +220,6 @@ def out_of_memory_kills() -> int:
 
 
 def _visible_gpu(index: int) -> str:
-    """Return the GPU's identifier for CUDA_VISIBLE_DEVICES, from the user's own selection if there is one."""
+    """Return a GPU's identifier for CUDA_VISIBLE_DEVICES, out of the user's own selection if there is one."""
     chosen = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     return chosen[index] if index < len(chosen) else str(index)

@@ -1,6 +1,6 @@
-"""Checks before the first trial that need a process of their own: of users' functions, data, GPUs.
+"""Checks before the first trial: they load data and users' functions, build models and count GPUs.
 
-They run in a short-lived child process, so that the driver never imports TensorFlow or a user's module.
+Each runs in a short-lived child process, so that the driver never imports TensorFlow or a user's module.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ FetchProgress = Callable[[str, int, int | None], None]
 class ProbeRequest:
     """What to examine: the distinct [data] tables, users' functions, and the folder of users' modules and files.
 
-    `usages` are the builders whose use of the settings is not known yet; the trial of each has one of these [data]
-    tables.
+    `usages` are the builders of which it is not known yet which keys they use; the trial of each has one of these
+    [data] tables.
     """
 
     data: Sequence[Mapping[str, Any]]
@@ -80,14 +80,17 @@ def fetch(names: Sequence[str], progress: FetchProgress, signals: Signals) -> No
     in_child(_fetch, tuple(names), signals, lambda message: progress(*message))
 
 
-def gather_facts(question: ProbeRequest, signals: Signals) -> ProbeResult:
-    """Load every function and data set once; raises the HpdashError that a worker would raise, Stopped at a signal."""
-    facts: ProbeResult = in_child(_gather_facts, question, signals)
+def gather_facts(request: ProbeRequest, signals: Signals) -> ProbeResult:
+    """Load every function and data set once, and examine the builders.
+
+    Raises the HpdashError that a worker would raise, Stopped at a signal.
+    """
+    facts: ProbeResult = in_child(_gather_facts, request, signals)
     return facts
 
 
 def measure(specs: Sequence[TrialSpec], folder: Path, signals: Signals) -> list[Work] | str:
-    """Build the model of each graph; return the work of each trial, or a sentence why it is not known.
+    """Build the model of each graph; return the work of each trial, or a sentence that says why it is not known.
 
     At most `MOST_MODELS` graphs are built; the trials of the others get the mean work of these.
     """
@@ -119,13 +122,13 @@ def _fetch(names: tuple[str, ...], send: Callable[[Any], None]) -> None:
         fetch_data(name, lambda done, total, name=name: send((name, done, total)))  # type: ignore[misc]
 
 
-def _gather_facts(question: ProbeRequest, _: Callable[[Any], None]) -> ProbeResult:
-    for reference in question.functions:
-        load_function(reference, question.folder)
+def _gather_facts(request: ProbeRequest, _: Callable[[Any], None]) -> ProbeResult:
+    for reference in request.functions:
+        load_function(reference, request.folder)
     classes, sizes, inputs, built = [], [], [], {}
     synthetic, arrays, remarks = False, {}, dict[str, None]()
-    for settings in question.data:
-        dataset = data.load(settings, question.folder)
+    for settings in request.data:
+        dataset = data.load(settings, request.folder)
         split = data.split(dataset, settings)
         data.scaling(dataset, split, settings)
         classes.append(dataset.classes)
@@ -137,9 +140,9 @@ def _gather_facts(question: ProbeRequest, _: Callable[[Any], None]) -> ProbeResu
         synthetic |= dataset.synthetic
         if settings["name"] not in data.SOURCES:
             remarks |= dict.fromkeys(data.remarks(dataset, split))
-        for usage in question.usages:
+        for usage in request.usages:
             if usage.spec.settings["data"] == settings:
-                built[usage.reference] = examine(usage, question.folder, dataset)
+                built[usage.reference] = examine(usage, request.folder, dataset)
     return ProbeResult(tuple(classes), tuple(sizes), tuple(inputs), synthetic, tuple(remarks), arrays, built)
 
 

@@ -1,7 +1,7 @@
-"""Trials in long-lived actors of a Ray cluster.
+"""The Ray backend: it runs trials in long-lived actors of a Ray cluster.
 
-The driver requests the next messages of each busy actor and waits for the first answer. Only the data sets are shared,
-in Ray's object store. What a trial writes is sent with its messages.
+The driver requests the next messages of each busy actor and waits for the first answer. Ray's object store holds only
+the data sets. What a trial writes is sent with its messages.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from .worker import Report, Setup
 
 POLL_SECONDS = 0.2
 CHECK_SECONDS = 5.0  # between two checks of the cluster
-MOST_UNANSWERED = 3  # checks in a row without an answer of the head, until the cluster is given up
-NOTIFY_SECONDS = 15.0  # without a ready worker, after which the user is told what the sweep waits for
-PAUSE_SECONDS = 60.0  # without new workers, after several died at their start while others work
-LEAVE_SECONDS = 2.0  # for workers to clean up before they are killed
+MOST_UNANSWERED = 3  # after so many checks in a row without an answer of the head, the sweep ends
+NOTIFY_SECONDS = 15.0  # after so many seconds without a ready worker, a notice says what the sweep waits for
+PAUSE_SECONDS = 60.0  # no worker is started for so long after several have died at their start while others work
+LEAVE_SECONDS = 2.0  # time for workers to clean up before they are killed
 Load = Callable[[Mapping[str, Any]], Dataset]
 
 
 class RayBackend:
-    """Run trials in actors, at most `workers` of them; by default as many as the cluster has room for at the time.
+    """Run trials in at most `workers` actors, by default in as many as the cluster has room for at the time.
 
     `setup` says how workers start. `load` loads a data set in the driver; it is called once per data set. An attempt
     that takes more than `timeout` seconds is ended. Raises BackendError if the cluster cannot be reached, or has no
@@ -59,7 +59,7 @@ class RayBackend:
         self._pause = 0.0  # no worker is started before this time
         self._checked_at = -CHECK_SECONDS
         self._unanswered = 0  # checks in a row without an answer
-        self._alone = time.monotonic()  # since when no worker has been ready; infinity once the user is notified
+        self._alone = time.monotonic()  # the time since which no worker is ready; infinity once the user is notified
         self._stopping = self._closed = False
         self.room = workers or 0
         self._check_cluster()
@@ -72,7 +72,7 @@ class RayBackend:
     def _check_cluster(self) -> None:
         """Check every `CHECK_SECONDS` whether the cluster answers, and update how many workers it has room for.
 
-        If no number of workers was given, that is how many fit, regardless of the work of others on the cluster. Raises
+        If no number of workers was given, `room` is how many would fit if nothing else ran on the cluster. Raises
         BackendError after `MOST_UNANSWERED` checks without an answer.
         """
         if time.monotonic() - self._checked_at < CHECK_SECONDS:
@@ -90,7 +90,7 @@ class RayBackend:
             self.room = sum(min(int(node.get(kind, 0) / amount) for kind, amount in needs.items()) for node in nodes)
 
     def run(self, queue: Queue) -> Iterator[Event | None]:
-        """Run the queue's tasks until none is left; yield each event, and None every time answers were waited for."""
+        """Run the queue's tasks until none is left; yield each event, and None after each wait for answers."""
         try:
             yield from self._run(queue)
         except self._ray.exceptions.RayError as error:
@@ -133,7 +133,7 @@ class RayBackend:
         return ready
 
     def _notify_if_waiting(self) -> Iterator[Notice]:
-        """Notify the user once of what the sweep waits for, if no worker has been ready for `NOTIFY_SECONDS`."""
+        """Yield one notice that says what the sweep waits for, if no worker has been ready for `NOTIFY_SECONDS`."""
         if any(worker.node for worker in self._workers.values()):
             self._alone = time.monotonic()
         elif time.monotonic() - self._alone > NOTIFY_SECONDS:
@@ -145,7 +145,8 @@ class RayBackend:
     def _begin_workers(self, queue: Queue) -> None:
         """Start as many workers as there is room and work for.
 
-        A search that proposes trials one by one never has many waiting, so there may also be two workers per busy one.
+        A search that proposes settings one by one never has many tasks waiting. So the number of workers may also grow
+        to twice the number of busy workers.
         """
         self._check_cluster()
         busy = sum(worker.task is not None for worker in self._workers.values())

@@ -12,7 +12,7 @@ from .supervised import Supervised
 
 
 class RayWorker(Supervised):
-    """The driver's handle of an actor; `awaited` is its pending answer, `node` is empty until it is ready."""
+    """The driver's handle of an actor: `awaited` is the pending answer, `node` is empty until the actor is ready."""
 
     def __init__(self, number: int, actor: Any) -> None:
         super().__init__(number)
@@ -40,14 +40,14 @@ class RayWorker(Supervised):
 
 
 def cause_of_death(error: BaseException) -> str:
-    """Return in words why a worker died, from the long message of Ray's error."""
+    """Return in words why a worker died, in short, from the long message of Ray's error."""
     text = str(error)
     if type(error).__name__ == "OutOfMemoryError" or "running low on memory" in text:
         return OUT_OF_MEMORY
     if "connection error" in text:
         return "its process was killed or has crashed, perhaps out of memory"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return ([line for line in lines if ":" in line] or lines or ["nobody knows why"])[-1].rstrip(".")
+    return ([line for line in lines if ":" in line] or lines or ["Ray gives no reason"])[-1].rstrip(".")
 
 
 def different_versions(theirs: Mapping[str, str | None]) -> list[str]:

@@ -1,8 +1,8 @@
-"""What a worker on another machine and its driver exchange, so that neither needs access to the other's disk.
+"""What a driver and a worker on another machine exchange; neither needs access to the other's disk.
 
-The worker trains into a folder of its own. What it writes there is sent with its messages, and the driver writes it
-into the run folder. So a run folder has only one writer, even if a machine that is no longer connected goes on
-training. This module does not know how messages are transported.
+The worker trains into a temporary folder of its own. What it writes there is sent with its messages, and the driver
+writes it into the run folder. So a run folder has only one writer, even if a machine that has lost its connection
+continues to train. This module does not depend on how messages are transported.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ from ..system import disk
 from .base import Task
 from .worker import Report
 
-WHOLE = (layout.MODEL, layout.WEIGHTS, layout.CHECKPOINT)  # files that are sent whole; of event files, what was added
-LEAST_SECONDS = 0.2  # at least between two FileChanges, unless a checkpoint or the end makes one due
-LINGER_SECONDS = 0.03  # to wait for further messages after the first: a short trial sends them at once
-MOST_MESSAGES = 100  # messages in a batch
+WHOLE = (layout.MODEL, layout.WEIGHTS, layout.CHECKPOINT)  # sent whole; of event files, only added bytes are sent
+LEAST_SECONDS = 0.2  # between two FileChanges, except after a checkpoint and at the end
+LINGER_SECONDS = 0.03  # wait for further messages after the first, because a short trial sends several at once
+MOST_MESSAGES = 100  # in a batch
 
 
 @dataclass(frozen=True, slots=True)
 class PackedTask:
-    """A task and what it goes on from.
+    """A task, and what an attempt on another machine needs from its run folder.
 
-    `sizes` are the bytes of each event file, by its path in the run folder; `files` the contents of whole files.
+    `sizes` are the sizes in bytes of the event files, by their paths in the run folder. `files` are the contents of the
+    checkpoint and the kept weights, by file name.
     """
 
     task: Task
@@ -46,8 +47,8 @@ class PackedTask:
 class FileChanges:
     """What a worker has written since the last `FileChanges`.
 
-    `events` has, for each event file, an offset and the bytes that follow; `files` the contents of whole files. If the
-    changes have new weights and a checkpoint that records them, `kept_epoch` is the epoch of the weights. `is_last`
+    `events` has for each event file an offset and the new bytes from there on. `files` has the contents of whole files.
+    If these include new weights and a checkpoint that records them, `kept_epoch` is the epoch of the weights. `is_last`
     says that the attempt has ended.
     """
 
@@ -60,16 +61,16 @@ class FileChanges:
 def pack(task: Task) -> PackedTask:
     """Return a task with everything from its run folder that an attempt on another machine needs.
 
-    First settle the kept weights, which a killed process may have left half replaced. Raises LogdirError if the disk
-    refuses.
+    First bring the kept weights in line with the checkpoint, because a killed process may have left them half replaced.
+    Raises LogdirError if the disk refuses.
     """
     run = task.run
     if not run.is_dir():
         return PackedTask(task)
     kept = checkpoint.read(run / layout.CHECKPOINT) if task.epoch else None
-    told = kept.weights if kept else None
+    recorded = kept.weights if kept else None
     with disk.guarded(run):
-        kept_weights.settled(run, kept_weights.KeptWeights(**told) if told else None)
+        kept_weights.settled(run, kept_weights.KeptWeights(**recorded) if recorded else None)
         paths = [run / name for name in WHOLE[1:]] if kept else []
         return PackedTask(
             task, layout.event_sizes(run), {path.name: path.read_bytes() for path in paths if path.exists()}
@@ -121,7 +122,7 @@ def _sync(run: Path) -> None:
 
 
 class FolderSync:
-    """The worker's side: it makes a folder for each attempt, and collects what is written there."""
+    """The worker's side of the exchange: make a run folder for each attempt, and collect what is written there."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -131,7 +132,7 @@ class FolderSync:
         self._last = 0.0
 
     def unpack(self, packed: PackedTask) -> Task:
-        """Make a run folder for an attempt and return its task; event files have the right sizes, but hold zeros."""
+        """Make a run folder for an attempt and return the task with it; event files have their size, and hold zeros."""
         run = self._run = self._folder / packed.task.run.name
         shutil.rmtree(run, ignore_errors=True)
         run.mkdir(parents=True)
@@ -146,9 +147,9 @@ class FolderSync:
         return replace(packed.task, run=run)
 
     def collect(self, is_last: bool = False) -> FileChanges | None:
-        """Return what is new in the run folder, or None if none is due.
+        """Return the changes in the run folder since the last call that returned any; None if they are not due.
 
-        One is due at the end, with a new checkpoint, or `LEAST_SECONDS` after the last changes.
+        Changes are due at the end, with a new checkpoint, or `LEAST_SECONDS` after the last ones.
         """
         run, now = self._run, time.monotonic()
         assert run is not None
@@ -159,11 +160,11 @@ class FolderSync:
         self._last, self._known = now, states
         events = {name: (at, _from(run / name, at)) for name, at in self._grown(run)}
         self._sent |= {name: at + len(data) for name, (at, data) in events.items()}
-        told = (
+        recorded = (
             checkpoint.read(run / layout.CHECKPOINT).weights if {layout.WEIGHTS, layout.CHECKPOINT} <= {*new} else None
         )
         files = {name: (run / name).read_bytes() for name in new}
-        return FileChanges(events, files, told["epoch"] if told else None, is_last)
+        return FileChanges(events, files, recorded["epoch"] if recorded else None, is_last)
 
     def _grown(self, run: Path) -> list[tuple[str, int]]:
         sizes = layout.event_sizes(run).items()
@@ -193,9 +194,10 @@ Order = PackedTask | bool | None
 
 
 class Mailbox:
-    """A worker's link to a driver on another machine: it holds orders for the worker, and messages for the driver.
+    """A worker's link to a driver on another machine: a store of orders for the worker and of messages for the driver.
 
-    Both are numbered, so that an order or a request that the network repeats counts once.
+    An order is a task, the answer to a trial at a rung, or None: stop. Orders and batches of messages are numbered, so
+    that an order or a request that the network repeats has its effect once.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -208,9 +210,10 @@ class Mailbox:
         self._batch: tuple[int, list[Any]] = (0, [])
 
     def send(self, message: Any) -> None:
-        """Send a message to the driver, and before it what has been written, unless earlier changes still wait.
+        """Put a message for the driver into the mailbox, after the changes in the run folder if they are due.
 
-        A Report ends an attempt: all that is left is sent with it, and the attempt's folder is deleted.
+        Changes are left out while earlier changes still wait. A Report ends an attempt: all remaining changes are put
+        before it, and the attempt's folder is deleted.
         """
         is_last = isinstance(message, Report)
         if is_last or (isinstance(message, Progress | Reached) and not self._waiting):

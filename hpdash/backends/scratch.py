@@ -1,4 +1,4 @@
-"""A temporary folder of one process; if the process is killed, the next one deletes it."""
+"""A temporary folder of one process; if the process is killed, the next process that makes one deletes it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MARK = ".hpdash-scratch"  # a file that is locked while the process lives; only 
 
 
 class Scratch:
-    """A folder in the system's temporary folder; making one deletes those of processes that no longer exist."""
+    """A temporary folder; making one deletes those of processes that no longer exist."""
 
     def __init__(self) -> None:
         for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
@@ -22,9 +22,9 @@ class Scratch:
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         partial = self.folder / f"{MARK}~"
         self._lock = partial.open("wb")
-        with suppress(OSError):  # without locks there is no mark, so that nothing deletes the folder
+        with suppress(OSError):  # if the file system has no locks, the folder gets no mark, and nobody deletes it
             fcntl.flock(self._lock, fcntl.LOCK_EX)
-            partial.rename(self.folder / MARK)  # locked before another process can find it
+            partial.rename(self.folder / MARK)  # the file is locked before another process can find it
 
     def delete(self) -> None:
         """Delete the folder; further calls do nothing."""

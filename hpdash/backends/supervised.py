@@ -1,4 +1,4 @@
-"""What the driver knows of a worker on any machine: its task, graphs and memory, and whether the task is overdue."""
+"""What a driver knows of a worker of any backend: its task, graphs and memory, and whether the task is overdue."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from .base import Task
 from .worker import Report
 
 GROWTH = 3 * 2**30  # bytes a worker's memory may grow after its first trial before it is replaced
-LONGEST_TICK = 2.0  # seconds that count at most between two checks: the machine may have slept
+LONGEST_TICK = 2.0  # at most this many seconds count between two checks, because the machine may have slept
 LONGEST_START = 120.0  # seconds a worker may take to import what it needs, before an attempt's time begins
-HUNG_SECONDS = 10.0  # without a message, after which a timed-out attempt is said to hang
-DEATHS_AT_START = 3  # workers in a row that die before they are ready to train, at which no more are started
+HUNG_SECONDS = 10.0  # an attempt that times out hangs if it has sent no message for longer than this
+DEATHS_AT_START = 3  # if so many workers in a row die before they can train, no more are started
 OUTGROWN = f"its memory use grew by more than {GROWTH / 2**30:.0f} GiB"
 
 
 class Supervised:
     """One worker, and its attempt at a trial.
 
-    `task` is None while the worker has none. `compiled` has the keys of the graphs that it keeps, the most recently
-    used last. `has_sent` says that it has ever sent a message.
+    `task` is None while the worker has no task. `compiled` has the keys of the graphs that the worker keeps, the most
+    recently used last. `has_sent` says whether the worker has ever sent a message.
     """
 
     def __init__(self, number: int) -> None:
@@ -43,7 +43,7 @@ class Supervised:
         """Record that the worker has been given a task."""
         self.task = task
         if task.spec.graph_key in self.compiled:
-            self.compiled.remove(task.spec.graph_key)  # the worker, too, drops the least recently used one
+            self.compiled.remove(task.spec.graph_key)  # the least recently used key is dropped, as in the worker
         self.compiled.append(task.spec.graph_key)
         self._last, self._elapsed, self._silent = None, 0.0, 0.0
 
@@ -51,7 +51,7 @@ class Supervised:
         """Record a message from the worker."""
         self.has_sent, self._silent = True, 0.0
         if isinstance(message, Progress):
-            self._elapsed = self._elapsed if self._last else 0.0  # the time before was the worker's start
+            self._elapsed = self._elapsed if self._last else 0.0  # until the first progress, the worker was starting
             self._last = message
 
     def finish(self, report: Report) -> None:
@@ -72,8 +72,8 @@ class Supervised:
         return self._elapsed > (timeout if self._last else timeout + LONGEST_START)
 
     def lateness(self, timeout: float) -> str:
-        """Return in words how far an attempt that timed out had got."""
-        progress, silent = self._last, f"and was last heard of {self._silent:.0f} s before: it hangs"
+        """Return in words which epoch an attempt that timed out had reached, and whether it hangs."""
+        progress, silent = self._last, f"and had sent no message for {self._silent:.0f} s: it hangs"
         at = f"in epoch {progress.epoch + 1} of {progress.epochs}" if progress else "before its first epoch"
         hangs = self._silent > max(HUNG_SECONDS, timeout / 2)
         return f"timed out: it took more than {timeout:g} s, was {at}{f' {silent}' if hangs else ''}"

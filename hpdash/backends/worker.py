@@ -1,6 +1,6 @@
-"""The worker's side: it trains the tasks that come over a link; `main` is run by a process of the local backend.
+"""The worker's side: `serve` trains the tasks of any backend; `main` runs as a process of the local backend.
 
-Nothing heavy is imported before the environment is set, because thread counts are read when TensorFlow is imported.
+NumPy and TensorFlow are imported only after the environment is set, because they read thread counts when imported.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How a worker starts: the folder of users' files, the number of threads, and whether trials need TensorFlow.
+    """What a worker needs to start.
 
-    `own_code` says whether users' functions will be called. `provenance` is the code and the data files that the sweep
-    started with: those of the users' `functions` and of the data sets `names`.
+    `folder` contains the user's modules and files, `keras` says whether any trial needs TensorFlow, and `own_code`
+    whether functions of the user will be called. `provenance` has the digests of the code of the user's `functions` and
+    of the data sets `names`, as they were when the sweep started.
     """
 
     folder: Path
@@ -83,7 +84,7 @@ class Link(Protocol):
 
 
 class LinkHost:
-    """Send a trial's messages over the worker's link, and see from the link when the driver wants the trial to stop."""
+    """Send a trial's messages over the worker's link, and read from the link whether the sweep stops."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -94,8 +95,8 @@ class LinkHost:
     def stopping(self) -> bool:
         """Whether the sweep stops.
 
-        While a trial runs, the driver sends only one message without being asked: the one to stop. This reads the
-        connection, not a shared flag: a worker killed while reading a flag would hold its lock forever.
+        While a trial runs and asks nothing, the driver sends only one message: that the sweep stops. There is no shared
+        flag for this, because a worker that is killed while it reads a flag would hold the flag's lock forever.
         """
         return self._stopped or self._link.poll()
 
@@ -114,14 +115,14 @@ class LinkHost:
         self._link.send(progress)
 
     def notice(self, text: str) -> None:
-        """Send a sentence for the user."""
+        """Send a message for the user."""
         self._link.send(Notice(text, self.number))
 
 
 def main(pipe: Connection, setup: Setup, output: Path, gpu: str | None) -> None:
-    """Train the tasks from the pipe until it closes or None arrives, which also stops a running trial.
+    """Run a worker process of the local backend: set it up, then `serve` the tasks from the pipe.
 
-    Output of the process goes to the file `output`. `gpu` is the value for CUDA_VISIBLE_DEVICES, None to leave it.
+    The process prints into the file `output`. `gpu` is the value for CUDA_VISIBLE_DEVICES, None to leave it unchanged.
     """
     ignore()
     threading.Thread(target=_die_with_driver, daemon=True).start()
@@ -137,14 +138,14 @@ def main(pipe: Connection, setup: Setup, output: Path, gpu: str | None) -> None:
 
 
 def serve(link: Link, trainer: Trainer) -> None:
-    """Train the tasks that come over a link until it closes or None arrives, which also stops a running trial."""
+    """Train the tasks from a link until it closes or None arrives; None also stops a running trial."""
     host = LinkHost(link)
     while True:
         try:
             task: Task | bool | None = link.recv()
         except EOFError:
             return
-        if not isinstance(task, Task):  # None, or an answer that came too late
+        if not isinstance(task, Task):  # None, or an answer to a trial that has ended
             return
         host.number = task.spec.number
         host.progress(Progress(host.number, task.epoch, task.spec.settings["train"]["epochs"], 0.0, phase="starting"))
@@ -160,7 +161,7 @@ def _die_with_driver() -> None:
 
 
 def _redirect_output(path: Path) -> None:
-    """Redirect what TensorFlow, or a user's model, prints to a file; its end is shown if the worker dies."""
+    """Redirect all output of this process to a file, whose end is shown if the worker dies."""
     sys.stdout.flush()
     sys.stderr.flush()
     with path.open("ab", buffering=0) as file:

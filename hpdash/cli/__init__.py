@@ -1,4 +1,4 @@
-"""The commands: open, call one function, print. Nothing else in hpdash prints or exits."""
+"""The commands: each calls a function of another package and prints its result. No other package prints or exits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every command shares: the group that turns errors into exit codes, the console, JSON."""
+"""What all commands share: the group that turns errors into exit codes, the console and the JSON output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 class Screen(Console):
-    """A console that shows text literally, and discards its output once nobody can read it."""
+    """A console that shows text literally, and discards its output after its pipe or terminal was closed."""
 
     def on_broken_pipe(self) -> None:
         """Discard further output, so that a sweep runs on and a command ends with its usual exit code."""
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def examples(*lines: str) -> str:
-    """Return the end of a command's help: command lines that can be pasted."""
+    """Return the examples at the end of a command's help."""
     return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
 
 
@@ -85,17 +85,17 @@ def print_json(value: Any) -> None:
 
 
 class Found(Protocol):
-    """What a reading command has found."""
+    """The result of a reading command."""
 
     def to_json(self) -> Any:
-        """Return it as JSON."""
+        """Return the result as JSON values."""
 
     def render(self, console: Console) -> Iterable[RenderableType]:
-        """Return it as it is printed."""
+        """Yield the parts of the result that are printed."""
 
 
 def emit(found: Found, as_json: bool, soft_wrap: bool = False) -> None:
-    """Print what a command has found: as JSON, or drawn for the console.
+    """Print a result: as JSON, or drawn for the console.
 
     With `soft_wrap`, long lines are left to the terminal to wrap, so that they can be copied whole.
     """
@@ -129,7 +129,7 @@ def _silence(descriptor: int) -> None:
 def _open_standard_files() -> None:
     """Open standard input, output and error on the null device if they are closed.
 
-    Otherwise a file of the sweep could get one of their descriptors, and output would be written into it.
+    Otherwise a file of the sweep could get one of their descriptors, and output would be written into this file.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(descriptor, True)  # workers inherit it

@@ -33,7 +33,7 @@ GOAL = click.option(
 @WHERE
 @OBJECTIVE
 @GOAL
-@click.option("--sort", metavar="KEY", help="Sort by this column, ascending; -KEY sorts descending.")
+@click.option("--sort", metavar="COLUMN", help="Sort by this column, ascending; -COLUMN sorts descending.")
 @click.option(
     "--top",
     type=click.IntRange(1),

@@ -42,7 +42,7 @@ SET = click.option(
     help="Address of the Ray cluster, or auto to find it; by default, hpdash starts one on this machine.",
 )
 @click.option("--cpus", type=float, help="CPUs of the Ray cluster per worker; by default as many as --threads.")
-@click.option("--gpus", type=float, help="GPUs of the Ray cluster per worker, may be a fraction; by default none.")
+@click.option("--gpus", type=float, help="GPUs of the Ray cluster per worker, also a fraction; by default none.")
 @click.option("--dry-run", is_flag=True, help="List the trials and estimate the time; train and write nothing.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first trial that fails.")
 @click.option("--retry-failed", is_flag=True, help="Run failed and diverged trials again, from the start.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ConditionError(Exception):
-    """Say what is wrong at the index `at` of a condition's text: what was expected, what was found, and a hint."""
+    """Raised for a fault at the index `at` of a condition's text, with what was expected and found, and a hint."""
 
     def __init__(self, at: int, expected: str, found: str, hint: str = "") -> None:
         super().__init__(f"expected {expected}, found {found}")

@@ -27,15 +27,15 @@ _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 class Absent(Exception):
-    """Say that a name has no value."""
+    """Raised by a lookup if a name has no value."""
 
 
 def holds(test: Test, lookup: Lookup, strict: bool = False) -> bool | None:
-    """Return whether a condition holds; None if it depends on names without a value, which only `strict` returns.
+    """Return whether a condition holds; with `strict`, None if that depends on names without a value.
 
-    With `strict`, logic has three values (Kleene), and values that have no order are an error. Otherwise a comparison
-    without a value or without an order is false. Raises TypeError, ValueError, LookupError or ArithmeticError if a part
-    cannot be computed.
+    With `strict`, logic has three values (Kleene), and comparing values that have no order is an error. Without it, a
+    comparison with a name without a value, or of values that have no order, is false. Raises TypeError, ValueError,
+    LookupError or ArithmeticError if a part cannot be computed.
     """
     match test:
         case Joined("not", (part,)):

@@ -1,4 +1,4 @@
-"""Parse a condition: which names it has, and which of its words are texts."""
+"""Parse a condition into a tree, and decide which of its words are names and which are texts."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def parse(text: str, vocabulary: Vocabulary) -> Condition:
 
 @dataclass(frozen=True, slots=True)
 class _Word:
-    """A word, or a text in quotes, of which it is not yet known whether it is a name."""
+    """A word, or a text in quotes, before the parser has decided whether it is a name."""
 
     token: Token
 
@@ -70,15 +70,15 @@ class _Parser:
 
     def whole(self) -> Test:
         """Parse all of the text."""
-        test = self._test(*self._either())
+        test = self._test(*self._any_of())
         if self._token.kind != "end":
             self._fail("`and`, `or` or the end", "Quote names and values that contain spaces or special characters.")
         return test
 
-    def _either(self) -> tuple[_Part, Token]:
-        return self._joined("or", self._both)
+    def _any_of(self) -> tuple[_Part, Token]:
+        return self._joined("or", self._all_of)
 
-    def _both(self) -> tuple[_Part, Token]:
+    def _all_of(self) -> tuple[_Part, Token]:
         return self._joined("and", self._negated)
 
     def _joined(self, word: str, parse_part: Callable[[], tuple[_Part, Token]]) -> tuple[_Part, Token]:
@@ -140,26 +140,26 @@ class _Parser:
         return "not in" if is_negated else "in"
 
     def _sides(self, parts: list[_Part]) -> Iterator[Operand]:
-        """Yield the sides of a comparison; a word is a text if the name beside it takes it."""
+        """Yield the sides of a comparison; a word is a text if the name on the other side takes this value."""
         for index, part in enumerate(parts):
-            beside = parts[index - 1] if index else parts[1]
-            yield self._side(part, self._known_name(beside), is_first=not index)
+            neighbour = parts[index - 1] if index else parts[1]
+            yield self._side(part, self._known_name(neighbour), is_first=not index)
 
     def _known_name(self, part: _Part) -> str | None:
         text = part.token.text if isinstance(part, _Word) else None
         return text if text is not None and self._vocabulary.is_name(text) else None
 
-    def _side(self, part: _Part, beside: str | None, is_first: bool) -> Operand:
+    def _side(self, part: _Part, neighbour: str | None, is_first: bool) -> Operand:
         if isinstance(part, Items):
-            return Items(tuple(self._side(each, beside, is_first=False) for each in part.parts))
+            return Items(tuple(self._side(each, neighbour, is_first=False) for each in part.parts))
         if not isinstance(part, _Word):
             return self._operand(part)
         token, vocabulary = part.token, self._vocabulary
         if token.kind == "text" and not (is_first and vocabulary.is_name(token.text)):
-            if is_first and beside is None:
+            if is_first and neighbour is None:
                 self._unknown(token)
             return Literal(token.text, token.text)
-        if not is_first and beside is not None and vocabulary.takes(beside, token.text):
+        if not is_first and neighbour is not None and vocabulary.takes(neighbour, token.text):
             return Literal(token.text, token.text)
         return self._name(part)
 
@@ -237,7 +237,7 @@ class _Parser:
         """Parse what is in parentheses: a list if it has a comma, otherwise a condition or a value."""
         self._take()
         with self._nested():
-            part, _ = self._either()
+            part, _ = self._any_of()
             is_list = self._token.says(",")
             parts = [part, *self._further(")")]
         self._expect(")")

@@ -38,7 +38,7 @@ class Token:
 def tokens(text: str, is_name: Callable[[str], bool]) -> Iterator[Token]:
     """Yield the tokens of a condition; the last one is the end. Raises ConditionError at a character that fits none.
 
-    A word may contain signs and brackets if it is a name ("validation/accuracy") or no arithmetic with a name ("a-b").
+    A word may contain signs and brackets if it is a name ("validation/accuracy") or is no arithmetic of names ("a-b").
     """
     at, after_operand = 0, False
     while True:

@@ -10,7 +10,7 @@ Constant = bool | int | float | str
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A value as written. `text` is its spelling: a number is also compared with what tables show."""
+    """A value and its spelling `text`. Two numbers are also equal if tables show one as the other is spelled."""
 
     value: Constant
     text: str
@@ -81,7 +81,7 @@ class Joined:
     parts: tuple[Test, ...]
 
 
-Test = Relation | Joined | Name  # a name alone stands for its boolean value
+Test = Relation | Joined | Name  # a name alone is a test of its boolean value
 
 
 def names(part: Test | Operand) -> Iterator[str]:

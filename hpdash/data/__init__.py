@@ -1,4 +1,4 @@
-"""Load training and test arrays by the name of a data set; `SOURCES` has the data sets that ship with a name."""
+"""Load training and test arrays by the name of a data set; `SOURCES` has the named data sets."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .remarks import remarks
 
 __all__ = [
     "SOURCES",
+    "DataSource",
     "Dataset",
     "Scaling",
-    "DataSource",
     "Split",
     "Status",
     "content",
@@ -109,7 +109,7 @@ def load(settings: Mapping[str, Any], folder: Path) -> Dataset:
 
 
 def content(settings: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return the settings of a [data] table that decide what is loaded: tables with equal ones load the same data."""
+    """Return the values in a [data] table that decide what is loaded: tables with equal values load the same data."""
     return tuple(settings.get(key) for key in ("name", *synthetic.FILE_KEYS))
 
 

@@ -123,9 +123,9 @@ def read_archive(archive: Archive, path: Path) -> Dataset:
 
 def how_to_get(archive: Archive, folder: Path) -> str:
     """Return advice on a missing archive: where it was looked for, how to get it, and which sweep runs without it."""
-    setting = "$HPDASH_DATA" if os.environ.get("HPDASH_DATA") else "$HPDASH_DATA is not set"
+    variable = "$HPDASH_DATA" if os.environ.get("HPDASH_DATA") else "$HPDASH_DATA is not set"
     return (
-        f"Looked for {archive.path(folder)} ({setting}).\n"
+        f"Looked for {archive.path(folder)} ({variable}).\n"
         f"With a network: hpdash data get {archive.name}. {by_hand(archive, folder)}\n"
         "A sweep that needs no download: hpdash sweep sweeps/quickstart.toml"
     )

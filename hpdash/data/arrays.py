@@ -19,9 +19,9 @@ MAXIMUM = 255.0  # of uint8 inputs
 def from_arrays(name: str, arrays: Mapping[str, Any]) -> Dataset:
     """Build a data set from x_train, y_train and perhaps x_test, y_test, or from x and y.
 
-    uint8 inputs stay uint8 (maximum 255); other inputs become float32. If y has whole numbers, they are labels of
-    (largest label + 1) classes; if y has floating-point numbers, they are targets of a regression. Raises DataError,
-    naming the array, if one does not fit.
+    uint8 inputs stay uint8 (maximum 255); other inputs become float32. If the type of y is integer, its values are
+    labels of (largest label + 1) classes; if it is floating-point, they are targets of a regression. Raises DataError,
+    which names the array, if an array does not fit.
     """
     if set(arrays) == set(_HALVES):
         arrays = {_HALVES[key]: value for key, value in arrays.items()}

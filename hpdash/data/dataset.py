@@ -29,9 +29,9 @@ class Dataset:
 
     x is uint8 or float32, one example a row, in its natural shape (28 x 28, 32 x 32 x 3, features).
     y is int32 labels 0..classes-1, one an example, or float32 targets if `classes` is None (regression).
-    `maximum` is what scale "unit" divides by, None if the inputs have no such bound.
+    `maximum` is the divisor under scale "unit", None if the inputs have no known maximum.
     `synthetic` marks made-up data.
-    Raises DataError, naming the array, if one does not meet this or has values that are not finite.
+    Raises DataError, which names the array, if an array is of another form or has values that are not finite.
     """
 
     name: str
@@ -168,7 +168,7 @@ def scaling(dataset: Dataset, split: Split, settings: Mapping[str, Any]) -> Scal
 
     "unit" divides by the data set's maximum. "standard" uses mean and standard deviation of `split.train` only: those
     of each channel for pictures with channels, of all values for pictures without, and of each feature for vectors and
-    for series of steps x features. Sweeps that an older version began use those of all values for series too (`WHOLE`).
+    for series of steps x features. A sweep that an older version started uses those of all values for series (`WHOLE`).
     Raises DataError for "unit" on data without a maximum.
     """
     kind = settings["scale"]

@@ -24,7 +24,7 @@ Report = Callable[[int, int | None], None]
 Loader = Callable[[], Pairs]
 
 TICK = 0.2  # seconds between two checks of the download
-PATIENCE = 20.0  # seconds without a new byte before the download is given up
+PATIENCE = 20.0  # seconds without a new byte after which the download is stopped
 
 
 def fetch(name: str, report: Report) -> Path:
@@ -32,8 +32,8 @@ def fetch(name: str, report: Report) -> Path:
 
     Call it in a short-lived process that has not imported Keras: once imported, Keras keeps to its own cache folder.
     `report(bytes so far, bytes in all)` is called about five times a second. If another process fetches the same data
-    set, wait for it. Raises DataError, which says what to do, if there is no network or if the data are not the
-    published ones.
+    set, this one waits for the other. Raises DataError, which says what to do, if there is no network or if the data
+    are not the published ones.
     """
     return fetch_archive(ARCHIVES[name], data_folder(), keras_loader, report)
 
@@ -72,7 +72,7 @@ def keras_loader(name: str, scratch: Path) -> Loader:
 
 
 def _watched(load: Loader, scratch: Path, total: int, report: Report) -> Pairs:
-    """Run the loader in a thread, report the bytes in its folder, and raise TimeoutError if no new ones arrive.
+    """Run the loader in a thread, and report the bytes in its folder. Raises TimeoutError if no new bytes arrive.
 
     A timeout of the socket is not enough: it starts again for each address of a host.
     """

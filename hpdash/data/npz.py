@@ -16,7 +16,7 @@ from .zipped import headers, names_in, read_npz
 def load_npz(name: str, folder: Path) -> Dataset:
     """Load a `.npz` file that has the arrays that `from_arrays` takes, and no others.
 
-    A relative path counts from `folder`, the sweep file's. Raises DataError if the file is missing or invalid.
+    A relative path is relative to `folder`, that of the sweep file. Raises DataError if the file is missing or invalid.
     """
     path = folder / Path(name).expanduser()
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Made-up data: one Gaussian blob a class. The same sizes always give the same data."""
+"""Made-up data: one Gaussian blob for each class. The same sizes always give the same data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read `.npz` files: each array directly into aligned memory, after checking everything that the file claims."""
+"""Read `.npz` files: each array directly into aligned memory, after its header has been checked."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def read_npz(path: Path, names: Iterable[str], accept: Accept) -> dict[str, Arra
     """Read those of the named arrays that a `.npz` file has, without a second copy of a C-ordered array.
 
     `accept(name, shape, dtype)` is called before memory is allocated for an array, and raises if it is not wanted.
-    Raises DataError, naming the file, if anything is wrong with it. Nothing is ever unpickled.
+    Raises DataError, which names the file, if the file is invalid. Nothing is ever unpickled.
     """
     try:
         with zipfile.ZipFile(path) as bundle:

@@ -1,1 +1,1 @@
-"""The only place where the stages meet: a sweep file in, trained trials and logs out."""
+"""Run a sweep: only this package combines `spec`, `search`, `sweep_folder`, `journal` and `backends`."""

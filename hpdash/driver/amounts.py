@@ -42,5 +42,5 @@ def large_batches(sweep: Sweep, specs: Sequence[TrialSpec], sizes: Mapping[str, 
 
 
 def split_key(table: Mapping[str, Any]) -> str:
-    """Return a key for what a [data] table loads and how it splits it; the scale changes neither."""
+    """Return a text that identifies the data of a [data] table and their split, which do not depend on the scale."""
     return json.dumps({key: value for key, value in table.items() if key not in ("scale", WHOLE)}, sort_keys=True)

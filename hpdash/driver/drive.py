@@ -16,7 +16,7 @@ from ..records import Ended, Event, Notice, Reached, Started, TrialResult, Trial
 from ..system.signals import Signals
 from .plan import Outcome, Plan, Watcher
 
-MACHINES_LOST = 3  # losses of a machine that do not count as a trial's retries; if it loses more, it may be the cause
+MACHINES_LOST = 3  # losses of a machine that do not count as a trial's retries; of more, the trial may be the cause
 GRACE_SECONDS = 10.0  # how long trials may take to stop after SIGTERM or SIGHUP before they are killed
 
 
@@ -43,7 +43,7 @@ class Driver:
         self._error: HpdashError | None = None
 
     def run(self, signals: Signals, newest_first: bool = False) -> Outcome:
-        """Run the missing trials until all have ended or something stops them, and return how the sweep stands.
+        """Run the missing trials until all have ended or something stops them, and return the outcome.
 
         `newest_first` reverses the order of the trials that are known at the start. Raises SpecError if a trial shows
         that the sweep file is wrong, or that the user's code or data changed; LogdirError if a trial cannot use its
@@ -56,11 +56,11 @@ class Driver:
                 checkpoint.remove(self._folder(spec))  # a driver died before it could remove it
         for spec in reversed(missing) if newest_first else missing:
             self._queue.put(self._prepare_task(spec))
-        deadline, heard = float("inf"), 0
+        deadline, handled = float("inf"), 0
         for event in self._backend.run(self._queue):
             self._watcher.event(self._handle(event))
-            if signals.last is not None and signals.count > heard:
-                heard, deadline = signals.count, min(deadline, self._stop(signals.last, again=signals.count > 1))
+            if signals.last is not None and signals.count > handled:
+                handled, deadline = signals.count, min(deadline, self._stop(signals.last, again=signals.count > 1))
             if time.monotonic() > deadline:
                 break
         self._backend.close()
@@ -72,12 +72,12 @@ class Driver:
         return self._finish()
 
     def _finish(self) -> Outcome:
-        """Return how the sweep stands; if all of it is done, remove the checkpoints of pruned trials."""
+        """Return the outcome; if no trial is left to run, remove the checkpoints of pruned trials."""
         plan, results = self.plan, self._results
         total = plan.schedule.count_trials(self._journal.history, results)
         if total == len(results):  # if it is extended later, promoted trials start over
-            paused = (spec for spec in plan.schedule.specs if self._is_promotable(results.get(spec.number)))
-            for spec in paused:
+            promotable = (spec for spec in plan.schedule.specs if self._is_promotable(results.get(spec.number)))
+            for spec in promotable:
                 checkpoint.remove(self._folder(spec))
         specs, stopped_by = plan.schedule.specs, self._stopped_by
         facts = plan.synthetic, self._stopped, plan.accepted
@@ -89,7 +89,7 @@ class Driver:
         return bool(result and result.state is TrialState.PRUNED and pruner and pruner.promotes)
 
     def _queue_next(self) -> None:
-        """Queue the trials that results have now decided on: a known trial, or those of a newly proposed setting."""
+        """Queue the next trials in a sweep that prunes or proposes: a known trial, or those of a new setting."""
         schedule, history = self.plan.schedule, self._journal.history
         spec = schedule.next(history, alone=not self._running)
         if spec is not None:
@@ -110,9 +110,9 @@ class Driver:
                 self._queue.put(self._prepare_task(spec))
 
     def _answer_rung(self, reached: Reached) -> None:
-        """Tell a trial that has reached a rung whether it goes on.
+        """Decide whether a trial that has reached a rung goes on, and send it the answer.
 
-        Repeat the decision that the journal has; without one, decide and record it. Once the sweep stops, do nothing.
+        If the journal has the decision, repeat it; otherwise decide and record it. If the sweep stops, do nothing.
         """
         schedule, history = self.plan.schedule, self._journal.history
         if schedule.pruner is None or self._stopping:
@@ -134,7 +134,7 @@ class Driver:
     def _prepare_task(self, spec: TrialSpec) -> Task:
         """Return the task of a trial's next attempt, and prepare its run folder for it.
 
-        The attempt goes on from the checkpoint. If there is no checkpoint, or the last attempt failed or diverged, it
+        The attempt continues from the checkpoint. If there is no checkpoint, or the last attempt failed or diverged, it
         starts at epoch 0, and the earlier files are set aside.
         """
         run, last = self._folder(spec), self._journal.history.latest.get(spec.number)

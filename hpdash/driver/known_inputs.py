@@ -1,4 +1,4 @@
-"""What `hpdash check` can tell of a sweep's data without loading them or importing a function."""
+"""What `hpdash check` knows of a sweep's data without loading them or importing a function."""
 
 from __future__ import annotations
 

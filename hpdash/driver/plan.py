@@ -17,8 +17,8 @@ from ..spec import Sweep
 class Plan:
     """What is about to run: the schedule of trials, the results that are final, and the number of workers.
 
-    `schedule` is the schedule as far as it is known. `results` has the result of each trial, by number, that is not run
-    again. `accepted` has the code and the data that were changed while the sweep ran, and how often. `seconds`
+    `schedule` has the trials known so far. `results` has, by number, the results of the trials that do not run again.
+    `accepted` has the code and the data that were changed while the sweep ran, and how often. `seconds`
     estimates how long a trial trains: only the ratios between trials are meaningful, not the absolute values.
     """
 
@@ -36,8 +36,8 @@ class Plan:
 class Outcome:
     """The state of a sweep when its driver ends.
 
-    `specs` are the trials known so far, `total` is the most trials that it can have, and `results` has the last result
-    of each trial by number. `signal` is the number of the signal that stopped the sweep; `stopped` is another reason,
+    `specs` are the trials known so far, `total` is the maximum number of trials, and `results` has the last result of
+    each trial by number. `signal` is the number of the signal that stopped the sweep; `stopped` is another reason,
     in words. `accepted` has the code and the data that were changed while it ran, and how often.
     """
 
@@ -53,7 +53,7 @@ class Outcome:
 
     @property
     def caveats(self) -> list[str]:
-        """The notes that must accompany the results wherever they are shown, such as "synthetic data"."""
+        """The caveats that must be shown with the results, such as "synthetic data"."""
         return caveats(self.specs, self.synthetic, self.accepted)
 
     @property
@@ -68,7 +68,7 @@ class View(Protocol):
     """Something that shows a sweep while it runs."""
 
     def plan(self, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int, total: int) -> None:
-        """Start with the trials known so far, the results that are final, and the least number of trials (`total`)."""
+        """Start with the trials known so far and the final results; `total` is the minimum number of trials."""
 
     def event(self, event: Event | None) -> None:
         """Show an event; None means that nothing happened for a while."""

@@ -1,4 +1,4 @@
-"""Run a sweep: from a sweep file to trained trials, a journal and logs. The stages meet only here."""
+"""Run a sweep: from a sweep file to trained trials, a journal and logs."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ class Options:
     """How to run a sweep, apart from what is in its file.
 
     Attributes:
-        workers: how many workers; None for one per GPU, else as many as the cores allow. With `ray`, None is as many as
-            the cluster has room for.
-        threads: how many threads each worker has.
-        fail_fast: whether to stop at the first fault.
+        workers: the number of workers; None for one per GPU or, without a GPU, as many as the cores allow. With `ray`,
+            None for as many as the cluster has room for.
+        threads: the number of threads of each worker.
+        fail_fast: whether to stop at the first trial that fails, is killed or times out.
         retry_failed: whether to run failed and diverged trials again.
         newest_first: whether to reverse the order in which trials start.
         new: whether to start the sweep anew, in a new folder.
-        extend: whether to add trials or values to the sweep that is there.
-        accept_changes: whether to go on although the user's code or data have changed since.
-        ray: the cluster to run on, instead of processes of this machine.
+        extend: whether the file may add trials or values to the sweep in the folder.
+        accept_changes: whether to continue although the user's code or data have changed.
+        ray: the Ray cluster to run on; None for worker processes on this machine.
     """
 
     workers: int | None = None
@@ -121,11 +121,11 @@ class _Job:
 
     @property
     def named(self) -> Sweep:
-        """The sweep with the name in use, which is that of its folder."""
+        """The sweep with the name of its folder."""
         return replace(self.sweep, name=self.folder.name)
 
     def with_sweep(self, sweep: Sweep) -> _Job:
-        """Return the job with a sweep about which more is known, and with its schedule."""
+        """Return the job with a sweep that has further facts, and with the schedule of this sweep."""
         return self if sweep == self.sweep else replace(self, sweep=sweep, schedule=Schedule(sweep))
 
     def replayed(self) -> Schedule:
@@ -176,7 +176,7 @@ def _outcome_so_far(job: _Job) -> Outcome:
 
 
 def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Driver:
-    """Take the lock, start the workers, examine what trials need, open the journal; `stack` ends all of this."""
+    """Take the lock, start the workers, examine what trials need, open the journal; `stack` undoes all of this."""
     sweep, specs, watcher = job.sweep, job.schedule.samples(), job.watcher
     tables, exists = data_tables(specs), job.folder.exists() and not job.options.new
     limits.check_folder(job.folder if exists else job.folder.parent)
@@ -222,7 +222,7 @@ def _write_record(job: _Job, now: Provenance, facts: probe.ProbeResult) -> list[
 
 
 def _create_folder(job: _Job, stack: ExitStack) -> _Job:
-    """Make and lock the sweep's folder; with --new, the first that no other driver takes. Return the job with it."""
+    """Make and lock the sweep's folder; with --new, the first free one. Return the job with this folder."""
     if job.options.new:
         free = sweep_folder.free_folders(job.folder.parent, job.sweep)
         return replace(job, folder=next(folder for folder in free if _lock_if_free(folder, stack)))
@@ -276,8 +276,8 @@ def _start(job: _Job, specs: Sequence[TrialSpec], signals: Signals) -> tuple[Bac
     sweep, options = job.sweep, job.options
     keras = any(own_loop(spec.settings["train"]) is None for spec in specs)
     own_code = bool(_functions(specs)) or any(":" in spec.settings["data"]["name"] for spec in specs)
-    rests_on = sweep.functions, sweep.values["name"], job.provenance
-    setup = Setup(sweep.folder.resolve(), options.threads, keras, own_code, *rests_on)
+    code_and_data = sweep.functions, sweep.values["name"], job.provenance
+    setup = Setup(sweep.folder.resolve(), options.threads, keras, own_code, *code_and_data)
     if options.ray is not None:
         from ..backends.ray import RayBackend  # noqa: PLC0415  an extra
 

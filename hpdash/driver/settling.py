@@ -1,4 +1,4 @@
-"""Settle what a sweep's data and models decide: the default objective, and whether the metrics that it names exist."""
+"""Settle what depends on a sweep's data and models: the default objective, and whether the metrics it names exist."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def builder_requests(sweep: Sweep, specs: Sequence[TrialSpec]) -> list[BuilderRe
         if reference := _own_builder(spec):
             by_builder.setdefault(reference, []).append(spec)
     is_shared = len(by_builder) > 1 or any(_own_builder(spec) is None for spec in specs)
-    return [_usage(sweep, reference, own, is_shared) for reference, own in by_builder.items()]
+    return [_request(sweep, reference, own, is_shared) for reference, own in by_builder.items()]
 
 
 def _own_builder(spec: TrialSpec) -> str | None:
@@ -37,10 +37,10 @@ def _own_builder(spec: TrialSpec) -> str | None:
     return builder if builder and ":" in builder else None
 
 
-def _usage(sweep: Sweep, reference: str, specs: Sequence[TrialSpec], is_shared: bool) -> BuilderRequest:
+def _request(sweep: Sweep, reference: str, specs: Sequence[TrialSpec], is_shared: bool) -> BuilderRequest:
     """Return how trials use one custom builder.
 
-    `is_shared` says that other trials use other builders. Settings that the file fixes may be meant for those.
+    `is_shared` says that other trials use other builders; the keys that the file fixes may be meant for those.
     """
     values: dict[str, list[Any]] = {}
     always = {name for name, value in specs[0].settings[KEYWORDS].items() if value is not None}

@@ -1,1 +1,1 @@
-"""One compiled epoch for a Keras model. No other package imports TensorFlow when it is imported."""
+"""Build, compile and train Keras models, epoch by epoch. No other package imports TensorFlow at a module's top."""

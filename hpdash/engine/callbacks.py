@@ -1,4 +1,4 @@
-"""Early stopping and learning rate schedules of a Keras trial, by Keras' own callbacks, between epochs.
+"""Early stopping and learning rate schedules of a Keras trial: Keras' own callbacks, called between epochs.
 
 Their state is saved in checkpoints, so that a resumed trial stops and decays as it would have without interruption.
 """
@@ -27,7 +27,7 @@ class BetweenEpochs:
         self._callbacks = callbacks_for(train, objective, goal, rate)
 
     def state(self) -> dict[str, Array]:
-        """Return the state of the callbacks for a checkpoint, numbers by name; NaN stands for None."""
+        """Return the state of the callbacks for a checkpoint: numbers by name, NaN in place of None."""
         return {
             f"{CALLBACK_PREFIX}{place}/{name}": np.array(
                 math.nan if (value := getattr(each, name)) is None else value, float
@@ -38,7 +38,7 @@ class BetweenEpochs:
         }
 
     def callbacks(self, kept: Mapping[str, Array]) -> list[keras.callbacks.Callback]:
-        """Return the callbacks to train with; `kept` are the arrays of a checkpoint, whose state they go on from."""
+        """Return the callbacks to train with; `kept` are the arrays of the checkpoint that the trial resumes from."""
         state = {name: value for name, value in kept.items() if name.startswith(CALLBACK_PREFIX)}
         return [*self._callbacks, Resumed(self._callbacks, state)] if state else self._callbacks
 
@@ -74,7 +74,7 @@ def schedule(train: Mapping[str, Any], rate: float) -> Callable[[int], float]:
 
 
 class Resumed(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
-    """Restore the state of the callbacks before this one in the list, which they reset when training begins."""
+    """Restore the state of the callbacks before this one in the list, after they have reset it when training begins."""
 
     def __init__(self, callbacks: Sequence[keras.callbacks.Callback], state: Mapping[str, Array]) -> None:
         super().__init__()

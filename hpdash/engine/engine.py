@@ -24,12 +24,12 @@ from .passes import OnCall, Pass
 from .probe import EXAMPLES, Probe, place
 from .xla import REFUSALS, Compilation, choose, first_line, is_compile_error, predict
 
-CALL_SECONDS = 2.0  # about how long a compiled call runs; progress, Ctrl-C and time limits wait for its end
-CORE_FLOPS = 50e9  # a modest core's float32 matrix product; sets a call's length, and whether validation uses XLA
-CORE_BYTES = 8e9  # bytes a second from its memory, for the optimiser's pass over the weights
-STEP_SECONDS = 1e-4  # what a step costs besides arithmetic
-XLA_PAYS = 0.2  # seconds of a validation above which compiling it with XLA pays; compiling takes about 0.7
-FEWEST_ROWS = 2  # batches a call at least: XLA compiles a loop over one batch to other code, and so to other bits
+CALL_SECONDS = 2.0  # intended duration of a compiled call; progress, Ctrl-C and time limits wait for its end
+CORE_FLOPS = 50e9  # operations a second of a modest core in float32 matrix products; assumed in all estimates below
+CORE_BYTES = 8e9  # bytes a second that such a core moves from and to memory, when the optimiser updates the weights
+STEP_SECONDS = 1e-4  # overhead of a step
+XLA_PAYS = 0.2  # a validation that takes more seconds is compiled with XLA; compiling takes about 0.7 seconds
+FEWEST_ROWS = 2  # fewest batches in a call: for a loop over one batch, XLA makes other code, which gives other bits
 EVALUATION_BATCH = 512
 STATEFUL_RANDOM = {
     "RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal",
@@ -57,7 +57,7 @@ class Engine:
     ) -> None:
         self.model, self.data, self.notice = model, data, notice
         self._xla, self._compilations = xla, dict[Pass, Compilation]()
-        self._told: set[str] = set()
+        self._notified: set[str] = set()
         self._examined: set[Pass] = set()
         batch = min(batch_size, len(data.train))
         model.optimizer.build(model.trainable_variables)
@@ -72,7 +72,7 @@ class Engine:
         """The model's probe; its batch is the first examples of the training part, at most 256, in stored order."""
         part = self.data.train
         batch = self.data.scaled(part, tf.range(part.start, min(part.stop, part.start + EXAMPLES)))
-        return Probe(self.model, *batch, lambda text: self._tell(text, text))
+        return Probe(self.model, *batch, lambda text: self._notify_once(text, text))
 
     def _pass(self, part: Subset, step: Callable[[Any], Any], batch: int, training: bool) -> Pass:
         steps = max(1, len(part) // batch)
@@ -106,15 +106,15 @@ class Engine:
 
     @property
     def compilation(self) -> Compilation:
-        """Whether XLA compiles the training loop; before the first epoch, only a guess."""
+        """Whether XLA compiles the training loop; before the first epoch, a prediction."""
         return self._compilations.get(self._train, Compilation(self._train.jit))
 
     @property
     def is_reusable(self) -> bool:
         """Whether `load_values` can prepare this engine for another trial.
 
-        That holds if the graphs capture no tensors but the data and the known variables, and read every `Hyper` from
-        its variable: then `load_values` reaches all values that differ between trials.
+        It can if the graphs capture only the data and known variables, and if they read every `Hyper` from its
+        variable. Then `load_values` can replace every value that differs between trials.
         """
         known = {id(held) for part in (self.data.train, self.data.validation) for held in (part.x, part.y)}
         known |= self._handles()
@@ -139,28 +139,29 @@ class Engine:
         return [*(variable.value for variable in self._state()), *others]
 
     def state(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Return the values of all that training changes, for `restore` in an engine of the same graph.
+        """Return all values that training changes, for `restore` in an engine with the same graph.
 
-        The names are indices, because a model may have two variables with the same path. The values may be views of
-        memory in use: read or copy them before training goes on.
+        The names are indices, because a model may have two variables with the same path. The values may share memory
+        with the variables: read or copy them before training continues.
         """
         return {str(place): view(variable) for place, variable in enumerate(self._variables())}
 
     def restore(self, state: Mapping[str, np.ndarray[Any, Any]]) -> bool:
-        """Assign a `state` to the variables; return False, and change nothing, if it does not fit this graph."""
+        """Assign a `state` to the variables; return False and change nothing if it does not fit this graph."""
         variables = self._variables()
         return fill(variables, state.values())
 
     def take(self, kept: Mapping[str, np.ndarray[Any, Any]]) -> bool:
-        """Set the model's weights to kept ones; return False, and change nothing, if names, shapes or sizes differ."""
+        """Set the model's weights to kept weights; return False and change nothing if names, shapes or sizes differ."""
         names = [name for name, _ in kept_weights.named(self.weights())]
         held = self.model.weights
         return names == list(kept) and fill([v.value for v in held], list(map(toggle_transposed, held, kept.values())))
 
     def load_values(self, fresh: keras.Model) -> bool:
-        """Set this model to the values of a freshly built one: variables, the optimiser's variables and every `Hyper`.
+        """Copy the values of a freshly built model: its variables, its optimiser's variables and every `Hyper`.
 
-        Return False, and change nothing, if the two models do not have the same ones.
+        Return False and change nothing if the two models differ in the variables' shapes or types, or in the number of
+        Hypers.
         """
         fresh.optimizer.build(fresh.trainable_variables)
         held, values = self._state(), [*fresh.variables, *fresh.optimizer.variables]
@@ -174,9 +175,9 @@ class Engine:
         return True
 
     def same_constants(self, fresh: keras.Model) -> bool:
-        """Return whether a model that was freshly built by the same builder has the same constants in its graph.
+        """Return whether the graph of a model that the same builder has just built has this graph's constants.
 
-        If not, the builder draws random numbers that become constants, and the models cannot share a graph.
+        If not, the builder draws random numbers that become constants, and the two models cannot share a graph.
         """
         batch = self.data.scaled(self.data.train, tf.constant([self.data.train.start]))
         return graph_constants(self.model, *batch, seed=0) == graph_constants(fresh, *batch, seed=1)
@@ -229,7 +230,7 @@ class Engine:
             if not steps.jit or not is_compile_error(error):
                 raise
             reason = f"XLA refuses this model: {first_line(error)}"
-            self._tell("xla", f"trains without XLA: {reason}")
+            self._notify_once("xla", f"trains without XLA: {reason}")
             self._use(steps, Compilation(False, reason))
             return self._run(steps, order, on_call)
         self._look_for_stateful_random(steps)
@@ -245,21 +246,22 @@ class Engine:
         self._examined.add(steps)
         found = {node.op for concrete in steps.traced() for node in _nodes(concrete.graph)} & STATEFUL_RANDOM
         if found:
-            self._tell(
+            self._notify_once(
                 "random",
                 f"the model draws stateful random numbers ({', '.join(sorted(found))}), so the same seed does not"
                 " give the same bits; use keras.random with a keras.random.SeedGenerator",
             )
 
-    def _tell(self, subject: str, text: str) -> None:
-        if subject not in self._told:
-            self._told.add(subject)
+    def _notify_once(self, subject: str, text: str) -> None:
+        if subject not in self._notified:
+            self._notified.add(subject)
             self.notice(text)
 
     def weights(self, trainable: bool = False) -> Iterator[tuple[str, str, np.ndarray[Any, Any]]]:
-        """Yield (layer path, variable name, values) of all weights, moving statistics included, or of the trainable.
+        """Yield (layer path, variable name, values) of all weights, moving statistics included.
 
-        The values may be a view of the weight's own memory: read or copy them before training goes on.
+        With `trainable`, yield only the trainable weights. The values may share memory with the weight: read or copy
+        them before training continues.
         """
         for variable in self.model.trainable_variables if trainable else self.model.weights:
             yield *place(self.model, variable), toggle_transposed(variable, view(variable.value))

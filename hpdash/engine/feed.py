@@ -43,7 +43,7 @@ class EngineData:
         return tf.gather(tf.reshape(part.x, (len(part.x), -1)), index)
 
     def prepared(self, rows: tf.Tensor) -> tf.Tensor:
-        """Return stored examples [b, n] as inputs of the model: scaled, x float32 [b, ...]."""
+        """Return stored examples [b, n] as scaled inputs of the model: x float32 [b, ...]."""
         x = tf.reshape(tf.cast(rows, tf.float32), (-1, *self.train.x.shape[1:]))
         if np.any(self.offset):
             x -= self.offset
@@ -89,7 +89,7 @@ def view(variable: tf.Variable) -> np.ndarray[Any, Any]:
 
 
 def fill(variables: Sequence[tf.Variable], values: Collection[np.ndarray[Any, Any]]) -> bool:
-    """Assign values to variables; return False, and change nothing, if their number, shapes or item sizes differ."""
+    """Assign values to variables; return False and change nothing if their number, shapes or item sizes differ."""
     types = [(tuple(v.shape), v.dtype.as_numpy_dtype) for v in variables]
     fits = [value.shape == shape and value.itemsize == np.dtype(kind).itemsize
             for value, (shape, kind) in zip(values, types, strict=False)]  # fmt: skip

@@ -1,8 +1,8 @@
 """Hyperparameters that a compiled graph reads from variables, so that trials with different values share the graph.
 
-Keras keeps a dropout rate, a penalty or a momentum as a Python number, which becomes a constant of the graph. Keras 2
-kept the hyperparameters of its optimisers in variables (`OptimizerV2._set_hyper`), and the learning rate is still in
-one.
+Keras 3 stores a dropout rate, a penalty or a momentum as a Python number, which becomes a constant of the graph. Only
+the learning rate is in a variable. Keras 2 stored all hyperparameters of its optimisers in variables
+(`OptimizerV2._set_hyper`).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import tensorflow as tf
 
 
 class Hyper(float):
-    """A number that is a float to Python, and that TensorFlow traces into a graph as the value of a variable.
+    """A float whose value a TensorFlow graph reads from a variable.
 
-    To Keras it is the float that it was made with: that value is checked, compared and tested for 0. Arithmetic with
+    Python code, such as Keras' checks and comparisons, sees the value with which the float was made. Arithmetic with
     plain numbers, such as 1 - momentum, gives a Hyper of the same variable. The graph computes the result in double
     precision and rounds it at the end, as Python does with a constant.
     """
 
-    dtype = float  # Keras reads this, or else takes a number's class, to find the type of a result
+    dtype = float  # Keras finds the type of a result from this; without it, Keras would use the class of the number
     variable: tf.Variable
     _read: Callable[[], tf.Tensor]
 
@@ -60,7 +60,7 @@ for _method in ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruedi
 def make_hypers(owner: object, names: Iterable[str]) -> None:
     """Replace the named attributes of an object by Hypers, if they are numbers other than 0.
 
-    A 0 stays, because Keras builds a different graph for it. Attributes that are missing or None stay, too.
+    A 0 is not replaced, because Keras builds a different graph for it. Nor is an attribute that is missing or None.
     """
     for name in names:
         if value := getattr(owner, name, None):

@@ -1,4 +1,4 @@
-"""Split the results of Keras' metrics, which may be arrays or dicts, into one number for each name, as logs need it."""
+"""Split the results of Keras' metrics, which may be arrays or dicts, into single numbers with names, for the logs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Build compiled Keras models from settings: the built-in MLP, or models of users' own builders."""
+"""Build and compile the Keras model of a trial: the built-in MLP, or the model of a user's builder."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def build(
 ) -> keras.Model:
     """Build and compile a trial's model; its random numbers are drawn from `seed`.
 
-    A model that its builder has not compiled is compiled from [train]. `takes` are the settings of [train] and [data]
-    that the builder is called with. Raises TrialError if the builder returns no model.
+    A model that its builder has not compiled is compiled from [train]. `takes` are the keys of [train] and [data] that
+    the builder is called with. Raises TrialError if the builder returns no model.
     """
     begin(seed)
     model = construct(settings, folder, input_shape, classes, takes)
@@ -205,7 +205,7 @@ def _bias_initializer(settings: Mapping[str, Any]) -> keras.initializers.Initial
 
 
 def _output_initializers(settings: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return the output layer's (kernel, bias) initialisers; "same" stands for those of the hidden layers."""
+    """Return the output layer's (kernel, bias) initialisers; "same" means those of the hidden layers."""
     if settings["output_initializer"] == "same":
         return initializer(settings["kernel_initializer"]), _bias_initializer(settings)
     return initializer(settings["output_initializer"]), initializer("zeros")

@@ -19,10 +19,10 @@ class Pass:
     `count` is the number of examples, `batch` the number of examples in a batch, and `rows` the largest number of
     batches in a call. A row has the indices of one batch. `take` returns a row's examples as they are stored; `step`
     gets these examples and the row. `jit` says whether XLA compiles the loop.
-    While a step runs, the examples of the next row are copied. A bare copy lets a core wait for several memory reads at
-    once. If the arithmetic of `step` read the examples itself, the core would wait for one read after the other.
+    While a step runs, the examples of the next row are copied. During a plain copy, a core has several memory reads in
+    progress at once. If the arithmetic of `step` read the examples itself, each read would delay the next.
     A shorter last call uses the same executable, because the number of rows to run is a tensor. The remainder batch
-    has a graph of its own size. It runs without XLA, because XLA would take longer to compile it than it would save.
+    has its own graph. It runs without XLA, because XLA would take longer to compile it than it would save.
     """
 
     def __init__(

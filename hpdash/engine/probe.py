@@ -39,9 +39,9 @@ class Activation:
 class Probe:
     """Compute the gradients and the activations of a compiled model for the batch x [b, ...], y [b].
 
-    Each of the two is traced once, without XLA, which runs it no faster and takes seconds to compile it (measured, from
-    784-50-50-50-10 to 3072-2000-4000-10). `notice` is called once for each thing that cannot be computed for this
-    model.
+    Each of the two is traced once, without XLA: with XLA it would run no faster, and compiling would take seconds
+    (measured for nets from 784-50-50-50-10 to 3072-2000-4000-10). `notice` is called once for each thing that cannot be
+    computed for this model.
     """
 
     def __init__(self, model: keras.Model, x: tf.Tensor, y: tf.Tensor, notice: Callable[[str], None]) -> None:
@@ -50,22 +50,22 @@ class Probe:
         self._traced: dict[str, Any] = {}
 
     def gradients(self) -> Iterator[tuple[str, str, Array]]:
-        """Yield (layer, variable, dL/dw) for every trainable variable w: float32 of its shape, 0 if L ignores w.
+        """Yield (layer, variable, dL/dw) for every trainable variable w, float32 of its shape; 0 if L does not use w.
 
         L is the loss that the model was compiled with, including penalties, of the whole batch in inference mode:
         without dropout, and with the moving statistics of batch normalisation. Yields nothing if the gradients cannot
         be computed.
         """
-        found = self._look("gradients", self._backward)
+        found = self._compute("gradients", self._backward)
         for variable, value in zip(self._model.trainable_variables, found or (), strict=False):
             yield *place(self._model, variable), toggle_transposed(variable, value.numpy())
 
     def activations(self) -> Iterator[Activation]:
-        """Yield the outputs of each layer with an activation, in inference mode; a shared layer's calls all count."""
-        for name, value in (self._look("activations", self._forward) or {}).items():
+        """Yield the outputs of each layer with an activation, in inference mode, over all calls of the layer."""
+        for name, value in (self._compute("activations", self._forward) or {}).items():
             yield Activation(name, *self._layers[name][1:], value.numpy())
 
-    def _look(self, what: str, function: Callable[[Any, Any], Any]) -> Any:
+    def _compute(self, what: str, function: Callable[[Any, Any], Any]) -> Any:
         if what not in self._traced:
             self._traced[what] = self._trace(what, function)
         traced = self._traced[what]
@@ -173,7 +173,7 @@ def _owner(layer: keras.layers.Layer) -> keras.layers.Layer | None:
 
 @contextmanager
 def _recorded(layers: Mapping[str, keras.layers.Layer]) -> Iterator[dict[str, list[tf.Tensor]]]:
-    """Collect what layers return, by name, while the model is called, in whatever way it calls them."""
+    """Collect the outputs of layers, by name, while the model is called; it may call them in any way."""
     found: dict[str, list[tf.Tensor]] = {name: [] for name in layers}
 
     def recording(name: str, call: Callable[..., Any]) -> Callable[..., Any]:

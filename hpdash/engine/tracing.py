@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from .layers import on_gpu
 
-try:  # chooses the algorithm of stateless random operations; private: without it, training is only slower
+try:  # a private module of TensorFlow; if it is missing, random numbers are slower, and nothing else changes
     from tensorflow.python.ops import random_ops_util
 except ImportError:
     random_ops_util = None
@@ -21,7 +21,7 @@ PICTURES = 4  # dimensions of a batch of pictures
 
 
 def fast_operations(xla: bool) -> AbstractContextManager[None]:
-    """Trace with operations that are fast on a CPU with XLA, or without it; on a GPU nothing is replaced."""
+    """Replace operations while tracing for a CPU, with or without XLA; on a GPU nothing is replaced."""
     if on_gpu():
         return nullcontext()
     return threefry() if xla else fused_batch_normalization()

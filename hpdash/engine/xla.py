@@ -16,7 +16,7 @@ import tensorflow as tf
 from .layers import on_gpu
 
 NODE_SECONDS = 1.5e-6  # for TensorFlow's executor to start a node's kernel: measured .3 to 3.4 microseconds
-BACKWARD_NODES = 3  # nodes of a training step per node of the forward pass, roughly
+BACKWARD_NODES = 3  # approximate number of nodes in a training step for each node of the forward pass
 FREE = {"Const", "Placeholder", "Identity", "NoOp", "While", "StatelessWhile"}  # nodes that start no kernel
 
 REFUSALS = (
@@ -49,22 +49,22 @@ class SlowOperation:
     gradient_of: str = ""
 
 
-def choose(setting: str, graphs: Iterable[Any]) -> Compilation:
+def choose(mode: str, graphs: Iterable[Any]) -> Compilation:
     """Decide whether XLA compiles a pass, from its traced graphs and those of the loops in them.
 
-    `setting` is [train] xla: "auto", "always" or "never". With "auto", XLA compiles the graph unless it would lose more
-    time in slow operations than it saves by not starting a kernel for each node. On a GPU, no operation is known to be
-    slow.
+    `mode` is the key `xla` of [train]: "auto", "always" or "never". With "auto", XLA compiles the graph unless it would
+    lose more time in slow operations than it saves by not starting a kernel for each node. On a GPU, no operation
+    counts as slow.
     """
     operations = [each for graph in graphs for each in operations_of(graph)]
-    return _decide(setting, _lost(operations), sum(each.type not in FREE for each in operations))
+    return _decide(mode, _lost(operations), sum(each.type not in FREE for each in operations))
 
 
-def predict(setting: str, forward: Any, batch: int, training: bool) -> Compilation:
+def predict(mode: str, forward: Any, batch: int, training: bool) -> Compilation:
     """Predict what `choose` will decide, from the traced forward pass of one example.
 
-    `batch` is the number of examples in a step; `training` adds the backward pass. A pass is traced for XLA or without
-    it, because random numbers are drawn differently for XLA. So a wrong prediction costs a second trace.
+    `batch` is the number of examples in a step; `training` adds the backward pass. Traces with and without XLA differ,
+    because random numbers are drawn differently. So a pass is traced again if the prediction was wrong.
     """
     operations = list(operations_of(forward))
     lost = _lost(operations)
@@ -74,7 +74,7 @@ def predict(setting: str, forward: Any, batch: int, training: bool) -> Compilati
         for slow in SLOW:
             found = [each for each in operations if each.type == slow.gradient_of]
             lost[slow.name] = lost.get(slow.name, 0.0) + 2 * sum(map(slow.work, found)) * slow.nanoseconds
-    return _decide(setting, {name: seconds * batch for name, seconds in lost.items()}, nodes)
+    return _decide(mode, {name: seconds * batch for name, seconds in lost.items()}, nodes)
 
 
 def operations_of(graph: Any, seen: set[str] | None = None) -> Iterator[Any]:
@@ -104,10 +104,10 @@ def first_line(error: tf.errors.OpError) -> str:
     return str((error.message.strip().splitlines() or [type(error).__name__])[0][:200])
 
 
-def _decide(setting: str, lost: dict[str, float], nodes: int) -> Compilation:
-    if setting == "never":
+def _decide(mode: str, lost: dict[str, float], nodes: int) -> Compilation:
+    if mode == "never":
         return Compilation(False, 'xla = "never"')
-    if setting == "always" or on_gpu() or sum(lost.values()) * 1e-9 <= nodes * NODE_SECONDS:
+    if mode == "always" or on_gpu() or sum(lost.values()) * 1e-9 <= nodes * NODE_SECONDS:
         return Compilation(True)
     return Compilation(False, f"XLA is slow at {max(lost, key=lost.__getitem__)} on a CPU")
 
@@ -123,9 +123,9 @@ def _lost(operations: Iterable[Any]) -> dict[str, float]:
 
 
 def _is_used(operation: Any) -> bool:
-    """Return whether a node reads one of the operation's outputs, or the graph returns it.
+    """Return whether a node reads one of the operation's outputs, or the graph returns one.
 
-    An unused operation costs no time. An example is the gradient with respect to the model's inputs.
+    An unused operation takes no time. An example is the gradient with respect to the model's inputs.
     """
     returned = {id(each) for each in getattr(operation.graph, "outputs", ())}
     return any(each.consumers() or id(each) in returned for each in operation.outputs)
@@ -159,15 +159,15 @@ def _depthwise_products(operation: Any) -> float:
     return size(values) * (kernel.shape[0] or 1) * (kernel.shape[1] or 1)
 
 
-def _inputs(operation: Any) -> float:
+def _input_values(operation: Any) -> float:
     return size(operation.inputs[0])
 
 
-def _outputs(operation: Any) -> float:
+def _output_values(operation: Any) -> float:
     return size(operation.outputs[0])
 
 
-def _cubes(operation: Any) -> float:
+def _values_by_columns(operation: Any) -> float:
     """Return the number of values times the number of columns of matrices [..., n, n]."""
     matrix = operation.inputs[0]
     return size(matrix) * (matrix.shape[-1] or 1)
@@ -207,14 +207,14 @@ SLOW = (
         "Conv3D",
     ),
     # 28x28x16, 2x2: 9.9 and 1.4; in one dimension, 100x32: .86 and .35
-    SlowOperation("the gradient of max pooling", ("MaxPoolGrad",), _inputs, 5.0, "MaxPool"),
+    SlowOperation("the gradient of max pooling", ("MaxPoolGrad",), _input_values, 5.0, "MaxPool"),
     # 1,000 numbers, the 5 largest: 11 and .5; all of them sorted: 11 and 4.3
-    SlowOperation("sorting", ("TopKV2", "TopK"), _inputs, 150.0),
+    SlowOperation("sorting", ("TopKV2", "TopK"), _input_values, 150.0),
     # 14x14x16 to 28x28x16: forward 4.3 and .5; gradient 11 and 2.2
-    SlowOperation("bilinear resizing", ("ResizeBilinear",), _outputs, 5.0),
-    SlowOperation("the gradient of bilinear resizing", ("ResizeBilinearGrad",), _inputs, 11.0, "ResizeBilinear"),
+    SlowOperation("bilinear resizing", ("ResizeBilinear",), _output_values, 5.0),
+    SlowOperation("the gradient of bilinear resizing", ("ResizeBilinearGrad",), _input_values, 11.0, "ResizeBilinear"),
     # 16 matrices of 32x32: Cholesky 1.1 and .2; inverse 1.1 and .3; 4 of them: singular values 24 and 1
-    SlowOperation("matrix factorisations", ("Cholesky", "MatrixInverse", "MatrixDeterminant"), _cubes, 1.8),
-    SlowOperation("singular values", ("Svd",), _cubes, 170.0),
+    SlowOperation("matrix factorisations", ("Cholesky", "MatrixInverse", "MatrixDeterminant"), _values_by_columns, 1.8),
+    SlowOperation("singular values", ("Svd",), _values_by_columns, 170.0),
 )
 _BY_OPERATION = {operation: slow for slow in SLOW for operation in slow.operations}

@@ -43,12 +43,12 @@ class Evaluated(Shown):
 
     @property
     def look(self) -> Evaluation:
-        """The old name of `evaluation`."""
+        """Deprecated: the former name of `evaluation`."""
         warnings.warn("Evaluated.look is now called Evaluated.evaluation", DeprecationWarning, stacklevel=2)
         return self.evaluation
 
     def render(self, console: Console) -> Iterator[RenderableType]:
-        """Draw the table of the trials and their ensemble, and the notes that must accompany it."""
+        """Draw the table of the trials and their ensemble, and the notes below it."""
         return terminal.draw(console, self.evaluation, self.runs, self.opened)
 
     def to_json(self) -> dict[str, Any]:
@@ -59,16 +59,18 @@ class Evaluated(Shown):
 def evaluate(logs: Path | str = "logs", *, sweep: str | None = None, top: int = 1, again: bool = False) -> Evaluated:
     """Evaluate a sweep on its test set once: the best trial on validation, or the best `top` and their ensemble.
 
-    `sweep` names the sweep if the logdir has several. An evaluation that the journal has is returned without opening
-    the test set. Evaluating another selection needs `again`, because the first result would influence the second
-    choice. Raises SpecError if no trials can be selected on validation, or if another selection has been evaluated and
+    `sweep` names the sweep if the logdir has several. If the journal has the evaluation of this
+    selection, it is returned, and the test set is not opened. Evaluating another selection needs `again`, because the
+    first result would influence the second choice.
+
+    Raises SpecError if no trials can be selected on validation, or if another selection has been evaluated and
     `again` is False; LockedError while a driver runs the sweep; and the errors of `score`.
     """
     folder = pick_sweep(read_runs(logs), sweep)
     case = _Selection.of(folder, top)
     if case.evaluation is None or list(case.unlogged(case.evaluation)):
         with lock(folder):
-            case = _Selection.of(folder, top)  # read it again: a driver may have ended in between
+            case = _Selection.of(folder, top)  # read again under the lock, because it may have changed
             evaluation = case.evaluation or _evaluate(case, again)
             for run, epoch, values in case.unlogged(evaluation):
                 add_scalars(run.folder, values, epoch)
@@ -79,7 +81,7 @@ def evaluate(logs: Path | str = "logs", *, sweep: str | None = None, top: int = 
 
 @dataclass(frozen=True)
 class _Selection:
-    """A sweep as it stands on the disk, and the trials that are selected from it, best first."""
+    """A sweep as read from the disk, and the trials that are selected from it, best first."""
 
     folder: Path
     about: SweepRecord
@@ -137,11 +139,11 @@ def _evaluate(case: _Selection, again: bool) -> Evaluation:
     """Evaluate the selected trials on the test set, and record the result in the journal before it is shown."""
     number = case.next_number(again)
     code = Path(case.about.folder or "")
-    job = [_entrant(each, case.about) for each in case.chosen], code if code.is_dir() else Path()
+    job = [_trial_to_score(each, case.about) for each in case.chosen], code if code.is_dir() else Path()
     with Journal.open(case.folder / layout.JOURNAL) as journal:
         found: Scores = in_child(score, job, Signals())
         chosen = zip(case.chosen, found.single, strict=True)
-        scores = tuple(_score(each, values) for each, values in chosen)
+        scores = tuple(_score_entry(each, values) for each, values in chosen)
         objective = case.chosen[0].run.objective
         assert objective is not None
         evaluation = Evaluation(
@@ -150,15 +152,16 @@ def _evaluate(case: _Selection, again: bool) -> Evaluation:
         return journal.append_evaluation(evaluation).evaluation
 
 
-def _entrant(each: Candidate, about: SweepRecord) -> ScoredTrial:
+def _trial_to_score(each: Candidate, about: SweepRecord) -> ScoredTrial:
     spec = spec_of(each.run, about)
     if spec is None:
-        raise LogdirError(f"{each.run.folder}: cannot read the trial's settings, because its event files are damaged.")
+        why = "cannot read the trial's settings, because its event files are damaged. Restore a backup of these files."
+        raise LogdirError(f"{each.run.folder}: {why}")
     assert each.result.kept_sha256 is not None
     return ScoredTrial(each.run.id, spec, each.run.folder / layout.WEIGHTS, each.result.kept_sha256, each.value)
 
 
-def _score(each: Candidate, test: Mapping[str, float]) -> Score:
+def _score_entry(each: Candidate, test: Mapping[str, float]) -> Score:
     assert each.run.number is not None
     assert each.result.kept_epoch is not None
     assert each.result.kept_sha256 is not None

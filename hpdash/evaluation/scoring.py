@@ -1,4 +1,4 @@
-"""Score trained models on a test set: build them again, load their kept weights, check these on validation first.
+"""Score trials on the test set: rebuild their models, load the kept weights, and check these on validation first.
 
 This runs in a child process, so that the parent does not import TensorFlow.
 """
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 1000  # examples in one call of a model
 _CLOSE = {"rel_tol": 0.01, "abs_tol": 0.005}  # another machine rounds differently
-_CHANGED = "The code that builds the model, or the data, changed after training."
+_CHANGED = (
+    "The code that builds the model, or the data, changed after training. Undo the change, or run the sweep again with "
+    "--new."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class ScoredTrial:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Metrics on the test set: `single` of each trial, `ensemble` of the mean of their outputs.
+    """Metrics on the test set: `single` for each trial, `ensemble` for the mean of the trials' outputs.
 
     `ensemble` is None for a single trial. `examples` is the number of test examples.
     """
@@ -58,10 +61,10 @@ class Scores:
 
 
 def score(job: tuple[Sequence[ScoredTrial], Path], _: Callable[[Any], None]) -> Scores:
-    """Score entrants on the test set, once all of them have passed the check on validation.
+    """Score trials on the test set, after all of them have passed the check on validation.
 
-    `job` is the entrants and the folder to search for users' modules. Raises DataError if there is no test set,
-    TrialError if a model raises an error or is not the one that was trained, LogdirError if its weights are damaged.
+    `job` has the trials, and the folder that contains the user's modules. Raises DataError if there is no test set,
+    TrialError if a model raises an error or is not the trained one, and LogdirError if kept weights are damaged.
     """
     os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as in a worker: the same kernels, and faster convolutions
@@ -81,6 +84,7 @@ def _scores(scored_trials: Sequence[ScoredTrial], folder: Path) -> Scores:
 
 
 def _key(scored: ScoredTrial) -> str:
+    """Return the same text for trials with equal data, so that each data set is loaded once."""
     return json.dumps(scored.spec.settings["data"], sort_keys=True)
 
 
@@ -145,18 +149,18 @@ def _score_on_test(ready: Sequence[tuple[Engine, Loaded]]) -> Scores:
 
 def _outputs(engine: Engine) -> Array:
     """Return a model's outputs for every test example, float64 [n, ...], with logits turned into probabilities."""
-    part, said = engine.data.validation, []
+    part, batches = engine.data.validation, []
     for start in range(part.start, part.stop, _AT_ONCE):
         x, _ = engine.data.scaled(part, np.arange(start, min(start + _AT_ONCE, part.stop)))
-        said.append(np.asarray(engine.model(x, training=False), np.float64))
-    outputs = np.concatenate(said)
+        batches.append(np.asarray(engine.model(x, training=False), np.float64))
+    outputs = np.concatenate(batches)
     return _probabilities(outputs) if _gives_logits(engine.model) else outputs
 
 
 def _score_mean(model: Any, y: Array | None, outputs: Sequence[Array]) -> dict[str, float]:
     """Return the metrics of the mean of several models' outputs; raise TrialError if their shapes differ.
 
-    The loss is without penalties, because they belong to the weights of single models.
+    The loss has no regularisation penalties, because an ensemble has no weights of its own.
     """
     if len({each.shape for each in outputs}) > 1:
         raise TrialError("cannot make an ensemble of models whose outputs differ in shape. Use --top 1.")

@@ -1,6 +1,6 @@
 """Select the trials of a sweep to evaluate on the test set, by their results on validation alone.
 
-A selection that rests on anything else, or whose weights are missing, is refused with the reason.
+A trial that was validated on the test set, or that kept no weights, is refused with the reason.
 """
 
 from __future__ import annotations
@@ -56,9 +56,8 @@ def select(runs: Sequence[Run], about: SweepRecord, top: int = 1) -> tuple[Candi
 
     The trials of the setting with the best mean come first; within a setting, the best seed comes first. The lower
     number wins a tie. Only finished trials with a finite objective count.
-    Raises SpecError if fewer than `top` trials have finished, or if the selected trials have different test sets.
-    Raises it, too, if a selected trial was validated on the test set, had synthetic data or a custom training loop, or
-    kept no weights.
+    Raises SpecError if fewer than `top` trials have finished, if the selected trials have different data sets, or if
+    one of them was validated on the test set, had synthetic data or a custom training loop, or kept no weights.
     """
     objective = runs[0].objective
     found = list(_candidates(runs))
@@ -123,5 +122,5 @@ def _reason_not_evaluable(each: Candidate, about: SweepRecord) -> Problem | None
 
 
 def set_to(run: Run, about: SweepRecord, table: str, name: str) -> object:
-    """Return the value of a setting in a run: as the run's session logged it, else as the sweep fixes it."""
+    """Return the value of a key in a run: from the run's session, else from the sweep file."""
     return run.hparams.get(name, about.settings[table].get(name))

@@ -1,1 +1,1 @@
-"""A distribution as counts, and its mathematics."""
+"""Histograms: distributions as counts, their statistics, and the distances between them."""

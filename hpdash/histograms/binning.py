@@ -14,7 +14,7 @@ _BLOCK = 32_768  # values binned at a time: 256 KiB of float64 stay in a core's 
 
 
 def extent(flat: NDArray[Any]) -> tuple[float, float, int]:
-    """Return the least and the greatest finite value, 0 if there is none, and how many values are finite."""
+    """Return the least and the greatest finite value, and how many values are finite; (0, 0, 0) if none is."""
     if flat.size:
         low, high = float(flat.min()), float(flat.max())
         if math.isfinite(low) and math.isfinite(high):  # with a NaN, both would be NaN
@@ -27,29 +27,29 @@ def extent(flat: NDArray[Any]) -> tuple[float, float, int]:
 def count(flat: NDArray[Any], low: float, high: float, buckets: int, *, all_finite: bool) -> NDArray[np.float64]:
     """Count the finite values of an array [n] in equal buckets from `low` to `high`; return float64 [buckets].
 
-    All finite values must lie from `low` to `high`. `all_finite` says that there are no others.
+    All finite values must lie from `low` to `high`. `all_finite` says whether all values are finite.
 
-    In a large block, values are counted two at a time, by the pair of their bucket numbers: each count waits for the
-    one before it, so that half as many counts take half the time.
+    In a large block, two values are counted at a time, by the pair of their bucket numbers. Each count waits for the
+    one before it, so half as many counts take half the time.
     """
     bins = buckets + 1  # the last one is for the value `high` itself
     scale = buckets / (high - low)
     counts = np.zeros(bins)
     pairs = np.zeros((bins, bins) if 2 * bins**2 <= _BLOCK else 0, np.intp)
     for block in _slices(flat) if all_finite else _blocks(flat):
-        here, there = _scratch.place[: block.size], _scratch.index[: block.size]
-        np.copyto(here, block, casting="unsafe")
-        here -= low
-        here *= scale
-        np.copyto(there, here, casting="unsafe")  # truncated to the bucket number
+        position, number = _scratch.place[: block.size], _scratch.index[: block.size]
+        np.copyto(position, block, casting="unsafe")
+        position -= low
+        position *= scale
+        np.copyto(number, position, casting="unsafe")  # truncated to the bucket number
         half = block.size // 2
         if 0 < pairs.size <= half:
-            first, second, there = there[:half], there[half : 2 * half], there[2 * half :]
+            first, second, number = number[:half], number[half : 2 * half], number[2 * half :]
             first *= bins
             first += second
             pairs += np.bincount(first, minlength=pairs.size).reshape(pairs.shape)
-        if there.size:
-            counts += np.bincount(there, minlength=bins)
+        if number.size:
+            counts += np.bincount(number, minlength=bins)
     if pairs.size:
         counts += pairs.sum(axis=0) + pairs.sum(axis=1)
     counts[-2] += counts[-1]
@@ -57,9 +57,10 @@ def count(flat: NDArray[Any], low: float, high: float, buckets: int, *, all_fini
 
 
 class _Scratch(threading.local):
-    """A thread's buffers for a block: `near` its values, `place` their positions in buckets, `index` bucket numbers.
+    """A thread's buffers for a block of values.
 
-    They are kept, because allocating them takes longer than counting a block.
+    `near` is for the values, `place` for their positions in units of buckets, `index` for their bucket numbers. The
+    buffers are kept, because allocating them takes longer than counting a block.
     """
 
     def __init__(self) -> None:

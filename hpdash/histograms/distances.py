@@ -1,4 +1,4 @@
-"""Distances between distributions: exact for histograms read as densities that are uniform inside each bucket."""
+"""Distances between histograms, exact for densities that are uniform inside each bucket."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A histogram: the form in which an array's distribution is stored, and the statistics of that form.
 
-A histogram is read as a density that is uniform inside each bucket; a bucket of width 0 is a point mass. All results
-are exact for that reading, so the only error is that of the binning: at most the width of a bucket.
+A histogram is treated as a density that is uniform inside each bucket; a bucket of width 0 is a point mass. All results
+are exact for this density. So the only error is that of the binning: at most the width of a bucket.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import binning
 
-NEAR_ZERO = 1e-3  # fixed, to mean the same in every run; a multiple of the standard deviation would move with the data
+NEAR_ZERO = 1e-3  # fixed, so that it is the same for every run; a multiple of the standard deviation would not be
 
 _SINGLE_WIDTH = 1e-6  # width of the single bucket of values that are all alike
 _NARROWEST = 1e-300  # a narrower range has buckets too narrow to divide by in float64
@@ -176,8 +176,8 @@ class Histogram:
         """Count the values below each of the sorted points.
 
         If a point is repeated, its second and later occurrences count the values up to and including the point. So a
-        point mass is a step between two equal points, and two distributions are polylines through these counts over the
-        `union` of their edges.
+        point mass is a step between two equal points. Over the `union` of the edges of two histograms, both cumulated
+        distributions are polylines through these counts.
         """
         index = self.edges.searchsorted(points)
         again = (points[1:] == points[:-1]).nonzero()[0] + 1
@@ -199,7 +199,7 @@ def shared_edges(histograms: Sequence[Histogram], bins: int = 60, clip: float = 
     """Return the edges of `bins` equal bins that hold at least the share `clip` of the histograms' values.
 
     All histograms have the same weight. Half of the rest is cut off at either end, bucket by bucket, so that an outlier
-    does not ruin the axis; with clip = 1.0 nothing is cut off. If the values are too close to be distinguished, all
+    does not stretch the axis; with clip = 1.0 nothing is cut off. If the values are too close to be distinguished, all
     bins together are a millionth wide; if there are none, the bins lie around 0.
     Raises ValueError if `bins` or `clip` is out of range.
     """

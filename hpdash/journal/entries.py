@@ -1,7 +1,7 @@
 """The lines of the journal: trials' changes of state, their rungs, proposed settings, evaluations on the test set.
 
 A line is `{…,"kind":…,…,"crc":"8 hex digits"}` in JSON with sorted keys. The CRC-32C is computed from the same line
-without "crc". Lines of schema 1 have no "kind"; their keys tell it.
+without "crc". Lines of schema 1 have no "kind"; it follows from their keys.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FIRST_KEY = re.compile(rb'\{"([a-z]+)":')
 
 
 class NewerError(ValueError):
-    """Say that a line is complete and its checksum right, but this version of hpdash cannot read it."""
+    """Raised if a line is complete and its checksum matches, but this version of hpdash cannot read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ _READERS: Mapping[str, Callable[[dict[str, Any]], Entry]] = {
 
 
 def kind_of(line: bytes) -> str:
-    """Return the kind of a line that may be damaged, as far as it can be told; "state" if it cannot be."""
+    """Return the kind of a line that may be damaged; "state" if the kind cannot be recognised."""
     if match := _KIND.search(line):
         return match[1].decode()
     first = _FIRST_KEY.match(line)
@@ -154,7 +154,7 @@ def kind_of(line: bytes) -> str:
 
 
 def read_within(line: bytes) -> Iterator[Entry]:
-    """Yield the intact entries inside a damaged line: both, if only the newline between two lines is damaged."""
+    """Yield the intact entries inside a damaged line: two if only the newline between two lines is damaged."""
     for match in _WITHIN.finditer(line):
         with suppress(ValueError):
             yield from_line(match[0])

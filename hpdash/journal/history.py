@@ -1,4 +1,4 @@
-"""The state of a sweep, computed from its journal's lines: how each trial stands, its rungs and its promotions."""
+"""The state of a sweep, computed from its journal's lines: each trial's state, rungs and promotions."""
 
 from __future__ import annotations
 

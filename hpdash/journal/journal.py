@@ -1,4 +1,4 @@
-"""Open, read and append to a sweep's journal, the only record of its trials' states; and take the sweep's lock.
+"""Open, read and append to a sweep's journal, the only record of its trials' states; take the sweep's lock.
 
 A change of a state is one line with a checksum. It is on the disk before anything else happens. Rungs, proposed
 settings and evaluations on the test set have lines of their own, which change no state.
@@ -39,12 +39,12 @@ __all__ = [
     "read_journal",
 ]
 
-_ATTEMPTS, _PAUSE = 20, 0.01  # attempts to take the lock, seconds between them
+_TRIES, _PAUSE = 20, 0.01  # tries to take the lock, seconds between them
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a journal's bytes say: the good lines in order, a warning for each bad one, and where a tear begins.
+    """The content of a journal: the entries of good lines in order, and a warning for each bad line.
 
     `whole` is the number of bytes before a torn last line, or of all bytes if none is torn. `newer` is the number of
     the first line that only a newer version of hpdash can read.
@@ -90,12 +90,12 @@ class Replay:
 
     @property
     def latest(self) -> dict[int, Transition]:
-        """The last record of each trial."""
+        """The last transition of each trial."""
         return {record.trial: record for record in self.transitions}
 
 
 def read_journal(path: Path) -> Replay:
-    """Read a journal without a lock and without writing; a missing file has no records.
+    """Read a journal without a lock and without writing; a missing file has no entries.
 
     Raises LogdirError if the file cannot be read.
     """
@@ -119,7 +119,7 @@ def _replay(path: Path, data: bytes) -> Replay:
 class Journal:
     """An open journal, for the one driver that holds the sweep's lock.
 
-    `history` is the state that the lines add up to, `warnings` says what was damaged.
+    `history` is the state computed from all lines, `warnings` says what was damaged.
     """
 
     def __init__(self, path: Path, file: FileIO, replay: Replay, warnings: list[str]) -> None:
@@ -173,7 +173,7 @@ class Journal:
 
     @property
     def latest(self) -> dict[int, Transition]:
-        """The last record of each trial."""
+        """The last transition of each trial."""
         return self.history.latest
 
     def append_proposal(self, setting: int, point: Mapping[str, Any]) -> Proposal:
@@ -225,7 +225,7 @@ def _keep(path: Path, data: bytes) -> Path:
 def lock(folder: Path) -> Iterator[None]:
     """Hold a sweep's lock; the kernel frees it when its owner dies.
 
-    Raises LockedError, which names the holder, if another driver holds the lock; it does not wait for the driver.
+    Raises LockedError, which names the holder, at once if another driver holds the lock.
     """
     import fcntl  # noqa: PLC0415 - Windows has none; logs are only read there
 
@@ -246,16 +246,16 @@ def lock(folder: Path) -> Iterator[None]:
         yield
 
 
-def _take(attempt: Callable[[], None]) -> None:
+def _take(try_once: Callable[[], None]) -> None:
     """Take a lock; raises BlockingIOError if a driver holds it.
 
-    It is tried several times, because a reader that tests for a driver holds the lock for microseconds.
+    One try is not enough, because a reader that checks whether a driver is alive holds the lock for microseconds.
     """
-    for _ in range(_ATTEMPTS - 1):
+    for _ in range(_TRIES - 1):
         with suppress(BlockingIOError):
-            return attempt()
+            return try_once()
         time.sleep(_PAUSE)
-    return attempt()
+    return try_once()
 
 
 def _holder() -> str:

@@ -1,1 +1,1 @@
-"""What is written into a run's folder, and how it is named."""
+"""Write and read the files of a run folder, and name folders, files and tags."""

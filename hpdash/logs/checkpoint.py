@@ -1,4 +1,4 @@
-"""Save a trial's state in one file that is replaced atomically.
+"""Checkpoints: a trial's state after an epoch, in one file that is replaced atomically.
 
 The file is an .npz: the arrays of the trial's state, numbered, and `about`, JSON in UTF-8 with their names and the
 other fields of `Checkpoint`. Nothing in it is pickled.
@@ -29,9 +29,9 @@ SCHEMA = 2
 class Checkpoint:
     """The state of a trial after an epoch.
 
-    `metrics` are that epoch's and `best` the best epoch's. `seconds` is the training time. `marks` are the bytes that
-    each event file had by then, by its path in the run folder. `weights` has the fields of `KeptWeights` if weights are
-    kept beside the checkpoint. `arrays` are the values of everything that training changes.
+    `metrics` are the metrics of that epoch, `best` those of the best epoch. `seconds` is the training time. `marks` are
+    the sizes in bytes of the event files at that time, by their paths in the run folder. `weights` has the fields of
+    `KeptWeights` if weights are kept, else None. `arrays` are the values of everything that training changes.
     """
 
     epoch: int
@@ -47,7 +47,7 @@ class Checkpoint:
 class Checkpointer:
     """Write the checkpoints of one attempt when they are due.
 
-    `log` is the trial's [log] table; `kept` is the checkpoint that the attempt goes on from, None if it starts anew;
+    `log` is the trial's [log] table. `kept` is the checkpoint from which the attempt resumes, None if there is none.
     `begin` is the start of the attempt by the monotonic clock.
     """
 
@@ -59,16 +59,16 @@ class Checkpointer:
 
     @property
     def seconds(self) -> float:
-        """The seconds that the trial has trained, including those before the checkpoint that it goes on from."""
+        """The seconds that the trial has trained, including those before the checkpoint from which it resumes."""
         return time.monotonic() - self._begin + (self.kept.seconds if self.kept else 0.0)
 
     def keep_weights(self, source: Callable[[], Named]) -> None:
-        """Also keep weights, as `weights` in [log] says, going on from those that the checkpoint records."""
+        """Also keep weights, as `weights` in [log] says; start with those that the checkpoint records."""
         kept = self.kept and self.kept.weights
         self.weights = Weights(self._writer.folder, self._log["weights"], source, KeptWeights(**kept) if kept else None)
 
     def due(self, epoch: int) -> bool:
-        """Return whether a checkpoint is due after an epoch: every so many epochs, or so many minutes."""
+        """Return whether a checkpoint is due after an epoch, by [log] `checkpoint_epochs` or `checkpoint_minutes`."""
         every, now = self._log["checkpoint_epochs"], time.monotonic()
         return bool(every and epoch % every == 0) or now - self._last >= 60 * self._log["checkpoint_minutes"]
 
@@ -80,7 +80,7 @@ class Checkpointer:
         best_epoch: int | None,
         state: Mapping[str, Any],
     ) -> None:
-        """Sync all that is written so far, and write a checkpoint.
+        """Sync everything that has been written to the disk, and write a checkpoint.
 
         Raises TrialError if `state` has anything but arrays and numbers, LogdirError if the disk refuses.
         """
@@ -116,7 +116,7 @@ def write(run: Path, checkpoint: Checkpoint) -> None:
 def read(path: Path) -> Checkpoint:
     """Read a checkpoint, and check every byte of it.
 
-    Raises FileNotFoundError if there is none, ValueError if it is damaged or of another version.
+    Raises FileNotFoundError if there is none, ValueError if it is damaged or was written by another version.
     """
     try:
         arrays = npz.read(path)

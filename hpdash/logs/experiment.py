@@ -1,7 +1,8 @@
-"""The HParams experiment record of each sweep, for TensorBoard's HParams page.
+"""The HParams record of each sweep, for TensorBoard's HParams page. TensorBoard calls it the experiment.
 
-TensorBoard uses one record for a whole logs root, so the record of each sweep covers all sweeps of the root. A running
-TensorBoard reads a record only from a folder that is new to it, so the folder is named after a digest of the record.
+TensorBoard uses one record for a whole logs root, so the record of each sweep describes all sweeps of the root. A
+running TensorBoard reads a record only from a folder that is new to it, so the folder is named after the record's
+digest.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from ..system import disk
 from . import layout
 from .writer import write_experiment
 
-_PATIENCE = 60.0  # seconds to wait for another driver that updates the same root; an update takes milliseconds
+_LOCK_SECONDS = 60.0  # seconds to wait for another driver that updates the same root; an update takes milliseconds
 
 
 @dataclass(frozen=True, slots=True)
 class Discrete:
-    """The values that a hyperparameter takes, as the sessions log them: bools, finite numbers or strings, at least one.
+    """The values that a hyperparameter takes, as sessions log them: at least one bool, finite number or string.
 
     Raises ValueError for any other values.
     """
@@ -69,8 +70,8 @@ class Interval:
 class HParamsColumn:
     """A hyperparameter in TensorBoard's table.
 
-    `domain` is None if the domains of several sweeps have no union. `everywhere` says that every trial has the
-    hyperparameter; a trial whose optimiser has no momentum, for example, lacks `momentum`.
+    `swept` says whether a sweep varies it. `domain` is None if the domains of several sweeps have no union.
+    `everywhere` says whether every trial has the hyperparameter; for example, trials with Adam have no `momentum`.
     """
 
     name: str
@@ -151,7 +152,7 @@ class HParamsColumns:
 
 
 def merge(all_columns: Sequence[Sequence[HParamsColumn]]) -> tuple[HParamsColumn, ...]:
-    """Unite the columns of several sweeps by name, in the order first seen."""
+    """Unite the columns of several sweeps by name, in the order in which the names first occur."""
     by_name: dict[str, list[HParamsColumn]] = {}
     for columns in all_columns:
         for column in columns:
@@ -187,17 +188,18 @@ def _union(domains: Sequence[Discrete | Interval | None]) -> Discrete | Interval
 
 
 def experiment(own: HParamsColumns, all_columns: Sequence[HParamsColumns]) -> api_pb2.Experiment:
-    """Build a sweep's record from all sheets; the swept names of `own` come first and are marked as differing.
+    """Build a sweep's record from the columns of all sweeps; `own` are those of the sweep itself.
 
-    TensorBoard shows five columns: those marked as differing, then the others by name. Its Parallel Coordinates view
-    leaves out every trial that lacks one of the five. So a name that some trials of `own` lack is not marked, and a
-    name that no sweep varies is listed only if every trial has it.
+    The hyperparameters that this sweep varies come first and are marked as differing. TensorBoard shows five columns:
+    those marked as differing, then the others by name. Its Parallel Coordinates view leaves out every trial that lacks
+    one of the five. So a hyperparameter that some trials of this sweep lack is not marked, and one that no sweep varies
+    is listed only if every trial has it.
     """
     swept = [column.name for column in own.columns if column.swept and column.everywhere]
-    merged = merge([sheet.columns for sheet in all_columns])
+    merged = merge([each.columns for each in all_columns])
     listed = [column for column in merged if column.swept or column.everywhere]
     columns = sorted(listed, key=lambda column: column.name not in swept)
-    metrics = dict.fromkeys(metric for sheet in all_columns for metric in sheet.metrics)
+    metrics = dict.fromkeys(metric for each in all_columns for metric in each.metrics)
     return api_pb2.Experiment(
         description=own.description,
         hparam_infos=[_hparam_info(column, column.name in swept) for column in columns],
@@ -209,7 +211,7 @@ def _hparam_info(column: HParamsColumn, differs: bool) -> api_pb2.HParamInfo:
     info = api_pb2.HParamInfo(name=column.name, type=_data_type(column.domain), differs=differs)
     match column.domain:
         case Discrete(values):
-            # unchanged, even if their types differ: TensorBoard's filters compare them with what the sessions logged
+            # values of several types are not converted: TensorBoard's filters compare them with what sessions logged
             info.domain_discrete.extend(values)
         case Interval(low, high):
             info.domain_interval.min_value, info.domain_interval.max_value = low, high
@@ -235,11 +237,11 @@ def _metric_info(metric: Metric) -> api_pb2.MetricInfo:
 def refresh(root: Path) -> list[str]:
     """Update the record of every sweep under a logs root; return a warning for each unreadable `sweep.json`.
 
-    Writes nothing if nothing changed. Several processes may do this at once, and it may be interrupted at any point.
+    Writes nothing if nothing has changed. Several processes may do this at once, and may be killed at any point.
     Raises LogdirError if the disk refuses it, or if another process updates the same root for more than a minute.
     """
     lock = root / layout.ROOT_LOCK
-    with disk.guarded(lock), FileLock(lock, timeout=_PATIENCE):
+    with disk.guarded(lock), FileLock(lock, timeout=_LOCK_SECONDS):
         all_columns, warnings = _all_columns(root)
         for sweep, own in all_columns.items():
             _replace(sweep, experiment(own, list(all_columns.values())))
@@ -247,7 +249,7 @@ def refresh(root: Path) -> list[str]:
 
 
 def stale(root: Path) -> list[Path]:
-    """Return the folders of the sweeps whose record is not up to date: a sweep was copied, moved or renamed."""
+    """Return the folders of sweeps whose record is out of date because a sweep was copied, moved or renamed."""
     all_columns, _ = _all_columns(root)
     every = list(all_columns.values())
     return [
@@ -272,7 +274,7 @@ def _all_columns(root: Path) -> tuple[dict[Path, HParamsColumns], list[str]]:
 
 
 def _replace(sweep: Path, record: api_pb2.Experiment) -> None:
-    """Write a sweep's record unless it exists; only then delete the records that it replaces."""
+    """Write a sweep's record unless it exists, then delete the records that it replaces."""
     folder = _folder(sweep, record)
     if not layout.event_files(folder):
         write_experiment(folder, record)

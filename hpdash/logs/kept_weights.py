@@ -1,8 +1,8 @@
-"""The weights that a trial keeps: `weights.npz` in its run folder, arrays by `<layer>/<variable>`, without TensorFlow.
+"""The kept weights of a trial: arrays by `<layer>/<variable>` in `weights.npz` of its run folder.
 
-Wherever a trial is killed, its checkpoint and its kept weights can be brought to the same epoch. New weights are first
-written to a waiting file with another name. It replaces `weights.npz` only after a checkpoint that names its epoch and
-digest is on the disk.
+Whenever a trial is killed, its checkpoint and its kept weights can be brought to the same epoch. New weights are first
+written to a pending file, which has another name. It replaces `weights.npz` only after a checkpoint with its epoch and
+digest is on the disk. This module does not import TensorFlow.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Named = Iterable[tuple[str, Array]]
 
 @dataclass(frozen=True, slots=True)
 class KeptWeights:
-    """Which weights a file holds: the epoch after which they were kept, and their digest."""
+    """Which weights a file contains: the epoch after which they were kept, and their digest."""
 
     epoch: int
     sha256: str
@@ -34,7 +34,7 @@ class KeptWeights:
 def named(weights: Iterable[tuple[str, str, Array]]) -> Iterator[tuple[str, Array]]:
     """Yield (tag, values) for weights given as (layer, variable, values).
 
-    If a tag was already used, the weight's index is appended: `<tag>#<index>`.
+    If a tag has been used before, the weight's index is appended: `<tag>#<index>`.
     """
     seen: set[str] = set()
     for place, (layer, variable, values) in enumerate(weights):
@@ -67,17 +67,17 @@ def read(path: Path) -> dict[str, Array]:
 
 
 def settled(run: Path, kept: KeptWeights | None) -> KeptWeights | None:
-    """Bring a run folder's weights in line with its checkpoint, in which `kept` is recorded; return what is kept.
+    """Bring a run folder's weights in line with its checkpoint, which records `kept`; return what is kept.
 
-    The waiting file of that epoch, if there is one, replaces the kept file; other waiting files are deleted. If the
-    kept file does not have the digest in `kept`, or if `kept` is None, delete it too and return None.
+    If there is a pending file of that epoch, it replaces `weights.npz`; other pending files are deleted. If the digest
+    of `weights.npz` is not that in `kept`, or if `kept` is None, delete `weights.npz` too and return None.
     """
     path = run / layout.WEIGHTS
     if kept is not None and layout.pending_weights_file(run, kept.epoch).exists():
         _promote(run, kept.epoch)
     for left in layout.pending_weights_files(run):
         left.unlink()
-    if kept is not None and kept.sha256 == _found(path):
+    if kept is not None and kept.sha256 == _digest_of(path):
         return kept
     path.unlink(missing_ok=True)
     return None
@@ -88,7 +88,7 @@ def _promote(run: Path, epoch: int) -> None:
     disk.sync(run)
 
 
-def _found(path: Path) -> str | None:
+def _digest_of(path: Path) -> str | None:
     try:
         return digest(read(path).items())
     except (FileNotFoundError, ValueError):
@@ -98,60 +98,60 @@ def _found(path: Path) -> str | None:
 class Weights:
     """Keep one attempt's weights, after its "best" epoch or its "last", as `mode` says; "none" keeps none.
 
-    `source` returns the current weights. `kept` is what the checkpoint that the attempt resumes from records as kept,
-    or None.
+    `source` returns the current weights. `kept` describes the weights that the checkpoint records, from which the
+    attempt resumes; None if there are none.
     """
 
     def __init__(self, run: Path, mode: str, source: Callable[[], Named], kept: KeptWeights | None) -> None:
         self._run, self._mode, self._source = run, mode, source
         self._path = run / layout.WEIGHTS
-        self._waiting: KeptWeights | None = None
+        self._pending: KeptWeights | None = None
         with disk.guarded(self._path):
             self._kept = settled(run, kept)
 
     def after_best(self, epoch: int) -> None:
-        """Write the weights to a waiting file if `mode` is "best"; `epoch` is the best so far."""
+        """Write the weights to a pending file if `mode` is "best"; call this after each new best epoch."""
         if self._mode == BEST:
-            self._put(epoch)
+            self._write_pending(epoch)
 
-    def _put(self, epoch: int) -> None:
-        """Write the weights to a waiting file, in place of an earlier one.
+    def _write_pending(self, epoch: int) -> None:
+        """Write the weights to a pending file, in place of an earlier one.
 
-        The bytes are not synced to the disk here: `sync` does it before a checkpoint refers to them.
+        The file is not synced to the disk here: `sync` does this before a checkpoint refers to it.
         """
         weights = dict(self._source())
         path = layout.pending_weights_file(self._run, epoch)
         with disk.guarded(path):
             npz.write(path, weights, sync=False)
-            if self._waiting is not None:
-                layout.pending_weights_file(self._run, self._waiting.epoch).unlink()
-        self._waiting = KeptWeights(epoch, digest(weights.items()))
+            if self._pending is not None:
+                layout.pending_weights_file(self._run, self._pending.epoch).unlink()
+        self._pending = KeptWeights(epoch, digest(weights.items()))
 
     def sync(self) -> KeptWeights | None:
-        """Sync the waiting file to the disk; return what will be kept, to be recorded in the next checkpoint."""
-        if self._waiting is None:
+        """Sync the pending file to the disk; return what the next checkpoint has to record as kept."""
+        if self._pending is None:
             return self._kept
-        path = layout.pending_weights_file(self._run, self._waiting.epoch)
+        path = layout.pending_weights_file(self._run, self._pending.epoch)
         with disk.guarded(path):
             disk.sync(path)
             disk.sync(self._run)
-        return self._waiting
+        return self._pending
 
     def settle(self) -> KeptWeights | None:
-        """Replace the kept file with the waiting one, which must be synced; return what is kept."""
-        if self._waiting is not None:
+        """Replace `weights.npz` by the pending file, which must be synced; return what is kept."""
+        if self._pending is not None:
             with disk.guarded(self._path):
-                _promote(self._run, self._waiting.epoch)
-            self._kept, self._waiting = self._waiting, None
+                _promote(self._run, self._pending.epoch)
+            self._kept, self._pending = self._pending, None
         return self._kept
 
     def end(self, epoch: int, best_epoch: int | None) -> Mapping[str, Any]:
-        """Keep the final weights of a trial that is done after `epoch` epochs.
+        """Keep the weights of a trial that is done after `epoch` epochs, as `mode` says.
 
-        Return the fields `kept_epoch` and `kept_sha256` of its result, or none if no such weights are kept.
+        Return the fields `kept_epoch` and `kept_sha256` of its result; an empty mapping if no such weights are kept.
         """
         if self._mode == LAST and epoch:
-            self._put(epoch)
+            self._write_pending(epoch)
         self.sync()
         kept, wanted = self.settle(), {BEST: best_epoch, LAST: epoch}.get(self._mode)
         is_it = kept is not None and kept.epoch == wanted  # false if the mode was changed between attempts

@@ -1,4 +1,4 @@
-"""All names below a logs root: of files, folders, runs (made and parsed) and tags; also the name of the Weights tab."""
+"""All names below a logs root: of files, folders, runs and tags; also the name of the TensorBoard plugin."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BEST_EPOCH = "best/epoch"
 LEARNING_RATE = "learning_rate"
 
 LONGEST_SWEEP = 64  # characters of a sweep's name
-LONGEST = 100  # characters of a run's name; longer ones cause problems in file systems and in TensorBoard
+LONGEST = 100  # characters of a run's name; longer names cause problems in file systems and in TensorBoard
 _PLAIN = string.ascii_letters + string.digits + "._-+()"
 _RUN = re.compile(r"(?P<number>\d{4,})(?:-(?P<pairs>.*))?", re.DOTALL)
 _SWEEP = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,{LONGEST_SWEEP - 1}}}")
@@ -60,7 +60,7 @@ def generation_name(name: str, number: int) -> str:
 
 
 def parse_generation(folder: str, name: str) -> int | None:
-    """Return which start of the sweep `name` a folder's name may stand for, None if it stands for none."""
+    """Return the number for which `generation_name(name, number)` is `folder`, None if there is none."""
     digits = folder.rpartition("-")[2]
     number = int(digits) if digits.isascii() and digits.isdigit() and folder != name else 1
     return number if number and generation_name(name, number) == folder else None
@@ -105,12 +105,12 @@ def _encode(text: str) -> str:
 
 
 def experiment_folder(sweep: Path, digest: str) -> Path:
-    """Return the folder of the HParams experiment record whose content has that digest."""
+    """Return the folder of the HParams record with a digest."""
     return sweep / f"{EXPERIMENT}{digest}"
 
 
 def experiment_folders(sweep: Path) -> list[Path]:
-    """List the folders of a sweep's HParams experiment records."""
+    """List the folders of a sweep's HParams records."""
     return sorted(path for path in sweep.glob(f"{EXPERIMENT}*") if path.is_dir())
 
 
@@ -127,12 +127,12 @@ def event_sizes(run: Path) -> dict[str, int]:
 
 
 def pending_weights_file(run: Path, epoch: int) -> Path:
-    """Return the file in which an epoch's weights wait until they become the weights that the run keeps."""
+    """Return the file for an epoch's weights until a checkpoint records them; it then replaces `weights.npz`."""
     return run / f"{WEIGHTS}.{epoch}.part"
 
 
 def pending_weights_files(run: Path) -> list[Path]:
-    """List the files of waiting weights, including those of a trial that died."""
+    """List the files of pending weights, including those that a killed process has left."""
     return sorted(run.glob(f"{WEIGHTS}.*"))
 
 

@@ -1,4 +1,4 @@
-"""Named arrays in one file that NumPy reads everywhere; nothing in it is pickled, and every byte is checked."""
+"""Named arrays in one .npz file. Nothing in it is pickled, and reading checks every byte."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 def write(path: Path, arrays: Mapping[str, Array], sync: bool = True) -> None:
     """Write arrays to a file; with `sync`, wait until they are on the disk.
 
-    Raises OSError if the disk refuses them. The file is then removed.
+    If the disk refuses, remove the file and raise OSError.
     """
     try:
-        with path.open("wb") as file:  # without a copy in memory, which could be too large
+        with path.open("wb") as file:  # savez writes into the file directly; a copy in memory could be too large
             np.savez(file, **arrays)  # type: ignore[arg-type]  # the names are not options of savez
             file.flush()
             if sync:

@@ -1,4 +1,4 @@
-"""A model in outline: its layers, stored with a run's logs for `hpdash show`, and the graph that TensorBoard draws."""
+"""The outline of a model: its layers, in the run folder for `hpdash show`, and the graph that TensorBoard draws."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Layer:
 def layers_of(model: Any) -> tuple[Layer, ...]:
     """Describe the layers of a built Keras model in its order; a nested model counts as one layer.
 
-    Each weight counts once, for the first layer that has it. If the model has weights outside its layers, it is itself
-    the last entry.
+    Each weight counts once, for the first layer that has it. If the model has weights outside its layers, the last
+    entry is the model itself.
     """
     trains = {id(weight) for weight in model.trainable_weights}
     counted: set[int] = set()
@@ -59,10 +59,10 @@ def total(layers: Collection[Layer]) -> Layer:
 
 
 def graph_of(model: Any) -> bytes | None:
-    """Return the graph of a Keras model's layers as a serialized GraphDef, None if the model does not describe them.
+    """Return the graph of a Keras model's layers as a serialized GraphDef, None if Keras has no configuration of them.
 
-    This is TensorBoard's own conceptual graph, turned into the form of a run's graph. If it were logged as a Keras
-    model under a tag, the Graphs tab would open it with an error, and would fold it into one node.
+    This is TensorBoard's own conceptual graph, converted to the form of a run's graph. If it were logged as a Keras
+    model under a tag, the Graphs tab would show an error first, and then draw the whole model as one node.
     """
     from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def  # noqa: PLC0415  custom loops need none
 

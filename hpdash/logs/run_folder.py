@@ -1,6 +1,6 @@
 """Prepare a run folder for an attempt, set an earlier attempt's files aside, and end the session of a dead attempt.
 
-Every function can be repeated if it was interrupted.
+Every function can be called again after it was interrupted.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from .writer import EventFile, session_end
 
 
 def prepare(run: Path, attempt: int, resume: bool) -> tuple[int, str]:
-    """Prepare a run folder for the attempt after `attempt`; return the epoch it goes on from, and a message.
+    """Prepare a run folder for the attempt after `attempt`; return the epoch from which it resumes, and a message.
 
-    With a checkpoint, the event files are cut to what had been written by then. The epoch is 0, and all event files are
-    set aside, if there is no checkpoint, if `resume` is false, or if the checkpoint or the event files are damaged. The
-    message says what is damaged; it is empty otherwise.
+    With a checkpoint, the event files are cut to the sizes that it records. The epoch is 0, and all event files are set
+    aside, if there is no checkpoint, if `resume` is false, or if the checkpoint or the event files are damaged. The
+    message says what is damaged; it is empty if nothing is.
     """
     damage = ""
     if not run.is_dir():
@@ -40,9 +40,9 @@ def prepare(run: Path, attempt: int, resume: bool) -> tuple[int, str]:
 
 
 def _cut(run: Path, marks: Mapping[str, int], attempt: int) -> None:
-    """Cut a run's event files at their marks, and set aside the files that were started later.
+    """Cut a run's event files to the sizes in `marks`, and set aside the files that were started later.
 
-    Raises ValueError, before anything is changed, if a file is shorter than its mark.
+    If a file is missing or shorter, raise ValueError and change nothing.
     """
     sizes = layout.event_sizes(run)
     for name, mark in marks.items():
@@ -72,7 +72,7 @@ def set_aside(run: Path, attempt: int, keep: Iterable[str] = ()) -> None:
 def end_session(run: Path, success: bool) -> None:
     """End the HParams session of a run whose own writer is dead.
 
-    The end is in a new file, because the last record of the writer's file may be incomplete.
+    The end is written into a new file, because the last record of the old file may be incomplete.
     """
     with closing(EventFile(run)) as file:
         file.add(session_end(success), 0)

@@ -13,11 +13,11 @@ _SYNTAX = re.compile(r"[\\`*_{}\[\]()#+\-.!|]")  # what a backslash escapes in P
 
 
 def settings(spec: TrialSpec, versions: Mapping[str, str | None]) -> str:
-    """Return a table of a trial's settings: the swept ones first and bold, then the others, its seed and versions."""
-    told = dict(_settings(spec))
-    swept = [key for key in told if key.partition(".")[2] in spec.swept]
-    rows = [(f"**{_literal(key)}**", _literal(told[key])) for key in swept]
-    rest = {key: value for key, value in told.items() if key not in swept} | {"seed": spec.seed, **versions}
+    """Return a table of a trial's settings, the swept keys first and bold, then the others, the seed and versions."""
+    values = dict(_settings(spec))
+    swept = [key for key in values if key.partition(".")[2] in spec.swept]
+    rows = [(f"**{_literal(key)}**", _literal(values[key])) for key in swept]
+    rest = {key: value for key, value in values.items() if key not in swept} | {"seed": spec.seed, **versions}
     rows += [(_literal(key), _literal(value)) for key, value in rest.items() if value is not None]
     return _table(("setting", "value"), "--- | ---", rows)
 

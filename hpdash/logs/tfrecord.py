@@ -1,7 +1,7 @@
 """TFRecord, the format of event files.
 
-A record is its length (u64), the length's masked CRC-32C, that many bytes of data, and their masked CRC-32C; all
-numbers are little-endian (TensorFlow, `core/lib/io/record_writer.h`).
+A record consists of the length of its data (u64), the masked CRC-32C of the length, the data, and their masked CRC-32C.
+All numbers are little-endian (TensorFlow, `core/lib/io/record_writer.h`).
 """
 
 from __future__ import annotations

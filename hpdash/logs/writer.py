@@ -28,7 +28,7 @@ from ..system import disk
 from . import layout
 from .tfrecord import record_of
 
-_MOST_WAITING = 2**20  # bytes in memory; with more of them the file is flushed
+_MOST_WAITING = 2**20  # bytes in memory; the file is flushed if there are more
 
 _SCALAR = scalar_metadata.create_summary_metadata(display_name="", description="")
 _HISTOGRAM = histogram_metadata.create_summary_metadata(display_name="", description="")
@@ -38,13 +38,13 @@ _TEXT = text_metadata.create_summary_metadata(display_name="", description="")
 class EventFile:
     """One new event file in a folder, whose name sorts after those of the existing ones.
 
-    If a write fails, its bytes are dropped and removed from the file, so that it ends with a whole record: readers see
-    nothing after an incomplete one. Methods raise LogdirError on errors of the disk.
+    If a write fails, its bytes are removed from the file, so that the file ends with a whole record: readers read
+    nothing after an incomplete record. Methods raise LogdirError if the disk refuses.
     """
 
     def __init__(self, folder: Path) -> None:
         with disk.guarded(folder):
-            folder.mkdir(exist_ok=True)  # no parents: a run or sweep that was moved away is not recreated
+            folder.mkdir(exist_ok=True)  # no parents: a run or sweep that was moved away must not come back
             self.path = _next_path(folder)
             self._file = self.path.open("xb", buffering=0)
         self._waiting = bytearray(_record(_version()))
@@ -87,7 +87,7 @@ class EventFile:
 
 
 class RunWriter:
-    """Write the event files of a run and, from its first value on, of its `validation` sub-run.
+    """Write the event files of a run and of its `validation` sub-run, which is made when its first value is added.
 
     A run folder may have only one writer at a time.
     """
@@ -102,7 +102,7 @@ class RunWriter:
         self._ended = False
 
     def scalar(self, tag: str, value: float, step: int, validation: bool = False) -> None:
-        """Add a number as `tf.summary.scalar` does, in float32; `validation` adds it to the sub-run."""
+        """Add a number as `tf.summary.scalar` does, in float32; with `validation`, to the sub-run."""
         file = self._validation_file() if validation else self._training
         file.add(_scalar(tag, value), step)
 
@@ -187,7 +187,7 @@ class RunWriter:
 
 
 def add_scalars(folder: Path, values: Mapping[str, float], step: int) -> None:
-    """Add numbers to a run that is done, in a new file that is synced to the disk."""
+    """Add scalars to a run that is done, in a new file that is synced to the disk."""
     with closing(EventFile(folder)) as file:
         for tag, value in values.items():
             file.add(_scalar(tag, value), step)
@@ -197,18 +197,18 @@ def add_scalars(folder: Path, values: Mapping[str, float], step: int) -> None:
 
 
 def write_experiment(folder: Path, experiment: api_pb2.Experiment) -> None:
-    """Write an HParams experiment record into a folder, so that readers find either all of it or nothing."""
+    """Write an HParams record into a folder, so that readers find either all of it or nothing."""
     value = _hparams(hparams_metadata.EXPERIMENT_TAG, experiment=experiment)
     with disk.guarded(folder):
         folder.mkdir(exist_ok=True)
-        part = folder / "experiment.part"  # a name TensorBoard does not read
+        part = folder / "experiment.part"  # TensorBoard does not read a file of this name
         disk.write_new(part, _record(_version()) + _record(_event(value, 0)), mode="wb")
         part.replace(_next_path(folder))
         disk.sync(folder)
 
 
 def _next_path(folder: Path) -> Path:
-    """Return a path for an event file that sorts after all others in its folder, even if the clock was set back.
+    """Return a path for a new event file that sorts after all others in its folder, even if the clock was set back.
 
     TensorBoard reads a folder's files in the order of their names, and ignores a new file that sorts before one that it
     has read.

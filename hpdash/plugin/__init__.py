@@ -1,4 +1,4 @@
 """The Weights tab: a TensorBoard plugin that compares weight distributions across runs, by hyperparameter.
 
-http_api.md is the contract between this server half and the page in static/.
+http_api.md describes the requests of the page in static/ to the server half in this package.
 """

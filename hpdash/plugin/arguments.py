@@ -1,4 +1,4 @@
-"""The arguments of a route: each is checked, and an invalid one is refused with a sentence that says why."""
+"""Check the arguments of a request; an error says what was expected and what was found."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PLACES = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 
 
 class RefusedError(Exception):
-    """A request that is not answered: the sentence says why, `status` is the HTTP status."""
+    """A request is refused: the message says why, `status` is the HTTP status."""
 
     def __init__(self, sentence: str, status: int = 400) -> None:
         super().__init__(sentence)

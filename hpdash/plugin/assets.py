@@ -1,4 +1,4 @@
-"""The page's files, in a table that is made once from the package, so that no request can name another file."""
+"""The files of the page, in a table that is made from the package, so that a request can name no other file."""
 
 from __future__ import annotations
 

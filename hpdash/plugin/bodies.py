@@ -1,4 +1,4 @@
-"""A cache of answers, so that the same question about the same data is computed once while there is room."""
+"""A cache of answers, so that equal requests about unchanged data are computed once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LEVEL = 1  # higher levels hardly shrink base64 of numbers, and the page waits
 
 
 class AnswerCache:
-    """The answers used last, gzipped, of together at most `most` bytes. Threads may share one instance."""
+    """The gzipped answers that were used last, at most `most` bytes in all. Threads may share one instance."""
 
     def __init__(self, most: int = 64_000_000) -> None:
         self._most, self._size, self._lock = most, 0, Lock()

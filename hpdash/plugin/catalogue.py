@@ -1,4 +1,4 @@
-"""What the Weights tab can compare: runs with histograms, their hyperparameters and tags; the route `overview`."""
+"""The answer of the route `overview`: the runs with histograms, their hyperparameters and their tags."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..records import Scalar
 from .sessions import HParamsRecords, read_records
 from .source import HISTOGRAMS, Listing, Source
 
-MOST_RUNS = 10_000  # in the list
+MOST_RUNS = 10_000  # in the overview
 MOST_TAGS = 2_000
 
 

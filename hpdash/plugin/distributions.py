@@ -18,7 +18,7 @@ from .source import Source
 
 LEVELS = {"p1": 0.01, "p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
 STATISTICS = ("mean", "std", "min", *LEVELS, "max", "near_zero", "from_start")
-MOST_RUNS = 1_000  # in an answer
+MOST_RUNS = 1_000  # in an answer of this route
 MOST_BYTES = 24_000_000  # of densities in an answer
 LEAST_BINS = 30  # an answer that is too large gets fewer bins, down to this many, and then fewer runs
 

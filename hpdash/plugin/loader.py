@@ -1,4 +1,7 @@
-"""The module that TensorBoard imports for the tab, without catching errors: nothing here may fail or take time."""
+"""The module that TensorBoard imports for the tab.
+
+TensorBoard does not catch errors of this import, so it must not raise any; and it has to be fast.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tab as TensorBoard sees it: its name and its routes. A route parses a request, calls its `_impl` and responds."""
+"""The TensorBoard plugin: its name and its routes. A route checks the arguments, computes the answer and responds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MOST_BINS = 500
 
 
 def _guarded(method: Callable[[Any, wrappers.Request], wrappers.Response]) -> Any:
-    """Make a WSGI application of a method that answers GET requests; refusals and errors are answered in words."""
+    """Make a WSGI application of a method that answers GET requests; refusals and errors are answered as JSON."""
 
     @wrappers.Request.application  # type: ignore[arg-type]  # it takes methods too, which its type does not say
     @wraps(method)

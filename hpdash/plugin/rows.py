@@ -1,4 +1,4 @@
-"""Statistics of many histograms at once, one in each row, twenty times as fast as one histogram after the other.
+"""Statistics of many histograms at once, one per row: twenty times as fast as computing them one by one.
 
 The `Histogram` class and `wasserstein` define what is computed; tests check that the results are the same.
 """

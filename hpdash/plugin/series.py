@@ -1,4 +1,4 @@
-"""One tag's histograms of many runs, as TensorBoard returns them: checked and in order, with sentences about damage."""
+"""Read and check the histograms of one tag in many runs; describe in sentences what is damaged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .source import Source
 _WIDTH = 32  # the number of buckets is a multiple of it, so that most rows have the same length
 _BLOCK = 262_144  # buckets computed at once: 2 MiB of float64 stay in a core's cache
 _MOST_BUCKETS = 100_000  # of a histogram, as in reader.values
-_MOST_DAMAGE = 50  # sentences
+_MOST_DAMAGE = 50  # sentences about damage in an answer
 _FAULTS = (
     "",
     "expected finite edges, found NaN or infinity",
@@ -29,9 +29,9 @@ _FAULTS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Whole runs, with a step in each row: the index of the run in the catalogue, the step and the histogram.
+    """All steps of some runs, one row per step: the index of the run in the catalogue, the step and the histogram.
 
-    The steps of a run increase.
+    The rows of a run are together, and their steps increase.
     """
 
     runs: Indices
@@ -74,7 +74,7 @@ class Histograms:
         return np.unique(np.concatenate([np.zeros(0, np.int64), *(batch.steps for batch in self.batches)]))
 
     def tell(self, sentence: str) -> None:
-        """Count a damaged histogram, and keep the sentence about it while there are few."""
+        """Count a damaged histogram, and keep the sentence about it if it is among the first `_MOST_DAMAGE`."""
         self.damaged += 1
         if self.damaged <= _MOST_DAMAGE:
             self.damage.append(sentence)

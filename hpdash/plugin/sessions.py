@@ -1,4 +1,4 @@
-"""The HParams sessions that TensorBoard knows, and which hyperparameters were swept."""
+"""Read the HParams sessions from TensorBoard, and which hyperparameters were swept."""
 
 from __future__ import annotations
 

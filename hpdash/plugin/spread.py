@@ -1,4 +1,4 @@
-"""The response of the `spread` route: for each tag, how far apart the runs of each group are and how far they move."""
+"""The answer of the route `spread`: for each tag, how far apart the runs of a group are and how much they change."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from .source import Source
 MOST_TAGS = 64  # per request
 MOST_READ = 400_000  # histograms read per tag
 MOST_HISTOGRAMS = 12_000  # measured per response, over all its tags; takes a few seconds
-_FEWEST_RUNS = 4  # measured of each group, even if that exceeds MOST_HISTOGRAMS
-_EXACT = 16  # up to so many members, the reference is their exact mixture
-_FINE = 512  # bins of the mixture of more members
+_FEWEST_RUNS = 4  # measured in each group, even if that exceeds MOST_HISTOGRAMS
+_EXACT = 16  # the mean distribution of up to this many runs is computed exactly
+_FINE = 512  # bins of the mean distribution of more runs
 
 Value = Scalar | None
 Groups = Mapping[Value, Sequence[int]]
@@ -159,7 +159,7 @@ def _measured(
     """Return the runs to measure in each group, and notes for the user.
 
     If there are more than `room` histograms, the same share of each group is measured. Runs are chosen by a digest of
-    their names, because the first runs of a group would be alike.
+    their names, because the first runs of a group have similar hyperparameters.
     """
     own = {value: list(places) for value, places in groups.items() if places}
     count = sum(len(series[place].steps) for places in own.values() for place in places)

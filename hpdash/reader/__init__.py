@@ -1,7 +1,7 @@
 """Read the runs of a logdir: of hpdash, Keras, HParams or PyTorch, or any folder of event files. No TensorFlow needed.
 
-Reading writes nothing into the logdir and waits for nothing in it. Damage is reported, and only what is damaged is left
-out.
+Reading writes nothing into the logdir and does not wait for a driver. Damage is reported; only the damaged records are
+left out.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def read(path: Path | str, cached: bool = True) -> Logdir:
         raise LogdirError(f"{warnings[0]}. Run a sweep first, or name another logs root.")
     sweeps = _sweeps(root, folders)
     folders = [each for each in folders if not (each.leaf.startswith(layout.EXPERIMENT) and each.parent in sweeps)]
-    held = _held(root, [file for folder in folders for file in folder.files], cached)
-    runs = _runs(folders, sweeps, held)
+    by_file = _contents_by_file(root, [file for folder in folders for file in folder.files], cached)
+    runs = _runs(folders, sweeps, by_file)
     warnings += [warning for sweep in sweeps.values() for warning in sweep.warnings]
-    warnings += [str(damage) for contents in held.values() for damage in contents.damage]
+    warnings += [str(damage) for contents in by_file.values() for damage in contents.damage]
     return Logdir(Path(path), tuple(runs), tuple(warnings))
 
 
@@ -53,19 +53,20 @@ def _sweeps(root: Path, folders: Sequence[Folder]) -> dict[str, SweepState]:
     return sweeps
 
 
-def _held(root: Path, files: Sequence[EventFileInfo], cached: bool) -> dict[str, Contents]:
-    """Return the contents of event files by path: from the cache if known there, else read and added to the cache."""
+def _contents_by_file(root: Path, files: Sequence[EventFileInfo], cached: bool) -> dict[str, Contents]:
+    """Return the contents of event files by path, from the cache if possible; add what was read to the cache."""
     known = cache.load(root, files) if cached else {}
     fresh = read_files([file for file in files if file.path not in known])
-    held = {file.path: known.get(file.path) or fresh[file.path] for file in files}
-    if cached and len(known) < len(held):
-        cache.save(root, files, held)
-    return held
+    found = {file.path: known.get(file.path) or fresh[file.path] for file in files}
+    if cached and len(known) < len(found):
+        cache.save(root, files, found)
+    return found
 
 
-def _runs(folders: Sequence[Folder], sweeps: Mapping[str, SweepState], held: Mapping[str, Contents]) -> list[Run]:
+def _runs(folders: Sequence[Folder], sweeps: Mapping[str, SweepState], by_file: Mapping[str, Contents]) -> list[Run]:
+    """Return all runs, sorted by name: those of folders, and those of trials that have no folder."""
     contents = {
-        name: [(part.role, joined([held[file.path] for file in part.files])) for part in parts]
+        name: [(part.role, joined([by_file[file.path] for file in part.files])) for part in parts]
         for name, parts in parts_of_runs(folders).items()
     }
     foreign = {name for name in contents if _sweep_of(name, sweeps) is None}

@@ -1,4 +1,7 @@
-"""Make runs: combine the contents of a run's event files with what its sweep's folder says about it."""
+"""Make runs: combine the contents of event files with what the sweep's folder records about each trial.
+
+A run that no sweep made is called foreign.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,7 @@ def merge_hparams_runs(contents: dict[str, list[tuple[str, Contents]]], foreign:
     """Merge each run that only holds a session, as PyTorch's `add_hparams` writes it, into the run that contains it.
 
     Such a run has hyperparameters and no histograms, is directly below a run without hyperparameters, and is the only
-    one there that has any. Changes `contents`; `foreign` are the runs that no sweep made.
+    one there that has any. Changes `contents`; `foreign` are the names of the foreign runs.
     """
     sessions = Sessions.of({name: _session(contents[name]) for name in foreign})
     for name in sorted(foreign):
@@ -78,7 +81,7 @@ def merge_hparams_runs(contents: dict[str, list[tuple[str, Contents]]], foreign:
 
 
 def hparams_by_run(contents: Mapping[str, Sequence[tuple[str, Contents]]], foreign: Collection[str]) -> dict[str, Any]:
-    """Return the hyperparameters of runs that no sweep made (`foreign`): from their sessions or their names."""
+    """Return the hyperparameters of the runs named in `foreign`, from their sessions or from their names."""
     runs = sorted(foreign)
     hparams, _ = hparams_of(runs, Sessions.of({name: _session(parts) for name, parts in contents.items()}))
     return dict(zip(runs, hparams, strict=True))
@@ -138,7 +141,7 @@ def runs_without_folders(sweep: SweepState, prefix: str, found: Sequence[Run]) -
 
 
 def histograms_of(parts: Sequence[tuple[str, Contents]]) -> dict[str, HistogramSeries]:
-    """Return the kept histograms of a run's parts, each with the non-finite values that hpdash logs as a scalar."""
+    """Return the kept histograms of a run's parts, each with its non-finite values; hpdash logs them as a scalar."""
     return merged(
         (role, {tag: _histograms(contents, tag, histograms) for tag, histograms in contents.kept.items()})
         for role, contents in parts

@@ -1,9 +1,9 @@
-"""A cache of the contents of event files, kept outside the logdir. If anything is wrong with it, it is a miss.
+"""A cache of the contents of event files, kept outside the logdir. A cache file that cannot be read is ignored.
 
-There is one cache file per logdir: the CRC-32C of the rest (u32), the size of the JSON (u64), the JSON, and the numbers
-that the JSON refers to, 8 bytes each. An entry is valid as long as its event file has the same size, times of change
-and inode. Most files have the same tags, counts of values and names of hyperparameters; these are stored once, as a
-shape.
+There is one cache file per logdir: the CRC-32C of all that follows (u32), the size of the JSON (u64), the JSON, and the
+numbers that the JSON refers to, 8 bytes each. An entry is valid as long as its event file has the same size, times of
+change and inode. The tags, the numbers of values and the names of hyperparameters of a file are its shape. Most files
+have the same shape, so each shape is stored once.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ def load(root: Path, files: Iterable[EventFileInfo]) -> dict[str, Contents]:
         return {}
 
 
-def save(root: Path, files: Iterable[EventFileInfo], held: Mapping[str, Contents]) -> None:
+def save(root: Path, files: Iterable[EventFileInfo], contents: Mapping[str, Contents]) -> None:
     """Replace the cache file of a logdir, and remove the oldest cache files if there are too many.
 
-    `held` has the contents of each file, by path. Errors are ignored: the cache is then a miss.
+    `contents` has the contents of each file, by path. Errors are ignored, because the event files can be read again.
     """
     with suppress(*_FAULTS):
         place, numbers, shapes = _place(root), bytearray(), dict[_Shape, int]()
-        entries = {file.path: _entry(file, held[file.path], numbers, shapes) for file in files}
+        entries = {file.path: _entry(file, contents[file.path], numbers, shapes) for file in files}
         stored = {"version": _VERSION, "shapes": [*shapes], "files": entries}
         text = json.dumps(stored, separators=(",", ":")).encode()
         rest = b"".join((_size.pack(len(text)), text, numbers))

@@ -1,7 +1,7 @@
-"""The values of one tag as they are read, and the rule for steps that go back.
+"""Collect the values of one tag while a file is read, with increasing steps.
 
-A value replaces the values of its tag at the same step and at later ones, as in TensorBoard's data server. So steps
-increase, and the curve of a run that was started again does not zigzag.
+A value replaces the values of its tag at the same step and at later ones, as in TensorBoard's data server. So a run
+that was started again has each step once.
 """
 
 from __future__ import annotations

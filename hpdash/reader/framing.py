@@ -1,4 +1,4 @@
-"""How event files are cut into records, and how reading continues after damage."""
+"""Split event files into records, check their checksums, and continue after damage."""
 
 from __future__ import annotations
 

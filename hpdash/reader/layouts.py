@@ -1,6 +1,7 @@
-"""Read records without parsing them: those of one tag differ only in wall time, step and value.
+"""Read records without parsing them: records of one tag differ only in wall time, step and value.
 
-A `Layout` is what the records of a tag have in common. A `Stride` reads the records of all tags at one step at once.
+A `Layout` has the bytes that the records of a tag have in common. A `Stride` is a sequence of layouts, one for each tag
+that a training loop writes at a step; it reads the records of all these tags at once.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from google_crc32c import value as crc32c
 
 from ..logs.tfrecord import HEAD, MASK, SUM, header_of
 
-_MOST_ALIKE = 64  # layouts of one size that are compared with a record
-_LONGEST = 256  # records of a stride
-_MOST_STRIDES = 4  # strides that are known to follow a record
-_MOST_PLACES = 1024  # combinations of layout and step width with known strides
-_LONGEST_STEP = 20  # bytes of a wall time and a step
+_MOST_ALIKE = 64  # most layouts of one size that are compared with a record
+_LONGEST = 256  # most records of a stride
+_MOST_STRIDES = 4  # most strides that are kept for one layout and step width
+_MOST_PLACES = 1024  # most combinations of layout and step width for which strides are kept
+_LONGEST_STEP = 20  # most bytes of a wall time and a step
 _FIELDS = 7  # values unpacked from each record of a stride
 _WALL_TIME, _STEP = b"\x09", 0x10  # the protobuf keys before an event's wall time and before its step
 
@@ -29,7 +30,7 @@ class Layout:
 
     The head has the tag and the sizes of all parts, the tail has the metadata. The value is a float32, or a histogram's
     table of float64; it begins at `start` and has `width` bytes. All three together have `size` bytes. `successor` is
-    the layout of the record that came next last time.
+    the layout of the record that last followed a record of this one.
     """
 
     __slots__ = ("head", "is_scalar", "plugin", "size", "start", "successor", "tag", "tail", "width")
@@ -118,7 +119,7 @@ class Stride:
 class Layouts:
     """The layouts seen so far, in one or several files, and the strides that they form.
 
-    `unknown` stands for the layout of every record whose layout is not known.
+    `unknown` is used as the layout of every record whose layout is not known.
     """
 
     def __init__(self) -> None:

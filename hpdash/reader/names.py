@@ -1,4 +1,4 @@
-"""What is read from run names: short labels, and hyperparameters if none were logged."""
+"""Make short labels from the names of runs, and find hyperparameters in the names if none were logged."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def labels(runs: Sequence[str]) -> list[str]:
 def hyperparameters(runs: Sequence[str]) -> list[dict[str, Scalar]] | None:
     """Return the hyperparameters in the name of each run, None unless every name has some in the same form.
 
-    The forms are pairs anywhere in the path, `batchnorm=before,act=relu`, or alternating keys and values in the part of
-    the path that differs, `act-relu-init-zero`; these keys must be the same for all runs. Numbers are converted.
+    The forms are pairs anywhere in the path, `batchnorm=before,act=relu`, or alternating names and values in the part
+    of the path that differs, `act-relu-init-zero`; these names must be the same for all runs. Numbers are converted.
     """
     paired = [_paired(run) for run in runs]
     if all(paired):
@@ -70,7 +70,7 @@ def _paired(run: str) -> dict[str, Scalar]:
 
 
 def _worded(parts: Sequence[str]) -> dict[str, Scalar]:
-    """Return alternating keys and values of words; empty if the words of one path part do not alternate."""
+    """Return hyperparameters from words that are names and values in turn; empty if a path part has another form."""
     found: dict[str, Scalar] = {}
     for part in parts:
         words = _WORDS.split(part)

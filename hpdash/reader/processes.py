@@ -1,4 +1,4 @@
-"""Read event files on several processors at once, with helper processes if there is enough data to pay for them."""
+"""Read event files on several processors at once; helper processes are started only if that saves time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .events import Contents, read_file
 from .folders import EventFileInfo
 from .layouts import Layouts
 
-_PAYS = 64 << 20  # bytes per helper: several times what a process reads while a helper starts
+_PAYS = 64 << 20  # bytes that justify a helper: several times what a process reads while the helper starts
 _BATCH = 2 << 20  # bytes of event files in a batch
 _AHEAD = 2  # batches that a helper has at a time, so that it never waits for the next
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from hpdash.reader.processes import serve; serve({pipe})"
@@ -64,7 +64,7 @@ def _batches(files: Sequence[EventFileInfo]) -> Iterator[Batch]:
 
 
 class _Helper:
-    """A process that reads batches of files. If it dies, its batches go back to those that are waiting."""
+    """A process that reads batches of files. If it dies, its batches are returned to the waiting ones."""
 
     def __init__(self) -> None:
         self.given: deque[Batch] = deque()

@@ -12,10 +12,10 @@ from .values import MalformedError
 
 @dataclass(frozen=True, slots=True)
 class HParamsSession:
-    """What a run's HParams records say about its session; None if they do not say it.
+    """What a run's HParams records say about its session; a field is None if no record has it.
 
-    `started` is in unix seconds. `has_experiment` says that one of them is an experiment record, with the domains of
-    all sessions.
+    `started` is in unix seconds. `has_experiment` says that one of the records is an experiment record, which has the
+    domains of all sessions.
     """
 
     hparams: Mapping[str, Scalar] | None = None

@@ -1,4 +1,4 @@
-"""What a sweep's folder says about its trials, apart from their event files: `sweep.json`, journal and lock."""
+"""Read what a sweep's folder records about its trials besides event files: `sweep.json`, the journal and the lock."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from ..testset import Evaluation
 class Settings:
     """What all trials of a sweep share.
 
-    A trial's number is setting * repeats + repeat, its seed is seed + repeat. `accepted` has the code and the data that
-    were changed while the sweep ran, and how often.
+    A trial's number is setting * repeats + replicate, its seed is seed + replicate. `accepted` has the code and data
+    files whose changes were accepted while the sweep ran, and how often.
     """
 
     repeats: int
@@ -39,8 +39,8 @@ class Settings:
 class SweepState:
     """A sweep's folder, under its name in this logdir.
 
-    `latest` has the last record of each trial in the journal, `started` the time at which its last attempt started, in
-    unix seconds. `is_live` says that a driver is running the sweep. `evaluations` are its evaluations on the test set.
+    `latest` has the last transition of each trial in the journal, `started` the time at which its last attempt started,
+    in unix seconds. `is_live` says that a driver is running the sweep. `evaluations` are those on the test set.
     """
 
     folder: Path

@@ -15,7 +15,7 @@ from ..histograms.histogram import Histogram
 HPARAMS, _SCALARS, _HISTOGRAMS = "hparams", "scalars", "histograms"  # names of TensorBoard's plugins
 _FLOAT, _DOUBLE = 1, 2  # tensorflow.DataType
 _PLAIN = {_FLOAT: "<f4", _DOUBLE: "<f8"}
-_LARGEST = 100_000  # most buckets of a histogram
+_LARGEST = 100_000  # most buckets that a histogram may have
 _pack = struct.Struct("<f").pack
 
 
@@ -41,7 +41,7 @@ def decode(value: Any, plugin: str | None) -> float | Histogram | None:
 
 
 def encoded_bytes(value: Any) -> bytes:
-    """Return the bytes that hold a number as float32 or a histogram as float64; empty if it is stored otherwise."""
+    """Return the bytes that hold a number as float32 or a histogram as float64; empty if they have another type."""
     if value.WhichOneof("value") == "simple_value":
         return _pack(value.simple_value)
     if value.tensor.dtype == _FLOAT and value.tensor.tensor_shape.dim == []:

@@ -10,7 +10,7 @@ from .evidence import Evidence
 
 
 class Listed:
-    """Give the listed settings."""
+    """A strategy with the settings of `[[trial]]` tables."""
 
     def __init__(self, sweep: Sweep) -> None:
         self._points = sweep.listed

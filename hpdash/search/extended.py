@@ -14,9 +14,9 @@ Point = Mapping[str, Any]
 
 
 class Extended:
-    """Give the settings from before the extension, then those of a strategy that are new.
+    """A strategy with the settings from before an extension, followed by the new ones of another strategy.
 
-    `most` limits how many there are in all (None: no limit). Settings from before are always kept.
+    `most` limits the number of all settings (None: no limit). Settings from before are always kept.
     """
 
     def __init__(self, base: Strategy, before: Sequence[Point], most: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Every point of a finite space: counted, and computed from its index, without building a list of them."""
+"""The points of a finite space, counted and computed from their index without a list of all points."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ MOST_BLOCKED = 200_000  # most names, summed over all distinct sets of blocked n
 
 
 class Grid:
-    """Count the points of a finite space and return each by index; the last name varies fastest.
+    """A strategy with every point of a finite space; the last hyperparameter varies fastest.
 
-    A conditional name comes right after the last name it depends on. Where it does not apply, it does not multiply the
-    number of points. `_counts[i][blocked]` is the number of ways to set the names from index i on, if those in
-    `blocked` do not apply. Raises SpecError if the conditions lead to too many distinct sets of blocked names.
+    A hyperparameter with a `when` comes right after the last one that it depends on. Where it does not apply, it does
+    not multiply the number of points. `_counts[i][blocked]` is the number of ways to set the hyperparameters from index
+    i on, if those in `blocked` do not apply. Raises SpecError if there are too many distinct sets of blocked names.
     """
 
     def __init__(self, sweep: Sweep) -> None:
@@ -57,7 +57,7 @@ class Grid:
     def _branches(self, hparam: Hyperparameter, blocked: Blocked) -> Iterator[tuple[Blocked, int, int | None]]:
         """Yield (names blocked next, how many values lead there, index of the first one), in the order of the values.
 
-        If the name does not apply, that counts as one way to set it, and the index is None.
+        A hyperparameter that does not apply can be set in one way, and the index is None.
         """
         dependent = self._children[hparam.name]
         rest = blocked - {hparam.name}

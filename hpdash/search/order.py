@@ -20,7 +20,7 @@ def children(hparams: Hyperparameters) -> dict[str, list[Hyperparameter]]:
 
 
 def parents_first(hparams: Hyperparameters) -> list[Hyperparameter]:
-    """Return hyperparameters in the file's order, but each conditional one right after the last one it depends on."""
+    """Return hyperparameters in the file's order; those with a `when` come right after the last one they depend on."""
     dependent = children(hparams)
     waiting = {hparam.name: len(hparam.when.keys() & dependent.keys()) for hparam in hparams}
     ordered: list[Hyperparameter] = []
@@ -35,7 +35,7 @@ def parents_first(hparams: Hyperparameters) -> list[Hyperparameter]:
 
 
 def ruled_out(sweep: Sweep) -> frozenset[str]:
-    """Return the names that never apply, because their `when` excludes the value of a fixed setting."""
+    """Return the names that never apply, because their `when` excludes the value of a fixed key."""
     swept = {hparam.name for hparam in sweep.hparams}
     fixed = {name: value for table in sweep.fixed.values() for name, value in table.items() if name not in swept}
     return frozenset(

@@ -15,9 +15,10 @@ from ..spec.pruning import Pruning
 
 
 class Pruner(Protocol):
-    """Decide at each rung of a trial whether it goes on, from its value and the journal's entries so far alone.
+    """Decide at each rung of a trial whether the trial goes on.
 
-    `promotes` says whether a pruned trial may go on later.
+    A decision depends only on the trial's value and the journal's entries so far. `promotes` says whether a pruned
+    trial may go on later.
     """
 
     promotes: bool
@@ -98,7 +99,7 @@ class Halving:
         return None
 
     def _reached(self, epoch: int, history: History) -> dict[int, dict[int, float]]:
-        """Return, by bracket, the worth of each trial that has reached a rung (larger is better)."""
+        """Return, by bracket, the utility of each trial that has reached a rung (larger is better)."""
         brackets: dict[int, dict[int, float]] = {}
         for trial, rung in history.rungs.get(epoch, {}).items():
             values = brackets.setdefault(self._bracket(trial // self._repeats), {})
@@ -127,7 +128,7 @@ class Halving:
 class Median:
     """Stop a trial that is worse than the median of the others that reached the same epoch (Golovin et al., 2017).
 
-    Trials are compared after every epoch from `min_epochs` on. A stopped trial never goes on.
+    Trials are compared after every epoch from `min_epochs` on. A pruned trial is never promoted.
     """
 
     promotes = False
@@ -146,5 +147,5 @@ class Median:
         return len(others) < self._pruning.startup or goal.utility(value) >= statistics.median(others)
 
     def promoted(self, _: History) -> int | None:
-        """Return None: a stopped trial never goes on."""
+        """Return None: a pruned trial is never promoted."""
         return None

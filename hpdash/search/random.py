@@ -27,7 +27,7 @@ def shuffled(count: int, seed: int) -> Iterator[int]:
 
 
 class Random:
-    """Draw points of an infinite space; each depends on the sweep's seed and its own index alone."""
+    """A strategy with random points; each depends only on the sweep's seed and on its own index."""
 
     def __init__(self, sweep: Sweep, count: int) -> None:
         self.count = count

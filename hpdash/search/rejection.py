@@ -19,7 +19,7 @@ def first_allowed(
 ) -> dict[str, Any]:
     """Return the first candidate that is new and meets the sweep's requirements.
 
-    Raises SpecError if none of the first `TRIES` candidates does.
+    Raises SpecError if there is none among the first `TRIES` candidates.
     """
     for point in islice(candidates, TRIES):
         if is_new(point) and sweep.allows(point):

@@ -1,4 +1,4 @@
-"""Choose which setting of a sweep that prunes gets another seed: it must be among the best with as many seeds."""
+"""Choose which setting gets another seed, in a sweep that prunes: one of the best with the same number of seeds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..journal.history import History
 from ..records import TrialState
 from ..spec import Sweep
 
-Means = Mapping[int, float]  # by setting: the mean worth of its trials' best values; larger is better
+Means = Mapping[int, float]  # by setting: the mean utility of its trials' best values; larger is better
 
 
 def next_seed(sweep: Sweep, settings: int, history: History) -> int | None:
@@ -44,7 +44,7 @@ def _means(sweep: Sweep, settings: int, history: History, seeds: int | None = No
 
 
 def _values(sweep: Sweep, setting: int, history: History, seeds: int | None = None) -> list[float]:
-    """Return the worth of each finished trial of a setting.
+    """Return the utility of each finished trial of a setting.
 
     With `seeds`, only the first `seeds` trials count, and the result is empty unless all of them have finished.
     """

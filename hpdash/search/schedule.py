@@ -1,4 +1,4 @@
-"""The schedule of a sweep's trials: all known at the start, or added one by one as results come in."""
+"""The schedule of a sweep's trials: all are known at the start, or they are added as results come in."""
 
 from __future__ import annotations
 
@@ -110,15 +110,15 @@ class Schedule:
     def _last(self, history: History) -> int | None:
         if any(record.state is TrialState.FINISHED for record in history.latest.values()):
             return leaders_seed(self.sweep, self.settings, history)
-        paused = ((history.pruned_after(trial), trial) for trial in history.latest)
-        stopped = {trial: epoch for epoch, trial in paused if epoch is not None}
+        epochs = ((trial, history.pruned_after(trial)) for trial in history.latest)
+        pruned = {trial: epoch for trial, epoch in epochs if epoch is not None}
         goal = self.sweep.pruning.goal if self.sweep.pruning else self.sweep.goal
 
-        def standing(trial: int) -> tuple[int, float, int]:
-            rung = history.rungs.get(stopped[trial], {}).get(trial)
-            return stopped[trial], goal.utility(rung.value) if rung else -math.inf, -trial
+        def rank(trial: int) -> tuple[int, float, int]:
+            rung = history.rungs.get(pruned[trial], {}).get(trial)
+            return pruned[trial], goal.utility(rung.value) if rung else -math.inf, -trial
 
-        return max(stopped, key=standing, default=None)
+        return max(pruned, key=rank, default=None)
 
     @property
     def least(self) -> int:
@@ -188,7 +188,7 @@ def evidence(specs: Sequence[TrialSpec], results: Sequence[TrialResult | None]) 
 
 
 def _used(lines: Iterable[Transition | Rung | Proposal], repeats: int) -> list[int]:
-    """Return, for each setting, the `seq` of the first line that shows that it, or a later one, had been proposed."""
+    """Return, for each setting, the `seq` of the first line about it or a later setting; its proposal came before."""
     first: dict[int, int] = {}
     for line in lines:
         setting = line.setting if isinstance(line, Proposal) else line.trial // repeats

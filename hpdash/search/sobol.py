@@ -17,7 +17,7 @@ BLOCK = 256  # points that are generated at once; a power of 2
 
 
 class Sobol:
-    """Give the points of Sobol's sequence: one coordinate per hyperparameter, mapped to its domain on its scale.
+    """A strategy with the points of Sobol's sequence: one coordinate per hyperparameter, mapped to its domain.
 
     SciPy computes them with the direction numbers of Joe and Kuo (2008). A random digital shift from the sweep's seed
     changes them but keeps them evenly distributed (Owen, 1998). In a finite space no point comes twice. Points that do

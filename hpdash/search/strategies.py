@@ -1,4 +1,4 @@
-"""Choose the strategy that a sweep asks for, and check that its number of settings is right."""
+"""Choose the strategy that a sweep asks for, and check that its settings are neither too many nor too few."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _strategy_for(sweep: Sweep) -> Strategy:
     trials = sweep.trials or 0
     if all(hparam.domain.size is not None for hparam in sweep.hparams):
         grid = Grid(sweep)
-        drawn = _all_of(sweep, grid, trials)
+        drawn = _drawn(sweep, grid, trials)
         if sweep.strategy == "random":
             return Chosen(grid, drawn)
     if sweep.strategy == "random":
@@ -66,7 +66,7 @@ def _grid(sweep: Sweep, grid: Grid) -> Strategy:
 
 
 def _allowed(sweep: Sweep, base: Strategy, indices: Iterable[int]) -> Iterator[int]:
-    """Yield the indices of points that meet the requirements; give up after more than LARGEST misses in a row."""
+    """Yield the indices of points that meet the requirements; stop after more than LARGEST in a row do not."""
     misses = 0
     for index in indices:
         if not sweep.requirements or sweep.allows(base.point(index)):
@@ -82,7 +82,7 @@ def _at_least_one(sweep: Sweep, indices: Iterable[int]) -> list[int]:
     return found
 
 
-def _all_of(sweep: Sweep, grid: Grid, trials: int) -> list[int]:
+def _drawn(sweep: Sweep, grid: Grid, trials: int) -> list[int]:
     """Return the indices of `trials` settings, drawn at random. Raises SpecError if there are fewer."""
     drawn = list(islice(_allowed(sweep, grid, shuffled(grid.count, sweep.seed)), trials))
     if len(drawn) < trials:

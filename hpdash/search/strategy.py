@@ -9,14 +9,14 @@ from .evidence import Evidence
 
 
 class Strategy(Protocol):
-    """Settings to try; each is a pure function of the sweep, its index and the evidence on the settings before it."""
+    """The settings to try; each follows from the sweep, its index and the evidence on the settings before it."""
 
     @property
     def count(self) -> int:
         """How many settings there are."""
 
     def point(self, index: int, known: Sequence[Evidence] = ()) -> dict[str, Any]:
-        """Return the hyperparameters at an index from 0 to count - 1; those that do not apply are absent.
+        """Return the setting at an index from 0 to count - 1; hyperparameters that do not apply are absent.
 
         `known` is the evidence on the settings from 0 to index - 1; strategies that do not learn ignore it.
         """

@@ -10,7 +10,7 @@ from .strategy import Strategy
 
 
 class Chosen:
-    """A strategy that has the points of another strategy at the chosen indices."""
+    """A strategy with the points of another strategy at the chosen indices."""
 
     def __init__(self, base: Strategy, indices: Sequence[int]) -> None:
         self._base, self._indices = base, indices

@@ -32,7 +32,7 @@ ATTEMPTS = 20  # Optuna's proposals for one setting; if none is allowed, it is d
 
 
 class Tpe:
-    """Propose settings from the results so far; the first ones come from Sobol's sequence.
+    """A strategy that proposes settings from the results so far; the first come from Sobol's sequence.
 
     In a finite space no setting comes twice. A setting that diverged counts as the worst. One that failed is ignored.
     One that is still running counts as bad, so that no similar one is proposed (Optuna's constant liar). One that was

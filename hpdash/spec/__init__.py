@@ -1,4 +1,4 @@
-"""TOML -> Sweep: reads a sweep file, collects every fault with its key, resolves every default."""
+"""Read a sweep file as a `Sweep`: check every key, collect every fault, and fill in every default."""
 
 from .loading import load_sweep, parse_sweep
 from .space import Hyperparameter

@@ -1,4 +1,4 @@
-"""The defaults of the settings that a sweep file leaves out; some depend on other settings."""
+"""The defaults of the keys that a sweep file leaves out; some depend on the values of other keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .tables import FILE_KEYS, table_of
 def resolve(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return the tables "data", "model", "train" and "log" with the defaults filled in.
 
-    With a custom builder or loop, [model] has only what was given. A setting that does not apply is None.
+    With a custom builder or loop, [model] has only what was given. A key that does not apply is None.
     """
     builder = given["model"].get("builder", None if own_loop(given["train"]) else MLP)
     tables = {table: {key.name: key.default for key in FILE_KEYS[table].values()} for table in given}

@@ -1,11 +1,12 @@
-"""Settings that apply only to some optimisers, schedules, activations or data sets."""
+"""Keys that apply only to some optimisers, schedules, activations or data sets."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-# By setting: the setting that decides whether it applies, and the default for each deciding value with which it does
+# For each key: the decider, which is the key that decides whether it applies, and its default for each value of the
+# decider with which it applies
 DEPENDENT: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "learning_rate": ("optimizer", {"sgd": 0.01, "rmsprop": 0.001, "adam": 0.001, "adamw": 0.001}),
     "momentum": ("optimizer", {"sgd": 0.0, "rmsprop": 0.0}),

@@ -13,7 +13,7 @@ Scale = Literal["linear", "log"]
 
 
 def identity(value: Any) -> Any:
-    """Return a hashable key that is equal for equal JSON values, but different for true and 1."""
+    """Return a hashable value that is equal for equal JSON values, but different for true and 1."""
     if isinstance(value, Mapping):
         return frozenset((key, identity(item)) for key, item in value.items())
     if isinstance(value, list | tuple):
@@ -57,7 +57,7 @@ class Choice:
         return self.values[rng.randrange(self.size)]
 
     def at(self, share: float) -> Any:
-        """Return the value at a share of the list; `share` is at least 0 and below 1."""
+        """Return the value at a position in the list: `share` is 0 at the start and below 1 at the end."""
         return self.values[int(share * self.size)]
 
     def to_json(self) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class FloatRange:
         return self.at(rng.random()) if self.size is None else self.value(rng.randrange(self.size))
 
     def at(self, share: float) -> float:
-        """Return the value at a share of the range, on its scale; `share` is at least 0 and below 1."""
+        """Return the value at a position in the range, on its scale: `share` is 0 at `min` and below 1 at `max`."""
         if self.size is not None:
             return self.value(int(share * self.size))
         if self.scale == "log":
@@ -153,7 +153,7 @@ class IntRange:
         return self.at(rng.random()) if self.size is None else self.value(rng.randrange(self.size))
 
     def at(self, share: float) -> int:
-        """Return the value at a share of the range, on its scale; `share` is at least 0 and below 1."""
+        """Return the value at a position in the range, on its scale: `share` is 0 at `min` and below 1 at `max`."""
         if self.size is not None:
             return self.value(int(share * self.size))
         drawn = math.exp(math.log(self.min) * (1 - share) + math.log(self.max + 1) * share)

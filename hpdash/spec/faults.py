@@ -1,4 +1,4 @@
-"""Faults of a sweep file, with the key as TOML spells it, the value shortened and the nearest valid name."""
+"""Faults of a sweep file: the key as TOML spells it, the value as a short text, and the nearest valid name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import Problem, SpecError
 
 Key = tuple[str | int, ...]
 
-_MOST = 100  # faults after which checking stops: they are likely to have one cause, and finding near names takes time
+_MOST = 100  # checking stops after so many: they probably have one cause, and finding near names takes time
 
 
 class _Shown(reprlib.Repr):
@@ -49,7 +49,7 @@ def nearest(name: Any, options: Iterable[str]) -> str:
 
 
 class Faults:
-    """Collect the problems of one sweep file, and raise all of them at once."""
+    """Collect the faults of one sweep file, and raise all of them at once."""
 
     def __init__(self, file: str) -> None:
         self._file = file
@@ -57,7 +57,7 @@ class Faults:
         self._keys: set[Key] = set()
 
     def add(self, key: Key | str, expected: str, found: str, hint: str = "") -> None:
-        """Note one problem at a key. Raises SpecError with all of them if there are `_MOST`."""
+        """Add a fault at a key. Raises SpecError with all faults if there are `_MOST`."""
         where = key if isinstance(key, str) else key_text(key)
         self._keys |= set() if isinstance(key, str) else {key}
         self._problems.append(Problem(f"{self._file}: {where}" if where else self._file, expected, found, hint))
@@ -65,19 +65,19 @@ class Faults:
             self.raise_any()
 
     def has(self, key: Key) -> bool:
-        """Return whether a key has a problem; then other problems that follow from it need not be reported."""
+        """Return whether a key has a fault; other faults that follow from it need not be added."""
         return key in self._keys
 
     def mention(self, name: str) -> bool:
-        """Return whether a name has a problem in any table."""
+        """Return whether a key of this name has a fault, in any table."""
         return any(name in key for key in self._keys)
 
     def fail(self, key: Key | str, expected: str, found: str, hint: str = "") -> NoReturn:
-        """Note a problem after which nothing else can be checked, and raise SpecError with all of them."""
+        """Add a fault after which nothing else can be checked, and raise SpecError with all faults."""
         self.add(key, expected, found, hint)
         raise SpecError(self._problems)
 
     def raise_any(self) -> None:
-        """Raise SpecError with every problem noted, if there is one."""
+        """Raise SpecError with all faults; do nothing if there are none."""
         if self._problems:
             raise SpecError(self._problems)

@@ -7,7 +7,7 @@ from .faults import Faults, Key, found
 
 
 def goal_for(metric: str, given: str | None, key: Key, faults: Faults) -> Goal:
-    """Return the goal that the file gives, else the one of Keras; if there is neither, note a fault and return MAX."""
+    """Return the goal that the file gives, else the one of Keras; if there is neither, add a fault and return MAX."""
     known = Goal(given) if given else goal_of_metric(metric)
     if known is None:
         name = found(metric.rpartition("/")[2])

@@ -1,4 +1,4 @@
-"""Report as errors the settings, fixed or swept, that have no effect because of the values of other settings."""
+"""Report keys, fixed or swept, that have no effect because of the values of other keys."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Values = Mapping[str, Collection[Any]]
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """The settings `names` have no effect if `is_idle` holds for the values that each setting may take."""
+    """The keys `names` have no effect if `is_idle` is true for the values that each key may take."""
 
     names: tuple[str, ...]
     is_idle: Callable[[Values], bool]
@@ -60,12 +60,12 @@ _RULES: Sequence[_Rule] = (
 
 
 def check_idle(values: Values, given: Mapping[str, Mapping[str, Any]], swept: Collection[str], faults: Faults) -> None:
-    """Report settings that a file fixes or sweeps and that have no effect.
+    """Report keys that a file fixes or sweeps and that have no effect.
 
     Args:
-        values: the values that each setting may take, by its name.
-        given: the settings that the file fixes, by table.
-        swept: the names of the settings that the file sweeps.
+        values: the values that each key may take, by its name.
+        given: the keys that the file fixes, by table.
+        swept: the names of the keys that the file sweeps.
         faults: the faults of the file, to which new ones are added.
     """
     for rule in _RULES:
@@ -74,4 +74,4 @@ def check_idle(values: Values, given: Mapping[str, Mapping[str, Any]], swept: Co
             if name in swept and rule.is_idle(values):
                 faults.add(("hparams", name), "a hyperparameter that changes something", rule.reason, "Leave it out.")
             elif name in given[table] and name in values and rule.is_idle(values):
-                faults.add((table, name), "a setting that changes something", rule.reason, "Leave it out.")
+                faults.add((table, name), "a key that changes something", rule.reason, "Leave it out.")

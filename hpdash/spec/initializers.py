@@ -28,8 +28,8 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
 def initializer(default: str, also: tuple[str, ...] = (), never: tuple[str, ...] = ()) -> BeforeValidator:
     """Return a pydantic validator for an initialiser, which turns the word "default" into Keras' default.
 
-    `default` is the name of Keras' default, `also` are further words to accept, `never` Keras names to refuse. A table
-    with only a name becomes the name.
+    `default` is the name of Keras' default, `also` are other words to accept, `never` are Keras names to refuse. A
+    table that has only a name becomes this name.
     """
     names = tuple(name for name in NAMES if name not in never)
     options = (*names, *also, "default")

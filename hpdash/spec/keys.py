@@ -1,4 +1,4 @@
-"""What the keys of a sweep file take: their types, texts that say what is expected, and validators."""
+"""The values that the keys of a sweep file take: types, texts that say what is expected, and validators."""
 
 from __future__ import annotations
 
@@ -51,38 +51,38 @@ def is_reference(text: str) -> bool:
     return bool(colon) and all(part.isidentifier() for part in (*module.split("."), function))
 
 
-def _holds(valid: bool) -> None:
+def _require(valid: bool) -> None:
     if not valid:
         raise ValueError("")  # the message is empty, so that the key's own text says what is expected
 
 
 def data_name(name: str) -> str:
     """Return the name if it is a data set, an .npz file or a function. Raises ValueError otherwise."""
-    _holds(name in DATA_SETS or name.endswith(".npz") or is_reference(name))
+    _require(name in DATA_SETS or name.endswith(".npz") or is_reference(name))
     return name
 
 
 def builder_name(name: str) -> str:
     """Return the name if it is "mlp" or a function. Raises ValueError otherwise."""
-    _holds(name == MLP or is_reference(name))
+    _require(name == MLP or is_reference(name))
     return name
 
 
 def loop_name(name: str) -> str:
     """Return the name if it is "none" or a function. Raises ValueError otherwise."""
-    _holds(name == KERAS_LOOP or is_reference(name))
+    _require(name == KERAS_LOOP or is_reference(name))
     return name
 
 
 def folder_name(name: str) -> str:
     """Return the name if a sweep's folder can have it. Raises ValueError otherwise."""
-    _holds(is_sweep_name(name))
+    _require(is_sweep_name(name))
     return name
 
 
 def metric_name(name: str) -> str:
     """Return the name if it has the form of a metric, `loss` or `validation/loss`. Raises ValueError otherwise."""
-    _holds(re.fullmatch(r"(validation/)?[A-Za-z_]\w*", name, re.ASCII) is not None)
+    _require(re.fullmatch(r"(validation/)?[A-Za-z_]\w*", name, re.ASCII) is not None)
     return name
 
 

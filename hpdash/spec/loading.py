@@ -41,8 +41,8 @@ def load_sweep(path: Path | str, overrides: Sequence[str] = ()) -> Sweep:
 def parse_sweep(source: str | Mapping[str, Any], *, name: str, folder: Path, overrides: Sequence[str] = ()) -> Sweep:
     """Read a sweep from TOML text or from a mapping. Raises SpecError with every fault.
 
-    `name` stands for the file in errors, and names the sweep unless [sweep] has a name. `folder` is where the user's
-    modules and files are looked for.
+    `name` replaces the name of the file in errors. It is also the name of the sweep unless [sweep] has a name. `folder`
+    is where the user's modules and files are looked for.
     """
     return _sweep(source, overrides, Faults(name), stem=Path(name).stem, path=None, folder=folder)
 
@@ -72,7 +72,7 @@ def _sweep(
     _check_strategy(head, hparams, trials, faults)
     values = mentioned(given, hparams, trials)
     chosen = ranking(head["objective"], head["goal"], values, faults)
-    if len(trials) != 1:  # a single trial may come from `hpdash show`, which writes all of its settings
+    if len(trials) != 1:  # a single trial may come from `hpdash show`, which writes keys without an effect, too
         check_idle(values, given, {hparam.name for hparam in hparams}, faults)
     stopped = _table("prune", document, names, faults)
     pruning = Pruning.of(stopped, chosen.objective, chosen.goal, faults) if prunes else None
@@ -86,7 +86,7 @@ def _sweep(
 
 
 def _check_containers(document: Document, faults: Faults) -> None:
-    """Report unknown and invalid tables, and put an empty table in place of each that is missing or invalid."""
+    """Report unknown and invalid tables; replace each invalid table, and add each missing one, as an empty table."""
     for name, value in document.items():
         container = _CONTAINERS.get(name)
         if container is None:
@@ -97,7 +97,7 @@ def _check_containers(document: Document, faults: Faults) -> None:
             faults.add((name,), f"[[{name}]] tables" if name in _LISTS else f"a table [{name}]", found(value))
             document[name] = container()
     if not (document.get("hparams") or document.get("trial")):
-        faults.add(("hparams",), "a table [hparams], or [[trial]] tables", "neither", "Add the settings to vary.")
+        faults.add(("hparams",), "a table [hparams], or [[trial]] tables", "neither", "Add hyperparameters to vary.")
     for name, container in _CONTAINERS.items():
         document.setdefault(name, container())
 
@@ -116,7 +116,7 @@ def _table(table: str, document: Document, names: Names, faults: Faults) -> dict
         elif name in SWEEPABLE and name in names.file_keys:
             owner = f"[{SWEEPABLE[name].table}]"
             hint = f"Move it to {owner}, or rename the argument."
-            faults.add(key, "a keyword argument of your own code", f"a setting of {owner}", hint)
+            faults.add(key, "a keyword argument of your own code", f"a key of {owner}", hint)
         elif names.knows(name, key, faults):
             values[name] = raw
     return values

@@ -33,7 +33,7 @@ class Ranking:
 
 
 def fitting(classes: Iterable[int | None], metrics: Collection[str] | None = None) -> Ranking:
-    """Return the default: validation accuracy if all data have classes and the models have it, else validation loss.
+    """Return the default: validation accuracy if all data have classes and all models have it, else validation loss.
 
     Args:
         classes: the number of classes of each data set, None for a regression.
@@ -51,12 +51,12 @@ def fitting(classes: Iterable[int | None], metrics: Collection[str] | None = Non
 def ranking(
     objective: str | None, goal_name: str | None, mentioned: Mapping[str, Collection[Any]], faults: Faults
 ) -> Ranking:
-    """Return the ranking of a sweep file; if neither the file nor Keras gives the goal of the metric, note a fault.
+    """Return the ranking of a sweep file; if neither the file nor Keras gives the goal of the metric, add a fault.
 
     Args:
         objective: the metric that the file names, or None.
         goal_name: "min", "max" or None.
-        mentioned: the values that each setting may take, fixed or swept, by its name.
+        mentioned: the values that each key may take, fixed or swept, by its name.
         faults: the faults of the file, to which new ones are added.
     """
     goal = Goal(goal_name) if goal_name else None

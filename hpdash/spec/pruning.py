@@ -25,8 +25,8 @@ class Pruning:
 
     @classmethod
     def of(cls, given: Mapping[str, Any], objective: str, goal: Goal, faults: Faults) -> Pruning:
-        """Fill in the defaults of a [prune] table; by default it watches the sweep's objective, with its goal."""
+        """Read a [prune] table and fill in its defaults; the default metric is the objective, with its goal."""
         values = {name: given.get(name, file_key.default) for name, file_key in FILE_KEYS["prune"].items()}
         watch = values["watch"] or objective
-        said = values["goal"] or (goal if watch == objective else None)
-        return cls(**{**values, "watch": watch, "goal": goal_for(watch, said, ("prune", "goal"), faults)})
+        wanted = values["goal"] or (goal if watch == objective else None)
+        return cls(**{**values, "watch": watch, "goal": goal_for(watch, wanted, ("prune", "goal"), faults)})

@@ -1,4 +1,4 @@
-"""[[require]]: conditions that every point of a sweep must meet. `conditions` describes the language."""
+"""[[require]]: conditions that every setting of a sweep must meet, in the language of `hpdash.conditions`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ EXPECTED = f"a condition such as {EXAMPLE}"
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """A condition on settings: `product(hidden) <= 100_000`, `dropout == 0 or batchnorm == "none"`.
+    """A condition on the values of keys: `product(hidden) <= 100_000`, `dropout == 0 or batchnorm == "none"`.
 
-    A comparison with a setting that does not apply to a point, such as the momentum of sgd with adam, is neither true
-    nor false. A condition that depends on such comparisons alone holds. An initialiser's table is the text that
+    A comparison with a key that does not apply to a setting, such as the momentum of sgd with adam, is neither true nor
+    false. A condition that depends on such comparisons alone holds. An initialiser's table is compared as the text that
     TensorBoard shows.
     """
 
@@ -32,11 +32,11 @@ class Requirement:
 
     @property
     def names(self) -> frozenset[str]:
-        """The settings that the condition refers to."""
+        """The keys that the condition refers to."""
         return self.condition.names
 
     def holds(self, settings: Mapping[str, Any]) -> bool:
-        """Return whether it holds for settings, given by name. Raises ValueError if it cannot be computed for them."""
+        """Return whether it holds for values, given by key. Raises ValueError if it cannot be computed for them."""
 
         def lookup(name: str) -> Any:
             value = settings[name]
@@ -53,7 +53,7 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class _Vocabulary:
-    """The settings that conditions can use, each with the values that it takes, as far as they are a list."""
+    """The keys that conditions can use; `values` has the values of each, none for a range."""
 
     values: Mapping[str, Sequence[Any]]
     names: Names
@@ -70,9 +70,9 @@ class _Vocabulary:
 
     def unknown(self, word: str) -> tuple[str, str, str]:
         if word in self.names.file_keys:
-            return "settings that are fixed or swept", f"{word}, which is neither", ""
+            return "keys that are fixed or swept", f"{word}, which is neither", ""
         return (
-            "a setting that is fixed or swept, or one of the values beside it",
+            "a key that is fixed or swept, or a value of the key on the other side",
             repr(word),
             hint_at(word, self.values),
         )
@@ -81,7 +81,7 @@ class _Vocabulary:
 def requirements(
     document: Document, names: Names, values: Mapping[str, Sequence[Any]], faults: Faults
 ) -> tuple[Requirement, ...]:
-    """Read the [[require]] tables. `values` has the settings that are fixed or swept, each with its known values."""
+    """Read the [[require]] tables. `values` has the keys that are fixed or swept, each with its known values."""
     read = []
     for index, table in enumerate(document["require"]):
         key: Key = ("require", index, "that")
@@ -98,13 +98,13 @@ def requirements(
     return tuple(read)
 
 
-def _parsed(text: str, key: Key, settings: _Vocabulary, faults: Faults) -> Condition | None:
+def _parsed(text: str, key: Key, vocabulary: _Vocabulary, faults: Faults) -> Condition | None:
     try:
-        condition = parse(text, settings)
+        condition = parse(text, vocabulary)
     except ConditionError as error:
         faults.add(key, error.expected, f"{error.found} at character {error.at + 1} of {found(text)}", error.hint)
         return None
     if not condition.names:
-        faults.add(key, "a condition that names a setting", "one without any")
+        faults.add(key, "a condition that names a key", "one without any")
         return None
     return condition

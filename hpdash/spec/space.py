@@ -24,7 +24,7 @@ _EXPECTED = "a list of values, or { min, max }"
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameter:
-    """A swept setting: its table, its domain, and the values of other settings that it applies to (empty: to all)."""
+    """A swept key: its table, its domain, and the values of other keys with which it applies (empty: with all)."""
 
     name: str
     table: str
@@ -39,13 +39,13 @@ class Hyperparameter:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The settings that a sweep may fix or sweep; `free` if custom code takes any other name as a keyword."""
+    """The keys that a file may fix or sweep; `free` if it may also use other names, as keywords of custom code."""
 
     file_keys: Mapping[str, FileKey]
     free: bool
 
     def check(self, name: str, value: Any, key: Key, faults: Faults) -> Any:
-        """Return a value in its normalised form; if it is invalid, note the fault and return None."""
+        """Return a value in its normalised form; if it is invalid, add a fault and return None."""
         file_key = self.file_keys.get(name)
         if file_key is None or value is None:
             return value
@@ -58,11 +58,11 @@ class Names:
             return None
 
     def knows(self, name: str, key: Key, faults: Faults) -> bool:
-        """Return whether a name may be set; if not, note the fault."""
+        """Return whether a file may use a name; if not, add a fault."""
         if name in self.file_keys:
             return True
         if not self.free:
-            faults.add(key, "a setting of [model], [train] or [data]", "an unknown one", unknown(name, self.file_keys))
+            faults.add(key, "a key of [model], [train] or [data]", "an unknown one", unknown(name, self.file_keys))
         elif not name.isidentifier() or keyword.iskeyword(name):
             faults.add(key, "a name that can be a keyword argument in Python", found(name))
         else:
@@ -72,7 +72,7 @@ class Names:
 
 def unknown(name: str, options: Mapping[str, Any]) -> str:
     """Return a hint at what an unknown key may have meant; empty if there is none."""
-    tables = [table for table, settings in FILE_KEYS.items() if name in settings]
+    tables = [table for table, keys in FILE_KEYS.items() if name in keys]
     if tables and name not in options:
         return f"It belongs in {' or '.join(f'[{table}]' for table in tables)}."
     if hint := meant(name):

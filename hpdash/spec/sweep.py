@@ -1,4 +1,4 @@
-"""A valid sweep file as a value, with its keys resolved."""
+"""`Sweep`: a valid sweep file, from which the settings of each trial follow."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from .tables import FILE_KEYS, table_of
 
 @dataclass(frozen=True)
 class Sweep:
-    """A search space and its fixed settings, valid as a whole.
+    """A search space and the values of the fixed keys, valid as a whole.
 
     Most attributes are keys of [sweep]; the others are:
 
     Attributes:
         ranking: the objective, its goal, and the reason for them.
         given: what the file sets in [data], [model], [train] and [log].
-        hparams: the swept settings in the file's order, or those of the [[trial]] tables, with the values they take.
-        listed: the settings of each [[trial]] table.
-        requirements: the conditions that every point must meet.
+        hparams: the swept keys in the file's order, or those of the [[trial]] tables, with the values they take.
+        listed: the setting in each [[trial]] table.
+        requirements: the conditions that every setting must meet.
         pruning: how trials are stopped early; None if they are not.
         source: the TOML text as given, without overrides.
         path: its file; None if there is none.
@@ -79,13 +79,13 @@ class Sweep:
 
     @property
     def where(self) -> str:
-        """How errors name the sweep: its file, or else its name."""
+        """What errors call the sweep: its file, or else its name."""
         return self.name if self.path is None else str(self.path)
 
     def settings(self, point: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        """Return the tables "data", "model", "train" and "log" of one point, every key resolved.
+        """Return the tables "data", "model", "train" and "log" for one point, with the values of all keys.
 
-        A setting that does not apply, such as an argument of another optimiser, is None.
+        A key that does not apply, such as an argument of another optimiser, is None.
         """
         tables = {table: dict(values) for table, values in self.given.items()}
         for name, value in point.items():
@@ -101,9 +101,9 @@ class Sweep:
 
     @property
     def values(self) -> dict[str, list[Any]]:
-        """The values that each setting may take, by name: the swept ones, and the fixed one unless every trial sets it.
+        """The values that each key may take, by name: the swept ones, and the fixed one unless every trial sets it.
 
-        A range stands as its two ends.
+        For a range, the values are its two ends.
         """
         return mentioned(self.given, self.hparams, self.listed)
 
@@ -141,7 +141,7 @@ class Sweep:
         return True
 
     def to_json(self) -> dict[str, Any]:
-        """Return the normalised settings as JSON values: equal for files that mean the same."""
+        """Return the normalised sweep file as JSON values, which are equal for files that mean the same."""
         swept = [hparam.to_json() for hparam in self.hparams]
         return {
             **{key: getattr(self, key) for key in FILE_KEYS["sweep"]},
@@ -156,7 +156,7 @@ class Sweep:
 def mentioned(
     given: Mapping[str, Mapping[str, Any]], hparams: Sequence[Hyperparameter], trials: Sequence[Mapping[str, Any]]
 ) -> dict[str, list[Any]]:
-    """Return the values that each setting may take, by name: see `Sweep.values`."""
+    """Return the values that each key may take, by name: see `Sweep.values`."""
     fixed = {name: value for table in TABLES for name, value in resolve(given)[table].items()}
     values = {name: [value] for name, value in fixed.items()}
     for hparam in hparams:

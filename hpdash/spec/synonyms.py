@@ -64,7 +64,7 @@ _BY_HABIT = {habit: meaning for meaning, habits in _MEANINGS.items() for habit i
 
 
 def meant(name: str) -> str:
-    """Return a hint that says what hpdash calls something with a name from elsewhere; empty if the name is unknown."""
+    """Return a hint with hpdash's name for what other tools call `name`; empty if no tool in the list does."""
     habit = name.lower().replace("-", "_")
     if habit in _SENTENCES:
         return _SENTENCES[habit]

@@ -57,7 +57,7 @@ from .keys import (
 
 
 class Table(BaseModel):
-    """A table of the file. A key is checked when it is assigned, in strict mode: only int to float is converted."""
+    """A table of a sweep file. Assigning to a key checks the value; nothing but int to float is converted."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False, validate_assignment=True, defer_build=True)
 
@@ -90,7 +90,9 @@ class SweepTable(Table):
     max_retries: Annotated[int, Field(ge=0, le=100)] = key(
         1, "an integer from 0 to 100", "How often a trial is tried again if its worker dies."
     )
-    timeout: Positive = key(None, "a number of seconds above 0", "Seconds an attempt at a trial may take.")
+    timeout: Positive = key(
+        None, "a number of seconds above 0", "Seconds an attempt at a trial may take; default: no limit."
+    )
     max_consecutive_failures: Count = key(3, COUNT, "The sweep stops if this many trials fail before any finishes.")
 
 
@@ -110,17 +112,17 @@ class DataTable(Table):
     )
     train: Count = key(None, COUNT, "How many training examples to use; default: all.")
     examples: Count = key(None, COUNT, "How many examples of synthetic data.")
-    features: Count = key(None, COUNT, "How many features a synthetic example has.")
-    classes: Annotated[int, Field(ge=2)] = key(None, "an integer of at least 2", "How many synthetic classes.")
+    features: Count = key(None, COUNT, "How many features an example of synthetic data has.")
+    classes: Annotated[int, Field(ge=2)] = key(None, "an integer of at least 2", "How many classes of synthetic data.")
 
 
 class ModelTable(Table):
-    """[model]: the settings of the built-in MLP, or the keyword arguments of a custom builder."""
+    """[model]: the keys of the built-in MLP, or the keyword arguments of a custom builder."""
 
     builder: Annotated[str, AfterValidator(builder_name)] = key(
         MLP,
         f'"mlp", or {FUNCTION}',
-        "What builds the model. Your own builder is called with the other keys of [model], and with the settings of "
+        "What builds the model. Your own builder is called with the other keys of [model], and with the keys of "
         "[data] and [train] that it has parameters for.",
         [MLP],
     )
@@ -242,7 +244,7 @@ class PruneTable(Table):
 
 @dataclass(frozen=True, slots=True)
 class FileKey:
-    """One key of the sweep file; `options` are the words it takes, and `default` is None if it has none."""
+    """One key of a sweep file; `options` are the words that it takes, `default` is None if it has no default."""
 
     table: str
     name: str
@@ -293,5 +295,5 @@ SWEEPABLE: Mapping[str, FileKey] = {name: key for table in TABLES for name, key 
 
 
 def table_of(name: str) -> str:
-    """Return the table of a setting; any other name is a keyword argument of custom code, and belongs to "model"."""
+    """Return the table of a key, "model" for any other name, which is a keyword argument of custom code."""
     return SWEEPABLE[name].table if name in SWEEPABLE else "model"

@@ -33,9 +33,9 @@ def read(path: Path, faults: Faults) -> str:
     """
     try:
         if path.is_dir():
-            faults.fail("", "a sweep file", "a folder", _beside(path))
+            faults.fail("", "a sweep file", "a folder", _file_hint(path))
         if not path.is_file():
-            faults.fail("", "a sweep file", "no such file", _beside(path.parent, path.name))
+            faults.fail("", "a sweep file", "no such file", _file_hint(path.parent, path.name))
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
     except (OSError, ValueError) as error:
@@ -50,7 +50,7 @@ def read(path: Path, faults: Faults) -> str:
         faults.fail(f"line {line}", "text in UTF-8", what, "Save the file as UTF-8.")
 
 
-def _beside(folder: Path, name: str = "") -> str:
+def _file_hint(folder: Path, name: str = "") -> str:
     files = sorted(path.name for path in folder.glob("*.toml"))[:1000] if folder.is_dir() else []
     return nearest(name, files) or (f"There is {folder / files[0]}." if files else "")
 
@@ -134,9 +134,9 @@ def _is_plain(value: Any) -> bool:
 
 
 def override(document: Document, assignments: Sequence[str], faults: Faults) -> set[Key]:
-    """Apply settings such as `train.epochs=3` to a document, in place; return their keys.
+    """Apply assignments such as `train.epochs=3` to a document, in place; return their keys.
 
-    A value is TOML, or a bare word, which counts as a string.
+    A value is TOML; a bare word counts as a string.
     """
     keys: set[Key] = set()
     for assignment in assignments:

@@ -1,4 +1,4 @@
-"""Check how settings depend on others: `when` tables, and settings that only some optimisers or activations use."""
+"""Check how keys depend on others: `when` tables, and keys that only some optimisers or activations use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def when_tables(
 ) -> dict[str, When]:
     """Read the `when` table of each hyperparameter.
 
-    A condition may refer to a hyperparameter with a list of values or to a fixed setting.
+    A condition may refer to a hyperparameter with a list of values, or to a fixed key.
     """
     whens: dict[str, When] = {name: {} for name in domains}
     fixed = resolve(given)
@@ -50,7 +50,7 @@ def _is_set(parent: str, key: Key, names: Names, fixed: Tables, faults: Faults) 
     if not names.knows(parent, key, faults):
         return False
     if parent not in fixed[table_of(parent)]:
-        faults.add(key, "a setting that is fixed or swept", "neither", nearest(parent, names.file_keys))
+        faults.add(key, "a key that is fixed or swept", "one that is neither", nearest(parent, names.file_keys))
         return False
     return True
 
@@ -78,14 +78,14 @@ def _check_cycles(whens: Mapping[str, When], faults: Faults) -> None:
 
 
 def check_swept(document: Document, overridden: set[Key], faults: Faults) -> None:
-    """Report settings that are both fixed and swept; `overridden` are the keys that --set has fixed."""
+    """Report keys that are both fixed and swept; `overridden` are the keys that --set has fixed."""
     for name in document["hparams"]:
         key = (table_of(name), name)
         if name in document[key[0]]:
             value, hint = document[key[0]][name], "It is swept in [hparams]: remove it here."
             if key in overridden:
                 hint = f"To sweep only this value, use --set 'hparams.{name}={json.dumps([value])}'."
-            faults.add(key, "a setting that is not swept", found(value), hint)
+            faults.add(key, "a key that is not swept", found(value), hint)
 
 
 def check_dependent(
@@ -97,17 +97,17 @@ def check_dependent(
     names: Names,
     faults: Faults,
 ) -> None:
-    """Report settings that have no effect because of the setting that they depend on, the decider.
+    """Report keys that have no effect because of the value of another key, the decider.
 
-    A swept setting is reported if it has no effect with some value of the decider, a fixed one if it has none with any
-    value, and one of a [[trial]] table if it has none in that trial.
+    A swept key is reported if it has no effect with some value of the decider, a fixed key if it has none with any
+    value, and a key of a [[trial]] table if it has none in that trial.
     """
     fixed = resolve(given)
     for name, (decider, defaults) in DEPENDENT.items():
         if name not in names.file_keys or decider not in names.file_keys or faults.mention(decider):
             continue
         base = fixed[table_of(decider)].get(decider)
-        domain, expected = domains.get(decider), f"{decider} {' or '.join(defaults)} for this setting"
+        domain, expected = domains.get(decider), f"{decider} {' or '.join(defaults)} for this key"
         current = domain.values if isinstance(domain, Choice) else (base, *(trial.get(decider) for trial in trials))
         applies = [value for value in current if value in defaults]
         if name in domains:

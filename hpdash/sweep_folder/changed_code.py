@@ -18,10 +18,10 @@ from .standing import rests_on_nothing
 
 
 def check_provenance(folder: Path, now: Provenance, accepts: bool) -> str:
-    """Make sure that a sweep goes on with the code and the data that it was trained with so far.
+    """Check that a sweep goes on with the code and the data that it was trained with so far.
 
-    Returns a message for the user, "" if there is nothing to tell. Raises SpecError if something has changed, unless
-    the user `accepts` it or no result depends on the version before.
+    Returns a message for the user, "" if there is none. Raises SpecError if something has changed, unless the user
+    `accepts` the change or no result depends on the old version.
     """
     path = folder / layout.SWEEP_JSON
     if not path.is_file():
@@ -58,7 +58,7 @@ def accepted(known: Mapping[str, Any]) -> dict[str, int]:
 def keep_provenance(folder: Path, now: Provenance) -> Mapping[str, Any]:
     """Record what a sweep is trained with from now on, and return what its sweep.json then says.
 
-    Each thing that has changed counts as another version, unless no result depends on the version before.
+    Each file or function that has changed counts as another version, unless no result depends on the old version.
     """
     path = folder / layout.SWEEP_JSON
     known = sweep_folder.read(path)

@@ -1,4 +1,4 @@
-"""The differences between two records of a sweep's settings, key by key, spelled as in a sweep file."""
+"""The differences between two normalised sweep files, key by key, spelled as in a sweep file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ABSENT = object()
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A key whose value has changed; `note` says what the two values do not show at a glance."""
+    """A key whose value has changed; `note` says what is hard to see in the two values."""
 
     key: str
     before: str
@@ -30,21 +30,21 @@ class Change:
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
-    """Compare the normalised settings of two sweeps, written by any version of hpdash.
+    """Compare two normalised sweep files (`Sweep.to_json`), written by any version of hpdash.
 
-    A setting that a record lacks, because its version did not know it yet, counts as today's default.
-    Raises LookupError, TypeError, ValueError or AttributeError if an argument is not such settings.
+    A key that one of them lacks, because the version that wrote it did not know the key, has today's default.
+    Raises LookupError, TypeError, ValueError or AttributeError if an argument is not a normalised sweep file.
     """
     old, new = dict(_flat(before)), dict(_flat(now))
     keys = (key for key in {**old, **new} if not _follows(key, old, new))
-    found = (_change(key, old.get(key, _usual(key)), new.get(key, _usual(key))) for key in keys)
+    found = (_change(key, old.get(key, _default(key)), new.get(key, _default(key))) for key in keys)
     return sorted(
         filter(None, [*found, _reordered(before, now)]), key=lambda change: not change.key.startswith("sweep")
     )
 
 
 def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield each setting as a sweep file names it; without [hparams] if [[trial]] tables list the values."""
+    """Yield (key, value) with each key spelled as in a sweep file; [hparams] only if there are no [[trial]] tables."""
     for name, value in settings.items():
         if name == "hparams":
             yield from _swept(value) if not settings.get("trial") else ()
@@ -58,7 +58,7 @@ def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield key_text(("sweep", name)), value
 
 
-def _usual(key: str) -> Any:
+def _default(key: str) -> Any:
     """Return the value of a key that a record lacks: its default if every sweep has the key, else `_ABSENT`."""
     table, _, name = key.partition(".")
     file_key = FILE_KEYS.get(table, {}).get(name) if table in (*TABLES, "log", "sweep") else None
@@ -66,7 +66,7 @@ def _usual(key: str) -> Any:
 
 
 def _follows(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Return whether a key has, before and now, the default that follows from another key, which has changed.
+    """Return whether a key had and has its default, and the default changed only because another key changed.
 
     An example is the learning rate, whose default depends on the optimiser.
     """
@@ -119,7 +119,7 @@ def _moved(before: Sequence[Any], now: Sequence[Any]) -> str:
 
 
 def _reordered(before: Mapping[str, Any], now: Mapping[str, Any]) -> Change | None:
-    """Return the change of the order of the swept names, by which trials are numbered; None if it is the same."""
+    """Return the change in the order of the swept names, which numbers the trials; None if the order is the same."""
     old, new = ([each["name"] for each in settings["hparams"]] for settings in (before, now))
     if [name for name in old if name in new] == [name for name in new if name in old]:
         return None

@@ -18,7 +18,7 @@ from .changes import Change
 def before(settings: Mapping[str, Any], tried: Sequence[Mapping[str, Any]], sweep: Sweep) -> Sweep:
     """Return a sweep as its folder recorded it, before the extension that is asked for now.
 
-    `settings` are the recorded normalised settings. `tried` are the settings from before an earlier extension, if any.
+    `settings` is the recorded normalised sweep file. `tried` are the settings from before an earlier extension.
     """
     domains = {each["name"]: from_json(each["domain"]) for each in settings["hparams"]}
     hparams = tuple(replace(hparam, domain=domains.get(hparam.name, hparam.domain)) for hparam in sweep.hparams)
@@ -40,7 +40,7 @@ def extended(old: Sweep, sweep: Sweep) -> Sweep:
 def refused(found: Sequence[Change], settings: Mapping[str, Any], old: Sweep, sweep: Sweep) -> list[Change]:
     """Return the changes that `--extend` does not allow: all but more trials, more values and more [[trial]] tables.
 
-    `found` are all changes since the sweep had the normalised `settings` and was `old`.
+    `found` are all changes from `old`, whose normalised sweep file is `settings`, to `sweep`.
     """
     domains = {each["name"]: from_json(each["domain"]) for each in settings["hparams"]}
     shared = (hparam for hparam in sweep.hparams if hparam.name in domains)

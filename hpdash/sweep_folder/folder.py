@@ -26,7 +26,7 @@ from .provenance import Provenance
 from .standing import is_undecided
 from .sweep_json import SCHEMA
 
-START_FILES = (layout.LOCK, layout.SWEEP_TOML, layout.SWEEP_JSON)  # the only files of a start that was interrupted
+START_FILES = (layout.LOCK, layout.SWEEP_TOML, layout.SWEEP_JSON)  # an interrupted start leaves no other files
 CHANGEABLE = (  # keys that may change when a sweep is resumed
     "sweep.description",
     "sweep.max_retries",
@@ -51,39 +51,39 @@ def folder_to_resume(root: Path, sweep: Sweep) -> Path:
     recognised by the sweep's name in its record, because `quickstart-2` may also be the name of another sweep.
     Raises LogdirError if a record that may be the newest cannot be read.
     """
-    kin = [folder for _, folder in _kin(root, sweep)]
-    same = (folder for folder in kin if not _changed(read(folder / layout.SWEEP_JSON), sweep))
-    return next(same, kin[0] if kin else root / sweep.name)
+    folders = [folder for _, folder in _folders_of(sweep, root)]
+    same = (folder for folder in folders if not _changed(read(folder / layout.SWEEP_JSON), sweep))
+    return next(same, folders[0] if folders else root / sweep.name)
 
 
 def free_folders(root: Path, sweep: Sweep) -> Iterator[Path]:
     """Yield folders in which the sweep can start anew: free ones, numbered above all folders that hold it."""
-    newest = next((number for number, _ in _kin(root, sweep)), 0)
+    newest = next((number for number, _ in _folders_of(sweep, root)), 0)
     folders = (root / layout.generation_name(sweep.name, number) for number in count(newest + 1))
     return (folder for folder in folders if is_free(folder))
 
 
 def is_free(folder: Path) -> bool:
-    """Return whether no sweep has started in a folder, which need not exist."""
+    """Return whether no sweep has started in a folder; the folder need not exist."""
     if (folder / layout.SWEEP_JSON).exists():
         return False
     with disk.guarded(folder):
-        return not folder.exists() or (folder.is_dir() and _is_cut_off(folder))
+        return not folder.exists() or (folder.is_dir() and _is_interrupted_start(folder))
 
 
-def _is_cut_off(folder: Path) -> bool:
+def _is_interrupted_start(folder: Path) -> bool:
     return {path.name.removesuffix(".part") for path in folder.iterdir()} <= set(START_FILES)
 
 
-def _kin(root: Path, sweep: Sweep) -> list[tuple[int, Path]]:
-    """Return (number, folder) of each start of a sweep with this name, newest first, also if its record is damaged."""
+def _folders_of(sweep: Sweep, root: Path) -> list[tuple[int, Path]]:
+    """Return (number, folder) of the folders of a sweep of this name, newest first, with those of damaged records."""
     with disk.guarded(root):
         folders = list(root.iterdir()) if root.exists() else []
     numbered = ((layout.parse_generation(folder.name, sweep.name), folder) for folder in folders)
-    return sorted(((number, folder) for number, folder in numbered if number and _is_kin(folder, sweep)), reverse=True)
+    return sorted(((number, path) for number, path in numbered if number and _is_folder_of(sweep, path)), reverse=True)
 
 
-def _is_kin(folder: Path, sweep: Sweep) -> bool:
+def _is_folder_of(sweep: Sweep, folder: Path) -> bool:
     path = folder / layout.SWEEP_JSON
     if not path.is_file():
         return False
@@ -95,16 +95,16 @@ def _is_kin(folder: Path, sweep: Sweep) -> bool:
 
 
 def check(folder: Path, sweep: Sweep, extends: bool = False) -> Mapping[str, Any]:
-    """Check that an existing folder holds this sweep, or the rest of a start that was interrupted.
+    """Check that an existing folder holds this sweep, or only the files of a start that was interrupted.
 
-    Returns the content of its `sweep.json`, or nothing for such a start. Raises LogdirError if the folder holds
+    Returns the content of its `sweep.json`, empty for such a start. Raises LogdirError if the folder holds
     something else, a damaged record or a newer schema. Raises SpecError if the sweep has changed, unless it `extends`
     the one in the folder. The ranking may change while no trial has finished an epoch.
     """
     path = folder / layout.SWEEP_JSON
     if not path.is_file():
         with disk.guarded(folder):
-            if _is_cut_off(folder):
+            if _is_interrupted_start(folder):
                 return {}
         raise LogdirError(
             f"{folder}: this folder has no {layout.SWEEP_JSON}, so it is not the folder of a sweep. "
@@ -119,10 +119,10 @@ def check(folder: Path, sweep: Sweep, extends: bool = False) -> Mapping[str, Any
 
 
 def with_recorded(folder: Path, sweep: Sweep, extends: bool) -> Sweep:
-    """Return a sweep with what its folder knows: its objective, data and builders, and the settings already `tried`.
+    """Return a sweep with what its folder has recorded: the objective, the facts about data and builders, and `tried`.
 
-    These are the settings from before the sweep was extended, or from before it is extended now. Raises SpecError if a
-    sweep that `extends` the folder's does more than add trials or values.
+    `tried` are the settings from before the last extension, which is this one if the sweep `extends` the one in the
+    folder. Raises SpecError if an extension does more than add trials or values.
     """
     path = folder / layout.SWEEP_JSON
     if not path.is_file():
@@ -140,10 +140,10 @@ def with_recorded(folder: Path, sweep: Sweep, extends: bool) -> Sweep:
 
 
 def knows_builders(folder: Path, extends: bool) -> bool:
-    """Return whether the user's builders need not be examined, because the folder already knows what they take.
+    """Return whether the user's builders need not be examined, because the folder has recorded what they take.
 
-    A sweep that `extends` the folder's may need more. A sweep that an older version of hpdash started, without such
-    knowledge, is resumed as it was.
+    A sweep that `extends` the one in the folder may need more. A sweep that was started by an older version of hpdash,
+    which recorded nothing, is resumed as that version would.
     """
     path = folder / layout.SWEEP_JSON
     return path.is_file() and not (extends and "known" in read(path))
@@ -155,7 +155,7 @@ def _changed(known: Mapping[str, Any], sweep: Sweep) -> list[Change]:
 
 
 def _adopted(known: Mapping[str, Any], sweep: Sweep) -> Sweep:
-    """Return a sweep with the objective, data and builders that its folder knows, if it leaves these open."""
+    """Return a sweep with the recorded objective and facts, as far as the sweep itself leaves them open."""
     if sweep.ranking.is_open and known.get("default_objective", True):
         settings = known["settings"]
         reason = "the default when the sweep was started"
@@ -187,7 +187,7 @@ def read(path: Path) -> dict[str, Any]:
 def write(
     folder: Path, sweep: Sweep, specs: Sequence[TrialSpec], total: int, metrics: Sequence[str], synthetic: bool
 ) -> None:
-    """Write the sweep as given to `sweep.toml`, and its normalised settings, versions and columns to `sweep.json`.
+    """Write the sweep file as given to `sweep.toml`; write its normalised form, versions and columns to `sweep.json`.
 
     Nothing is written if the folder already has this sweep. `specs` represent all trials that it may have, `total` is
     their maximum number. `metrics` are the names of metrics for TensorBoard's table.
@@ -200,7 +200,7 @@ def write(
     sheet = HParamsColumns(columns(sweep, specs), tuple(table_metrics(sweep.objective, metrics)), description)
     content = {
         "schema": SCHEMA,
-        "name": folder.name,  # the name in use; the settings have the name as given
+        "name": folder.name,  # the name in use; "settings" has the name in the file
         "settings": sweep.to_json(),
         "folder": str(sweep.folder.absolute()),
         "trials": total,
@@ -217,7 +217,7 @@ def write(
 
 
 def columns(sweep: Sweep, specs: Sequence[TrialSpec]) -> tuple[HParamsColumn, ...]:
-    """Return a column for every setting that a trial logs; the domains of swept ones are those of the file."""
+    """Return a column for every hyperparameter that a trial logs; swept ones have the domain in the file."""
     ranges = {
         hyperparameter.name: Interval(hyperparameter.domain.min, hyperparameter.domain.max)
         for hyperparameter in sweep.hparams

@@ -12,7 +12,7 @@ from typing import Any, Self
 from ..system import disk
 
 FOREIGN = ("site-packages", "dist-packages")  # folders of installed packages, which may be in a sweep file's folder
-_HOUSE = Path(__file__).resolve().parents[1]
+_PACKAGE = Path(__file__).resolve().parents[1]
 _BLOCK = 1 << 20  # bytes read at a time
 
 
@@ -142,7 +142,7 @@ def _files(module: str, folder: Path) -> Iterator[Path]:
     for count in range(1, len(parts) + 1):
         base = folder.joinpath(*parts[:count])
         for path in (base.with_suffix(".py"), base / "__init__.py"):
-            if path.is_file() and _HOUSE not in path.resolve().parents and not set(FOREIGN) & set(path.parts):
+            if path.is_file() and _PACKAGE not in path.resolve().parents and not set(FOREIGN) & set(path.parts):
                 yield path
 
 

@@ -58,8 +58,8 @@ def _write(run: Run, about: SweepRecord) -> str:
         values = settings["log"] if table == "log" else exact
         names = dict.fromkeys((*settings[table], *(name for name in values if table_of(name) == table)))
         defaults = {name: file_key.default for name, file_key in FILE_KEYS[table].items()}
-        told = (name for name in names if name in values and name not in point)
-        document[table] = {name: values[name] for name in told if values[name] != defaults.get(name) or name in takes}
+        used = (name for name in names if name in values and name not in point)
+        document[table] = {name: values[name] for name in used if values[name] != defaults.get(name) or name in takes}
     if not point:  # no swept hyperparameter applies to this trial, but a [[trial]] has to set something
         point = {"epochs": document["train"].pop("epochs", exact["epochs"])}
     toml = to_toml({name: table for name, table in document.items() if table})
@@ -69,7 +69,7 @@ def _write(run: Run, about: SweepRecord) -> str:
 def _exact(name: str, value: Any, settings: Mapping[str, Any]) -> Any:
     """Return a logged hyperparameter as a sweep file needs it: event files have numbers as floats, lists as text.
 
-    That is the sweep's own value that is logged like this, else a number of the kind of the sweep's range.
+    This is the value in the sweep's file that is logged in this form, else a number of the type of its range.
     """
     for candidate in _candidates(name, settings):
         text = shown(candidate)

@@ -1,4 +1,4 @@
-"""What a sweep's folder says about the sweep, for code that only reads: damage gives None, never an error."""
+"""The record of a sweep in its folder, for code that only reads: damage gives None, never an error."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ SCHEMA = 2  # of `sweep.json` and the journal
 
 @dataclass(frozen=True, slots=True)
 class SweepRecord:
-    """A sweep's normalised settings, how many trials it has at most, the versions it ran with, and its file as given.
+    """A sweep's normalised file, its maximum number of trials, the versions it ran with, and its file as given.
 
-    `settings` has the name in use: `quickstart-2` if the name in the file was taken. `folder` is where the modules and
-    files named in the sweep file were, None if that was not recorded. `known` is what was found of its data and
-    builders. `provenance` has the digests of the user's code and data, None if an older version did not record them.
+    `settings` is the normalised file. It has the name in use: `quickstart-2` if the name in the file was taken.
+    `folder` is where the modules and files named in the file were, None if that was not recorded. `known` has the facts
+    about its data and builders. `provenance` has the digests of the user's code and data, None if an older version did
+    not record them.
     """
 
     settings: Mapping[str, Any]
@@ -53,11 +54,11 @@ def kept(run: Run) -> SweepRecord | None:
 
 
 def _checked(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings unchanged; raises TypeError if a table, a list or `repeats` is not of its type."""
+    """Return a normalised file unchanged; raises TypeError if a table, a list or `repeats` is not of its type."""
     kinds = {"data": dict, "model": dict, "train": dict, "log": dict, "hparams": list, "trial": list, "repeats": int}
     for name, kind in kinds.items():
         if not isinstance(settings.get(name, kind()), kind):
-            raise TypeError(f"{name} is no {kind.__name__}")
+            raise TypeError(f"{name} is not of the type {kind.__name__}")
     return settings
 
 

@@ -1,1 +1,1 @@
-"""What the operating system gives and refuses."""
+"""Access to the operating system: files, limits, signals, users' functions and the versions of packages."""

@@ -1,7 +1,7 @@
-"""Write files so that they survive a crash, and turn the errors of a file system into one clear error.
+"""Write files so that they survive a crash, and convert the errors of a file system into `LogdirError`.
 
-Every change of the disk is one call of a function of `os`, directly or by pathlib, so that tests can simulate a crash
-at each of them.
+Every change of the disk is one call of a function of `os`, made directly or by pathlib. So tests can simulate a crash
+at each change.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..errors import LogdirError
 
 @contextmanager
 def guarded(path: Path) -> Iterator[None]:
-    """Turn an OSError inside into a LogdirError that names the path, the cause and the bytes free."""
+    """Convert an OSError inside this context into a LogdirError with the path, the cause and the bytes free."""
     try:
         yield
     except OSError as error:
@@ -60,14 +60,14 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def append(descriptor: int, data: bytes, sync: bool = False) -> None:
-    """Append bytes to a file, with `sync` flushed to the disk; if this fails, remove what was written."""
+    """Append bytes to a file, and with `sync` flush it to the disk; if this fails, remove the bytes again."""
     end = os.lseek(descriptor, 0, os.SEEK_END)
     try:
         write_all(descriptor, data)
         if sync:
             os.fsync(descriptor)
     except OSError:
-        with suppress(OSError):  # if this fails too, the next reader finds a torn end
+        with suppress(OSError):  # if this fails too, the next reader finds an incomplete end
             os.ftruncate(descriptor, end)
         raise
 

@@ -1,4 +1,4 @@
-"""What the operating system grants this process: processors, a writable folder, enough open files."""
+"""Check what the operating system allows this process: processors, writing to a folder, open files."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def check_folder(folder: Path) -> None:
 
 
 def check_files(workers: int) -> None:
-    """Check that this process may open the files that so many workers need.
+    """Check that this process may open the files that a number of workers need.
 
-    Raises BackendError if not; it names the command that raises the limit.
+    Raises BackendError if not; the message has the command that increases the limit.
     """
     import resource  # noqa: PLC0415 - Windows has none; logs are only read there
 

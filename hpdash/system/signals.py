@@ -1,4 +1,4 @@
-"""Signal handling of a driver: signals are counted and raise nothing, so that no work is left half done."""
+"""Signal handling of a driver: they are counted and raise no exception, so that no step is left half done."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def held_back() -> Iterator[None]:
 
 
 def ignore() -> None:
-    """Ignore the signals in a child process, also those that arrived while blocked: only its driver stops it."""
+    """Ignore the signals in a child process, which only its driver may stop; also those that arrived while blocked."""
     for number in WATCHED:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)

@@ -33,20 +33,20 @@ def load_function(reference: str, folder: Path) -> Callable[..., Any]:
         near = get_close_matches(name, [key for key, value in vars(module).items() if callable(value)], n=1)
         hint = f"Did you mean {module_name}:{near[0]}?" if near else ""
         raise SpecError([Problem(reference, f"a function {name} in {module.__file__ or module_name}", found, hint)])
-    return function  # type: ignore[no-any-return]  # callable() does not tell the signature
+    return function  # type: ignore[no-any-return]  # mypy does not know the signature
 
 
 def _import(reference: str, module_name: str, folder: Path) -> ModuleType:
-    beside = str(folder.resolve())
-    if sys.path[:1] != [beside]:
-        sys.path[:] = [beside, *(path for path in sys.path if path != beside)]
+    folder_path = str(folder.resolve())
+    if sys.path[:1] != [folder_path]:
+        sys.path[:] = [folder_path, *(path for path in sys.path if path != folder_path)]
     importlib.invalidate_caches()  # the file may be newer than the import system's cache of the folder
     try:
         return importlib.import_module(module_name)
     except (Exception, SystemExit) as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and f"{module_name}.".startswith(f"{missing}."):
-            expected = f"a module {module_name} in {beside} or on sys.path"
+            expected = f"a module {module_name} in {folder_path} or on sys.path"
             raise SpecError([Problem(reference, expected, f"no module {missing}")]) from error
         expected = f"a module {module_name} that can be imported"
         raise SpecError([Problem(reference, expected, f"{type(error).__name__}: {error}")]) from error

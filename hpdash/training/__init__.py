@@ -1,1 +1,1 @@
-"""One trial, from its settings to its result."""
+"""Train one trial: from its settings to its result."""

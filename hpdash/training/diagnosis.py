@@ -22,7 +22,7 @@ _FROM_SHAPES = re.compile(
 def state_and_reason(error: Exception) -> tuple[TrialState, str]:
     """Return the state of a trial that raised an error, and the reason in words.
 
-    Out of memory gives KILLED, as if the kernel had killed the worker, so that the trial is tried again.
+    If memory ran out, the state is KILLED, as if the kernel had killed the worker, so that the trial is tried again.
     """
     reason = "\n".join([*getattr(error, "__notes__", ()), f"{type(error).__name__}: {_essence(str(error))}"])
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
@@ -31,7 +31,7 @@ def state_and_reason(error: Exception) -> tuple[TrialState, str]:
 
 
 def _essence(message: str) -> str:
-    """Return an error's message; of TensorFlow's graph execution errors, only what follows the graph's stack trace."""
+    """Return an error's message, for a graph execution error of TensorFlow without the stack trace of the graph."""
     if not message.startswith("Graph execution error"):
         return message
     _, _, after = message.rpartition("\n  File ")
@@ -56,14 +56,15 @@ def likely_cause(error: Exception, model: Any, dataset: Dataset) -> str:
     units = output[-1] if output else 1
     if classes is None:
         if tuple(output) != targets and (output[:-1] or targets) != ():
-            return f"the model's output has the shape {_shape(output)}, the targets have {_shape(targets)}"
+            return f"the model's output has the shape {_shape(output)}, but the targets have {_shape(targets)}"
         return _metric(output, targets)
     if "sparse" in loss and isinstance(units, int) and units < classes:
         return (
-            f"the data have {classes} classes, the model's output {units} unit{'s' * (units > 1)}: it needs {classes}"
+            f"the data have {classes} classes, but the model's output has {units} unit{'s' * (units > 1)};"
+            f" it needs {classes}"
         )
     if len(output) > 1:
-        return f"the model's output has the shape {_shape(output)} an example; classes need one axis of {classes} units"
+        return f"an example's output has the shape {_shape(output)}; classes need one axis of {classes} units"
     if "categorical" in loss and "sparse" not in loss:
         return f'the labels are whole numbers, for which the loss is "sparse_categorical_crossentropy", not "{loss}"'
     if loss and "sparse" not in loss and units > 1:
@@ -73,7 +74,7 @@ def likely_cause(error: Exception, model: Any, dataset: Dataset) -> str:
 
 def _metric(output: tuple[Any, ...], targets: tuple[int, ...]) -> str:
     given = f"labels of the shape {_shape(targets)}" if targets else "one label"
-    return f"a metric does not fit an output of the shape {_shape(output)} and {given} an example"
+    return f"a metric does not fit an output of the shape {_shape(output)} and {given} for each example"
 
 
 def _output(model: Any) -> tuple[Any, ...] | None:

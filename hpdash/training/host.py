@@ -1,4 +1,4 @@
-"""What a trial needs from the process that it runs in, and the exceptions that end a trial without being errors."""
+"""The interface of the process that a trial runs in, and the exceptions that end a trial without an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Interrupted(Exception):
 
 
 class Pruned(Exception):
-    """End a trial early because others do better; not an error. It may go on later from its checkpoint."""
+    """End a trial early because others do better; not an error. The trial may resume later from its checkpoint."""
 
 
 class Diverged(Exception):
@@ -20,20 +20,20 @@ class Diverged(Exception):
 
 
 class Host(Protocol):
-    """What a trial needs from the process it runs in."""
+    """The process that a trial runs in, as the trial sees it."""
 
     @property
     def stopping(self) -> bool:
-        """Whether the trial has to stop as soon as it can."""
+        """Whether the sweep stops, so that the trial has to stop as soon as it can."""
 
     def progress(self, progress: Progress) -> None:
-        """Pass on the trial's progress."""
+        """Send the trial's progress to the driver."""
 
     def notice(self, text: str) -> None:
-        """Pass on a message for the user."""
+        """Send a message for the user to the driver."""
 
     def ask_to_go_on(self, reached: Reached) -> bool:
-        """Return whether a trial goes on after a rung; waits for the driver's answer.
+        """Ask the driver whether a trial goes on after a rung, wait for the answer, and return it.
 
         If the sweep stops meanwhile, return True: the trial is not pruned, and `stopping` ends it.
         """

@@ -34,7 +34,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class LayerSeries:
-    """Write a trial's series; the engine must hold the weights of the epoch that is written."""
+    """Write a trial's series. The engine must have the weights of the epoch for which `write` is called."""
 
     def __init__(self, trial: Session, engine: Engine) -> None:
         log = trial.settings["log"]

@@ -1,4 +1,4 @@
-"""One trial while it trains: what it writes, its last and best metrics, its checkpoints, and when it has to stop."""
+"""One attempt at a trial: what it writes, its last and best metrics, its checkpoints, and when it has to stop."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Loaded = tuple[Dataset, Split, Scaling]
 
 
 class Session:
-    """One attempt at a trial; `hpdash.Trial` shows a part of it to a training loop.
+    """One attempt at a trial; `hpdash.Trial` gives training loops access to a part of it.
 
     `epoch` is the number of finished epochs. At the start it is above 0 only if the trial resumes from a checkpoint.
-    `read` has the names of the settings that a custom training loop has read.
+    `read` has the names of the keys whose values a custom training loop has read.
     """
 
     def __init__(
@@ -55,9 +55,9 @@ class Session:
         return int(self.spec.settings["train"]["epochs"])
 
     def unread(self) -> list[str]:
-        """Return the swept settings that a custom training loop has not read, which therefore changed nothing.
+        """Return the swept keys that a custom training loop has not read, so that they had no effect.
 
-        Settings of [data] count as read because they change the data, and `loop` because it chooses the loop.
+        Keys of [data] count as read because they change the data, and `loop` because it chooses the loop.
         """
         used = {*self.read, *self.spec.settings["data"], "loop"}
         return [name for name in self.spec.swept if name not in used]
@@ -82,7 +82,7 @@ class Session:
         return self._keeper.kept.arrays if self._keeper.kept else None
 
     def describe(self, model: Any) -> None:
-        """Show a built Keras model, as `Trial.describe` says."""
+        """Write the layers and the graph of a built Keras model, as `Trial.describe` says."""
         if self.epoch:
             return
         layers, graph = outline.layers_of(model), outline.graph_of(model)
@@ -97,11 +97,11 @@ class Session:
 
     def tick(self, fraction: float, phase: str = "training") -> None:
         """Report progress within an epoch, as `Trial.tick` says."""
-        self._tell(fraction, phase)
+        self._send_progress(fraction, phase)
         if self.host.stopping and not self._save:
             raise Interrupted
 
-    def _tell(self, fraction: float, phase: str = "training") -> None:
+    def _send_progress(self, fraction: float, phase: str = "training") -> None:
         self.host.progress(Progress(self.spec.number, self.epoch, self.epochs, fraction, self.metrics, phase))
 
     def report(self, epoch: int, **metrics: float) -> None:
@@ -123,19 +123,19 @@ class Session:
             self._between_epochs(epoch)
 
     def _between_epochs(self, epoch: int) -> None:
-        """Keep a checkpoint if one is due or the trial has to stop; raise Pruned or Interrupted if it has to stop."""
+        """Write a checkpoint if one is due or the trial has to stop; if it has to, raise Pruned or Interrupted."""
         pruned = self._ask_if_pruned()
         stopping = self.host.stopping
         if self._save and (pruned or stopping or self._keeper.due(epoch)):
             self._keeper.keep(epoch, self.metrics, self.best, self.best_epoch, self._save())
-        self._tell(0.0)
+        self._send_progress(0.0)
         if pruned:
             raise Pruned
         if stopping:
             raise Interrupted
 
     def _ask_if_pruned(self) -> bool:
-        """Return whether the trial is pruned now; at a rung, ask the driver and wait for its answer."""
+        """Return whether the trial is pruned: at a rung, as the driver answers; elsewhere False."""
         if self.epoch not in self.spec.rungs:
             return False
         return not self.host.ask_to_go_on(Reached(self.spec.number, self.epoch, self.metrics[self.spec.watch]))
@@ -159,7 +159,7 @@ class Session:
                 raise MetricError(str(Problem(key, f"one of {', '.join(metrics)}", metric, hint)))
 
     def write_best(self) -> None:
-        """Write the best epoch and its metrics once, because the HParams table shows only last values."""
+        """Write the best epoch and its metrics as extra scalars: the HParams table shows only the last values."""
         if self.best_epoch is None:
             return
         prefix = VALIDATION if self.spec.objective.startswith(VALIDATION) else ""

@@ -1,4 +1,4 @@
-"""Train the trials of a sweep one after another in one process, which reuses loaded data and compiled graphs."""
+"""Train the trials of a sweep one after another in one process, reusing loaded data and compiled graphs."""
 
 from __future__ import annotations
 
@@ -37,22 +37,17 @@ if TYPE_CHECKING:
 CHANGED_MESSAGE = (
     "code or data changed while the sweep was running: {}. Run the same command again; it says how to continue"
 )
-OPTIONAL_PACKAGES = (
-    "scipy",
-    "sklearn",
-    "pandas",
-    "matplotlib",
-    "IPython",
-)  # Keras needs them only for wrappers, plots, notebooks
+# packages that Keras needs only for wrappers, plots and notebooks
+OPTIONAL_PACKAGES = ("scipy", "sklearn", "pandas", "matplotlib", "IPython")
 GRAPHS_KEPT = 4  # compiled graphs that a process keeps; each holds a model and its optimiser's state
 
 
 class Trainer:
-    """Train trials of one sweep; `folder` is the folder with the user's modules and files.
+    """Train trials of one sweep; `folder` contains the user's modules and files.
 
     `load` returns the data set of a [data] table; by default the data set is loaded from this machine.
-    `changed` returns the user's code and data files that have changed since the sweep started, each with a text that
-    says how. It is called before data are loaded, and so before any user code is imported.
+    `changed` returns the user's code and data files that have changed since the sweep started, each with a description
+    of the change. It is called before data are loaded, and so before any user code is imported.
     """
 
     def __init__(
@@ -71,9 +66,9 @@ class Trainer:
     def warm_up(self, own_code: bool) -> None:
         """Import everything that a Keras trial needs. This takes seconds, once per process.
 
-        `own_code` says whether functions of the user will run. If not, the imports of optional packages
-        (`OPTIONAL_PACKAGES`) fail here, and Keras runs without them. Importing them takes half as long as all other
-        imports, and 160 MB.
+        `own_code` says whether functions of the user will run. If not, optional packages (`OPTIONAL_PACKAGES`) are
+        hidden during the imports, and Keras runs without them. Their import would take half as long as all others, and
+        160 MB.
         """
         gc.disable()  # imports leave no garbage, so collections would find nothing to free
         with hide_packages(() if own_code else OPTIONAL_PACKAGES):
@@ -82,15 +77,16 @@ class Trainer:
         gc.enable()
 
     def run(self, spec: TrialSpec, run: Path, group: str, host: Host, epoch: int = 0) -> TrialResult:
-        """Train one trial into its run folder, from its checkpoint if `epoch` is not 0; never raises.
+        """Train one trial, write into its run folder, and return its result; never raises.
 
-        Any error of the trial becomes its result. If the run folder cannot be written or the checkpoint cannot be read,
-        which is not the trial's fault, the result is `INTERRUPTED`, with the reason in `error`.
+        The trial resumes from its checkpoint if `epoch` is not 0. An error of the trial becomes a part of the result.
+        If the run folder cannot be written or the checkpoint cannot be read, which is not the trial's fault, the state
+        is `INTERRUPTED` and `error` has the reason.
         """
         begin = time.monotonic()
         try:
             with disk.guarded(run):
-                run.mkdir(exist_ok=True)  # not its parents: a missing sweep's folder was moved away
+                run.mkdir(exist_ok=True)  # no parents: if the sweep's folder is missing, somebody has moved it away
             kept = checkpoint.read(run / layout.CHECKPOINT) if epoch else None
             with RunWriter(run) as writer:
                 if kept is None:
@@ -191,7 +187,7 @@ class Trainer:
         fresh = self._build(trial)
         kept = self._graphs.pop(trial.spec.graph_key, None)
         if kept is not None and not self._decide_sharing(trial, kept, fresh):
-            kept, fresh = None, self._build(trial)  # again: the comparison has drawn from its random generators
+            kept, fresh = None, self._build(trial)  # again: the comparison has drawn random numbers
         trial.describe(fresh)
         if kept is not None and kept.load_values(fresh):
             kept.notice = trial.host.notice
@@ -216,8 +212,9 @@ class Trainer:
     def _decide_sharing(self, trial: Session, kept: Engine, fresh: Any) -> bool:
         """Return whether trials with the graph key of a kept engine may share its graph.
 
-        The built-in MLP always shares. For another builder, the second model of a key decides: if its graph has other
-        constants than the kept one, the builder draws random numbers into the graph, and the user is notified.
+        Trials of the built-in MLP always may. For another builder, the second model of a graph key decides: if its
+        graph has other constants than the kept one, the builder puts random numbers into the graph, and the user is
+        notified.
         """
         key, builder = trial.spec.graph_key, trial.settings["model"]["builder"]
         if builder != "mlp" and key not in self._shared:
@@ -237,7 +234,7 @@ class Trainer:
 
 
 def _between_epochs(trial: Session, engine: Engine) -> BetweenEpochs | None:
-    """Return the callbacks that run between a trial's epochs, None if it has no schedule and no early stopping."""
+    """Return the callbacks that run between a trial's epochs, None without [train] schedule and patience."""
     train, spec = trial.settings["train"], trial.spec
     if not (train["schedule"] or train["patience"]):
         return None
@@ -249,7 +246,7 @@ def _between_epochs(trial: Session, engine: Engine) -> BetweenEpochs | None:
 def _run_own(loop: Callable[[Trial], object], trial: Session) -> None:
     """Run a user's training loop; raise Interrupted if it returns early because the sweep stops.
 
-    If Keras has been imported, its automatic names and its seeds are reset first, as before a model is built.
+    If Keras has been imported, its automatic names and all random generators are reset first, as for a Keras trial.
     """
     if "keras" in sys.modules:
         from ..engine import models  # noqa: PLC0415  imports TensorFlow, which a user's loop may not need

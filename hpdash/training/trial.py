@@ -1,4 +1,4 @@
-"""`hpdash.Trial`, which a training loop is called with: it gives settings and data, takes metrics and checkpoints."""
+"""`hpdash.Trial`, the argument of a user's training loop: it provides settings and data, and accepts results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TrialData:
 
 
 class Trial:
-    """One trial as its training loop sees it: `hparams`, `seed`, `data`; `scalar`, `histogram`, `report`."""
+    """One trial, as a training loop uses it: it reads `settings`, `seed` and `data`, and calls `report`."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -37,17 +37,17 @@ class Trial:
 
     @property
     def seed(self) -> int:
-        """The seed that all of the trial's random numbers come from."""
+        """The seed from which all random numbers of the trial should come."""
         return self._session.spec.seed
 
     @property
     def hparams(self) -> dict[str, Scalar]:
-        """Every resolved setting as TensorBoard shows it; `settings` has lists and tables as in the file."""
+        """The values of all keys of [data], [model] and [train], as TensorBoard shows them: a list is a text."""
         return RecordingDict(self._session.spec.hparams, self._session.read)
 
     @property
     def settings(self) -> Mapping[str, Mapping[str, Any]]:
-        """The resolved tables "data", "model", "train" and "log"."""
+        """The tables "data", "model", "train" and "log" with the values of all keys, in the types of the file."""
         return {
             table: RecordingDict(values, self._session.read) for table, values in self._session.spec.settings.items()
         }
@@ -92,8 +92,8 @@ class Trial:
     def should_stop(self) -> bool:
         """Whether the sweep stops.
 
-        A loop need not ask, because `tick` and `report` end the trial. A loop that returns early when the sweep stops
-        counts as interrupted, and runs again later.
+        A loop need not check this, because `tick` and `report` end the trial. If a loop returns early when the sweep
+        stops, the trial counts as interrupted, and runs again later.
         """
         return self._session.host.stopping
 
@@ -107,14 +107,14 @@ class Trial:
     def histogram(self, tag: str, values: Array, step: int) -> None:
         """Write the distribution of an array of any shape; step 0 is before training.
 
-        Values that are NaN or infinite are in no bucket; if there are any, their share is written as a scalar.
+        NaN and infinite values are in no bucket; if there are any, their share is written as a scalar.
         """
         self._session.histogram(tag, values, step)
 
     def checkpoint(self, save: Callable[[], Mapping[str, Any]]) -> Mapping[str, Array] | None:
         """Make the trial resumable; return the state to resume from, or None if the trial starts from the beginning.
 
-        `save` returns everything that training changes: arrays and numbers by name. `report` calls it if a checkpoint
+        `save` returns everything that training changes: arrays and numbers, by name. `report` calls it if a checkpoint
         is due by [log] checkpoint_epochs or checkpoint_minutes, if the sweep stops, and if the trial is pruned. A later
         attempt gets the last saved state here, as NumPy arrays; `epoch` is the number of epochs finished by then:
 
@@ -126,16 +126,16 @@ class Trial:
         For Keras, `variables` are `model.variables + optimizer.variables`, once the optimiser is built. Nothing is
         pickled: convert other objects to arrays, and bytes with `np.frombuffer(content, np.uint8)`. A dtype that NumPy
         does not know, such as bfloat16, comes back as bytes; restore it with `view`. A resumed trial computes the same
-        bits if the state has everything that the next epoch depends on: draw random numbers from (seed, epoch), or save
-        the generator's state.
+        bits if `save` returns everything that the next epoch depends on: draw random numbers from (seed, epoch), or
+        save the generator's state.
         """
         return self._session.checkpoint(save)
 
     def describe(self, model: Any) -> None:
-        """Show a built Keras model: its layers in `hpdash show` and TensorBoard's Text tab, and its graph in Graphs.
+        """Write the layers of a built Keras model, for `hpdash show` and the Text tab, and its graph.
 
-        Call this once, before training. The graph is left out if TensorBoard cannot draw the model. A trial that
-        resumes from a checkpoint writes nothing, because its first attempt did.
+        Call this once, before training. If TensorBoard cannot draw the model, the graph is left out. A trial that
+        resumes from a checkpoint writes nothing, because its first attempt has written both.
         """
         self._session.describe(model)
 

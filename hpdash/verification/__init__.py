@@ -1,4 +1,4 @@
-"""What is damaged in a logdir, what is affected by it and what to do: nothing is written, held or waited for."""
+"""Find what is damaged in a logdir, what it affects and what to do, without writing, locking or waiting."""
 
 from __future__ import annotations
 

@@ -29,9 +29,9 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What is wrong with a file: `places` have damaged bytes, `values` were malformed when they were written.
+    """What is wrong with an event file: `places` have damaged bytes, `values` were malformed when they were written.
 
-    `is_tail` says that no intact record follows the first place, `is_foreign` that the file holds no event at all.
+    `is_tail` says that no intact record follows the first place, `is_foreign` that the file has no valid event.
     """
 
     file: File
@@ -80,7 +80,7 @@ def joined_session(parts: Sequence[tuple[str, Contents]]) -> HParamsSession:
 def troubles(files: Iterable[File], is_written: bool) -> Iterator[Trouble]:
     """Yield what is wrong with files.
 
-    If a trial is writing them now (`is_written`), a damaged tail is left out: it may be a record half written.
+    If a trial is writing them now (`is_written`), a damaged tail is left out: it may be an incomplete record.
     """
     for file in files:
         if file.contents.damage and (found := _trouble(file)) and not (is_written and found.is_tail):

@@ -44,7 +44,7 @@ class Finding:
 
     @property
     def place(self) -> str:
-        """The byte or line as text that begins with a comma, empty without either."""
+        """The byte or the line as text, with a leading comma; empty if there is neither."""
         return f", byte {self.offset:,}" if self.offset is not None else f", line {self.line}" if self.line else ""
 
     def to_json(self) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class Finding:
         return {**asdict(self), "path": str(self.path)}
 
 
-FindingFactory = Callable[..., Finding]  # makes a Finding; its sweep, and its run if there is one, are already set
+FindingFactory = Callable[..., Finding]  # makes a Finding whose sweep, and run if there is one, are already set
 
 
 @dataclass(frozen=True, slots=True)

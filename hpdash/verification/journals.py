@@ -1,4 +1,4 @@
-"""Verify a sweep's folder: its own files, its journal line by line, and whether a driver holds it."""
+"""Verify a sweep's folder: its own files, each line of its journal, and whether a driver holds its lock."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _KEPT = f"{layout.JOURNAL}.damaged-"
 
 @dataclass(frozen=True, slots=True)
 class SweepFolder:
-    """What a sweep's folder says about its trials, and the findings about the folder's own files.
+    """What a sweep's folder records about its trials, and the findings about the folder's own files.
 
-    `latest` has the last journal record of each trial. `planned` is the number of trials, None if it is unknown.
-    `trials_in_bad_lines` are the trials that bad journal lines are about. `is_lost` says that the journal is missing,
-    empty or unreadable though there are run folders; `is_live` says that a driver holds the sweep's lock.
+    `latest` has the last transition of each trial in the journal. `planned` is the number of trials, None if unknown.
+    `trials_in_bad_lines` are the trials that bad journal lines are about. `is_live` says that a driver holds the
+    sweep's lock. `is_lost` says that the journal cannot be read, or is missing or empty although there are run folders.
     """
 
     folder: Path
@@ -38,7 +38,7 @@ class SweepFolder:
     findings: tuple[Finding, ...] = ()
 
     def is_written(self, number: int) -> bool:
-        """Return whether a trial's files may change now: a driver holds the sweep, and the trial has not finished.
+        """Return whether a trial's files may change now: a driver runs the sweep, and the trial has not finished.
 
         A trial that has ended in another state may run again.
         """
@@ -51,7 +51,7 @@ def look_at(folder: Path, name: str, names: Iterable[str], has_runs: bool) -> Sw
     names, make, path = frozenset(names), partial(Finding, sweep=name), folder / layout.JOURNAL
     held = is_held(folder / layout.LOCK)
     lines, trouble = read_lines(path) if layout.JOURNAL in names else ([], None)
-    live = held or is_held(folder / layout.LOCK)  # asked twice: a driver may end while the journal is read
+    live = held or is_held(folder / layout.LOCK)  # held before or after the journal was read
     is_lost = has_runs and not live and not lines
     has_started = is_lost or bool(lines)  # otherwise, missing files have not been written yet
     planned, findings = None, list[Finding]()
@@ -83,7 +83,7 @@ def _no_journal(path: Path, make: FindingFactory, reason: str) -> Finding:
 def _bad_lines(
     path: Path, make: FindingFactory, lines: Sequence[JournalLine], planned: int | None, live: bool
 ) -> Iterator[Finding]:
-    """Yield a finding for each bad line; lines about unknown trials share one, and so do lines of a newer version."""
+    """Yield a finding for each bad line; one for all lines about unknown trials, one for all of a newer version."""
     latest = {record.trial: (number, record) for number, record in numbered(lines)}
     done = {trial for trial, (_, record) in latest.items() if record.state.is_result}
     # a torn last line may be one that a live driver is still writing
@@ -92,16 +92,16 @@ def _bad_lines(
     unknown = [line for line in empty if not line.lost]
     for line in empty:
         if line.lost:
-            yield _hurt(path, make, line, line.reason, line.lost)
+            yield _bad_line(path, make, line, line.reason, line.lost)
     for line in bad:
         if line.trials or line.entries:
             effects = (_effect(trial, latest.get(trial), line.number) for trial in sorted(line.trials))
-            yield _hurt(path, make, line, line.reason, "; ".join(filter(None, effects)))
+            yield _bad_line(path, make, line, line.reason, "; ".join(filter(None, effects)))
     if unknown:
         effect = "unknown trials: their states are taken from the other lines"
         what = f"{spans([line.number for line in unknown], 'line')}: {unknown[0].reason}"
         is_done = planned is not None and all(number in done for number in range(planned))
-        yield _hurt(path, make, unknown[0], what if unknown[1:] else unknown[0].reason, "" if is_done else effect)
+        yield _bad_line(path, make, unknown[0], what if unknown[1:] else unknown[0].reason, "" if is_done else effect)
     if newer := [line.number for line in lines if line.is_newer]:
         what, affected = f"{spans(newer, 'line')}: written by a newer hpdash", "nothing: this version ignores them"
         advice = "Update hpdash to continue the sweep."
@@ -109,7 +109,7 @@ def _bad_lines(
 
 
 def _effect(trial: int, latest: tuple[int, Transition] | None, line: int) -> str:
-    """Return what a trial loses with a bad line; empty if a later line has its state."""
+    """Return what is lost of a trial because of a bad line; empty if a later line has the trial's state."""
     if latest is None:
         return f"trial {trial}: it counts as not started, so it is trained again"
     number, record = latest
@@ -119,7 +119,7 @@ def _effect(trial: int, latest: tuple[int, Transition] | None, line: int) -> str
     return f"trial {trial}: it counts as {record.state} (line {number}){again}"
 
 
-def _hurt(path: Path, make: FindingFactory, line: JournalLine, what: str, effect: str) -> Finding:
+def _bad_line(path: Path, make: FindingFactory, line: JournalLine, what: str, effect: str) -> Finding:
     lost = "nothing: its records are intact" if line.entries else "nothing: other lines have the states of its trials"
     affected = effect or lost
     advice = f"{GO_ON}; event files of a trial that is trained again are set aside, not deleted."
@@ -128,7 +128,10 @@ def _hurt(path: Path, make: FindingFactory, line: JournalLine, what: str, effect
 
 
 def _order(path: Path, make: FindingFactory, lines: Sequence[JournalLine]) -> Iterator[Finding]:
-    """Yield gaps and repeats of sequence numbers: each is one more than the last, except after bad lines."""
+    """Yield findings about the entries' sequence numbers: each has to be one more than that of the entry before.
+
+    After bad lines, some numbers may be missing.
+    """
     seq, bad, gaps, repeats = 0, 0, [], []
     for line in lines:
         bad += bool(line.reason)

@@ -1,4 +1,4 @@
-"""Read a journal line by line: the entries of a line or, if it is bad, the reason and the trials it may be about."""
+"""Read a journal line by line: the entries of each line and, if it is bad, the reason and the affected trials."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..journal.entries import EVALUATION, PROPOSAL, RUNG, kind_of
 from ..journal.journal import Entry, NewerError, Replay, Transition, from_line
 from .own_files import error_text, read_bytes
 
-LOST = {  # what is lost with a bad line, by the kind of the line
+LOST = {  # what is lost if a line is bad, by the kind of the line
     EVALUATION: "an evaluation on the test set: it is no longer counted",
     PROPOSAL: "a proposed setting: it is computed again",
     RUNG: "a pruning decision: it is made again if the trial reaches that epoch again",
@@ -25,7 +25,7 @@ class JournalLine:
 
     `is_torn` says that it is the last line and has no newline, `is_newer` that it is intact but written by a newer
     version. `trials` are the trials that a bad line names, except those whose entries could be read from it. `lost`
-    says what is lost with a bad line that held no trial's state.
+    says what is lost if the bad line is not about a trial's state.
     """
 
     number: int

@@ -1,4 +1,4 @@
-"""Find the steps that a run's series lack, from the series written at the same steps and the run's result."""
+"""Find the steps that are missing in a run's series, by comparing the series with each other and with the result."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def missing_at_end(parts: Parts, result: TrialResult) -> dict[str, list[range]]:
 
 
 def missing_steps(parts: Parts, result: TrialResult | None, places: int) -> dict[str, list[range]]:
-    """Return the steps that series lack in a run with this number of damaged places.
+    """Return the steps that are missing in the series of a run; `places` is the number of damaged places.
 
     All metrics are written together at each epoch, and all histograms together too. So a step that only some of them
     have is missing in the others. A step that all of them lack shows as a gap between steps that are otherwise regular.
@@ -119,7 +119,7 @@ def _names(names: Sequence[str]) -> str:
 def missing_hparams(
     session: HParamsSession, tags: Iterable[str], result: TrialResult | None, is_ended: bool
 ) -> Iterator[str]:
-    """Yield what TensorBoard's HParams table lacks of a session: its hyperparameters, its best values, its end."""
+    """Yield what is missing of a session in TensorBoard: its hyperparameters, its best values, its end."""
     if session.hparams is None:
         yield "its hyperparameters in TensorBoard"
     has_best = result is not None and result.state.is_result and result.best_epoch is not None

@@ -1,4 +1,4 @@
-"""Verify a sweep's own files: `sweep.json`, which a sweep is continued from, and `sweep.toml`, the file as given."""
+"""Verify `sweep.json`, from which a sweep continues, `sweep.toml`, the sweep file as given, and the user's files."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class RunFolder:
 
     @property
     def record(self) -> Transition | None:
-        """The last journal record of the trial, None if there is none."""
+        """The last transition of the trial in the journal, None if there is none."""
         return self.sweep.latest.get(self.number) if self.sweep and self.number is not None else None
 
     @property
@@ -63,7 +63,7 @@ def look_at(run: RunFolder, layouts: Layouts) -> tuple[list[Finding], int]:
     make = partial(Finding, sweep=run.sweep.name if run.sweep else None, run=run.name)
     files = read_parts(run.parts, layouts)
     parts, found = join_by_role(files), list(troubles(files, run.is_written))
-    findings = list(_standing(run, make))
+    findings = list(_state_findings(run, make))
     findings += trouble_findings(found, make, partial(_affected, run, parts, found), _remedy(run, parts))
     if run.is_settled and not any(each.places for each in found):
         findings += _unlogged(run, make, files, parts)
@@ -82,9 +82,9 @@ def _size(path: Path) -> int:
 
 
 def trials_without_folder(sweep: SweepFolder, numbers: Sequence[int], prefix: str) -> Iterator[Finding]:
-    """Yield a finding for each of these trials, which have no run folder, that is done.
+    """Yield a finding for each trial among `numbers` that is done; none of `numbers` has a run folder.
 
-    `prefix` is what precedes the trial's number in the name of the run.
+    `prefix` comes before the trial's number in the name of the run.
     """
     for number in numbers:
         record = sweep.latest[number]
@@ -101,11 +101,11 @@ def duplicate_folders(sweep: SweepFolder, number: int, folders: Sequence[Path]) 
     return Finding(sweep.folder, f"{len(folders)} folders of trial {number}: {names}", affected, advice, sweep.name)
 
 
-def _standing(run: RunFolder, make: FindingFactory) -> Iterator[Finding]:
-    """Yield what is wrong with the state of a trial: unknown to the journal, or running without a driver."""
+def _state_findings(run: RunFolder, make: FindingFactory) -> Iterator[Finding]:
+    """Yield a finding if the journal does not know a trial, or has it as running although no driver runs the sweep."""
     sweep, record = run.sweep, run.record
     if sweep is None or sweep.is_live or run.number is None or run.number in sweep.trials_in_bad_lines:
-        return  # what happens to a hurt trial is said with its bad journal line
+        return  # the finding about a bad journal line says what happens to its trials
     if record is None and not sweep.is_lost:
         advice = f"{GO_ON}: it sets these files aside and trains the trial."
         if sweep.planned is not None and run.number >= sweep.planned:
@@ -122,7 +122,7 @@ def _standing(run: RunFolder, make: FindingFactory) -> Iterator[Finding]:
 
 
 def _affected(run: RunFolder, parts: Parts, found: Sequence[Trouble], trouble: Trouble) -> str:
-    """Return what a run lacks that the damaged file may have held, as text."""
+    """Return, as text, what is missing in a run and may have been in the damaged file."""
     result, prefix = run.record.result if run.record else None, f"{layout.VALIDATION}/"
     lost = missing_steps(parts, result, sum(len(each.places) for each in found))
     own = {
@@ -130,11 +130,11 @@ def _affected(run: RunFolder, parts: Parts, found: Sequence[Trouble], trouble: T
         for name, steps in lost.items()
         if name.startswith(prefix) == (trouble.file.role == layout.VALIDATION)
     }
-    more = [] if run.sweep is None or trouble.file.role else _unsaid(run, parts)
+    more = [] if run.sweep is None or trouble.file.role else _missing_hparams(run, parts)
     return "; ".join(filter(None, [describe_missing_steps(own), *more]))
 
 
-def _unsaid(run: RunFolder, parts: Parts) -> list[str]:
+def _missing_hparams(run: RunFolder, parts: Parts) -> list[str]:
     tags = [tag for _, contents in parts for tag in contents.scalars]
     return list(missing_hparams(joined_session(parts), tags, run.record.result if run.record else None, run.is_settled))
 
@@ -147,7 +147,7 @@ def _unlogged(run: RunFolder, make: FindingFactory, files: Sequence[File], parts
         yield _nothing_logged(make, run.folder, "its event files are gone", record)
         return
     short = describe_missing_steps(missing_at_end(parts, record.result)) if record.result else ""
-    if affected := "; ".join(filter(None, [short, *_unsaid(run, parts)])):
+    if affected := "; ".join(filter(None, [short, *_missing_hparams(run, parts)])):
         what = f"{record.state}, but some of its logs are missing: a file was deleted, or cut between two records"
         yield make(run.folder, what, affected, _remedy(run, parts))
 

@@ -32,7 +32,8 @@ def find_damage(path: Path | str) -> VerifyResult:
     root = Path(path)
     sweeps = _sweeps(root, _folders(root, []))
     warnings: list[str] = []
-    folders = _folders(root, warnings)  # after the journals: what they have as finished is complete now
+    # list the folders after reading the journals, so that the files of trials that are finished there are complete
+    folders = _folders(root, warnings)
     records = {each.name for each in folders if each.leaf.startswith(layout.EXPERIMENT) and each.parent in sweeps}
     runs = _runs(root, [each for each in folders if each.name not in records], sweeps)
     layouts, findings, size = Layouts(), list(_unlisted(warnings)), 0

@@ -1,1 +1,1 @@
-"""What people look at."""
+"""Views: what a terminal, a notebook, a page, a report or a comparison shows."""

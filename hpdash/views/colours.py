@@ -11,7 +11,7 @@ from .text import setting
 
 # Okabe & Ito 2008, "Color Universal Design", without black and yellow, invisible on a dark or white page
 CATEGORIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-# darker shades of CATEGORIES, for more names than it has colours
+# darker shades of CATEGORIES, used if there are more names than colours
 DARKER = ("#004A73", "#8A3C00", "#00614A", "#8F4673", "#8F6300", "#2A7AA8")
 # viridis (Smith & van der Walt 2015) from 0.2 to 0.8, the part that stands out on both dark and white pages
 SEQUENCE = ("#414487", "#355F8D", "#2A788E", "#21918C", "#22A884", "#44BF70", "#7AD151")

@@ -1,4 +1,4 @@
-"""Texts and tables in HTML: names are escaped, never read as markup, and the page sets the colours."""
+"""Texts and tables in HTML. Names are escaped, so that they are not read as markup; the page sets the colours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers, durations and tables as text for a terminal or a pipe; names are shown literally, never read as markup."""
+"""Numbers, durations and tables as text for a terminal or a pipe; names are shown literally, not as markup."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ KINDS = {
     "wrong container": ("data = 'digits'\n[hparams]\nl2 = [0]\n", "bad.toml: data: expected a table [data], found 'd"),
     "list of tables": (GOOD + "[[log]]\n", "bad.toml: log: expected a table [log], found [{}]"),
     "control character": (GOOD + "l2 = [0]\x1b[31m\n", "bad.toml: line 13, column 9: expected TOML, found "),
-    "control character in a key": (GOOD + '"\\u001b[31m" = [0]\n', "bad.toml: hparams.'\\x1b[31m': expected a setting"),
+    "control character in a key": (GOOD + '"\\u001b[31m" = [0]\n', "bad.toml: hparams.'\\x1b[31m': expected a key of"),
     "NUL": (GOOD.encode() + bytes(4096), "bad.toml: line 13, column 1: expected TOML, found "),
     "JSON": (
         '{\n  "data": {"name": "digits"}\n}',
@@ -148,8 +148,8 @@ KINDS = {
         "data:\n  name: digits\n",
         "bad.toml: line 1, column 5: expected TOML, found …. This looks like YAML; TOML has [tables]",
     ),
-    "empty key": (GOOD + "'' = [1]\n", "bad.toml: hparams.'': expected a setting of …, found an unknown one"),
-    "slashed key": (GOOD + "'../../x' = [1]\n", "bad.toml: hparams.'../../x': expected a setting of …, found an unkn"),
+    "empty key": (GOOD + "'' = [1]\n", "bad.toml: hparams.'': expected a key of …, found an unknown one"),
+    "slashed key": (GOOD + "'../../x' = [1]\n", "bad.toml: hparams.'../../x': expected a key of …, found an unkn"),
     "100 MB": (None, "bad.toml: expected a sweep file of at most 1 MiB, found a larger one"),
     "thousands of keys": (
         "".join(f"epoch_{number} = 1\n" for number in range(10_000)),

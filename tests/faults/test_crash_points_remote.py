@@ -190,24 +190,24 @@ def test_what_is_said_twice_counts_once(mailbox: Mailbox) -> None:
     assert mailbox.poll()
     assert mailbox.recv() is None
     mailbox.send(Notice("a"))
-    assert mailbox.news(0, 0.1) == (1, [Notice("a")])
+    assert mailbox.messages(0, 0.1) == (1, [Notice("a")])
     mailbox.send(Notice("b"))
-    assert mailbox.news(0, 0.1) == (1, [Notice("a")])
-    assert mailbox.news(1, 0.1) == (2, [Notice("b")])
+    assert mailbox.messages(0, 0.1) == (1, [Notice("a")])
+    assert mailbox.messages(1, 0.1) == (2, [Notice("b")])
 
 
 def test_only_the_last_progress_counts(mailbox: Mailbox) -> None:
     """Of several progress messages in a row, only the last is sent; all other messages stay complete and in order."""
     for message in (progress(1), progress(2), Notice("a"), progress(3), progress(4)):
         mailbox.send(message)
-    assert mailbox.news(0, 0.1)[1] == [progress(2), Notice("a"), progress(4)]
+    assert mailbox.messages(0, 0.1)[1] == [progress(2), Notice("a"), progress(4)]
 
 
 def test_news_are_waited_for(mailbox: Mailbox) -> None:
     """A request for news waits until there are some; if none come in time, the answer contains none."""
     threading.Timer(0.1, mailbox.send, [Notice("late")]).start()
-    assert mailbox.news(0, 30) == (1, [Notice("late")])
-    assert mailbox.news(1, 0.01) == (2, [])
+    assert mailbox.messages(0, 30) == (1, [Notice("late")])
+    assert mailbox.messages(1, 0.01) == (2, [])
 
 
 def test_the_end_brings_all_and_leaves_nothing(tmp_path: Path) -> None:
@@ -220,6 +220,6 @@ def test_the_end_brings_all_and_leaves_nothing(tmp_path: Path) -> None:
         writer.scalar("epoch_loss", 1.0, 1)
     report = Report(TrialResult(TrialState.FINISHED), 1)
     box.send(report)
-    _, (changes, last) = box.news(0, 1)
+    _, (changes, last) = box.messages(0, 1)
     assert (last, changes.is_last) == (report, True)
     assert not given.run.exists()

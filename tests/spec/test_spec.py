@@ -300,7 +300,7 @@ TEXTS = {
     "no condition": (SMALL + "[[require]]\n", "require[0].that", "product(hidden)"),
     "condition of another key": (SMALL + "[[require]]\nwhen = 'epochs < 3'\n", "require[0].when", 'that = "product'),
     "condition in a table": (SMALL + "[require]\nthat = 'epochs < 3'\n", "require", "[[require]] tables"),
-    "condition on nothing": (SMALL + "[[require]]\nthat = '1 < 2'\n", "require[0].that", "names a setting"),
+    "condition on nothing": (SMALL + "[[require]]\nthat = '1 < 2'\n", "require[0].that", "names a key"),
     "condition on what is not": (
         SMALL + "[[require]]\nthat = 'hiden == [8]'\n",
         "require[0].that",
@@ -309,7 +309,7 @@ TEXTS = {
     "condition with an unknown word": (
         SMALL + "[[require]]\nthat = 'optimizer = sdg'\n",
         "require[0].that",
-        "one of the values beside it",
+        "a value of the key on the other side",
     ),
     "condition that calls": (
         SMALL + "[[require]]\nthat = 'exit(hidden) == 1'\n",

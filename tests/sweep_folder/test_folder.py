@@ -165,45 +165,45 @@ def named(name: str, epochs: int = 1) -> Sweep:
 
 def test_a_sweep_has_one_home(tmp_path: Path) -> None:
     """A sweep that was never restarted with --new uses the folder of its name, whether or not the logs root exists."""
-    assert sweep_folder.home(tmp_path / "none", named("x")) == tmp_path / "none" / "x"
-    assert sweep_folder.home(tmp_path, named("x")) == tmp_path / "x"
+    assert sweep_folder.folder_to_resume(tmp_path / "none", named("x")) == tmp_path / "none" / "x"
+    assert sweep_folder.folder_to_resume(tmp_path, named("x")) == tmp_path / "x"
     started(tmp_path, "x", named("x"))
-    assert sweep_folder.home(tmp_path, named("x")) == tmp_path / "x"
+    assert sweep_folder.folder_to_resume(tmp_path, named("x")) == tmp_path / "x"
 
 
 def test_the_newest_that_is_this_very_sweep_is_its_home(tmp_path: Path) -> None:
     """Of several starts, the highest number with the same settings is resumed, otherwise the highest number."""
     for number, epochs in ((1, 1), (2, 2), (9, 1), (10, 2), (11, 3)):
         started(tmp_path, "x" if number == 1 else f"x-{number}", named("x", epochs))
-    homes = [sweep_folder.home(tmp_path, named("x", epochs)).name for epochs in (1, 2, 3, 4)]
+    homes = [sweep_folder.folder_to_resume(tmp_path, named("x", epochs)).name for epochs in (1, 2, 3, 4)]
     assert homes == ["x-9", "x-10", "x-11", "x-11"]
-    assert next(sweep_folder.fresh(tmp_path, named("x"))).name == "x-12"
+    assert next(sweep_folder.free_folders(tmp_path, named("x"))).name == "x-12"
 
 
 def test_a_sweep_so_named_is_another(tmp_path: Path) -> None:
     """A folder `x-2` of a sweep named x-2 is not taken for a restart of x, and a restart of x not for sweep x-2."""
     started(tmp_path, "x-2", named("x-2"))
     started(tmp_path, "x", named("x"))
-    assert sweep_folder.home(tmp_path, named("x")).name == "x"
-    third = next(sweep_folder.fresh(tmp_path, named("x")))
+    assert sweep_folder.folder_to_resume(tmp_path, named("x")).name == "x"
+    third = next(sweep_folder.free_folders(tmp_path, named("x")))
     assert third.name == "x-3"
     started(tmp_path, third.name, named("x"))
-    assert sweep_folder.home(tmp_path, named("x")) == third
-    assert sweep_folder.home(tmp_path, named("x-3")) == third
+    assert sweep_folder.folder_to_resume(tmp_path, named("x")) == third
+    assert sweep_folder.folder_to_resume(tmp_path, named("x-3")) == third
     with pytest.raises(SpecError, match=r"sweep\.name +\"x\" +\"x-3\""):
         sweep_folder.check(third, named("x-3"))
-    again = next(sweep_folder.fresh(tmp_path, named("x-3")))
+    again = next(sweep_folder.free_folders(tmp_path, named("x-3")))
     assert again.name == "x-3-2"
     started(tmp_path, again.name, named("x-3"))
-    assert sweep_folder.home(tmp_path, named("x-3")) == again
-    assert sweep_folder.home(tmp_path, named("x")) == third
+    assert sweep_folder.folder_to_resume(tmp_path, named("x-3")) == again
+    assert sweep_folder.folder_to_resume(tmp_path, named("x")) == third
 
 
 def test_a_folder_under_another_name_is_no_beginning(tmp_path: Path) -> None:
     """A folder that the user renamed or copied is not resumed, because its sessions have another name."""
     started(tmp_path, "x", named("x")).rename(tmp_path / "x-7")
-    assert sweep_folder.home(tmp_path, named("x")) == tmp_path / "x"
-    assert next(sweep_folder.fresh(tmp_path, named("x"))) == tmp_path / "x"
+    assert sweep_folder.folder_to_resume(tmp_path, named("x")) == tmp_path / "x"
+    assert next(sweep_folder.free_folders(tmp_path, named("x"))) == tmp_path / "x"
 
 
 def test_what_is_there_is_not_begun_in(tmp_path: Path) -> None:
@@ -214,19 +214,19 @@ def test_what_is_there_is_not_begun_in(tmp_path: Path) -> None:
     (tmp_path / "x-3" / "notes.txt").touch()
     (tmp_path / "x-4").mkdir()
     (tmp_path / "x-4" / layout.SWEEP_JSON).mkdir()
-    assert next(sweep_folder.fresh(tmp_path, named("x"))).name == "x-5"
-    assert sweep_folder.home(tmp_path, named("x")).name == "x"
+    assert next(sweep_folder.free_folders(tmp_path, named("x"))).name == "x-5"
+    assert sweep_folder.folder_to_resume(tmp_path, named("x")).name == "x"
 
 
 def test_a_long_name_stays_in_bounds(tmp_path: Path) -> None:
     """A new start shortens a long sweep name to add its number; sweeps with equal shortened names stay separate."""
     one, other = (named("y" * 63 + end) for end in "ab")
     for made in (one, other, one):
-        folder = next(sweep_folder.fresh(tmp_path, made))
+        folder = next(sweep_folder.free_folders(tmp_path, made))
         assert layout.is_sweep_name(folder.name)
         started(tmp_path, folder.name, made)
-    fourth = next(sweep_folder.fresh(tmp_path, other))
-    assert [sweep_folder.home(tmp_path, made).name[-3:] for made in (one, other)] == ["y-2", "yyb"]
+    fourth = next(sweep_folder.free_folders(tmp_path, other))
+    assert [sweep_folder.folder_to_resume(tmp_path, made).name[-3:] for made in (one, other)] == ["y-2", "yyb"]
     assert (len(fourth.name), fourth.name[-3:]) == (64, "y-3")
 
 
@@ -236,10 +236,10 @@ def test_the_newest_record_must_be_readable(tmp_path: Path) -> None:
         started(tmp_path, name, named("x"))
     (tmp_path / "x-2" / layout.SWEEP_JSON).write_text("{")
     with pytest.raises(LogdirError, match=r"x-2.*damaged.*Move the folder away.*--new"):
-        sweep_folder.home(tmp_path, named("x"))
-    assert next(sweep_folder.fresh(tmp_path, named("x"))).name == "x-3"
+        sweep_folder.folder_to_resume(tmp_path, named("x"))
+    assert next(sweep_folder.free_folders(tmp_path, named("x"))).name == "x-3"
     started(tmp_path, "x-3", named("x"))
-    assert sweep_folder.home(tmp_path, named("x")).name == "x-3"
+    assert sweep_folder.folder_to_resume(tmp_path, named("x")).name == "x-3"
 
 
 DAMAGED = r"sweep\.json: damaged.*--new"
@@ -285,8 +285,8 @@ def test_a_start_that_was_cut_off_is_accepted(tmp_path: Path, names: list[str]) 
         (folder / name).touch()
     assert sweep_folder.check(folder, sweep()) == {}
     before = started(tmp_path, "small", sweep())
-    assert next(sweep_folder.fresh(tmp_path, sweep())) == folder
-    assert sweep_folder.home(tmp_path, sweep()) == before
+    assert next(sweep_folder.free_folders(tmp_path, sweep())) == folder
+    assert sweep_folder.folder_to_resume(tmp_path, sweep()) == before
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "journal.jsonl", "events.out.tfevents.1.host"])

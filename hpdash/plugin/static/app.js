@@ -1,4 +1,4 @@
-/** The page: wires the controls, the model and the stage together; it alone knows what is chosen and what is drawn. */
+/** The page: connects the controls, the model and the stage, and holds the user's choices and the current scene. */
 
 import * as bands from "./bands.js";
 import { Chips } from "./chips.js";
@@ -18,20 +18,20 @@ import { Table } from "./table.js";
 import { Toolbar } from "./toolbar.js";
 
 const PLANS = { overlay, ridges, bands, heat, spread };
-const AGAIN = 3000; // milliseconds after which an empty page looks again: TensorBoard may still be loading
-const WRITE = 250; // milliseconds until the link is written: browsers refuse one that changes too often
-const PATIENCE = 3; // times that the overview is asked for again because an answer was newer
-const LAYERS = 24; // kernels that the spread view compares
+const AGAIN = 3000; // milliseconds until an empty page asks again, because TensorBoard may still be loading
+const WRITE = 250; // milliseconds until the link is written, because browsers limit how often it may change
+const PATIENCE = 3; // maximum number of times in a row that the overview is loaded again after a newer answer
+const LAYERS = 24; // maximum number of kernels that the spread view compares
 
-/** The whole page as an element; `start` fills it. */
+/** The page as an element; `start` loads the data and draws them. */
 export class App {
   #model = createModel();
   #chosen = decode(host.readLink());
   #overview = null;
   #scene = null;
   #plan = null;
-  #turn = 0; // counts selections: what was asked for an earlier one is dropped
-  #newer = 0; // counts answers in a row that were newer than the overview
+  #turn = 0; // number of the current selection; answers for an earlier selection are ignored
+  #newer = 0; // number of answers in a row that were newer than the overview
   #looking = null;
   #writing = null;
 
@@ -69,7 +69,7 @@ export class App {
     this.whole = element("div", { id: "hpdash", data: { state: "loading" } }, this.message, skeleton, main);
   }
 
-  /** Listen to TensorBoard, and draw. */
+  /** Subscribe to TensorBoard's events, load the data and draw them. */
   start() {
     host.onDark(() => this.#dress());
     host.onReload(() => this.#load());
@@ -100,7 +100,7 @@ export class App {
     this.message.replaceChildren(...said);
   }
 
-  /** Ask what there is; draw anew only where something has changed. */
+  /** Load the overview; draw again only if its version has changed. */
   async #load() {
     clearTimeout(this.#looking);
     try {
@@ -162,7 +162,7 @@ export class App {
     host.writeLink(encode(this.#chosen));
   }
 
-  /** Draw the selection: at once where its data are there, else when they come, unless it has changed by then. */
+  /** Draw the selection: at once if its data are cached, else when they arrive, unless the selection has changed. */
   #refresh() {
     if (!this.#overview) return undefined;
     this.#turn += 1;
@@ -179,7 +179,7 @@ export class App {
     try {
       const answers = await Promise.all(asked.map((entry) => entry.promise));
       if (mine !== this.#turn) return;
-      const newer = answers.some(({ version }) => version !== this.#overview.version); // runs may have other places now
+      const newer = answers.some(({ version }) => version !== this.#overview.version); // runs may have new indices
       this.#newer = newer ? this.#newer + 1 : 0;
       if (newer && this.#newer <= PATIENCE) await this.#load();
       else this.#draw(bare, asked);
@@ -188,7 +188,7 @@ export class App {
     }
   }
 
-  /** Ask for each tag's distributions, and for the spread view besides how far apart runs are, kernel by kernel. */
+  /** Request the distributions of each chosen tag; for the view Spread, also the spread of these and of kernels. */
   #ask(bare) {
     const { version, tags } = this.#overview;
     const queries = queriesOf(bare);
@@ -214,7 +214,7 @@ export class App {
     requestAnimationFrame(() => this.#fillTable(this.#turn));
   }
 
-  /** Fill the table, and the distances to the reference when they come. */
+  /** Fill the table; fill it again when the distances to the reference arrive. */
   #fillTable(mine) {
     if (mine !== this.#turn) return;
     const scene = this.#scene;
@@ -225,7 +225,7 @@ export class App {
         entry.promise.then(
           () => this.#fillTable(mine),
           () => {},
-        ); // without it there are dashes
+        ); // on an error, the table keeps its placeholders
     }
     this.table.show(this.#scene);
   }
@@ -235,14 +235,14 @@ export class App {
     this.table.highlight(run);
   }
 
-  /** Follow TensorBoard's ground. */
+  /** Use light or dark colours, as TensorBoard does. */
   #dress() {
     document.documentElement.classList.toggle("dark", host.isDark());
     if (this.#scene?.theme.dark !== host.isDark()) this.#refresh();
   }
 }
 
-/** Plan what the selected view draws, and say under each tag what the charts alone do not. */
+/** Return the plan of the selected view, with notes on each tag. */
 function planOf(scene) {
   const { view } = scene.selection;
   if (!scene.shown.length)
@@ -255,7 +255,7 @@ function planOf(scene) {
   return { ...plan, rows: plan.rows.map((row, at) => ({ ...row, said: notesOf(scene, scene.tags[at]) })) };
 }
 
-/** Read the ground's colours from the styles. */
+/** Return the colours of the page, read from the style sheet. */
 function theme() {
   const styles = getComputedStyle(document.documentElement);
   const named = (name) => styles.getPropertyValue(`--${name}`).trim();

@@ -1,4 +1,4 @@
-/** Bands: quantiles over the steps, the groups (or runs) on one axis; a group's are the means of its runs'. */
+/** The view Bands: quantiles over the steps, for each group or run; a group's are the means of its runs' quantiles. */
 
 import { axes, between, crisp, linear, polyline, segment, whole, within } from "./chart.js";
 import { faded } from "./colours.js";
@@ -8,9 +8,9 @@ import { hitOf, stepsOf } from "./ridges.js";
 import { unitsOf } from "./selection.js";
 
 const LEVELS = ["p1", "p25", "p50", "p75", "p99"];
-const CROWD = 8; // units above which only their medians are drawn
+const CROWD = 8; // with more units (groups or runs) than this, only their medians are drawn
 
-/** Plan the panels: a row a tag, a panel a facet. */
+/** Return the plan: one row for each tag, one panel for each facet. */
 export function plan(scene) {
   return {
     rows: scene.tags.map(({ tag, data }) => {
@@ -48,7 +48,7 @@ function quantiles(data, runs) {
   return { steps, levels };
 }
 
-/** Return the ends of the axes that hold all bands, with a margin. */
+/** Return the ends of the axes that contain all bands, with a margin. */
 function span(units) {
   let [low, high, first, last] = [Infinity, -Infinity, Infinity, -Infinity];
   for (const { steps, levels } of units) {
@@ -111,7 +111,7 @@ function paintMedian(context, { steps, levels, colour }, x, y, width) {
 function paintBands(context, { steps, levels, colour }, x, y) {
   const xs = steps.map(x);
   const [low, lower, , upper, high] = levels.map((level) => Array.from(level, y));
-  between(context, xs, low, high, faded(colour, 0.06)); // hardly: where two colours mix neither is seen
+  between(context, xs, low, high, faded(colour, 0.06)); // light, so that bands can overlap
   between(context, xs, lower, upper, faded(colour, 0.16));
   for (const edge of [low, lower, upper, high]) polyline(context, xs, edge, colour, 1);
 }
@@ -129,7 +129,7 @@ function nearest(scene, units, { x, y }, px, py) {
   return hitOf(scene, unit, unit.steps[at], { x: x(unit.steps[at]), y: y(unit.levels[2][at]), lines: said.reverse() });
 }
 
-/** Return the place of the number that is closest to a value in a sorted list. */
+/** Return the index of the number in a list that is closest to a value. */
 export function closest(numbers, value) {
   let best = 0;
   numbers.forEach((number, at) => {

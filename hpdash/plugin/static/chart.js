@@ -1,8 +1,8 @@
-/** Charts on canvas: scales, ticks, axes and lines; sizes in CSS pixels, sharp on every screen. */
+/** Charts on a canvas: scales, ticks, axes and lines. Sizes are in CSS pixels; the canvas has the screen's pixels. */
 
 export const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 
-/** Make a canvas ready for a size and return its context. */
+/** Clear a canvas, give it a size in CSS pixels, and return its context. */
 export function prepare(canvas, width, height, ratio = window.devicePixelRatio || 1) {
   const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
   if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
@@ -28,13 +28,13 @@ export function linear([low, high], [start, end]) {
   });
 }
 
-/** Give a scale of steps ticks at whole ones alone. */
+/** Limit a scale's ticks to integers, because steps are integers; change and return the scale. */
 export function whole(scale) {
   const every = scale.ticks;
   return Object.assign(scale, { ticks: () => every().filter(Number.isInteger) });
 }
 
-/** Make a logarithmic scale, each tick spelled by itself; values that are not positive lie at its start. */
+/** Make a logarithmic scale. Each tick has digits of its own; values up to `low` are placed at the start. */
 export function logarithmic([low, high], range) {
   const inner = linear([Math.log10(low), Math.log10(high)], range);
   const scale = (value) => inner(value > low ? Math.log10(value) : inner.low);
@@ -49,7 +49,7 @@ export function logarithmic([low, high], range) {
   });
 }
 
-/** Return round numbers between two, 1, 2 or 5 times a power of ten apart: at most `most`, but two at least. */
+/** Return multiples of 1, 2 or 5 times a power of ten from `low` to `high`: at most `most`, at least two. */
 export function ticks(low, high, most) {
   if (!(Number.isFinite(high - low) && high > low)) return [low];
   const size = 10 ** Math.floor(Math.log10((high - low) / most));
@@ -73,7 +73,7 @@ function decades(low, high, most) {
   return powers.filter((_, at) => at % every === 0);
 }
 
-/** Spell ticks with the digits that tell them apart and no more. */
+/** Format ticks with the fewest significant digits that show their values. */
 export function labels(values) {
   const most = Math.max(...values.map(Math.abs));
   for (let digits = 1; digits < 8; digits++) {
@@ -94,7 +94,7 @@ function spell(value, most) {
   return text.replace(/-/g, "−");
 }
 
-/** Draw the frame of a chart: light grid, ticks, `xTitle` under the axis, `yTitle` over it. */
+/** Draw the axes of a chart: a light grid, ticks, `xTitle` below the x-axis and `yTitle` above the y-axis. */
 export function axes(context, { x, y, xTitle = "", yTitle = "", theme, grid = true }) {
   context.save();
   context.lineWidth = 1;
@@ -136,7 +136,7 @@ function xAxis(context, x, y, theme) {
   });
 }
 
-/** Return the place of a pixel where a thin line is sharp. */
+/** Return the nearest coordinate at which a line of one pixel is sharp. */
 export const crisp = (pixel) => Math.round(pixel - 0.5) + 0.5;
 
 /** Draw one straight line. */
@@ -147,7 +147,7 @@ export function segment(context, x0, y0, x1, y1) {
   context.stroke();
 }
 
-/** Add a line through points to the current path; a point that is NaN breaks it. */
+/** Add a line through points to the current path; a NaN in `ys` is a gap. */
 export function trace(context, xs, ys) {
   let pen = false;
   for (let at = 0; at < xs.length; at++) {
@@ -155,7 +155,7 @@ export function trace(context, xs, ys) {
     else if (pen) context.lineTo(xs[at], ys[at]);
     else {
       context.moveTo(xs[at], ys[at]);
-      context.lineTo(xs[at], ys[at]); // so that a point by itself is a dot
+      context.lineTo(xs[at], ys[at]); // a single point is then a dot
       pen = true;
     }
   }
@@ -171,7 +171,7 @@ export function polyline(context, xs, ys, colour, width = 1.5) {
   context.stroke();
 }
 
-/** Fill what lies between two lines over the same points; where either is NaN there is a gap. */
+/** Fill the area between two lines over the same points; a NaN in either line is a gap. */
 export function between(context, xs, lower, upper, colour) {
   context.fillStyle = colour;
   for (let start = 0; start < xs.length; start++) {
@@ -186,7 +186,7 @@ export function between(context, xs, lower, upper, colour) {
   }
 }
 
-/** Draw only inside a box. */
+/** Call `draw` with drawing limited to the area between the ends of two scales. */
 export function within(context, x, y, draw) {
   context.save();
   context.beginPath();

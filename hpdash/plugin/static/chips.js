@@ -1,17 +1,17 @@
-/** The legend that filters: for each hyperparameter its values, the coloured ones first; and the runs' names. */
+/** The filters, which are also the legend: the values of each hyperparameter, and a search in the runs' names. */
 
 import { arrange, button, clipped, counted, element, short, spelled } from "./dom.js";
 import { palette } from "./colours.js";
 import { FOLDER, RUN } from "./state.js";
 
-const FEW = 12; // values that have a chip each
-const ROWS = 4; // hyperparameters shown before somebody asks for more
+const FEW = 12; // with at most this many values, each has a chip
+const ROWS = 4; // hyperparameters that are shown until the user asks for more
 
-/** The filters; `change` is told what of the selection is new. */
+/** The filters; `change` is called with the changed keys of the selection. */
 export class Chips {
   #change;
   #scene = null;
-  #chips = new Map(); // made once, so that they keep the focus, and a double click hits one twice
+  #chips = new Map(); // elements by key, kept so that they keep the focus and get both clicks of a double click
   #wait = null;
   #open = false;
 
@@ -39,7 +39,7 @@ export class Chips {
     );
   }
 
-  /** Renew the chips for a scene. */
+  /** Show the filters of a scene. */
   set(scene) {
     const { selection, overview, shown, dimensions } = scene;
     this.#scene = scene;
@@ -138,7 +138,7 @@ export class Chips {
   }
 }
 
-/** List what can be filtered by: what is coloured, what has panels, where runs are, then the rest as it comes. */
+/** Return the dimensions to filter by; those of the colours and the facets, and the folder, come first. */
 function listed(dimensions, { by, facet }) {
   const first = [by, facet, FOLDER];
   const rank = ({ name }) => first.indexOf(name) + 1 || first.length + 1;
@@ -149,13 +149,13 @@ function listed(dimensions, { by, facet }) {
 
 const hiddenOf = (hide, name) => (Object.hasOwn(hide, name) ? hide[name] : []);
 
-/** Hide a value or show it again; hiding the last one shows all. */
+/** Return the hidden values after hiding a value or showing it again; if all would be hidden, none is. */
 function toggled(values, value, hidden) {
   const now = hidden.includes(value) ? hidden.filter((one) => one !== value) : [...hidden, value];
   return now.length === values.length ? [] : now;
 }
 
-/** Hide all but one value; where that is so already, none. */
+/** Return all values but one as hidden; if exactly these are hidden already, none. */
 function others(values, value, hidden) {
   const rest = values.filter((one) => one !== value);
   return rest.length === hidden.length && !hidden.includes(value) ? [] : rest;

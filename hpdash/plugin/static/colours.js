@@ -1,12 +1,12 @@
-/** Which colour a value has: a function of all values there are and of the ground, the same in every view. */
+/** The colours of values: they depend only on the list of all values and on the theme, and are equal in all views. */
 
-// Okabe & Ito 2008, "Color Universal Design", without black and yellow, which a dark or a white page swallows
+// Okabe & Ito 2008, "Color Universal Design", without black and yellow, invisible on a dark or white page
 const CATEGORIES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"];
 const MORE = {
   light: ["#004A73", "#8A3C00", "#00614A", "#8F4673", "#8F6300", "#2A7AA8"],
   dark: ["#99C7E0", "#EEBF99", "#99D8C7", "#EBC9DC", "#F5D999", "#BBE1F6"],
 };
-// viridis (Smith & van der Walt 2015): the part of it that stands out on either ground
+// viridis (Smith & van der Walt 2015); PART is the range of it that is visible on a light or a dark page
 const VIRIDIS = ["#440154", "#472D7B", "#3B528B", "#2C728E", "#21918C", "#28AE80", "#5EC962", "#ADDC30", "#FDE725"];
 const PART = { light: [0, 0.6], dark: [0.4, 1] };
 const HEAT = {
@@ -14,10 +14,10 @@ const HEAT = {
   dark: ["#14171B", "#2E1E5C", "#35568C", "#21908D", "#74CF58", "#FDE725"],
 };
 const ABSENT = "#8C8C8C";
-// contrast of a line with its ground: WCAG 2.2, 1.4.11 asks for 3 of what has no label; thin light lines look dimmer
+// least contrast of a line with the page: WCAG 2.2, 1.4.11 requires 3; on a dark page, thin lines need more
 const ENOUGH = { light: 2.9, dark: 4.5 };
 
-/** Give each value its colour: a Map from values, in the order they come. */
+/** Return a Map from each value to its colour; the colours follow the order of the values. */
 export function palette(values, dark) {
   const ground = dark ? "dark" : "light";
   const present = values.filter((value) => value !== null);
@@ -30,19 +30,19 @@ export function palette(values, dark) {
   return new Map([[null, ABSENT], ...present.map((value, at) => [value, legible(shades[at], dark)])]);
 }
 
-/** Return the colour at a place from 0 to 1 of the scale for ordered values. */
+/** Return the colour of the scale for ordered values at a position from 0 to 1. */
 function sequence(place, ground) {
   const [low, high] = PART[ground];
   return hex(between(VIRIDIS, low + place * (high - low)));
 }
 
-/** Return 256 colours for densities, from the page's ground upwards, as bytes [256 * 3]. */
+/** Return 256 colours for densities, starting with the page's background, as bytes [256 * 3]. */
 export function ramp(dark) {
   const stops = HEAT[dark ? "dark" : "light"];
   return Uint8ClampedArray.from({ length: 768 }, (_, at) => between(stops, Math.floor(at / 3) / 255)[at % 3]);
 }
 
-/** Mix two colours: `share` of the second. */
+/** Mix two colours; `share` is the share of the second, from 0 to 1. */
 export const mixed = (first, second, share) => hex(between([first, second], share));
 
 /** Return a colour with an opacity. */
@@ -58,7 +58,7 @@ function between(stops, place) {
   return low.map((part, at) => part + (high[at] - part) * share);
 }
 
-/** Move a colour away from its ground, towards ink, until it stands out. */
+/** Mix a colour with the text colour until its contrast with the page is at least `ENOUGH`. */
 function legible(colour, dark) {
   const [paper, ink] = dark ? ["#14171B", "#FFFFFF"] : ["#FFFFFF", "#000000"];
   for (let share = 0; share < 0.6; share += 0.04) {

@@ -1,21 +1,21 @@
-/** Densities as they are drawn: on which axis, in which quantity, how high it goes, the mean of a group. */
+/** Densities as they are drawn: their x-axis, the quantity, the height of the y-axis, and the mean of a group. */
 
 import { linear, logarithmic } from "./chart.js";
 
 export const MARGIN = { left: 50, right: 12, top: 24, bottom: 36 };
-const BINS = 60; // across an axis
-const DEEP = 1e4; // how far a logarithmic axis goes down
+const BINS = 60; // least number of bins on an axis, if the server sent as many
+const DEEP = 1e4; // a logarithmic axis starts at its top divided by this
 
-/** Return what the selection measures: its name, how a density becomes it, whether its scale is logarithmic. */
+/** Return the quantity on the y-axis: its name, its factor for a density (`of`), and whether it is logarithmic. */
 export function quantityOf({ y }) {
   if (y === "count")
     return { name: "values per bin", of: (series, row, width) => width * (series.values[row] ?? NaN), log: false };
   return { name: y === "log" ? "density, log scale" : "density", of: () => 1, log: y === "log" };
 }
 
-/** Return the bins of a tag that are drawn: all of them, or where axes are free those that hold these runs' values.
+/** Return the n bins that are drawn: all of a tag, or, if each panel has its own axis, those with these runs' values.
  *
- * `edges` [n + 1], `centres` [n]; one drawn bin is `factor` of the server's from `first` on.
+ * `edges` [n + 1] and `centres` [n] are weights. One drawn bin joins `factor` of the server's bins, from `first` on.
  */
 export function axisOf(data, runs, selection) {
   const all = data.edges.length - 1;
@@ -31,7 +31,7 @@ export function axisOf(data, runs, selection) {
   };
 }
 
-/** Return the bins [first, last) that hold the share `clip` of some runs' values over all steps. */
+/** Return the range [first, last) of bins that contains the share `clip` of the runs' values over all steps. */
 function extent(data, runs, clip) {
   const bins = data.edges.length - 1;
   const sums = new Float64Array(bins);
@@ -43,17 +43,17 @@ function extent(data, runs, clip) {
   return last > first ? [Math.max(first - 1, 0), Math.min(last + 1, bins)] : [0, bins];
 }
 
-/** Return how many of the sums from the left hold at most `cut`. */
+/** Return how many numbers from the start add up to at most `cut`. */
 function past(sums, cut) {
   let [at, sum] = [0, sums[0]];
   while (at < sums.length - 1 && sum <= cut) sum += sums[++at];
   return at;
 }
 
-/** List the series of those runs that have the tag. */
+/** Return the series of those runs that have the tag. */
 export const present = (data, runs) => runs.map((run) => data.runs.get(run)).filter((series) => series !== undefined);
 
-/** Return a run's values over an axis at one of its rows. */
+/** Return a run's quantity in each drawn bin, at one of its rows (steps). */
 export function measured(series, row, axis, quantity) {
   const { first, factor, edges } = axis;
   const values = new Float64Array(edges.length - 1);
@@ -68,7 +68,7 @@ export function measured(series, row, axis, quantity) {
   return values;
 }
 
-/** Return the mean of some lines, and the least and the greatest value in each bin. */
+/** Return the mean, the least and the greatest value of some lines in each bin. */
 export function meanAndRange(lines) {
   const mean = new Float64Array(lines[0].length);
   const [low, high] = [Float64Array.from(lines[0]), Float64Array.from(lines[0])];
@@ -82,16 +82,17 @@ export function meanAndRange(lines) {
   return { mean, low, high };
 }
 
-/** Return a unit's mean line at a step, null where none of its runs has the step. */
+/** Return the mean line of some runs at a step, null if none of them has the step. */
 export function meanAt(data, runs, step, axis, quantity) {
   const having = present(data, runs).filter((series) => series.row.has(step));
   if (!having.length) return null;
   return meanAndRange(having.map((series) => measured(series, series.row.get(step), axis, quantity))).mean;
 }
 
-/** Return how high a tag's axis goes: as most steps need it, by a `slack`, and at least as one step does.
+/** Return the top of a tag's y-axis: the highest peak of any step that is at most `slack` times the median peak.
  *
- * So it stands still while the slider moves, and one step with a peak (initial biases are all 0) ruins no other.
+ * If `step` is given, the top is at least the peak of this step. So the axis changes little while the slider moves, and
+ * a step with an extreme peak (initial biases are all 0) does not flatten the others.
  */
 export function ceiling(data, runs, axis, quantity, { step, slack }) {
   const width = axis.edges[1] - axis.edges[0];
@@ -108,25 +109,25 @@ export function ceiling(data, runs, axis, quantity, { step, slack }) {
   return Math.max(usual.at(-1) ?? 0, step === undefined ? 0 : (peaks.get(step) ?? 0)) || 1;
 }
 
-/** Return the scales of a panel for densities, x over the bins, y from 0 (or where log, a ten-thousandth) up. */
+/** Return the scales of a panel: x over the bins; y from 0 or, if logarithmic, from `top` / `DEEP`, to above `top`. */
 export function scalesOf(axis, top, quantity, width, height) {
   const x = linear([axis.edges[0], axis.edges.at(-1)], [MARGIN.left, width - MARGIN.right]);
   const range = [height - MARGIN.bottom, MARGIN.top];
   return { x, y: quantity.log ? logarithmic([top / DEEP, top * 1.5], range) : linear([0, top * 1.05], range) };
 }
 
-/** Return the pixels of the places that a density's line goes through: bin centres, and the axis' ends. */
+/** Return the x-coordinates of the points of a density's line: the bins' centres and both ends of the axis. */
 export function placesOf(axis, x) {
   return [x.start, ...Array.from(axis.centres, x), x.end];
 }
 
-/** Return a line's pixels at those places; on a logarithmic axis it has gaps where there is nothing. */
+/** Return the y-coordinates of these points; with `gaps`, values below the axis are NaN. */
 export function heightsOf(values, y, gaps = false) {
   const inner = Array.from(values, (value) => (gaps && value < y.low ? NaN : y(value)));
   return [inner[0], ...inner, inner.at(-1)];
 }
 
-/** Return which bin of an axis a value is in, -1 where in none. */
+/** Return the index of the bin that contains a value, -1 if none does. */
 export function binOf(axis, value) {
   const count = axis.edges.length - 1;
   const at = Math.floor(((value - axis.edges[0]) / (axis.edges[count] - axis.edges[0])) * count);

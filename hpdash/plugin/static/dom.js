@@ -1,6 +1,6 @@
-/** Elements: made from a description in which every name is text, never markup. */
+/** Functions that make HTML elements and format values. Names are always inserted as text, never as markup. */
 
-/** Make an element: `text`, `on: {event: handler}`, `data: {key: value}`, properties that exist, else attributes. */
+/** Make an element. `on` is {event: handler}, `data` {key: value}; the rest are properties, or else attributes. */
 export function element(name, { text, on = {}, data = {}, ...rest } = {}, ...children) {
   const made = document.createElement(name);
   if (text !== undefined) made.textContent = text;
@@ -14,12 +14,12 @@ export function element(name, { text, on = {}, data = {}, ...rest } = {}, ...chi
   return made;
 }
 
-/** Make a button; `press` may be null where somebody else listens. */
+/** Make a button; `press` is called on a click, and may be null if the caller adds a handler. */
 export function button(text, press, rest = {}) {
   return element("button", { type: "button", text, on: press ? { click: press } : {}, ...rest });
 }
 
-/** Make a row of buttons of which one is pressed; `set(value)` presses another. */
+/** Make a row of buttons of which one is pressed: `choose` is called on a click, `set(value)` presses a button. */
 export function segmented(control, label, options, choose) {
   const buttons = options.map(([value, text, title = ""]) =>
     button(text, () => choose(value), { data: { value, ...(control === "view" ? { view: value } : {}) }, title }),
@@ -34,7 +34,7 @@ export function segmented(control, label, options, choose) {
   return { whole, set };
 }
 
-/** Make a labelled choice of options `[value, text]`, values being text; `set(options, value)` renews both. */
+/** Make a labelled select element; `set(options, value)` sets its options `[value, text]` and the chosen value. */
 export function chooser(control, label, choose) {
   const select = element("select", { data: { control }, on: { change: () => choose(select.value) } });
   const set = (options, value) => {
@@ -48,14 +48,14 @@ export function chooser(control, label, choose) {
   return { whole: element("label", { className: "field" }, element("span", { text: label }), select), set };
 }
 
-/** Put new children into an element only where they differ from what it has. */
+/** Replace an element's children, unless it already has exactly these. */
 export function arrange(parent, children) {
   const same =
     parent.childNodes.length === children.length && children.every((child, at) => parent.childNodes[at] === child);
   if (!same) parent.replaceChildren(...children);
 }
 
-/** Spell a number with so many digits that count, as %g does. */
+/** Format a number with at most `digits` significant digits, as %g does. */
 export function short(value, digits = 4) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
@@ -71,13 +71,13 @@ function trimmed(text) {
   return exponent === undefined ? plain : `${plain}e${exponent.replace("+", "")}`;
 }
 
-/** Spell a hyperparameter's value. */
+/** Return a hyperparameter's value as text. */
 export const spelled = (value) =>
   value === null ? "unset" : typeof value === "number" ? short(value, 6) : String(value);
 
-/** Spell a count of things: `1 run`, `1,200 runs`. */
+/** Format a number with its noun: `1 run`, `1,200 runs`. */
 export const counted = (count, thing) => `${count.toLocaleString("en")} ${thing}${count === 1 ? "" : "s"}`;
 
-/** Shorten a name in its middle. */
+/** Return a name of at most `most` characters; of a longer one, the middle is left out. */
 export const clipped = (name, most = 60) =>
   name.length <= most ? name : `${name.slice(0, most / 2 - 1)}…${name.slice(1 - most / 2)}`;

@@ -1,4 +1,4 @@
-/** What is taken away: the table and what is drawn as CSV, the charts as one PNG, the link. */
+/** What the user can save: the drawn numbers and the table as CSV, the charts as one PNG, and the link. */
 
 import { FONT, prepare } from "./chart.js";
 import { button, element } from "./dom.js";
@@ -10,7 +10,7 @@ export function saveCsv(name, rows) {
   save(name, new Blob([`${lines.join("\r\n")}\r\n`], { type: "text/csv;charset=utf-8" }));
 }
 
-/** Spell a field; a name that a spreadsheet would run as a formula is kept from it. */
+/** Return a field of a CSV file; a quote is put before a text that a spreadsheet would run as a formula. */
 function field(value) {
   if (typeof value === "number") return Number.isFinite(value) ? String(value) : "";
   const text = value === null || value === undefined ? "" : String(value);
@@ -18,14 +18,14 @@ function field(value) {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** Return the whole table as rows. */
+/** Return the table as rows, with a header. */
 export function tableRows(scene) {
   const { columns, rows } = tableOf(scene);
   const body = rows.map((row) => [row.name, scene.step, ...columns.map(({ key }) => row.cells[key])]);
   return [["name", "step", ...columns.map(({ title }) => title)], ...body];
 }
 
-/** Save the charts as they stand as one PNG, twice as fine as CSS pixels where that is not too large. */
+/** Save the charts, placed as on the page, as one PNG; it has two pixels per CSS pixel unless that is too large. */
 export function savePng(name, stage, scene) {
   const outer = stage.whole.getBoundingClientRect();
   const [width, height] = [outer.width + 32, outer.height + 56];
@@ -59,7 +59,7 @@ function paintLegend(context, { groups, step, theme, selection }) {
   context.fillText(selection.view === "overlay" ? `step ${step}` : "", left, 24);
 }
 
-/** Paint the headings and captions where they stand. */
+/** Paint the headings and captions where they are on the page. */
 function paintTexts(context, whole, outer, theme) {
   context.textBaseline = "top";
   for (const node of whole.querySelectorAll("h2, .said p, figcaption span:last-child")) {
@@ -89,7 +89,7 @@ function save(name, blob) {
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
-/** Copy a text, and say so on the button that asked. */
+/** Copy a text to the clipboard, and show "Copied" on the button `said` for a moment. */
 export async function copy(text, said) {
   const before = said.textContent;
   try {
@@ -111,7 +111,7 @@ function copyByHand(text) {
   area.remove();
 }
 
-/** Make the buttons that take things away. */
+/** Make the buttons that save or copy. */
 export function createExports({ csv, table, png, link }) {
   const whole = element("div", { className: "exports" });
   const linked = button("Link", () => copy(link(), linked), {

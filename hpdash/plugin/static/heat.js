@@ -1,4 +1,4 @@
-/** Heat: how dense the weights are at each value and step, one panel a group (or run), one scale a tag. */
+/** The view Heat: the density at each weight and step as a colour; a panel for each unit, one scale for each tag. */
 
 import { axes, crisp, labels, linear, logarithmic, segment } from "./chart.js";
 import { ramp } from "./colours.js";
@@ -7,10 +7,10 @@ import { short } from "./dom.js";
 import { closest } from "./bands.js";
 import { csvOverSteps, hitOf, panelsOf, stepsOf, titleOf } from "./ridges.js";
 
-const SLACK = 1.5; // what is denser than this times the usual peak has the last colour
-const LEGEND = 58; // pixels at the right for the colours' scale
+const SLACK = 1.5; // peaks above this times the median peak are left out of the scale and get the last colour
+const LEGEND = 58; // width in pixels of the colour scale at the right
 
-/** Plan the panels: a row a tag, a panel a group (or run) of a facet. */
+/** Return the plan: one row for each tag, one panel for each unit of each facet. */
 export function plan(scene) {
   const quantity = quantityOf(scene.selection);
   const colours = ramp(scene.theme.dark);
@@ -63,7 +63,7 @@ function panel(scene, { tag, data, facet, unit, axis: shared, top, quantity, col
   };
 }
 
-/** Draw the cells into a picture of their own: a pixel a step and bin, the greatest weight on top. */
+/** Return an image with one pixel for each step (x) and bin (y), the greatest weight at the top. */
 function picture(columns, bins, level, colours) {
   const image = new ImageData(columns.length, bins);
   columns.forEach((column, step) =>
@@ -80,7 +80,7 @@ function picture(columns, bins, level, colours) {
   return canvas;
 }
 
-/** Place the axes: a cell reaches half-way to the steps beside it. */
+/** Return the scales; a cell reaches half-way to the previous and to the next step. */
 function place(axis, steps, width, height) {
   const half = steps.length > 1 ? [(steps[1] - steps[0]) / 2, (steps.at(-1) - steps.at(-2)) / 2] : [0.5, 0.5];
   const x = linear([steps[0] - half[0], steps.at(-1) + half[1]], [MARGIN.left, width - LEGEND]);

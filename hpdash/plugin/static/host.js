@@ -1,9 +1,9 @@
-/** TensorBoard around the page: its theme, its reloads, its link. Everything works without it, too. */
+/** What the page uses of TensorBoard: its theme, its reloads and its address. The page also works alone. */
 
-const PREFIX = "p.hpdash_weights."; // what TensorBoard sets apart in the link for a plugin, and keeps
+const PREFIX = "p.hpdash_weights."; // TensorBoard keeps entries of the address with a plugin's prefix
 const KEPT = "hpdash_weights";
 
-/** Return TensorBoard's window, or our own where the page is open alone. */
+/** Return TensorBoard's window, or this window if the page is open alone. */
 function host() {
   try {
     return window.parent.location.href ? window.parent : window;
@@ -12,7 +12,7 @@ function host() {
   }
 }
 
-/** Read the selection from the link, else from what this tab of the browser last had. */
+/** Return the entries of the selection in the address, else those that this browser tab stored last. */
 export function readLink() {
   const parts = host()
     .location.hash.slice(1)
@@ -28,7 +28,7 @@ export function readLink() {
   }
 }
 
-/** Write the selection into the link, beside what TensorBoard and other plugins have there. */
+/** Write the entries of the selection into the address; entries of TensorBoard and other plugins stay. */
 export function writeLink(entries) {
   const { history, location } = host();
   const parts = location.hash
@@ -41,33 +41,33 @@ export function writeLink(entries) {
   try {
     sessionStorage.setItem(KEPT, JSON.stringify(entries));
   } catch {
-    /* a browser that forbids it: the link is enough */
+    /* the browser forbids storage: the address is enough */
   }
 }
 
-/** Return the link to what is shown. */
+/** Return the address, which contains the selection. */
 export const link = () => host().location.href;
 
-/** Call back when somebody has changed the link by hand. */
+/** Call `callback` when the user has changed the address. */
 export function onLink(callback) {
   host().addEventListener("hashchange", () => host().location.hash.includes(PREFIX) && callback());
 }
 
-/** Say whether the ground is dark: as TensorBoard's is, alone as the system's. */
+/** Return whether the theme is dark: TensorBoard's theme, or the system's if the page is open alone. */
 export function isDark() {
   const outer = host();
   if (outer !== window) return outer.document.body.classList.contains("dark-mode");
   return matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/** Call back when the ground changes. */
+/** Call `callback` when the theme changes. */
 export function onDark(callback) {
   const outer = host();
   if (outer === window) matchMedia("(prefers-color-scheme: dark)").addEventListener("change", callback);
   else new MutationObserver(callback).observe(outer.document.body, { attributes: true, attributeFilter: ["class"] });
 }
 
-/** Call back when TensorBoard has reloaded, by its button or its timer (its experimental plugin API). */
+/** Call `callback` when TensorBoard has reloaded its data; this uses its experimental plugin API. */
 export function onReload(callback) {
   if (host() === window) return;
   const { port1, port2 } = new MessageChannel();

@@ -1,9 +1,9 @@
-/** The Weights tab's entry: TensorBoard imports it and calls `render`. */
+/** The entry point of the Weights tab: TensorBoard imports this module and calls `render`. */
 
 import { App } from "./app.js";
 import { element } from "./dom.js";
 
-/** Draw the page. */
+/** Make the page and load its data. */
 export async function render() {
   document.documentElement.lang = "en";
   document.title = "Weights";
@@ -13,7 +13,7 @@ export async function render() {
   await app.start();
 }
 
-/** Load the styles before anything is drawn. */
+/** Load the style sheet; resolves when it is loaded, or if that fails. */
 function styled() {
   const href = new URL("style.css", import.meta.url).href;
   return new Promise((done) =>

@@ -1,4 +1,4 @@
-/** Layer by layer: each group's mean distance over the reference's, in weight units and divided by std, 1 marked. */
+/** The charts "layer by layer": the ratio of each group's mean spread and change to those of the reference group. */
 
 import { axes, crisp, logarithmic, segment } from "./chart.js";
 import { clipped, short, spelled } from "./dom.js";
@@ -10,7 +10,7 @@ const KINDS = [
 const ROW = 26;
 const RATIOS = [0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1, 1.2, 1.5, 2, 3, 5, 10];
 
-/** Make the panels: spread and change of each group but the reference, a row a layer. */
+/** Return functions that make the two panels, spread and change, with one row for each layer's tag. */
 export function layerPanels(scene, tags) {
   const all = KINDS.map(([kind]) => tags.flatMap((found, row) => dotsOf(scene, found, row, kind)));
   const reach = 1.15 * Math.max(1.5, ...all.flat().map(({ ratio }) => Math.max(ratio, 1 / ratio)));
@@ -77,7 +77,7 @@ function panel(scene, { kind, title, less, more, dots, tags, reach }) {
   };
 }
 
-/** Keep groups apart within a row. */
+/** Return the vertical offset of a group's dots within a row, so that groups do not overlap. */
 function offset(scene, { group }) {
   const others = scene.groups.filter(({ value }) => value !== scene.spread.reference);
   const at = others.findIndex(({ value }) => value === group.value);
@@ -131,7 +131,7 @@ function nearest(placed, tags, kind, px, py) {
   };
 }
 
-/** Leave out the folders at both ends that all names share, where each keeps one. */
+/** Return names without the first and last path parts that all share, if a name is long; at least one part is left. */
 function apart(names) {
   const parts = names.map((name) => name.split("/"));
   const most = Math.min(...parts.map(({ length }) => length)) - 1;

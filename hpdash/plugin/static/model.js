@@ -1,18 +1,18 @@
-/** What the server knows: asked for once a version, unpacked, kept while there is room. */
+/** Requests to the server: answers are unpacked, and cached by address and version. */
 
-const MOST = 24; // answers kept
+const MOST = 24; // answers in the cache
 
-/** Say what the server refused, in its words. */
+/** The error of a request; its message is the server's sentence. */
 export class Refused extends Error {}
 
-/** Make a model: `overview()` asks anew; the others answer from what is kept; `peek` what is there already. */
+/** Make a model. `overview()` always asks the server; the others use the cache, and return {promise, value or null}. */
 export function createModel() {
-  const kept = new Map(); // address and version -> {promise, value}
+  const kept = new Map(); // the cache: from version and address to {promise, value}
 
   function keep(address, version, unpack) {
     const key = `${version} ${address}`;
     const found = kept.get(key) ?? ask(key, address, unpack);
-    kept.delete(key); // the last used is the last in the map
+    kept.delete(key); // the entry used last is the last of the Map
     kept.set(key, found);
     for (const old of [...kept.keys()].slice(0, -MOST)) kept.delete(old);
     return found;
@@ -50,7 +50,7 @@ async function get(address) {
   return answer;
 }
 
-/** Unpack a tag's distributions: `runs` a Map from a run's place to its series. */
+/** Unpack an answer of `distributions`; `runs` becomes a Map from the index of a run to its series. */
 export function unpackDistributions(answer) {
   const columns = new Map(answer.statistics.map((name, at) => [name, at]));
   const edges = Float64Array.from(unpack(answer.edges_f32, Float32Array));
@@ -58,7 +58,7 @@ export function unpackDistributions(answer) {
   return { ...answer, edges, columns, runs };
 }
 
-/** Unpack a run's series: rows in the order of its steps, `row` a Map from a step to its row. */
+/** Unpack a run's series: one row for each step, in order; `row` is a Map from a step to the index of its row. */
 function series(run, steps, columns, bins) {
   const at = unpack(run.at_i32, Int32Array);
   const density = unpack(run.density_u16, Uint16Array);
@@ -86,7 +86,7 @@ function peaks(density, bins, unit, rows) {
   });
 }
 
-/** Unpack base64 of little-endian numbers. */
+/** Decode a packed array: base64 of little-endian numbers. */
 function unpack(text, Kind) {
   const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
   return new Kind(bytes.buffer);

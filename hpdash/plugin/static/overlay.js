@@ -1,4 +1,4 @@
-/** Overlay: the densities of all runs at one step; a colour a group, its mean strong, its range a band. */
+/** The view Overlay: densities at one step. Each group has a colour, its mean a thick line, its range a shaded band. */
 
 import { axes, between, polyline, trace, within } from "./chart.js";
 import { faded } from "./colours.js";
@@ -16,10 +16,10 @@ import {
 } from "./density.js";
 import { counted, short } from "./dom.js";
 
-const REACH = 40; // pixels from a line at which it is still meant
-const SLACK = 1.2; // more than this above the usual peak, and only its own step's axis is that high
+const REACH = 40; // pixels: the pointer selects a line up to this distance
+const SLACK = 1.2; // a peak above this times the median peak raises the axis only at its own step
 
-/** Plan the panels: a row a tag, a panel a facet. */
+/** Return the plan: one row for each tag, one panel for each facet. */
 export function plan(scene) {
   const quantity = quantityOf(scene.selection);
   return {
@@ -72,7 +72,7 @@ function panel(scene, { tag, data, facet, quantity, axis: shared, top }) {
   };
 }
 
-/** Return the groups that have something at the step: their runs' lines, their mean and range. */
+/** Return the groups with a run that has the step: the lines of their runs, their mean and range. */
 function groupsAt(scene, data, facet, axis, quantity) {
   const chosen = new Set(facet.runs);
   return scene.groups
@@ -146,7 +146,7 @@ function hit(scene, axis, quantity, lines, placed, at, bin) {
   };
 }
 
-/** Step from one run's line to the next, at its peak, for those who use keys. */
+/** Return the hit at the peak of the line `by` lines after that of a run, for moving with the keyboard. */
 function around(scene, axis, quantity, lines, placed, run, by) {
   if (!lines.length || !placed) return null;
   const now = lines.findIndex((line) => line.run === run && run !== undefined);
@@ -164,7 +164,7 @@ function mark(context, lines, placed, run, theme) {
   });
 }
 
-/** List what is drawn: a row a run and bin. */
+/** Return the drawn values as rows, one for each run and bin. */
 function csv(scene) {
   const quantity = quantityOf({ ...scene.selection, y: scene.selection.y === "log" ? "density" : scene.selection.y });
   const rows = scene.tags.flatMap(({ tag, data }) =>

@@ -1,11 +1,11 @@
-/** The tags that are shown, as chips, and a searchable list of all of them. */
+/** The tag picker: the shown tags as chips, and a list of all tags with a search field. */
 
 import { arrange, button, clipped, counted, element } from "./dom.js";
 import { ordered } from "./state.js";
 
-const MOST = 200; // in the list at once
+const MOST = 200; // tags in the list at once
 
-/** The picker; `choose` is told the new list of names. */
+/** The picker; `choose` is called with the new list of shown tags. */
 export class Picker {
   #tags = [];
   #chosen = [];
@@ -30,7 +30,7 @@ export class Picker {
     });
   }
 
-  /** Renew the tags there are and the names of those that are shown. */
+  /** Set all tags, and the names of the shown ones. */
   set(tags, names) {
     [this.#tags, this.#chosen] = [tags, names];
     const removable = names.length > 1;
@@ -120,7 +120,7 @@ export class Picker {
     );
   }
 
-  /** Show a tag or remove it; one always stays. */
+  /** Show a tag or remove it; the last one is not removed. */
   #toggle(name) {
     const rest = this.#chosen.filter((one) => one !== name);
     if (rest.length === this.#chosen.length) this.#choose([...rest, name]);

@@ -1,4 +1,4 @@
-/** Ridges: one run's (or one group's mean) densities over the steps, one behind the other, the last in front. */
+/** The view Ridges: the densities of a run, or a group's mean, one behind the other, with the last step in front. */
 
 import { axes, labels, linear, polyline, segment, ticks } from "./chart.js";
 import { faded, mixed } from "./colours.js";
@@ -6,10 +6,10 @@ import { axisOf, binOf, ceiling, heightsOf, MARGIN, meanAt, placesOf, present, q
 import { clipped, counted, short } from "./dom.js";
 import { unitsOf } from "./selection.js";
 
-const SLACK = 3; // a step whose peak is more than this above the usual one is cut
-const OVERLAP = 0.3; // of the panel's height that the highest ridge may take
+const SLACK = 3; // peaks above this times the median peak do not raise the scale, and are cut
+const OVERLAP = 0.3; // share of the panel's height that the highest ridge takes
 
-/** Plan the panels: a row a tag, a panel a group (or run) of a facet. */
+/** Return the plan: one row for each tag, one panel for each unit (group or run) of each facet. */
 export function plan(scene) {
   const quantity = { ...quantityOf(scene.selection), log: false };
   const draws = { ...scene, quantity, logs: scene.selection.y === "log" };
@@ -26,7 +26,7 @@ export function plan(scene) {
   };
 }
 
-/** Return what makes a panel for each group (or run) of each facet that has the tag. */
+/** Return a function that makes a panel, for each unit of each facet that has the tag. */
 export function panelsOf(scene, data, make) {
   return scene.facets.flatMap((facet) =>
     unitsOf(scene, facet.runs)
@@ -35,10 +35,10 @@ export function panelsOf(scene, data, make) {
   );
 }
 
-/** Name a panel of a group or run. */
+/** Return the title of the panel of a unit in a facet. */
 export const titleOf = (scene, facet, unit) => [unit.label, facet.label].filter(Boolean).join(" · ");
 
-/** List the steps that any of a unit's runs has. */
+/** Return the steps that any of the runs has, in order. */
 export const stepsOf = (data, runs) =>
   [...new Set(present(data, runs).flatMap((series) => series.steps))].sort((a, b) => a - b);
 
@@ -128,7 +128,7 @@ function nearest(scene, { axis, ridges, unit, placed }, px, py) {
   const bin = binOf(axis, placed.x.invert(px));
   if (bin < 0) return null;
   const away = placed.ys.map((ys) => Math.abs(ys[bin + 1] - py));
-  const at = away.lastIndexOf(Math.min(...away)); // of those behind each other, the one in front
+  const at = away.lastIndexOf(Math.min(...away)); // of equally near ridges, the one in front
   return hitOf(scene, unit, ridges[at].step, {
     x: placed.xs[bin + 1],
     y: placed.ys[at][bin + 1],
@@ -139,7 +139,7 @@ function nearest(scene, { axis, ridges, unit, placed }, px, py) {
   });
 }
 
-/** Describe what a pointer is at in a panel of one unit, at a step that a click goes to. */
+/** Return the hit at a step of a unit: the tooltip's texts and position, and the step that a click selects. */
 export function hitOf(scene, unit, step, { x, y, lines }) {
   const alone = unit.runs.length === 1 ? unit.runs[0] : undefined;
   return {
@@ -156,7 +156,7 @@ export function hitOf(scene, unit, step, { x, y, lines }) {
   };
 }
 
-/** List what is drawn over the steps: a row a unit, step and bin. */
+/** Return the drawn values as rows, one for each unit, step and bin. */
 export function csvOverSteps(scene) {
   const quantity = { ...quantityOf({ y: scene.selection.y === "count" ? "count" : "density" }) };
   const rows = scene.tags.flatMap(({ tag, data }) =>

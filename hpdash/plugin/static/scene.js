@@ -1,10 +1,10 @@
-/** The scene: all that the views draw from: what there is, the selection resolved, groups, panels, step, colours. */
+/** The scene, which the views draw: the overview, the complete selection, groups, facets, data and theme. */
 
 import { counted, short } from "./dom.js";
 import { commonSteps, dimensionsOf, groupsOf, shownRuns } from "./selection.js";
 import { resolve, RUN } from "./state.js";
 
-/** Apply what was chosen to an overview; the data come with `filled`. */
+/** Apply the user's choices to an overview; `filled` adds the data. */
 export function sceneOf(overview, chosen, theme) {
   const dimensions = dimensionsOf(overview);
   const selection = resolve(chosen, overview, dimensions);
@@ -15,7 +15,7 @@ export function sceneOf(overview, chosen, theme) {
   const facets = apart.length
     ? apart.map(({ value, label, runs }) => ({ key: JSON.stringify(value), label, runs }))
     : [{ key: "all", label: "", runs: shown }];
-  const grouped = selection.by !== "" && !selection.by.startsWith(":"); // by a hyperparameter, which the server knows
+  const grouped = selection.by !== "" && !selection.by.startsWith(":"); // by a hyperparameter
   return {
     overview,
     dimensions,
@@ -32,9 +32,9 @@ export function sceneOf(overview, chosen, theme) {
   };
 }
 
-/** Return what has to be asked for a scene, as queries of the routes. */
+/** Return the queries for a scene's data: one of `distributions` for each tag; and a function, of `spread` for tags. */
 export function queriesOf({ overview, selection, shown, groups, grouped }) {
-  const bins = selection.x === "free" ? 240 : 60; // an axis that is zoomed into needs finer ones
+  const bins = selection.x === "free" ? 240 : 60; // free axes show only a part of the bins
   const distributions = selection.tags.map((tag) => {
     const query = new URLSearchParams({ tag, bins, clip: selection.clip });
     if (overview.runs.length > 1000 && plain(selection.contains)) query.set("contains", selection.contains);
@@ -53,7 +53,7 @@ export function queriesOf({ overview, selection, shown, groups, grouped }) {
 
 const plain = (text) => text && !/^\/.*\/i?$/.test(text);
 
-/** Spell places as `0,3,5-9`. */
+/** Format sorted indices as `0,3,5-9`. */
 function places(numbers) {
   const parts = [];
   for (const number of numbers) {
@@ -64,7 +64,7 @@ function places(numbers) {
   return parts.map(([first, last]) => (first === last ? first : `${first}-${last}`)).join(",");
 }
 
-/** Return the scene with its data, and the step that is shown. */
+/** Return the scene with its data and the shown step. */
 export function filled(scene, answers, spread) {
   const tags = answers.map((data) => ({ tag: data.tag, data }));
   const series = tags.flatMap(({ data }) => scene.shown.map((run) => data.runs.get(run)).filter(Boolean));
@@ -72,14 +72,14 @@ export function filled(scene, answers, spread) {
   return { ...scene, tags, steps, all, step: stepOf(scene.selection.step, steps, series), spread };
 }
 
-/** Return the chosen step or the one before it; where none is chosen the last that more than half of the runs have. */
+/** Return the last step up to the chosen one; by default, the last that more than half of the series have. */
 function stepOf(wanted, steps, series) {
   if (wanted === "last") return steps.at(-1);
   if (wanted !== undefined) return steps.findLast((one) => one <= wanted) ?? steps[0];
   return steps.findLast((one) => 2 * series.filter(({ row }) => row.has(one)).length > series.length) ?? steps.at(-1);
 }
 
-/** Say about a tag what the chart alone does not: how many runs have the step, what lies outside, what is damaged. */
+/** Return notes on a tag: how many runs have the step, which share lies outside the axis, what is damaged. */
 export function notesOf(scene, { data }) {
   const having = scene.shown.map((run) => data.runs.get(run)).filter(Boolean);
   const now = having.filter((series) => series.row.has(scene.step)).length;
@@ -97,7 +97,7 @@ export function notesOf(scene, { data }) {
   return notes.length ? [notes.join(" · ")] : [];
 }
 
-/** Say what of all there is is not shown. */
+/** Return notes on what is left out: steps, runs, tags and hyperparameters. */
 export function warningsOf({ overview, tags, selection }) {
   const said = [];
   const sampled = tags.map(({ data }) => data.sampled).find(Boolean);

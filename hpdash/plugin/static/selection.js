@@ -1,10 +1,14 @@
-/** Which runs are shown, in which groups and panels: the selection applied to what there is. */
+/** Apply the selection to the overview: which runs are shown, in which groups, and at which steps.
+ *
+ * A dimension is a hyperparameter, the folder of a run, or the run itself. A unit is a group, or one run of a group.
+ * Runs are given by their indices in the overview.
+ */
 
 import { palette } from "./colours.js";
 import { spelled } from "./dom.js";
 import { FOLDER, RUN } from "./state.js";
 
-/** List what runs can be told apart by: hyperparameters, then folders, then each run by itself. */
+/** Return the dimensions: hyperparameters, then the folder if there are several, then the run itself. */
 export function dimensionsOf(overview) {
   const folders = [...new Set(overview.runs.map(folder))];
   const ours = overview.hparams.map((hparam) => ({ ...hparam, label: hparam.name }));
@@ -15,14 +19,14 @@ export function dimensionsOf(overview) {
 
 const folder = (run) => (run.name.includes("/") ? run.name.slice(0, run.name.indexOf("/")) : ".");
 
-/** Return a run's value of a dimension; null where it has none, or of no dimension. */
+/** Return a run's value of a dimension, null if it has none. */
 export function valueOf(run, name) {
   if (name === RUN) return run.name;
   if (name === FOLDER) return folder(run);
   return Object.hasOwn(run.hparams, name) ? run.hparams[name] : null;
 }
 
-/** Return the places of the runs that the filters let through. */
+/** Return the indices of the runs that pass all filters. */
 export function shownRuns(overview, selection) {
   const matches = matcher(selection.contains);
   const hidden = Object.entries(selection.hide).map(([name, values]) => [name, new Set(values)]);
@@ -37,19 +41,19 @@ export function shownRuns(overview, selection) {
 const inside = (value, low, high) =>
   typeof value === "number" && (low === null || value >= low) && (high === null || value <= high);
 
-/** Match names with a text, or with a regular expression between slashes; one that is wrong matches as text. */
+/** Return a test of names: contains a text, or matches a /regular expression/; an invalid expression is a text. */
 export function matcher(text) {
   const [, pattern, flags] = /^\/(.+)\/(i?)$/.exec(text) ?? [];
   try {
     const expression = pattern === undefined ? null : new RegExp(pattern, flags);
     if (expression) return (name) => expression.test(name);
   } catch {
-    /* not finished typing */
+    /* the user has not finished typing the expression */
   }
   return (name) => name.toLowerCase().includes(text.toLowerCase());
 }
 
-/** Part runs by a dimension's values, in their order: `[{value, label, colour, runs}]`. */
+/** Group runs by a dimension's values, in the values' order: `[{value, label, colour, runs}]`. */
 export function groupsOf(overview, dimension, runs, dark) {
   if (!dimension) return [{ value: null, label: "all runs", colour: palette(["all"], dark).get("all"), runs }];
   const colours = palette(dimension.values, dark);
@@ -70,7 +74,7 @@ function labelOf(overview, dimension, value, members) {
   return `${dimension.label}=${spelled(value)}`;
 }
 
-/** Return what is drawn as one: the groups, or each of their runs. */
+/** Return the units of some runs: the groups, or each of their runs, as the selection says. */
 export function unitsOf(scene, runs) {
   const chosen = new Set(runs);
   const groups = scene.groups.map((group) => ({ ...group, runs: group.runs.filter((run) => chosen.has(run)) }));
@@ -81,10 +85,11 @@ export function unitsOf(scene, runs) {
   );
 }
 
-/** Return the steps that a slider goes through: those that every run has that was logged before and after them.
+/** Return the slider's `steps`, and `all` steps of any series.
  *
- * So a run that ended early hides no step of the others, and where TensorBoard keeps a sample only common steps are
- * compared; all steps where that leaves none.
+ * The slider has the steps that every series has whose first step is not later and whose last step is not earlier. So
+ * a run that ended early hides no step of the others, and if TensorBoard keeps only a sample of the steps, common steps
+ * are compared. If at most one step is left, the slider has all steps.
  */
 export function commonSteps(series) {
   const counts = new Map();
@@ -97,7 +102,7 @@ export function commonSteps(series) {
   return { steps: common.length > 1 || all.length < 2 ? common : all, all };
 }
 
-/** Count the sorted numbers below a limit. */
+/** Return how many of the sorted numbers are below a limit. */
 function rank(sorted, limit) {
   let [low, high] = [0, sorted.length];
   while (low < high) {
@@ -108,7 +113,7 @@ function rank(sorted, limit) {
   return low;
 }
 
-/** Describe a run by the hyperparameters that differ among those shown: `[[name, value]]`. */
+/** Return the names of the hyperparameters that differ between the given runs. */
 export function differing(overview, runs) {
   return overview.hparams
     .filter(({ name, differs }) => differs && new Set(runs.map((run) => valueOf(overview.runs[run], name))).size > 1)

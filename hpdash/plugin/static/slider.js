@@ -1,10 +1,10 @@
-/** The step slider: where in the training the charts are, and a walk through it. */
+/** The step slider: chooses the step that the charts show, or plays all steps. */
 
 import { button, counted, element } from "./dom.js";
 
-const WALK = 12_000; // milliseconds that a whole walk takes at most
+const WALK = 12_000; // most milliseconds for playing all steps, unless there are more than 200 steps
 
-/** The slider; `onStep` is told a step, "last" for the last one whichever that is. */
+/** The slider; `onStep` is called with the chosen step, or with "last" for the last one. */
 export class Slider {
   #steps = [];
   #at = 0;
@@ -40,7 +40,7 @@ export class Slider {
     this.#label();
   }
 
-  /** Renew the steps there are, the one that is shown, and how many steps there are with those not in common. */
+  /** Set the slider's steps, the shown one, and the number of all steps, including those not in common. */
   set(steps, step, all) {
     this.#steps = steps;
     this.#at = Math.max(0, steps.indexOf(step));
@@ -80,7 +80,7 @@ export class Slider {
     this.play.setAttribute("aria-pressed", String(Boolean(this.#timer)));
   }
 
-  /** Obey the arrow keys wherever nothing else does. */
+  /** Move with the arrow keys, unless the focused element uses them. */
   #keys(event) {
     const place = { ArrowLeft: this.#at - 1, ArrowRight: this.#at + 1, Home: 0, End: this.#steps.length - 1 }[
       event.key

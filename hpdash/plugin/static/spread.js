@@ -1,4 +1,4 @@
-/** Spread: how far apart the runs of each group are, and how much each moves, tag by tag; raw and scaled. */
+/** The view Spread: how far apart the runs of each group are, and how much each changes from step to step. */
 
 import { axes, linear, polyline, whole, within } from "./chart.js";
 import { MARGIN } from "./density.js";
@@ -7,15 +7,15 @@ import { closest } from "./bands.js";
 import { layerPanels } from "./layers.js";
 import { isKernel } from "./state.js";
 
-const FAR = 2; // times what training has: a step 0 beyond that gets an arrow, not the axis
+const FAR = 2; // if step 0 is above this times the greatest later value, it is an arrow and does not raise the axis
 const CHARTS = [
   ["spread", "raw", "Spread: how far apart the runs are", "W1 between runs, weight units"],
   ["spread", "scaled", "Spread, divided by std", "W1 between runs / std"],
-  ["change", "raw", "Change: how far a run moves a step", "W1 per step, weight units"],
+  ["change", "raw", "Change: how much a step changes a run", "W1 per step, weight units"],
   ["change", "scaled", "Change, divided by std", "W1 per step / std"],
 ];
 
-/** Plan the panels: layer by layer first, then four charts a tag under what they say. */
+/** Return the plan: first the charts layer by layer, then a row for each chosen tag with sentences and four charts. */
 export function plan(scene) {
   const kernels = scene.spread.tags.filter(({ tag }) => isKernel(tag));
   const compared = (kernels.length ? kernels : scene.spread.tags).filter(({ groups }) => groups.length > 1);
@@ -43,7 +43,7 @@ function row(scene, found) {
   const facts = verdicts.length
     ? ""
     : `${counted(found.groups[0]?.runs.length ?? 0, "run")}, ${trained} of ${counted(found.logged, "step")} in common.`;
-  const apart = found.start === 0 ? "Open circles: at, or from, the initial weights (step 0); in no mean." : "";
+  const apart = found.start === 0 ? "Open circles: at, or from, the initial weights (step 0); not in the means." : "";
   const panels = CHARTS.map(
     ([kind, unit, title, axis]) =>
       () =>
@@ -110,9 +110,9 @@ function line(scene, found, group, kind, unit) {
   };
 }
 
-/** Draw a line over the training; what is measured at or from initial weights is a circle that no line joins.
+/** Draw a group's line; the value at or from the initial weights is an open circle that is not joined to the line.
  *
- * Return 1 where that lies over the axis, below `over` others.
+ * Return 1 if this value is above the axis, else 0; it is then drawn at the top, below the `over` earlier ones.
  */
 function paintLine(context, { steps, values, colour, apart }, { x, y, over }, theme) {
   const from = apart ? 1 : 0;
@@ -141,7 +141,7 @@ function dot(context, x, y, radius, bare = false) {
 function nothing(context, kind, x, y, theme) {
   context.fillStyle = theme.soft;
   context.textAlign = "center";
-  const why = kind === "spread" ? "It takes two runs a group." : "It takes two steps in common.";
+  const why = kind === "spread" ? "Needs two runs in a group." : "Needs two steps in common.";
   context.fillText(why, (x.start + x.end) / 2, (y.start + y.end) / 2);
   context.textAlign = "left";
 }
@@ -162,7 +162,7 @@ function nearest(lines, axis, { x, y }, px, py) {
   };
 }
 
-/** List what was measured: a row a tag, group and step. */
+/** Return the measures as rows, one for each tag, group, measure and step. */
 function csv(scene) {
   const rows = scene.spread.tags.flatMap(({ tag, groups }) =>
     groups.flatMap((group) =>

@@ -1,19 +1,19 @@
-/** The stage: a plan's rows of panels as canvases, what a pointer or the keys read there, and what is highlighted. */
+/** The stage: draws the panels of a plan on canvases, highlights runs, and handles the pointer and the keyboard. */
 
 import { prepare } from "./chart.js";
 import { arrange, counted, element } from "./dom.js";
 import { Tooltip } from "./tooltip.js";
 
-const MOST = 48; // panels drawn at once
+const MOST = 48; // maximum number of panels that are drawn
 
-/** The stage, which makes only as many panels of a plan as there is room for.
+/** The stage; it draws the first `MOST` panels of a plan.
  *
- * `onRun` is told which run is meant (undefined for none), `onStep` which step was clicked.
+ * `onRun` is called with the run at the pointer, undefined for none; `onStep` with the step that was clicked.
  */
 export class Stage {
   #scene = null;
-  #shown = []; // the panels that stand, in order
-  #kept = new Map(); // rows and panels made once, by key
+  #shown = []; // the drawn panels, in order
+  #kept = new Map(); // elements of rows and panels by key, used again by later plans
   #width = 0;
 
   constructor({ onRun, onStep }) {
@@ -26,7 +26,7 @@ export class Stage {
     );
   }
 
-  /** Return what stands: `{panel, base, size}` each. */
+  /** The drawn panels, each as `{panel, base, size}`. */
   get panels() {
     return this.#shown;
   }
@@ -50,7 +50,7 @@ export class Stage {
     this.#paint();
   }
 
-  /** Mark a run in every panel. */
+  /** Highlight a run in every panel; undefined for none. */
   highlight(run) {
     const meant = (panel) => run !== undefined && Boolean(panel.framed) && panel.runs.includes(run);
     for (const made of this.#shown) {
@@ -125,10 +125,10 @@ export class Stage {
     return made;
   }
 
-  /** Paint every panel: sizes are read first, all at once, so that the page is laid out only once. */
+  /** Paint every panel. All sizes are read before painting, so that the browser computes the layout only once. */
   #paint() {
     this.#width = this.whole.clientWidth;
-    if (!this.#width) return; // the tab is hidden: painted when it shows again
+    if (!this.#width) return; // the tab is hidden; the ResizeObserver paints when it is shown again
     const tall = this.rows.childElementCount > 1 ? 230 : 330;
     const widths = this.#shown.map((made) => made.plot.clientWidth);
     this.#shown.forEach((made, place) => paintPanel(made, widths[place], tall));
@@ -150,7 +150,7 @@ export class Stage {
     if (hit?.step !== undefined) this.onStep(hit.step);
   }
 
-  /** Read a panel by keys: up and down go from line to line, Escape ends it. */
+  /** Show the tooltip by keys: up and down move from line to line, Escape hides it. */
   #keys(made, event) {
     const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     if (event.key === "Escape") this.#tell(made, null);

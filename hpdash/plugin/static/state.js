@@ -1,15 +1,15 @@
-/** The selection: what the user chose, in the link; everything else has a default that follows the data. */
+/** The selection: the user's choices, which the link contains, and defaults that depend on the data. */
 
 export const VIEWS = ["overlay", "ridges", "bands", "heat", "spread"];
 export const CLIPS = [0.99, 0.999, 0.9999, 1];
-export const RUN = ":run"; // stands for each run by itself, beside the hyperparameters
-export const FOLDER = ":folder"; // stands for the folder that a run is in
+export const RUN = ":run"; // the name of the dimension "run", in place of a hyperparameter's name
+export const FOLDER = ":folder"; // the name of the dimension "folder"
 
 const CHOICES = { view: VIEWS, x: ["shared", "free"], y: ["density", "count", "log"], each: ["run", "group"] };
 const TEXTS = ["by", "facet", "contains", "sort"];
 const JSONS = ["reference", "hide", "range", "tags"];
 
-/** Read a selection from a link's entries; what makes no sense is left out. */
+/** Return the choices in a link's entries; invalid entries are ignored. */
 export function decode(entries) {
   const chosen = {};
   for (const [key, values] of Object.entries(CHOICES)) if (values.includes(entries[key])) chosen[key] = entries[key];
@@ -24,7 +24,7 @@ export function decode(entries) {
   return chosen;
 }
 
-/** Spell what was chosen as entries of a link. */
+/** Return the choices as entries of a link. */
 export function encode(chosen) {
   return Object.fromEntries(
     Object.entries(chosen).map(([key, value]) => [key, JSONS.includes(key) ? JSON.stringify(value) : String(value)]),
@@ -46,7 +46,7 @@ function fits(key, value) {
   return Object.values(value).every((list) => Array.isArray(list) && (key === "hide" || list.length === 2));
 }
 
-/** Return the whole selection for what there is: what was chosen where it exists, else the default. */
+/** Return the complete selection: the choices that fit the overview, and defaults for all others. */
 export function resolve(chosen, overview, dimensions) {
   const names = dimensions.map((dimension) => dimension.name);
   const known = (name) => name !== undefined && (name === "" || names.includes(name));
@@ -72,12 +72,15 @@ export function resolve(chosen, overview, dimensions) {
   };
 }
 
-const OFF = [false, "none", "default"]; // as analysis/spread.py has them
+const OFF = [false, "none", "default"]; // as in analysis/spread.py, which also has None
 
-/** Return the value that the others are read against: the one where a thing is off or unset, else the first. */
+/** Return the value of the reference group: the first that means "off" or "unset", else the first. */
 const baseline = (values) => values.find((value) => value === null || OFF.includes(value)) ?? values[0] ?? null;
 
-/** Colour by what can be on or off, else by the first hyperparameter that differs; without any, by run. */
+/** Return the dimension to colour by: the first with an "off" value, else the first that differs, else the run.
+ *
+ * Only dimensions with at most 12 values count.
+ */
 function defaultBy(dimensions) {
   const few = dimensions.filter(
     ({ name, values, differs }) => differs && name !== RUN && values.length > 1 && values.length <= 12,
@@ -93,18 +96,18 @@ function defaultFacet(dimensions, by) {
   return by === RUN || by === FOLDER ? "" : (free[0]?.name ?? "");
 }
 
-/** Sort tags: kernels first, hidden ones before the output's; otherwise as they come. */
+/** Return the tags with kernels first, and those of output layers after the others; else in the given order. */
 export function ordered(tags) {
   const rank = ({ name }) => !isKernel(name) * 2 + /(^|[./_-])(output|logits|predictions|head)([./_-]|$)/i.test(name);
   return [...tags].sort((one, other) => rank(one) - rank(other));
 }
 
-/** Say whether a tag is a layer's matrix: `hidden_2/kernel`, `dense/kernel_0`, `fc1.weight`; not a gradient's. */
+/** Return whether a tag is a kernel, such as `hidden_2/kernel`, `dense/kernel_0` or `fc1.weight`; not a gradient. */
 export const isKernel = (name) => /^(?!gradients\/)(.*[./_])?(kernel|weights?)([:_]0)?(\/histogram)?$/i.test(name);
 
 function defaultTags(overview) {
   const tags = ordered(overview.tags);
   const kernels = tags.filter((tag) => isKernel(tag.name));
-  const most = overview.runs.length > 60 ? 1 : 3; // a screen, and no long wait
+  const most = overview.runs.length > 60 ? 1 : 3; // they fit on a screen and load fast
   return (kernels.length ? kernels : tags).slice(0, most).map((tag) => tag.name);
 }

@@ -1,9 +1,9 @@
-/** The table: every shown run at the step in numbers, sortable; it says which run is meant, and hears it. */
+/** The sortable table with the statistics of every shown run at the step; it highlights runs, as the charts do. */
 
 import { button, element, short, spelled } from "./dom.js";
 import { differing, valueOf } from "./selection.js";
 
-const MOST = 100; // rows until somebody asks for all
+const MOST = 100; // rows that are shown until the user asks for all
 const MEASURES = [
   ["mean", "mean"],
   ["std", "std"],
@@ -14,12 +14,12 @@ const MEASURES = [
   ["max", "max"],
   ["near_zero", "near 0", "share of the weights with |w| ≤ 0.001"],
   ["nonfinite", "non-finite", "share of the weights that are NaN or infinite"],
-  ["from_start", "from start", "Wasserstein-1 distance to the run’s first step that is here"],
-  ["reference", "to reference", "mean Wasserstein-1 distance to the runs of the reference group"],
+  ["from_start", "from start", "Wasserstein-1 distance to the run’s first step in this data"],
+  ["reference", "to reference", "Wasserstein-1 distance to the mean distribution of the reference group"],
 ];
 const SHARES = new Set(["near_zero", "nonfinite"]);
 
-/** The table; `onSort` is told the column chosen, `onRun` which run is pointed at. */
+/** The table; `onSort` is called with the chosen column, `onRun` with the run at the pointer, undefined for none. */
 export class Table {
   #scene = null;
   #all = false;
@@ -49,7 +49,7 @@ export class Table {
     this.#draw();
   }
 
-  /** Mark a run's rows. */
+  /** Highlight a run's rows. */
   highlight(run) {
     for (const row of this.body.rows)
       row.classList.toggle("meant", run !== undefined && Number(row.dataset.run) === run);
@@ -114,7 +114,7 @@ function cell(row, { key, text, swatch }) {
 
 const percent = (share) => (Number.isFinite(share) ? `${short(share * 100, 3)} %` : "–");
 
-/** Return the table's columns and its rows: a row a tag and run. */
+/** Return the table's columns and its rows, one for each tag and run. */
 export function tableOf(scene) {
   const { overview, shown, tags } = scene;
   const names = differing(overview, shown);
@@ -159,7 +159,7 @@ function numbers(scene, tag, data, run) {
   return values;
 }
 
-/** Return a run's distance to the reference group at the step; null while it is not there yet. */
+/** Return a run's distance to the reference group at the step; null until it has been loaded, NaN if unknown. */
 function toReference({ spread, step }, tag, run) {
   if (!spread) return null;
   const found = spread?.tags.find((one) => one.tag === tag);
@@ -167,7 +167,7 @@ function toReference({ spread, step }, tag, run) {
   return at < 0 ? NaN : (found.to_reference.find((one) => one.run === run)?.raw[at] ?? NaN);
 }
 
-/** Sort rows by a column: numbers by size, words with the numbers in them by size, what is missing last. */
+/** Return rows sorted by a column: numbers by size, texts with the numbers in them by size, missing values last. */
 export function sortRows(rows, columns, sort) {
   const [key, sign] = sort.startsWith("-") ? [sort.slice(1), -1] : [sort, 1];
   if (!columns.some((column) => column.key === key)) return rows;

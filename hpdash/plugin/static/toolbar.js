@@ -1,4 +1,4 @@
-/** The controls above the charts: what is shown, by what, how. */
+/** The controls above the charts: tags, grouping, view, axes, and the buttons that save. */
 
 import { chooser, element, segmented, spelled } from "./dom.js";
 import { Picker } from "./picker.js";
@@ -9,15 +9,15 @@ const VIEWS = [
   ["ridges", "Ridges", "Densities over the steps, one behind the other"],
   ["bands", "Bands", "Quantiles over the steps"],
   ["heat", "Heat", "Density at each value and step"],
-  ["spread", "Spread", "How far apart the runs of a group are, how much each moves"],
+  ["spread", "Spread", "How far apart the runs of a group are, and how much each changes"],
 ];
 const EACH = [
-  ["run", "runs", "A line or panel each run"],
-  ["group", "groups", "A line or panel each group: the mean of its runs"],
+  ["run", "runs", "One line or panel for each run"],
+  ["group", "groups", "One line or panel for each group: the mean of its runs"],
 ];
 const X = [
-  ["shared", "shared", "One weight axis a tag"],
-  ["free", "free", "Each panel its own axes"],
+  ["shared", "shared", "One weight axis for each tag"],
+  ["free", "free", "Axes of its own for each panel"],
 ];
 const Y = [
   ["density", "density", "Share of the weights per unit of weight"],
@@ -26,7 +26,7 @@ const Y = [
 ];
 const NONE = ["", "nothing"];
 
-/** The toolbar; `change` is told what of the selection is new, `exports` stands at its end. */
+/** The toolbar; `change` is called with the changed keys of the selection, `exports` is the last element. */
 export class Toolbar {
   constructor(change, exports) {
     this.picker = new Picker((tags) => change({ tags }));
@@ -45,7 +45,7 @@ export class Toolbar {
     this.whole = element("div", { className: "toolbar" }, what, how);
   }
 
-  /** Renew what can be chosen and what is. */
+  /** Set the options of all controls, and the chosen ones. */
   set({ selection, overview, dimensions, grouped }) {
     const { by, facet, clip, reference, view } = selection;
     const offered = dimensions.filter(({ differs, name }) => differs || name === by || name === facet);
@@ -67,7 +67,7 @@ export class Toolbar {
 const row = (...parts) => element("div", { className: "row" }, ...parts);
 const named = (text, part) => element("div", { className: "field" }, element("span", { text }), part.whole);
 
-/** Switch off what makes no difference to a view. */
+/** Disable the controls that have no effect on a view. */
 function dim(parts, view) {
   const off = { spread: ["each", "x", "y", "clip"], bands: ["y", "clip"] }[view] ?? [];
   for (const [name, part] of Object.entries(parts)) {

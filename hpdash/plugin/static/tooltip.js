@@ -1,11 +1,11 @@
-/** The tooltip: the exact numbers of what a pointer or the keys are at. */
+/** The tooltip: the numbers at the pointer, or at the line that was chosen with the keyboard. */
 
 import { element, spelled } from "./dom.js";
 import { differing, valueOf } from "./selection.js";
 
-const MOST = 8; // hyperparameters that it tells
+const MOST = 8; // maximum number of hyperparameters that it shows
 
-/** A tooltip that is shown beside a place in a plot and never leaves the window; `run` is the one it tells of. */
+/** A tooltip next to a point of a plot, always inside the window; `run` is the run that it describes. */
 export class Tooltip {
   run = undefined;
   whole = element("div", { className: "tooltip", role: "status", hidden: true });

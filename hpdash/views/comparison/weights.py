@@ -53,7 +53,7 @@ class WeightsComparison(Comparison):
     """Compare a histogram tag, with one series in `histograms` for each run's name.
 
     `snapshots` are the steps that all runs have; if there are none, each run's first and its last step. `shown` are the
-    moments that are drawn: the first and the last, or one.
+    snapshots that are drawn: the first and the last, or one.
     """
 
     histograms: Mapping[str, HistogramSeries]
@@ -178,7 +178,7 @@ class WeightsComparison(Comparison):
             yield [str(own.runs), *map(_pair, pairs)]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the statistics of the moments shown, the spread and the change, and the conclusions."""
+        """Return the statistics of the shown snapshots, the spread and the change, and the conclusions."""
         return {
             "tag": self.tag, "by": self.by, "kind": "histogram", "reference": self.reference.label,
             "verdict": self.answers, "spread": asdict(self.spread),
@@ -249,7 +249,7 @@ class WeightsComparison(Comparison):
                 yield f"{title}, {words}", steps_figure(lines, words)
 
     def panels(self) -> list[list[Figure]]:
-        """Return the densities at each moment shown, then the distances over steps."""
+        """Return the densities of each shown snapshot, then the distances over steps."""
         traces = list(self._traces()) if self.by and len(self.spread.steps) > 1 else []
         over = [titled(figure, title) for title, figure in traces]
         return density_panels(self.groups, self.shown, self.tag) + [row for row in (over[:2], over[2:]) if row]

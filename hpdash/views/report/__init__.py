@@ -33,7 +33,8 @@ READING = (
 def render_report(found: Logdir, *, by: str | None = None, where: str | None = None, command: str = "") -> str:
     """Return an HTML page about the runs for which the condition `where` holds, with one chapter per sweep.
 
-    `by` is the hyperparameter that the curves are grouped by at first. The page names `command` as what made it.
+    `by` is the hyperparameter that the curves are grouped by when the page is opened. The page shows `command` as the
+    command that made it.
     Raises SpecError if the condition is invalid, if no run is left, or if no run has `by`.
     """
     tables = listings(found.runs, where=where, planned=planned(found.runs))

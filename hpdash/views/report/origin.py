@@ -18,7 +18,7 @@ from .tags import block, collapsible, listed
 
 
 def what_ran(runs: Sequence[Run]) -> str:
-    """Show a sweep's data, seeds and versions, the settings that its trials share, and the sweep file as given."""
+    """Show a sweep's data, seeds and versions, the settings that all its trials share, and the sweep file as given."""
     known = kept(runs[0]) if runs else None
     pairs = [*(_kept_pairs(known) if known else ()), ("seeds", _seeds(runs))]
     html = listed((name, value) for name, value in pairs if value)

@@ -20,8 +20,8 @@ from ..terminal.effects import ABSENT
 from ..text import number, setting
 
 WIDTH, NARROWEST, HEIGHT, TOP, BOTTOM, MARGIN = 1130, 150, 380, 44, 330, 90
-NO_VALUE_Y = 362  # height of trials without a value
-LOG_FROM = 100  # an axis is logarithmic if its greatest value is more than so many times its least
+NO_VALUE_Y = 362  # y-coordinate of trials without a value
+LOG_FROM = 100  # an axis is logarithmic if its greatest value is more than this times its least
 LONGEST = 22  # characters of a label
 
 

@@ -1,6 +1,6 @@
 "use strict";
 addEventListener("DOMContentLoaded", () => {
-  // the charts after a choice, so many an option: only those of the chosen option are shown
+  // Show only the charts of the chosen option: `data-each` charts after the menu belong to each option
   for (const choice of document.querySelectorAll(".choice")) {
     const select = choice.querySelector("select"), each = +choice.dataset.each;
     const charts = [];
@@ -14,11 +14,11 @@ addEventListener("DOMContentLoaded", () => {
     show();
   }
 
-  addEventListener("beforeprint", () => { // two charts side by side, as on the screen
+  addEventListener("beforeprint", () => { // keep two charts side by side, as on the screen
     for (const plot of document.querySelectorAll("figure.half .plot")) Plotly.relayout(plot, { width: 335 });
   });
 
-  // a click on a column sorts by it, a second one the other way; what has no value stays last
+  // A click on a column sorts by it, a second click reverses the order; rows without a value stay last
   const key = (row, at) => row.cells[at].dataset.key;
   function compare(one, other) {
     if (one === "" || other === "") return (one === "") - (other === "");

@@ -1,1 +1,1 @@
-"""What a terminal shows."""
+"""Views for a terminal and for a pipe."""

@@ -120,7 +120,7 @@ def _marginals(console: Console, found: Effects) -> RenderableType:
 def _importance(console: Console, found: Effects) -> RenderableType:
     shares = found.importance.shares
     rows: list[list[object]] = [[each.name, f"{percent(each.share)} ± {percent(each.std)}"] for each in shares]
-    header = ["importance", "share ± std"]
+    header = ["importance", "share ± SE"]  # SE: the standard error
     width = _room(console, [header, *rows])
     block = "#" if console.options.ascii_only else "█"
     if width:

@@ -94,10 +94,10 @@ def of_run(run: Run) -> Iterator[Text]:
     for evaluation in run.evaluations:
         for score in evaluation.scores:
             if score.trial == run.number:
-                yield plain(_told(evaluation, score.epoch, score.test))
+                yield plain(_run_line(evaluation, score.epoch, score.test))
 
 
-def _told(evaluation: Evaluation, epoch: int, test: Mapping[str, float]) -> str:
+def _run_line(evaluation: Evaluation, epoch: int, test: Mapping[str, float]) -> str:
     values = ", ".join(f"{name} {number(value)}" for name, value in sorted(test.items()))
     line = f"test set: {values} with the weights of epoch {epoch}"
     if evaluation.number == 1:

@@ -21,7 +21,7 @@ LONGEST = 1000  # maximum number of characters of an error below the table
 
 
 def ranked(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> list[Row]:
-    """Return the settings of the trials that have results, ranked as everywhere else, best first."""
+    """Return the settings of the trials that have results, ranked as in `hpdash ls`, best first."""
     if not specs:
         return []
     objective = Objective(specs[0].objective, "", specs[0].goal)

@@ -1,4 +1,4 @@
-"""`hpdash show`: all about one run: settings, metrics, statistics of weights, its error, how to train it again."""
+"""The page of `hpdash show`: a run's settings, metrics, statistics of weights, error, and how to train it again."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _KINDS = {"Weights": "", "Gradients": layout.GRADIENTS, "Activations": layout.AC
 class Page:
     """One run and what is known about it.
 
-    `histograms` are by tag. `recipe` is a sweep file that trains the run again, None if there can be none. `layers`
+    `histograms` are by tag. `recipe` is a sweep file that trains the run again, None if none can be made. `layers`
     are those of its model. `about` is the record in its sweep's folder.
     """
 
@@ -128,7 +128,7 @@ def _facts(run: Run) -> Iterator[Text]:
         trained(run, objective) is not None and f"{progress(run, objective)} {unit}s",
         time is not None and duration(time),
         run.seed is not None and f"seed {run.seed}",
-        run.started and _begun(run.started),
+        run.started and _start_time(run.started),
         *caveats([run]),
     ]
     yield plain(" · ".join(str(part) for part in parts if part))
@@ -160,7 +160,7 @@ def _origin(page: Page) -> Iterator[Text]:
             yield plain(f"{name} sha256 {digest}")
 
 
-def _begun(started: float) -> str:
+def _start_time(started: float) -> str:
     try:
         return f"started {datetime.fromtimestamp(started):%Y-%m-%d %H:%M}"
     except (ValueError, OverflowError, OSError):  # the clock was wrong, or the file is damaged

@@ -15,7 +15,7 @@ from ..colours import ColourGroup
 from ..text import plain
 from .charts import Floats, strip, x_axis
 
-ROW_LINES, MOST_TALL_ROWS = 3, 12  # lines of a group's row; with more than MANY groups each has one line
+ROW_LINES, MOST_TALL_ROWS = 3, 12  # lines of a group's row; with more than MOST_TALL_ROWS groups, each has one line
 GAP = 2  # characters between cells
 LEAST_CELL_WIDTH = 22  # characters of width that a distribution needs to show its shape
 MOST_STEPS = 24  # rows of steps that fit a screen
@@ -28,7 +28,7 @@ def side_by_side(
     width: int,
     labels: Mapping[str, str],
 ) -> list[Text]:
-    """Draw one row per group and one column per moment; below a group's row, one row for each run that has a label.
+    """Draw one row per group and one column per snapshot; below a group's row, one row for each run that has a label.
 
     `ends` are the ends of the x-axis, which all share; `labels` are by run name. With few groups their rows are higher.
     Each column has its own scale of heights, because training flattens distributions; its header states the peak.

@@ -23,7 +23,7 @@ def draw(console: Console, checked: VerifyResult) -> Iterator[RenderableType]:
             if run is not None:
                 yield _line(console, _headed(run, "bold"), 2)
             for each in own:
-                for indent, line in _told(each, checked.path):
+                for indent, line in _finding_lines(each, checked.path):
                     yield _line(console, line, indent + (2 if run is None else 4))
     yield _headed(checked.summary, "bold red" if checked.damage else "bold" if checked.findings else "green")
 
@@ -41,7 +41,7 @@ def _line(console: Console, line: Text, indent: int) -> RenderableType:
     return Text(" " * indent + line.plain, no_wrap=True, overflow="ignore")
 
 
-def _told(finding: Finding, root: Path) -> Iterator[tuple[int, Text]]:
+def _finding_lines(finding: Finding, root: Path) -> Iterator[tuple[int, Text]]:
     """Yield (indent, line) for a finding: where it is and what is wrong, what is affected, what to do."""
     head = Text.assemble((str(finding.severity), "red" if finding.is_damage else "dim"), "  ")
     yield 0, head.append_text(plain(f"{_below(finding, root)}{finding.place}: {finding.what}"))

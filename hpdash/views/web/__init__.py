@@ -1,1 +1,1 @@
-"""What a page or a notebook shows."""
+"""Views for a page and for a notebook."""

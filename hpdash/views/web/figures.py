@@ -47,14 +47,14 @@ def _canvas(title: str, answers: Sequence[str], groups: Sequence[ColourGroup], r
 
     lines = [Line2D([], [], color=group.colour, linewidth=3, label=plain(group.label).plain) for group in groups]
     columns = max(1, min(4, 110 // (max(len(group.label) for group in groups) + 8)))
-    said = [line for sentence in answers for line in wrap(plain(sentence).plain, LINE)]
-    names = 0.48 + 0.17 * len(said)  # inches from the top to the legend
+    wrapped = [line for sentence in answers for line in wrap(plain(sentence).plain, LINE)]
+    names = 0.48 + 0.17 * len(wrapped)  # inches from the top to the legend
     head = names + 0.2 + 0.24 * -(-len(lines) // columns)
     height = (SINGLE if len(rows) == len(rows[0]) == 1 else ROW * len(rows)) + head
     engine = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - head / height))
     canvas = Canvas((WIDTH, height), dpi=DPI, layout=engine, facecolor="white")
     canvas.text(0.012, 1 - 0.14 / height, plain(title).plain, fontsize=14, weight="bold", va="top")
-    canvas.text(0.012, 1 - 0.45 / height, "\n".join(said), fontsize=9, va="top", color="#444444")
+    canvas.text(0.012, 1 - 0.45 / height, "\n".join(wrapped), fontsize=9, va="top", color="#444444")
     place = (0.0, 1 - names / height)
     legend = canvas.legend(handles=lines, loc="upper left", bbox_to_anchor=place, ncols=columns, frameon=False)
     legend.set_in_layout(False)

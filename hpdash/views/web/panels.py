@@ -15,10 +15,10 @@ MOST_PANELS_PER_ROW = 4  # groups with a panel each; more groups share one panel
 
 
 def density_panels(groups: Sequence[ColourGroup], snapshots: Sequence[Snapshot], tag: str) -> list[list[Figure]]:
-    """Return rows of panels: one row per moment, with one panel per group.
+    """Return rows of panels: one row per snapshot, with one panel per group.
 
     All panels share the x-axis. Panels share the y-axis only within a row, because training flattens distributions.
-    A single group, or more than `MOST_PANELS_PER_ROW` groups, get one panel per moment, and these panels form one row.
+    A single group, or more than `MOST_PANELS_PER_ROW` groups, get one panel per snapshot, and these form one row.
     """
     apart = [[group] for group in groups] if 1 < len(groups) <= MOST_PANELS_PER_ROW else [list(groups)]
     rows = []
@@ -38,7 +38,7 @@ def titled(figure: Figure, title: str) -> Figure:
 
 
 def _part(figure: Figure, groups: Sequence[ColourGroup], title: str) -> Figure:
-    """Return a figure with only the traces of `groups`; its title names the group, if it is one, and the moment."""
+    """Return a figure with only the traces of `groups`; its title names the snapshot, and the group if there is one."""
     labels = [group.label for group in groups]
     data = [trace for trace in figure["data"] if trace["legendgroup"] in labels]
     return titled({**figure, "data": data}, f"{labels[0]}, {title}" if len(labels) == 1 else title)

@@ -1,7 +1,7 @@
 """Interactive charts as plotly figures (plain dicts), and the page around them that opens offline.
 
-    groups = coloured(grouped(runs, "batchnorm"), "batchnorm")     tuple[Group, ...], one group per value
-    curves_figure(groups, "epoch_accuracy") -> Figure              training dashed, validation solid, range as a band
+    groups = colour_groups(grouped(runs, "batchnorm"), "batchnorm")          tuple[ColourGroup, ...], one per value
+    curves_figure(groups, "epoch_accuracy") -> Figure                        training dashed, validation solid
     densities_figure(groups, histograms, tag, steps=None) -> Figure          one frame per step: slider and play button
     bands_figure(groups, histograms, tag) -> Figure                          quantiles over steps
     ridges_figures(groups, histograms, tag) -> list[Figure]                  densities over steps, one figure per group
@@ -175,7 +175,7 @@ _EXTRA = "<extra>%{fullData.name}</extra>"
 def _overlay(
     groups: Sequence[ColourGroup], snapshot: Snapshot, edges: Floats
 ) -> tuple[list[dict[str, Any]], list[float]]:
-    """Return the traces of one moment (ranges at the bottom, then runs, means on top) and each group's peak density."""
+    """Return the traces of a snapshot (ranges at the bottom, then runs, means on top) and each group's peak density."""
     middles = _rounded((edges[:-1] + edges[1:]) / 2)
     layers: dict[str, list[dict[str, Any]]] = {"band": [], "run": [], "mean": []}
     peaks = []

@@ -52,12 +52,12 @@ def _dots(found: SearchProgress, state: TrialState, mark: tuple[str, str]) -> Fi
         "x": [step.spent for step in ends],
         "y": [_round(step.value) for step in ends],
         "marker": {"size": 7, "color": colour, "symbol": symbol},
-        "text": [_said(step) for step in ends],
+        "text": [_hover_text(step) for step in ends],
         "hovertemplate": "%{text}<extra></extra>",
     }
 
 
-def _said(step: Step) -> str:
+def _hover_text(step: Step) -> str:
     return f"{step.trial:04d}: {number(step.value)}, {step.state} after epoch {step.epochs}"
 
 

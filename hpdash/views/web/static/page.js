@@ -2,7 +2,7 @@
 (() => {
   const night = matchMedia("(prefers-color-scheme: dark)");
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const hidden = new Set(); // labels of groups that are switched off, in all charts alike
+  const hidden = new Set(); // labels of the groups that are hidden in all charts
   const charts = [];
   let runs = true;
 
@@ -36,7 +36,7 @@
 
   const press = (made, on) => made.setAttribute("aria-pressed", String(on));
 
-  function show() { // what the buttons say, in every chart
+  function show() { // apply the buttons to every chart
     for (const { plot } of charts) {
       const ours = plot.data.map((trace, at) => at).filter((at) => plot.data[at].meta && plot.data[at].meta.role);
       if (!ours.length) continue;
