@@ -22,7 +22,7 @@ from weights_logs import opened
 
 from hpdash import api
 from hpdash.errors import HpdashError
-from hpdash.journal.entries import _line
+from hpdash.journal.entries import with_checksum
 from hpdash.logs import layout
 from hpdash.plugin.catalogue import read_catalogue
 from hpdash.plugin.distributions import distributions_impl
@@ -132,7 +132,7 @@ def test_a_journal_may_say_anything(tmp_path: Path, sweep: str, seed: int) -> No
             with suppress(ValueError):
                 fields = json.loads(lines[index])
                 fields = mutated({name: value for name, value in fields.items() if name != "crc"}, source)
-                lines[index] = _line(fields) if isinstance(fields, dict) else lines[index]
+                lines[index] = with_checksum(fields) if isinstance(fields, dict) else lines[index]
         else:
             cut = source.randrange(len(lines[index]))
             lines[index] = lines[index][:cut] + source.randbytes(source.randint(0, 5)) + lines[index][cut + 1 :]

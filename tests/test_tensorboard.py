@@ -17,7 +17,7 @@ from sweep_files import made_sweep
 
 from hpdash import Options, Outcome, run_sweep
 from hpdash.histograms.histogram import Histogram
-from hpdash.logs import experiment, layout
+from hpdash.logs import hparams_record, layout
 from hpdash.logs.writer import RunWriter
 
 MODEL = {"data": {"name": "digits"}, "model": {"hidden": [8]}}
@@ -264,7 +264,7 @@ def grown(folder: Path, outcomes: dict[str, Outcome]) -> Iterator[dict[str, Boar
     root = folder / "growing"
     for name in SWEPT:
         shutil.copytree(outcomes[name].folder, root / name)
-    experiment.refresh(root)
+    hparams_record.update_records(root)
     with ExitStack() as stack:
         running = {
             load_fast: stack.enter_context(Board(root, load_fast, "--reload_interval=1"))

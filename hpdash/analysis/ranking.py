@@ -18,7 +18,7 @@ Value = Scalar | Stat | None
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class RankedTable:
     """The table of one sweep, or of the runs that belong to no sweep.
 
     `columns` are names that `Row.value` knows; `chosen` says that the user named them. `found` is the number of the
@@ -60,7 +60,7 @@ def listings(
     columns: Sequence[str] = (),
     repeats: bool = False,
     planned: Mapping[str, int] | None = None,
-) -> list[Listing]:
+) -> list[RankedTable]:
     """Return one table per sweep of the runs for which the condition `where` holds, ranked by the objective.
 
     `sort` is a column to sort by instead; with a leading `-`, in descending order. `columns` replace the default ones.
@@ -74,7 +74,7 @@ def listings(
     for sweep, found in by_sweep(runs).items():
         own = [run for run in chosen if run.sweep == sweep]
         objective = objective_of(own)
-        listed = Listing(
+        listed = RankedTable(
             sweep=sweep,
             objective=objective,
             columns=tuple(columns) or _columns(own, objective, repeats),
@@ -110,7 +110,7 @@ def _columns(runs: Sequence[Run], objective: Objective | None, repeats: bool) ->
     return tuple(dict.fromkeys((*apart, *(name for name in results if name != "status" or has_status))))
 
 
-def _sorted(listing: Listing, key: str, descending: bool) -> Listing:
+def _sorted(listing: RankedTable, key: str, descending: bool) -> RankedTable:
     """Sort by a column. Rows without a value come last in either direction."""
     keyed = [(sort_key(listing.value(row, key)), row) for row in listing.rows]
     absent = sort_key(None)
@@ -119,7 +119,7 @@ def _sorted(listing: Listing, key: str, descending: bool) -> Listing:
     return replace(listing, rows=tuple(row for _, row in rows))
 
 
-def to_json(listings: Sequence[Listing], top: int | None = None) -> list[dict[str, Any]]:
+def to_json(listings: Sequence[RankedTable], top: int | None = None) -> list[dict[str, Any]]:
     """Return the tables as JSON values: the first `top` rows, each with its runs, hyperparameters and columns."""
     return [
         {
@@ -134,7 +134,7 @@ def to_json(listings: Sequence[Listing], top: int | None = None) -> list[dict[st
     ]
 
 
-def _row_json(listing: Listing, row: Row) -> dict[str, Any]:
+def _row_json(listing: RankedTable, row: Row) -> dict[str, Any]:
     values = {name: listing.value(row, name) for name in listing.columns}
     return {
         "place": row.place,

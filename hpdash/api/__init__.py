@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 
 from .. import reader
 from ..analysis.objective import with_objective
-from ..analysis.ranking import Listing, listings, to_json
+from ..analysis.ranking import RankedTable, listings, to_json
 from ..analysis.rows import by_sweep
 from ..analysis.where import select
 from ..errors import SpecError
@@ -56,7 +56,7 @@ class Runs(Sequence[Run]):
         return select(self.found.runs, self.condition)
 
     @cached_property
-    def tables(self) -> list[Listing]:
+    def tables(self) -> list[RankedTable]:
         """The ranked tables, one per sweep."""
         every = self.found.runs
         return listings(every, where=self.condition, planned=sweep_json.planned(every), **self.options)
@@ -112,7 +112,7 @@ class Runs(Sequence[Run]):
         return "".join(_table(table) for table in self.tables)
 
 
-def _table(table: Listing) -> str:
+def _table(table: RankedTable) -> str:
     header, numbers, rows = cells(table, table.columns)
     return html_table(header, rows, numbers, title(table))
 
@@ -157,7 +157,7 @@ def show(run: str, source: Source = "logs") -> RunPage:
     own = read_runs(run) if Path(run).is_dir() else None
     runs = own if own and len(own) == 1 else _opened(source)
     chosen = runs[0] if runs is own else find(runs.found.runs, run)
-    about = sweep_json.kept(chosen)
+    about = sweep_json.record_of(chosen)
     again = recipe(chosen, about) if about else None
     damage: list[Damage] = []
     histograms = reader.read_histograms(chosen, chosen.histograms, damage)

@@ -17,7 +17,7 @@ from ..training.trainer import Trainer
 from .cluster import Cluster
 from .remote import Mailbox, Order
 from .scratch import Scratch
-from .worker import Setup, serve
+from .worker import WorkerSetup, serve
 
 MESSAGE_SECONDS = 1.0  # a request for messages waits at most this long for the first message
 
@@ -37,14 +37,14 @@ class Actor:
     `is_code_copied` says that Ray has copied the folder of the user's code to this machine, as the working directory.
     """
 
-    def __init__(self, setup: Setup, is_code_copied: bool) -> None:
+    def __init__(self, setup: WorkerSetup, is_code_copied: bool) -> None:
         folder = Path.cwd() if is_code_copied else setup.folder
         self._scratch = Scratch()
         self._mailbox = Mailbox(self._scratch.folder)
         self._data: dict[tuple[Any, ...], Any] = {}
         threading.Thread(target=self._train, args=(setup, folder), daemon=True).start()
 
-    def _train(self, setup: Setup, folder: Path) -> None:
+    def _train(self, setup: WorkerSetup, folder: Path) -> None:
         try:
             trainer = Trainer(folder, self._load, lambda: setup.changed(folder))
             if setup.keras:
@@ -80,7 +80,7 @@ class Actor:
         self._scratch.delete()
 
 
-def actor_class(ray: Any, cluster: Cluster, setup: Setup) -> Any:
+def actor_class(ray: Any, cluster: Cluster, setup: WorkerSetup) -> Any:
     """Return the class of Ray actors for workers, with the CPUs and GPUs that each reserves; `ray` is the module."""
     for method, group in {"order": "orders", "arrived": "orders", "leave": "orders", "messages": "messages"}.items():
         ray.method(concurrency_group=group)(getattr(Actor, method))

@@ -121,8 +121,8 @@ def _build(spec: TrialSpec, folder: Path, dataset: Dataset) -> tuple[Any, bool]:
     from ..engine import models  # noqa: PLC0415  imports TensorFlow, only in the child
 
     shape = dataset.x_train.shape[1:]
-    models.begin(spec.seed)
-    model = models.construct(spec.settings, folder, shape, dataset.classes, spec.takes)
+    models.reset_keras(spec.seed)
+    model = models.build_uncompiled(spec.settings, folder, shape, dataset.classes, spec.takes)
     is_compiled = bool(model.compiled)
     models.ensure_compiled(model, spec.settings["train"], dataset.classes)
     return model, is_compiled

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import BackendError, Problem, SpecError
 from ..system.signals import WATCHED
-from .worker import Setup
+from .worker import WorkerSetup
 
 OWN_CLUSTER_ENVIRONMENT = {  # the environment variables for a cluster that hpdash starts
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # its processes listen on this machine only
@@ -79,7 +79,7 @@ class Connection:
         return True
 
 
-def connect(cluster: Cluster, workers: int | None, setup: Setup, logs: Path) -> Connection:
+def connect(cluster: Cluster, workers: int | None, setup: WorkerSetup, logs: Path) -> Connection:
     """Connect to a cluster, or start one on this machine; raises BackendError if that fails.
 
     A cluster that hpdash starts listens on this machine only and has no dashboard. On another cluster, the

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from ..errors import BackendError
 from ..records import Ended, Event, Notice, Progress, Reached, Started, TrialResult, TrialState
-from ..system.signals import held_back
+from ..system.signals import blocked_signals
 from ..training.diagnosis import OUT_OF_MEMORY
 from .base import Queue, Task
 from .scratch import Scratch
 from .supervised import DEATHS_AT_START, LONGEST_TICK, OUTGROWN, Supervised
-from .worker import Report, Setup, main
+from .worker import AttemptReport, WorkerSetup, main
 
 POLL_SECONDS = 0.2
 MEMORY_SIGNS = ("MemoryError", "bad_alloc")  # what Python and C++ print when they run out of memory
@@ -34,7 +34,7 @@ class LocalBackend:
     An attempt that takes more than `timeout` seconds is ended. Time during which the machine sleeps does not count.
     """
 
-    def __init__(self, setup: Setup, workers: int, gpus: int = 0, timeout: float | None = None) -> None:
+    def __init__(self, setup: WorkerSetup, workers: int, gpus: int = 0, timeout: float | None = None) -> None:
         self._context = multiprocessing.get_context("spawn")
         self._stopping = False
         self._setup, self._gpus = setup, gpus
@@ -49,7 +49,7 @@ class LocalBackend:
         output = self._scratch.folder / f"worker-{number}.txt"
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=main, args=(theirs, self._setup, output, gpu), daemon=True)
-        with held_back():
+        with blocked_signals():
             process.start()
         theirs.close()
         return _Worker(number, process, ours, output)
@@ -101,8 +101,8 @@ class LocalBackend:
         assert task is not None
         try:
             while worker.pipe.poll():
-                message: Progress | Reached | Notice | Report = worker.pipe.recv()
-                if isinstance(message, Report):
+                message: Progress | Reached | Notice | AttemptReport = worker.pipe.recv()
+                if isinstance(message, AttemptReport):
                     self._deaths = 0
                     worker.finish(message)
                     if message.result.state is TrialState.KILLED:

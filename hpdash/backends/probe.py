@@ -23,7 +23,7 @@ from ..data.fetch import fetch as fetch_data
 from ..errors import BackendError, HpdashError
 from ..facts import Inputs
 from ..records import TrialSpec
-from ..system.signals import Signals, held_back, ignore
+from ..system.signals import Signals, blocked_signals, ignore_signals
 from ..system.user_functions import load_function
 from .builders import BuilderRequest, Built, examine
 from .estimate import Size, Work
@@ -199,7 +199,7 @@ def in_child(
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_child, args=(theirs, work, argument), daemon=True)
-    with held_back():
+    with blocked_signals():
         process.start()
     theirs.close()
     try:
@@ -223,7 +223,7 @@ def in_child(
 
 
 def _child(pipe: Connection, work: Callable[..., Any], argument: Any) -> None:
-    ignore()
+    ignore_signals()
     with open(os.devnull, "w") as quiet:  # noqa: PTH123  os.devnull is a device
         os.dup2(quiet.fileno(), 1)
         os.dup2(quiet.fileno(), 2)

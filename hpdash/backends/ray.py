@@ -21,7 +21,7 @@ from .cluster import Cluster, connect
 from .ray_worker import RayWorker, cause_of_death, different_versions
 from .remote import FileChanges, pack, write_changes
 from .supervised import DEATHS_AT_START, LONGEST_TICK, OUTGROWN
-from .worker import Report, Setup
+from .worker import AttemptReport, WorkerSetup
 
 POLL_SECONDS = 0.2
 CHECK_SECONDS = 5.0  # between two checks of the cluster
@@ -42,7 +42,7 @@ class RayBackend:
 
     def __init__(
         self,
-        setup: Setup,
+        setup: WorkerSetup,
         cluster: Cluster,
         workers: int | None,
         load: Load,
@@ -213,7 +213,7 @@ class RayBackend:
                 except LogdirError as error:  # the driver's disk is full: the sweep stops
                     yield self._end(worker, TrialState.INTERRUPTED, str(error))
                     return
-            elif isinstance(message, Report):
+            elif isinstance(message, AttemptReport):
                 yield self._finished(worker, message)
             else:
                 worker.receive(message)
@@ -225,7 +225,7 @@ class RayBackend:
         if different := different_versions(arrived.versions):
             yield Notice(f"{worker} has {', '.join(different)}: its results may differ in the last bits")
 
-    def _finished(self, worker: RayWorker, report: Report) -> Ended:
+    def _finished(self, worker: RayWorker, report: AttemptReport) -> Ended:
         task, result = worker.task, report.result
         assert task is not None
         self._deaths = 0

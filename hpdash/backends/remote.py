@@ -22,7 +22,7 @@ from ..logs import checkpoint, kept_weights, layout
 from ..records import Notice, Progress, Reached
 from ..system import disk
 from .base import Task
-from .worker import Report
+from .worker import AttemptReport
 
 WHOLE = (layout.MODEL, layout.WEIGHTS, layout.CHECKPOINT)  # sent whole; of event files, only added bytes are sent
 LEAST_SECONDS = 0.2  # between two FileChanges, except after a checkpoint and at the end
@@ -70,7 +70,7 @@ def pack(task: Task) -> PackedTask:
     kept = checkpoint.read(run / layout.CHECKPOINT) if task.epoch else None
     recorded = kept.weights if kept else None
     with disk.guarded(run):
-        kept_weights.settled(run, kept_weights.KeptWeights(**recorded) if recorded else None)
+        kept_weights.settle(run, kept_weights.KeptWeights(**recorded) if recorded else None)
         paths = [run / name for name in WHOLE[1:]] if kept else []
         return PackedTask(
             task, layout.event_sizes(run), {path.name: path.read_bytes() for path in paths if path.exists()}
@@ -215,7 +215,7 @@ class Mailbox:
         Changes are left out while earlier changes still wait. A Report ends an attempt: all remaining changes are put
         before it, and the attempt's folder is deleted.
         """
-        is_last = isinstance(message, Report)
+        is_last = isinstance(message, AttemptReport)
         if is_last or (isinstance(message, Progress | Reached) and not self._waiting):
             changes = self._folder_sync.collect(is_last)
             if changes and (changes.events or changes.files or is_last):

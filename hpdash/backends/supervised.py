@@ -7,7 +7,7 @@ from collections import deque
 from ..records import Notice, Progress, Reached
 from ..training.trainer import GRAPHS_KEPT
 from .base import Task
-from .worker import Report
+from .worker import AttemptReport
 
 GROWTH = 3 * 2**30  # bytes a worker's memory may grow after its first trial before it is replaced
 LONGEST_TICK = 2.0  # at most this many seconds count between two checks, because the machine may have slept
@@ -54,7 +54,7 @@ class Supervised:
             self._elapsed = self._elapsed if self._last else 0.0  # until the first progress, the worker was starting
             self._last = message
 
-    def finish(self, report: Report) -> None:
+    def finish(self, report: AttemptReport) -> None:
         """Record that the worker's attempt has ended, and its peak memory."""
         self.task, self._peak = None, report.peak_memory
         self._first_peak = self._first_peak or report.peak_memory

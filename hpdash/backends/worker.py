@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..records import Notice, Progress, Reached, TrialResult
 from ..sweep_folder import provenance
 from ..sweep_folder.provenance import Provenance
-from ..system.signals import ignore
+from ..system.signals import ignore_signals
 from .base import Task
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class WorkerSetup:
     """What a worker needs to start.
 
     `folder` contains the user's modules and files, `keras` says whether any trial needs TensorFlow, and `own_code`
@@ -63,7 +63,7 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class AttemptReport:
     """A task's result, and the worker's peak memory so far in bytes."""
 
     result: TrialResult
@@ -119,12 +119,12 @@ class LinkHost:
         self._link.send(Notice(text, self.number))
 
 
-def main(pipe: Connection, setup: Setup, output: Path, gpu: str | None) -> None:
+def main(pipe: Connection, setup: WorkerSetup, output: Path, gpu: str | None) -> None:
     """Run a worker process of the local backend: set it up, then `serve` the tasks from the pipe.
 
     The process prints into the file `output`. `gpu` is the value for CUDA_VISIBLE_DEVICES, None to leave it unchanged.
     """
-    ignore()
+    ignore_signals()
     threading.Thread(target=_die_with_driver, daemon=True).start()
     _redirect_output(output)
     os.environ.update(setup.environment if gpu is None else {**setup.environment, "CUDA_VISIBLE_DEVICES": gpu})
@@ -150,7 +150,7 @@ def serve(link: Link, trainer: Trainer) -> None:
         host.number = task.spec.number
         host.progress(Progress(host.number, task.epoch, task.spec.settings["train"]["epochs"], 0.0, phase="starting"))
         result = trainer.run(task.spec, task.run, task.group, host, task.epoch)
-        link.send(Report(result, _peak_memory()))
+        link.send(AttemptReport(result, _peak_memory()))
 
 
 def _die_with_driver() -> None:

@@ -37,8 +37,8 @@ def _refresh(logdir: Path) -> None:
     from .ls import warn  # noqa: PLC0415  only this command needs it
 
     try:
-        from ..logs.experiment import refresh, stale  # noqa: PLC0415
+        from ..logs.hparams_record import outdated_sweeps, update_records  # noqa: PLC0415
 
-        warn(refresh(logdir) if stale(logdir) else [])  # write only if a record is out of date
+        warn(update_records(logdir) if outdated_sweeps(logdir) else [])  # write only if a record is out of date
     except Exception as error:  # TensorBoard starts anyway, for example on a read-only disk
         warn([f"TensorBoard's HParams page may not show every sweep: {error}"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .group import JSON, console_for, examples, main, print_json
-from .ls import LOGDIR, WHERE, opened, warn
+from .ls import LOGDIR, WHERE, read_and_warn, warn
 
 
 @main.command(
@@ -39,7 +39,7 @@ def compare(
 
     if output is not None:
         file_format(output)
-    found = api.compare(opened(logdir), tag, by, where=where, step=step, over_steps=over_steps)
+    found = api.compare(read_and_warn(logdir), tag, by, where=where, step=step, over_steps=over_steps)
     warn(found.warnings)
     if output is not None:
         found.save(output)

@@ -8,7 +8,7 @@ import click
 
 from ..errors import Problem, SpecError
 from .group import JSON, examples, main, write
-from .ls import GOAL, LOGDIR, OBJECTIVE, WHERE, opened
+from .ls import GOAL, LOGDIR, OBJECTIVE, WHERE, read_and_warn
 
 FORMATS = ("csv", "json", "parquet")
 WHAT = ("trials", "series")
@@ -57,7 +57,7 @@ def export(
     form = form or ("json" if as_json else ending if ending in FORMATS else "csv")
     if form == "parquet" and output is None:
         raise SpecError(["--format parquet needs a file: add -o FILE.parquet."])
-    data = api.export(opened(logdir, objective=objective, goal=goal), what, where=where).encoded(form)
+    data = api.export(read_and_warn(logdir, objective=objective, goal=goal), what, where=where).encoded(form)
     if output is None:
         write(data)
         return

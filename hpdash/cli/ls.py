@@ -59,7 +59,7 @@ def ls(
 ) -> None:
     """List the runs of LOGDIR, one table per sweep, best first."""
     names = [name.strip() for name in (columns or "").split(",") if name.strip()]
-    runs = opened(logdir, where=where, sort=sort, columns=names, repeats=repeats, objective=objective, goal=goal)
+    runs = read_and_warn(logdir, where=where, sort=sort, columns=names, repeats=repeats, objective=objective, goal=goal)
     if as_json:
         print_json(runs.to_json(top))
         return
@@ -68,7 +68,7 @@ def ls(
         console.print(part)
 
 
-def opened(logdir: Path, **options: Any) -> Runs:
+def read_and_warn(logdir: Path, **options: Any) -> Runs:
     """Read a logdir; print on standard error what is damaged, or that there are no runs."""
     from ..api import read_runs  # noqa: PLC0415
 

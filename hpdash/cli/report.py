@@ -10,7 +10,7 @@ import click
 
 from ..views.text import plain
 from .group import console_for, examples, main
-from .ls import GOAL, LOGDIR, OBJECTIVE, WHERE, opened
+from .ls import GOAL, LOGDIR, OBJECTIVE, WHERE, read_and_warn
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -29,7 +29,7 @@ def report(
     from .. import api  # noqa: PLC0415
 
     made = api.report(
-        opened(logdir, objective=objective, goal=goal),
+        read_and_warn(logdir, objective=objective, goal=goal),
         output,
         by=by,
         where=where,

@@ -110,7 +110,7 @@ def load(settings: Mapping[str, Any], folder: Path) -> Dataset:
 
 def content(settings: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the values in a [data] table that decide what is loaded: tables with equal values load the same data."""
-    return tuple(settings.get(key) for key in ("name", *synthetic.FILE_KEYS))
+    return tuple(settings.get(key) for key in ("name", *synthetic.SIZE_KEYS))
 
 
 def status(name: str) -> Status:

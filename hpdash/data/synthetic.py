@@ -11,7 +11,7 @@ from .dataset import Dataset
 from .zipped import aligned
 
 EXAMPLES, FEATURES, CLASSES = 2000, 20, 4
-FILE_KEYS = ("examples", "features", "classes")
+SIZE_KEYS = ("examples", "features", "classes")
 _NOISE = 2.0  # so that classes overlap and no model gets them all right
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ..facts import Inputs
 from ..spec import Sweep
 from ..spec.keys import DATA_SETS, MLP
-from ..spec.objective import fitting
+from ..spec.objective import default_ranking
 
 INPUTS: Mapping[str, Inputs] = {  # a test compares them with the data
     "mnist": Inputs("unit", "pictures of 28 x 28", "", 255.0),
@@ -27,7 +27,7 @@ def with_known_inputs(sweep: Sweep) -> Sweep:
     }
     has_classes = [kind[0] for kind in files.values() if kind] + [True for name in names if name in DATA_SETS]
     if sweep.ranking.is_open and len(has_classes) == len(names) and set(sweep.values["builder"]) == {MLP}:
-        sweep = sweep.ranked(fitting([2 if each else None for each in has_classes]))
+        sweep = sweep.ranked(default_ranking([2 if each else None for each in has_classes]))
     return replace(sweep, known=replace(sweep.known, inputs=inputs))
 
 

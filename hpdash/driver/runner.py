@@ -14,12 +14,12 @@ from ..backends import estimate, probe
 from ..backends.base import Backend
 from ..backends.cluster import Cluster
 from ..backends.local import LocalBackend
-from ..backends.worker import Setup
+from ..backends.worker import WorkerSetup
 from ..data import Dataset
 from ..errors import LockedError, SpecError
 from ..journal.history import History
 from ..journal.journal import Journal, lock, read_journal
-from ..logs import experiment, layout
+from ..logs import hparams_record, layout
 from ..records import Notice, TrialResult, TrialSpec, TrialState, default_metrics, own_loop
 from ..search import Schedule
 from ..spec import Sweep, load_sweep, parse_sweep
@@ -194,7 +194,7 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Driver:
     folder, sweep, specs, sizes = job.folder, job.sweep, job.schedule.samples(), sizes_by_split(tables, facts)
     now = replace(job.provenance, arrays=facts.arrays)
     notes = _write_record(job, now, facts)
-    warnings = experiment.refresh(folder.parent)
+    warnings = hparams_record.update_records(folder.parent)
     journal = stack.enter_context(Journal.open(folder / layout.JOURNAL))
     known = changed_code.keep_provenance(folder, now)  # only now that the journal could be read
     remarks = [*facts.remarks, *large_batches(sweep, specs, sizes)]
@@ -277,7 +277,7 @@ def _start(job: _Job, specs: Sequence[TrialSpec], signals: Signals) -> tuple[Bac
     keras = any(own_loop(spec.settings["train"]) is None for spec in specs)
     own_code = bool(_functions(specs)) or any(":" in spec.settings["data"]["name"] for spec in specs)
     code_and_data = sweep.functions, sweep.values["name"], job.provenance
-    setup = Setup(sweep.folder.resolve(), options.threads, keras, own_code, *code_and_data)
+    setup = WorkerSetup(sweep.folder.resolve(), options.threads, keras, own_code, *code_and_data)
     if options.ray is not None:
         from ..backends.ray import RayBackend  # noqa: PLC0415  an extra
 

@@ -13,7 +13,7 @@ from ..facts import SweepFacts
 from ..records import TABLES, TrialSpec, default_metrics, own_loop
 from ..spec import Sweep
 from ..spec.faults import nearest
-from ..spec.objective import LOSS, VALIDATION, fitting
+from ..spec.objective import LOSS, VALIDATION, default_ranking
 from ..spec.tables import table_of
 
 KEYWORDS = "model"  # the table whose keys are a custom builder's keyword arguments
@@ -76,7 +76,7 @@ def settle(sweep: Sweep, specs: Sequence[TrialSpec], tables: Tables, facts: Prob
     known = _metrics(specs, tables, facts)
     if sweep.ranking.is_open:
         shared = set.intersection(*(set(names) for _, names in known)) if known else None
-        sweep = sweep.ranked(fitting(facts.classes, shared))
+        sweep = sweep.ranked(default_ranking(facts.classes, shared))
     watched = {"sweep.objective": sweep.objective} | ({"prune.watch": sweep.pruning.watch} if sweep.pruning else {})
     if problems := [problem for where, name in watched.items() for problem in _lacking(sweep, where, name, known)]:
         raise SpecError(problems)

@@ -85,8 +85,8 @@ class Engine:
         jit = pays and predict(self._xla, self._forward, batch, training).xla
         data = self.data
         made = Pass(
-            lambda row: data.taken(part, row),
-            lambda taken, row: step((data.prepared(taken), tf.gather(part.y, row))),
+            lambda row: data.take_rows(part, row),
+            lambda take_rows, row: step((data.to_inputs(take_rows), tf.gather(part.y, row))),
             len(part), batch, -(-steps // calls), jit,
         )  # fmt: skip
         if not pays:
@@ -151,7 +151,7 @@ class Engine:
         variables = self._variables()
         return fill(variables, state.values())
 
-    def take(self, kept: Mapping[str, np.ndarray[Any, Any]]) -> bool:
+    def load_weights(self, kept: Mapping[str, np.ndarray[Any, Any]]) -> bool:
         """Set the model's weights to kept weights; return False and change nothing if names, shapes or sizes differ."""
         names = [name for name, _ in kept_weights.named(self.weights())]
         held = self.model.weights

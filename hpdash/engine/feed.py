@@ -36,13 +36,13 @@ class EngineData:
 
     def scaled(self, part: Subset, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the batch (x float32 [b, ...], y [b]) at the given indices [b], x scaled."""
-        return self.prepared(self.taken(part, index)), tf.gather(part.y, index)
+        return self.to_inputs(self.take_rows(part, index)), tf.gather(part.y, index)
 
-    def taken(self, part: Subset, index: tf.Tensor) -> tf.Tensor:
+    def take_rows(self, part: Subset, index: tf.Tensor) -> tf.Tensor:
         """Return the examples at the given indices [b] in their stored type, each flattened into a row: x [b, n]."""
         return tf.gather(tf.reshape(part.x, (len(part.x), -1)), index)
 
-    def prepared(self, rows: tf.Tensor) -> tf.Tensor:
+    def to_inputs(self, rows: tf.Tensor) -> tf.Tensor:
         """Return stored examples [b, n] as scaled inputs of the model: x float32 [b, ...]."""
         x = tf.reshape(tf.cast(rows, tf.float32), (-1, *self.train.x.shape[1:]))
         if np.any(self.offset):

@@ -32,13 +32,13 @@ def build(
     A model that its builder has not compiled is compiled from [train]. `takes` are the keys of [train] and [data] that
     the builder is called with. Raises TrialError if the builder returns no model.
     """
-    begin(seed)
-    model = construct(settings, folder, input_shape, classes, takes)
+    reset_keras(seed)
+    model = build_uncompiled(settings, folder, input_shape, classes, takes)
     ensure_compiled(model, settings["train"], classes)
     return model
 
 
-def construct(
+def build_uncompiled(
     settings: Mapping[str, Mapping[str, Any]],
     folder: Path,
     input_shape: tuple[int, ...],
@@ -61,7 +61,7 @@ def ensure_compiled(model: keras.Model, train: Mapping[str, Any], classes: int |
         model.compile(optimizer=optimizer(train), loss=_loss(train, classes, model), metrics=_metrics(train, classes))
 
 
-def begin(seed: int) -> None:
+def reset_keras(seed: int) -> None:
     """Restart Keras' automatic names and seed all random generators, whatever the process has done before.
 
     A dtype policy that a user's module has set is kept.

@@ -40,9 +40,9 @@ class Pass:
 
     def _compile(self) -> None:
         def loop(order: tf.Tensor, rows: tf.Tensor) -> None:
-            def body(row: tf.Tensor, taken: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            def body(row: tf.Tensor, take_rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
                 with fast_operations(self.jit):
-                    self.step(taken, order[row])
+                    self.step(take_rows, order[row])
                 return row + 1, self.take(order[tf.minimum(row + 1, self.rows - 1)])
 
             start = [tf.constant(0), self.take(order[0])]

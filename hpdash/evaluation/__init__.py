@@ -19,12 +19,12 @@ from ..journal.journal import Journal, lock
 from ..logs import layout
 from ..logs.writer import add_scalars
 from ..runs import Run
-from ..sweep_folder.recipe import again as spec_of
-from ..sweep_folder.sweep_json import SweepRecord, kept
+from ..sweep_folder.recipe import spec_of
+from ..sweep_folder.sweep_json import SweepRecord, record_of
 from ..system.signals import Signals
 from ..testset import Evaluation, Score
 from ..views.terminal import evaluate as terminal
-from .scoring import ScoredTrial, Scores, score
+from .scoring import Scores, TrialToScore, score
 from .selection import Candidate, pick_sweep, select, set_to
 
 
@@ -93,7 +93,7 @@ class _Selection:
     def of(cls, folder: Path, top: int) -> _Selection:
         """Read a sweep and select its `top` trials; raise LogdirError if the sweep's record is damaged."""
         found = read_runs(folder)
-        about = kept(found[0])
+        about = record_of(found[0])
         if about is None:
             files = f"{layout.SWEEP_JSON} or {layout.SWEEP_TOML}"
             raise LogdirError(f"{folder}: {files} is missing or damaged. Put back a copy.")
@@ -152,13 +152,13 @@ def _evaluate(case: _Selection, again: bool) -> Evaluation:
         return journal.append_evaluation(evaluation).evaluation
 
 
-def _trial_to_score(each: Candidate, about: SweepRecord) -> ScoredTrial:
+def _trial_to_score(each: Candidate, about: SweepRecord) -> TrialToScore:
     spec = spec_of(each.run, about)
     if spec is None:
         why = "cannot read the trial's settings, because its event files are damaged. Restore a backup of these files."
         raise LogdirError(f"{each.run.folder}: {why}")
     assert each.result.kept_sha256 is not None
-    return ScoredTrial(each.run.id, spec, each.run.folder / layout.WEIGHTS, each.result.kept_sha256, each.value)
+    return TrialToScore(each.run.id, spec, each.run.folder / layout.WEIGHTS, each.result.kept_sha256, each.value)
 
 
 def _score_entry(each: Candidate, test: Mapping[str, float]) -> Score:

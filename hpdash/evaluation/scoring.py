@@ -23,7 +23,7 @@ from ..logs import kept_weights
 from ..logs.layout import VALIDATION
 from ..logs.npz import Array
 from ..records import TrialSpec
-from ..training.session import Loaded
+from ..training.attempt import Loaded
 from ..training.trainer import to_engine_data
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _CHANGED = (
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredTrial:
+class TrialToScore:
     """A trial to be scored: its settings, the file of its kept weights, their digest, and its objective with them."""
 
     name: str
@@ -60,7 +60,7 @@ class Scores:
     ensemble: Mapping[str, float] | None
 
 
-def score(job: tuple[Sequence[ScoredTrial], Path], _: Callable[[Any], None]) -> Scores:
+def score(job: tuple[Sequence[TrialToScore], Path], _: Callable[[Any], None]) -> Scores:
     """Score trials on the test set, after all of them have passed the check on validation.
 
     `job` has the trials, and the folder that contains the user's modules. Raises DataError if there is no test set,
@@ -76,14 +76,14 @@ def score(job: tuple[Sequence[ScoredTrial], Path], _: Callable[[Any], None]) -> 
         raise TrialError(f"evaluation failed: {type(error).__name__}: {error}") from error
 
 
-def _scores(scored_trials: Sequence[ScoredTrial], folder: Path) -> Scores:
+def _scores(scored_trials: Sequence[TrialToScore], folder: Path) -> Scores:
     tables = {_key(scored): scored.spec.settings["data"] for scored in scored_trials}
     loaded = {key: _load(settings, folder) for key, settings in tables.items()}
     loaded_trials = [(scored, loaded[_key(scored)], _read_weights(scored)) for scored in scored_trials]
     return _score_on_test([(_load_engine(scored, folder, own, kept), own) for scored, own, kept in loaded_trials])
 
 
-def _key(scored: ScoredTrial) -> str:
+def _key(scored: TrialToScore) -> str:
     """Return the same text for trials with equal data, so that each data set is loaded once."""
     return json.dumps(scored.spec.settings["data"], sort_keys=True)
 
@@ -96,7 +96,7 @@ def _load(settings: Mapping[str, Any], folder: Path) -> Loaded:
     return dataset, split, data.scaling(dataset, split, settings)
 
 
-def _read_weights(scored: ScoredTrial) -> dict[str, Array]:
+def _read_weights(scored: TrialToScore) -> dict[str, Array]:
     try:
         kept = kept_weights.read(scored.weights)
     except (OSError, ValueError) as error:
@@ -108,7 +108,7 @@ def _read_weights(scored: ScoredTrial) -> dict[str, Array]:
     return kept
 
 
-def _load_engine(scored: ScoredTrial, folder: Path, loaded: Loaded, kept: Mapping[str, Array]) -> Engine:
+def _load_engine(scored: TrialToScore, folder: Path, loaded: Loaded, kept: Mapping[str, Array]) -> Engine:
     """Return an engine with the trial's kept weights; raise TrialError if these do not reproduce its objective."""
     from ..engine import models  # noqa: PLC0415  only the child imports TensorFlow
     from ..engine.engine import Engine  # noqa: PLC0415
@@ -119,7 +119,7 @@ def _load_engine(scored: ScoredTrial, folder: Path, loaded: Loaded, kept: Mappin
     engine = Engine(
         model, to_engine_data(loaded), settings["train"]["batch_size"], xla=settings["train"].get("xla") or "auto"
     )
-    if not engine.take(kept):
+    if not engine.load_weights(kept):
         raise TrialError(f"{scored.name}: its kept weights do not fit the model. {_CHANGED}")
     metric = scored.spec.objective.removeprefix(f"{VALIDATION}/")
     if metric != scored.spec.objective:

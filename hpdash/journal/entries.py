@@ -52,7 +52,7 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class RungDecision:
     """A decision on a trial after an epoch; `seq` numbers the journal's lines from 1, `time` is in unix seconds.
 
     `value` is the trial's value of the metric that pruning watches. `goes_on` is False if the trial was pruned;
@@ -91,9 +91,9 @@ class EvaluationEntry:
     evaluation: Evaluation
 
 
-Entry = Transition | Rung | Proposal | EvaluationEntry
+Entry = Transition | RungDecision | Proposal | EvaluationEntry
 _KIND_OF: Mapping[type[Entry], str] = {
-    Transition: STATE, Rung: RUNG, Proposal: PROPOSAL, EvaluationEntry: EVALUATION,
+    Transition: STATE, RungDecision: RUNG, Proposal: PROPOSAL, EvaluationEntry: EVALUATION,
 }  # fmt: skip
 
 
@@ -105,9 +105,12 @@ def to_line(entry: Entry) -> bytes:
     elif isinstance(entry, EvaluationEntry):
         fields["evaluation"] = entry.evaluation.to_json()
     given = {name: _finite(value) for name, value in fields.items() if value is not None}
-    body = json.dumps(
-        {"kind": _KIND_OF[type(entry)], **given}, sort_keys=True, separators=(",", ":"), allow_nan=False
-    ).encode()
+    return with_checksum({"kind": _KIND_OF[type(entry)], **given})
+
+
+def with_checksum(fields: Mapping[str, Any]) -> bytes:
+    """Return a line with these fields, which are JSON values, and their checksum; with its newline."""
+    body = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
     return body[:-1] + b',"crc":"%08x"}\n' % google_crc32c.value(body)
 
 
@@ -127,8 +130,8 @@ def _transition(fields: dict[str, Any]) -> Transition:
     return Transition(**{**fields, "state": TrialState(fields["state"]), "result": result})
 
 
-def _rung(fields: dict[str, Any]) -> Rung:
-    return Rung(**{**fields, "value": float(fields["value"]), "goes_on": bool(fields["goes_on"])})
+def _rung(fields: dict[str, Any]) -> RungDecision:
+    return RungDecision(**{**fields, "value": float(fields["value"]), "goes_on": bool(fields["goes_on"])})
 
 
 def _proposal(fields: dict[str, Any]) -> Proposal:

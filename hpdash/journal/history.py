@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Self
 
 from ..records import TrialResult, TrialState
-from .entries import Entry, Rung, Transition
+from .entries import Entry, RungDecision, Transition
 
 
 class History:
@@ -18,7 +18,7 @@ class History:
 
     def __init__(self) -> None:
         self.latest: dict[int, Transition] = {}
-        self.rungs: dict[int, dict[int, Rung]] = {}
+        self.rungs: dict[int, dict[int, RungDecision]] = {}
         self.promoted: dict[int, set[int]] = {}
 
     @classmethod
@@ -31,7 +31,7 @@ class History:
 
     def add(self, entry: Entry) -> None:
         """Add one more line to the state."""
-        if isinstance(entry, Rung):
+        if isinstance(entry, RungDecision):
             self.rungs.setdefault(entry.epoch, {})[entry.trial] = entry
         elif isinstance(entry, Transition):
             epoch = self.pruned_after(entry.trial)

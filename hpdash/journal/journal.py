@@ -23,16 +23,26 @@ from ..logs import layout
 from ..records import TrialResult, TrialState
 from ..system import disk
 from ..testset import Evaluation
-from .entries import Entry, EvaluationEntry, NewerError, Proposal, Rung, Transition, from_line, read_within, to_line
+from .entries import (
+    Entry,
+    EvaluationEntry,
+    NewerError,
+    Proposal,
+    RungDecision,
+    Transition,
+    from_line,
+    read_within,
+    to_line,
+)
 from .history import History
 
 __all__ = [
     "Entry",
     "EvaluationEntry",
     "Journal",
+    "JournalContent",
     "NewerError",
     "Proposal",
-    "Replay",
     "Transition",
     "from_line",
     "lock",
@@ -43,7 +53,7 @@ _TRIES, _PAUSE = 20, 0.01  # tries to take the lock, seconds between them
 
 
 @dataclass(frozen=True, slots=True)
-class Replay:
+class JournalContent:
     """The content of a journal: the entries of good lines in order, and a warning for each bad line.
 
     `whole` is the number of bytes before a torn last line, or of all bytes if none is torn. `newer` is the number of
@@ -94,7 +104,7 @@ class Replay:
         return {record.trial: record for record in self.transitions}
 
 
-def read_journal(path: Path) -> Replay:
+def read_journal(path: Path) -> JournalContent:
     """Read a journal without a lock and without writing; a missing file has no entries.
 
     Raises LogdirError if the file cannot be read.
@@ -107,13 +117,13 @@ def read_journal(path: Path) -> Replay:
         return _replay(path, data)
 
 
-def _replay(path: Path, data: bytes) -> Replay:
+def _replay(path: Path, data: bytes) -> JournalContent:
     """Parse a journal's bytes; warn that the trial states are lost if there are run folders but no bytes."""
     runs = 0 if data else sum(layout.parse_run_name(each.name) is not None for each in path.parent.glob("[0-9]*"))
     if not runs:
-        return Replay.of(data, path.name)
+        return JournalContent.of(data, path.name)
     lost = f"missing or empty; the states of {runs} trials are lost, and `hpdash sweep` runs these trials again"
-    return Replay((), (f"{path.name}: {lost}",), 0)
+    return JournalContent((), (f"{path.name}: {lost}",), 0)
 
 
 class Journal:
@@ -122,7 +132,7 @@ class Journal:
     `history` is the state computed from all lines, `warnings` says what was damaged.
     """
 
-    def __init__(self, path: Path, file: FileIO, replay: Replay, warnings: list[str]) -> None:
+    def __init__(self, path: Path, file: FileIO, replay: JournalContent, warnings: list[str]) -> None:
         self.path = path
         self.history = History.of(replay.entries)
         self.warnings = warnings
@@ -165,9 +175,9 @@ class Journal:
         self._add(transition)
         return transition
 
-    def append_rung(self, trial: int, epoch: int, value: float, goes_on: bool) -> Rung:
+    def append_rung(self, trial: int, epoch: int, value: float, goes_on: bool) -> RungDecision:
         """Record the decision about a trial at a rung, with the guarantee of `append`."""
-        rung = Rung(self._seq + 1, time.time(), trial, epoch, value, goes_on)
+        rung = RungDecision(self._seq + 1, time.time(), trial, epoch, value, goes_on)
         self._add(rung)
         return rung
 

@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import TrialError
 from ..system import disk
 from . import layout, npz
-from .kept_weights import KeptWeights, Named, Weights
+from .kept_weights import KeptWeights, Named, WeightsKeeper
 from .npz import Array
 from .writer import RunWriter
 
@@ -55,7 +55,7 @@ class Checkpointer:
         self.kept = kept
         self._writer, self._log, self._begin = writer, log, begin
         self._last = time.monotonic()
-        self.weights: Weights | None = None
+        self.weights: WeightsKeeper | None = None
 
     @property
     def seconds(self) -> float:
@@ -65,7 +65,9 @@ class Checkpointer:
     def keep_weights(self, source: Callable[[], Named]) -> None:
         """Also keep weights, as `weights` in [log] says; start with those that the checkpoint records."""
         kept = self.kept and self.kept.weights
-        self.weights = Weights(self._writer.folder, self._log["weights"], source, KeptWeights(**kept) if kept else None)
+        self.weights = WeightsKeeper(
+            self._writer.folder, self._log["weights"], source, KeptWeights(**kept) if kept else None
+        )
 
     def due(self, epoch: int) -> bool:
         """Return whether a checkpoint is due after an epoch, by [log] `checkpoint_epochs` or `checkpoint_minutes`."""

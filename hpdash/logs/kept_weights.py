@@ -66,7 +66,7 @@ def read(path: Path) -> dict[str, Array]:
         raise ValueError(f"{path}: cannot be read: {error}") from error
 
 
-def settled(run: Path, kept: KeptWeights | None) -> KeptWeights | None:
+def settle(run: Path, kept: KeptWeights | None) -> KeptWeights | None:
     """Bring a run folder's weights in line with its checkpoint, which records `kept`; return what is kept.
 
     If there is a pending file of that epoch, it replaces `weights.npz`; other pending files are deleted. If the digest
@@ -95,7 +95,7 @@ def _digest_of(path: Path) -> str | None:
         return None
 
 
-class Weights:
+class WeightsKeeper:
     """Keep one attempt's weights, after its "best" epoch or its "last", as `mode` says; "none" keeps none.
 
     `source` returns the current weights. `kept` describes the weights that the checkpoint records, from which the
@@ -107,7 +107,7 @@ class Weights:
         self._path = run / layout.WEIGHTS
         self._pending: KeptWeights | None = None
         with disk.guarded(self._path):
-            self._kept = settled(run, kept)
+            self._kept = settle(run, kept)
 
     def after_best(self, epoch: int) -> None:
         """Write the weights to a pending file if `mode` is "best"; call this after each new best epoch."""

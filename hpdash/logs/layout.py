@@ -49,17 +49,17 @@ def is_sweep_name(name: str) -> bool:
     return _SWEEP.fullmatch(name) is not None and not name.endswith(".") and not name.startswith(EXPERIMENT)
 
 
-def suffixed(name: str, suffix: str) -> str:
+def add_suffix(name: str, suffix: str) -> str:
     """Append a suffix to a sweep's name, which is shortened if the result would be too long."""
     return f"{name[: LONGEST_SWEEP - len(suffix)]}{suffix}"
 
 
 def generation_name(name: str, number: int) -> str:
     """Return the folder name for the `number`-th start of a sweep: `quickstart`, `quickstart-2`, and so on."""
-    return name if number == 1 else suffixed(name, f"-{number}")
+    return name if number == 1 else add_suffix(name, f"-{number}")
 
 
-def parse_generation(folder: str, name: str) -> int | None:
+def parse_start_number(folder: str, name: str) -> int | None:
     """Return the number for which `generation_name(name, number)` is `folder`, None if there is none."""
     digits = folder.rpartition("-")[2]
     number = int(digits) if digits.isascii() and digits.isdigit() and folder != name else 1
@@ -104,12 +104,12 @@ def _encode(text: str) -> str:
     return "".join(char if char in _PLAIN else quote(char, safe="", errors="replace") for char in text)
 
 
-def experiment_folder(sweep: Path, digest: str) -> Path:
+def hparams_record_folder(sweep: Path, digest: str) -> Path:
     """Return the folder of the HParams record with a digest."""
     return sweep / f"{EXPERIMENT}{digest}"
 
 
-def experiment_folders(sweep: Path) -> list[Path]:
+def hparams_record_folders(sweep: Path) -> list[Path]:
     """List the folders of a sweep's HParams records."""
     return sorted(path for path in sweep.glob(f"{EXPERIMENT}*") if path.is_dir())
 

@@ -196,7 +196,7 @@ def add_scalars(folder: Path, values: Mapping[str, float], step: int) -> None:
         disk.sync(folder)
 
 
-def write_experiment(folder: Path, experiment: api_pb2.Experiment) -> None:
+def write_hparams_record(folder: Path, experiment: api_pb2.Experiment) -> None:
     """Write an HParams record into a folder, so that readers find either all of it or nothing."""
     value = _hparams(hparams_metadata.EXPERIMENT_TAG, experiment=experiment)
     with disk.guarded(folder):

@@ -15,7 +15,7 @@ from ..reader.attribution import Sessions, hparams_of
 from ..reader.sessions import HParamsSession
 from ..records import Scalar
 from .sessions import HParamsRecords, read_records
-from .source import HISTOGRAMS, Listing, Source
+from .source import HISTOGRAMS, Source, TagListing
 
 MOST_RUNS = 10_000  # in the overview
 MOST_TAGS = 2_000
@@ -121,7 +121,7 @@ def _hparams(runs: Iterable[Member], swept: Sequence[str]) -> tuple[Hyperparamet
     return tuple(sorted(found, key=lambda each: (not each.swept, not each.differs)))
 
 
-def _version(listing: Listing, records: HParamsRecords) -> str:
+def _version(listing: TagListing, records: HParamsRecords) -> str:
     """Return a digest that changes when there are new data."""
     ends = {
         run: {tag: (s.max_step, s.max_wall_time) for tag, s in sorted(tags.items())} for run, tags in listing.items()

@@ -15,9 +15,9 @@ from werkzeug import wrappers
 
 from ..logs import layout
 from ..records import Scalar
+from .answer_cache import AnswerCache
 from .arguments import Arguments, RefusedError, shorten
 from .assets import assets, content_type
-from .bodies import AnswerCache
 from .catalogue import Catalogue, read_catalogue
 from .distributions import distributions_impl
 from .source import HISTOGRAMS, UNAVAILABLE, Source

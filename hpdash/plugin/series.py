@@ -73,7 +73,7 @@ class Histograms:
         """Return every step that at least one run has, in order."""
         return np.unique(np.concatenate([np.zeros(0, np.int64), *(batch.steps for batch in self.batches)]))
 
-    def tell(self, sentence: str) -> None:
+    def add_damage(self, sentence: str) -> None:
         """Count a damaged histogram, and keep the sentence about it if it is among the first `_MOST_DAMAGE`."""
         self.damaged += 1
         if self.damaged <= _MOST_DAMAGE:
@@ -100,7 +100,7 @@ def read_histograms(source: Source, catalogue: Catalogue, tag: str, places: Sequ
             break
         place = place_of.pop(name)
         if isinstance(data, str):
-            found.tell(f"{name}: expected histograms, found {data}")
+            found.add_damage(f"{name}: expected histograms, found {data}")
             continue
         tables = _tables(name, data, found)
         count += len(tables)
@@ -137,7 +137,7 @@ def _tables(name: str, data: Sequence[Any], found: Histograms) -> dict[int, NDAr
         else:
             expected = f"numbers [buckets, 3] (left, right, count), at most {_MOST_BUCKETS:,} buckets"
             what = f"expected {expected}, found {table.dtype} {list(table.shape)}"
-            found.tell(f"{name}, step {datum.step}: {what}")
+            found.add_damage(f"{name}, step {datum.step}: {what}")
     return tables
 
 
@@ -151,7 +151,7 @@ def _batch(
     edges, fault = _checked(stack)
     runs, steps = np.array([run for run, _, _ in waiting]), np.array([step for _, step, _ in waiting], np.int64)
     for row in np.flatnonzero(fault):
-        found.tell(f"{catalogue.runs[runs[row]].name}, step {steps[row]}: {_FAULTS[fault[row]]}")
+        found.add_damage(f"{catalogue.runs[runs[row]].name}, step {steps[row]}: {_FAULTS[fault[row]]}")
     good = fault == 0
     return [Batch(runs[good], steps[good], Rows(edges[good], stack[good, :, 2]))] if good.any() else []
 

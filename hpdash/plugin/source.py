@@ -18,7 +18,7 @@ _ALL = 2**31 - 1  # points to return at most: all of them, no downsampling
 _RUNS_PER_CALL = 64  # runs read in one call; gRPC limits the response to 256 MiB
 _KEPT = {"GrpcDataProvider": 100, "MultiplexerDataProvider": 500}  # default number of steps per histogram
 
-Listing = Mapping[str, Mapping[str, Any]]
+TagListing = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,11 @@ class Source:
         default = _KEPT.get(type(self.provider).__name__)
         return self.hints.get(HISTOGRAMS, default) or None
 
-    def listing(self, plugin: str) -> Listing:
+    def listing(self, plugin: str) -> TagListing:
         """Return the tags of a plugin with their metadata: {run: {tag: metadata}}."""
-        listing: Listing = self.provider.list_tensors(self.context, experiment_id=self.experiment, plugin_name=plugin)
+        listing: TagListing = self.provider.list_tensors(
+            self.context, experiment_id=self.experiment, plugin_name=plugin
+        )
         return listing
 
     def histograms(self, tag: str, runs: Sequence[str]) -> Iterator[tuple[str, list[Any] | str]]:

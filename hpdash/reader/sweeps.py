@@ -20,7 +20,7 @@ from ..testset import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class SharedSettings:
     """What all trials of a sweep share.
 
     A trial's number is setting * repeats + replicate, its seed is seed + replicate. `accepted` has the code and data
@@ -45,7 +45,7 @@ class SweepState:
 
     folder: Path
     name: str
-    settings: Settings | None = None
+    settings: SharedSettings | None = None
     latest: Mapping[int, Transition] = field(default_factory=dict)
     started: Mapping[int, float] = field(default_factory=dict)
     is_live: bool = False
@@ -106,7 +106,7 @@ def read_sweep(folder: Path, name: str) -> SweepState:
     return SweepState(folder, name, settings, latest, started, is_live, tuple(warnings), evaluations)
 
 
-def read_settings(path: Path) -> Settings:
+def read_settings(path: Path) -> SharedSettings:
     """Read what all trials of a sweep share from its `sweep.json`.
 
     Raises OSError if the file cannot be read, and ValueError, LookupError, TypeError, AttributeError or RecursionError
@@ -120,7 +120,7 @@ def read_settings(path: Path) -> Settings:
     objective = Objective(name, tag, Goal(given["goal"]))
     accepted = {str(file): int(count) for file, count in dict(known.get("accepted", {})).items()}
     schema = int(known.get("schema", SCHEMA))
-    return Settings(max(1, given["repeats"]), int(given["seed"]), swept, objective, schema, accepted)
+    return SharedSettings(max(1, given["repeats"]), int(given["seed"]), swept, objective, schema, accepted)
 
 
 def is_held(lock: Path) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .evidence import Evidence
-from .strategies import LARGEST, is_adaptive, strategy_for
+from .strategies import MOST_TRIALS, is_adaptive, strategy_for
 from .strategy import Strategy
 
 if TYPE_CHECKING:
     from .schedule import Schedule, trials
 
-__all__ = ["LARGEST", "Evidence", "Schedule", "Strategy", "is_adaptive", "strategy_for", "trials"]
+__all__ = ["MOST_TRIALS", "Evidence", "Schedule", "Strategy", "is_adaptive", "strategy_for", "trials"]
 
 
 def __getattr__(name: str) -> Any:

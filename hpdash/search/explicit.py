@@ -9,7 +9,7 @@ from ..spec import Sweep
 from .evidence import Evidence
 
 
-class Listed:
+class Explicit:
     """A strategy with the settings of `[[trial]]` tables."""
 
     def __init__(self, sweep: Sweep) -> None:

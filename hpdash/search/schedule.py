@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import Any, Self
 
-from ..journal.entries import Entry, Proposal, Rung, Transition
+from ..journal.entries import Entry, Proposal, RungDecision, Transition
 from ..journal.history import History
 from ..records import TrialResult, TrialSpec, TrialState
 from ..spec import Sweep
@@ -52,7 +52,7 @@ class Schedule:
         schedule = cls(sweep)
         if not schedule.is_adaptive:
             return schedule
-        lines = [entry for entry in entries if isinstance(entry, Transition | Rung | Proposal)]
+        lines = [entry for entry in entries if isinstance(entry, Transition | RungDecision | Proposal)]
         proposed = {line.setting: line.point for line in lines if isinstance(line, Proposal)}
         for setting, seq in enumerate(_used(lines, sweep.repeats)):
             point = proposed.get(setting)
@@ -187,7 +187,7 @@ def evidence(specs: Sequence[TrialSpec], results: Sequence[TrialResult | None]) 
     return Evidence(point, math.nan)
 
 
-def _used(lines: Iterable[Transition | Rung | Proposal], repeats: int) -> list[int]:
+def _used(lines: Iterable[Transition | RungDecision | Proposal], repeats: int) -> list[int]:
     """Return, for each setting, the `seq` of the first line about it or a later setting; its proposal came before."""
     first: dict[int, int] = {}
     for line in lines:

@@ -8,16 +8,16 @@ from itertools import islice
 
 from ..errors import Problem, SpecError
 from ..spec import Sweep
-from .explicit import Listed
+from .explicit import Explicit
 from .extended import Extended
 from .grid import Grid
 from .random import Random, shuffled
 from .sobol import Sobol
 from .strategy import Strategy
-from .subset import Chosen
+from .subset import SubsetStrategy
 from .tpe import Tpe
 
-LARGEST = 100_000  # most trials of a sweep, and most settings of a grid without [sweep] trials
+MOST_TRIALS = 100_000  # most trials of a sweep, and most settings of a grid without [sweep] trials
 
 
 def is_adaptive(sweep: Sweep) -> bool:
@@ -30,16 +30,18 @@ def strategy_for(sweep: Sweep) -> Strategy:
     strategy = _strategy_for(sweep)
     if sweep.tried:
         strategy = Extended(strategy, sweep.tried, sweep.trials)
-    if strategy.count * sweep.repeats > LARGEST:
-        expected, found = f"at most {LARGEST} trials", f"{sweep.repeats} for each of {strategy.count} settings"
+    if strategy.count * sweep.repeats > MOST_TRIALS:
+        expected, found = f"at most {MOST_TRIALS} trials", f"{sweep.repeats} for each of {strategy.count} settings"
         raise SpecError([Problem(f"{sweep.where}: sweep.repeats", expected, found)])
     return strategy
 
 
 def _strategy_for(sweep: Sweep) -> Strategy:
     if sweep.strategy == "list":
-        listed = Listed(sweep)
-        return Chosen(listed, _at_least_one(sweep, islice(_allowed(sweep, listed, range(listed.count)), sweep.trials)))
+        listed = Explicit(sweep)
+        return SubsetStrategy(
+            listed, _at_least_one(sweep, islice(_allowed(sweep, listed, range(listed.count)), sweep.trials))
+        )
     if sweep.strategy == "grid":
         return _grid(sweep, Grid(sweep))
     trials = sweep.trials or 0
@@ -47,7 +49,7 @@ def _strategy_for(sweep: Sweep) -> Strategy:
         grid = Grid(sweep)
         drawn = _drawn(sweep, grid, trials)
         if sweep.strategy == "random":
-            return Chosen(grid, drawn)
+            return SubsetStrategy(grid, drawn)
     if sweep.strategy == "random":
         return Random(sweep, trials)
     return Tpe(sweep, trials) if is_adaptive(sweep) else Sobol(sweep, trials)
@@ -56,13 +58,14 @@ def _strategy_for(sweep: Sweep) -> Strategy:
 def _grid(sweep: Sweep, grid: Grid) -> Strategy:
     if sweep.trials is not None and sweep.trials < grid.count:
         drawn = islice(_allowed(sweep, grid, shuffled(grid.count, sweep.seed)), sweep.trials)
-        return Chosen(grid, sorted(_at_least_one(sweep, drawn)))
-    if grid.count > LARGEST:
-        expected, hint = f"at most {LARGEST} settings in a grid", "Set [sweep] trials to try only that many of them."
+        return SubsetStrategy(grid, sorted(_at_least_one(sweep, drawn)))
+    if grid.count > MOST_TRIALS:
+        expected = f"at most {MOST_TRIALS} settings in a grid"
+        hint = "Set [sweep] trials to try only that many of them."
         raise SpecError([Problem(f"{sweep.where}: hparams", expected, _amount(grid.count), hint)])
     if not sweep.requirements:
         return grid
-    return Chosen(grid, _at_least_one(sweep, _allowed(sweep, grid, range(grid.count))))
+    return SubsetStrategy(grid, _at_least_one(sweep, _allowed(sweep, grid, range(grid.count))))
 
 
 def _allowed(sweep: Sweep, base: Strategy, indices: Iterable[int]) -> Iterator[int]:
@@ -72,7 +75,7 @@ def _allowed(sweep: Sweep, base: Strategy, indices: Iterable[int]) -> Iterator[i
         if not sweep.requirements or sweep.allows(base.point(index)):
             misses = 0
             yield index
-        elif (misses := misses + 1) > LARGEST:
+        elif (misses := misses + 1) > MOST_TRIALS:
             return
 
 

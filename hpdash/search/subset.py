@@ -9,7 +9,7 @@ from .evidence import Evidence
 from .strategy import Strategy
 
 
-class Chosen:
+class SubsetStrategy:
     """A strategy with the points of another strategy at the chosen indices."""
 
     def __init__(self, base: Strategy, indices: Sequence[int]) -> None:

@@ -15,18 +15,18 @@ IMAGES = ("mnist", "fashion_mnist", "cifar10", "digits")
 DATA_SETS = (*IMAGES, "synthetic")
 MLP = "mlp"
 
-Strategy = Literal["grid", "list", "random", "sobol", "tpe"]
+StrategyName = Literal["grid", "list", "random", "sobol", "tpe"]
 Direction = Literal["min", "max"]
-Pruner = Literal["asha", "hyperband", "median"]
+PrunerName = Literal["asha", "hyperband", "median"]
 Side = Literal["end", "start"]
-Scale = Literal["none", "unit", "standard"]
+InputScale = Literal["none", "unit", "standard"]
 Activation = Literal["relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "maxout"]
 Norm = Literal["none", "before", "after"]
 Optimizer = Literal["sgd", "rmsprop", "adam", "adamw"]
 Schedule = Literal["exponential", "step", "cosine", "plateau"]
 Xla = Literal["auto", "always", "never"]
 Weights = Literal["best", "last", "none"]
-Series = Literal["weights", "gradients", "activations"]
+SeriesKind = Literal["weights", "gradients", "activations"]
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -40,7 +40,7 @@ COUNT, POSITIVE, PENALTY = "an integer of at least 1", "a number above 0", "a nu
 SHARE, UNIT = "a number of at least 0 and below 1", "a number from 0 to 1"
 SWITCH, FUNCTION = "true or false", '"package.module:function"'
 DATA = f'one of {", ".join(DATA_SETS)}, a path that ends in ".npz", or {FUNCTION}'
-SERIES = ", ".join(f'"{name}"' for name in get_args(Series))
+SERIES = ", ".join(f'"{name}"' for name in get_args(SeriesKind))
 FOLDER = "at most 64 letters, digits, `_`, `.` and `-`, not starting with `.` or `-`"
 INITIALIZER = 'a Keras name or a table such as { name = "random_normal", stddev = 1.0 }'
 

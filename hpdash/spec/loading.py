@@ -17,7 +17,7 @@ from .objective import ranking
 from .pruning import Pruning
 from .requirements import requirements
 from .space import Hyperparameter, Names, choices, domains, listed, names_of, unknown
-from .sweep import Sweep, mentioned
+from .sweep import Sweep, possible_values
 from .tables import FILE_KEYS, SWEEPABLE, table_of
 from .text import Document
 from .when import check_dependent, check_swept, when_tables
@@ -70,7 +70,7 @@ def _sweep(
     fixed = {name: [value] for table in TABLES for name, value in resolve(given)[table].items()}
     required = requirements(document, names, {**fixed, **{each.name: _listed_values(each) for each in hparams}}, faults)
     _check_strategy(head, hparams, trials, faults)
-    values = mentioned(given, hparams, trials)
+    values = possible_values(given, hparams, trials)
     chosen = ranking(head["objective"], head["goal"], values, faults)
     if len(trials) != 1:  # a single trial may come from `hpdash show`, which writes keys without an effect, too
         check_idle(values, given, {hparam.name for hparam in hparams}, faults)

@@ -32,7 +32,7 @@ class Ranking:
     is_open: bool = False
 
 
-def fitting(classes: Iterable[int | None], metrics: Collection[str] | None = None) -> Ranking:
+def default_ranking(classes: Iterable[int | None], metrics: Collection[str] | None = None) -> Ranking:
     """Return the default: validation accuracy if all data have classes and all models have it, else validation loss.
 
     Args:
@@ -73,7 +73,7 @@ def ranking(
 def _default(mentioned: Mapping[str, Collection[Any]]) -> Ranking:
     metrics = [names or default_metrics(2) for names in mentioned["metrics"]]
     shared = set.intersection(*map(set, metrics)) if metrics else None
-    default = fitting((), shared)
+    default = default_ranking((), shared)
     own_model = any(builder not in (MLP, None) for builder in mentioned["builder"])
     is_known = all(name in DATA_SETS for name in mentioned["name"]) and not own_model
     reason = default.reason if is_known else f"{default.reason}, unless the data or the models need another"

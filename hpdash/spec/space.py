@@ -11,7 +11,7 @@ from ..records import KERAS_LOOP
 from .domains import Choice, Domain, FloatRange, IntRange, identity
 from .faults import Faults, Key, found, nearest
 from .keys import MLP
-from .synonyms import meant
+from .synonyms import synonym_hint
 from .tables import FILE_KEYS, SWEEPABLE, FileKey, table_of
 from .text import Document
 
@@ -75,7 +75,7 @@ def unknown(name: str, options: Mapping[str, Any]) -> str:
     tables = [table for table, keys in FILE_KEYS.items() if name in keys]
     if tables and name not in options:
         return f"It belongs in {' or '.join(f'[{table}]' for table in tables)}."
-    if hint := meant(name):
+    if hint := synonym_hint(name):
         return hint
     return nearest(name, options) or (f"Known: {', '.join(options)}." if len(options) <= _LISTED else "")
 

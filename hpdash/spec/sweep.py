@@ -105,7 +105,7 @@ class Sweep:
 
         For a range, the values are its two ends.
         """
-        return mentioned(self.given, self.hparams, self.listed)
+        return possible_values(self.given, self.hparams, self.listed)
 
     @property
     def functions(self) -> list[str]:
@@ -153,7 +153,7 @@ class Sweep:
         }
 
 
-def mentioned(
+def possible_values(
     given: Mapping[str, Mapping[str, Any]], hparams: Sequence[Hyperparameter], trials: Sequence[Mapping[str, Any]]
 ) -> dict[str, list[Any]]:
     """Return the values that each key may take, by name: see `Sweep.values`."""

@@ -63,7 +63,7 @@ _SENTENCES: Mapping[str, str] = {
 _BY_HABIT = {habit: meaning for meaning, habits in _MEANINGS.items() for habit in habits}
 
 
-def meant(name: str) -> str:
+def synonym_hint(name: str) -> str:
     """Return a hint with hpdash's name for what other tools call `name`; empty if no tool in the list does."""
     habit = name.lower().replace("-", "_")
     if habit in _SENTENCES:

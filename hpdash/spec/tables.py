@@ -30,17 +30,17 @@ from .keys import (
     Count,
     Direction,
     Fraction,
+    InputScale,
     Norm,
     Optimizer,
     Penalty,
     Positive,
-    Pruner,
-    Scale,
+    PrunerName,
     Schedule,
-    Series,
+    SeriesKind,
     Share,
     Side,
-    Strategy,
+    StrategyName,
     Text,
     Unit,
     Weights,
@@ -69,8 +69,8 @@ class SweepTable(Table):
         None, FOLDER, "The name of the sweep and of its folder; default: the file's stem."
     )
     description: str = key("", "a string", "A text that TensorBoard shows with the sweep.")
-    strategy: Strategy = one_of(
-        None, Strategy, 'How settings are chosen; default "grid", or "list" if there are [[trial]] tables.'
+    strategy: StrategyName = one_of(
+        None, StrategyName, 'How settings are chosen; default "grid", or "list" if there are [[trial]] tables.'
     )
     trials: Annotated[int, Field(ge=1, le=100_000)] = key(
         None,
@@ -104,9 +104,9 @@ class DataTable(Table):
         0.2, 'a count, a fraction between 0 and 1, or "test"', "How much of the training set to validate on.", ["test"]
     )
     validation_from: Side = one_of("end", Side, "Which end of the training set the validation part is cut from.")
-    scale: Scale = one_of(
+    scale: InputScale = one_of(
         None,
-        Scale,
+        InputScale,
         "How inputs are scaled: divided by the maximum (unit), or to mean 0 and std 1 (standard); "
         'default "unit" for pictures, else "none".',
     )
@@ -216,16 +216,18 @@ class LogTable(Table):
     )
     checkpoint_epochs: Count = key(None, COUNT, "Epochs between two checkpoints of a trial.")
     weights: Weights = one_of("best", Weights, "Which epoch's weights a trial keeps, for `hpdash evaluate`.")
-    series: list[Series] = key(
-        ["weights"], f"a list of {SERIES}", "What is written as histograms and per-layer scalars.", get_args(Series)
+    series: list[SeriesKind] = key(
+        ["weights"], f"a list of {SERIES}", "What is written as histograms and per-layer scalars.", get_args(SeriesKind)
     )
 
 
 class PruneTable(Table):
     """[prune]: which trials stop before their last epoch, and how soon."""
 
-    strategy: Pruner = one_of(
-        "asha", Pruner, "Which trials go on: the best at a rung (asha, hyperband), or those no worse than the median."
+    strategy: PrunerName = one_of(
+        "asha",
+        PrunerName,
+        "Which trials go on: the best at a rung (asha, hyperband), or those no worse than the median.",
     )
     watch: Annotated[str, AfterValidator(metric_name)] = key(
         None, 'a metric such as "validation/accuracy" or "loss"', "The metric that decides; default: the objective."

@@ -15,7 +15,7 @@ from .faults import Faults, Key, found, nearest
 
 Document = dict[str, Any]
 
-LARGEST = 1 << 20  # most bytes of a sweep file; no more are read
+MOST_BYTES = 1 << 20  # most bytes of a sweep file; no more are read
 DEEPEST = 16  # most levels of nested tables and lists
 _PARTS = 32  # most parts of a dotted key: tomllib takes minutes for one of 100,000
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -37,10 +37,10 @@ def read(path: Path, faults: Faults) -> str:
         if not path.is_file():
             faults.fail("", "a sweep file", "no such file", _file_hint(path.parent, path.name))
         with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
+            data = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         faults.fail("", "a sweep file that can be read", getattr(error, "strerror", None) or str(error))
-    if len(data) > LARGEST:
+    if len(data) > MOST_BYTES:
         faults.fail("", "a sweep file of at most 1 MiB", "a larger one")
     try:
         return data.decode("utf-8-sig")

@@ -14,7 +14,7 @@ from ..records import version_caveats
 from ..system import disk
 from . import folder as sweep_folder
 from .provenance import Provenance
-from .standing import rests_on_nothing
+from .standing import nothing_depends_on_code
 
 
 def check_provenance(folder: Path, now: Provenance, accepts: bool) -> str:
@@ -30,7 +30,7 @@ def check_provenance(folder: Path, now: Provenance, accepts: bool) -> str:
     if "provenance" not in known:
         return f"{folder.name} was started by a version of hpdash that did not record its code and data"
     changed = Provenance.from_json(known["provenance"]).changed(now)
-    if changed and rests_on_nothing(folder):
+    if changed and nothing_depends_on_code(folder):
         return f"{', '.join(changed)} changed; no result depends on the old version"
     if changed and not accepts:
         width = max(map(len, changed))
@@ -67,7 +67,7 @@ def keep_provenance(folder: Path, now: Provenance) -> Mapping[str, Any]:
     if "provenance" in known and merged == before:
         return known
     earlier = Counter(accepted(known))
-    versions = earlier if rests_on_nothing(folder) else earlier + Counter(changed.keys())
+    versions = earlier if nothing_depends_on_code(folder) else earlier + Counter(changed.keys())
     parts = [
         part
         for part in known["description"].split(sweep_folder.SEPARATOR)

@@ -13,7 +13,7 @@ from ..errors import LogdirError, SpecError
 from ..facts import NOT_EXAMINED, SweepFacts
 from ..goal import Goal
 from ..logs import layout
-from ..logs.experiment import Discrete, HParamsColumn, HParamsColumns, Interval, Metric
+from ..logs.hparams_record import Discrete, HParamsColumn, HParamsColumns, Interval, Metric
 from ..records import Scalar, TrialSpec, caveats, shown
 from ..spec import Sweep
 from ..spec.domains import Choice
@@ -79,7 +79,7 @@ def _folders_of(sweep: Sweep, root: Path) -> list[tuple[int, Path]]:
     """Return (number, folder) of the folders of a sweep of this name, newest first, with those of damaged records."""
     with disk.guarded(root):
         folders = list(root.iterdir()) if root.exists() else []
-    numbered = ((layout.parse_generation(folder.name, sweep.name), folder) for folder in folders)
+    numbered = ((layout.parse_start_number(folder.name, sweep.name), folder) for folder in folders)
     return sorted(((number, path) for number, path in numbered if number and _is_folder_of(sweep, path)), reverse=True)
 
 

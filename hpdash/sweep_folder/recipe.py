@@ -24,7 +24,7 @@ def recipe(run: Run, about: SweepRecord) -> str | None:
     return made and made[0]
 
 
-def again(run: Run, about: SweepRecord) -> TrialSpec | None:
+def spec_of(run: Run, about: SweepRecord) -> TrialSpec | None:
     """Return a run's trial as it was trained, but with another number; None if it cannot be reconstructed."""
     made = _made(run, about)
     return made and made[1]
@@ -52,7 +52,7 @@ def _write(run: Run, about: SweepRecord) -> str:
     takes = use.takes if use else ()  # written even if default: the builder's own default may differ
     exact = {name: _exact(name, run.hparams[name], settings) for name in sorted(run.hparams)}
     point = {name: exact[name] for name in run.swept if name in exact}
-    head = {"name": layout.suffixed(str(settings["name"]), f"-{run.number:04d}"), "seed": run.seed}
+    head = {"name": layout.add_suffix(str(settings["name"]), f"-{run.number:04d}"), "seed": run.seed}
     document = {"sweep": {**head, "objective": settings["objective"], "goal": settings["goal"]}}
     for table in (*TABLES, "log"):
         values = settings["log"] if table == "log" else exact

@@ -34,7 +34,7 @@ class SweepRecord:
     provenance: Provenance | None = None
 
 
-def kept(run: Run) -> SweepRecord | None:
+def record_of(run: Run) -> SweepRecord | None:
     """Return the record of a run's sweep, None if the run has no sweep or if the record is damaged."""
     if run.sweep is None:
         return None
@@ -68,7 +68,7 @@ def planned(runs: Iterable[Run]) -> dict[str, int]:
     For a sweep that prunes this is the least number, because it may leave out replicates. Damaged sweeps are left out.
     """
     one_each = {run.sweep: run for run in runs if run.sweep is not None}
-    return {sweep: _at_least(about) for sweep, run in one_each.items() if (about := kept(run))}
+    return {sweep: _at_least(about) for sweep, run in one_each.items() if (about := record_of(run))}
 
 
 def _at_least(about: SweepRecord) -> int:

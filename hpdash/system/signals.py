@@ -49,8 +49,8 @@ class Signals:
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
-    """Block signals while a child process starts; the child inherits the block until it calls `ignore`.
+def blocked_signals() -> Iterator[None]:
+    """Block signals while a child process starts; the child inherits the block until it calls `ignore_signals`.
 
     A terminal signals the whole process group, and a child that is still importing would print a traceback.
     """
@@ -62,7 +62,7 @@ def held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
 
 
-def ignore() -> None:
+def ignore_signals() -> None:
     """Ignore the signals in a child process, which only its driver may stop; also those that arrived while blocked."""
     for number in WATCHED:
         signal.signal(number, signal.SIG_IGN)

@@ -24,7 +24,7 @@ from ..logs import layout
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
-    from .session import Session
+    from .attempt import Attempt
 
 NEAR_END = 0.05  # share of a bounded activation's range: outputs this near to an end are saturated
 RECTIFIERS = ("relu", "relu6")
@@ -36,7 +36,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class LayerSeries:
     """Write a trial's series. The engine must have the weights of the epoch for which `write` is called."""
 
-    def __init__(self, trial: Session, engine: Engine) -> None:
+    def __init__(self, trial: Attempt, engine: Engine) -> None:
         log = trial.settings["log"]
         self._trial, self._engine = trial, engine
         self._every, self._wanted = log["histograms"], log["series"]

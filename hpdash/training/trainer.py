@@ -23,10 +23,10 @@ from ..records import CALLBACK_PREFIX, TrialResult, TrialSpec, TrialState, own_l
 from ..system import disk
 from ..system.user_functions import load_function
 from ..system.versions import versions
+from .attempt import Attempt, Loaded
 from .diagnosis import add_likely_cause, loss_name, state_and_reason
 from .host import Diverged, Host, Interrupted, Pruned
 from .layer_series import LayerSeries
-from .session import Loaded, Session
 from .trial import Trial
 
 if TYPE_CHECKING:
@@ -99,9 +99,9 @@ class Trainer:
 
     def _attempt(self, spec: TrialSpec, writer: RunWriter, host: Host, checkpointer: Checkpointer) -> TrialResult:
         facts: dict[str, Any] = {}
-        trial: Session | None = None
+        trial: Attempt | None = None
         try:
-            trial = Session(spec, self._load(spec.settings["data"]), writer, host, checkpointer)
+            trial = Attempt(spec, self._load(spec.settings["data"]), writer, host, checkpointer)
             self._train(trial, facts)
             state = TrialState.FINISHED
         except Interrupted:
@@ -146,7 +146,7 @@ class Trainer:
             self._data = key, (dataset, split, data.scaling(dataset, split, settings))
         return self._data[1]
 
-    def _train(self, trial: Session, facts: dict[str, Any]) -> None:
+    def _train(self, trial: Attempt, facts: dict[str, Any]) -> None:
         loop = own_loop(trial.settings["train"])
         if loop is not None:
             _run_own(load_function(loop, self.folder), trial)
@@ -180,7 +180,7 @@ class Trainer:
                 facts["xla_reason"] = engine.compilation.reason or None
                 self._keep(key, engine)
 
-    def _engine(self, trial: Session) -> tuple[Engine, bool]:
+    def _engine(self, trial: Attempt) -> tuple[Engine, bool]:
         """Return an engine with the trial's initial values, and whether it reuses a compiled graph."""
         from ..engine.engine import Engine  # noqa: PLC0415  imports TensorFlow, which a user's loop may not need
 
@@ -201,7 +201,7 @@ class Trainer:
             add_likely_cause(error, fresh, trial.dataset)
             raise
 
-    def _build(self, trial: Session) -> Any:
+    def _build(self, trial: Attempt) -> Any:
         from ..engine import models  # noqa: PLC0415  imports TensorFlow, which a user's loop may not need
 
         shape = trial.dataset.x_train.shape[1:]
@@ -209,7 +209,7 @@ class Trainer:
             trial.settings, self.folder, shape, trial.dataset.classes, trial.spec.seed, trial.spec.takes
         )
 
-    def _decide_sharing(self, trial: Session, kept: Engine, fresh: Any) -> bool:
+    def _decide_sharing(self, trial: Attempt, kept: Engine, fresh: Any) -> bool:
         """Return whether trials with the graph key of a kept engine may share its graph.
 
         Trials of the built-in MLP always may. For another builder, the second model of a graph key decides: if its
@@ -233,7 +233,7 @@ class Trainer:
             self._graphs.popitem(last=False)
 
 
-def _between_epochs(trial: Session, engine: Engine) -> BetweenEpochs | None:
+def _between_epochs(trial: Attempt, engine: Engine) -> BetweenEpochs | None:
     """Return the callbacks that run between a trial's epochs, None without [train] schedule and patience."""
     train, spec = trial.settings["train"], trial.spec
     if not (train["schedule"] or train["patience"]):
@@ -243,7 +243,7 @@ def _between_epochs(trial: Session, engine: Engine) -> BetweenEpochs | None:
     return BetweenEpochs(train, spec.objective, spec.goal, float(engine.model.optimizer.learning_rate))
 
 
-def _run_own(loop: Callable[[Trial], object], trial: Session) -> None:
+def _run_own(loop: Callable[[Trial], object], trial: Attempt) -> None:
     """Run a user's training loop; raise Interrupted if it returns early because the sweep stops.
 
     If Keras has been imported, its automatic names and all random generators are reset first, as for a Keras trial.
@@ -251,7 +251,7 @@ def _run_own(loop: Callable[[Trial], object], trial: Session) -> None:
     if "keras" in sys.modules:
         from ..engine import models  # noqa: PLC0415  imports TensorFlow, which a user's loop may not need
 
-        models.begin(trial.spec.seed)
+        models.reset_keras(trial.spec.seed)
     loop(Trial(trial))
     if unread := trial.unread():
         trial.host.notice(f"the training loop does not read {', '.join(unread)}, which the sweep varies")
@@ -289,7 +289,7 @@ def to_engine_data(loaded: Loaded) -> EngineData:
 
 
 def _log_epoch(
-    trial: Session, engine: Engine, series: LayerSeries, epoch: int, logs: Mapping[str, float], begin: float
+    trial: Attempt, engine: Engine, series: LayerSeries, epoch: int, logs: Mapping[str, float], begin: float
 ) -> float:
     now = time.monotonic()
     trial.scalar(layout.time_tag("epoch"), now - begin, epoch)

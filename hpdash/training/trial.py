@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..records import Scalar
+from .attempt import Array, Attempt
 from .read_settings import RecordingDict
-from .session import Array, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class TrialData:
 class Trial:
     """One trial, as a training loop uses it: it reads `settings`, `seed` and `data`, and calls `report`."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Attempt) -> None:
         self._session = session
 
     @property

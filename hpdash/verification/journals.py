@@ -13,7 +13,7 @@ from ..reader.sweeps import is_held
 from ..records import TrialState
 from .findings import NOTHING_TO_DO, Finding, FindingFactory, Severity, spans
 from .lines import JournalLine, numbered, read_lines
-from .own_files import verify_origins, verify_sweep_json, verify_sweep_toml
+from .own_files import verify_provenance, verify_sweep_json, verify_sweep_toml
 
 GO_ON = "`hpdash sweep FILE` continues"
 _KEPT = f"{layout.JOURNAL}.damaged-"
@@ -46,7 +46,7 @@ class SweepFolder:
         return self.is_live and state is not TrialState.FINISHED
 
 
-def look_at(folder: Path, name: str, names: Iterable[str], has_runs: bool) -> SweepFolder:
+def verify_sweep_folder(folder: Path, name: str, names: Iterable[str], has_runs: bool) -> SweepFolder:
     """Verify a sweep's own files; `names` are the names of everything in its folder."""
     names, make, path = frozenset(names), partial(Finding, sweep=name), folder / layout.JOURNAL
     held = is_held(folder / layout.LOCK)
@@ -58,7 +58,7 @@ def look_at(folder: Path, name: str, names: Iterable[str], has_runs: bool) -> Sw
     if has_started or layout.SWEEP_JSON in names:
         planned, findings = verify_sweep_json(folder / layout.SWEEP_JSON, make)
         findings += verify_sweep_toml(folder / layout.SWEEP_TOML, make)
-        findings += verify_origins(folder / layout.SWEEP_JSON, make)
+        findings += verify_provenance(folder / layout.SWEEP_JSON, make)
     if trouble or is_lost:
         findings.append(_no_journal(path, make, trouble or ("0 bytes" if layout.JOURNAL in names else "no such file")))
     findings += _bad_lines(path, make, lines, planned, live)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..journal.entries import EVALUATION, PROPOSAL, RUNG, kind_of
-from ..journal.journal import Entry, NewerError, Replay, Transition, from_line
+from ..journal.journal import Entry, JournalContent, NewerError, Transition, from_line
 from .own_files import error_text, read_bytes
 
 LOST = {  # what is lost if a line is bad, by the kind of the line
@@ -51,7 +51,7 @@ def _line(number: int, data: bytes, end: bytes) -> JournalLine:
     try:
         return JournalLine(number, (from_line(data),))
     except ValueError as error:
-        replay, lost = Replay.of(data + end, ""), LOST.get(kind_of(data), "")
+        replay, lost = JournalContent.of(data + end, ""), LOST.get(kind_of(data), "")
         named = frozenset() if lost else frozenset(map(int, _TRIAL.findall(data)))
         trials = named - {each.trial for each in replay.transitions}
         is_newer = isinstance(error, NewerError)

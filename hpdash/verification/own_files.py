@@ -52,7 +52,7 @@ def verify_sweep_json(path: Path, make: FindingFactory) -> tuple[int | None, lis
         return None, [make(path, f"not a valid {path.name} ({error_text(error)})", affected, advice)]
 
 
-def verify_origins(path: Path, make: FindingFactory) -> list[Finding]:
+def verify_provenance(path: Path, make: FindingFactory) -> list[Finding]:
     """Return a note for each of the user's modules and data files that has changed since the sweep used it."""
     try:
         data = json.loads(read_bytes(path))

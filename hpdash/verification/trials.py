@@ -58,7 +58,7 @@ def _is_done(record: Transition) -> bool:
     return record.state.is_result or record.state is TrialState.FAILED
 
 
-def look_at(run: RunFolder, layouts: Layouts) -> tuple[list[Finding], int]:
+def verify_run(run: RunFolder, layouts: Layouts) -> tuple[list[Finding], int]:
     """Verify a run; return the findings, and the size in bytes of its event files."""
     make = partial(Finding, sweep=run.sweep.name if run.sweep else None, run=run.name)
     files = read_parts(run.parts, layouts)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import LogdirError
 from ..logs import layout
-from ..logs.experiment import stale
+from ..logs.hparams_record import outdated_sweeps
 from ..reader.folders import Folder, RunPart, parts_of_runs, walk
 from ..reader.layouts import Layouts
 from ..reader.sweeps import MARKS
@@ -38,7 +38,7 @@ def find_damage(path: Path | str) -> VerifyResult:
     runs = _runs(root, [each for each in folders if each.name not in records], sweeps)
     layouts, findings, size = Layouts(), list(_unlisted(warnings)), 0
     for run in runs:
-        found, read = trials.look_at(run, layouts)
+        found, read = trials.verify_run(run, layouts)
         findings += found
         size += read
     for name, sweep in sweeps.items():
@@ -60,7 +60,7 @@ def _stale(root: Path, sweeps: Sweeps) -> Iterator[Finding]:
     by_path = {_absolute(sweep.folder): sweep for name, sweep in sweeps.items() if name not in (".", _ABOVE)}
     if any(sweep.is_live for sweep in by_path.values()):
         return  # a live driver is about to write the records
-    for folder in stale(root):
+    for folder in outdated_sweeps(root):
         if sweep := by_path.get(_absolute(folder)):
             what = (
                 "its HParams experiment record does not match the sweeps here, or is missing: a sweep was copied, moved"
@@ -102,10 +102,10 @@ def _sweeps(root: Path, folders: Sequence[Folder]) -> dict[str, SweepFolder]:
         has_runs = each.name in parents
         if not each.names.isdisjoint(MARKS) or (has_runs and layout.SWEEP_TOML in each.names):
             name = here.name if each.name == "." else each.name
-            sweeps[each.name] = journals.look_at(Path(each.path), name, each.names, has_runs)
+            sweeps[each.name] = journals.verify_sweep_folder(Path(each.path), name, each.names, has_runs)
     above = here.parent
     if layout.parse_run_name(here.name) and (marks := [mark for mark in MARKS if (above / mark).is_file()]):
-        sweeps[_ABOVE] = journals.look_at(above, above.name, marks, has_runs=True)
+        sweeps[_ABOVE] = journals.verify_sweep_folder(above, above.name, marks, has_runs=True)
     return sweeps
 
 

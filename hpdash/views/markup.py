@@ -8,7 +8,7 @@ from html import escape
 from .text import plain
 
 
-def said(text: object) -> str:
+def escaped(text: object) -> str:
     """Return a text escaped for HTML elements and attributes; control characters become visible escapes."""
     return escape(plain(text).plain)
 
@@ -20,11 +20,11 @@ def html_table(
 
     `numbers` says for each column whether it is aligned right. `title` becomes the caption.
     """
-    caption = f"<caption style='text-align: left'>{said(title)}</caption>" if title else ""
+    caption = f"<caption style='text-align: left'>{escaped(title)}</caption>" if title else ""
     head = "".join(_cell("th", *column) for column in zip(numbers, header, strict=True))
     body = "".join(f"<tr>{''.join(_cell('td', *cell) for cell in zip(numbers, row, strict=True))}</tr>" for row in rows)
     return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _cell(kind: str, number: bool, text: object) -> str:
-    return f"<{kind} style='text-align: {'right' if number else 'left'}'>{said(text)}</{kind}>"
+    return f"<{kind} style='text-align: {'right' if number else 'left'}'>{escaped(text)}</{kind}>"

@@ -22,7 +22,7 @@ from hpdash.analysis.rows import by_sweep
 from hpdash.goal import Goal
 from hpdash.records import Scalar, TrialState
 from hpdash.runs import Objective, Run
-from hpdash.views.terminal.effects import basis, interplay, render, to_json
+from hpdash.views.terminal.effects import importance_sentence, interaction_sentence, render, to_json
 from hpdash.views.web.effect_figures import importance_figure, interaction_figure, marginals_figure
 
 PAIR = [1, 2]
@@ -256,16 +256,16 @@ def test_the_terminal_shows_all_of_it_on_one_axis(sampled: Effects, width: int) 
     assert f"{level.best.mean:.4f} ± {level.best.std:.4f}   19/20" in line
     assert line.count("●") == 1
     assert text.count("●") == sum(len(marginal.levels) for marginal in sampled.marginals)
-    assert basis(sampled) in " ".join(text.split())
+    assert importance_sentence(sampled) in " ".join(text.split())
     assert sampled.interaction is not None
-    assert interplay(sampled.interaction) in " ".join(text.split())
+    assert interaction_sentence(sampled.interaction) in " ".join(text.split())
 
 
 def test_a_pipe_gets_it_plain(sampled: Effects) -> None:
     """Output to a pipe has whole lines without control sequences."""
     text = drawn(sampled, 1000, terminal=False)
     assert "\x1b" not in text
-    assert basis(sampled) in text
+    assert importance_sentence(sampled) in text
 
 
 def test_odd_names_are_shown_literally() -> None:

@@ -15,7 +15,7 @@ from hpdash.backends import ray as backend
 from hpdash.backends.actor import WorkerInfo
 from hpdash.backends.base import Queue, Task
 from hpdash.backends.cluster import Cluster
-from hpdash.backends.worker import Report, Setup
+from hpdash.backends.worker import AttemptReport, WorkerSetup
 from hpdash.data import Dataset
 from hpdash.errors import BackendError, DataError, HpdashError
 from hpdash.goal import Goal
@@ -24,7 +24,7 @@ from hpdash.system.versions import versions
 
 DATA = Dataset("made", np.zeros((2, 2), np.float32), np.zeros(2, np.int32), classes=1)
 FILE_KEYS = {"data": {"name": "made"}, "model": {}, "train": {"epochs": 1}, "log": {}}
-FINISHED = Report(TrialResult(TrialState.FINISHED), 1)
+FINISHED = AttemptReport(TrialResult(TrialState.FINISHED), 1)
 
 
 class RayError(Exception):
@@ -60,7 +60,7 @@ class Fake:
         assert number == len(self.orders) + 1
         self.orders.append(order)
 
-    def on_news(self, seen: int) -> Answer:
+    def on_messages(self, seen: int) -> Answer:
         """Return the next batch of news."""
         found = next(self.batches)
         return Answer(found if isinstance(found, Exception) else (seen + 1, found))
@@ -146,7 +146,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stag
     ) -> Stage:
         connection = SimpleNamespace(ray=FakeRay(*actors), ours=True, is_code_copied=False, answers=lambda: True)
         monkeypatch.setattr(backend, "connect", lambda *_: connection)
-        made = backend.RayBackend(Setup(tmp_path), Cluster(), workers, load, tmp_path)
+        made = backend.RayBackend(WorkerSetup(tmp_path), Cluster(), workers, load, tmp_path)
         specs = [
             TrialSpec(number, number, 0, {}, FILE_KEYS, "validation/accuracy", Goal.MAX)
             for number in range(len(actors) if tasks is None else tasks)
@@ -187,7 +187,7 @@ def test_a_full_disk_elsewhere_is_that_machines_trouble(stage: Callable[..., Sta
 
     The driver must not take it for a full disk of its own.
     """
-    full = Report(TrialResult(TrialState.INTERRUPTED, error="/tmp/x: No space left on device"), 1)
+    full = AttemptReport(TrialResult(TrialState.INTERRUPTED, error="/tmp/x: No space left on device"), 1)
     (result,) = results(stage(actor([full])).run())
     assert result.state is TrialState.KILLED
     assert result.error == "worker 0 on host: /tmp/x: No space left on device"

@@ -118,9 +118,9 @@ def environment(side: str) -> dict[str, str]:
     """Return the environment variables of a side's process that are added to those of the benchmark."""
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
     if side.startswith("hpdash"):
-        from hpdash.backends.worker import Setup
+        from hpdash.backends.worker import WorkerSetup
 
-        return quiet | Setup(Path.cwd()).environment
+        return quiet | WorkerSetup(Path.cwd()).environment
     return quiet | (ONE_CORE if side == "fit one core" else {})
 
 

@@ -74,7 +74,7 @@ def test_ls_options(logs: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "expected"),
     [
-        pytest.param(["ls", "--where", "does=="], 2, "--where: expected a value, found the end", id="where"),
+        pytest.param(["ls", "--where", "does=="], 2, "--where: expected a name or a value, found the end", id="where"),
         pytest.param(["ls", "--sort", "tine"], 2, "--sort: expected a hyperparameter", id="sort"),
         pytest.param(["ls", "nowhere"], 4, "nowhere: expected a folder", id="no-logdir"),
         pytest.param(["show", "own/7"], 2, "RUN: expected a run's name, folder or id, found 'own/7'", id="show"),

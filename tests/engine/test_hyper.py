@@ -14,7 +14,7 @@ from trained import HERE, run, specs
 
 from hpdash.engine import models, optimizers
 from hpdash.engine.engine import Engine
-from hpdash.engine.hyper import Hyper, hold, hypers
+from hpdash.engine.hyper import Hyper, hypers, make_hypers
 from hpdash.records import TrialSpec
 from hpdash.training.trainer import Trainer, to_engine_data
 
@@ -116,7 +116,7 @@ def test_what_is_computed_from_a_hyper_follows_it(value: float) -> None:
 def test_a_hyper_is_a_float_to_python() -> None:
     """In Python a Hyper compares like the float it was made from, and it is saved in a configuration as that float."""
     layer = keras.layers.Dropout(0.25)
-    hold(layer, ("rate", "noise_shape", "absent"))
+    make_hypers(layer, ("rate", "noise_shape", "absent"))
     assert isinstance(layer.rate, Hyper)
     assert layer.rate == 0.25
     assert keras.layers.Dropout.from_config(layer.get_config()).rate == 0.25

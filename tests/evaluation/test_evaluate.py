@@ -27,7 +27,7 @@ from hpdash import Options, data, run_sweep
 from hpdash.backends.base import Queue
 from hpdash.errors import DataError, LogdirError, SpecError
 from hpdash.evaluation import Evaluated, evaluate
-from hpdash.evaluation.scoring import ScoredTrial, Scores, score
+from hpdash.evaluation.scoring import Scores, TrialToScore, score
 from hpdash.evaluation.selection import pick_sweep, select
 from hpdash.journal.entries import EVALUATION, kind_of
 from hpdash.journal.journal import Journal, lock, read_journal
@@ -362,7 +362,7 @@ def test_data_without_a_test_set_are_refused(tmp_path: Path) -> None:
     sweep = parse_sweep({"data": {"name": "own.npz"}, "hparams": {"epochs": [1]}}, name="own", folder=tmp_path)
     (spec,) = trials(sweep)
     with pytest.raises(DataError, match="expected a test set, x_test and y_test, found none") as caught:
-        score(([ScoredTrial("own/0000", spec, tmp_path / layout.WEIGHTS, "", 0.5)], tmp_path), lambda _: None)
+        score(([TrialToScore("own/0000", spec, tmp_path / layout.WEIGHTS, "", 0.5)], tmp_path), lambda _: None)
     assert caught.value.exit_code == 4
 
 
@@ -395,7 +395,7 @@ def one(objective: dict[str, str], log: dict[str, Any]) -> TrialSpec:
     return trials(parse_sweep(tables, name="one", folder=HERE))[0]
 
 
-def kept(folder: Path) -> dict[str, bytes]:
+def record_of(folder: Path) -> dict[str, bytes]:
     """Return the kept weights of a run as bytes."""
     return {name: values.tobytes() for name, values in kept_weights.read(folder / layout.WEIGHTS).items()}
 
@@ -415,13 +415,17 @@ def test_a_trial_killed_between_a_best_and_its_checkpoint_keeps_the_right_weight
         assert layout.pending_weights_files(folder)
         result = resume(trainer, spec, folder)
         assert (result.kept_epoch, result.kept_sha256) == (whole.kept_epoch, whole.kept_sha256)
-        assert kept(folder) == kept(tmp_path / "whole" / folder.name)
+        assert record_of(folder) == record_of(tmp_path / "whole" / folder.name)
         assert layout.pending_weights_files(folder) == []
 
 
-def checkpointer(run_folder: Path, epoch: int, before: kept_weights.SweepRecord | None = None) -> kept_weights.Weights:
+def checkpointer(
+    run_folder: Path, epoch: int, before: kept_weights.KeptWeights | None = None
+) -> kept_weights.WeightsKeeper:
     """Return the keeper of a run's weights after it has kept weights whose values are the given epoch."""
-    made = kept_weights.Weights(run_folder, kept_weights.BEST, lambda: [("a/b", np.full(3, float(epoch)))], before)
+    made = kept_weights.WeightsKeeper(
+        run_folder, kept_weights.BEST, lambda: [("a/b", np.full(3, float(epoch)))], before
+    )
     made.after_best(epoch)
     return made
 
@@ -447,7 +451,7 @@ def test_kept_weights_follow_the_checkpoint(tmp_path: Path, when: str, epoch: in
         told = second.sync()
     elif when == "at the end":  # the checkpoint has epoch 1, the file epoch 2
         second.end(3, best_epoch=2)
-    again = kept_weights.Weights(tmp_path, kept_weights.BEST, lambda: [], told)
+    again = kept_weights.WeightsKeeper(tmp_path, kept_weights.BEST, lambda: [], told)
     assert layout.pending_weights_files(tmp_path) == []
     assert again.end(3, best_epoch=epoch or 1).get("kept_epoch") == epoch
     path = tmp_path / layout.WEIGHTS

@@ -162,7 +162,7 @@ class End:
             {number: record.result.weights_sha256 for number, record in latest.items() if record.result},
             {run.name: (_told(latest[number]), _kept(run)) for number, run in runs.items()},
             {
-                sweep.name: {folder.name: _content(folder) for folder in layout.experiment_folders(sweep)}
+                sweep.name: {folder.name: _content(folder) for folder in layout.hparams_record_folders(sweep)}
                 for sweep in (lab.sweep, lab.logs / "other")
             },
         )

@@ -16,11 +16,11 @@ import numpy as np
 from hpdash.backends import probe
 from hpdash.backends.base import Queue
 from hpdash.backends.builders import Built
-from hpdash.backends.worker import Setup
+from hpdash.backends.worker import WorkerSetup
 from hpdash.driver import runner
 from hpdash.facts import BuilderUse
 from hpdash.records import Ended, Event, Progress, Reached, Started, TrialResult, TrialState
-from hpdash.training.session import Session
+from hpdash.training.attempt import Attempt
 from hpdash.training.trainer import Trainer
 
 
@@ -37,7 +37,7 @@ class Engine:
     compilation = SimpleNamespace(xla=False, reason="")
     model = SimpleNamespace(loss="", optimizer=SimpleNamespace(learning_rate=0.1))
 
-    def __init__(self, trial: Session, mended: bool) -> None:
+    def __init__(self, trial: Attempt, mended: bool) -> None:
         self._fails, self._dies = trial.spec.hparams["does"] == "fail" and not mended, trial.host.dies
         self._weights = np.random.default_rng(trial.spec.seed).normal(size=4)
 
@@ -75,7 +75,7 @@ class Engine:
 class Here:
     """A backend that trains in the driver's own process."""
 
-    def __init__(self, setup: Setup, *_: Any) -> None:
+    def __init__(self, setup: WorkerSetup, *_: Any) -> None:
         self._trainer = Trainer(setup.folder)
 
     def run(self, queue: Queue) -> Iterator[Event | None]:

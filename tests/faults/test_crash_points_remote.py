@@ -19,7 +19,7 @@ from driven import series
 
 from hpdash.backends.base import Task
 from hpdash.backends.remote import FileChanges, FolderSync, Mailbox, PackedTask, pack, write_changes
-from hpdash.backends.worker import Report
+from hpdash.backends.worker import AttemptReport
 from hpdash.errors import LogdirError
 from hpdash.goal import Goal
 from hpdash.logs import checkpoint, kept_weights, layout
@@ -218,7 +218,7 @@ def test_the_end_brings_all_and_leaves_nothing(tmp_path: Path) -> None:
     assert isinstance(given, Task)
     with RunWriter(given.run) as writer:
         writer.scalar("epoch_loss", 1.0, 1)
-    report = Report(TrialResult(TrialState.FINISHED), 1)
+    report = AttemptReport(TrialResult(TrialState.FINISHED), 1)
     box.send(report)
     _, (changes, last) = box.messages(0, 1)
     assert (last, changes.is_last) == (report, True)

@@ -37,7 +37,7 @@ def sweeps(folder: Path) -> list[Path]:
 
 def recorded(sweep: Path) -> set[str]:
     """Return the hyperparameters in a sweep's only HParams record."""
-    (folder,) = layout.experiment_folders(sweep)
+    (folder,) = layout.hparams_record_folders(sweep)
     ((_, value),) = values(folder)
     experiment = metadata.parse_experiment_plugin_data(value.metadata.plugin_data.content)
     return {info.name for info in experiment.hparam_infos}

@@ -120,7 +120,7 @@ def test_a_newer_one_is_read(folder: Path, make: Callable[[Path], None]) -> None
     shown = hpdash("ls", "--json", cwd=folder)
     assert shown.returncode == 0
     assert len(json.loads(shown.stdout)["sweeps"]) == 2
-    assert ("newer hpdash" in shown.stderr) or ("not a record of this version" in shown.stderr)
+    assert ("newer hpdash" in shown.stderr) or ("not a line of this version" in shown.stderr)
     assert hpdash("show", "own/0000", cwd=folder).returncode == 0
 
 

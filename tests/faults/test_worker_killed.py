@@ -68,8 +68,8 @@ def test_without_retries_it_is_killed(first: Ended) -> None:
 
     The command says how to resume.
     """
-    last = first.transitions[-1]
-    assert [record.state for record in first.transitions] == [TrialState.RUNNING, TrialState.KILLED]
+    last = first.records[-1]
+    assert [record.state for record in first.records] == [TrialState.RUNNING, TrialState.KILLED]
     assert last.result is not None
     assert "killed by signal 9 (SIGKILL" in (last.result.error or "")
     assert "memory" in (last.result.error or "")
@@ -81,7 +81,7 @@ def test_without_retries_it_is_killed(first: Ended) -> None:
 
 def test_the_next_run_tries_again_and_a_retry_follows_at_once(second: Ended) -> None:
     """The next run resumes the trial; if it is killed again, a retry in that run resumes from a named epoch."""
-    attempts = [(record.attempt, record.state) for record in second.transitions]
+    attempts = [(record.attempt, record.state) for record in second.records]
     assert attempts == [
         (1, TrialState.RUNNING), (1, TrialState.KILLED),
         (2, TrialState.RUNNING), (2, TrialState.KILLED),

@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpdash.errors import LockedError, LogdirError
-from hpdash.journal.entries import EvaluationEntry, Proposal, Rung, Transition, from_line, to_line
-from hpdash.journal.journal import Journal, Replay, lock, read_journal
+from hpdash.journal.entries import EvaluationEntry, Proposal, RungDecision, Transition, from_line, to_line
+from hpdash.journal.journal import Journal, JournalContent, lock, read_journal
 from hpdash.logs import layout
 from hpdash.records import TrialResult, TrialState
 
@@ -182,14 +182,14 @@ def test_a_flipped_newline_costs_nothing(path: Path) -> None:
 def test_any_bytes_are_read_without_a_traceback(data: bytes) -> None:
     """A file that is not a journal gives warnings, not errors."""
     *lines, tail = data.split(b"\n")
-    replay = Replay.of(data, "journal.jsonl")
+    replay = JournalContent.of(data, "journal.jsonl")
     assert len(replay.transitions) + len(replay.warnings) == len(lines) + bool(tail)
 
 
 OLD_LINES = {  # of schema 1, whose lines have no "kind"
     b'{"attempt":2,"seq":11,"state":"running","time":1795945518.088258,"trial":2,"crc":"0bc3277f"}': Transition,
     b'{"epoch":2,"goes_on":false,"seq":6,"time":1795945500.091902,"trial":2,"value":0.5807999968528748,'
-    b'"crc":"afca5e88"}': Rung,
+    b'"crc":"afca5e88"}': RungDecision,
     b'{"after":4,"point":{"q":0.7819949714466929},"seq":5,"setting":1,"time":1795957614.362732,'
     b'"crc":"6d2fd3f5"}': Proposal,
     b'{"look":{"data":"digits","ensemble":null,"examples":360,"goal":"max","number":1,'

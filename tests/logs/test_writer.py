@@ -19,7 +19,7 @@ from tensorboard.util import tensor_util
 from hpdash.errors import LogdirError
 from hpdash.histograms.histogram import Histogram
 from hpdash.logs import layout
-from hpdash.logs.writer import EventFile, RunWriter, write_experiment
+from hpdash.logs.writer import EventFile, RunWriter, write_hparams_record
 
 
 def read(path: Path) -> list[event_pb2.Event]:
@@ -164,7 +164,7 @@ def test_session_ends_once(tmp_path: Path, success: bool, status: int) -> None:
 def test_experiment_record_is_read_by_the_hparams_plugin(tmp_path: Path) -> None:
     """An experiment record has the tag and content that the HParams plugin expects, in a folder with no other file."""
     record = api_pb2.Experiment(description="d", hparam_infos=[api_pb2.HParamInfo(name="units")])
-    write_experiment(tmp_path / "hparams-1", record)
+    write_hparams_record(tmp_path / "hparams-1", record)
     (path,) = (tmp_path / "hparams-1").iterdir()
     value = read(path)[-1].summary.value[0]
     assert value.tag == metadata.EXPERIMENT_TAG
@@ -207,7 +207,7 @@ def test_a_write_that_fails_is_told_at_the_flush(tmp_path: Path) -> None:
 def test_imports_no_tensorflow() -> None:
     """Writing event files does not import TensorFlow or Keras."""
     code = (
-        "import sys, json; import hpdash.histograms.histogram, hpdash.logs.writer, hpdash.logs.experiment;"
+        "import sys, json; import hpdash.histograms.histogram, hpdash.logs.writer, hpdash.logs.hparams_record;"
         "import hpdash.journal.journal;"
         "print(json.dumps([m for m in sys.modules if m.split('.')[0] in ('tensorflow', 'keras')]))"
     )

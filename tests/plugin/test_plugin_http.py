@@ -25,7 +25,7 @@ from werkzeug.test import Client
 
 from hpdash.logs import layout
 from hpdash.plugin import assets
-from hpdash.plugin.bodies import AnswerCache
+from hpdash.plugin.answer_cache import AnswerCache
 from hpdash.plugin.loader import Loader
 
 

@@ -28,7 +28,7 @@ from hpdash.goal import Goal
 from hpdash.histograms.histogram import Histogram
 from hpdash.journal.journal import Journal, lock
 from hpdash.logs import layout
-from hpdash.logs.writer import EventFile, RunWriter, write_experiment
+from hpdash.logs.writer import EventFile, RunWriter, write_hparams_record
 from hpdash.reader import events, processes, read, read_histograms
 from hpdash.records import TrialState
 from hpdash.runs import Logdir, Run
@@ -297,7 +297,7 @@ def test_damaged_records_of_a_sweep_cost_only_what_they_said(
 
 def test_an_experiment_record_is_no_run(tmp_path: Path) -> None:
     """A folder that contains only an HParams experiment record is not a run."""
-    write_experiment(tmp_path / "record", api_pb2.Experiment(description="x"))
+    write_hparams_record(tmp_path / "record", api_pb2.Experiment(description="x"))
     assert read(tmp_path).runs == ()
 
 
@@ -702,7 +702,7 @@ def test_several_processes_read_what_one_reads(
 
 
 DEADLY = (
-    "import os; from hpdash.reader import helpers as own; whole = own.read_file;"
+    "import os; from hpdash.reader import processes as own; whole = own.read_file;"
     " own.read_file = lambda path, seen: whole(path, seen) if 'logs' in str(path) else os.kill(os.getpid(), 9)"
 )
 

@@ -14,7 +14,7 @@ from sweep_files import made_sweep
 from tensorboard.plugins.hparams import api_pb2
 
 from hpdash.errors import SpecError
-from hpdash.journal.entries import Entry, Proposal, Rung, Transition
+from hpdash.journal.entries import Entry, Proposal, RungDecision, Transition
 from hpdash.journal.history import History
 from hpdash.journal.journal import read_journal
 from hpdash.logs import layout
@@ -33,7 +33,7 @@ def decisions(path: Path) -> list[Any]:
     found: list[Any] = []
     states: dict[int, TrialState] = {}
     for entry in entries(path):
-        if isinstance(entry, Rung):
+        if isinstance(entry, RungDecision):
             found.append(("rung", entry.trial, entry.epoch, entry.value, entry.goes_on))
         elif isinstance(entry, Proposal):
             found.append(("setting", entry.setting, dict(entry.point)))
@@ -219,7 +219,7 @@ def history(values: Mapping[int, Mapping[int, float]], stopped: Iterable[tuple[i
     """Build a history of values by trial and epoch; `stopped` lists pruned trials with their last epochs."""
     lines: list[Entry] = []
     for trial, reached in values.items():
-        lines += [Rung(0, 0.0, trial, epoch, value, True) for epoch, value in reached.items()]
+        lines += [RungDecision(0, 0.0, trial, epoch, value, True) for epoch, value in reached.items()]
     for trial, epoch in stopped:
         lines.append(Transition(0, trial, TrialState.PRUNED, 1, 0.0, TrialResult(TrialState.PRUNED, epochs=epoch)))
     return History.of(lines)

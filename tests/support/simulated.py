@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
-from hpdash.journal.entries import Rung, Transition
+from hpdash.journal.entries import RungDecision, Transition
 from hpdash.journal.history import History
 from hpdash.records import TrialResult, TrialSpec, TrialState
 from hpdash.search import Schedule
@@ -30,7 +30,7 @@ def simulate(sweep: Sweep, curve: Curve) -> Path:
             path.append((path[-1][0] + 1, max(path[-1][1], value)))
             if epoch in spec.rungs and schedule.pruner is not None:
                 goes_on = schedule.pruner.goes_on(spec.number, epoch, value, history)
-                history.add(Rung(next(seq), 0.0, spec.number, epoch, value, goes_on))
+                history.add(RungDecision(next(seq), 0.0, spec.number, epoch, value, goes_on))
                 if not goes_on:
                     state = TrialState.PRUNED
                     break

@@ -22,7 +22,7 @@ from tensorboard.util import tensor_util
 
 from hpdash.histograms.histogram import Histogram
 from hpdash.logs import layout
-from hpdash.logs.writer import EventFile, RunWriter, write_experiment
+from hpdash.logs.writer import EventFile, RunWriter, write_hparams_record
 from hpdash.plugin.catalogue import read_catalogue
 from hpdash.plugin.source import Source
 
@@ -87,7 +87,7 @@ def write_sweep(root: Path) -> None:
                 run.scalar(layout.nonfinite_tag(KERNEL), 0.25, 2)
             run.end(success=number != 3)
     infos = [api_pb2.HParamInfo(name="batchnorm", differs=True), api_pb2.HParamInfo(name="epochs")]
-    write_experiment(root / f"{layout.EXPERIMENT}0", api_pb2.Experiment(hparam_infos=infos))
+    write_hparams_record(root / f"{layout.EXPERIMENT}0", api_pb2.Experiment(hparam_infos=infos))
 
 
 def write_tables(folder: Path, tag: str, tables: Sequence[Any]) -> None:

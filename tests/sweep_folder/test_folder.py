@@ -11,7 +11,7 @@ import pytest
 
 from hpdash.errors import LogdirError, SpecError
 from hpdash.logs import layout
-from hpdash.logs.experiment import Discrete, HParamsColumns, Interval, Metric
+from hpdash.logs.hparams_record import Discrete, HParamsColumns, Interval, Metric
 from hpdash.search import trials
 from hpdash.spec import Sweep, parse_sweep
 from hpdash.sweep_folder import folder as sweep_folder
@@ -132,7 +132,7 @@ def test_what_changes_no_result_may_change(tmp_path: Path, again: dict[str, Any]
     path = written(tmp_path / "small", sweep())
     sweep_folder.check(path.parent, sweep(**again))
     known = json.loads(path.read_bytes())
-    for key in sweep_folder.HARMLESS[1:]:
+    for key in sweep_folder.CHANGEABLE[1:]:
         table, name = key.split(".")
         del (known["settings"] if table == "sweep" else known["settings"][table])[name]
     path.write_text(json.dumps(known))
@@ -248,7 +248,7 @@ DAMAGED = r"sweep\.json: damaged.*--new"
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        pytest.param('{"schema": 2}', r"newer hpdash.*schema 2\b.* 1\b.*Update hpdash", id="newer-schema"),
+        pytest.param('{"schema": 3}', r"newer hpdash.*schema 3\b.* 2\b.*Update hpdash", id="newer-schema"),
         pytest.param('{"schema": 99, "settings": {"hparams": 5}}', "Update hpdash", id="newer-and-unreadable"),
         pytest.param("", DAMAGED, id="empty"),
         pytest.param("{", DAMAGED, id="cut-off"),

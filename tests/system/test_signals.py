@@ -13,13 +13,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from hpdash.system.signals import WATCHED, Signals, Stopped, held_back
+from hpdash.system.signals import WATCHED, Signals, Stopped, blocked_signals
 
 
 @contextmanager
 def handler(number: int, action: object) -> Iterator[None]:
     """Set a signal's handler temporarily."""
-    before = signal.signal(number, action)  # type: ignore[arg-type]
+    before = signal.signal(number, action)  # type: ignore_signals[arg-type]
     try:
         yield
     finally:
@@ -67,12 +67,19 @@ def test_another_thread_counts_none() -> None:
     assert counts == [0]
 
 
-CHILD = "import sys; from hpdash.system.signals import ignore; ignore(); print('ready', flush=True); sys.stdin.read()"
+CHILD = """
+import sys
+from hpdash.system.signals import ignore_signals
+
+ignore_signals()
+print("ready", flush=True)
+sys.stdin.read()
+"""
 
 
 def test_a_child_survives_signals_from_its_first_moment() -> None:
     """A process started while signals are held back survives signals, both while it starts and once it ignores them."""
-    with held_back():
+    with blocked_signals():
         command = [sys.executable, "-c", CHILD]
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
@@ -88,6 +95,6 @@ def test_a_child_survives_signals_from_its_first_moment() -> None:
 def test_signals_held_back_arrive_afterwards() -> None:
     """The driver still receives a signal that arrives while signals are held back to start a process."""
     with handler(signal.SIGINT, signal.default_int_handler), Signals() as signals:
-        with held_back():
+        with blocked_signals():
             os.kill(os.getpid(), signal.SIGINT)
         assert signals.count == 1

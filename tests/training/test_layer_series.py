@@ -16,7 +16,7 @@ from trained import HERE, run, specs
 
 from hpdash import read_runs
 from hpdash.engine import models
-from hpdash.engine.layers import natural
+from hpdash.engine.layers import toggle_transposed
 from hpdash.engine.probe import Probe, named_activations
 from hpdash.logs import layout
 from hpdash.reader import read_histograms
@@ -126,7 +126,7 @@ def test_the_gradient_is_the_slope_of_the_loss(settings: Mapping[str, Any]) -> N
     losses = []
     for step in (0.01, -0.02):
         for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
-            variable.assign_add(natural(variable, step / np.sqrt(squared) * gradient))
+            variable.assign_add(toggle_transposed(variable, step / np.sqrt(squared) * gradient))
         losses.append(model.evaluate(x, y, batch_size=EXAMPLES, verbose=0, return_dict=True)["loss"])
     assert (losses[0] - losses[1]) / 0.02 == pytest.approx(np.sqrt(squared), rel=0.03)
 
@@ -180,7 +180,7 @@ def test_a_trial_has_its_bits_whatever_is_logged(trainer: Trainer, tmp_path: Pat
     plain, _ = train(trainer, spec_of(MODEL, ["weights"]), tmp_path / "plain")
     seen, read = train(trainer, spec_of(MODEL, ALL), tmp_path / "seen")
     assert (seen.weights_sha256, seen.metrics) == (plain.weights_sha256, plain.metrics)
-    weights = {tag for tag in read.histograms if not layout.probed(tag)}
+    weights = {tag for tag in read.histograms if not layout.probe_prefix(tag)}
     trained = {tag for tag in weights if "moving" not in tag}
     layers = {tag.rpartition("/")[0] for tag in trained}
     looked = {"activations": {"hidden_1", "hidden_2", "output"}, "gradients": trained}
@@ -207,7 +207,7 @@ def test_an_update_ratio_is_one_epochs(trainer: Trainer, tmp_path: Path) -> None
         if name in ("bias", "beta"):
             assert tag not in read.scalars
         else:
-            old = natural(before, before.numpy())
+            old = toggle_transposed(before, before.numpy())
             expected = np.linalg.norm(now - old) / np.linalg.norm(old)
             assert read.scalars[tag].values.tolist() == pytest.approx([expected], rel=1e-5)
 

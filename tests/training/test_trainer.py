@@ -223,12 +223,12 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from hpdash.training.trainer import UNUSED, Trainer
+from hpdash.training.trainer import OPTIONAL_PACKAGES, Trainer
 
-here = [name for name in UNUSED if find_spec(name)]
+here = [name for name in OPTIONAL_PACKAGES if find_spec(name)]
 Trainer(Path()).warm_up(own_code=False)
 assert "keras" in sys.modules
-print(*here, "|", *{name for name in UNUSED if name in sys.modules})
+print(*here, "|", *{name for name in OPTIONAL_PACKAGES if name in sys.modules})
 for name in here:
     import_module(name)
 """

@@ -20,8 +20,8 @@ from hpdash.logs.checkpoint import Checkpoint, Checkpointer
 from hpdash.records import Progress
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
+from hpdash.training.attempt import Attempt
 from hpdash.training.host import Diverged, Interrupted
-from hpdash.training.session import Session
 from hpdash.training.trial import Trial
 
 
@@ -80,7 +80,7 @@ def trial(
     loaded = dataset, split, data.scaling(dataset, split, spec.settings["data"])
     writer, host = Written(), Told()
     checkpointer = Checkpointer(writer, spec.settings["log"], kept, 0.0)  # type: ignore[arg-type]  # a stand-in
-    session = Session(spec, loaded, writer, host, checkpointer)  # type: ignore[arg-type]  # a stand-in
+    session = Attempt(spec, loaded, writer, host, checkpointer)  # type: ignore[arg-type]  # a stand-in
     return Trial(session), writer, host
 
 

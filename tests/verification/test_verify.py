@@ -30,7 +30,7 @@ from hpdash import Options, run_sweep
 from hpdash.cli import main
 from hpdash.errors import LogdirError
 from hpdash.journal.journal import Journal, lock
-from hpdash.logs import experiment, layout
+from hpdash.logs import hparams_record, layout
 from hpdash.logs.writer import EventFile, RunWriter
 from hpdash.reader.framing import records
 from hpdash.records import TrialResult, TrialState
@@ -99,7 +99,7 @@ def offsets(file: Path) -> list[int]:
 
 def record_file(own: Path) -> Path:
     """Return the event file of the sweep's HParams experiment record."""
-    ((file,),) = (layout.event_files(folder) for folder in layout.experiment_folders(own))
+    ((file,),) = (layout.event_files(folder) for folder in layout.hparams_record_folders(own))
     return file
 
 
@@ -699,10 +699,10 @@ def test_a_sweep_that_was_copied_is_said_until_its_record_is_written_again(tmp_p
     kept = Path(__file__).parents[1] / "faults" / "kept" / "schema-1" / "logs"
     for name in ("own", "digits_mlp"):
         shutil.copytree(kept / name, tmp_path / "logs" / name)
-    experiment.refresh(tmp_path / "logs")
+    hparams_record.update_records(tmp_path / "logs")
     assert [finding for finding in find_damage(tmp_path / "logs").findings if "copied" in finding.what] == []
     shutil.copytree(tmp_path / "logs" / "own", tmp_path / "others" / "own")
     (finding,) = [finding for finding in find_damage(tmp_path / "others").findings if "copied" in finding.what]
     assert (finding.sweep, finding.is_damage, "hpdash board" in finding.advice) == ("own", False, True)
-    experiment.refresh(tmp_path / "others")
+    hparams_record.update_records(tmp_path / "others")
     assert [finding for finding in find_damage(tmp_path / "others").findings if "copied" in finding.what] == []

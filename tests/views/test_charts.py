@@ -15,8 +15,8 @@ from rich.console import Console
 
 from hpdash.analysis.rows import grouped
 from hpdash.records import Scalar
-from hpdash.views.axes import is_log, labels, ticks, usual
-from hpdash.views.colours import ABSENT, CATEGORIES, DARKER, coloured, palette
+from hpdash.views.axes import labels, needs_log_axis, ticks, usual
+from hpdash.views.colours import ABSENT, CATEGORIES, DARKER, colour_groups, palette
 from hpdash.views.terminal.charts import ChartLine, Scale, line_chart, strip, x_axis
 
 NUMBERS = st.floats(-1e12, 1e12, allow_nan=False)
@@ -63,9 +63,9 @@ def test_a_bad_beginning_does_not_ruin_the_axis() -> None:
 
 def test_what_is_orders_apart_is_logarithmic() -> None:
     """Learning rates from 1e-5 to .1 get a logarithmic axis; values that include 0 or less do not."""
-    assert is_log(np.array([1e-5, 0.1]))
-    assert not is_log(np.array([0.0, 1e9]))
-    assert not is_log(np.array([0.5, 1.0]))
+    assert needs_log_axis(np.array([1e-5, 0.1]))
+    assert not needs_log_axis(np.array([0.0, 1e9]))
+    assert not needs_log_axis(np.array([0.5, 1.0]))
     scale = Scale.of([ChartLine(np.arange(3.0), np.array([1e-4, 1e-2, 1.0]), "red")])
     assert [text for _, text in scale.ticks(5)] == ["0.0001", "0.001", "0.01", "0.1", "1"]
 
@@ -160,10 +160,10 @@ def test_a_value_keeps_its_colour() -> None:
     """A value keeps its colour when other values are filtered out."""
     runs = [foreign(f"r{value}", {"activation": value}) for value in ("elu", "relu", "selu")]
     every = grouped(runs, "activation")
-    whole = {group.label: group.colour for group in coloured(every, "activation")}
-    part = coloured(grouped(runs[1:], "activation"), "activation", list(every))
+    whole = {group.label: group.colour for group in colour_groups(every, "activation")}
+    part = colour_groups(grouped(runs[1:], "activation"), "activation", list(every))
     assert {group.label: group.colour for group in part} == {label: whole[label] for label in list(whole)[1:]}
-    assert [group.label for group in coloured({None: runs, 0.1: runs}, "lr")] == ["lr=—", "lr=0.1"]
+    assert [group.label for group in colour_groups({None: runs, 0.1: runs}, "lr")] == ["lr=—", "lr=0.1"]
 
 
 def test_a_chart_without_colours_is_plain() -> None:

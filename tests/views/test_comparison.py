@@ -24,7 +24,7 @@ from hpdash.histograms.distances import wasserstein
 from hpdash.histograms.histogram import Histogram
 from hpdash.logs.writer import RunWriter
 from hpdash.runs import Damage, HistogramSeries, Run
-from hpdash.views.comparison import Comparison, WeightsComparison, compare, ending_of, groups_of
+from hpdash.views.comparison import Comparison, WeightsComparison, compare, file_format, groups_of
 from hpdash.views.text import json_text
 
 HOSTILE = "[/b]\x1b[31m\n<img src=x onerror=alert(1)></script><!--"
@@ -219,11 +219,11 @@ def test_statistics() -> None:
 
 def test_the_answer() -> None:
     """The answer says that runs .2 apart are more alike than runs 1 apart. It gives both numbers and their ratio."""
-    (answer,) = of(four()).answers
+    (answer,) = of(four()).conclusions
     assert "more alike" in answer
     assert "0.2 against 1" in answer
     assert answer in text_of(of(four()), width=1000)
-    assert of(four(), by=None).answers == []
+    assert of(four(), by=None).conclusions == []
 
 
 def test_one_step_of_many() -> None:
@@ -303,7 +303,7 @@ def test_pictures(tmp_path: Path, found: Comparison) -> None:
 def test_other_endings(name: str) -> None:
     """A file name with none of the four endings is refused, and the error lists them."""
     with pytest.raises(SpecError, match=r"-o: expected a name ending in \.html, \.png, \.svg or \.csv"):
-        ending_of(Path(name))
+        file_format(Path(name))
 
 
 def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
@@ -357,7 +357,7 @@ def test_a_notebook_shows_a_picture(found: Comparison) -> None:
     assert "<script" not in html
     assert "http" not in html
     assert "nan" not in html.lower()
-    assert all(sentence.replace("<", "&lt;") in html for sentence in found.answers)
+    assert all(sentence.replace("<", "&lt;") in html for sentence in found.conclusions)
 
 
 def test_json_is_json() -> None:

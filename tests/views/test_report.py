@@ -22,7 +22,7 @@ from hpdash.records import TrialState
 from hpdash.runs import Logdir, Run
 from hpdash.views.report import render_report
 from hpdash.views.report.curves import MOST_STEPS, curves
-from hpdash.views.report.parallel import NOWHERE, parallel
+from hpdash.views.report.parallel import NO_VALUE_Y, parallel
 from hpdash.views.text import number
 
 HOSTILE = '</script><img src=x onerror="alert(1)">'
@@ -251,8 +251,8 @@ def test_parallel_coordinates_drop_no_trial() -> None:
     assert len(lines) == 40
     unfinished = [path for kind, path in lines if kind == "unfinished"]
     assert len(unfinished) == 4
-    assert all(path is not None and path.endswith(f",{NOWHERE:.1f}") for path in unfinished)
-    assert sum(f",{NOWHERE:.1f}C" in str(path) for _, path in lines) == 20
+    assert all(path is not None and path.endswith(f",{NO_VALUE_Y:.1f}") for path in unfinished)
+    assert sum(f",{NO_VALUE_Y:.1f}C" in str(path) for _, path in lines) == 20
 
 
 def test_the_command_writes_it(logs: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from made import foreign, series, trial
 from rich.console import Console
 
 from hpdash.errors import SpecError
-from hpdash.facts import NOTHING
+from hpdash.facts import NOT_EXAMINED
 from hpdash.histograms.histogram import Histogram
 from hpdash.logs import layout
 from hpdash.logs.outline import Layer
@@ -26,7 +26,7 @@ from hpdash.runs import Damage, HistogramSeries, Run
 from hpdash.search import trials
 from hpdash.spec import Sweep, parse_sweep
 from hpdash.sweep_folder.recipe import recipe
-from hpdash.sweep_folder.sweep_json import SweepRecord, kept
+from hpdash.sweep_folder.sweep_json import SweepRecord, record_of
 from hpdash.views.statistics import BARS, sparkline, statistics
 from hpdash.views.terminal.show import Page, draw, find, to_json
 from hpdash.views.text import json_text
@@ -269,7 +269,7 @@ def logged(spec: TrialSpec, sweep: Sweep, kind: type[int] | type[float] = float)
 
 def about_of(settings: dict[str, Any]) -> SweepRecord:
     """Return what the folder of a sweep with these settings would contain."""
-    return SweepRecord(settings, 1, {}, "", known=NOTHING)
+    return SweepRecord(settings, 1, {}, "", known=NOT_EXAMINED)
 
 
 @pytest.mark.parametrize("kind", [int, float])
@@ -315,18 +315,18 @@ def test_a_sweeps_folder_is_read_or_is_nothing(tmp_path: Path) -> None:
     A damaged record counts as none.
     """
     run = replace(trial(0, 0.5), folder=tmp_path / "0000-x=0")
-    assert kept(run) is None
+    assert record_of(run) is None
     (tmp_path / layout.SWEEP_JSON).write_text(
         '{"name": "s-2", "settings": {"name": "s", "seed": 1}, "trials": 8, "versions": {"keras": "3"}}'
     )
     (tmp_path / layout.SWEEP_TOML).write_text("# as given")
     for folder in (tmp_path / "0000-x=0", tmp_path):
-        found = kept(replace(run, folder=folder))
+        found = record_of(replace(run, folder=folder))
         assert found is not None
         assert (found.settings, found.trials, found.versions, found.source) == (
             {"name": "s-2", "seed": 1}, 8, {"keras": "3"}, "# as given",
         )  # fmt: skip
-    assert kept(replace(run, sweep=None)) is None
+    assert record_of(replace(run, sweep=None)) is None
     for damaged in ("", "[]", "{}", '{"settings": 3, "trials": 8, "versions": {}}', "[" * 100_000):
         (tmp_path / layout.SWEEP_JSON).write_text(damaged)
-        assert kept(run) is None
+        assert record_of(run) is None

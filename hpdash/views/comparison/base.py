@@ -16,7 +16,7 @@ from ...errors import Problem, SpecError
 from ...runs import Run
 from ...system import disk
 from ..colours import ColourGroup
-from ..markup import html_table, said
+from ..markup import escaped, html_table
 from ..text import plain, setting
 from ..web.plots import Block, Figure, Fragment, page
 
@@ -40,7 +40,7 @@ class Comparison(ABC):
         return f"{self.tag} by {self.by or 'run'}"
 
     @property
-    def answers(self) -> list[str]:
+    def conclusions(self) -> list[str]:
         """The conclusions, as sentences."""
         return []
 
@@ -88,7 +88,7 @@ class Comparison(ABC):
             case ending:
                 from ..web import figures  # noqa: PLC0415  an optional dependency, and slow
 
-                content = figures.picture(self.title, self.answers, self.groups, self.panels(), ending[1:])
+                content = figures.picture(self.title, self.conclusions, self.groups, self.panels(), ending[1:])
         with disk.guarded(path):
             path.write_bytes(content)
 
@@ -104,9 +104,9 @@ class Comparison(ABC):
         """Return HTML for a notebook: SVG charts without scripts, so that outputs stay small and need no network."""
         from ..web.svg import legend, svg  # noqa: PLC0415  only notebooks need it
 
-        answers = "".join(f"<p>{said(sentence)}</p>" for sentence in self.answers)
+        conclusions = "".join(f"<p>{escaped(sentence)}</p>" for sentence in self.conclusions)
         charts = "".join(svg(figure) for row in self.panels() for figure in row)
-        return f"<div><b>{said(self.title)}</b>{answers}{legend(self.groups)}{charts}</div>"
+        return f"<div><b>{escaped(self.title)}</b>{conclusions}{legend(self.groups)}{charts}</div>"
 
 
 def sheet(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Fragment:

@@ -23,7 +23,7 @@ from ...histograms.distances import wasserstein
 from ...histograms.histogram import NEAR_ZERO, Histogram, mixture, shared_edges
 from ...runs import Damage, HistogramSeries, Run
 from ..colours import ColourGroup
-from ..markup import said
+from ..markup import escaped
 from ..terminal.strips import over_steps, side_by_side
 from ..text import number, plain, table
 from ..web.panels import density_panels, titled
@@ -94,7 +94,7 @@ class WeightsComparison(Comparison):
         return self.groups[self.spread.groups.index(baseline(self.spread.groups))]
 
     @property
-    def answers(self) -> list[str]:
+    def conclusions(self) -> list[str]:
         """How similar each group's runs are and how much they change; empty if every run is its own group."""
         return verdicts(self.spread, self.tag, self.by) if self.by else []
 
@@ -137,7 +137,7 @@ class WeightsComparison(Comparison):
             self._statistics_table(console, labels),
             Text.assemble((plain(self._notes()).plain, "dim"), "\n"),
             *([self._spread_table(console)] if self.by else []),
-            *(plain(sentence) for sentence in self.answers),
+            *(plain(sentence) for sentence in self.conclusions),
         )
 
     def _counts(self) -> str:
@@ -181,7 +181,7 @@ class WeightsComparison(Comparison):
         """Return the statistics of the shown snapshots, the spread and the change, and the conclusions."""
         return {
             "tag": self.tag, "by": self.by, "kind": "histogram", "reference": self.reference.label,
-            "verdict": self.answers, "spread": asdict(self.spread),
+            "verdict": self.conclusions, "spread": asdict(self.spread),
             "statistics": [
                 {"moment": snapshot.label, "group": group.label, "run": run.id if run else None, **numbers}
                 for snapshot in self.shown for group, run, numbers in self.statistics(snapshot)
@@ -206,7 +206,7 @@ class WeightsComparison(Comparison):
 
     def blocks(self) -> list[Block]:
         """Return the conclusions, densities with a slider, quantiles and distances over steps, and the tables."""
-        lead = "".join(f'<p class="lead">{said(sentence)}</p>' for sentence in self.answers)
+        lead = "".join(f'<p class="lead">{escaped(sentence)}</p>' for sentence in self.conclusions)
         steps = (
             [snapshot.step for snapshot in self.shown if snapshot.step is not None] if len(self.shown) == 1 else None
         )
@@ -218,7 +218,7 @@ class WeightsComparison(Comparison):
             for group, run, numbers in self.statistics(self.shown[-1])
         ]
         made: list[Block] = [
-            Fragment(f'{lead}<p class="soft">{said(self._counts())}</p>'),
+            Fragment(f'{lead}<p class="soft">{escaped(self._counts())}</p>'),
             Chart(densities_figure(self.groups, self.histograms, self.tag, steps), caption, height=460),
         ]
         if len(self.snapshots) > 1:
@@ -231,7 +231,7 @@ class WeightsComparison(Comparison):
             made += [Chart(figure, title, height=300, wide=False) for title, figure in self._traces()]
             cells = ([group.label, *cells] for group, cells in zip(self.groups, self._spread_cells(), strict=True))
             made.append(sheet(SPREAD_HEADER, cells))
-        notes = f'<p class="soft">{said(self._notes())}</p>'
+        notes = f'<p class="soft">{escaped(self._notes())}</p>'
         heading = Heading(f"Statistics at {self.shown[-1].label}")
         return [*made, heading, sheet(["", *STATISTICS], rows), Fragment(notes)]
 

@@ -7,12 +7,12 @@ from datetime import datetime
 from importlib.resources import files
 
 from ...analysis.effects import measure_effects, varied
-from ...analysis.ranking import Listing, listings
+from ...analysis.ranking import RankedTable, listings
 from ...analysis.where import known, unknown
 from ...errors import Problem, SpecError
 from ...runs import Logdir, Run
-from ...sweep_folder.sweep_json import kept, planned
-from ..markup import said
+from ...sweep_folder.sweep_json import planned, record_of
+from ..markup import escaped
 from ..terminal.effects import importance_sentence, interaction_sentence
 from ..terminal.progress import searched, spending
 from ..web.effect_figures import importance_figure, interaction_figure, marginals_figure
@@ -44,7 +44,7 @@ def render_report(found: Logdir, *, by: str | None = None, where: str | None = N
     blocks: list[Block] = [Fragment(f"<style>{_static('report.css')}</style><script>{_static('report.js')}</script>")]
     for number, chapter in enumerate(chapters):
         if len(chapters) > 1:
-            blocks.append(Fragment(f'<h2 id="sweep-{number}">{said(chapter.sweep or "runs of no sweep")}</h2>'))
+            blocks.append(Fragment(f'<h2 id="sweep-{number}">{escaped(chapter.sweep or "runs of no sweep")}</h2>'))
         blocks += _chapter(chapter, by, where, level=3 if len(chapters) > 1 else 2)
     if len(chapters) > 1:
         blocks.insert(1, _contents(chapters))
@@ -65,15 +65,15 @@ def _check(found: Logdir, runs: Sequence[Run], by: str | None) -> None:
         raise SpecError([Problem("--by", *unknown(by, runs))])
 
 
-def _contents(chapters: Sequence[Listing]) -> Fragment:
+def _contents(chapters: Sequence[RankedTable]) -> Fragment:
     links = (
-        f'<li><a href="#sweep-{number}">{said(chapter.sweep or "runs of no sweep")}</a></li>'
+        f'<li><a href="#sweep-{number}">{escaped(chapter.sweep or "runs of no sweep")}</a></li>'
         for number, chapter in enumerate(chapters)
     )
     return Fragment(f'<ul class="contents">{"".join(links)}</ul>')
 
 
-def _chapter(chapter: Listing, by: str | None, where: str | None, level: int) -> Iterator[Block]:
+def _chapter(chapter: RankedTable, by: str | None, where: str | None, level: int) -> Iterator[Block]:
     """Yield the sections on a sweep: its result, then what explains the result, then what is needed to repeat it."""
     runs, objective = chapter.runs, chapter.objective
     yield Fragment(_introduction(chapter, where) + headline(chapter))
@@ -100,15 +100,15 @@ def _chapter(chapter: Listing, by: str | None, where: str | None, level: int) ->
     yield Fragment(what_ran(runs))
 
 
-def _introduction(chapter: Listing, where: str | None) -> str:
-    record = kept(chapter.runs[0])
+def _introduction(chapter: RankedTable, where: str | None) -> str:
+    record = record_of(chapter.runs[0])
     description = str(record.settings.get("description", "")) if record else ""
-    notes = f'<p class="caveat">{said(", ".join(chapter.caveats))}</p>' if chapter.caveats else ""
+    notes = f'<p class="caveat">{escaped(", ".join(chapter.caveats))}</p>' if chapter.caveats else ""
     if chapter.advice:
-        notes += f'<p class="soft">{said(chapter.advice)}</p>'
+        notes += f'<p class="soft">{escaped(chapter.advice)}</p>'
     if len(chapter.runs) < chapter.found:
-        notes += f'<p class="soft">{len(chapter.runs):,} of {chapter.found:,} trials match {said(where)}</p>'
-    return f"<p>{said(description)}</p>{notes}" if description else notes
+        notes += f'<p class="soft">{len(chapter.runs):,} of {chapter.found:,} trials match {escaped(where)}</p>'
+    return f"<p>{escaped(description)}</p>{notes}" if description else notes
 
 
 def _effects(runs: Sequence[Run], level: int) -> Iterator[Block]:
@@ -119,7 +119,7 @@ def _effects(runs: Sequence[Run], level: int) -> Iterator[Block]:
     yield _rows(marginals_figure(found), "Mean and standard deviation of the best objective, by hyperparameter value")
     if found.importance.shares:
         yield _rows(importance_figure(found), "Importance, with its standard error")
-    yield Fragment(f'<p class="soft">{said(importance_sentence(found))}</p>')
+    yield Fragment(f'<p class="soft">{escaped(importance_sentence(found))}</p>')
     if found.interaction:
         yield _rows(interaction_figure(found.interaction), interaction_sentence(found.interaction), 44)
 

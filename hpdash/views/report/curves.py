@@ -13,7 +13,7 @@ from ...analysis.rows import grouped
 from ...logs.layout import epoch_tag
 from ...runs import Objective, Run, Series
 from ..colours import CATEGORIES, ColourGroup, colour_groups, palette
-from ..markup import said
+from ..markup import escaped
 from ..terminal.effects import bounds_label
 from ..web.html import Block, Chart, Fragment
 from ..web.plots import curves_figure
@@ -37,7 +37,7 @@ def curves(runs: Sequence[Run], objective: Objective, by: str | None) -> list[Bl
         blocks += [Chart(curves_figure(groups, tag), f"{tag}{' by ' * bool(name)}{name}", height=340) for tag in tags]
     if len(choices) < 2 or not tags:
         return [Fragment(f'<p class="soft">{READING}</p>'), *blocks]
-    options = "".join(f"<option>{said(name)}</option>" for name in choices)
+    options = "".join(f"<option>{escaped(name)}</option>" for name in choices)
     choice = f'<label class="choice" data-each="{len(tags)}">coloured by <select>{options}</select></label>'
     return [Fragment(f'<p class="soft">{READING}</p>'), Fragment(choice), *blocks]
 

@@ -11,15 +11,15 @@ from typing import Any
 from ...analysis.effects import varied
 from ...records import shown
 from ...runs import Logdir, Run
-from ...sweep_folder.sweep_json import SweepRecord, kept
-from ..markup import said
+from ...sweep_folder.sweep_json import SweepRecord, record_of
+from ..markup import escaped
 from ..text import setting
 from .tags import block, collapsible, listed
 
 
 def what_ran(runs: Sequence[Run]) -> str:
     """Show a sweep's data, seeds and versions, the settings that all its trials share, and the sweep file as given."""
-    known = kept(runs[0]) if runs else None
+    known = record_of(runs[0]) if runs else None
     pairs = [*(_kept_pairs(known) if known else ()), ("seeds", _seeds(runs))]
     html = listed((name, value) for name, value in pairs if value)
     shared = [(name, setting(value)) for name, value in sorted(_shared(runs).items())]
@@ -75,4 +75,4 @@ def _version() -> str:
 
 def warned(found: Logdir) -> str:
     """List what was damaged or left out."""
-    return f"<ul>{''.join(f'<li>{said(warning)}</li>' for warning in found.warnings)}</ul>"
+    return f"<ul>{''.join(f'<li>{escaped(warning)}</li>' for warning in found.warnings)}</ul>"

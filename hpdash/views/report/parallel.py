@@ -15,7 +15,7 @@ from ...runs import Objective, Run
 from ..axes import labels, ticks
 from ..colours import ABSENT as GREY
 from ..colours import SEQUENCE
-from ..markup import said
+from ..markup import escaped
 from ..terminal.effects import ABSENT
 from ..text import number, setting
 
@@ -55,7 +55,7 @@ def parallel(runs: Sequence[Run], names: Sequence[str], objective: Objective) ->
     about = f"Parallel coordinates of {len(runs)} trials: {', '.join(axis.name for axis in axes)}"
     return (
         f'<svg class="parallel" viewBox="0 0 {width} {HEIGHT}" style="min-width:{width * 0.85:.0f}px" role="img" '
-        f'aria-label="{said(about)}">{lines}{scales}</svg>'
+        f'aria-label="{escaped(about)}">{lines}{scales}</svg>'
     )
 
 
@@ -122,7 +122,7 @@ def _line(run: Run, axes: Sequence[Axis], across: Sequence[int], outcome: float 
         share = (BOTTOM - heights[-1]) / (BOTTOM - TOP)
         colour, kind, ended = SEQUENCE[min(int(share * len(SEQUENCE)), len(SEQUENCE) - 1)], "", number(outcome)
     pairs = ", ".join(f"{axis.name} {setting(hparam(run, axis.name)) or ABSENT}" for axis in axes[:-1])
-    title = f"<title>{said(f'{run.id}: {ended}; {pairs}')}</title>"
+    title = f"<title>{escaped(f'{run.id}: {ended}; {pairs}')}</title>"
     return f'<path class="{kind}" stroke="{colour}" d="{path}">{title}</path>'
 
 
@@ -138,5 +138,5 @@ def _scale(axis: Axis, x: int, last: bool, runs: int) -> str:
 
 def _text(text: str, x: float, y: float, anchor: str, kind: str) -> str:
     cut = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-    title = f"<title>{said(text)}</title>"
-    return f'<text class="{kind}" x="{x}" y="{y:.1f}" text-anchor="{anchor}">{said(cut)}{title}</text>'
+    title = f"<title>{escaped(text)}</title>"
+    return f'<text class="{kind}" x="{x}" y="{y:.1f}" text-anchor="{anchor}">{escaped(cut)}{title}</text>'

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..markup import said
+from ..markup import escaped
 
 
 def block(text: str) -> str:
     """Return a text of several lines, such as a file or a traceback, as a `<pre>` element."""
-    return f"<pre>{'<br>'.join(said(line) for line in text.expandtabs(4).splitlines())}</pre>"
+    return f"<pre>{'<br>'.join(escaped(line) for line in text.expandtabs(4).splitlines())}</pre>"
 
 
 def collapsible(summary: str, html: str, unfolded: bool = False) -> str:
     """Hide HTML below a summary line; a click shows it. If `unfolded`, it is shown at first."""
-    return f"<details{' open' if unfolded else ''}><summary>{said(summary)}</summary>{html}</details>"
+    return f"<details{' open' if unfolded else ''}><summary>{escaped(summary)}</summary>{html}</details>"
 
 
 def facts(pairs: Mapping[str, str]) -> str:
     """Show a few values in large type, each under its name."""
-    shown = (f"<div><dt>{said(name)}</dt><dd>{said(value)}</dd></div>" for name, value in pairs.items())
+    shown = (f"<div><dt>{escaped(name)}</dt><dd>{escaped(value)}</dd></div>" for name, value in pairs.items())
     return f'<dl class="facts">{"".join(shown)}</dl>'
 
 
 def listed(pairs: Iterable[tuple[str, str]]) -> str:
     """Show names and values as a table with one pair per row."""
-    rows = "".join(f"<tr><th>{said(name)}</th><td>{said(value)}</td></tr>" for name, value in pairs)
+    rows = "".join(f"<tr><th>{escaped(name)}</th><td>{escaped(value)}</td></tr>" for name, value in pairs)
     return f'<table class="listed"><tbody>{rows}</tbody></table>'
 
 
@@ -35,7 +35,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[tuple[str, object]]], l
     The first `left` columns are texts, the rest are numbers.
     """
     sides = ["" if place < left else ' class="number"' for place in range(len(header))]
-    head = "".join(f"<th{side}>{said(name)}</th>" for side, name in zip(sides, header, strict=True))
+    head = "".join(f"<th{side}>{escaped(name)}</th>" for side, name in zip(sides, header, strict=True))
     body = "".join(f"<tr>{''.join(map(_cell, sides, row))}</tr>" for row in rows)
     return (
         f'<div class="scroll"><table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
@@ -44,4 +44,4 @@ def table(header: Sequence[str], rows: Iterable[Sequence[tuple[str, object]]], l
 
 def _cell(side: str, cell: tuple[str, object]) -> str:
     text, key = cell
-    return f'<td{side} data-key="{said(key)}">{said(text)}</td>'
+    return f'<td{side} data-key="{escaped(key)}">{escaped(text)}</td>'

@@ -8,11 +8,11 @@ from typing import Any
 
 from ...analysis.effects import varied
 from ...analysis.objective import best, seconds
-from ...analysis.ranking import Listing
+from ...analysis.ranking import RankedTable
 from ...analysis.rows import RANKED, Row, Stat, hparam, value_of
 from ...records import Scalar, TrialState
 from ...runs import Objective, Run
-from ..markup import said
+from ..markup import escaped
 from ..terminal.effects import ABSENT, spread
 from ..text import duration, number, setting
 from .tags import block, collapsible, facts, table
@@ -22,7 +22,7 @@ RESULTS = ("best", "epoch", "last", "time")
 Cell = tuple[str, object]
 
 
-def headline(listing: Listing) -> str:
+def headline(listing: RankedTable) -> str:
     """Show the best trial, the number of finished and of failed trials, and the training time."""
     runs, objective = listing.runs, listing.objective
     states = Counter(run.status for run in runs)
@@ -35,7 +35,7 @@ def headline(listing: Listing) -> str:
     return f"{_foremost(listing, objective)}{facts(numbers | spent)}"
 
 
-def _foremost(listing: Listing, objective: Objective | None) -> str:
+def _foremost(listing: RankedTable, objective: Objective | None) -> str:
     first = next((row for row in listing.rows if row.best), None)
     if first is None or first.best is None or objective is None:
         return '<p class="lead">No trial has finished with a value to compare.</p>'
@@ -46,8 +46,8 @@ def _foremost(listing: Listing, objective: Objective | None) -> str:
     pairs = ", ".join(
         f"{name} = {setting(value)}" for name in names if (value := hparam(first.runs[0], name)) is not None
     )
-    lead = f"Best {said(objective.name)}: <strong>{spread(first.best)}</strong>{seeds}{epoch}"
-    which = said(trial_names(first.runs) + (f": {pairs}" if pairs else ""))
+    lead = f"Best {escaped(objective.name)}: <strong>{spread(first.best)}</strong>{seeds}{epoch}"
+    which = escaped(trial_names(first.runs) + (f": {pairs}" if pairs else ""))
     return f'<p class="lead">{lead}<br><span class="soft">{which}</span></p>'
 
 
@@ -58,7 +58,7 @@ def trial_names(runs: Sequence[Run]) -> str:
     return f"{what}{'s' if numbers[1:] else ''} {', '.join(numbers)}"
 
 
-def leaderboard(listing: Listing) -> str:
+def leaderboard(listing: RankedTable) -> str:
     """Show the best `TOP` rows, one per setting, and all trials in a table that a click unfolds."""
     rows = listing.rows[:TOP]
     names, objective = varied(listing.runs), listing.objective
@@ -78,7 +78,7 @@ def leaderboard(listing: Listing) -> str:
     return f"{table(header, cells, left, 'leaderboard')}{more}{unfolded}"
 
 
-def everything(listing: Listing) -> str:
+def everything(listing: RankedTable) -> str:
     """Show every trial in a table; a click on a column sorts by it."""
     names, objective = varied(listing.runs), listing.objective
     header = ["trial", *names, "seed", "status", *RESULTS]
@@ -121,7 +121,8 @@ def failures(runs: Sequence[Run]) -> Iterator[str]:
             reasons.setdefault((str(run.status), error.strip()), []).append(run)
     for (state, error), own in reasons.items():
         first, *rest = error.splitlines() or [""]
-        shown = f'<p><strong class="fault">{said(state)}</strong> {said(trial_names(own))}<br>{said(first)}</p>'
+        names = escaped(trial_names(own))
+        shown = f'<p><strong class="fault">{escaped(state)}</strong> {names}<br>{escaped(first)}</p>'
         trace = next((run.result.traceback for run in own if run.result and run.result.traceback), None)
         whole = "\n".join(filter(None, ["\n".join(rest), trace]))
         yield shown + (collapsible("traceback", block(whole)) if whole else "")

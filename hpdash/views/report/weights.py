@@ -10,7 +10,7 @@ from ...logs import layout
 from ...reader import read_histograms
 from ...runs import Objective, Run
 from ..colours import CATEGORIES, ColourGroup
-from ..markup import said
+from ..markup import escaped
 from ..text import number
 from ..web.html import Block, Chart, Figure, Fragment
 from ..web.plots import densities_figure
@@ -73,7 +73,7 @@ def _apart(figure: Figure) -> list[list[dict[str, Any]]]:
 
 def _key(groups: Sequence[ColourGroup]) -> Fragment:
     marks = "".join(
-        f'<span><span class="swatch" style="background:{group.colour}"></span>{said(group.label)}</span>'
+        f'<span><span class="swatch" style="background:{group.colour}"></span>{escaped(group.label)}</span>'
         for group in groups
     )
     return Fragment(f'<p class="key">{marks}</p>')

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...analysis.objective import trained
-from ...analysis.ranking import Listing, Value
+from ...analysis.ranking import RankedTable, Value
 from ...analysis.rows import FIELDS, MEASURED, Row, Stat, hparam, value_of
 from ...records import TrialState
 from ...runs import Objective, Run
@@ -25,7 +25,7 @@ _STYLES: Mapping[TrialState | None, str] = {
 }  # fmt: skip
 
 
-def draw(console: Console, listings: Sequence[Listing], top: int | None = None) -> Iterator[RenderableType]:
+def draw(console: Console, listings: Sequence[RankedTable], top: int | None = None) -> Iterator[RenderableType]:
     """Yield each table with its best rows, and below it notes on what is hidden, missing or failed.
 
     `top` is how many rows each table shows: by default `MOST` on a terminal, and all of them in a pipe.
@@ -43,7 +43,7 @@ def draw(console: Console, listings: Sequence[Listing], top: int | None = None) 
             yield note
 
 
-def _table(console: Console, listing: Listing, most: int | None) -> RenderableType:
+def _table(console: Console, listing: RankedTable, most: int | None) -> RenderableType:
     names = listing.columns
     if console.is_terminal and not listing.chosen:
         same_status = len({run.status for run in listing.runs}) == 1  # the title has the status
@@ -63,7 +63,7 @@ def _table(console: Console, listing: Listing, most: int | None) -> RenderableTy
 
 
 def cells(
-    listing: Listing, names: Sequence[str], most: int | None = None
+    listing: RankedTable, names: Sequence[str], most: int | None = None
 ) -> tuple[list[str], list[bool], list[list[Text]]]:
     """Return a table's header, whether each column is aligned right, and its first `most` rows.
 
@@ -101,7 +101,7 @@ def _is_number(value: Value) -> bool:
     return value is None or (isinstance(value, Stat | int | float) and not isinstance(value, bool))
 
 
-def title(listing: Listing) -> str:
+def title(listing: RankedTable) -> str:
     """Return a table's title: the sweep, how many trials have each status, the objective, the caveats."""
     objective, states = listing.objective, Counter(str(run.status or "runs") for run in listing.runs)
     parts = [f"{count:,} {'run' if (state, count) == ('runs', 1) else state}" for state, count in states.items()]
@@ -124,7 +124,7 @@ def _name(row: Row) -> str:
     return f"{numbers[0]:04d}" if len(numbers) == 1 else ", ".join(map(str, numbers))
 
 
-def _cell(listing: Listing, row: Row, name: str, value: Value, alone: bool) -> Text:
+def _cell(listing: RankedTable, row: Row, name: str, value: Value, alone: bool) -> Text:
     """Return a value as text. `name` is its column.
 
     If `alone`, there is no column "trained", so the status also shows how many epochs an unfinished run has trained.
@@ -172,7 +172,7 @@ def _status(row: Row, far: str) -> Text:
     return Text(text, style=styles[0] if styles else "")
 
 
-def _notes(listing: Listing, most: int | None) -> Iterator[str]:
+def _notes(listing: RankedTable, most: int | None) -> Iterator[str]:
     name = f"{listing.sweep}: " if listing.sweep else ""
     if len(listing.runs) < listing.found:
         yield f"{name}{len(listing.runs):,} of {listing.found:,} match --where"

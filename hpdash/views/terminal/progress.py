@@ -12,7 +12,7 @@ from rich.text import Text
 from ...analysis.progress import SearchProgress, progress
 from ...records import DRAWING_STRATEGIES
 from ...runs import Run
-from ...sweep_folder.sweep_json import kept
+from ...sweep_folder.sweep_json import record_of
 from ..text import number, plain, table
 
 
@@ -21,7 +21,7 @@ def searched(runs: Sequence[Run]) -> SearchProgress | None:
 
     Return None if the sweep neither draws its settings nor prunes, or if its record, journal or objective is missing.
     """
-    record = kept(runs[0])
+    record = record_of(runs[0])
     is_search = record and ("prune" in record.settings or record.settings.get("strategy") in DRAWING_STRATEGIES)
     return progress(runs) if is_search else None
 

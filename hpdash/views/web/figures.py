@@ -22,9 +22,9 @@ DASHES = {"dash": "--", "dot": ":"}
 
 
 def picture(
-    title: str, answers: Sequence[str], groups: Sequence[ColourGroup], rows: Sequence[Sequence[Figure]], kind: str
+    title: str, conclusions: Sequence[str], groups: Sequence[ColourGroup], rows: Sequence[Sequence[Figure]], kind: str
 ) -> bytes:
-    """Return a picture with a title, the sentences `answers`, one legend and rows of panels; `kind` is "png" or "svg".
+    """Return a picture with a title, the conclusions, one legend and rows of panels; `kind` is "png" or "svg".
 
     Raises SpecError if matplotlib is not installed.
     """
@@ -35,19 +35,21 @@ def picture(
     file = io.BytesIO()
     with rc_context(STYLE), catch_warnings():
         simplefilter("ignore")  # about characters that the font lacks; they are drawn as boxes
-        canvas = _canvas(title, answers, groups, rows)
+        canvas = _canvas(title, conclusions, groups, rows)
         canvas.savefig(file, format=kind, metadata={"Date": None} if kind == "svg" else None)
     return file.getvalue()
 
 
-def _canvas(title: str, answers: Sequence[str], groups: Sequence[ColourGroup], rows: Sequence[Sequence[Figure]]) -> Any:
+def _canvas(
+    title: str, conclusions: Sequence[str], groups: Sequence[ColourGroup], rows: Sequence[Sequence[Figure]]
+) -> Any:
     from matplotlib.figure import Figure as Canvas  # noqa: PLC0415
     from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415
     from matplotlib.lines import Line2D  # noqa: PLC0415
 
     lines = [Line2D([], [], color=group.colour, linewidth=3, label=plain(group.label).plain) for group in groups]
     columns = max(1, min(4, 110 // (max(len(group.label) for group in groups) + 8)))
-    wrapped = [line for sentence in answers for line in wrap(plain(sentence).plain, LINE)]
+    wrapped = [line for sentence in conclusions for line in wrap(plain(sentence).plain, LINE)]
     names = 0.48 + 0.17 * len(wrapped)  # inches from the top to the legend
     head = names + 0.2 + 0.24 * -(-len(lines) // columns)
     height = (SINGLE if len(rows) == len(rows[0]) == 1 else ROW * len(rows)) + head

@@ -9,7 +9,7 @@ from importlib.resources import files
 from itertools import count
 from typing import Any
 
-from ..markup import said
+from ..markup import escaped
 
 Figure = dict[str, Any]
 
@@ -57,13 +57,13 @@ def page(title: str, blocks: Sequence[Block]) -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{said(title)}</title>
+<title>{escaped(title)}</title>
 <style>
 {_static("page.css")}</style>
 </head>
 <body>
 <main>
-<h1>{said(title)}</h1>
+<h1>{escaped(title)}</h1>
 {body}
 </main>
 <script>{plotly}</script>
@@ -78,13 +78,13 @@ def page(title: str, blocks: Sequence[Block]) -> str:
 def _block(block: Block, numbers: count[int]) -> str:
     match block:
         case Heading(text, level):
-            return f"<h{level}>{said(text)}</h{level}>"
+            return f"<h{level}>{escaped(text)}</h{level}>"
         case Fragment(html):
             return f'<div class="fragment">{html}</div>'
         case Chart(_, caption, height, wide):
-            words = f"<figcaption>{said(caption)}</figcaption>" if caption else ""
+            words = f"<figcaption>{escaped(caption)}</figcaption>" if caption else ""
             plot = f'<div class="plot" id="chart-{next(numbers)}" style="height:{height}px" role="img"'
-            shown = f'{words}{plot} aria-label="{said(caption)}"></div>'
+            shown = f'{words}{plot} aria-label="{escaped(caption)}"></div>'
             return f'<figure class="{"wide" if wide else "half"}">{shown}</figure>'
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from ...records import Ended, Event, Notice, TrialResult, TrialSpec, TrialState
-from ..markup import html_table, said
+from ..markup import escaped, html_table
 from ..terminal.live import SHOWN_METRICS, Tally, ended_line
 from ..text import duration, number
 
@@ -68,9 +68,9 @@ class NotebookView:
 
     def html(self) -> str:
         """Return the current output as HTML."""
-        messages = "".join(f"<div>{said(line)}</div>" for line in self._said)
+        messages = "".join(f"<div>{escaped(line)}</div>" for line in self._said)
         if self._tally is None:
-            return f"<div>{said(self._fetching or 'starting workers …')}</div>{messages}"
+            return f"<div>{escaped(self._fetching or 'starting workers …')}</div>{messages}"
         return f"{_total(self._tally)}{_running(self._tally)}{messages}"
 
     def _redraw(self) -> None:
@@ -90,7 +90,7 @@ def _total(tally: Tally) -> str:
         spec, value, epoch = tally.best
         words.append(f"best {spec.objective} {number(value)} at epoch {epoch}: {spec.number:04d} {spec.label}")
     share = (tally.done + tally.share_running) / max(1, tally.total)
-    return f"<div><progress value='{share:.4f}' max='1'></progress> {said(' · '.join(words))}</div>"
+    return f"<div><progress value='{share:.4f}' max='1'></progress> {escaped(' · '.join(words))}</div>"
 
 
 def _running(tally: Tally) -> str:

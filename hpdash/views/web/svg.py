@@ -9,7 +9,7 @@ from typing import Any
 
 from ..axes import labels, ticks
 from ..colours import ColourGroup
-from ..markup import said
+from ..markup import escaped
 from .html import Figure
 
 WIDTH, HEIGHT = 460, 260
@@ -22,7 +22,7 @@ def legend(groups: Sequence[ColourGroup]) -> str:
     square = "display:inline-block;width:.7em;height:.7em;margin-right:.4em"
     return "<div>" + " ".join(
         f'<span style="margin-right:1.2em"><span style="{square};background:{group.colour}"></span>'
-        f"{said(group.label)}</span>"
+        f"{escaped(group.label)}</span>"
         for group in groups
     ) + "</div>"  # fmt: skip
 

@@ -23,7 +23,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Loaded = tuple[Dataset, Split, Scaling]
 
 
-class Session:
+class Attempt:
     """One attempt at a trial; `hpdash.Trial` gives training loops access to a part of it.
 
     `epoch` is the number of finished epochs. At the start it is above 0 only if the trial resumes from a checkpoint.

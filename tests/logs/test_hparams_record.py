@@ -16,7 +16,16 @@ from tensorboard.plugins.hparams import api_pb2, metadata
 
 from hpdash.errors import LogdirError
 from hpdash.logs import layout
-from hpdash.logs.experiment import Discrete, HParamsColumn, HParamsColumns, Interval, Metric, experiment, merge, refresh
+from hpdash.logs.hparams_record import (
+    Discrete,
+    HParamsColumn,
+    HParamsColumns,
+    Interval,
+    Metric,
+    experiment,
+    merge,
+    update_records,
+)
 
 BATCHNORM = HParamsColumn("batchnorm", True, Discrete(("none", "before")))
 RATE = HParamsColumn("learning_rate", True, Interval(0.001, 0.1))
@@ -185,7 +194,7 @@ def add_sweep(root: Path, name: str, *columns: HParamsColumn) -> Path:
 
 def names_shown(sweep: Path) -> set[str]:
     """Return the hyperparameters in a sweep's only record, as TensorBoard reads it."""
-    (folder,) = layout.experiment_folders(sweep)
+    (folder,) = layout.hparams_record_folders(sweep)
     content = EventAccumulator(str(folder)).Reload().SummaryMetadata(metadata.EXPERIMENT_TAG).plugin_data.content
     return {info.name for info in metadata.parse_experiment_plugin_data(content).hparam_infos}
 
@@ -196,35 +205,35 @@ def test_every_sweep_shows_all_columns_as_sweeps_come_and_go(tmp_path: Path) -> 
     When the record changes, it moves to a folder with another name, so that TensorBoard loads it.
     """
     one = add_sweep(tmp_path, "one", BATCHNORM)
-    assert refresh(tmp_path) == []
-    first = layout.experiment_folders(one)
+    assert update_records(tmp_path) == []
+    first = layout.hparams_record_folders(one)
     assert names_shown(one) == {"batchnorm"}
     two = add_sweep(tmp_path, "two", RATE)
-    refresh(tmp_path)
+    update_records(tmp_path)
     assert names_shown(one) == names_shown(two) == {"batchnorm", "learning_rate"}
-    assert layout.experiment_folders(one) != first
+    assert layout.hparams_record_folders(one) != first
     (two / layout.SWEEP_JSON).unlink()
-    refresh(tmp_path)
-    assert layout.experiment_folders(one) == first
+    update_records(tmp_path)
+    assert layout.hparams_record_folders(one) == first
 
 
 def test_refresh_writes_nothing_when_nothing_changed(tmp_path: Path) -> None:
     """A second refresh changes no file."""
     add_sweep(tmp_path, "one", BATCHNORM)
-    refresh(tmp_path)
+    update_records(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.name != layout.ROOT_LOCK}
-    refresh(tmp_path)
+    update_records(tmp_path)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.name != layout.ROOT_LOCK} == before
 
 
 def test_refresh_completes_what_was_interrupted(tmp_path: Path) -> None:
     """A record folder that was created but not filled is filled by the next refresh."""
     one = add_sweep(tmp_path, "one", BATCHNORM)
-    refresh(tmp_path)
-    (folder,) = layout.experiment_folders(one)
+    update_records(tmp_path)
+    (folder,) = layout.hparams_record_folders(one)
     (event_file,) = folder.iterdir()
     event_file.rename(folder / "experiment.part")
-    refresh(tmp_path)
+    update_records(tmp_path)
     assert names_shown(one) == {"batchnorm"}
 
 
@@ -233,8 +242,8 @@ def test_refresh_deletes_only_its_own_folders(tmp_path: Path) -> None:
     one = add_sweep(tmp_path, "one", BATCHNORM)
     (one / "hparams-mine").mkdir()
     (one / "hparams-0123456789ab").mkdir()
-    refresh(tmp_path)
-    left = {path.name for path in layout.experiment_folders(one)}
+    update_records(tmp_path)
+    left = {path.name for path in layout.hparams_record_folders(one)}
     assert "hparams-mine" in left
     assert "hparams-0123456789ab" not in left
 
@@ -260,7 +269,7 @@ def test_an_unreadable_sweep_is_named_and_left_out(tmp_path: Path, text: str) ->
     one = add_sweep(tmp_path, "one", BATCHNORM)
     (tmp_path / "two").mkdir()
     (tmp_path / "two" / layout.SWEEP_JSON).write_bytes(text.encode("latin-1"))
-    (warning,) = refresh(tmp_path)
+    (warning,) = update_records(tmp_path)
     assert str(tmp_path / "two" / layout.SWEEP_JSON) in warning
     assert names_shown(one) == {"batchnorm"}
 
@@ -269,13 +278,13 @@ def test_a_root_that_cannot_be_used_is_a_logdir_error(tmp_path: Path) -> None:
     """A logs root that is a file raises a LogdirError that names it."""
     (tmp_path / "logs").write_text("")
     with pytest.raises(LogdirError, match="logs"):
-        refresh(tmp_path / "logs")
+        update_records(tmp_path / "logs")
 
 
 def join(root: Path, name: str) -> None:
     """Start a sweep as a driver does."""
     add_sweep(root, name, HParamsColumn(name, True, Discrete((1,))))
-    refresh(root)
+    update_records(root)
 
 
 def test_two_drivers_at_once(tmp_path: Path) -> None:

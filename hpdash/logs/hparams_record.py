@@ -23,7 +23,7 @@ from tensorboard.plugins.hparams import api_pb2
 from ..records import Scalar
 from ..system import disk
 from . import layout
-from .writer import write_experiment
+from .writer import write_hparams_record
 
 _LOCK_SECONDS = 60.0  # seconds to wait for another driver that updates the same root; an update takes milliseconds
 
@@ -234,7 +234,7 @@ def _metric_info(metric: Metric) -> api_pb2.MetricInfo:
     return api_pb2.MetricInfo(name=name, display_name=f"{metric.group}/{metric.tag}" if metric.group else metric.tag)
 
 
-def refresh(root: Path) -> list[str]:
+def update_records(root: Path) -> list[str]:
     """Update the record of every sweep under a logs root; return a warning for each unreadable `sweep.json`.
 
     Writes nothing if nothing has changed. Several processes may do this at once, and may be killed at any point.
@@ -248,7 +248,7 @@ def refresh(root: Path) -> list[str]:
     return warnings
 
 
-def stale(root: Path) -> list[Path]:
+def outdated_sweeps(root: Path) -> list[Path]:
     """Return the folders of sweeps whose record is out of date because a sweep was copied, moved or renamed."""
     all_columns, _ = _all_columns(root)
     every = list(all_columns.values())
@@ -259,7 +259,7 @@ def stale(root: Path) -> list[Path]:
 
 def _folder(sweep: Path, record: api_pb2.Experiment) -> Path:
     digest = hashlib.sha256(record.SerializeToString(deterministic=True)).hexdigest()[:12]
-    return layout.experiment_folder(sweep, digest)
+    return layout.hparams_record_folder(sweep, digest)
 
 
 def _all_columns(root: Path) -> tuple[dict[Path, HParamsColumns], list[str]]:
@@ -277,8 +277,8 @@ def _replace(sweep: Path, record: api_pb2.Experiment) -> None:
     """Write a sweep's record unless it exists, then delete the records that it replaces."""
     folder = _folder(sweep, record)
     if not layout.event_files(folder):
-        write_experiment(folder, record)
-    for old in layout.experiment_folders(sweep):
+        write_hparams_record(folder, record)
+    for old in layout.hparams_record_folders(sweep):
         if old != folder and re.fullmatch(r"[0-9a-f]{12}", old.name.removeprefix(layout.EXPERIMENT)):
             with disk.guarded(old):
                 shutil.rmtree(old)
