@@ -7,7 +7,7 @@ HpdashError            1
     LockedError        3   another driver holds the sweep's lock
   BackendError         4   workers cannot be started or kept alive
   TrialError           1   one trial cannot be trained with its settings
-    MetricError        1   the trial lacks the metric that ranks or prunes; the sweep file may be wrong
+    MetricError        1   the trial lacks the metric by which trials are ranked or pruned; the sweep file may be wrong
   ChangedError         2   the user's code or data changed while the sweep was running
 """
 
@@ -79,7 +79,7 @@ class TrialError(HpdashError):
 
 
 class MetricError(TrialError):
-    """Raised if a trial lacks the metric that ranks or prunes.
+    """Raised if a trial lacks the metric by which trials are ranked or pruned.
 
     Before any trial of the sweep has finished, this is a fault of the sweep file; afterwards, of the trial.
     """

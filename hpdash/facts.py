@@ -11,7 +11,9 @@ OPTIMIZER_KEYS = (
     "clipnorm",
 )  # fmt: skip
 COMPILE_KEYS = (*OPTIMIZER_KEYS, "loss", "metrics")  # keys that are used to compile a model
-WHOLE = "_whole"  # in resolved [data] tables only: "standard" uses one mean and std for all features of a series
+# A key that hpdash adds to the [data] table of a trial, never in a sweep file. If it is true, scale = "standard" uses
+# one mean and std for all features of a series, as in older versions.
+WHOLE = "_whole"
 
 
 @dataclass(frozen=True, slots=True)

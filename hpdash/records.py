@@ -16,9 +16,10 @@ TABLES = ("data", "model", "train")  # tables whose keys are hyperparameters; [l
 DRAWING_STRATEGIES = ("random", "sobol", "tpe")  # strategies that draw as many settings as `sweep.trials` says
 KERAS_LOOP = "none"  # the value of train.loop for trials without a user's loop, in a sweep in which others have one
 CALLBACK_PREFIX = "between_epochs/"  # in a checkpoint, prefix of the names of the callbacks' state
+# Keys of [train] that act only between two epochs
 BETWEEN_EPOCHS = ("schedule", "decay", "decay_epochs", "min_learning_rate", "patience", "min_delta")
 INITIALIZERS = ("kernel_initializer", "bias_initializer", "output_initializer")
-# Of these numbers, a graph depends only on which of them are 0 or None
+# Numbers on which a graph depends only by whether each is 0 or None, not by its value
 MODEL_HYPERS = ("dropout", "l1", "l2", "noise")
 OPTIMIZER_HYPERS = ("momentum", "rho", "beta_1", "beta_2", "epsilon", "weight_decay", "clipnorm")
 
@@ -190,9 +191,9 @@ class TrialResult:
     digest of the final weights, `kept_sha256` that of the kept weights, which are those after `kept_epoch`.
     `loss_function` names the loss that the model was compiled with. `xla` says whether XLA compiled the training loop,
     `xla_reason` why it did not.
-    `is_refused` says that the trial does not report the metric that ranks or prunes. If no trial has finished yet, the
-    sweep file must be corrected; otherwise the trial counts as failed. `is_stale` says that the trial was not trained,
-    because the user's code or data changed while the sweep was running.
+    `is_refused` says that the trial does not report the metric by which trials are ranked or pruned. If no trial has
+    finished yet, the sweep file must be corrected; otherwise the trial counts as failed.
+    `is_stale` says that the trial was not trained, because the user's code or data changed while the sweep was running.
     """
 
     state: TrialState
@@ -233,7 +234,11 @@ class TrialResult:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a running trial is: `epoch` of `epochs` finished, `fraction` (0 to 1) of the next, the last metrics."""
+    """How far a running trial is.
+
+    `epoch` is how many of the `epochs` epochs are finished, and `fraction` (0 to 1) how much of the next one is done.
+    `metrics` are those of the last finished epoch. A `phase` other than "training" is shown instead of the epoch.
+    """
 
     number: int
     epoch: int

@@ -1,4 +1,4 @@
-"""Which hyperparameters matter: the best objective by value, the importance, the interaction of the top two."""
+"""Which hyperparameters matter: the results at each of their values, their importance, the top two's interaction."""
 
 from __future__ import annotations
 
@@ -45,10 +45,12 @@ class Marginal:
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """Two hyperparameters together: `cells[row][column]` is over the trials with both levels, None if there are none.
+    """Two hyperparameters together: `cells[row][column]` has the best objectives of the trials with both levels.
+
+    A cell is None if no trial with both levels finished.
 
     `share` is the part of the variance between the cells' means that is not the sum of a row effect and a column
-    effect. Noise adds to it if cells have few trials. None if too few cells are filled, or if all means are equal.
+    effect. Noise adds to it if cells have few trials. It is None if too few cells are filled or all means are equal.
     """
 
     rows: Marginal
@@ -169,10 +171,11 @@ def _not_additive(cells: Sequence[Sequence[Stat | None]]) -> float | None:
     Each cell has the same weight, however many trials it has (Yates 1934, the analysis of unweighted means). None if
     all means are equal, or if there are no more filled cells than effects, so that the fit is always exact.
     """
-    filled = [(at, to, cell.mean) for at, row in enumerate(cells) for to, cell in enumerate(row) if cell]
-    at, to, means = (np.array(column) for column in zip(*filled, strict=True))
-    design = np.hstack((at[:, None] == np.arange(len(cells)), to[:, None] == np.arange(len(cells[0])))).astype(float)
+    filled = [(i, j, cell.mean) for i, row in enumerate(cells) for j, cell in enumerate(row) if cell]
+    rows, columns, means = (np.array(each) for each in zip(*filled, strict=True))
+    in_row, in_column = rows[:, None] == np.arange(len(cells)), columns[:, None] == np.arange(len(cells[0]))
+    design = np.hstack((in_row, in_column)).astype(float)
     if np.allclose(means, means[0], rtol=1e-9, atol=0) or np.linalg.matrix_rank(design) == len(filled):
         return None
-    left = means - design @ np.linalg.lstsq(design, means)[0]
-    return float((left**2).sum() / ((means - means.mean()) ** 2).sum())
+    residuals = means - design @ np.linalg.lstsq(design, means)[0]
+    return float((residuals**2).sum() / ((means - means.mean()) ** 2).sum())

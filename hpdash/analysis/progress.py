@@ -1,4 +1,4 @@
-"""The progress of a search: the best objective after each trial and after how many epochs, and the pruned trials."""
+"""The progress of a search: at the end of each trial, the best objective and the epochs so far; the pruned trials."""
 
 from __future__ import annotations
 
@@ -78,7 +78,11 @@ def progress(runs: Sequence[Run]) -> SearchProgress | None:
 
 
 def steps(records: Iterable[Transition], objective: Objective) -> tuple[Step, ...]:
-    """Return a step for each end of a trial in a journal; epochs that were trained twice count twice."""
+    """Return a step for each end of a trial in a journal.
+
+    A trial that ends after fewer epochs than before has started over, so all its epochs are added to the epochs spent.
+    Otherwise it counts as resumed, and only the epochs since its earlier end are added.
+    """
     had: dict[int, int] = {}
     found: list[Step] = []
     spent, best = 0, math.nan

@@ -14,7 +14,7 @@ from ..runs import HistogramSeries
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """The histograms of runs, by run name, at one `step`, which is None if each run has another step."""
+    """The histograms of runs, by run name, at one `step`; None if the runs have different steps."""
 
     label: str
     step: int | None

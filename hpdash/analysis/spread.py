@@ -37,8 +37,8 @@ class Pair:
 class Trace:
     """A distance at each of the `steps`, in both units.
 
-    `initial` is the distance at step 0 (of a change, from step 0 on), `mean` the mean of the other distances. Each of
-    the two is None if there is no such step or nothing to measure at it.
+    `initial` is the distance at step 0; of a `change`, it is the one from step 0 to the next step. `mean` is the mean
+    of the other distances. Each of the two is None if there is no such step or nothing to measure at it.
     """
 
     steps: tuple[int, ...]

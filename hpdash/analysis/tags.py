@@ -14,10 +14,11 @@ _AUTOMATIC = re.compile(
 
 
 def aligned(tags: Sequence[Collection[str]]) -> list[dict[str, str]]:
-    """Return for each run a mapping from the name under which a tag is compared to the tag itself.
+    """Return {name: tag} for each run; tags with the same name in different runs are compared with each other.
 
-    If runs then share more tags, default names are renumbered in every run: `sequential_3/dense_7/kernel`
-    becomes `sequential/dense/kernel`, as in the first model of a process. Otherwise every name is the tag itself.
+    Default names are renumbered in every run if the runs then have more names in common: the name of
+    `sequential_3/dense_7/kernel` is `sequential/dense/kernel`, as in the first model of a process. Otherwise every name
+    is the tag itself.
     """
     anew = [_counted_anew(own) for own in tags]
     shared = {name for own in anew for name in own}

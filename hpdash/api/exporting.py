@@ -104,15 +104,15 @@ def _trials(runs: Sequence[Run]) -> Export:
     objectives = {sweep: objective_of(own) for sweep, own in by_sweep(runs).items()}
     rows: list[dict[str, Scalar | None]] = []
     for run in runs:
-        of = objectives[run.sweep]
+        objective = objectives[run.sweep]
         rows.append({
-            **{name: field_of(run, name, of) for name in FIELDS},
-            "objective": of.name if of else None,
-            "goal": of.goal if of else None,
+            **{name: field_of(run, name, objective) for name in FIELDS},
+            "objective": objective.name if objective else None,
+            "goal": objective.goal if objective else None,
             "started": run.started,
             **_result(run),
             **{f"hparams.{name}": run.hparams[name] for name in sorted(run.hparams)},
-            **dict(_metrics(run, {of.tag: of.goal} if of else {})),
+            **dict(_metrics(run, {objective.tag: objective.goal} if objective else {})),
         })  # fmt: skip
     columns = list(dict.fromkeys(name for row in rows for name in row)) or list(FIELDS)
     columns.sort(key=lambda name: next((place for place, start in enumerate(_PREFIXES) if name.startswith(start)), -1))

@@ -72,7 +72,7 @@ class Actor:
         self._mailbox.order(number, order)
 
     def messages(self, seen: int) -> tuple[int, list[Any]]:
-        """Return the number of the batch after `seen`, and its messages."""
+        """Return the number of the next batch and its messages; `seen` is the number of the last batch received."""
         return self._mailbox.messages(seen, MESSAGE_SECONDS)
 
     def leave(self) -> None:

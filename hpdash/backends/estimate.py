@@ -17,9 +17,9 @@ STEP_SECONDS = 1e-4  # overhead of a step
 NORM_SECONDS = 1e-5  # additional time of a step for each layer of batch normalisation
 CORE_RATE = 5e10  # operations a second of a modest core, used if only the ratios between trials matter
 EFFICIENCY = 0.9  # ratio of a whole step's rate to that of the matrix product, measured in the shipped sweeps
-TIMED_PRODUCTS = 50
 PLAIN_EFFICIENCY = 0.75  # the same for steps without XLA, which are mostly convolutions
 VALUE_SECONDS = 2e-9  # time without XLA for each value of the forward pass: .9e-9 to 5.2e-9 in 11 nets, median 2e-9
+TIMED_PRODUCTS = 50
 TRAINING = 3  # ratio of a training step to its forward pass: the backward pass takes twice as long
 
 

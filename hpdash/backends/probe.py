@@ -38,8 +38,7 @@ FetchProgress = Callable[[str, int, int | None], None]
 class ProbeRequest:
     """What to examine: the distinct [data] tables, users' functions, and the folder of users' modules and files.
 
-    `usages` are the builders of which it is not known yet which keys they use; the trial of each has one of these
-    [data] tables.
+    `usages` are the builders whose use of keys is not known yet. The trial of each has one of these [data] tables.
     """
 
     data: Sequence[Mapping[str, Any]]

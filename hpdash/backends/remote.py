@@ -132,7 +132,10 @@ class FolderSync:
         self._last = 0.0
 
     def unpack(self, packed: PackedTask) -> Task:
-        """Make a run folder for an attempt and return the task with it; event files have their size, and hold zeros."""
+        """Make a run folder for an attempt, and return the task with this folder.
+
+        Its event files have the sizes of those in the driver's run folder, and hold zeros.
+        """
         run = self._run = self._folder / packed.task.run.name
         shutil.rmtree(run, ignore_errors=True)
         run.mkdir(parents=True)
@@ -212,8 +215,8 @@ class Mailbox:
     def send(self, message: Any) -> None:
         """Put a message for the driver into the mailbox, after the changes in the run folder if they are due.
 
-        Changes are left out while earlier changes still wait. A Report ends an attempt: all remaining changes are put
-        before it, and the attempt's folder is deleted.
+        Changes are left out while earlier changes still wait. An AttemptReport ends an attempt: all remaining changes
+        are put before it, and the attempt's folder is deleted.
         """
         is_last = isinstance(message, AttemptReport)
         if is_last or (isinstance(message, Progress | Reached) and not self._waiting):
@@ -242,10 +245,10 @@ class Mailbox:
                 self._orders.put(order)
 
     def messages(self, seen: int, seconds: float) -> tuple[int, list[Any]]:
-        """Return the number of the batch after `seen`, and its messages; wait up to `seconds` for the first message.
+        """Return the number of the next batch and its messages; wait up to `seconds` for the first message.
 
-        If the driver asks for the same batch again, it gets the same messages. Of several Progress messages in a row,
-        only the last is returned.
+        `seen` is the number of the last batch that the driver has received. If the driver asks for the same batch
+        again, it gets the same messages. Of several Progress messages in a row, only the last is returned.
         """
         with self._lock:
             if self._batch[0] > seen:

@@ -8,13 +8,12 @@ name alone if its values are true and false. A side is
 - a number, a text in `"…"` or `'…'`, `true` or `false`, or a list, `(a, b)` or `[a, b]`;
 - an element of a list, `hidden[0]`; a function of a list, `sum(hidden)`; or arithmetic with `+ - * / // %`.
 
-A word without quotes is a text if the name on the other side takes this value, otherwise a name: in
-`batchnorm = before`, "before" is a text. A name with spaces or special characters is quoted, best with backticks.
-Nothing is run as code.
+A word without quotes is a text if the name on its left takes this value, otherwise a name: in `batchnorm = before`,
+"before" is a text. A name with spaces or special characters is quoted, best with backticks. Nothing is run as code.
 
 A list is compared by its elements, or as tables show it: `hidden = 512-256`. A number is also equal to the text that
-tables show for it (six significant digits). A comparison with a name that has no value is false, or undecided if the
-evaluation is `strict`; a strict condition that depends on undecided comparisons alone holds.
+tables show for it (six significant digits). A comparison with a name that has no value is false. If the evaluation is
+`strict`, it is undecided, and the whole condition may be undecided too; `[[require]]` counts such a condition as met.
 """
 
 from .errors import ConditionError

@@ -108,7 +108,7 @@ def _ordered(left: Side, right: Side, order: Callable[[Any, Any], bool], strict:
     if not strict:
         if isinstance(a, bool) or isinstance(b, bool):
             return False
-        if isinstance(a, str) != isinstance(b, str):  # a number that is written in the condition can be a text
+        if isinstance(a, str) != isinstance(b, str):  # with a text, compare a literal number by its spelling
             a, b = (a, spelled_b) if isinstance(a, str) else (spelled_a, b)
             if a is None or b is None:
                 return False

@@ -140,7 +140,7 @@ class _Parser:
         return "not in" if is_negated else "in"
 
     def _sides(self, parts: list[_Part]) -> Iterator[Operand]:
-        """Yield the sides of a comparison; a word is a text if the name on the other side takes this value."""
+        """Yield the sides of a comparison; a word is a text if the name on its left takes this value."""
         for index, part in enumerate(parts):
             neighbour = parts[index - 1] if index else parts[1]
             yield self._side(part, self._known_name(neighbour), is_first=not index)
@@ -150,6 +150,7 @@ class _Parser:
         return text if text is not None and self._vocabulary.is_name(text) else None
 
     def _side(self, part: _Part, neighbour: str | None, is_first: bool) -> Operand:
+        """Return a side of a comparison; `neighbour` is the name next to it, None if there is a value or a sum."""
         if isinstance(part, Items):
             return Items(tuple(self._side(each, neighbour, is_first=False) for each in part.parts))
         if not isinstance(part, _Word):

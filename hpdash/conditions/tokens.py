@@ -38,7 +38,8 @@ class Token:
 def tokens(text: str, is_name: Callable[[str], bool]) -> Iterator[Token]:
     """Yield the tokens of a condition; the last one is the end. Raises ConditionError at a character that fits none.
 
-    A word may contain signs and brackets if it is a name ("validation/accuracy") or is no arithmetic of names ("a-b").
+    A word that is a name may contain signs and brackets ("validation/accuracy"). Another word may contain signs unless
+    it is arithmetic: "a-b" is one word if "a" or "b" is not a name.
     """
     at, after_operand = 0, False
     while True:
@@ -82,7 +83,10 @@ def _piece(text: str, at: int, is_name: Callable[[str], bool]) -> Token:
 
 
 def _is_arithmetic(pieces: list[Token], after_operand: bool, is_name: Callable[[str], bool]) -> bool:
-    """Return whether pieces are arithmetic, or the start or end of it; "512-256" and "a-b" are texts."""
+    """Return whether pieces are arithmetic, or the start or end of it.
+
+    "512-256" is a text, because lists are written so. "a-b" is a text if "a" or "b" is not a name.
+    """
     if any(piece.kind == "word" and not is_name(piece.text) for piece in pieces):
         return False
     joins = pieces[0].kind == "sign" and (after_operand or len(pieces) == 1)

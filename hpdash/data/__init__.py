@@ -52,7 +52,10 @@ class DataSource:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What `hpdash data` shows of a data set; `where` is its file, None if it needs none."""
+    """What `hpdash data` shows of a data set: its `DataSource`, and where it is.
+
+    `where` is its file, None if it needs none. `here` says that it needs no download.
+    """
 
     name: str
     description: str

@@ -52,7 +52,7 @@ class Dataset:
 
     @property
     def is_images(self) -> bool:
-        """Whether examples are pictures (height x width, or x channels): two or three dimensions, and a maximum."""
+        """Whether examples are pictures: height x width or height x width x channels, with a known maximum."""
         return self.maximum is not None and self.x_train.ndim in (3, 4)
 
     @property
@@ -212,11 +212,11 @@ def _summed_moments(x: Array, groups: int) -> tuple[Array, Array]:
     """Return mean and std of each group, as `_counted_moments`, for any type: in two passes over float64 blocks."""
     count = x.size // groups
 
-    def total(centre: Array | float, power: int) -> Array:
+    def mean_power(centre: Array | float, power: int) -> Array:
         sums = np.zeros(groups)
         for block in _blocks(x):
             sums += ((block.reshape(-1, groups).astype(np.float64) - centre) ** power).sum(0)
         return sums / count
 
-    mean = total(0.0, 1)
-    return mean, np.sqrt(total(mean, 2))
+    mean = mean_power(0.0, 1)
+    return mean, np.sqrt(mean_power(mean, 2))

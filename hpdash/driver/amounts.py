@@ -42,5 +42,5 @@ def large_batches(sweep: Sweep, specs: Sequence[TrialSpec], sizes: Mapping[str, 
 
 
 def split_key(table: Mapping[str, Any]) -> str:
-    """Return a text that identifies the data of a [data] table and their split, which do not depend on the scale."""
+    """Return a text that is equal for [data] tables with equal data and an equal split, whatever their scale."""
     return json.dumps({key: value for key, value in table.items() if key not in ("scale", WHOLE)}, sort_keys=True)

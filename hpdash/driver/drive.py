@@ -16,7 +16,9 @@ from ..records import Ended, Event, Notice, Reached, Started, TrialResult, Trial
 from ..system.signals import Signals
 from .plan import Outcome, Plan, Watcher
 
-MACHINES_LOST = 3  # losses of a machine that do not count as a trial's retries; of more, the trial may be the cause
+# If a machine leaves the cluster, its trials run again without using up a retry; each trial at most this many times,
+# because the trial itself may be the cause
+MACHINES_LOST = 3
 GRACE_SECONDS = 10.0  # how long trials may take to stop after SIGTERM or SIGHUP before they are killed
 
 
@@ -32,14 +34,15 @@ class Driver:
         self._fail_fast = fail_fast
         self._results = dict(plan.results)
         self._running: dict[int, Started] = {}
+        # By trial number: the attempt from which on retries are counted, 1 if absent
         self._first_attempt = {number: record.attempt + 1 for number, record in journal.history.latest.items()}
         self._lost_machines = Counter[int]()
         self._queue = Queue((), self._queue_next)
         self._has_finished = any(result.state is TrialState.FINISHED for result in plan.results.values())
         self._failures = 0
-        self._stopped_by: int | None = None
+        self._stop_signal: int | None = None
         self._shown_notices: set[str] = set()
-        self._stopped = ""
+        self._stop_reason = ""
         self._error: HpdashError | None = None
 
     def run(self, signals: Signals, newest_first: bool = False) -> Outcome:
@@ -75,13 +78,13 @@ class Driver:
         """Return the outcome; if no trial is left to run, remove the checkpoints of pruned trials."""
         plan, results = self.plan, self._results
         total = plan.schedule.count_trials(self._journal.history, results)
-        if total == len(results):  # if it is extended later, promoted trials start over
+        if total == len(results):  # if the sweep is extended later, promoted trials start over
             promotable = (spec for spec in plan.schedule.specs if self._is_promotable(results.get(spec.number)))
             for spec in promotable:
                 checkpoint.remove(self._folder(spec))
-        specs, stopped_by = plan.schedule.specs, self._stopped_by
-        facts = plan.synthetic, self._stopped, plan.accepted
-        return Outcome(plan.sweep, plan.folder, specs, total, results, stopped_by, *facts)
+        specs, stop_signal = plan.schedule.specs, self._stop_signal
+        facts = plan.synthetic, self._stop_reason, plan.accepted
+        return Outcome(plan.sweep, plan.folder, specs, total, results, stop_signal, *facts)
 
     def _is_promotable(self, result: TrialResult | None) -> bool:
         """Return whether a trial is pruned and may still be promoted."""
@@ -93,9 +96,8 @@ class Driver:
         schedule, history = self.plan.schedule, self._journal.history
         spec = schedule.next(history, alone=not self._running)
         if spec is not None:
-            self._first_attempt[spec.number] = (
-                self._journal.attempts(spec.number) + 1
-            )  # a promoted trial gets new retries
+            # A promoted trial gets new retries
+            self._first_attempt[spec.number] = self._journal.attempts(spec.number) + 1
             self._queue.put(self._prepare_task(spec))
             return
         try:
@@ -125,7 +127,7 @@ class Driver:
 
     @property
     def _stopping(self) -> bool:
-        return self._stopped_by is not None or bool(self._stopped or self._error)
+        return self._stop_signal is not None or bool(self._stop_reason or self._error)
 
     def _folder(self, spec: TrialSpec) -> Path:
         seed = spec.seed if self.plan.sweep.repeats > 1 else None
@@ -152,7 +154,7 @@ class Driver:
         A second Ctrl-C ends the wait at once. Other signals do not, because they may come several times for one event:
         a terminal that closes sends several SIGHUPs.
         """
-        self._stopped_by = self._stopped_by or number
+        self._stop_signal = self._stop_signal or number
         self._backend.interrupt()
         if number != signal.SIGINT:
             return time.monotonic() + GRACE_SECONDS
@@ -197,22 +199,22 @@ class Driver:
     def _conclude(self, spec: TrialSpec, result: TrialResult) -> None:
         """Keep the result of a trial that is not tried again, and stop the sweep if the result requires it."""
         self._results[spec.number] = result
-        was_open = result.is_refused and result.state is TrialState.FAILED
-        if was_open or result.state in (TrialState.KILLED, TrialState.TIMED_OUT):
+        is_session_open = result.is_refused and result.state is TrialState.FAILED
+        if is_session_open or result.state in (TrialState.KILLED, TrialState.TIMED_OUT):
             run_folder.end_session(self._folder(spec), success=False)
         elif result.state is not TrialState.INTERRUPTED and not self._is_promotable(result):
             checkpoint.remove(self._folder(spec))
-        if result.state is TrialState.INTERRUPTED and result.error and self._stopped_by is None:
+        if result.state is TrialState.INTERRUPTED and result.error and self._stop_signal is None:
             error = SpecError([f"{self.plan.sweep.where}: {result.error}"]) if result.stops_sweep else None
             self._error = self._error or error or LogdirError(result.error)
         self._count_failures(result)
-        if self._error or self._stopped:
+        if self._error or self._stop_reason:
             self._backend.interrupt()
 
     def _count_failures(self, result: TrialResult) -> None:
         self._has_finished |= result.state is TrialState.FINISHED
         self._failures += result.state is TrialState.FAILED
         if self._fail_fast and result.state.is_fault:
-            self._stopped = "stopped at the first failed trial, because of --fail-fast"
+            self._stop_reason = "stopped at the first failed trial, because of --fail-fast"
         elif not self._has_finished and self._failures >= self.plan.sweep.max_consecutive_failures:
-            self._stopped = f"stopped: {self._failures} trials have failed and none has finished"
+            self._stop_reason = f"stopped: {self._failures} trials have failed and none has finished"

@@ -37,11 +37,12 @@ def dry_run(sweep: Sweep, workers: int | None = None, threads: int = 1) -> Forec
     limits.check_files(0)
     schedule = Schedule(sweep)
     return Forecast(
-        schedule.certain(), schedule.total, _forecast(sweep, schedule, workers or max(1, limits.cores() // threads))
+        schedule.certain(), schedule.total, _duration(sweep, schedule, workers or max(1, limits.cores() // threads))
     )
 
 
-def _forecast(sweep: Sweep, schedule: Schedule, workers: int) -> float | str:
+def _duration(sweep: Sweep, schedule: Schedule, workers: int) -> float | str:
+    """Return the estimated duration in seconds, or the reason why it is unknown."""
     samples = schedule.samples()
     tables = data_tables(samples)
     if any(own_loop(spec.settings["train"]) for spec in samples):
@@ -51,8 +52,8 @@ def _forecast(sweep: Sweep, schedule: Schedule, workers: int) -> float | str:
     signals = Signals()
     facts = probe.gather_facts(probe.ProbeRequest(tables, (), sweep.folder, builder_requests(sweep, samples)), signals)
     samples = Schedule(settle(sweep, samples, tables, facts)).samples()
-    by_cut = sizes_by_split(tables, facts)
-    sizes = [by_cut[split_key(spec.settings["data"])] for spec in samples]
+    by_split = sizes_by_split(tables, facts)
+    sizes = [by_split[split_key(spec.settings["data"])] for spec in samples]
     works: Sequence[estimate.Work] | str = list(map(estimate.mlp_work, samples, sizes))
     if any(spec.settings["model"]["builder"] != "mlp" for spec in samples):
         works = probe.measure(samples, sweep.folder, signals)

@@ -32,6 +32,7 @@ def with_known_inputs(sweep: Sweep) -> Sweep:
 
 
 def _kinds(name: str, sweep: Sweep) -> tuple[bool, Inputs] | None:
+    """Return whether the labels of a `.npz` file are classes, and its inputs; None if the file does not say."""
     from ..data.npz import kinds  # noqa: PLC0415  takes time to import, and few sweeps have files
 
     return kinds(name, sweep.folder)

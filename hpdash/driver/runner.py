@@ -112,6 +112,8 @@ def drive_sweep(
 
 @dataclass(frozen=True, slots=True)
 class _Job:
+    """A sweep to run, and what its driver was told; `provenance` is that of the code and data as they are now."""
+
     sweep: Sweep
     schedule: Schedule
     folder: Path

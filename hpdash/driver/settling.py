@@ -1,4 +1,7 @@
-"""Settle what depends on a sweep's data and models: the default objective, and whether the metrics it names exist."""
+"""Settle what depends on the data and models of a sweep: the default objective, and whether metrics exist.
+
+The metrics in question are those that the sweep names as its objective and for pruning.
+"""
 
 from __future__ import annotations
 
@@ -50,6 +53,7 @@ def _request(sweep: Sweep, reference: str, specs: Sequence[TrialSpec], is_shared
             if value not in (known := values.setdefault(name, [])) and len(known) < 2:
                 known.append(value)
     fixed = {name: f"{table}.{name}" for table in TABLES for name in sweep.given[table]}
+    # The location of each key in the sweep file, for error messages
     where = {name: f"{sweep.where}: {key}" for name, key in fixed.items()}
     where |= {name: f"{sweep.where}: {'trial' if sweep.listed else 'hparams'}.{name}" for name in values}
     keywords = {name: key for name, key in where.items() if table_of(name) == KEYWORDS and name != "builder"}
@@ -104,6 +108,7 @@ def _metrics(specs: Sequence[TrialSpec], tables: Tables, facts: ProbeResult) -> 
 
 
 def _lacking(sweep: Sweep, where: str, metric: str, known: Sequence[tuple[str, tuple[str, ...]]]) -> Iterator[Problem]:
+    """Yield a problem if a model in `known`, the result of `_metrics`, does not have the metric that a key names."""
     for owner, names in known:
         if metric.removeprefix(VALIDATION) not in names:
             options = [prefix + name for prefix in (VALIDATION, "") for name in names]

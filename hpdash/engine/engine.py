@@ -86,7 +86,7 @@ class Engine:
         data = self.data
         made = Pass(
             lambda row: data.take_rows(part, row),
-            lambda take_rows, row: step((data.to_inputs(take_rows), tf.gather(part.y, row))),
+            lambda stored, row: step((data.to_inputs(stored), tf.gather(part.y, row))),
             len(part), batch, -(-steps // calls), jit,
         )  # fmt: skip
         if not pays:

@@ -40,13 +40,13 @@ class Pass:
 
     def _compile(self) -> None:
         def loop(order: tf.Tensor, rows: tf.Tensor) -> None:
-            def body(row: tf.Tensor, take_rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            def body(index: tf.Tensor, stored: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
                 with fast_operations(self.jit):
-                    self.step(take_rows, order[row])
-                return row + 1, self.take(order[tf.minimum(row + 1, self.rows - 1)])
+                    self.step(stored, order[index])
+                return index + 1, self.take(order[tf.minimum(index + 1, self.rows - 1)])
 
             start = [tf.constant(0), self.take(order[0])]
-            tf.while_loop(lambda row, _: row < rows, body, start, parallel_iterations=1)
+            tf.while_loop(lambda index, _: index < rows, body, start, parallel_iterations=1)
 
         def rest(row: tf.Tensor) -> None:
             with fast_operations(xla=False):

@@ -159,7 +159,10 @@ def _function(layer: keras.layers.Layer) -> str:
 
 
 def _owner(layer: keras.layers.Layer) -> keras.layers.Layer | None:
-    """Return the layer with a kernel that feeds a layer, directly or through layers without an activation; or None."""
+    """Return a layer itself if it has a kernel, else the layer with a kernel that feeds it; None if there is none.
+
+    Layers without an activation may come between the two.
+    """
     if hasattr(layer, "kernel"):
         return layer
     try:

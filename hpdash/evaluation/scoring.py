@@ -76,16 +76,16 @@ def score(job: tuple[Sequence[TrialToScore], Path], _: Callable[[Any], None]) ->
         raise TrialError(f"evaluation failed: {type(error).__name__}: {error}") from error
 
 
-def _scores(scored_trials: Sequence[TrialToScore], folder: Path) -> Scores:
-    tables = {_key(scored): scored.spec.settings["data"] for scored in scored_trials}
+def _scores(trials: Sequence[TrialToScore], folder: Path) -> Scores:
+    tables = {_key(trial): trial.spec.settings["data"] for trial in trials}
     loaded = {key: _load(settings, folder) for key, settings in tables.items()}
-    loaded_trials = [(scored, loaded[_key(scored)], _read_weights(scored)) for scored in scored_trials]
-    return _score_on_test([(_load_engine(scored, folder, own, kept), own) for scored, own, kept in loaded_trials])
+    loaded_trials = [(trial, loaded[_key(trial)], _read_weights(trial)) for trial in trials]
+    return _score_on_test([(_load_engine(trial, folder, own, kept), own) for trial, own, kept in loaded_trials])
 
 
-def _key(scored: TrialToScore) -> str:
+def _key(trial: TrialToScore) -> str:
     """Return the same text for trials with equal data, so that each data set is loaded once."""
-    return json.dumps(scored.spec.settings["data"], sort_keys=True)
+    return json.dumps(trial.spec.settings["data"], sort_keys=True)
 
 
 def _load(settings: Mapping[str, Any], folder: Path) -> Loaded:
@@ -96,37 +96,37 @@ def _load(settings: Mapping[str, Any], folder: Path) -> Loaded:
     return dataset, split, data.scaling(dataset, split, settings)
 
 
-def _read_weights(scored: TrialToScore) -> dict[str, Array]:
+def _read_weights(trial: TrialToScore) -> dict[str, Array]:
     try:
-        kept = kept_weights.read(scored.weights)
+        kept = kept_weights.read(trial.weights)
     except (OSError, ValueError) as error:
         hint = "Put back a copy, or run the sweep again with --new."
-        raise LogdirError(f"{scored.name}: cannot read its kept weights: {error}. {hint}") from None
-    if kept_weights.digest(kept.items()) != scored.sha256:
+        raise LogdirError(f"{trial.name}: cannot read its kept weights: {error}. {hint}") from None
+    if kept_weights.digest(kept.items()) != trial.sha256:
         hint = "Put back a copy, or run the sweep again with --new."
-        raise LogdirError(f"{scored.weights}: these weights do not have the SHA-256 recorded in the journal. {hint}")
+        raise LogdirError(f"{trial.weights}: these weights do not have the SHA-256 recorded in the journal. {hint}")
     return kept
 
 
-def _load_engine(scored: TrialToScore, folder: Path, loaded: Loaded, kept: Mapping[str, Array]) -> Engine:
+def _load_engine(trial: TrialToScore, folder: Path, loaded: Loaded, kept: Mapping[str, Array]) -> Engine:
     """Return an engine with the trial's kept weights; raise TrialError if these do not reproduce its objective."""
     from ..engine import models  # noqa: PLC0415  only the child imports TensorFlow
     from ..engine.engine import Engine  # noqa: PLC0415
 
-    settings, dataset = scored.spec.settings, loaded[0]
-    shape, spec = dataset.x_train.shape[1:], scored.spec
+    settings, dataset = trial.spec.settings, loaded[0]
+    shape, spec = dataset.x_train.shape[1:], trial.spec
     model = models.build(settings, folder, shape, dataset.classes, spec.seed, spec.takes)
     engine = Engine(
         model, to_engine_data(loaded), settings["train"]["batch_size"], xla=settings["train"].get("xla") or "auto"
     )
     if not engine.load_weights(kept):
-        raise TrialError(f"{scored.name}: its kept weights do not fit the model. {_CHANGED}")
-    metric = scored.spec.objective.removeprefix(f"{VALIDATION}/")
-    if metric != scored.spec.objective:
+        raise TrialError(f"{trial.name}: its kept weights do not fit the model. {_CHANGED}")
+    metric = trial.spec.objective.removeprefix(f"{VALIDATION}/")
+    if metric != trial.spec.objective:
         found = engine.validate().get(metric, math.nan)
-        if not math.isclose(found, scored.value, **_CLOSE):
-            expected = f"{scored.spec.objective} {scored.value:.4f} with its kept weights"
-            raise TrialError(f"{scored.name}: expected {expected}, found {found:.4f}. {_CHANGED}")
+        if not math.isclose(found, trial.value, **_CLOSE):
+            expected = f"{trial.spec.objective} {trial.value:.4f} with its kept weights"
+            raise TrialError(f"{trial.name}: expected {expected}, found {found:.4f}. {_CHANGED}")
     return engine
 
 
@@ -137,7 +137,8 @@ def _score_on_test(ready: Sequence[tuple[Engine, Loaded]]) -> Scores:
     for engine, (dataset, split, scaling) in ready:
         assert dataset.x_test is not None
         held_out = Split(split.train, range(len(dataset.x_test)), validation_is_test=True)
-        tested = Engine(engine.model, to_engine_data((dataset, held_out, scaling)), len(split.train))
+        batch_size = len(split.train)  # any size will do: only training uses it
+        tested = Engine(engine.model, to_engine_data((dataset, held_out, scaling)), batch_size)
         single.append(tested.validate())
         if len(ready) > 1:
             outputs.append(_outputs(tested))

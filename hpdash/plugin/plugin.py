@@ -116,7 +116,7 @@ class WeightsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard 
     def _respond_json(
         self, request: wrappers.Request, answer: Answer, known: Sequence[str], repeatable: str = ""
     ) -> wrappers.Response:
-        """Respond with JSON; `known` are the arguments of the route, `repeatable` may be given twice."""
+        """Respond with JSON; `known` are the arguments of the route, `repeatable` may be given several times."""
         arguments = Arguments.of(dict(request.args.lists()), known, repeatable)
         context = plugin_util.context(request.environ)
         source = Source(self._provider, context, plugin_util.experiment_id(request.environ), self._hints)

@@ -165,8 +165,8 @@ def shared_edges(batches: Sequence[Rows], bins: int, clip: float) -> Floats:
 def _outermost(parts: Sequence[tuple[Floats, Floats]], cut: float) -> float:
     """Return the greatest position left after cutting at most `cut` of the shares from above, 0 if there is none.
 
-    Positions of a part that the cut of this part alone already excludes are dropped first, because all parts together
-    can be long.
+    Each part is cut by itself first, and only what is left of the parts is joined, because all parts together can be
+    long.
     """
     tails = [_tail(places[shares > 0], shares[shares > 0], cut) for places, shares in parts]
     together, weights = (np.concatenate([np.zeros(0), *(tail[at] for tail in tails)]) for at in (0, 1))

@@ -27,7 +27,7 @@ from .values import with_nonfinite
 def joined(files: Sequence[Contents]) -> Contents:
     """Join the contents of the event files of one folder, in their order.
 
-    Tag by tag, a later file replaces what earlier ones have from its first step on.
+    For each tag, a later file replaces the values of earlier files from the later file's first step of the tag on.
     """
     if len(files) == 1:
         return files[0]
@@ -66,10 +66,10 @@ def _session(parts: Sequence[tuple[str, Contents]]) -> HParamsSession:
 
 
 def merge_hparams_runs(contents: dict[str, list[tuple[str, Contents]]], foreign: Collection[str]) -> None:
-    """Merge each run that only holds a session, as PyTorch's `add_hparams` writes it, into the run that contains it.
+    """Merge each run that PyTorch's `add_hparams` wrote for a session into the run whose folder contains it.
 
-    Such a run has hyperparameters and no histograms, is directly below a run without hyperparameters, and is the only
-    one there that has any. Changes `contents`; `foreign` are the names of the foreign runs.
+    Such a run has hyperparameters but no histograms. It is directly below a run without hyperparameters, and no other
+    run there has hyperparameters. Changes `contents`; `foreign` are the names of the foreign runs.
     """
     sessions = Sessions.of({name: _session(contents[name]) for name in foreign})
     for name in sorted(foreign):
@@ -141,7 +141,10 @@ def runs_without_folders(sweep: SweepState, prefix: str, found: Sequence[Run]) -
 
 
 def histograms_of(parts: Sequence[tuple[str, Contents]]) -> dict[str, HistogramSeries]:
-    """Return the kept histograms of a run's parts, each with its non-finite values; hpdash logs them as a scalar."""
+    """Return the kept histograms of a run's parts, with their numbers of non-finite values.
+
+    hpdash logs the share of these values as a scalar, because a histogram in an event file has no place for it.
+    """
     return merged(
         (role, {tag: _histograms(contents, tag, histograms) for tag, histograms in contents.kept.items()})
         for role, contents in parts

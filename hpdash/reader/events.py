@@ -44,8 +44,9 @@ class Contents:
 def read_file(path: Path, layouts: Layouts, tags: Collection[str] = ()) -> Contents:
     """Read an event file, with the histograms of `tags`; of other histograms, only the steps.
 
-    Pass the same `layouts` for several files: what is learned from one helps with the next. A histogram that is kept is
-    checked. If only its step is read, its first edge must be finite; TensorFlow's is not if a value was NaN.
+    Pass the same `layouts` for several files: what is learned from one helps with the next. The histograms of `tags`
+    are checked completely. Of another histogram, often only the first edge is checked. If that edge is not finite, as
+    TensorFlow writes it if a value was NaN, the whole histogram is checked.
     Damage, or a file that cannot be read, is reported in the result's `damage`.
     """
     return _Reading(path, layouts, tags).contents()
@@ -61,7 +62,7 @@ class _Reading:
         self.session = HParamsSession()
         self.first_time: float | None = None
         self.damage: list[Damage] = []
-        self.plugins: dict[str, str | None] = {}  # by tag; the first metadata count, because later values may have none
+        self.plugins: dict[str, str | None] = {}  # by tag, from its first metadata: later values may have no metadata
         self.last = layouts.unknown  # the layout of the last record
 
     def contents(self) -> Contents:
@@ -89,7 +90,7 @@ class _Reading:
         return columns[layout.tag]
 
     def skim(self, data: bytes, at: int) -> int:
-        """Read the strides that follow the last record, from `at` on; return where they end."""
+        """Read the records from `at` on that form strides (see `layouts.Stride`); return the offset of their end."""
         if self.tags or not (found := self.layouts.strides(self.last, data, at)):
             return at
         stride, taken = found

@@ -74,7 +74,7 @@ class Stride:
     def __init__(self, layouts: Sequence[Layout], width: int) -> None:
         self.layouts, self.size = layouts, 0
         form, bodies = "<", []
-        for layout in layouts:
+        for layout in layouts:  # the `_FIELDS` values: header, wall time, step, head, value, tail, checksum
             value = "f" if layout.is_scalar else f"d{layout.width - 8}x"
             form += f"{HEAD + 1}sd{1 + width}s{len(layout.head)}s{value}{len(layout.tail)}sI"
             start, length = self.size + HEAD, 10 + width + layout.size
@@ -93,12 +93,12 @@ class Stride:
         while taken.end + self.size <= len(data):
             block = data[taken.end : taken.end + self.size]
             fields = self._unpack(block)
-            numbers, marks = fields[4::_FIELDS], fields[2::_FIELDS]
-            step = _varint(marks[0], 1)[0]
+            numbers, encoded_steps = fields[4::_FIELDS], fields[2::_FIELDS]
+            step = _varint(encoded_steps[0], 1)[0]
             if (
                 step <= last
-                or marks[0][0] != _STEP
-                or marks.count(marks[0]) < len(marks)
+                or encoded_steps[0][0] != _STEP
+                or encoded_steps.count(encoded_steps[0]) < len(encoded_steps)
                 or (fields[::_FIELDS], fields[3::_FIELDS], fields[5::_FIELDS]) != self._expected
                 or not all(map(math.isfinite, numbers))
                 or any(map(ne, self._sums(block), fields[6::_FIELDS]))

@@ -11,7 +11,7 @@ from .evidence import Evidence
 from .order import children, parents_first, ruled_out
 
 Blocked = frozenset[str]  # later hyperparameters whose `when` is already known to be false
-MOST_BLOCKED = 200_000  # most names, summed over all distinct sets of blocked names at one hyperparameter
+MOST_BLOCKED = 200_000  # most names in all distinct sets of blocked names together, at one hyperparameter
 
 
 class Grid:
@@ -75,6 +75,10 @@ class Grid:
             yield rest.union(child.name for child in dependent if value not in child.when[hparam.name]), 1, index
 
     def _count(self) -> list[dict[Blocked, int]]:
+        """Return `_counts`: find the sets of blocked names that occur, from the first hyperparameter to the last.
+
+        Then count the ways from the last hyperparameter back to the first.
+        """
         reached: list[set[Blocked]] = [{self._start}]
         for hparam in self._names:
             reached.append(self._reached(hparam, reached[-1]))

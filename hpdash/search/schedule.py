@@ -188,7 +188,10 @@ def evidence(specs: Sequence[TrialSpec], results: Sequence[TrialResult | None]) 
 
 
 def _used(lines: Iterable[Transition | RungDecision | Proposal], repeats: int) -> list[int]:
-    """Return, for each setting, the `seq` of the first line about it or a later setting; its proposal came before."""
+    """Return, for each setting, the lowest `seq` of the lines about this setting or a later one.
+
+    The setting was proposed by then, because settings are proposed in their order.
+    """
     first: dict[int, int] = {}
     for line in lines:
         setting = line.setting if isinstance(line, Proposal) else line.trial // repeats

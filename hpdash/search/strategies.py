@@ -69,7 +69,7 @@ def _grid(sweep: Sweep, grid: Grid) -> Strategy:
 
 
 def _allowed(sweep: Sweep, base: Strategy, indices: Iterable[int]) -> Iterator[int]:
-    """Yield the indices of points that meet the requirements; stop after more than LARGEST in a row do not."""
+    """Yield the indices of points that meet the requirements; stop if more than MOST_TRIALS in a row do not."""
     misses = 0
     for index in indices:
         if not sweep.requirements or sweep.allows(base.point(index)):

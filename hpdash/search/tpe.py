@@ -49,12 +49,13 @@ class Tpe:
     def point(self, index: int, known: Sequence[Evidence] = ()) -> dict[str, Any]:
         """Return the point at an index from 0 to count - 1, given the evidence on the settings before it."""
         taken = {identity(each.point) for each in known} if self._is_finite else set()
-        asked = sum(each.is_scored for each in known) >= STARTUP
-        proposed: Iterator[dict[str, Any]] = self._asked(index, known) if asked else iter([self._first.point(index)])
-        candidates = chain(proposed, self._random.draws(index))
+        has_enough = sum(each.is_scored for each in known) >= STARTUP
+        proposals = self._proposals(index, known) if has_enough else iter([self._first.point(index)])
+        candidates = chain(proposals, self._random.draws(index))
         return first_allowed(self._sweep, candidates, lambda point: identity(point) not in taken)
 
-    def _asked(self, index: int, known: Sequence[Evidence]) -> Iterator[dict[str, Any]]:
+    def _proposals(self, index: int, known: Sequence[Evidence]) -> Iterator[dict[str, Any]]:
+        """Yield up to `ATTEMPTS` proposals of Optuna for one setting, each from a new study."""
         import optuna  # noqa: PLC0415  the import takes a second
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -72,6 +73,7 @@ class Tpe:
             yield self._order.point(partial(_suggested, study.ask()))
 
     def _frozen(self, evidence: Evidence) -> FrozenTrial | None:
+        """Return the evidence as a trial of an Optuna study, None if the setting failed."""
         from optuna.trial import TrialState, create_trial  # noqa: PLC0415
 
         if evidence.score is not None and not evidence.is_scored:

@@ -23,10 +23,12 @@ class _Rule:
 
 
 def _never(name: str, *used: Any) -> Callable[[Values], bool]:
+    """Return a function that says whether a key takes none of the values `used`."""
     return lambda values: not any(value in used for value in values[name])
 
 
 def _always(name: str, *unused: Any) -> Callable[[Values], bool]:
+    """Return a function that says whether a key takes no other values than `unused`."""
     return lambda values: bool(values[name]) and all(value in unused for value in values[name])
 
 

@@ -74,8 +74,8 @@ def _sweep(
     chosen = ranking(head["objective"], head["goal"], values, faults)
     if len(trials) != 1:  # a single trial may come from `hpdash show`, which writes keys without an effect, too
         check_idle(values, given, {hparam.name for hparam in hparams}, faults)
-    stopped = _table("prune", document, names, faults)
-    pruning = Pruning.of(stopped, chosen.objective, chosen.goal, faults) if prunes else None
+    prune_table = _table("prune", document, names, faults)
+    pruning = Pruning.of(prune_table, chosen.objective, chosen.goal, faults) if prunes else None
     _check_required(chosen.objective, pruning, given, hparams, trials, faults)
     faults.raise_any()
     return Sweep(
@@ -103,6 +103,7 @@ def _check_containers(document: Document, faults: Faults) -> None:
 
 
 def _table(table: str, document: Document, names: Names, faults: Faults) -> dict[str, Any]:
+    """Return the valid keys of a table with their normalised values; report unknown keys and invalid values."""
     known = {key: file_key for key, file_key in FILE_KEYS[table].items() if table != "model" or key in names.file_keys}
     values = {}
     for name, raw in document[table].items():
@@ -123,6 +124,7 @@ def _table(table: str, document: Document, names: Names, faults: Faults) -> dict
 
 
 def _head(values: Mapping[str, Any], stem: str, is_listed: bool, faults: Faults) -> dict[str, Any]:
+    """Fill in the defaults of [sweep]; `stem` is the default name, `is_listed` says that there are [[trial]] tables."""
     head = {name: values.get(name, file_key.default) for name, file_key in FILE_KEYS["sweep"].items()}
     if head["name"] is None and not faults.has(("sweep", "name")):
         name = FILE_KEYS["sweep"]["name"]
@@ -136,7 +138,7 @@ def _head(values: Mapping[str, Any], stem: str, is_listed: bool, faults: Faults)
 
 
 def _listed_values(hparam: Hyperparameter) -> tuple[Any, ...]:
-    """Return the values that a hyperparameter takes, as far as they are a list."""
+    """Return the values of a hyperparameter that is swept as a list; for a range, return nothing."""
     return hparam.domain.values if isinstance(hparam.domain, Choice) else ()
 
 
@@ -180,6 +182,10 @@ def _check_required(
     trials: Sequence[Mapping[str, Any]],
     faults: Faults,
 ) -> None:
+    """Report a missing data set, and an objective or a watched metric that the built-in MLP does not have.
+
+    A model or a training loop of the user's own may have any metric.
+    """
     key, swept = ("data", "name"), {hparam.name: hparam for hparam in hparams}
     always = "name" in swept and not swept["name"].when and all("name" in trial for trial in trials)
     if "name" not in given["data"] and not always and not faults.has(key):

@@ -60,16 +60,16 @@ _SENTENCES: Mapping[str, str] = {
     "logdir": "Use --logdir on the command line.",
     "log_dir": "Use --logdir on the command line.",
 }
-_BY_HABIT = {habit: meaning for meaning, habits in _MEANINGS.items() for habit in habits}
+_BY_OTHER_NAME = {other: meaning for meaning, others in _MEANINGS.items() for other in others}
 
 
 def synonym_hint(name: str) -> str:
     """Return a hint with hpdash's name for what other tools call `name`; empty if no tool in the list does."""
-    habit = name.lower().replace("-", "_")
-    if habit in _SENTENCES:
-        return _SENTENCES[habit]
-    if habit not in _BY_HABIT:
+    other = name.lower().replace("-", "_")
+    if other in _SENTENCES:
+        return _SENTENCES[other]
+    if other not in _BY_OTHER_NAME:
         return ""
-    table, key = _BY_HABIT[habit].split()
+    table, key = _BY_OTHER_NAME[other].split()
     swept = "; to vary it, put it in [hparams]" if table in ("[data]", "[model]", "[train]") else ""
     return f"hpdash calls it {key}, in {table}{swept}."

@@ -193,9 +193,7 @@ class TrainTable(Table):
         "The metrics; default: accuracy, or mean_absolute_error for a regression.",
     )
     xla: Xla = one_of(
-        None,
-        Xla,
-        "Whether XLA compiles the training; default: auto, which decides by the operations in the model.",
+        None, Xla, "Whether XLA compiles the training; default: auto, which decides by the operations in the model."
     )
     loop: Annotated[str, AfterValidator(loop_name)] = key(
         None,

@@ -158,6 +158,10 @@ def override(document: Document, assignments: Sequence[str], faults: Faults) -> 
 
 
 def _assignment(assignment: str) -> tuple[tuple[str, ...], Any] | None:
+    """Return the path and the value of an assignment, None if it is invalid.
+
+    The value is first parsed as TOML; if this fails and it is a bare word, it is parsed as a string.
+    """
     name, _, value = assignment.partition("=")
     for text in (assignment, f"{name} = {json.dumps(value.strip())}" if _WORD.fullmatch(value.strip()) else ""):
         try:

@@ -119,7 +119,7 @@ def _moved(before: Sequence[Any], now: Sequence[Any]) -> str:
 
 
 def _reordered(before: Mapping[str, Any], now: Mapping[str, Any]) -> Change | None:
-    """Return the change in the order of the swept names, which numbers the trials; None if the order is the same."""
+    """Return the change in the order of the swept names, None if it is the same; trials are numbered by this order."""
     old, new = ([each["name"] for each in settings["hparams"]] for settings in (before, now))
     if [name for name in old if name in new] == [name for name in new if name in old]:
         return None

@@ -76,7 +76,7 @@ def _is_interrupted_start(folder: Path) -> bool:
 
 
 def _folders_of(sweep: Sweep, root: Path) -> list[tuple[int, Path]]:
-    """Return (number, folder) of the folders of a sweep of this name, newest first, with those of damaged records."""
+    """Return (number, folder) of the folders of a sweep of this name, newest first; those with a damaged record too."""
     with disk.guarded(root):
         folders = list(root.iterdir()) if root.exists() else []
     numbered = ((layout.parse_start_number(folder.name, sweep.name), folder) for folder in folders)

@@ -55,7 +55,7 @@ class Attempt:
         return int(self.spec.settings["train"]["epochs"])
 
     def unread(self) -> list[str]:
-        """Return the swept keys that a custom training loop has not read, so that they had no effect.
+        """Return the swept keys that a custom training loop has not read; these keys had no effect.
 
         Keys of [data] count as read because they change the data, and `loop` because it chooses the loop.
         """
@@ -77,7 +77,7 @@ class Attempt:
     def checkpoint(self, save: Callable[[], Mapping[str, Any]]) -> Mapping[str, Array] | None:
         """Make the trial resumable, as `Trial.checkpoint` says."""
         self._save = save
-        if self._ask_if_pruned():  # the worker may have died after the checkpoint and before the trial ended
+        if self._ask_if_pruned():  # asked again: the last attempt may have died between its checkpoint and its end
             raise Pruned
         return self._keeper.kept.arrays if self._keeper.kept else None
 

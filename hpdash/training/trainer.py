@@ -77,11 +77,11 @@ class Trainer:
         gc.enable()
 
     def run(self, spec: TrialSpec, run: Path, group: str, host: Host, epoch: int = 0) -> TrialResult:
-        """Train one trial, write into its run folder, and return its result; never raises.
+        """Train one trial, write into its run folder `run`, and return its result; never raises.
 
-        The trial resumes from its checkpoint if `epoch` is not 0. An error of the trial becomes a part of the result.
-        If the run folder cannot be written or the checkpoint cannot be read, which is not the trial's fault, the state
-        is `INTERRUPTED` and `error` has the reason.
+        `group` is the HParams session group. The trial resumes from its checkpoint if `epoch` is not 0. An error of the
+        trial becomes a part of the result. If the run folder cannot be written or the checkpoint cannot be read, the
+        state is `INTERRUPTED`, because this is not the trial's fault, and `error` has the reason.
         """
         begin = time.monotonic()
         try:

@@ -120,8 +120,8 @@ def trouble_findings(
             effect = f"{affected(each) or 'nothing known to be missing'}{_hidden(each)}"
             yield make(each.file.path, each.what, effect, _advice(each, advice), **where)
         else:
-            error_text = "only these values, which cannot be shown; the rest of the file is intact"
-            yield make(each.file.path, each.what, error_text, NOTHING_TO_DO, **where, severity=Severity.NOTE)
+            effect = "only these values, which cannot be shown; the rest of the file is intact"
+            yield make(each.file.path, each.what, effect, NOTHING_TO_DO, **where, severity=Severity.NOTE)
 
 
 def _hidden(trouble: Trouble) -> str:

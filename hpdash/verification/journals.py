@@ -120,8 +120,8 @@ def _effect(trial: int, latest: tuple[int, Transition] | None, line: int) -> str
 
 
 def _bad_line(path: Path, make: FindingFactory, line: JournalLine, what: str, effect: str) -> Finding:
-    lost = "nothing: its records are intact" if line.entries else "nothing: other lines have the states of its trials"
-    affected = effect or lost
+    reason_for_none = "its records are intact" if line.entries else "other lines have the states of its trials"
+    affected = effect or f"nothing: {reason_for_none}"
     advice = f"{GO_ON}; event files of a trial that is trained again are set aside, not deleted."
     reason = f"torn: {what}" if line.is_torn else what
     return make(path, reason, affected, advice if effect else NOTHING_TO_DO, line=line.number)

@@ -1,4 +1,4 @@
-"""Verify `sweep.json`, from which a sweep continues, `sweep.toml`, the sweep file as given, and the user's files."""
+"""Verify `sweep.json` (from which a sweep continues), `sweep.toml` (the file as given), and the user's files."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def find_damage(path: Path | str) -> VerifyResult:
     root = Path(path)
     sweeps = _sweeps(root, _folders(root, []))
     warnings: list[str] = []
-    # list the folders after reading the journals, so that the files of trials that are finished there are complete
+    # list the folders after reading the journals: the files of trials that a journal has as finished are then complete
     folders = _folders(root, warnings)
     records = {each.name for each in folders if each.leaf.startswith(layout.EXPERIMENT) and each.parent in sweeps}
     runs = _runs(root, [each for each in folders if each.name not in records], sweeps)

@@ -54,7 +54,7 @@ def table(
 ) -> Table:
     """Return a table; in a pipe it has no lines.
 
-    The first `left` columns are aligned left, the rest, numbers, right.
+    The first `left` columns are aligned left. The others, which have numbers, are aligned right.
     """
     lines = box.SIMPLE_HEAD if console.is_terminal else None
     made = Table(box=lines, title=plain(title) if title else None, title_justify="left", pad_edge=console.is_terminal)

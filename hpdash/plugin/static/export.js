@@ -89,17 +89,17 @@ function save(name, blob) {
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
-/** Copy a text to the clipboard, and show "Copied" on the button `said` for a moment. */
-export async function copy(text, said) {
-  const before = said.textContent;
+/** Copy a text to the clipboard, and show "Copied" on the button `pressed` for a moment. */
+export async function copy(text, pressed) {
+  const before = pressed.textContent;
   try {
     await navigator.clipboard.writeText(text);
   } catch {
     copyByHand(text);
   }
-  said.textContent = "Copied";
+  pressed.textContent = "Copied";
   setTimeout(() => {
-    said.textContent = before;
+    pressed.textContent = before;
   }, 1500);
 }
 

@@ -146,7 +146,7 @@ function hit(scene, axis, quantity, lines, placed, at, bin) {
   };
 }
 
-/** Return the hit at the peak of the line `by` lines after that of a run, for moving with the keyboard. */
+/** Return the hit after a move with the keyboard: the peak of the line that is `by` lines after the line of `run`. */
 function around(scene, axis, quantity, lines, placed, run, by) {
   if (!lines.length || !placed) return null;
   const now = lines.findIndex((line) => line.run === run && run !== undefined);

@@ -32,7 +32,10 @@ export function sceneOf(overview, chosen, theme) {
   };
 }
 
-/** Return the queries for a scene's data: one of `distributions` for each tag; and a function, of `spread` for tags. */
+/** Return the queries for a scene's data.
+ *
+ * `distributions` is a list with a query for each tag; `spread` is a function from a list of tags to one query.
+ */
 export function queriesOf({ overview, selection, shown, groups, grouped }) {
   const bins = selection.x === "free" ? 240 : 60; // free axes show only a part of the bins
   const distributions = selection.tags.map((tag) => {

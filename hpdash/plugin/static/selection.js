@@ -87,9 +87,9 @@ export function unitsOf(scene, runs) {
 
 /** Return the slider's `steps`, and `all` steps of any series.
  *
- * The slider has the steps that every series has whose first step is not later and whose last step is not earlier. So
- * a run that ended early hides no step of the others, and if TensorBoard keeps only a sample of the steps, common steps
- * are compared. If at most one step is left, the slider has all steps.
+ * A series spans the steps from its first to its last. The slider has each step that is in all series that span it.
+ * So a run that ended early hides no step of the others, and if TensorBoard keeps only a sample of the steps, common
+ * steps are compared. If at most one step is left, the slider has all steps.
  */
 export function commonSteps(series) {
   const counts = new Map();

@@ -7,7 +7,7 @@ import { closest } from "./bands.js";
 import { layerPanels } from "./layers.js";
 import { isKernel } from "./state.js";
 
-const FAR = 2; // if step 0 is above this times the greatest later value, it is an arrow and does not raise the axis
+const FAR = 2; // a value at step 0 above this times the greatest later one is an arrow and does not raise the axis
 const CHARTS = [
   ["spread", "raw", "Spread: how far apart the runs are", "W1 between runs, weight units"],
   ["spread", "scaled", "Spread, divided by std", "W1 between runs / std"],
@@ -112,7 +112,7 @@ function line(scene, found, group, kind, unit) {
 
 /** Draw a group's line; the value at or from the initial weights is an open circle that is not joined to the line.
  *
- * Return 1 if this value is above the axis, else 0; it is then drawn at the top, below the `over` earlier ones.
+ * If this value is above the axis, draw it at the top, below the `over` earlier ones, and return 1; else return 0.
  */
 function paintLine(context, { steps, values, colour, apart }, { x, y, over }, theme) {
   const from = apart ? 1 : 0;
