@@ -94,7 +94,7 @@ def measure_effects(runs: Sequence[Run]) -> Effects:
     settings = {name: [hparam(run, name) for run in runs if run.name in outcomes] for name in names}
     shares = importance(settings, list(outcomes.values()))
     place = {share.name: place for place, share in enumerate(shares.shares)}
-    parted = {name: parts(runs, name) for name in names}
+    parted = {name: group_runs(runs, name) for name in names}
     marginals = [_marginal(name, own, outcomes) for name, own in parted.items()]
     marginals.sort(key=lambda marginal: (place.get(marginal.name, 0), -marginal.explained))
     foremost = [(marginal, parted[marginal.name]) for marginal in marginals[:2]]
@@ -116,7 +116,7 @@ def varied(runs: Sequence[Run]) -> list[str]:
     return [name for name in names if name in swept] or names
 
 
-def parts(runs: Sequence[Run], name: str) -> list[RunGroup]:
+def group_runs(runs: Sequence[Run], name: str) -> list[RunGroup]:
     """Group runs by a hyperparameter's values, or by bins if all values are numbers and more than `MOST_NUMBERS`.
 
     The bins are cut at quantiles, with about as many runs in each. So they are the same on a linear and on a

@@ -122,7 +122,7 @@ def _build(spec: TrialSpec, folder: Path, dataset: Dataset) -> tuple[Any, bool]:
 
     shape = dataset.x_train.shape[1:]
     models.reset_keras(spec.seed)
-    model = models.build_uncompiled(spec.settings, folder, shape, dataset.classes, spec.takes)
+    model = models.build_model(spec.settings, folder, shape, dataset.classes, spec.takes)
     is_compiled = bool(model.compiled)
     models.ensure_compiled(model, spec.settings["train"], dataset.classes)
     return model, is_compiled

@@ -70,37 +70,36 @@ class _Parser:
 
     def whole(self) -> Test:
         """Parse all of the text."""
-        test = self._test(*self._any_of())
+        test = self._test(self._any_of())
         if self._token.kind != "end":
             self._fail("`and`, `or` or the end", "Quote names and values that contain spaces or special characters.")
         return test
 
-    def _any_of(self) -> tuple[_Part, Token]:
+    def _any_of(self) -> _Part:
         return self._joined("or", self._all_of)
 
-    def _all_of(self) -> tuple[_Part, Token]:
+    def _all_of(self) -> _Part:
         return self._joined("and", self._negated)
 
-    def _joined(self, word: str, parse_part: Callable[[], tuple[_Part, Token]]) -> tuple[_Part, Token]:
-        """Parse parts with a word between them; return the whole and its first token."""
-        part, first = parse_part()
+    def _joined(self, word: str, parse_part: Callable[[], _Part]) -> _Part:
+        """Parse parts with a word between them."""
+        part = parse_part()
         if not self._token.says(word):
-            return part, first
-        parts = [self._test(part, first)]
+            return part
+        parts = [self._test(part)]
         while self._token.says(word):
             self._take()
-            parts.append(self._test(*parse_part()))
-        return Joined(word, tuple(parts)), first
+            parts.append(self._test(parse_part()))
+        return Joined(word, tuple(parts))
 
-    def _negated(self) -> tuple[_Part, Token]:
-        first = self._token
-        if not first.says("not"):
-            return self._comparison(), first
+    def _negated(self) -> _Part:
+        if not self._token.says("not"):
+            return self._comparison()
         self._take()
         with self._nested():
-            return Joined("not", (self._test(*self._negated()),)), first
+            return Joined("not", (self._test(self._negated()),))
 
-    def _test(self, part: _Part, first: Token) -> Test:
+    def _test(self, part: _Part) -> Test:
         """Return a part as a condition; a name alone is one if its values are true and false."""
         if isinstance(part, Relation | Joined):
             return part
@@ -238,7 +237,7 @@ class _Parser:
         """Parse what is in parentheses: a list if it has a comma, otherwise a condition or a value."""
         self._take()
         with self._nested():
-            part, _ = self._any_of()
+            part = self._any_of()
             is_list = self._token.says(",")
             parts = [part, *self._further(")")]
         self._expect(")")

@@ -33,12 +33,12 @@ def build(
     the builder is called with. Raises TrialError if the builder returns no model.
     """
     reset_keras(seed)
-    model = build_uncompiled(settings, folder, input_shape, classes, takes)
+    model = build_model(settings, folder, input_shape, classes, takes)
     ensure_compiled(model, settings["train"], classes)
     return model
 
 
-def build_uncompiled(
+def build_model(
     settings: Mapping[str, Mapping[str, Any]],
     folder: Path,
     input_shape: tuple[int, ...],

@@ -80,7 +80,11 @@ class JournalContent:
             except ValueError as error:
                 within = list(read_within(line)) if number <= len(lines) else []
                 entries += within
-                cost = f"left out, except for {len(within)} complete lines inside it" if within else "left out"
+                cost = (
+                    f"left out, except for {len(within)} complete {'line' if len(within) == 1 else 'lines'} inside it"
+                    if within
+                    else "left out"
+                )
                 warnings.append(f"{name}, line {number}: {error}; {cost}")
                 if isinstance(error, NewerError):
                     newer = newer or number

@@ -279,6 +279,6 @@ def _replace(sweep: Path, record: api_pb2.Experiment) -> None:
     if not layout.event_files(folder):
         write_hparams_record(folder, record)
     for old in layout.hparams_record_folders(sweep):
-        if old != folder and re.fullmatch(r"[0-9a-f]{12}", old.name.removeprefix(layout.EXPERIMENT)):
+        if old != folder and re.fullmatch(r"[0-9a-f]{12}", old.name.removeprefix(layout.HPARAMS_PREFIX)):
             with disk.guarded(old):
                 shutil.rmtree(old)

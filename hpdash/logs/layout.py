@@ -21,7 +21,7 @@ MODEL = "model.json"
 ROOT_LOCK = ".hpdash-lock"
 VALIDATION = "validation"
 ATTEMPTS = "attempts"
-EXPERIMENT = "hparams-"
+HPARAMS_PREFIX = "hparams-"
 EVENT_FILE = "events.out.tfevents"
 SET_ASIDE = "events.out.attempt"  # not read by TensorBoard, which reads any file with "tfevents" in its name
 PLUGIN = "hpdash_weights"
@@ -46,7 +46,7 @@ def is_sweep_name(name: str) -> bool:
     Such a name has 1 to 64 letters, digits and `_ . -`. It starts with a letter, a digit or `_`, does not end with `.`,
     and does not start with `hparams-`.
     """
-    return _SWEEP.fullmatch(name) is not None and not name.endswith(".") and not name.startswith(EXPERIMENT)
+    return _SWEEP.fullmatch(name) is not None and not name.endswith(".") and not name.startswith(HPARAMS_PREFIX)
 
 
 def add_suffix(name: str, suffix: str) -> str:
@@ -54,16 +54,16 @@ def add_suffix(name: str, suffix: str) -> str:
     return f"{name[: LONGEST_SWEEP - len(suffix)]}{suffix}"
 
 
-def generation_name(name: str, number: int) -> str:
+def start_name(name: str, number: int) -> str:
     """Return the folder name for the `number`-th start of a sweep: `quickstart`, `quickstart-2`, and so on."""
     return name if number == 1 else add_suffix(name, f"-{number}")
 
 
-def parse_start_number(folder: str, name: str) -> int | None:
-    """Return the number for which `generation_name(name, number)` is `folder`, None if there is none."""
+def parse_start(folder: str, name: str) -> int | None:
+    """Return the number for which `start_name(name, number)` is `folder`, None if there is none."""
     digits = folder.rpartition("-")[2]
     number = int(digits) if digits.isascii() and digits.isdigit() and folder != name else 1
-    return number if number and generation_name(name, number) == folder else None
+    return number if number and start_name(name, number) == folder else None
 
 
 def run_name(number: int, swept: Mapping[str, Any], seed: int | None = None) -> str:
@@ -106,12 +106,12 @@ def _encode(text: str) -> str:
 
 def hparams_record_folder(sweep: Path, digest: str) -> Path:
     """Return the folder of the HParams record with a digest."""
-    return sweep / f"{EXPERIMENT}{digest}"
+    return sweep / f"{HPARAMS_PREFIX}{digest}"
 
 
 def hparams_record_folders(sweep: Path) -> list[Path]:
     """List the folders of a sweep's HParams records."""
-    return sorted(path for path in sweep.glob(f"{EXPERIMENT}*") if path.is_dir())
+    return sorted(path for path in sweep.glob(f"{HPARAMS_PREFIX}*") if path.is_dir())
 
 
 def event_files(folder: Path) -> list[Path]:

@@ -51,6 +51,6 @@ def _declared(content: bytes, run: str) -> list[str]:
 
     infos = plugin_data_pb2.HParamsPluginData.FromString(content).experiment.hparam_infos
     marked = [info.name for info in infos if info.differs]
-    if marked or run.rpartition("/")[2].startswith(layout.EXPERIMENT):
+    if marked or run.rpartition("/")[2].startswith(layout.HPARAMS_PREFIX):
         return marked
     return [info.name for info in infos]

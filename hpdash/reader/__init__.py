@@ -36,7 +36,7 @@ def read(path: Path | str, cached: bool = True) -> Logdir:
     if not folders:
         raise LogdirError(f"{warnings[0]}. Run a sweep first, or name another logs root.")
     sweeps = _sweeps(root, folders)
-    folders = [each for each in folders if not (each.leaf.startswith(layout.EXPERIMENT) and each.parent in sweeps)]
+    folders = [each for each in folders if not (each.leaf.startswith(layout.HPARAMS_PREFIX) and each.parent in sweeps)]
     by_file = _contents_by_file(root, [file for folder in folders for file in folder.files], cached)
     runs = _runs(folders, sweeps, by_file)
     warnings += [warning for sweep in sweeps.values() for warning in sweep.warnings]

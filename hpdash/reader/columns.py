@@ -16,7 +16,7 @@ from ..histograms.histogram import Histogram
 from ..runs import Series
 
 
-class ScalarColumn:
+class TagColumn:
     """The values of one tag: numbers and wall times of a scalar, or steps of a histogram.
 
     `histograms` are the histograms themselves, if they are kept; `last` is the last step.

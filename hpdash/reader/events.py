@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..histograms.histogram import Histogram
 from ..runs import Damage, Series
-from .columns import ScalarColumn
+from .columns import TagColumn
 from .framing import records
 from .layouts import Layout, Layouts, step_of
 from .sessions import HParamsSession, parse_session
@@ -57,8 +57,8 @@ class _Reading:
 
     def __init__(self, path: Path, layouts: Layouts, tags: Collection[str]) -> None:
         self.path, self.layouts, self.tags = path, layouts, tags
-        self.scalars: dict[str, ScalarColumn] = {}
-        self.histograms: dict[str, ScalarColumn] = {}
+        self.scalars: dict[str, TagColumn] = {}
+        self.histograms: dict[str, TagColumn] = {}
         self.session = HParamsSession()
         self.first_time: float | None = None
         self.damage: list[Damage] = []
@@ -81,11 +81,11 @@ class _Reading:
         kept = {tag: column.histograms for tag, column in self.histograms.items() if column.histograms}
         return Contents(scalars, steps, self.session, self.first_time, tuple(self.damage), kept)
 
-    def column(self, layout: Layout) -> ScalarColumn:
+    def column(self, layout: Layout) -> TagColumn:
         """Return the column of a layout's tag; create it if the tag is new in this file."""
         columns = self.scalars if layout.is_scalar else self.histograms
         if layout.tag not in columns:
-            columns[layout.tag] = ScalarColumn()
+            columns[layout.tag] = TagColumn()
             self.plugins.setdefault(layout.tag, layout.plugin)
         return columns[layout.tag]
 
@@ -144,7 +144,7 @@ class _Reading:
             return b""
         decoded = decode(value, plugin)
         if isinstance(decoded, float):
-            self.scalars.setdefault(tag, ScalarColumn()).add(event.step, decoded, event.wall_time)
+            self.scalars.setdefault(tag, TagColumn()).add(event.step, decoded, event.wall_time)
         elif decoded is not None:
-            self.histograms.setdefault(tag, ScalarColumn()).count(event.step, decoded if tag in self.tags else None)
+            self.histograms.setdefault(tag, TagColumn()).count(event.step, decoded if tag in self.tags else None)
         return b"" if decoded is None else encoded_bytes(value)

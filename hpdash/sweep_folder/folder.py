@@ -59,7 +59,7 @@ def folder_to_resume(root: Path, sweep: Sweep) -> Path:
 def free_folders(root: Path, sweep: Sweep) -> Iterator[Path]:
     """Yield folders in which the sweep can start anew: free ones, numbered above all folders that hold it."""
     newest = next((number for number, _ in _folders_of(sweep, root)), 0)
-    folders = (root / layout.generation_name(sweep.name, number) for number in count(newest + 1))
+    folders = (root / layout.start_name(sweep.name, number) for number in count(newest + 1))
     return (folder for folder in folders if is_free(folder))
 
 
@@ -79,7 +79,7 @@ def _folders_of(sweep: Sweep, root: Path) -> list[tuple[int, Path]]:
     """Return (number, folder) of the folders of a sweep of this name, newest first; those with a damaged record too."""
     with disk.guarded(root):
         folders = list(root.iterdir()) if root.exists() else []
-    numbered = ((layout.parse_start_number(folder.name, sweep.name), folder) for folder in folders)
+    numbered = ((layout.parse_start(folder.name, sweep.name), folder) for folder in folders)
     return sorted(((number, path) for number, path in numbered if number and _is_folder_of(sweep, path)), reverse=True)
 
 

@@ -35,7 +35,7 @@ class Attempt:
     ) -> None:
         self.spec, self.host = spec, host
         self.dataset, self.split, self.scaling = loaded
-        self._writer, self._keeper = writer, checkpointer
+        self._writer, self._checkpointer = writer, checkpointer
         self._save: Callable[[], Mapping[str, Any]] | None = None
         self.read: set[str] = set()
         kept = checkpointer.kept
@@ -79,7 +79,7 @@ class Attempt:
         self._save = save
         if self._ask_if_pruned():  # asked again: the last attempt may have died between its checkpoint and its end
             raise Pruned
-        return self._keeper.kept.arrays if self._keeper.kept else None
+        return self._checkpointer.kept.arrays if self._checkpointer.kept else None
 
     def describe(self, model: Any) -> None:
         """Write the layers and the graph of a built Keras model, as `Trial.describe` says."""
@@ -93,7 +93,7 @@ class Attempt:
 
     def keep_weights(self, source: Callable[[], Iterable[tuple[str, Array]]]) -> None:
         """Keep weights in the run folder, as `Trial.keep_weights` says."""
-        self._keeper.keep_weights(source)
+        self._checkpointer.keep_weights(source)
 
     def tick(self, fraction: float, phase: str = "training") -> None:
         """Report progress within an epoch, as `Trial.tick` says."""
@@ -126,8 +126,8 @@ class Attempt:
         """Write a checkpoint if one is due or the trial has to stop; if it has to, raise Pruned or Interrupted."""
         pruned = self._ask_if_pruned()
         stopping = self.host.stopping
-        if self._save and (pruned or stopping or self._keeper.due(epoch)):
-            self._keeper.keep(epoch, self.metrics, self.best, self.best_epoch, self._save())
+        if self._save and (pruned or stopping or self._checkpointer.due(epoch)):
+            self._checkpointer.keep(epoch, self.metrics, self.best, self.best_epoch, self._save())
         self._send_progress(0.0)
         if pruned:
             raise Pruned
@@ -146,8 +146,8 @@ class Attempt:
         better = best is None or goal.better(value, best)
         if better and math.isfinite(value):
             self.best, self.best_epoch = self.metrics, self.epoch
-            if self._keeper.weights:
-                self._keeper.weights.after_best(self.epoch)
+            if self._checkpointer.weights:
+                self._checkpointer.weights.after_best(self.epoch)
 
     def require(self, metrics: Collection[str]) -> None:
         """Raise MetricError unless `metrics` has the objective and, if the trial has rungs, the watched metric."""

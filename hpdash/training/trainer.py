@@ -92,12 +92,12 @@ class Trainer:
                 if kept is None:
                     writer.start(spec.hparams, group)
                     writer.text(layout.SETTINGS_TEXT, text_tab.settings(spec, versions()))
-                return self._attempt(spec, writer, host, Checkpointer(writer, spec.settings["log"], kept, begin))
+                return self._run_attempt(spec, writer, host, Checkpointer(writer, spec.settings["log"], kept, begin))
         except (LogdirError, OSError, ValueError) as error:
             seconds = time.monotonic() - begin
             return TrialResult(TrialState.INTERRUPTED, seconds=seconds, error=str(error))
 
-    def _attempt(self, spec: TrialSpec, writer: RunWriter, host: Host, checkpointer: Checkpointer) -> TrialResult:
+    def _run_attempt(self, spec: TrialSpec, writer: RunWriter, host: Host, checkpointer: Checkpointer) -> TrialResult:
         facts: dict[str, Any] = {}
         trial: Attempt | None = None
         try:

@@ -28,50 +28,50 @@ class Trial:
     """One trial, as a training loop uses it: it reads `settings`, `seed` and `data`, and calls `report`."""
 
     def __init__(self, session: Attempt) -> None:
-        self._session = session
+        self._attempt = session
 
     @property
     def number(self) -> int:
         """The trial's number in its sweep, from 0."""
-        return self._session.spec.number
+        return self._attempt.spec.number
 
     @property
     def seed(self) -> int:
         """The seed from which all random numbers of the trial should come."""
-        return self._session.spec.seed
+        return self._attempt.spec.seed
 
     @property
     def hparams(self) -> dict[str, Scalar]:
         """The values of all keys of [data], [model] and [train], as TensorBoard shows them: a list is a text."""
-        return RecordingDict(self._session.spec.hparams, self._session.read)
+        return RecordingDict(self._attempt.spec.hparams, self._attempt.read)
 
     @property
     def settings(self) -> Mapping[str, Mapping[str, Any]]:
         """The tables "data", "model", "train" and "log" with the values of all keys, in the types of the file."""
         return {
-            table: RecordingDict(values, self._session.read) for table, values in self._session.spec.settings.items()
+            table: RecordingDict(values, self._attempt.read) for table, values in self._attempt.spec.settings.items()
         }
 
     @property
     def epoch(self) -> int:
         """The number of finished epochs; at the start above 0 only if the trial resumes from a checkpoint."""
-        return self._session.epoch
+        return self._attempt.epoch
 
     @property
     def epochs(self) -> int:
         """How many epochs the trial is set to train."""
-        self._session.read.add("epochs")
-        return int(self._session.spec.settings["train"]["epochs"])
+        self._attempt.read.add("epochs")
+        return int(self._attempt.spec.settings["train"]["epochs"])
 
     @property
     def classes(self) -> int | None:
         """The number of classes, or None for a regression."""
-        return self._session.dataset.classes
+        return self._attempt.dataset.classes
 
     @cached_property
     def data(self) -> TrialData:
         """The training and the validation part, scaled as [data] says; created at the first access."""
-        dataset, split, scaling = self._session.dataset, self._session.split, self._session.scaling
+        dataset, split, scaling = self._attempt.dataset, self._attempt.split, self._attempt.scaling
         held_out = (dataset.x_test, dataset.y_test) if split.validation_is_test else (dataset.x_train, dataset.y_train)
         assert held_out[0] is not None
         assert held_out[1] is not None
@@ -95,21 +95,21 @@ class Trial:
         A loop need not check this, because `tick` and `report` end the trial. If a loop returns early when the sweep
         stops, the trial counts as interrupted, and runs again later.
         """
-        return self._session.host.stopping
+        return self._attempt.host.stopping
 
     def scalar(self, tag: str, value: float, step: int) -> None:
         """Write one point of a series; `step` is the number of epochs finished.
 
         A tag that starts with "validation/" is written without this prefix, to the `validation` folder of the run.
         """
-        self._session.scalar(tag, value, step)
+        self._attempt.scalar(tag, value, step)
 
     def histogram(self, tag: str, values: Array, step: int) -> None:
         """Write the distribution of an array of any shape; step 0 is before training.
 
         NaN and infinite values are in no bucket; if there are any, their share is written as a scalar.
         """
-        self._session.histogram(tag, values, step)
+        self._attempt.histogram(tag, values, step)
 
     def checkpoint(self, save: Callable[[], Mapping[str, Any]]) -> Mapping[str, Array] | None:
         """Make the trial resumable; return the state to resume from, or None if the trial starts from the beginning.
@@ -129,7 +129,7 @@ class Trial:
         bits if `save` returns everything that the next epoch depends on: draw random numbers from (seed, epoch), or
         save the generator's state.
         """
-        return self._session.checkpoint(save)
+        return self._attempt.checkpoint(save)
 
     def describe(self, model: Any) -> None:
         """Write the layers of a built Keras model, for `hpdash show` and the Text tab, and its graph.
@@ -137,18 +137,18 @@ class Trial:
         Call this once, before training. If TensorBoard cannot draw the model, the graph is left out. A trial that
         resumes from a checkpoint writes nothing, because its first attempt has written both.
         """
-        self._session.describe(model)
+        self._attempt.describe(model)
 
     def keep_weights(self, source: Callable[[], Iterable[tuple[str, Array]]]) -> None:
         """Keep weights in the run folder as [log] weights says; `source` returns pairs of layer/variable and values."""
-        self._session.keep_weights(source)
+        self._attempt.keep_weights(source)
 
     def tick(self, fraction: float, phase: str = "training") -> None:
         """Report that a share (0 to 1) of the current epoch is done. Raises Interrupted if the sweep stops.
 
         A trial with a `checkpoint` finishes its epoch first: then `report` raises.
         """
-        self._session.tick(fraction, phase)
+        self._attempt.tick(fraction, phase)
 
     def report(self, epoch: int, **metrics: float) -> None:
         """Finish an epoch (from 1) with its metrics: `loss=…, accuracy=…`, validation as `validation_accuracy=…`.
@@ -157,7 +157,7 @@ class Trial:
         if the sweep stops, Pruned if other trials do better, Diverged if a loss is no longer finite. Raises MetricError
         if the objective or the metric that pruning watches is missing, TrialError if the epoch was reported before.
         """
-        self._session.report(epoch, **metrics)
+        self._attempt.report(epoch, **metrics)
 
 
 def _slice(part: range) -> slice:

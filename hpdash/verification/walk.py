@@ -34,7 +34,7 @@ def find_damage(path: Path | str) -> VerifyResult:
     warnings: list[str] = []
     # list the folders after reading the journals: the files of trials that a journal has as finished are then complete
     folders = _folders(root, warnings)
-    records = {each.name for each in folders if each.leaf.startswith(layout.EXPERIMENT) and each.parent in sweeps}
+    records = {each.name for each in folders if each.leaf.startswith(layout.HPARAMS_PREFIX) and each.parent in sweeps}
     runs = _runs(root, [each for each in folders if each.name not in records], sweeps)
     layouts, findings, size = Layouts(), list(_unlisted(warnings)), 0
     for run in runs:

@@ -52,7 +52,9 @@ def ran(path: Path, *options: str) -> tuple[int, str, str]:
 
 def kept(sweep: Path) -> dict[Path, tuple[int, bytes]]:
     """Return all files of a sweep except TensorBoard's HParams record, which covers every sweep of the logs root."""
-    return {path: file for path, file in snapshot(sweep).items() if not path.parent.name.startswith(layout.EXPERIMENT)}
+    return {
+        path: file for path, file in snapshot(sweep).items() if not path.parent.name.startswith(layout.HPARAMS_PREFIX)
+    }
 
 
 def edit(path: Path, *edits: tuple[str, str]) -> None:

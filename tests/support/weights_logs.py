@@ -87,7 +87,7 @@ def write_sweep(root: Path) -> None:
                 run.scalar(layout.nonfinite_tag(KERNEL), 0.25, 2)
             run.end(success=number != 3)
     infos = [api_pb2.HParamInfo(name="batchnorm", differs=True), api_pb2.HParamInfo(name="epochs")]
-    write_hparams_record(root / f"{layout.EXPERIMENT}0", api_pb2.Experiment(hparam_infos=infos))
+    write_hparams_record(root / f"{layout.HPARAMS_PREFIX}0", api_pb2.Experiment(hparam_infos=infos))
 
 
 def write_tables(folder: Path, tag: str, tables: Sequence[Any]) -> None:

@@ -105,7 +105,7 @@ def test_data_are_cut_and_scaled(settings: Mapping[str, Any], train: slice, vali
     Labels are int32.
     """
     made, _, _ = trial(settings=settings)
-    x, y = made._session.dataset.x_train, made._session.dataset.y_train
+    x, y = made._attempt.dataset.x_train, made._attempt.dataset.y_train
     np.testing.assert_array_equal(made.data.x_train, x[train].astype(np.float32) / np.float32(16))
     np.testing.assert_array_equal(made.data.x_validation, x[validation].astype(np.float32) / np.float32(16))
     np.testing.assert_array_equal(made.data.y_train, y[train])
@@ -126,7 +126,7 @@ def test_a_report_is_an_epoch_in_tensorboards_words() -> None:
         ("epoch_loss", 0.5, 1, False), ("epoch_accuracy", 0.25, 1, True), ("epoch_loss", 1.0, 1, True)
     ]  # fmt: skip
     assert writer.flushes == 1
-    assert made._session.metrics == {"loss": 0.5, "validation/accuracy": 0.25, "validation/loss": 1.0}
+    assert made._attempt.metrics == {"loss": 0.5, "validation/accuracy": 0.25, "validation/loss": 1.0}
 
 
 def test_scalars_and_histograms_of_ones_own() -> None:
@@ -160,8 +160,8 @@ def test_the_best_epoch(goal: str, values: list[float], epoch: int | None) -> No
     for number, value in enumerate(values, 1):
         made.report(number, loss=1 / number, validation_accuracy=value)
     writer.scalars.clear()
-    made._session.write_best()
-    assert made._session.best_epoch == epoch
+    made._attempt.write_best()
+    assert made._attempt.best_epoch == epoch
     expected = [] if epoch is None else [("best/accuracy", values[epoch - 1], 3), ("best/epoch", float(epoch), 3)]
     assert [(tag, value, step) for tag, value, step, _ in writer.scalars] == expected
 
@@ -171,7 +171,7 @@ def test_a_training_objective_keeps_training_bests() -> None:
     made, writer, _ = trial("loss", "min")
     made.report(1, loss=0.5, accuracy=0.75, learning_rate=0.1, validation_loss=2)
     writer.scalars.clear()
-    made._session.write_best()
+    made._attempt.write_best()
     assert {tag: value for tag, value, _, _ in writer.scalars} == {
         "best/loss": 0.5, "best/accuracy": 0.75, "best/epoch": 1.0
     }  # fmt: skip
@@ -236,6 +236,6 @@ def test_what_is_swept_and_never_read_is_known(read: Callable[[Trial], object]) 
     made, _, _ = trial()
     assert made.epochs == 3
     assert made.hparams["name"] == "digits"
-    assert made._session.unread() == ["units"]
+    assert made._attempt.unread() == ["units"]
     read(made)
-    assert made._session.unread() == []
+    assert made._attempt.unread() == []

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...analysis.effects import parts, varied
+from ...analysis.effects import varied
 from ...analysis.objective import VALIDATION
 from ...analysis.rows import grouped
 from ...logs.layout import epoch_tag
@@ -44,7 +44,7 @@ def curves(runs: Sequence[Run], objective: Objective, by: str | None) -> list[Bl
 
 def _groups(runs: Sequence[Run], name: str) -> Sequence[ColourGroup]:
     """Group runs by a hyperparameter, in the same bins as the effects; else by a field or a metric of that name."""
-    own = parts(runs, name)
+    own = group_runs(runs, name)
     if [part.low for part in own] == [None]:
         return colour_groups(grouped(runs, name), name)
     colours = palette([part.low for part in own])
