@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...analysis.effects import varied
+from ...analysis.effects import group_runs, varied
 from ...analysis.objective import VALIDATION
 from ...analysis.rows import grouped
 from ...logs.layout import epoch_tag
