@@ -19,7 +19,7 @@ CALLBACK_PREFIX = "between_epochs/"  # in a checkpoint, prefix of the names of t
 # Keys of [train] that act only between two epochs
 BETWEEN_EPOCHS = ("schedule", "decay", "decay_epochs", "min_learning_rate", "patience", "min_delta")
 INITIALIZERS = ("kernel_initializer", "bias_initializer", "output_initializer")
-# Numbers on which a graph depends only by whether each is 0 or None, not by its value
+# Numbers that the built-in MLP's graph reads from variables; it depends only on whether each is 0 or None
 MODEL_HYPERS = ("dropout", "l1", "l2", "noise")
 OPTIMIZER_HYPERS = ("momentum", "rho", "beta_1", "beta_2", "epsilon", "weight_decay", "clipnorm")
 
@@ -132,10 +132,10 @@ class TrialSpec:
     def graph_key(self) -> str:
         """A text that identifies the compiled graph: trials with equal texts differ only in values of variables.
 
-        For the built-in MLP, the text leaves out the seed, the initialisers, the learning rate, the number of epochs,
-        the keys `BETWEEN_EPOCHS`, and the values of other numeric hyperparameters unless they are 0 or None. For a
-        user's builder, the initialisers and these values are part of the text, because the builder may do anything
-        with its arguments and its optimiser.
+        The text leaves out the seed, the learning rate, the number of epochs and the keys `BETWEEN_EPOCHS`. For the
+        built-in MLP, it also leaves out the initialisers, and says of `MODEL_HYPERS` and `OPTIMIZER_HYPERS` only
+        whether they are 0 or None. For a user's builder, it has their values, because the builder may do anything with
+        its arguments and its optimiser.
         """
         model, train = dict(self.settings["model"]), dict(self.settings["train"])
         for key in ("learning_rate", "epochs", *BETWEEN_EPOCHS):

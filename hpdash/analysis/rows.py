@@ -15,7 +15,7 @@ from .objective import best, last, objective_of, seconds, tag_of, trained
 
 RANKED = (TrialState.FINISHED, None)  # None: the log does not say how the run ended, as is usual in foreign logs
 NICKNAMES: Mapping[str, str] = {"lr": "learning_rate"}  # abbreviations that users type
-MEASURED = ("best", "epoch", "last", "trained", "time")  # the first three are of the objective; then epochs, seconds
+MEASURED = ("best", "epoch", "last", "trained", "time")  # of the objective, except trained (epochs) and time (seconds)
 FIELDS = ("run", "id", "sweep", "trial", "group", "seed", "status", "attempt", "error", *MEASURED)
 
 

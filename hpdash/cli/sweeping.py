@@ -44,7 +44,7 @@ SET = click.option(
 @click.option("--cpus", type=float, help="CPUs of the Ray cluster per worker; by default as many as --threads.")
 @click.option("--gpus", type=float, help="GPUs of the Ray cluster per worker, also a fraction; by default none.")
 @click.option("--dry-run", is_flag=True, help="List the trials and estimate the time; train and write nothing.")
-@click.option("--fail-fast", is_flag=True, help="Stop at the first trial that fails.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first trial that fails, is killed or times out.")
 @click.option("--retry-failed", is_flag=True, help="Run failed and diverged trials again, from the start.")
 @click.option("--extend", is_flag=True, help="Add the trials or values that are new in FILE to the existing sweep.")
 @click.option(
@@ -82,8 +82,7 @@ def sweep(
         raise click.UsageError("--extend continues the existing sweep, --new starts another: give only one of them.")
     if backend != "ray" and (address, cpus, gpus) != (None, None, None):
         raise click.UsageError("--address, --cpus and --gpus need --backend ray.")
-    shares = threads if cpus is None else cpus, gpus or 0.0
-    cluster = Cluster(address, *shares) if backend == "ray" else None
+    cluster = Cluster(address, threads if cpus is None else cpus, gpus or 0.0) if backend == "ray" else None
     options = Options(
         workers, threads, fail_fast, retry_failed, new=new, extend=extend, accept_changes=accept_changes, ray=cluster
     )
@@ -125,9 +124,9 @@ def _dry_run(loaded: Any, workers: int | None, threads: int, as_json: bool) -> N
     specs, total, seconds = forecast.specs, forecast.total, forecast.seconds
     if as_json:
         trials = [{"number": s.number, "seed": s.seed, "swept": s.swept, "settings": s.settings} for s in specs]
-        unknown = {"estimate_seconds": None, "no_estimate": seconds}
-        known = unknown if isinstance(seconds, str) else {"estimate_seconds": seconds}
-        print_json({"trials": trials, "total": total, **known})
+        has_estimate = not isinstance(seconds, str)  # otherwise `seconds` is the reason why there is none
+        estimate = {"estimate_seconds": seconds} if has_estimate else {"estimate_seconds": None, "no_estimate": seconds}
+        print_json({"trials": trials, "total": total, **estimate})
         return
     console = console_for()
     for part in trial_list(console, specs, total, seconds, loaded.pruning is not None):

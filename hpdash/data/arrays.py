@@ -11,7 +11,7 @@ from .dataset import Array, Dataset, data_error
 from .zipped import aligned
 
 NAMES = ("x_train", "y_train", "x_test", "y_test")
-_HALVES = {"x": "x_train", "y": "y_train"}
+_WITHOUT_TEST_SET = {"x": "x_train", "y": "y_train"}
 _MOST_LABELS = 1 << 31
 MAXIMUM = 255.0  # of uint8 inputs
 
@@ -23,20 +23,20 @@ def from_arrays(name: str, arrays: Mapping[str, Any]) -> Dataset:
     labels of (largest label + 1) classes; if it is floating-point, they are targets of a regression. Raises DataError,
     which names the array, if an array does not fit.
     """
-    if set(arrays) == set(_HALVES):
-        arrays = {_HALVES[key]: value for key, value in arrays.items()}
+    if set(arrays) == set(_WITHOUT_TEST_SET):
+        arrays = {_WITHOUT_TEST_SET[key]: value for key, value in arrays.items()}
     if not {"x_train", "y_train"} <= set(arrays) <= set(NAMES):
         expected = "arrays x_train and y_train, and optionally x_test and y_test; or x and y"
         raise data_error(name, expected, ", ".join(sorted(map(str, arrays))) or "none of them")
-    made = {key: _inputs(f"{name}: {key}", arrays[key]) for key in ("x_train", "x_test") if key in arrays}
+    inputs = {key: _inputs(f"{name}: {key}", arrays[key]) for key in ("x_train", "x_test") if key in arrays}
     targets = {key: _targets(f"{name}: {key}", arrays[key]) for key in ("y_train", "y_test") if key in arrays}
     kinds = {array.dtype.kind for array in targets.values()}
     if len(kinds) > 1:
         raise data_error(f"{name}: y_test", "integers or floats as in y_train", str(targets["y_test"].dtype))
     classes = max((int(y.max()) for y in targets.values() if y.size), default=0) + 1 if kinds == {"i"} else None
-    maximum = MAXIMUM if made["x_train"].dtype == np.uint8 else None
-    test = made.get("x_test"), targets.get("y_test")
-    return Dataset(name, made["x_train"], targets["y_train"], *test, maximum=maximum, classes=classes)
+    maximum = MAXIMUM if inputs["x_train"].dtype == np.uint8 else None
+    test = inputs.get("x_test"), targets.get("y_test")
+    return Dataset(name, inputs["x_train"], targets["y_train"], *test, maximum=maximum, classes=classes)
 
 
 def _inputs(where: str, value: Any) -> Array:

@@ -38,7 +38,7 @@ class Driver:
         self._first_attempt = {number: record.attempt + 1 for number, record in journal.history.latest.items()}
         self._lost_machines = Counter[int]()
         self._queue = Queue((), self._queue_next)
-        self._has_finished = any(result.state is TrialState.FINISHED for result in plan.results.values())
+        self._any_finished = any(result.state is TrialState.FINISHED for result in plan.results.values())
         self._failures = 0
         self._stop_signal: int | None = None
         self._shown_notices: set[str] = set()
@@ -177,7 +177,7 @@ class Driver:
                 self._answer_rung(event)
             case Ended(spec, attempt, result):
                 self._running.pop(spec.number, None)
-                if result.is_refused and self._has_finished:  # other trials have the metric, so this trial is at fault
+                if result.is_refused and self._any_finished:  # other trials have the metric, so this trial is at fault
                     result = replace(result, state=TrialState.FAILED)
                     event = replace(event, result=result)
                 self._journal.append(spec.number, result.state, attempt, result)
@@ -212,9 +212,9 @@ class Driver:
             self._backend.interrupt()
 
     def _count_failures(self, result: TrialResult) -> None:
-        self._has_finished |= result.state is TrialState.FINISHED
+        self._any_finished |= result.state is TrialState.FINISHED
         self._failures += result.state is TrialState.FAILED
         if self._fail_fast and result.state.is_fault:
             self._stop_reason = "stopped at the first failed trial, because of --fail-fast"
-        elif not self._has_finished and self._failures >= self.plan.sweep.max_consecutive_failures:
+        elif not self._any_finished and self._failures >= self.plan.sweep.max_consecutive_failures:
             self._stop_reason = f"stopped: {self._failures} trials have failed and none has finished"

@@ -96,8 +96,10 @@ def drive_sweep(
         else sweep_folder.folder_to_resume(Path(logs), sweep)
     )
     sweep = sweep_folder.with_recorded(folder, sweep, options.extend)
-    now = provenance.current(sweep.functions, sweep.values["name"], sweep.folder, changed_code.provenance_of(folder))
-    job = _Job(sweep, Schedule(sweep), folder, options, watcher or Watcher(), now)
+    current = provenance.current(
+        sweep.functions, sweep.values["name"], sweep.folder, changed_code.provenance_of(folder)
+    )
+    job = _Job(sweep, Schedule(sweep), folder, options, watcher or Watcher(), current)
     before = _outcome_so_far(job)
     if len(before.results) == before.total:
         return before
@@ -194,11 +196,11 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Driver:
     if not exists:
         job = _create_folder(job, stack)
     folder, sweep, specs, sizes = job.folder, job.sweep, job.schedule.samples(), sizes_by_split(tables, facts)
-    now = replace(job.provenance, arrays=facts.arrays)
-    notes = _write_record(job, now, facts)
+    current = replace(job.provenance, arrays=facts.arrays)
+    notes = _write_sweep_files(job, current, facts)
     warnings = hparams_record.update_records(folder.parent)
     journal = stack.enter_context(Journal.open(folder / layout.JOURNAL))
-    known = changed_code.keep_provenance(folder, now)  # only now that the journal could be read
+    known = changed_code.keep_provenance(folder, current)  # not before the journal could be read
     remarks = [*facts.remarks, *large_batches(sweep, specs, sizes)]
     job.warn_user([*notes, *remarks, *warnings, *journal.warnings])
     schedule = job.replayed()
@@ -213,11 +215,11 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Driver:
     return Driver(plan, journal, backend, watcher, job.options.fail_fast)
 
 
-def _write_record(job: _Job, now: Provenance, facts: probe.ProbeResult) -> list[str]:
+def _write_sweep_files(job: _Job, current: Provenance, facts: probe.ProbeResult) -> list[str]:
     """Write the sweep's files if they are missing or outdated; return messages for the user."""
     folder, sweep, specs = job.folder, job.sweep, job.schedule.samples()
     job.check_locked(folder)
-    changed = changed_code.check_provenance(folder, now, job.options.accept_changes)
+    changed = changed_code.check_provenance(folder, current, job.options.accept_changes)
     sweep_folder.write(folder, sweep, specs, job.schedule.total, _metrics(specs, facts), facts.synthetic)
     anew = f"{sweep.name} was started anew in {folder}" if folder.name != sweep.name else ""
     return [sentence for sentence in (anew, changed) if sentence]

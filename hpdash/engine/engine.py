@@ -144,7 +144,7 @@ class Engine:
         The names are indices, because a model may have two variables with the same path. The values may share memory
         with the variables: read or copy them before training continues.
         """
-        return {str(place): view(variable) for place, variable in enumerate(self._variables())}
+        return {str(index): view(variable) for index, variable in enumerate(self._variables())}
 
     def restore(self, state: Mapping[str, np.ndarray[Any, Any]]) -> bool:
         """Assign a `state` to the variables; return False and change nothing if it does not fit this graph."""
@@ -175,7 +175,7 @@ class Engine:
         return True
 
     def same_constants(self, fresh: keras.Model) -> bool:
-        """Return whether the graph of a model that the same builder has just built has this graph's constants.
+        """Return whether `fresh`, which the same builder has just built, has a graph with the same constants.
 
         If not, the builder draws random numbers that become constants, and the two models cannot share a graph.
         """
@@ -220,31 +220,31 @@ class Engine:
         order = np.arange(part.start, part.stop, dtype=np.int32)
         return self._run(self._validate, order, lambda _: on_call(1.0))
 
-    def _run(self, steps: Pass, order: np.ndarray[Any, np.dtype[np.int32]], on_call: OnCall) -> Logs:
+    def _run(self, loop: Pass, order: np.ndarray[Any, np.dtype[np.int32]], on_call: OnCall) -> Logs:
         self.model.reset_metrics()
-        if steps not in self._compilations:
-            self._use(steps, choose(self._xla, [steps.graph()]))
+        if loop not in self._compilations:
+            self._use(loop, choose(self._xla, [loop.graph()]))
         try:
-            steps.run(order, on_call)
+            loop.run(order, on_call)
         except REFUSALS as error:
-            if not steps.jit or not is_compile_error(error):
+            if not loop.jit or not is_compile_error(error):
                 raise
             reason = f"XLA refuses this model: {first_line(error)}"
             self._notify_once("xla", f"trains without XLA: {reason}")
-            self._use(steps, Compilation(False, reason))
-            return self._run(steps, order, on_call)
-        self._look_for_stateful_random(steps)
+            self._use(loop, Compilation(False, reason))
+            return self._run(loop, order, on_call)
+        self._look_for_stateful_random(loop)
         return dict(scalars(self.model.get_metrics_result()))
 
-    def _use(self, steps: Pass, compilation: Compilation) -> None:
-        steps.use_xla(compilation.xla)
-        self._compilations[steps] = compilation
+    def _use(self, loop: Pass, compilation: Compilation) -> None:
+        loop.use_xla(compilation.xla)
+        self._compilations[loop] = compilation
 
-    def _look_for_stateful_random(self, steps: Pass) -> None:
-        if steps in self._examined:
+    def _look_for_stateful_random(self, loop: Pass) -> None:
+        if loop in self._examined:
             return
-        self._examined.add(steps)
-        found = {node.op for concrete in steps.traced() for node in _nodes(concrete.graph)} & STATEFUL_RANDOM
+        self._examined.add(loop)
+        found = {node.op for concrete in loop.traced() for node in _nodes(concrete.graph)} & STATEFUL_RANDOM
         if found:
             self._notify_once(
                 "random",

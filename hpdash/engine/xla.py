@@ -38,8 +38,8 @@ class Compilation:
 class SlowOperation:
     """Operations that XLA runs more slowly on a CPU than TensorFlow's own kernels do.
 
-    XLA loses `nanoseconds` per unit of work; `work` returns the units of an operation. `gradient_of` is the type of
-    forward operation for which `predict` counts two of these operations in a training step.
+    XLA loses `nanoseconds` per unit of work; `work` returns the units of an operation. In a training step, `predict`
+    counts two of these operations for each forward operation of the type `gradient_of`.
     """
 
     name: str
@@ -74,7 +74,7 @@ def predict(mode: str, forward: Any, batch: int, training: bool) -> Compilation:
         for slow in SLOW:
             found = [each for each in operations if each.type == slow.gradient_of]
             lost[slow.name] = lost.get(slow.name, 0.0) + 2 * sum(map(slow.work, found)) * slow.nanoseconds
-    return _decide(mode, {name: seconds * batch for name, seconds in lost.items()}, nodes)
+    return _decide(mode, {name: nanoseconds * batch for name, nanoseconds in lost.items()}, nodes)
 
 
 def operations_of(graph: Any, seen: set[str] | None = None) -> Iterator[Any]:

@@ -169,7 +169,7 @@ def merge(all_columns: Sequence[Sequence[HParamsColumn]]) -> tuple[HParamsColumn
 
 
 def _union(domains: Sequence[Discrete | Interval | None]) -> Discrete | Interval | None:
-    """Return the union of domains: values with values, an interval with numbers.
+    """Return the union of domains: discrete values if all are discrete, otherwise an interval.
 
     None if a domain is None, or if there is an interval and any string or bool.
     """

@@ -16,11 +16,12 @@ from .writer import EventFile, session_end
 
 
 def prepare(run: Path, attempt: int, resume: bool) -> tuple[int, str]:
-    """Prepare a run folder for the attempt after `attempt`; return the epoch from which it resumes, and a message.
+    """Prepare a run folder for a trial's next attempt; return the epoch from which it resumes, and a message.
 
-    With a checkpoint, the event files are cut to the sizes that it records. The epoch is 0, and all event files are set
-    aside, if there is no checkpoint, if `resume` is false, or if the checkpoint or the event files are damaged. The
-    message says what is damaged; it is empty if nothing is.
+    `attempt` is the number of the last attempt; files that are set aside go to `attempts/<attempt>`. With a
+    checkpoint, the event files are cut to the sizes that it records. The epoch is 0, and all event files are set aside,
+    if there is no checkpoint, if `resume` is false, or if the checkpoint or the event files are damaged. The message
+    says what is damaged; it is empty if nothing is.
     """
     damage = ""
     if not run.is_dir():

@@ -91,9 +91,9 @@ class Schedule:
         """Return the known trial to run next in a sweep that prunes, None if there is none.
 
         The order is: pruned trials that are promoted, the highest rung first; replicates of settings that deserve
-        another seed; new settings, in their order. If none of these is left, all settings are known, and no other trial
-        is running (`alone`): the best setting gets its remaining seeds or, if no trial has finished yet, the pruned
-        trial that got furthest resumes.
+        another seed; new settings, in their order. If none of these is left, all settings are known and no other trial
+        is running (`alone`), the best setting gets its remaining seeds. If no trial has finished yet, the pruned trial
+        that got furthest resumes instead.
         """
         if self.pruner is None:
             return None

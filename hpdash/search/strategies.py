@@ -47,7 +47,7 @@ def _strategy_for(sweep: Sweep) -> Strategy:
     trials = sweep.trials or 0
     if all(hparam.domain.size is not None for hparam in sweep.hparams):
         grid = Grid(sweep)
-        drawn = _drawn(sweep, grid, trials)
+        drawn = _drawn(sweep, grid, trials)  # for every strategy, because it checks that there are enough settings
         if sweep.strategy == "random":
             return SubsetStrategy(grid, drawn)
     if sweep.strategy == "random":

@@ -45,7 +45,7 @@ class Names:
     free: bool
 
     def check(self, name: str, value: Any, key: Key, faults: Faults) -> Any:
-        """Return a value in its normalised form; if it is invalid, add a fault and return None."""
+        """Return a value of `name` in its normalised form; if it is invalid, add a fault at `key` and return None."""
         file_key = self.file_keys.get(name)
         if file_key is None or value is None:
             return value
@@ -58,7 +58,7 @@ class Names:
             return None
 
     def knows(self, name: str, key: Key, faults: Faults) -> bool:
-        """Return whether a file may use a name; if not, add a fault."""
+        """Return whether a file may use a name; if not, add a fault at `key`."""
         if name in self.file_keys:
             return True
         if not self.free:

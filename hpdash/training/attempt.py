@@ -135,7 +135,7 @@ class Attempt:
             raise Interrupted
 
     def _ask_if_pruned(self) -> bool:
-        """Return whether the trial is pruned: at a rung, as the driver answers; elsewhere False."""
+        """Return whether the trial is pruned: at a rung, the driver decides; after any other epoch, it is not."""
         if self.epoch not in self.spec.rungs:
             return False
         return not self.host.ask_to_go_on(Reached(self.spec.number, self.epoch, self.metrics[self.spec.watch]))

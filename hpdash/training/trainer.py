@@ -94,8 +94,7 @@ class Trainer:
                     writer.text(layout.SETTINGS_TEXT, text_tab.settings(spec, versions()))
                 return self._run_attempt(spec, writer, host, Checkpointer(writer, spec.settings["log"], kept, begin))
         except (LogdirError, OSError, ValueError) as error:
-            seconds = time.monotonic() - begin
-            return TrialResult(TrialState.INTERRUPTED, seconds=seconds, error=str(error))
+            return TrialResult(TrialState.INTERRUPTED, seconds=time.monotonic() - begin, error=str(error))
 
     def _run_attempt(self, spec: TrialSpec, writer: RunWriter, host: Host, checkpointer: Checkpointer) -> TrialResult:
         facts: dict[str, Any] = {}
@@ -291,6 +290,7 @@ def to_engine_data(loaded: Loaded) -> EngineData:
 def _log_epoch(
     trial: Attempt, engine: Engine, series: LayerSeries, epoch: int, logs: Mapping[str, float], begin: float
 ) -> float:
+    """Write and report an epoch that began at the time `begin`; return the time at which the next one begins."""
     now = time.monotonic()
     trial.scalar(layout.time_tag("epoch"), now - begin, epoch)
     series.write(epoch)

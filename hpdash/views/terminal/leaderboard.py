@@ -64,8 +64,8 @@ def compare_first_two(specs: Sequence[TrialSpec], results: Mapping[int, TrialRes
 def leaderboard_html(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], title: str) -> str:
     """Return the leaderboard with all settings as an HTML table."""
     header, rows = _rows(specs, results, None)
-    words = 2 + len(differing(specs))
-    return html_table(header, rows, [column >= words for column in range(len(header))], title)
+    text_columns = 2 + len(differing(specs))
+    return html_table(header, rows, [column >= text_columns for column in range(len(header))], title)
 
 
 def _rows(
