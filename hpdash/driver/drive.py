@@ -106,7 +106,7 @@ class Driver:
             self._watcher.event(Notice(f"the search ends early: {error}"))
             return schedule.end()
         if point is not None:
-            self._journal.append_proposal(schedule.settings, point)
+            self._journal.append_proposal(schedule.setting_count, point)
             new = schedule.add(point)
             for spec in new[:1] if schedule.pruner else new:
                 self._queue.put(self._prepare_task(spec))

@@ -125,7 +125,7 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
-class HParamsColumns:
+class HParamsTable:
     """The columns and metrics that one sweep adds to TensorBoard's table; `sweep.json` contains the JSON form."""
 
     columns: tuple[HParamsColumn, ...]
@@ -187,7 +187,7 @@ def _union(domains: Sequence[Discrete | Interval | None]) -> Discrete | Interval
     return Interval(min(numbers + [i.min for i in intervals]), max(numbers + [i.max for i in intervals]))
 
 
-def experiment(own: HParamsColumns, all_columns: Sequence[HParamsColumns]) -> api_pb2.Experiment:
+def experiment(own: HParamsTable, all_columns: Sequence[HParamsTable]) -> api_pb2.Experiment:
     """Build a sweep's record from the columns of all sweeps; `own` are those of the sweep itself.
 
     The hyperparameters that this sweep varies come first and are marked as differing. TensorBoard shows five columns:
@@ -262,11 +262,11 @@ def _folder(sweep: Path, record: api_pb2.Experiment) -> Path:
     return layout.hparams_record_folder(sweep, digest)
 
 
-def _all_columns(root: Path) -> tuple[dict[Path, HParamsColumns], list[str]]:
+def _all_columns(root: Path) -> tuple[dict[Path, HParamsTable], list[str]]:
     all_columns, warnings = {}, []
     for path in sorted(root.glob(f"*/{layout.SWEEP_JSON}")):
         try:
-            all_columns[path.parent] = HParamsColumns.from_json(json.loads(path.read_bytes()))
+            all_columns[path.parent] = HParamsTable.from_json(json.loads(path.read_bytes()))
         except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
             missing = "so TensorBoard's HParams record does not cover this sweep"
             warnings.append(f"{path} cannot be read, {missing}: {type(error).__name__}: {error}")

@@ -64,7 +64,7 @@ class Schedule:
         return schedule
 
     @property
-    def settings(self) -> int:
+    def setting_count(self) -> int:
         """How many settings there are so far."""
         return len(self.specs) // self.sweep.repeats
 
@@ -99,7 +99,7 @@ class Schedule:
             return None
         number = self.pruner.promoted(history)
         if number is None:
-            number = next_seed(self.sweep, self.settings, history)
+            number = next_seed(self.sweep, self.setting_count, history)
         if number is None:
             firsts = range(0, len(self.specs), self.sweep.repeats)
             number = next((first for first in firsts if first not in history.latest), None)
@@ -109,7 +109,7 @@ class Schedule:
 
     def _last(self, history: History) -> int | None:
         if any(record.state is TrialState.FINISHED for record in history.latest.values()):
-            return leaders_seed(self.sweep, self.settings, history)
+            return leaders_seed(self.sweep, self.setting_count, history)
         epochs = ((trial, history.pruned_after(trial)) for trial in history.latest)
         pruned = {trial: epoch for trial, epoch in epochs if epoch is not None}
         goal = self.sweep.pruning.goal if self.sweep.pruning else self.sweep.goal
@@ -149,7 +149,7 @@ class Schedule:
         """
         if len(self.specs) >= self.total:
             return None
-        return self._strategy.point(self.settings, list(self._evidence(history)))
+        return self._strategy.point(self.setting_count, list(self._evidence(history)))
 
     def _evidence(self, history: History) -> Iterator[Evidence]:
         repeats, results = self.sweep.repeats, history.results

@@ -64,11 +64,11 @@ class Faults:
         if len(self._problems) == _MOST:
             self.raise_any()
 
-    def has(self, key: Key) -> bool:
+    def has_fault_at(self, key: Key) -> bool:
         """Return whether a key has a fault; other faults that follow from it need not be added."""
         return key in self._keys
 
-    def mention(self, name: str) -> bool:
+    def has_fault_in(self, name: str) -> bool:
         """Return whether a key of this name has a fault, in any table."""
         return any(name in key for key in self._keys)
 

@@ -16,7 +16,7 @@ from .keys import MLP
 from .objective import ranking
 from .pruning import Pruning
 from .requirements import requirements
-from .space import Hyperparameter, Names, choices, domains, listed, names_of, unknown
+from .space import Hyperparameter, Names, choices, domains, listed, names_of, hint_at
 from .sweep import Sweep, possible_values
 from .tables import FILE_KEYS, SWEEPABLE, table_of
 from .text import Document
@@ -91,7 +91,7 @@ def _check_containers(document: Document, faults: Faults) -> None:
         container = _CONTAINERS.get(name)
         if container is None:
             tables = [table for table in _CONTAINERS if name in FILE_KEYS.get(table, ())]
-            hint = f"It belongs in [{tables[0]}]." if tables else unknown(name, _CONTAINERS)
+            hint = f"It belongs in [{tables[0]}]." if tables else hint_at(name, _CONTAINERS)
             faults.add((name,), "a table of a sweep file", "an unknown one", hint)
         elif not isinstance(value, container) or (name in _LISTS and not all(isinstance(x, dict) for x in value)):
             faults.add((name,), f"[[{name}]] tables" if name in _LISTS else f"a table [{name}]", found(value))
@@ -113,7 +113,7 @@ def _table(table: str, document: Document, names: Names, faults: Faults) -> dict
             if value is not None:
                 values[name] = value
         elif table != "model" or not names.free:
-            faults.add(key, f"a key of [{table}]", "an unknown one", unknown(name, known))
+            faults.add(key, f"a key of [{table}]", "an unknown one", hint_at(name, known))
         elif name in SWEEPABLE and name in names.file_keys:
             owner = f"[{SWEEPABLE[name].table}]"
             hint = f"Move it to {owner}, or rename the argument."
@@ -126,7 +126,7 @@ def _table(table: str, document: Document, names: Names, faults: Faults) -> dict
 def _head(values: Mapping[str, Any], stem: str, is_listed: bool, faults: Faults) -> dict[str, Any]:
     """Fill in the defaults of [sweep]; `stem` is the default name, `is_listed` says that there are [[trial]] tables."""
     head = {name: values.get(name, file_key.default) for name, file_key in FILE_KEYS["sweep"].items()}
-    if head["name"] is None and not faults.has(("sweep", "name")):
+    if head["name"] is None and not faults.has_fault_at(("sweep", "name")):
         name = FILE_KEYS["sweep"]["name"]
         head["name"] = stem
         try:
@@ -161,12 +161,12 @@ def _check_strategy(
     head: Mapping[str, Any], hparams: Sequence[Hyperparameter], trials: Sequence[Mapping[str, Any]], faults: Faults
 ) -> None:
     strategy, key = head["strategy"], ("sweep", "strategy")
-    if faults.has(key):
+    if faults.has_fault_at(key):
         return
     if (strategy == "list") != bool(trials):
         expected = '"list" if there are [[trial]] tables' if trials else '[[trial]] tables for strategy = "list"'
         faults.add(key, expected, found(strategy) if trials else "none")
-    if strategy in DRAWING_STRATEGIES and head["trials"] is None and not faults.has(("sweep", "trials")):
+    if strategy in DRAWING_STRATEGIES and head["trials"] is None and not faults.has_fault_at(("sweep", "trials")):
         faults.add(("sweep", "trials"), "the number of settings to draw", "nothing", "For example: trials = 20.")
     for hparam in hparams:
         if strategy == "grid" and hparam.domain.size is None:
@@ -188,7 +188,7 @@ def _check_required(
     """
     key, swept = ("data", "name"), {hparam.name: hparam for hparam in hparams}
     always = "name" in swept and not swept["name"].when and all("name" in trial for trial in trials)
-    if "name" not in given["data"] and not always and not faults.has(key):
+    if "name" not in given["data"] and not always and not faults.has_fault_at(key):
         faults.add(key, FILE_KEYS["data"]["name"].expected, "nothing", "A sweep needs data.")
     fixed = resolve(given)
     own = fixed["model"]["builder"] != MLP or own_loop(fixed["train"]) or swept.keys() & {"builder", "loop", "metrics"}
@@ -196,6 +196,6 @@ def _check_required(
     asked = {("sweep", "objective"): objective} | ({("prune", "watch"): pruning.watch} if pruning else {})
     for where, name in asked.items():
         metric = name.removeprefix("validation/")
-        if not own and metric not in known and not faults.mention("metrics"):
+        if not own and metric not in known and not faults.has_fault_in("metrics"):
             expected = f"a metric of the sweep, {' or '.join(known)}"
             faults.add(where, expected, found(name), nearest(metric, known))

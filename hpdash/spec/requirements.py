@@ -9,8 +9,8 @@ from typing import Any
 from ..conditions import Absent, Condition, ConditionError, holds, parse
 from ..records import shown
 from .faults import Faults, Key, found
-from .space import Names
-from .space import unknown as hint_at
+from .space import Names, hint_at
+
 from .text import Document
 
 LONGEST = 400  # most characters of a condition

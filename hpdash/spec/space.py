@@ -62,7 +62,7 @@ class Names:
         if name in self.file_keys:
             return True
         if not self.free:
-            faults.add(key, "a key of [model], [train] or [data]", "an unknown one", unknown(name, self.file_keys))
+            faults.add(key, "a key of [model], [train] or [data]", "an unknown one", hint_at(name, self.file_keys))
         elif not name.isidentifier() or keyword.iskeyword(name):
             faults.add(key, "a name that can be a keyword argument in Python", found(name))
         else:
@@ -70,7 +70,7 @@ class Names:
         return False
 
 
-def unknown(name: str, options: Mapping[str, Any]) -> str:
+def hint_at(name: str, options: Mapping[str, Any]) -> str:
     """Return a hint at what an unknown key may have meant; empty if there is none."""
     tables = [table for table, keys in FILE_KEYS.items() if name in keys]
     if tables and name not in options:

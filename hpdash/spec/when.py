@@ -104,7 +104,7 @@ def check_dependent(
     """
     fixed = resolve(given)
     for name, (decider, defaults) in DEPENDENT.items():
-        if name not in names.file_keys or decider not in names.file_keys or faults.mention(decider):
+        if name not in names.file_keys or decider not in names.file_keys or faults.has_fault_in(decider):
             continue
         base = fixed[table_of(decider)].get(decider)
         domain, expected = domains.get(decider), f"{decider} {' or '.join(defaults)} for this key"

@@ -13,7 +13,7 @@ from ..errors import LogdirError, SpecError
 from ..facts import NOT_EXAMINED, SweepFacts
 from ..goal import Goal
 from ..logs import layout
-from ..logs.hparams_record import Discrete, HParamsColumn, HParamsColumns, Interval, Metric
+from ..logs.hparams_record import Discrete, HParamsColumn, HParamsTable, Interval, Metric
 from ..records import Scalar, TrialSpec, caveats, shown
 from ..spec import Sweep
 from ..spec.domains import Choice
@@ -197,7 +197,7 @@ def write(
     if known and not _changed(known, sweep):
         return
     description = SEPARATOR.join(filter(None, [sweep.description, *caveats(specs, synthetic)]))
-    sheet = HParamsColumns(columns(sweep, specs), tuple(table_metrics(sweep.objective, metrics)), description)
+    sheet = HParamsTable(columns(sweep, specs), tuple(table_metrics(sweep.objective, metrics)), description)
     content = {
         "schema": SCHEMA,
         "name": folder.name,  # the name in use; "settings" has the name in the file

@@ -19,7 +19,7 @@ from hpdash.logs import layout
 from hpdash.logs.hparams_record import (
     Discrete,
     HParamsColumn,
-    HParamsColumns,
+    HParamsTable,
     Interval,
     Metric,
     experiment,
@@ -113,11 +113,9 @@ def test_refuses_what_is_no_domain(build: Any) -> None:
 
 def test_json_round_trip() -> None:
     """A sheet survives the round trip through JSON, and the JSON has the documented keys."""
-    sheet = HParamsColumns(
-        (BATCHNORM, RATE, HParamsColumn("x", False, None, everywhere=False)), (LOSS, ACCURACY), "why"
-    )
+    sheet = HParamsTable((BATCHNORM, RATE, HParamsColumn("x", False, None, everywhere=False)), (LOSS, ACCURACY), "why")
     text = json.dumps(sheet.to_json())
-    assert HParamsColumns.from_json(json.loads(text)) == sheet
+    assert HParamsTable.from_json(json.loads(text)) == sheet
     assert json.loads(text)["columns"][1] == {
         "name": "learning_rate",
         "swept": True,
@@ -132,8 +130,8 @@ def test_a_record_is_the_union_with_its_own_names_first() -> None:
 
     Those that its own sweep swept come first, and only they are marked `differs`.
     """
-    own = HParamsColumns((EPOCHS, RATE), (LOSS,), "mine")
-    other = HParamsColumns(
+    own = HParamsTable((EPOCHS, RATE), (LOSS,), "mine")
+    other = HParamsTable(
         (BATCHNORM, HParamsColumn("epochs", True, Discrete((20,))), HParamsColumn("nesterov", True, Discrete((True,)))),
         (ACCURACY, LOSS),
         "theirs",
@@ -165,8 +163,8 @@ def test_what_some_trials_lack_does_not_come_first() -> None:
     """
     momentum = HParamsColumn("momentum", True, Interval(0, 0.9), everywhere=False)
     beta = HParamsColumn("beta_1", False, Discrete((0.9,)), everywhere=False)
-    own = HParamsColumns((momentum, beta, RATE, EPOCHS), ())
-    other = HParamsColumns((BATCHNORM, HParamsColumn("dropout", False, Discrete((0.5,))), EPOCHS), ())
+    own = HParamsTable((momentum, beta, RATE, EPOCHS), ())
+    other = HParamsTable((BATCHNORM, HParamsColumn("dropout", False, Discrete((0.5,))), EPOCHS), ())
     record = experiment(own, [own, other])
     assert [(info.name, info.differs) for info in record.hparam_infos] == [
         ("learning_rate", True),
@@ -179,7 +177,7 @@ def test_what_some_trials_lack_does_not_come_first() -> None:
 @pytest.mark.parametrize(("domain", "kept"), [(Discrete((1, True, "a")), [1, True, "a"]), (None, None)], ids=str)
 def test_clashing_types_are_a_string(domain: Discrete | None, kept: list[object] | None) -> None:
     """A column whose values have different types is of type string, and its values stay as the sessions logged them."""
-    sheet = HParamsColumns((HParamsColumn("x", True, domain),), ())
+    sheet = HParamsTable((HParamsColumn("x", True, domain),), ())
     (info,) = experiment(sheet, [sheet]).hparam_infos
     assert info.type == api_pb2.DATA_TYPE_STRING
     assert (list(info.domain_discrete) if info.HasField("domain_discrete") else None) == kept
@@ -188,7 +186,7 @@ def test_clashing_types_are_a_string(domain: Discrete | None, kept: list[object]
 def add_sweep(root: Path, name: str, *columns: HParamsColumn) -> Path:
     """Create a sweep's folder with a sweep.json; return the folder."""
     (root / name).mkdir()
-    (root / name / layout.SWEEP_JSON).write_text(json.dumps(HParamsColumns(columns, (LOSS,)).to_json()))
+    (root / name / layout.SWEEP_JSON).write_text(json.dumps(HParamsTable(columns, (LOSS,)).to_json()))
     return root / name
 
 

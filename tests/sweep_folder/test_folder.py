@@ -11,7 +11,7 @@ import pytest
 
 from hpdash.errors import LogdirError, SpecError
 from hpdash.logs import layout
-from hpdash.logs.hparams_record import Discrete, HParamsColumns, Interval, Metric
+from hpdash.logs.hparams_record import Discrete, HParamsTable, Interval, Metric
 from hpdash.search import trials
 from hpdash.spec import Sweep, parse_sweep
 from hpdash.sweep_folder import folder as sweep_folder
@@ -107,7 +107,7 @@ def test_what_is_written_is_the_same_sweep_again(tmp_path: Path) -> None:
     assert known["synthetic"] is True
     assert known["trials"] == 2
     assert known["versions"]["keras"]
-    assert len(HParamsColumns.from_json(known).columns) == len(sweep_folder.columns(sweep(), trials(sweep())))
+    assert len(HParamsTable.from_json(known).columns) == len(sweep_folder.columns(sweep(), trials(sweep())))
 
 
 def test_a_record_is_written_once(tmp_path: Path) -> None:
