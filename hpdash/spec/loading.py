@@ -16,7 +16,7 @@ from .keys import MLP
 from .objective import ranking
 from .pruning import Pruning
 from .requirements import requirements
-from .space import Hyperparameter, Names, choices, domains, listed, names_of, hint_at
+from .space import Hyperparameter, Names, choices, domains, hint_at, listed, names_of
 from .sweep import Sweep, possible_values
 from .tables import FILE_KEYS, SWEEPABLE, table_of
 from .text import Document

@@ -10,7 +10,6 @@ from ..conditions import Absent, Condition, ConditionError, holds, parse
 from ..records import shown
 from .faults import Faults, Key, found
 from .space import Names, hint_at
-
 from .text import Document
 
 LONGEST = 400  # most characters of a condition
