@@ -167,17 +167,17 @@ def result_caveats(
     """Return the caveats that apply to results, such as "synthetic data" or "validated on the test set".
 
     `evaluations` is the number of selections that have been evaluated on the test set. More than one is a caveat,
-    because the first result may have influenced the second selection. `accepted` has the files and functions that were
-    changed while the sweep ran, each with the number of changes.
+    because the first result may have influenced the second selection. `accepted` has the files and data functions whose
+    changes were accepted during the sweep, each with the number of changes.
     """
     again = [f"{evaluations} evaluations on the test set"] if evaluations > 1 else []
     return ["synthetic data"] * synthetic + ["validated on the test set"] * on_test + again + version_caveats(accepted)
 
 
 def version_caveats(accepted: Mapping[str, int]) -> list[str]:
-    """Return a caveat for each file that was changed while a sweep ran; `accepted` has the number of changes.
+    """Return a caveat for each file or data function whose changes were accepted; `accepted` has the number of changes.
 
-    The results of such a sweep come from different versions of the file.
+    The results of such a sweep come from different versions of it.
     """
     return [f"trained with {count + 1} versions of {name}" for name, count in sorted(accepted.items())]
 

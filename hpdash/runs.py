@@ -80,8 +80,8 @@ class Run:
     the training tags as they are, and those of the validation sub-run as `validation/<tag>`. `histograms` has the tags
     that `reader.read_histograms` can read, each with its number of steps. `swept` are the names that its sweep varies;
     a run that hpdash did not make has none. Runs with the same `group` are replicates. `started` is in unix seconds.
-    `evaluations` are those of its sweep on the test set. `accepted` has the code and the data that were changed while
-    its sweep ran, and how often. What was not recorded is None.
+    `evaluations` are those of its sweep on the test set. `accepted` has the user's files and data functions whose
+    changes were accepted during its sweep, each with the number of changes. What was not recorded is None.
     """
 
     name: str

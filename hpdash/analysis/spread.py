@@ -70,7 +70,7 @@ class Spread:
     """The groups of one tag at `steps`, which are common to all runs.
 
     `start` is the first of these steps, from which every `drift` is measured; None if there are no common steps.
-    `logged` is the number of different steps after 0 in any of the runs.
+    `logged` is the number of different steps after 0 that all runs have together.
     """
 
     steps: tuple[int, ...]

@@ -145,8 +145,8 @@ class RayBackend:
     def _begin_workers(self, queue: Queue) -> None:
         """Start as many workers as there is room and work for.
 
-        A search that proposes settings one by one never has many tasks waiting. So the number of workers may also grow
-        to twice the number of busy workers.
+        There are at most as many workers as waiting tasks plus twice the busy workers. Twice, because a search that
+        proposes settings one by one never has many tasks waiting.
         """
         self._check_cluster()
         busy = sum(worker.task is not None for worker in self._workers.values())

@@ -90,14 +90,14 @@ def write_changes(run: Path, changes: FileChanges) -> None:
     if settles:
         _sync(run)
     files = dict(changes.files)
-    waiting = layout.pending_weights_file(run, changes.kept_epoch) if changes.kept_epoch is not None else None
-    if waiting and (kept := files.pop(layout.WEIGHTS, None)):
-        disk.write(waiting, kept)  # until the checkpoint that records them is written
+    pending = layout.pending_weights_file(run, changes.kept_epoch) if changes.kept_epoch is not None else None
+    if pending and (kept := files.pop(layout.WEIGHTS, None)):
+        disk.write(pending, kept)  # becomes `weights.npz` after the checkpoint that records it is written
     for name in [name for name in WHOLE if name in files]:
         disk.write(run / name, files[name])
-    if waiting and waiting.exists():
+    if pending and pending.exists():
         with disk.guarded(run):
-            waiting.replace(run / layout.WEIGHTS)
+            pending.replace(run / layout.WEIGHTS)
             disk.sync(run)
 
 

@@ -18,8 +18,9 @@ class Plan:
     """What is about to run: the schedule of trials, the results that are final, and the number of workers.
 
     `schedule` has the trials known so far. `results` has, by number, the results of the trials that do not run again.
-    `accepted` has the code and the data that were changed while the sweep ran, and how often. `seconds`
-    estimates how long a trial trains: only the ratios between trials are meaningful, not the absolute values.
+    `accepted` has the files and data functions whose changes were accepted during the sweep, each with the number of
+    changes. `seconds` estimates how long a trial trains: only the ratios between trials are meaningful, not the
+    absolute values.
     """
 
     sweep: Sweep
@@ -38,7 +39,7 @@ class Outcome:
 
     `specs` are the trials known so far, `total` is the maximum number of trials, and `results` has the last result of
     each trial by number. `signal` is the number of the signal that stopped the sweep; `stopped` is another reason,
-    in words. `accepted` has the code and the data that were changed while it ran, and how often.
+    in words. `accepted` has the files and data functions whose changes were accepted, each with the number of changes.
     """
 
     sweep: Sweep

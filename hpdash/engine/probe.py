@@ -19,6 +19,7 @@ from .layers import Maxout, toggle_transposed
 
 EXAMPLES = 256  # in a probe batch: gradients of a single training batch are noisy, and more examples add little
 _LAYERS = keras.layers
+# Layers whose nonlinear function is named by their class, not by an `activation` attribute
 _WITHOUT_NAME = (_LAYERS.LeakyReLU, _LAYERS.PReLU, _LAYERS.ELU, _LAYERS.Softmax, Maxout, _LAYERS.RNN)
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -123,9 +124,9 @@ def place(model: keras.Model, variable: keras.Variable) -> tuple[str, str]:
 def named_activations(model: keras.Model) -> dict[str, tuple[keras.layers.Layer, str]]:
     """Return {name: (layer, activation)} of the layers whose activation is not linear, including nested models.
 
-    A separate activation layer gets the name of the layer with a kernel that it follows, as the tags of gradients and
-    weights do: the output of `activation_1` is listed as `hidden_1`. It keeps its own name if it does not follow
-    exactly one such layer, or if that layer has an activation of its own.
+    A separate activation layer gets the name of the layer with a kernel that it follows: the output of `activation_1`
+    is listed as `hidden_1`. So its tags match those of the layer's weights and gradients. It keeps its own name if it
+    does not follow exactly one such layer, or if that layer has an activation of its own.
     """
     found: dict[str, tuple[keras.layers.Layer, str]] = {}
     for layer in _leaves(model):

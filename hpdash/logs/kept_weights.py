@@ -154,5 +154,5 @@ class WeightsKeeper:
             self._write_pending(epoch)
         self.sync()
         kept, wanted = self.settle(), {BEST: best_epoch, LAST: epoch}.get(self._mode)
-        is_it = kept is not None and kept.epoch == wanted  # false if the mode was changed between attempts
-        return {"kept_epoch": kept.epoch, "kept_sha256": kept.sha256} if kept and is_it else {}
+        is_wanted = kept is not None and kept.epoch == wanted  # false if the mode was changed between attempts
+        return {"kept_epoch": kept.epoch, "kept_sha256": kept.sha256} if kept and is_wanted else {}

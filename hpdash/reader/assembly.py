@@ -27,7 +27,8 @@ from .values import with_nonfinite
 def joined(files: Sequence[Contents]) -> Contents:
     """Join the contents of the event files of one folder, in their order.
 
-    For each tag, a later file replaces the values of earlier files from the later file's first step of the tag on.
+    If several files have values of a tag, a later file takes over at its first step: the values that earlier files have
+    for this step and later ones are dropped.
     """
     if len(files) == 1:
         return files[0]

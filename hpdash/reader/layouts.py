@@ -23,6 +23,7 @@ _MOST_PLACES = 1024  # most combinations of layout and step width for which stri
 _LONGEST_STEP = 20  # most bytes of a wall time and a step
 _FIELDS = 7  # values unpacked from each record of a stride
 _WALL_TIME, _STEP = b"\x09", 0x10  # the protobuf keys before an event's wall time and before its step
+_BEFORE_STEP = 10  # bytes: the wall time (a float64) and the two keys
 
 
 class Layout:
@@ -66,23 +67,23 @@ class Taken:
 class Stride:
     """The records that a training loop writes at every step, one per layout, read all at once.
 
-    `width` is the number of bytes of the step. A stride is read only if all of this holds: sizes, tags and metadata are
-    as in the layouts, checksums match, all records have the same step, steps increase, and the numbers (of a histogram
-    its first edge) are finite.
+    `step_width` is the number of bytes of the step. A stride is read only if all of this holds: sizes, tags and
+    metadata are as in the layouts, checksums match, all records have the same step, steps increase, and the numbers (of
+    a histogram its first edge) are finite.
     """
 
-    def __init__(self, layouts: Sequence[Layout], width: int) -> None:
+    def __init__(self, layouts: Sequence[Layout], step_width: int) -> None:
         self.layouts, self.size = layouts, 0
         form, bodies = "<", []
         for layout in layouts:  # the `_FIELDS` values: header, wall time, step, head, value, tail, checksum
             value = "f" if layout.is_scalar else f"d{layout.width - 8}x"
-            form += f"{HEAD + 1}sd{1 + width}s{len(layout.head)}s{value}{len(layout.tail)}sI"
-            start, length = self.size + HEAD, 10 + width + layout.size
+            form += f"{HEAD + 1}sd{1 + step_width}s{len(layout.head)}s{value}{len(layout.tail)}sI"
+            start, length = self.size + HEAD, _BEFORE_STEP + step_width + layout.size
             bodies.append(slice(start, start + length))
             self.size = start + length + SUM
         self._unpack, self._bodies = struct.Struct(form).unpack, itemgetter(*bodies, slice(0))
         self._expected = (
-            tuple(header_of(10 + width + layout.size) + _WALL_TIME for layout in layouts),
+            tuple(header_of(_BEFORE_STEP + step_width + layout.size) + _WALL_TIME for layout in layouts),
             tuple(layout.head for layout in layouts),
             tuple(layout.tail for layout in layouts),
         )
@@ -145,19 +146,19 @@ class Layouts:
 
     def strides(self, layout: Layout, data: bytes, at: int) -> tuple[Stride, Taken] | None:
         """Read the strides that follow a record of a layout; None if there are none."""
-        width = step_of(data[at + HEAD : at + HEAD + _LONGEST_STEP])[1] - 10
-        if width < 1:
+        step_width = step_of(data[at + HEAD : at + HEAD + _LONGEST_STEP])[1] - _BEFORE_STEP
+        if step_width < 1:
             return None
         if len(self._strides) > _MOST_PLACES:
             self._strides.clear()
-        known = self._strides.setdefault((layout, width), [])
+        known = self._strides.setdefault((layout, step_width), [])
         for stride in known:
             if stride.size <= len(data) - at and (taken := stride.take(data, at)).steps:
                 return stride, taken
         cycle = layout.cycle()
         if not cycle or any(stride.layouts == cycle for stride in known):
             return None
-        stride = Stride(cycle, width)
+        stride = Stride(cycle, step_width)
         # the longest first: a stride may be the beginning of a longer one
         known[:] = sorted([stride, *known][:_MOST_STRIDES], key=lambda one: -one.size)
         return (stride, taken) if (taken := stride.take(data, at)).steps else None

@@ -15,7 +15,7 @@ Means = Mapping[int, float]  # by setting: the mean utility of its trials' best 
 
 
 def next_seed(sweep: Sweep, settings: int, history: History) -> int | None:
-    """Return the next trial of a setting that is good enough for another seed, or None if there is none.
+    """Return the number of the next trial of a setting that is good enough for another seed; None if there is none.
 
     Of the n settings whose first k seeds have finished, the best n // reduction_factor by their mean get seed k + 1.
     Settings with the most seeds come first. `settings` is the number of settings so far.
@@ -30,7 +30,10 @@ def next_seed(sweep: Sweep, settings: int, history: History) -> int | None:
 
 
 def leaders_seed(sweep: Sweep, settings: int, history: History) -> int | None:
-    """Return the next trial of the setting with the best mean over its finished seeds, or None if no seed is left."""
+    """Return the number of the next trial of the setting with the best mean over its finished seeds.
+
+    None if that setting has no seed left, or if no trial has finished.
+    """
     means = _means(sweep, settings, history)
     for setting in _best(means, 1):
         trials = range(setting * sweep.repeats, (setting + 1) * sweep.repeats)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
 STARTUP = 10  # scored settings that Optuna needs for its first proposal; until then settings come from Sobol's sequence
-ATTEMPTS = 20  # Optuna's proposals for one setting; if none is allowed, it is drawn at random
+ATTEMPTS = 20  # Optuna's proposals for one setting; if none of them is allowed, the setting is drawn at random
 
 
 class Tpe:

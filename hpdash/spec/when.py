@@ -37,7 +37,7 @@ def when_tables(
             continue
         for parent, value in when.items():
             key = ("hparams", name, "when", parent)
-            if parent not in document["hparams"] and not _is_set(parent, key, names, fixed, faults):
+            if parent not in document["hparams"] and not _check_parent(parent, key, names, fixed, faults):
                 continue
             values = value if isinstance(value, list) else [value]
             whens[name][parent] = tuple(names.check(parent, item, key, faults) for item in values)
@@ -46,7 +46,8 @@ def when_tables(
     return whens
 
 
-def _is_set(parent: str, key: Key, names: Names, fixed: Tables, faults: Faults) -> bool:
+def _check_parent(parent: str, key: Key, names: Names, fixed: Tables, faults: Faults) -> bool:
+    """Return whether the key that a condition refers to is known and has a fixed value; add a fault if not."""
     if not names.knows(parent, key, faults):
         return False
     if parent not in fixed[table_of(parent)]:
@@ -99,8 +100,9 @@ def check_dependent(
 ) -> None:
     """Report keys that have no effect because of the value of another key, the decider.
 
-    A swept key is reported if it has no effect with some value of the decider, a fixed key if it has none with any
-    value, and a key of a [[trial]] table if it has none in that trial.
+    A swept key is reported if its conditions allow a value of the decider with which it has no effect. A fixed key is
+    reported if it has no effect with any value of the decider. A key of a [[trial]] table is reported if it has no
+    effect in that trial.
     """
     fixed = resolve(given)
     for name, (decider, defaults) in DEPENDENT.items():

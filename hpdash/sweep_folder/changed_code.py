@@ -51,7 +51,7 @@ def provenance_of(folder: Path) -> Provenance | None:
 
 
 def accepted(known: Mapping[str, Any]) -> dict[str, int]:
-    """Return how often each file or data function changed while a sweep ran; `known` is what its sweep.json says."""
+    """Return how many changes of each file or data function were accepted; `known` is the content of `sweep.json`."""
     return {str(name): int(count) for name, count in known.get("accepted", {}).items()}
 
 

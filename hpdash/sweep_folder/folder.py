@@ -121,8 +121,9 @@ def check(folder: Path, sweep: Sweep, extends: bool = False) -> Mapping[str, Any
 def with_recorded(folder: Path, sweep: Sweep, extends: bool) -> Sweep:
     """Return a sweep with what its folder has recorded: the objective, the facts about data and builders, and `tried`.
 
-    `tried` are the settings from before the last extension, which is this one if the sweep `extends` the one in the
-    folder. Raises SpecError if an extension does more than add trials or values.
+    `tried` are the settings that the sweep had before it was last extended. If it `extends` the sweep in the folder
+    now, these are the settings of the sweep in the folder. Raises SpecError if an extension does more than add trials
+    or values.
     """
     path = folder / layout.SWEEP_JSON
     if not path.is_file():
@@ -142,8 +143,8 @@ def with_recorded(folder: Path, sweep: Sweep, extends: bool) -> Sweep:
 def knows_builders(folder: Path, extends: bool) -> bool:
     """Return whether the user's builders need not be examined, because the folder has recorded what they take.
 
-    A sweep that `extends` the one in the folder may need more. A sweep that was started by an older version of hpdash,
-    which recorded nothing, is resumed as that version would.
+    They are examined again if the sweep `extends` the one in the folder, because its new trials may need facts that are
+    not recorded. But if an older version of hpdash, which recorded nothing, started the sweep, they are never examined.
     """
     path = folder / layout.SWEEP_JSON
     return path.is_file() and not (extends and "known" in read(path))

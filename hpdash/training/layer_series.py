@@ -5,7 +5,8 @@ If "gradients" is among the series, with L the loss of the probe batch and w a v
     gradient_norm/<layer>            the L2 norm of dL/dw over all of the layer's trainable variables
     gradient_norm/all                the same over all layers
     update_ratio/<layer>/<variable>  |w_e - w_(e-1)| / |w_(e-1)| over the last epoch, L2 norms; none if |w_(e-1)| = 0
-The ratio is of a whole epoch: Karpathy's notes for CS231n ("Ratio of weights:updates") call 0.001 healthy for one step.
+The update ratio is that of a whole epoch. Karpathy's notes for CS231n ("Ratio of weights:updates") call 0.001 healthy,
+but for one step, so the two cannot be compared.
 
 If "activations" is among the series, for each layer with an activation, over the probe batch:
     activations/<layer>              the outputs

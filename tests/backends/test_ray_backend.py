@@ -23,7 +23,7 @@ from hpdash.records import Ended, Event, Notice, Progress, Started, TrialResult,
 from hpdash.system.versions import versions
 
 DATA = Dataset("made", np.zeros((2, 2), np.float32), np.zeros(2, np.int32), classes=1)
-FILE_KEYS = {"data": {"name": "made"}, "model": {}, "train": {"epochs": 1}, "log": {}}
+SETTINGS = {"data": {"name": "made"}, "model": {}, "train": {"epochs": 1}, "log": {}}
 FINISHED = AttemptReport(TrialResult(TrialState.FINISHED), 1)
 
 
@@ -148,7 +148,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stag
         monkeypatch.setattr(backend, "connect", lambda *_: connection)
         made = backend.RayBackend(WorkerSetup(tmp_path), Cluster(), workers, load, tmp_path)
         specs = [
-            TrialSpec(number, number, 0, {}, FILE_KEYS, "validation/accuracy", Goal.MAX)
+            TrialSpec(number, number, 0, {}, SETTINGS, "validation/accuracy", Goal.MAX)
             for number in range(len(actors) if tasks is None else tasks)
         ]
         return Stage(made, Queue(Task(spec, 1, tmp_path / f"{spec.number:04d}", "group") for spec in specs))

@@ -103,6 +103,7 @@ def test_a_folder_that_is_no_scratch_folder_stays(tmp_path: Path, monkeypatch: p
     assert (sweep / layout.LOCK).exists()
 
 
+@pytest.mark.slow
 def test_killed_again_and_again(tmp_path: Path) -> None:
     """After several kills, finished trials are the same byte for byte.
 

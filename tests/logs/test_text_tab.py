@@ -20,7 +20,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # from html5lib, which TensorBoard bundles
     from tensorboard.plugin_util import markdown_to_safe_html
 
-FILE_KEYS: dict[str, dict[str, Any]] = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "data": {"name": "digits", "train": None},
     "model": {"builder": "mlp", "hidden": [64, 32], "batchnorm": "before"},
     "train": {"epochs": 3, "nesterov": False, "learning_rate": 1e-4},
@@ -63,7 +63,7 @@ def spec(swept: dict[str, Any], settings: dict[str, dict[str, Any]]) -> TrialSpe
 
 def test_settings_begin_with_what_is_swept() -> None:
     """Swept settings come first and bold, followed by the other settings, the seed and the known versions."""
-    text = text_tab.settings(spec({"batchnorm": "before"}, FILE_KEYS), {"keras": "3.15", "hpdash": None})
+    text = text_tab.settings(spec({"batchnorm": "before"}, SETTINGS), {"keras": "3.15", "hpdash": None})
     assert rendered(text).rows == [
         ["setting", "value"],
         ["model.batchnorm", "before"],
@@ -119,7 +119,7 @@ def test_no_text_is_syntax(text: str) -> None:
 
 def shown_as_themselves(text: str) -> None:
     """Check that both tables show a text literally."""
-    table = rendered(text_tab.settings(spec({"note": text}, {**FILE_KEYS, "model": {"note": text}}), {}))
+    table = rendered(text_tab.settings(spec({"note": text}, {**SETTINGS, "model": {"note": text}}), {}))
     assert table.rows[1] == ["model.note", visible(text).strip()]
     layers = rendered(text_tab.model([Layer(text, "Dense", "", 1, 0)]))
     assert layers.rows[1] == [visible(text).strip(), "Dense", "", "1", "0"]

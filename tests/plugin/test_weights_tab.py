@@ -136,7 +136,7 @@ def test_ticks_far_apart_are_each_spelled(opened: Open, boards: Callable[..., Bo
 def test_spread_says_what_the_command_says(opened: Open, boards: Callable[..., Board], logs: Path) -> None:
     """The spread view shows the same sentence as `hpdash compare` for the same logs."""
     tab = opened(boards("eight", "true"), view="spread")
-    [answer] = hpdash.compare(logs / "eight", "hidden_2/kernel", "batchnorm").answers
+    [answer] = hpdash.compare(logs / "eight", "hidden_2/kernel", "batchnorm").conclusions
     sentence = answer.partition("the runs are")[2]
     assert "against" in sentence
     tab.frame.get_by_text(sentence).wait_for()

@@ -51,7 +51,13 @@ CASES = {
     "tpe and asha, three seeds": ("tpe", "asha", 3, [0.3, 0.7]),
 }
 SOBOL = pytest.param("sobol", "median", 1, [0.4], id="sobol and median", marks=pytest.mark.slow)
-KILLED = [*(pytest.param(*case, id=name) for name, case in CASES.items()), SOBOL]
+KILLED = [
+    *(
+        pytest.param(*case, id=name, marks=pytest.mark.slow if index else ())
+        for index, (name, case) in enumerate(CASES.items())
+    ),
+    SOBOL,
+]
 
 
 @pytest.mark.parametrize(("strategy", "pruner", "repeats", "kills"), KILLED)
