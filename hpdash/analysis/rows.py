@@ -194,13 +194,18 @@ def rank(runs: Sequence[Run], objective: Objective | None, repeats: bool = False
     those that were pruned after more epochs come first.
     """
     groups: dict[tuple[str, str | None], list[Run]] = {}
-    for run in sorted(runs, key=lambda run: (sort_key(run.sweep), sort_key(run.number), sort_key(run.name))):
+    for run in sorted(runs, key=_order):
         alone = repeats or run.group is None
         groups.setdefault((run.name, None) if alone else ("", run.group), []).append(run)
     sign = objective.goal.sign if objective else 1
     rows = [_row(group, objective) for group in groups.values()]
     rows.sort(key=lambda row: (row.best is None, sign * row.best.mean if row.best else -row.pruned_after))
     return [replace(row, place=place) if row.best else row for place, row in enumerate(rows, start=1)]
+
+
+def _order(run: Run) -> tuple[object, ...]:
+    """Return a sort key: runs by sweep, then by number; runs without a number by name."""
+    return sort_key(run.sweep), sort_key(run.number), sort_key(run.name) if run.number is None else ()
 
 
 def _row(runs: Sequence[Run], objective: Objective | None) -> Row:

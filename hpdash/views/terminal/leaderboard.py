@@ -51,6 +51,8 @@ def leaderboard(
 
 def compare_first_two(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult]) -> str:
     """Return a sentence: do the first two settings differ significantly? Empty if either has fewer than two values."""
+    if all(spec.setting == spec.number for spec in specs):  # one trial for each setting
+        return ""
     first_two = ranked(specs, results)[:2]
     p = welch(first_two[0].values, first_two[1].values) if len(first_two) == 2 else None
     if p is None:
