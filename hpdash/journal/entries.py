@@ -175,13 +175,13 @@ def _body(line: bytes) -> bytes:
 
 def _finite(value: Any) -> Any:
     """Replace NaN and the infinities by strings, at any depth, because JSON has no numbers for them."""
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, float):
+        return value if math.isfinite(value) else json.dumps(value)  # NaN, Infinity or -Infinity
+    if value is None or isinstance(value, str | int):
+        return value
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return json.dumps(value)  # NaN, Infinity or -Infinity
-    return value
+    return {key: _finite(item) for key, item in value.items()} if isinstance(value, Mapping) else value
 
 
 def _fields(body: bytes) -> dict[str, Any]:
