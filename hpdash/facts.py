@@ -37,18 +37,24 @@ class Inputs:
         text: an example in words, such as "pictures of 12 x 12 x 3".
         group: what has its own mean and std under scale = "standard": "channel", "feature", or "" for all values.
         maximum: the divisor under scale = "unit"; 0 if the inputs have no known maximum.
+        has_validation: whether the data set has a validation set of its own.
+        is_nested: whether there are several inputs.
     """
 
     scale: str
     text: str
     group: str
     maximum: float = 0.0
+    has_validation: bool = False
+    is_nested: bool = False
 
     def scaled(self, scale: str) -> str:
         """Return a description of the inputs under a scale, such as "pictures of 28 x 28, divided by 255"."""
+        own = ", with a validation set" if self.has_validation else ""
         if scale == "standard":
-            return f"{self.text}, scaled by mean and std of {f'each {self.group}' if self.group else 'all values'}"
-        return f"{self.text}, divided by {self.maximum:g}" if scale == "unit" else f"{self.text}, not scaled"
+            return f"{self.text}, scaled by mean and std of {f'each {self.group}' if self.group else 'all values'}{own}"
+        divisor = f"{self.maximum:g}" if self.maximum else "their maximum"
+        return f"{self.text}, divided by {divisor}{own}" if scale == "unit" else f"{self.text}, not scaled{own}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,14 @@ class SweepFacts:
         return cls(
             uses,
             {
-                name: Inputs(str(each["scale"]), str(each["text"]), str(each["group"]), float(each["maximum"]))
+                name: Inputs(
+                    str(each["scale"]),
+                    str(each["text"]),
+                    str(each["group"]),
+                    float(each["maximum"]),
+                    bool(each.get("has_validation", False)),
+                    bool(each.get("is_nested", False)),
+                )
                 for name, each in data["inputs"].items()
             },
         )

@@ -20,7 +20,7 @@ from hpdash.histograms.histogram import Histogram
 from hpdash.logs.writer import RunWriter
 
 LAYERS = (  # a package imports only from the layers before its own, and its modules have no import cycle
-    {"errors", "facts", "goal", "histograms", "testset"},
+    {"errors", "facts", "goal", "histograms", "nested", "testset"},
     {"records", "system"},
     {"conditions", "logs", "runs"},
     {"engine", "journal", "spec"},

@@ -13,6 +13,7 @@ from typing import Any
 from ..data import Dataset
 from ..errors import Problem, SpecError
 from ..facts import COMPILE_KEYS, OPTIMIZER_KEYS, BuilderUse
+from ..nested import is_nested, map_leaves
 from ..records import TrialSpec
 from ..system.user_functions import load_function
 
@@ -120,11 +121,11 @@ def _taken(request: BuilderRequest, parameters: Parameters) -> tuple[str, ...]:
 def _build(spec: TrialSpec, folder: Path, dataset: Dataset) -> tuple[Any, bool]:
     from ..engine import models  # noqa: PLC0415  imports TensorFlow, only in the child
 
-    shape = dataset.x_train.shape[1:]
+    shape, classes, one_hot = dataset.input_shape, dataset.classes, dataset.one_hot
     models.reset_keras(spec.seed)
-    model = models.build_model(spec.settings, folder, shape, dataset.classes, spec.takes)
+    model = models.build_model(spec.settings, folder, shape, classes, spec.takes, one_hot)
     is_compiled = bool(model.compiled)
-    models.ensure_compiled(model, spec.settings["train"], dataset.classes)
+    models.ensure_compiled(model, spec.settings["train"], classes, one_hot)
     return model, is_compiled
 
 
@@ -162,8 +163,12 @@ def _metrics(model: Any, dataset: Dataset) -> tuple[str, ...] | None:
     from ..engine.metric_values import scalars  # noqa: PLC0415
 
     try:
-        x, y = dataset.x_train[:1].astype("float32"), dataset.y_train[:1]
-        model.compute_metrics(x, y, model(x, training=False))
+        x = map_leaves(lambda each: each[:1].astype("float32"), dataset.x_train)
+        y = map_leaves(lambda each: each[:1], dataset.y_train)
+        outputs = model(x, training=False)
+        if is_nested(y):
+            model.compute_loss(x, y, outputs)  # creates the means of the losses of several outputs
+        model.compute_metrics(x, y, outputs)
         return tuple(name for name, _ in scalars(model.get_metrics_result()))
     except Exception:  # a user's model may raise anything; its trial will report it
         return None

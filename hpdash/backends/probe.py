@@ -19,9 +19,11 @@ from typing import Any
 
 from .. import data
 from ..data import Dataset
+from ..data.class_weights import class_weights
 from ..data.fetch import fetch as fetch_data
 from ..errors import BackendError, HpdashError
 from ..facts import Inputs
+from ..nested import Nested, leaves, map_leaves
 from ..records import TrialSpec
 from ..system.signals import Signals, blocked_signals, ignore_signals
 from ..system.user_functions import load_function
@@ -39,12 +41,14 @@ class ProbeRequest:
     """What to examine: the distinct [data] tables, users' functions, and the folder of users' modules and files.
 
     `usages` are the builders whose use of keys is not known yet. The trial of each has one of these [data] tables.
+    `class_weights` are pairs of a [data] table and a value of `train.class_weight` that a trial has with it.
     """
 
     data: Sequence[Mapping[str, Any]]
     functions: Sequence[str]
     folder: Path
     usages: Sequence[BuilderRequest] = ()
+    class_weights: Sequence[tuple[Mapping[str, Any], Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class ProbeResult:
     """What was found out about the [data] tables and the user's functions.
 
     Attributes:
-        classes: for each table, the number of classes, None for a regression.
+        classes: for each table, the number of classes, None for a regression; of several outputs, one for each.
         sizes: for each table, the amount of data to train and to validate on.
         inputs: for each table, what its inputs are.
         synthetic: whether any data are synthetic.
@@ -61,7 +65,7 @@ class ProbeResult:
         built: what each builder in `usages` takes and builds, by its reference.
     """
 
-    classes: tuple[int | None, ...]
+    classes: tuple[Nested, ...]
     sizes: tuple[Size, ...]
     inputs: tuple[Inputs, ...]
     synthetic: bool
@@ -130,9 +134,12 @@ def _gather_facts(request: ProbeRequest, _: Callable[[Any], None]) -> ProbeResul
         dataset = data.load(settings, request.folder)
         split = data.split(dataset, settings)
         data.scaling(dataset, split, settings)
+        for value in [value for table, value in request.class_weights if table == settings]:
+            class_weights(dataset, split, value)
         classes.append(dataset.classes)
-        values = math.prod(dataset.x_train.shape[1:])
-        sizes.append(Size(len(split.train), len(split.validation), values, dataset.classes or 1))
+        values = sum(math.prod(x.shape[1:]) for _, x in leaves(dataset.x_train))
+        outputs = sum(number or 1 for _, number in leaves(dataset.classes))
+        sizes.append(Size(len(split.train), len(split.validation), values, outputs))
         inputs.append(dataset.inputs)
         if ":" in settings["name"] and settings["name"] not in arrays:
             arrays[settings["name"]] = dataset.sha256
@@ -169,9 +176,11 @@ def _work(spec: TrialSpec, folder: Path, dataset: Dataset) -> Work:
     """Return the work of a trial's model; `operations` is NaN if its graph has a loop."""
     from ..engine import forward, models, xla  # noqa: PLC0415  imports TensorFlow, only in the child
 
-    shape, train = dataset.x_train.shape[1:], spec.settings["train"]
-    model = models.build(spec.settings, folder, shape, dataset.classes, seed=0, takes=spec.takes)
-    graph = forward.trace(model, shape).graph
+    shape, train = dataset.input_shape, spec.settings["train"]
+    model = models.build(
+        spec.settings, folder, shape, dataset.classes, seed=0, takes=spec.takes, one_hot=dataset.one_hot
+    )
+    graph = forward.trace(model, map_leaves(lambda x: x[:1], dataset.x_train)).graph
     is_compiled = xla.predict(train.get("xla") or "auto", graph, train["batch_size"], training=True).xla
     operations = math.nan if forward.has_loop(graph) else forward.floating_operations(graph)
     return Work(operations, 0.0 if is_compiled else forward.values(graph))

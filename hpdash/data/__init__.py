@@ -11,10 +11,11 @@ from typing import Any
 from ..errors import DataError
 from . import digits, synthetic
 from .archives import ARCHIVES, Archive, data_folder, load_archive
-from .dataset import Dataset, Scaling, Split, data_error, scaling, split
+from .dataset import Dataset, Split, data_error, split
 from .function import load_from_function
 from .npz import load_npz
 from .remarks import remarks
+from .scaling import Scaling, scaling
 
 __all__ = [
     "SOURCES",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
 from ..facts import Inputs
-from .arrays import MAXIMUM, NAMES, check_numbers, from_arrays
+from .arrays import KNOWN, MAXIMUM, NAMES, SHORT, check_numbers, from_arrays
 from .dataset import Dataset, data_error, inputs_of
 from .zipped import headers, names_in, read_npz
 
@@ -23,23 +24,29 @@ def load_npz(name: str, folder: Path) -> Dataset:
         raise data_error(
             "data.name", f"a file at {path}", "none", "Paths are relative to the folder of the sweep file."
         )
-    known = (*NAMES, "x", "y")
+    known = (*KNOWN, *SHORT)
     if unused := [array for array in names_in(path) if array not in known]:
         hint = "Remove it from the file: hpdash would not use it."
         raise data_error(f"{name}: {unused[0]}", f"only the arrays {', '.join(known)}", unused[0], hint)
-    return from_arrays(name, read_npz(path, known, lambda array, *form: check_numbers(f"{name}: {array}", *form)))
+    return from_arrays(name, read_npz(path, known, lambda array, *form: _accept(f"{name}: {array}", array, *form)))
+
+
+def _accept(where: str, array: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    if not (array.startswith("y") and dtype.kind in "US"):  # labels may be texts
+        check_numbers(where, shape, dtype)
 
 
 def kinds(name: str, folder: Path) -> tuple[bool, Inputs] | None:
     """Return whether the labels of a `.npz` file are classes, and a description of its inputs.
 
-    Only the headers of the arrays are read. None if the file is missing or damaged, lacks x or y, or has text labels.
+    Only the headers of the arrays are read. None if the file is missing or damaged, lacks x or y, or has labels with
+    more than one column, which may be one-hot.
     """
     try:
-        found = headers(folder / Path(name).expanduser(), (*NAMES, "x", "y"))
-        (shape, dtype), (_, labels) = found.get("x_train") or found["x"], found.get("y_train") or found["y"]
+        found = headers(folder / Path(name).expanduser(), (*NAMES, *SHORT, "x_val"))
+        (shape, dtype), (rows, labels) = found.get("x_train") or found["x"], found.get("y_train") or found["y"]
     except (DataError, KeyError):
         return None
-    if labels.kind not in "biuf":
+    if labels.kind not in "biufUS" or (len(rows) > 1 and rows[1] > 1):
         return None
-    return labels.kind in "biu", inputs_of(shape[1:], MAXIMUM if dtype == np.uint8 else None)
+    return labels.kind in "biuUS", inputs_of(shape[1:], MAXIMUM if dtype == np.uint8 else None, "x_val" in found)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ..nested import is_nested
 from .dataset import Array, Dataset, Split
 
 _FEW = 20  # up to this many distinct whole numbers are probably classes, not targets
@@ -15,7 +16,14 @@ _LISTED = 5  # classes named in one sentence
 
 def remarks(dataset: Dataset, split: Split) -> Iterator[str]:
     """Yield warnings, in sentences, about the labels of a user's data and how they are split."""
-    train, validation = dataset.y_train[split.train.start : split.train.stop], _held_out(dataset, split)
+    if is_nested(dataset.y_train):
+        return
+    for names in dataset.labels.values():
+        yield f"{dataset.name}: the labels are texts: {len(names)} classes in sorted order ({_shortened(names)})"
+    if dataset.classes is not None and dataset.y_train.ndim > 1:
+        yield f"{dataset.name}: the labels are one-hot: {dataset.classes} classes"
+    train = _classes_of(split.train_of(dataset.y_train))
+    validation = _classes_of(split.held_out(dataset).y[split.validation.start : split.validation.stop])
     if dataset.classes is None:
         if _are_labels(train):
             yield (
@@ -44,10 +52,18 @@ def remarks(dataset: Dataset, split: Split) -> Iterator[str]:
         )
 
 
-def _held_out(dataset: Dataset, split: Split) -> Array:
-    labels = dataset.y_test if split.validation_is_test else dataset.y_train
-    assert labels is not None
-    return labels[split.validation.start : split.validation.stop]
+def _classes_of(y: Array) -> Array:
+    """Return one-hot labels as the indices of their classes; other labels and targets as they are."""
+    return y.argmax(axis=1) if y.ndim == 2 and y.dtype == np.float32 and _is_one_hot(y) else y
+
+
+def _is_one_hot(y: Array) -> bool:
+    return bool((y.sum(axis=1) == 1).all() and ((y == 0) | (y == 1)).all())
+
+
+def _shortened(names: Sequence[str]) -> str:
+    listed = ", ".join(names[:_LISTED])
+    return f"{listed}, …" if len(names) > _LISTED else listed
 
 
 def _are_labels(y: Array) -> bool:

@@ -21,6 +21,16 @@ def data_tables(specs: Sequence[TrialSpec]) -> list[Mapping[str, Any]]:
     return tables
 
 
+def class_weights_of(specs: Sequence[TrialSpec]) -> list[tuple[Mapping[str, Any], Any]]:
+    """Return the distinct pairs of a [data] table and class weights that trials have."""
+    pairs: list[tuple[Mapping[str, Any], Any]] = []
+    for spec in specs:
+        pair = spec.settings["data"], spec.settings["train"].get("class_weight")
+        if pair[1] is not None and pair not in pairs:
+            pairs.append(pair)
+    return pairs
+
+
 def sizes_by_split(tables: Sequence[Mapping[str, Any]], facts: probe.ProbeResult) -> dict[str, estimate.Size]:
     """Return the size of the data of each table, keyed by `split_key`; `facts` must be those of the same tables."""
     return {split_key(table): size for table, size in zip(tables, facts.sizes, strict=True)}

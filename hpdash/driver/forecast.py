@@ -12,7 +12,7 @@ from ..search import Schedule
 from ..spec import Sweep
 from ..system import limits
 from ..system.signals import Signals
-from .amounts import data_tables, sizes_by_split, split_key
+from .amounts import class_weights_of, data_tables, sizes_by_split, split_key
 from .settling import builder_requests, settle
 
 
@@ -50,7 +50,10 @@ def _duration(sweep: Sweep, schedule: Schedule, workers: int) -> float | str:
     if any(data.needs_fetch(table) for table in tables):
         return "the data are not on this machine yet"
     signals = Signals()
-    facts = probe.gather_facts(probe.ProbeRequest(tables, (), sweep.folder, builder_requests(sweep, samples)), signals)
+    facts = probe.gather_facts(
+        probe.ProbeRequest(tables, (), sweep.folder, builder_requests(sweep, samples), class_weights_of(samples)),
+        signals,
+    )
     samples = Schedule(settle(sweep, samples, tables, facts)).samples()
     by_split = sizes_by_split(tables, facts)
     sizes = [by_split[split_key(spec.settings["data"])] for spec in samples]

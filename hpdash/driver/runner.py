@@ -20,6 +20,7 @@ from ..errors import LockedError, SpecError
 from ..journal.history import History
 from ..journal.journal import Journal, lock, read_journal
 from ..logs import hparams_record, layout
+from ..nested import leaves
 from ..records import Notice, TrialResult, TrialSpec, TrialState, default_metrics, own_loop
 from ..search import Schedule
 from ..spec import Sweep, load_sweep, parse_sweep
@@ -28,7 +29,7 @@ from ..sweep_folder import folder as sweep_folder
 from ..sweep_folder.provenance import Provenance
 from ..system import disk, limits
 from ..system.signals import Signals, Stopped
-from .amounts import data_tables, large_batches, sizes_by_split, split_key
+from .amounts import class_weights_of, data_tables, large_batches, sizes_by_split, split_key
 from .drive import Driver
 from .plan import Outcome, Plan, Watcher
 from .settling import builder_requests, settle
@@ -191,7 +192,8 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Driver:
     backend, workers = _start(job, specs, signals)
     stack.callback(backend.close)
     asked = () if sweep_folder.knows_builders(job.folder, job.options.extend) else builder_requests(sweep, specs)
-    facts = probe.gather_facts(probe.ProbeRequest(tables, _functions(specs), sweep.folder, asked), signals)
+    request = probe.ProbeRequest(tables, _functions(specs), sweep.folder, asked, class_weights_of(specs))
+    facts = probe.gather_facts(request, signals)
     job = job.with_sweep(settle(sweep, specs, tables, facts))
     if not exists:
         job = _create_folder(job, stack)
@@ -253,18 +255,18 @@ def _make_and_lock(folder: Path) -> AbstractContextManager[None]:
 
 
 def _functions(specs: Sequence[TrialSpec]) -> list[str]:
-    """Return the user's functions that trials call: training loops, and builders of trials without one."""
+    """Return the user's functions that trials call: training loops, or else builders; and callbacks."""
     named: dict[str, None] = {}
     for spec in specs:
         model, train = spec.settings["model"], spec.settings["train"]
-        reference = own_loop(train) or model.get("builder") or ""
-        if ":" in reference:
-            named[reference] = None
+        for reference in (own_loop(train) or model.get("builder"), train.get("callbacks")):
+            if reference and ":" in reference:
+                named[reference] = None
     return list(named)
 
 
 def _metrics(specs: Sequence[TrialSpec], facts: probe.ProbeResult) -> list[str]:
-    defaults = [name for classes in facts.classes for name in default_metrics(classes)]
+    defaults = [name for classes in facts.classes for each in leaves(classes) for name in default_metrics(each[1])]
     chosen = (spec.settings["train"]["metrics"] or defaults for spec in specs)
     return list(dict.fromkeys(name for names in chosen for name in names))
 

@@ -13,6 +13,7 @@ from ..backends.builders import BuilderRequest
 from ..backends.probe import ProbeResult
 from ..errors import Problem, SpecError
 from ..facts import SweepFacts
+from ..nested import is_nested
 from ..records import TABLES, TrialSpec, default_metrics, own_loop
 from ..spec import Sweep
 from ..spec.faults import nearest
@@ -77,10 +78,13 @@ def settle(sweep: Sweep, specs: Sequence[TrialSpec], tables: Tables, facts: Prob
     `tables` are the distinct [data] tables of the trials, in the order of `facts`. Raises SpecError if a model does not
     have the objective or the metric that pruning watches.
     """
+    if problems := [*_single_only(sweep, specs, tables, facts), *_has_validation(sweep, facts, tables)]:
+        raise SpecError(problems)
     known = _metrics(specs, tables, facts)
     if sweep.ranking.is_open:
         shared = set.intersection(*(set(names) for _, names in known)) if known else None
-        sweep = sweep.ranked(default_ranking(facts.classes, shared))
+        classes = [None if is_nested(each) else each for each in facts.classes]
+        sweep = sweep.ranked(default_ranking(classes, shared))
     watched = {"sweep.objective": sweep.objective} | ({"prune.watch": sweep.pruning.watch} if sweep.pruning else {})
     if problems := [problem for where, name in watched.items() for problem in _lacking(sweep, where, name, known)]:
         raise SpecError(problems)
@@ -89,6 +93,30 @@ def settle(sweep: Sweep, specs: Sequence[TrialSpec], tables: Tables, facts: Prob
     builders = {**sweep.known.builders, **{name: built.use for name, built in facts.built.items()}}
     inputs = {table["name"]: each for table, each in zip(tables, facts.inputs, strict=True)}
     return replace(sweep, known=SweepFacts(builders, inputs))
+
+
+def _single_only(sweep: Sweep, specs: Sequence[TrialSpec], tables: Tables, facts: ProbeResult) -> Iterator[Problem]:
+    """Yield a problem if the built-in MLP, which has one input and one output, gets data with several."""
+    for table, classes, inputs in zip(tables, facts.classes, facts.inputs, strict=True):
+        uses_mlp = any(
+            spec.settings["data"] == table and not own_loop(spec.settings["train"]) and _own_builder(spec) is None
+            for spec in specs
+        )
+        if uses_mlp and (is_nested(classes) or inputs.is_nested):
+            hint = 'Set model.builder = "module:function" to a builder of your own.'
+            found = f"{table['name']} with several inputs or outputs"
+            yield Problem(f"{sweep.where}: data.name", "one array x and one array y for the built-in MLP", found, hint)
+
+
+def _has_validation(sweep: Sweep, facts: ProbeResult, tables: Tables) -> Iterator[Problem]:
+    """Yield a problem for each key about the validation part if the data set has a validation set of its own."""
+    swept = {hyperparameter.name: "hparams" for hyperparameter in sweep.hparams}
+    for key in ("validation", "validation_from"):
+        where = "data" if key in sweep.given["data"] else swept.get(key)
+        names = [table["name"] for table, each in zip(tables, facts.inputs, strict=True) if each.has_validation]
+        if where and names:
+            found = f"a value, but {names[0]} has a validation set, x_val and y_val"
+            yield Problem(f"{sweep.where}: {where}.{key}", "no such key", found, "Leave it out.")
 
 
 def _metrics(specs: Sequence[TrialSpec], tables: Tables, facts: ProbeResult) -> list[tuple[str, tuple[str, ...]]]:

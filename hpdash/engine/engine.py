@@ -71,7 +71,7 @@ class Engine:
     def probe(self) -> Probe:
         """The model's probe; its batch is the first examples of the training part, at most 256, in stored order."""
         part = self.data.train
-        batch = self.data.scaled(part, tf.range(part.start, min(part.stop, part.start + EXAMPLES)))
+        batch = self.data.batch(part, tf.range(part.start, min(part.stop, part.start + EXAMPLES)))
         return Probe(self.model, *batch, lambda text: self._notify_once(text, text))
 
     def _pass(self, part: Subset, step: Callable[[Any], Any], batch: int, training: bool) -> Pass:
@@ -86,7 +86,7 @@ class Engine:
         data = self.data
         made = Pass(
             lambda row: data.take_rows(part, row),
-            lambda stored, row: step((data.to_inputs(stored), tf.gather(part.y, row))),
+            lambda stored, row: step(_as_keras(data.to_inputs(stored), *data.targets(part, row))),
             len(part), batch, -(-steps // calls), jit,
         )  # fmt: skip
         if not pays:
@@ -116,9 +116,9 @@ class Engine:
         It can if the graphs capture only the data and known variables, and if they read every `Hyper` from its
         variable. Then `load_values` can replace every value that differs between trials.
         """
-        known = {id(held) for part in (self.data.train, self.data.validation) for held in (part.x, part.y)}
-        known |= self._handles()
+        parts = [(part.x, part.y, part.weight) for part in (self.data.train, self.data.validation)]
         held = {id(each) for concrete in self._traced() for each in concrete.captured_inputs}
+        known = {id(tensor) for tensor in tf.nest.flatten(parts)} | self._handles()
         return held <= known and {id(number.variable.handle) for number in hypers(self.model)} <= held
 
     def _state(self) -> list[keras.Variable]:
@@ -133,8 +133,8 @@ class Engine:
 
     def _variables(self) -> list[tf.Variable]:
         """Return all variables that training changes: the model's, the optimiser's, and others that the graphs use."""
-        known = self._handles()
         held = {id(v.handle): v for concrete in self._traced() for v in concrete.graph.variables}
+        known = self._handles()  # only now: tracing may create metrics
         others = [variable for handle, variable in held.items() if handle not in known]
         return [*(variable.value for variable in self._state()), *others]
 
@@ -179,7 +179,7 @@ class Engine:
 
         If not, the builder draws random numbers that become constants, and the two models cannot share a graph.
         """
-        batch = self.data.scaled(self.data.train, tf.constant([self.data.train.start]))
+        batch = self.data.batch(self.data.train, tf.constant([self.data.train.start]))
         return graph_constants(self.model, *batch, seed=0) == graph_constants(fresh, *batch, seed=1)
 
     def fit(
@@ -193,7 +193,7 @@ class Engine:
         """Train, yielding (epochs finished, logs) with Keras' names: `loss`, `accuracy`, `val_loss`, `val_accuracy`.
 
         The order of the examples in epoch e depends on (seed, e) alone. After `restore`, give the number of epochs
-        finished as `initial_epoch`. The train and epoch hooks of callbacks are called, but not the batch hooks.
+        finished as `initial_epoch`. The train, test and epoch hooks of callbacks are called, but not the batch hooks.
         `on_call` is called after each compiled call, with the share of the training epoch that is done.
         """
         hooks = keras.callbacks.CallbackList(list(callbacks), model=self.model)
@@ -205,7 +205,10 @@ class Engine:
                 break
             hooks.on_epoch_begin(epoch)
             logs = self.train_epoch(seed, epoch, on_call)
-            logs |= {f"val_{name}": value for name, value in self.validate(on_call).items()}
+            hooks.on_test_begin()
+            found = self.validate(on_call)
+            hooks.on_test_end(found)
+            logs |= {f"val_{name}": value for name, value in found.items()}
             hooks.on_epoch_end(epoch, logs)
             yield epoch + 1, logs
         hooks.on_train_end(logs)
@@ -269,6 +272,11 @@ class Engine:
     def digest(self) -> str:
         """Return the SHA-256 of all weights, with their names, types and shapes, in hexadecimal."""
         return kept_weights.digest(kept_weights.named(self.weights()))
+
+
+def _as_keras(x: Any, y: Any, weight: Any) -> tuple[Any, ...]:
+    """Return a batch in the form that Keras' `train_step` and `test_step` take."""
+    return (x, y) if weight is None else (x, y, weight)
 
 
 def _even_batch(count: int) -> int:

@@ -11,15 +11,21 @@ import tensorflow as tf
 
 from .layers import on_gpu
 
+Array = np.ndarray[Any, np.dtype[Any]]
+
 
 @dataclass(frozen=True, slots=True)
 class Subset:
-    """The examples from `start` to `stop` (excluded) of two tensors: x [n, ...] in its stored type, y [n]."""
+    """The examples from `start` to `stop` (excluded) of tensors: x [n, ...] in its stored type, y [n], weights [n].
 
-    x: tf.Tensor
-    y: tf.Tensor
+    Each may be a tuple, a list or a dict of tensors. `weight` is None without sample weights.
+    """
+
+    x: Any
+    y: Any
     start: int
     stop: int
+    weight: Any = None
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -31,25 +37,36 @@ class EngineData:
 
     train: Subset
     validation: Subset
-    offset: np.ndarray[Any, np.dtype[np.float32]]
-    divisor: np.ndarray[Any, np.dtype[np.float32]]
+    offset: Any
+    divisor: Any
 
-    def scaled(self, part: Subset, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the batch (x float32 [b, ...], y [b]) at the given indices [b], x scaled."""
-        return self.to_inputs(self.take_rows(part, index)), tf.gather(part.y, index)
+    def batch(self, part: Subset, index: tf.Tensor) -> tuple[Any, Any, Any]:
+        """Return the batch (x float32 [b, ...] and scaled, y [b], weights [b] or None) at the given indices [b]."""
+        return self.to_inputs(self.take_rows(part, index)), *self.targets(part, index)
 
-    def take_rows(self, part: Subset, index: tf.Tensor) -> tf.Tensor:
+    def take_rows(self, part: Subset, index: tf.Tensor) -> Any:
         """Return the examples at the given indices [b] in their stored type, each flattened into a row: x [b, n]."""
-        return tf.gather(tf.reshape(part.x, (len(part.x), -1)), index)
+        return tf.nest.map_structure(lambda x: tf.gather(tf.reshape(x, (len(x), -1)), index), part.x)
 
-    def to_inputs(self, rows: tf.Tensor) -> tf.Tensor:
+    def to_inputs(self, rows: Any) -> Any:
         """Return stored examples [b, n] as scaled inputs of the model: x float32 [b, ...]."""
-        x = tf.reshape(tf.cast(rows, tf.float32), (-1, *self.train.x.shape[1:]))
-        if np.any(self.offset):
-            x -= self.offset
-        if np.any(self.divisor != 1):
-            x /= self.divisor
-        return x
+        return tf.nest.map_structure(_scaled, rows, self.train.x, self.offset, self.divisor)
+
+    def targets(self, part: Subset, index: tf.Tensor) -> tuple[Any, Any]:
+        """Return the targets and the sample weights (None if there are none) at the given indices [b]."""
+        y = tf.nest.map_structure(lambda y: tf.gather(y, index), part.y)
+        if part.weight is None:
+            return y, None
+        return y, tf.nest.map_structure(lambda weight: tf.gather(weight, index), part.weight)
+
+
+def _scaled(rows: tf.Tensor, stored: tf.Tensor, offset: Array, divisor: Array) -> tf.Tensor:
+    x = tf.reshape(tf.cast(rows, tf.float32), (-1, *stored.shape[1:]))
+    if np.any(offset):
+        x -= offset
+    if np.any(divisor != 1):
+        x /= divisor
+    return x
 
 
 def epoch_order(part: Subset, seed: int, epoch: int) -> np.ndarray[Any, np.dtype[np.int32]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,29 +10,34 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ..nested import is_nested
 from .feed import EngineData
 from .xla import FREE, operations_of, size
 
 
-def trace(model: keras.Model, shape: Sequence[int]) -> Any:
-    """Return the concrete function of inference on one example, float32 [1, *shape]."""
+def trace(model: keras.Model, example: Any) -> Any:
+    """Return the concrete function of inference on one example, float32 [1, ...], or several inputs."""
     forward = tf.function(lambda batch: model(batch, training=False), autograph=False)
-    return forward.get_concrete_function(tf.TensorSpec((1, *shape), tf.float32))
+    return forward.get_concrete_function(tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, tf.float32), example))
 
 
 def forward_pass(model: keras.Model, data: EngineData) -> Any:
     """Return the graph of one example's forward pass.
 
-    The metrics create their variables here; otherwise the training loop would have to be traced twice.
+    The metrics, and of several outputs the means of their losses, create their variables here; otherwise the training
+    loop would have to be traced twice.
     """
-    x, y = data.scaled(data.train, tf.constant([data.train.start]))
-    concrete = trace(model, x.shape[1:])
+    x, y, weight = data.batch(data.train, tf.constant([data.train.start]))
+    concrete = trace(model, x)
     outputs = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), concrete.structured_outputs)
-    model.compute_metrics(x, y, outputs)
+    if is_nested(y):
+        with suppress(Exception):  # a model with a custom `train_step` may have no loss
+            model.compute_loss(x, y, outputs, weight)
+    model.compute_metrics(x, y, outputs, weight)
     return concrete.graph
 
 
-def graph_constants(model: keras.Model, x: tf.Tensor, y: tf.Tensor, seed: int) -> list[bytes]:
+def graph_constants(model: keras.Model, x: Any, y: Any, weight: Any, seed: int) -> list[bytes]:
     """Return the constants in the graph of a model's loss, and the seeds of its random operations, sorted.
 
     If the lists of two models from one builder differ, the models cannot share a compiled graph: a random number became
@@ -41,17 +45,17 @@ def graph_constants(model: keras.Model, x: tf.Tensor, y: tf.Tensor, seed: int) -
     trace, because a layer may draw from them; their state is restored afterwards.
     """
 
-    def loss(x: tf.Tensor, y: tf.Tensor) -> Any:
+    def loss(x: Any, y: Any, weight: Any) -> Any:
         outputs = model(x, training=True)
         with suppress(Exception):  # a model with a custom `train_step` may have no loss
-            return outputs, model.compute_loss(x, y, outputs, None, training=True)
+            return outputs, model.compute_loss(x, y, outputs, weight, training=True)
         return outputs
 
     kept, drawn = np.random.get_state(), random.getstate()  # users' code may draw from the global generators
     np.random.seed(seed)
     random.seed(seed)
     try:
-        graph = tf.function(loss, autograph=False).get_concrete_function(x, y).graph
+        graph = tf.function(loss, autograph=False).get_concrete_function(x, y, weight).graph
     finally:
         np.random.set_state(kept)
         random.setstate(drawn)

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from ..errors import TrialError
+from ..nested import Nested, is_nested, map_leaves, map_shapes
 from ..records import default_metrics
 from ..system.user_functions import load_function
 from .hyper import make_hypers
@@ -22,43 +23,55 @@ from .optimizers import optimizer
 def build(
     settings: Mapping[str, Mapping[str, Any]],
     folder: Path,
-    input_shape: tuple[int, ...],
-    classes: int | None,
+    input_shape: Nested,
+    classes: Nested,
     seed: int,
     takes: Collection[str] = (),
+    one_hot: Nested = False,
 ) -> keras.Model:
     """Build and compile a trial's model; its random numbers are drawn from `seed`.
 
-    A model that its builder has not compiled is compiled from [train]. `takes` are the keys of [train] and [data] that
-    the builder is called with. Raises TrialError if the builder returns no model.
+    A model that its builder has not compiled is compiled from [train]. Raises TrialError if the builder returns no
+    model.
+
+    Args:
+        settings: the resolved tables of the trial.
+        folder: where the builder's module is looked for.
+        input_shape: the shape of one example; of several inputs, their shapes in a tuple, a list or a dict.
+        classes: the number of classes, None for a regression; of several outputs, a tuple, a list or a dict.
+        seed: the seed of the initial weights.
+        takes: the keys of [train] and [data] that the builder is called with.
+        one_hot: whether the labels are one-hot, for each output.
     """
     reset_keras(seed)
-    model = build_model(settings, folder, input_shape, classes, takes)
-    ensure_compiled(model, settings["train"], classes)
+    model = build_model(settings, folder, input_shape, classes, takes, one_hot)
+    ensure_compiled(model, settings["train"], classes, one_hot)
     return model
 
 
 def build_model(
     settings: Mapping[str, Mapping[str, Any]],
     folder: Path,
-    input_shape: tuple[int, ...],
-    classes: int | None,
+    input_shape: Nested,
+    classes: Nested,
     takes: Collection[str] = (),
+    one_hot: Nested = False,
 ) -> keras.Model:
     """Build a trial's model with its weights; a user's builder may have compiled the model, too."""
     if settings["model"]["builder"] == "mlp":
         model = mlp(settings["model"], input_shape, classes)
     else:
-        model = _from_builder(settings, folder, input_shape, classes, takes)
-    if not model.built:
-        model(np.zeros((1, *input_shape), np.float32))  # a subclassed model is built by being called, not by build()
+        model = _from_builder(settings, folder, input_shape, classes, takes, one_hot)
+    if not model.built:  # a subclassed model is built by being called, not by build()
+        model(map_shapes(lambda shape: np.zeros((1, *shape), np.float32), input_shape))
     return model
 
 
-def ensure_compiled(model: keras.Model, train: Mapping[str, Any], classes: int | None) -> None:
+def ensure_compiled(model: keras.Model, train: Mapping[str, Any], classes: Nested, one_hot: Nested = False) -> None:
     """Compile a model from the [train] table unless its builder has compiled it."""
     if not model.compiled:
-        model.compile(optimizer=optimizer(train), loss=_loss(train, classes, model), metrics=_metrics(train, classes))
+        loss, metrics = _losses(train, classes, one_hot, model), _metrics(train, classes)
+        model.compile(optimizer=optimizer(train), loss=loss, metrics=metrics)
 
 
 def reset_keras(seed: int) -> None:
@@ -72,12 +85,19 @@ def reset_keras(seed: int) -> None:
     keras.utils.set_random_seed(seed)
 
 
-def _loss(train: Mapping[str, Any], classes: int | None, model: keras.Model | None = None) -> str:
-    """Return the loss that [train] names, else the one that fits the data and the model's output."""
+def _losses(train: Mapping[str, Any], classes: Nested, one_hot: Nested, model: keras.Model | None = None) -> Any:
+    """Return the loss that [train] names, else for each output the one that fits the data and the model."""
     if train.get("loss"):
         return str(train["loss"])
+    own = None if is_nested(classes) else model
+    return map_leaves(lambda number, encoded: _loss(number, encoded, own), classes, one_hot)
+
+
+def _loss(classes: int | None, one_hot: bool, model: keras.Model | None) -> str:
     if classes is None:
         return "mean_squared_error"
+    if one_hot:
+        return "categorical_crossentropy"
     return "binary_crossentropy" if classes == 2 and _is_sigmoid(model) else "sparse_categorical_crossentropy"
 
 
@@ -88,23 +108,26 @@ def _is_sigmoid(model: keras.Model | None) -> bool:
     return getattr(function, "__name__", "") == "sigmoid" and getattr(last, "units", 1) == 1
 
 
-def _metrics(train: Mapping[str, Any], classes: int | None) -> list[str]:
-    return list(train.get("metrics") or default_metrics(classes))
+def _metrics(train: Mapping[str, Any], classes: Nested) -> Any:
+    """Return the metrics that [train] names or the default ones, for each output."""
+    return map_leaves(lambda number: list(train.get("metrics") or default_metrics(number)), classes)
 
 
 def _from_builder(
     settings: Mapping[str, Mapping[str, Any]],
     folder: Path,
-    input_shape: tuple[int, ...],
-    classes: int | None,
+    input_shape: Nested,
+    classes: Nested,
     takes: Collection[str],
+    one_hot: Nested,
 ) -> keras.Model:
     own, train = settings["model"], settings["train"]
     reference = own["builder"]
     builder = load_function(reference, folder)
     keywords = {name: value for name, value in own.items() if name != "builder" and value is not None}
     parameters = inspect.signature(builder).parameters
-    known = {**settings["data"], **train, "loss": _loss(train, classes), "metrics": _metrics(train, classes)}
+    losses, metrics = _losses(train, classes, one_hot), _metrics(train, classes)
+    known = {**settings["data"], **train, "loss": losses, "metrics": metrics}
     for name in takes:
         parameter = parameters.get(name)
         if known[name] is not None or (parameter is not None and parameter.default is parameter.empty):
@@ -116,12 +139,18 @@ def _from_builder(
     return model
 
 
-def mlp(settings: Mapping[str, Any], input_shape: tuple[int, ...], classes: int | None) -> keras.Model:
+def _is_shape(shape: Nested) -> bool:
+    return isinstance(shape, tuple) and all(isinstance(size, int) for size in shape)
+
+
+def mlp(settings: Mapping[str, Any], input_shape: Nested, classes: Nested) -> keras.Model:
     """Build the MLP of a resolved [model] table; layer names do not depend on batch normalisation.
 
     Order: flatten, input batch normalisation, input noise; per hidden layer a kernel, batch normalisation before or
     after the activation, dropout; then a softmax over the classes, or one linear unit for a regression.
     """
+    if is_nested(classes) or not _is_shape(input_shape):
+        raise TrialError("the built-in MLP has one input and one output. Set model.builder for data with several.")
     layers: list[Any] = [keras.Input(input_shape), keras.layers.Flatten(name="flatten")]
     norm = _batchnorm("batchnorm_input") if settings["batchnorm_input"] else None
     if norm:

@@ -27,8 +27,8 @@ class Pass:
 
     def __init__(
         self,
-        take: Callable[[tf.Tensor], tf.Tensor],
-        step: Callable[[tf.Tensor, tf.Tensor], Any],
+        take: Callable[[tf.Tensor], Any],
+        step: Callable[[Any, tf.Tensor], Any],
         count: int,
         batch: int,
         rows: int,
@@ -40,7 +40,7 @@ class Pass:
 
     def _compile(self) -> None:
         def loop(order: tf.Tensor, rows: tf.Tensor) -> None:
-            def body(index: tf.Tensor, stored: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            def body(index: tf.Tensor, stored: Any) -> tuple[tf.Tensor, Any]:
                 with fast_operations(self.jit):
                     self.step(stored, order[index])
                 return index + 1, self.take(order[tf.minimum(index + 1, self.rows - 1)])

@@ -38,15 +38,15 @@ class Activation:
 
 
 class Probe:
-    """Compute the gradients and the activations of a compiled model for the batch x [b, ...], y [b].
+    """Compute the gradients and the activations of a compiled model for the batch x [b, ...], y [b], weights [b].
 
     Each of the two is traced once, without XLA: with XLA it would run no faster, and compiling would take seconds
     (measured for nets from 784-50-50-50-10 to 3072-2000-4000-10). `notice` is called once for each thing that cannot be
     computed for this model.
     """
 
-    def __init__(self, model: keras.Model, x: tf.Tensor, y: tf.Tensor, notice: Callable[[str], None]) -> None:
-        self._model, self._batch, self._notice = model, (x, y), notice
+    def __init__(self, model: keras.Model, x: Any, y: Any, weight: Any, notice: Callable[[str], None]) -> None:
+        self._model, self._batch, self._notice = model, (x, y, weight), notice
         self._layers = named_activations(model)
         self._traced: dict[str, Any] = {}
 
@@ -66,7 +66,7 @@ class Probe:
         for name, value in (self._compute("activations", self._forward) or {}).items():
             yield Activation(name, *self._layers[name][1:], value.numpy())
 
-    def _compute(self, what: str, function: Callable[[Any, Any], Any]) -> Any:
+    def _compute(self, what: str, function: Callable[[Any, Any, Any], Any]) -> Any:
         if what not in self._traced:
             self._traced[what] = self._trace(what, function)
         traced = self._traced[what]
@@ -81,7 +81,7 @@ class Probe:
             for variable, value in zip(others, kept, strict=True):
                 variable.assign(value)
 
-    def _trace(self, what: str, function: Callable[[Any, Any], Any]) -> Any:
+    def _trace(self, what: str, function: Callable[[Any, Any, Any], Any]) -> Any:
         """Return a function as a graph; None if tracing raises, because a user's model may do anything."""
         try:
             return tf.function(function, autograph=False).get_concrete_function(*self._batch)
@@ -90,16 +90,16 @@ class Probe:
             self._notice(f"the {what} of this model cannot be logged: {type(error).__name__}: {reason}")
             return None
 
-    def _backward(self, x: tf.Tensor, y: tf.Tensor) -> list[tf.Tensor]:
+    def _backward(self, x: Any, y: Any, weight: Any) -> list[tf.Tensor]:
         model, scaled = self._model, self._model.optimizer.scale_loss
         values = [variable.value for variable in model.trainable_variables]
         with tf.GradientTape() as tape:
-            loss = scaled(model.compute_loss(x, y, model(x, training=False), None, training=False))
+            loss = scaled(model.compute_loss(x, y, model(x, training=False), weight, training=False))
         found = tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         scale = tf.cast(scaled(tf.ones(())), tf.float32)  # mixed precision: unscaled, small gradients would be 0
         return [tf.cast(tf.convert_to_tensor(value), tf.float32) / scale for value in found]
 
-    def _forward(self, x: tf.Tensor, y: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _forward(self, x: Any, y: Any, weight: Any) -> dict[str, tf.Tensor]:
         with _recorded({name: layer for name, (layer, _) in self._layers.items()}) as returned:
             self._model(x, training=False)
         here = tf.compat.v1.get_default_graph()

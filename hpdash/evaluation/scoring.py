@@ -17,14 +17,15 @@ import numpy as np
 
 from .. import data
 from ..data import Split
-from ..data.dataset import data_error
+from ..data.dataset import Examples, data_error
 from ..errors import HpdashError, LogdirError, TrialError
 from ..logs import kept_weights
 from ..logs.layout import VALIDATION
 from ..logs.npz import Array
+from ..nested import Nested, map_leaves
 from ..records import TrialSpec
 from ..training.attempt import Loaded
-from ..training.trainer import to_engine_data
+from ..training.engine_data import to_engine_data
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
@@ -90,7 +91,7 @@ def _key(trial: TrialToScore) -> str:
 
 def _load(settings: Mapping[str, Any], folder: Path) -> Loaded:
     dataset = data.load(settings, folder)
-    if dataset.x_test is None:
+    if dataset.test is None:
         raise data_error(dataset.name, "a test set, x_test and y_test", "none")
     split = data.split(dataset, settings)
     return dataset, split, data.scaling(dataset, split, settings)
@@ -114,8 +115,8 @@ def _load_engine(trial: TrialToScore, folder: Path, loaded: Loaded, kept: Mappin
     from ..engine.engine import Engine  # noqa: PLC0415
 
     settings, dataset = trial.spec.settings, loaded[0]
-    shape, spec = dataset.x_train.shape[1:], trial.spec
-    model = models.build(settings, folder, shape, dataset.classes, spec.seed, spec.takes)
+    shape, spec = dataset.input_shape, trial.spec
+    model = models.build(settings, folder, shape, dataset.classes, spec.seed, spec.takes, dataset.one_hot)
     engine = Engine(
         model, to_engine_data(loaded), settings["train"]["batch_size"], xla=settings["train"].get("xla") or "auto"
     )
@@ -135,41 +136,45 @@ def _score_on_test(ready: Sequence[tuple[Engine, Loaded]]) -> Scores:
 
     single, outputs = [], []
     for engine, (dataset, split, scaling) in ready:
-        assert dataset.x_test is not None
-        held_out = Split(split.train, range(len(dataset.x_test)), validation_is_test=True)
+        assert dataset.test is not None
+        held_out = Split(split.train, range(len(dataset.test)), "test")
         batch_size = len(split.train)  # any size will do: only training uses it
         tested = Engine(engine.model, to_engine_data((dataset, held_out, scaling)), batch_size)
         single.append(tested.validate())
         if len(ready) > 1:
             outputs.append(_outputs(tested))
     dataset = ready[0][1][0]
-    assert dataset.x_test is not None
-    ensemble = _score_mean(ready[0][0].model, dataset.y_test, outputs) if outputs else None
-    return Scores(len(dataset.x_test), tuple(single), ensemble)
+    assert dataset.test is not None
+    ensemble = _score_mean(ready[0][0].model, dataset.test, outputs) if outputs else None
+    return Scores(len(dataset.test), tuple(single), ensemble)
 
 
-def _outputs(engine: Engine) -> Array:
-    """Return a model's outputs for every test example, float64 [n, ...], with logits turned into probabilities."""
+def _outputs(engine: Engine) -> Nested:
+    """Return a model's outputs for every test example, float64 [n, ...], with logits turned into probabilities.
+
+    Of a model with several outputs, logits stay logits, because each output may have a loss of its own.
+    """
     part, batches = engine.data.validation, []
     for start in range(part.start, part.stop, _AT_ONCE):
-        x, _ = engine.data.scaled(part, np.arange(start, min(start + _AT_ONCE, part.stop)))
-        batches.append(np.asarray(engine.model(x, training=False), np.float64))
-    outputs = np.concatenate(batches)
+        x, *_ = engine.data.batch(part, np.arange(start, min(start + _AT_ONCE, part.stop)))
+        found = engine.model(x, training=False)
+        batches.append(map_leaves(lambda output: np.asarray(output, np.float64), found))
+    outputs = map_leaves(lambda *each: np.concatenate(each), batches[0], *batches[1:])
     return _probabilities(outputs) if _gives_logits(engine.model) else outputs
 
 
-def _score_mean(model: Any, y: Array | None, outputs: Sequence[Array]) -> dict[str, float]:
+def _score_mean(model: Any, test: Examples, outputs: Sequence[Nested]) -> dict[str, float]:
     """Return the metrics of the mean of several models' outputs; raise TrialError if their shapes differ.
 
     The loss has no regularisation penalties, because an ensemble has no weights of its own.
     """
-    if len({each.shape for each in outputs}) > 1:
+    if len({str(map_leaves(np.shape, each)) for each in outputs}) > 1:
         raise TrialError("cannot make an ensemble of models whose outputs differ in shape. Use --top 1.")
-    mean = np.mean(outputs, axis=0)
-    mean = (_logits(mean) if _gives_logits(model) else mean).astype(np.float32)
+    mean = map_leaves(lambda *each: np.mean(each, axis=0), outputs[0], *outputs[1:])
+    mean = map_leaves(lambda each: each.astype(np.float32), _logits(mean) if _gives_logits(model) else mean)
     model.reset_metrics()
-    loss = float(model.compute_loss(None, y, mean)) - sum(map(float, model.losses))
-    metrics = model.compute_metrics(None, y, mean)
+    loss = float(model.compute_loss(None, test.y, mean, test.weight)) - sum(map(float, model.losses))
+    metrics = model.compute_metrics(None, test.y, mean, test.weight)
     return {"loss": loss} | {name: float(value) for name, value in metrics.items() if name != "loss"}
 
 

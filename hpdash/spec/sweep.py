@@ -95,6 +95,8 @@ class Sweep:
         inputs = self.known.inputs.get(resolved["data"]["name"])
         if inputs and "scale" not in tables["data"]:
             resolved["data"]["scale"] = inputs.scale
+        if inputs and inputs.has_validation:
+            resolved["data"] |= {"validation": None, "validation_from": None}
         if self.known.is_from_old_version and resolved["data"]["scale"] == "standard":
             resolved["data"][WHOLE] = True
         return resolved
@@ -109,8 +111,8 @@ class Sweep:
 
     @property
     def functions(self) -> list[str]:
-        """The user's functions that the sweep names, "package.module:function": builders, loops, data."""
-        named = (value for name in ("builder", "loop", "name") for value in self.values[name] if value)
+        """The user's functions that the sweep names, "package.module:function": builders, loops, callbacks, data."""
+        named = (value for name in ("builder", "loop", "callbacks", "name") for value in self.values[name] if value)
         return list(dict.fromkeys(value for value in named if is_reference(value)))
 
     def ranked(self, by: Ranking) -> Sweep:

@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from ..data import Dataset
+from ..nested import is_nested
 from ..records import TrialState
 
 OUT_OF_MEMORY = "out of memory; fewer --workers or a smaller batch_size need less"
@@ -50,13 +51,17 @@ def likely_cause(error: Exception, model: Any, dataset: Dataset) -> str:
     if not _FROM_SHAPES.search(str(error)):
         return ""
     output, loss = _output(model), loss_name(model)
-    if output is None:
+    if output is None or is_nested(dataset.y_train):
         return ""
     classes, targets = dataset.classes, dataset.y_train.shape[1:]
     units = output[-1] if output else 1
     if classes is None:
         if tuple(output) != targets and (output[:-1] or targets) != ():
             return f"the model's output has the shape {_shape(output)}, but the targets have {_shape(targets)}"
+        return _metric(output, targets)
+    if dataset.one_hot:
+        if "sparse" in loss:
+            return f'the labels are one-hot, for which the loss is "categorical_crossentropy", not "{loss}"'
         return _metric(output, targets)
     if "sparse" in loss and isinstance(units, int) and units < classes:
         return (

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..data import Scaling
+from ..data.dataset import Examples
+from ..nested import Nested, map_leaves
 from ..records import Scalar
 from .attempt import Array, Attempt
 from .read_settings import RecordingDict
@@ -16,12 +19,17 @@ from .read_settings import RecordingDict
 
 @dataclass(frozen=True, slots=True)
 class TrialData:
-    """The scaled data of a custom training loop: x float32 [n, ...], y int32 (classes) or float32 [n]."""
+    """The scaled data of a custom training loop: x float32 [n, ...], y int32 (classes) or float32 [n], weights [n].
 
-    x_train: Array
-    y_train: Array
-    x_validation: Array
-    y_validation: Array
+    Each may be a tuple, a list or a dict of arrays. The weights are None without sample weights.
+    """
+
+    x_train: Nested
+    y_train: Nested
+    x_validation: Nested
+    y_validation: Nested
+    weight_train: Nested | None = None
+    weight_validation: Nested | None = None
 
 
 class Trial:
@@ -64,29 +72,17 @@ class Trial:
         return int(self._attempt.spec.settings["train"]["epochs"])
 
     @property
-    def classes(self) -> int | None:
-        """The number of classes, or None for a regression."""
+    def classes(self) -> Any:
+        """The number of classes, or None for a regression; of several outputs, one for each."""
         return self._attempt.dataset.classes
 
     @cached_property
     def data(self) -> TrialData:
         """The training and the validation part, scaled as [data] says; created at the first access."""
         dataset, split, scaling = self._attempt.dataset, self._attempt.split, self._attempt.scaling
-        held_out = (dataset.x_test, dataset.y_test) if split.validation_is_test else (dataset.x_train, dataset.y_train)
-        assert held_out[0] is not None
-        assert held_out[1] is not None
-        train, validation = _slice(split.train), _slice(split.validation)
-
-        def scaled(x: Array) -> Array:
-            values = x.astype(np.float32)
-            values -= scaling.offset  # in place: no second copy of large data
-            values /= scaling.divisor
-            return values
-
-        return TrialData(
-            scaled(dataset.x_train[train]), dataset.y_train[train],
-            scaled(held_out[0][validation]), held_out[1][validation],
-        )  # fmt: skip
+        train = _rows(dataset.train, split.train, scaling)
+        held_out = _rows(split.held_out(dataset), split.validation, scaling)
+        return TrialData(train.x, train.y, held_out.x, held_out.y, train.weight, held_out.weight)
 
     @property
     def should_stop(self) -> bool:
@@ -160,5 +156,19 @@ class Trial:
         self._attempt.report(epoch, **metrics)
 
 
-def _slice(part: range) -> slice:
-    return slice(part.start, part.stop)
+def _rows(examples: Examples, part: range, scaling: Scaling) -> Examples:
+    """Return a part of some examples, with x scaled."""
+
+    def scaled(x: Array, offset: Array, divisor: Array) -> Array:
+        values = x[part.start : part.stop].astype(np.float32)
+        values -= offset  # in place: no second copy of large data
+        values /= divisor
+        return values
+
+    def own(array: Array) -> Array:
+        return array[part.start : part.stop]
+
+    weight = None if examples.weight is None else map_leaves(own, examples.weight)
+    return Examples(
+        map_leaves(scaled, examples.x, scaling.offset, scaling.divisor), map_leaves(own, examples.y), weight
+    )

@@ -27,6 +27,7 @@ from hpdash import data
 from hpdash.data import Dataset, fetch, scaling, split
 from hpdash.data.archives import ARCHIVES, Archive, read_archive
 from hpdash.data.arrays import NAMES, from_arrays
+from hpdash.data.npz import kinds
 from hpdash.data.zipped import ALIGNMENT
 from hpdash.errors import DataError
 from hpdash.facts import WHOLE
@@ -393,10 +394,8 @@ X, Y = np.zeros((4, 3)), np.arange(4)
     [
         pytest.param({}, "found none of them", id="nothing"),
         pytest.param({"x_train": X}, "found x_train", id="no labels"),
-        pytest.param({"x": X, "y": Y, "z": Y}, "found x, y, z", id="unknown array"),
+        pytest.param({"x": X, "y": Y, "z": Y}, "found z", id="unknown array"),
         pytest.param({"x_train": X, "y_train": Y, "x_test": X}, "only one of them", id="half a test set"),
-        pytest.param({"x": X, "y": np.eye(4)}, "y.argmax(axis=1)", id="one-hot floats"),
-        pytest.param({"x": X, "y": np.eye(4, dtype=int)}, "y.argmax(axis=1)", id="one-hot ints"),
         pytest.param({"x": X, "y": Y[:3]}, "expected 4 values", id="fewer labels"),
         pytest.param({"x": X, "y": Y - 1}, "labels from -1 to 2", id="negative label"),
         pytest.param({"x": X, "y": Y + (1 << 33)}, "expected labels below", id="huge label"),
@@ -405,7 +404,12 @@ X, Y = np.zeros((4, 3)), np.arange(4)
         pytest.param({"x": X[:, 0], "y": Y}, "shape (4,)", id="no features"),
         pytest.param({"x": X + 1j, "y": Y}, "complex128", id="complex"),
         pytest.param({"x": np.full((4, 3), "a"), "y": Y}, "<U1", id="text"),
-        pytest.param({"x": X, "y": np.array(["cat", "dog"] * 2)}, "np.unique(y)", id="text labels"),
+        pytest.param({"x": X, "y": np.full((4, 2), "a")}, "one text an example", id="text columns"),
+        pytest.param({"x": X, "y": Y, "sample_weight": np.ones(3)}, "own: sample_weight", id="fewer weights"),
+        pytest.param({"x": X, "y": Y, "x_val": X}, "x_val and y_val", id="half a validation set"),
+        pytest.param({"x": {"a": X, "b": X[:3]}, "y": Y}, "own: x_train/b", id="fewer rows of an input"),
+        pytest.param({"x": {"a": X}, "y": Y, "x_val": X, "y_val": Y}, "structure as x_train", id="other structure"),
+        pytest.param({"x": X, "y": {"a": Y}, "x_val": X, "y_val": {"b": Y}}, "outputs as y_train", id="other outputs"),
         pytest.param({"x": np.where(X == 0, np.nan, X), "y": Y}, "12 that are NaN or infinite", id="nan"),
         pytest.param({"x": X + 1e300, "y": Y}, "12 that are NaN or infinite", id="beyond float32"),
         pytest.param({"x": X, "y": [0.0, np.inf, 1.0, 2.0]}, "own: y_train: expected finite", id="infinite target"),
@@ -554,7 +558,7 @@ def test_a_split_is_what_the_settings_say(settings: Mapping[str, Any], train: ra
     """The validation part is cut from the chosen side; training takes the first examples of the rest."""
     parts = split(vectors(10), {"validation_from": "end", "train": None, **settings})
     assert (parts.train, parts.validation) == (train, validation)
-    assert parts.validation_is_test == (settings["validation"] == "test")
+    assert parts.source == ("test" if settings["validation"] == "test" else "train")
 
 
 @given(
@@ -657,11 +661,50 @@ def test_unit_scaling_needs_a_maximum() -> None:
         scaling(vectors(10), split(vectors(10), {"validation": 2}), {"scale": "unit"})
 
 
-def test_several_inputs_are_refused_with_a_remedy() -> None:
-    """A dict of arrays as x, or arrays of several shapes, is refused with a remedy."""
-    for x in ({"a": np.zeros((4, 2)), "b": np.zeros((4, 3))}, [np.zeros((4, 2)), np.zeros((3, 3))]):
-        with pytest.raises(DataError, match="concatenate"):
-            from_arrays("own", {"x": x, "y": np.arange(4)})
+def test_several_inputs_and_outputs_keep_their_structure() -> None:
+    """x and y may be dicts, tuples or lists of arrays; each part has its own type, classes and scaling."""
+    left, right = np.arange(8.0).reshape(4, 2), np.arange(12, dtype=np.uint8).reshape(4, 3)
+    made = from_arrays("own", {"x": {"right": right, "left": left}, "y": (np.arange(4), left[:, 0], np.eye(4))})
+    assert (made.input_shape, made.classes, made.one_hot) == (
+        {"left": (2,), "right": (3,)}, (4, None, 4), (False, False, True),
+    )  # fmt: skip
+    scaled = scaling(made, split(made, {"validation": 1}), {"scale": "unit"})
+    assert (float(scaled.divisor["left"]), float(scaled.divisor["right"])) == (1.0, 255.0)
+    parts = split(made, {"validation": 1})
+    assert scaling(made, parts, {"scale": "standard"}).offset["left"].tolist() == [2.0, 3.0]
+    pair = from_arrays("own", {"x": [left, right], "y": [0, 1, 0, 1]})
+    assert (type(pair.x_train), pair.inputs.text) == (list, "2 inputs (0: 2 features, 1: 3 features)")
+
+
+@pytest.mark.parametrize("dtype", [float, int, bool])
+def test_one_hot_labels_are_classes(dtype: type) -> None:
+    """Rows with a single 1 are the labels of as many classes as there are columns."""
+    made = from_arrays("own", {"x": X, "y": np.eye(4, dtype=dtype), "x_test": X, "y_test": np.eye(4)})
+    assert (made.classes, made.one_hot, made.y_train.dtype) == (4, True, np.float32)
+    assert any("one-hot" in text for text in data.remarks(made, split(made, {"validation": 1})))
+
+
+@pytest.mark.parametrize("kind", ["U", "S", "O"])
+def test_texts_are_classes_in_sorted_order(kind: str) -> None:
+    """Texts as labels are numbered in sorted order, over all parts, and their names are kept and said."""
+    words = np.array(["dog", "cat", "dog", "eel"])
+    made = from_arrays(
+        "own", {"x": X, "y": words.astype(kind), "x_val": X[:1], "y_val": np.array(["ant"]).astype(kind)}
+    )
+    assert (made.y_train.tolist(), made.classes, made.labels) == ([2, 1, 2, 3], 4, {"": ("ant", "cat", "dog", "eel")})
+    parts = split(made, {"validation": None})
+    assert (parts.source, len(parts.train), len(parts.validation)) == ("validation", 4, 1)
+    assert any("ant, cat, dog, eel" in text for text in data.remarks(made, parts))
+
+
+def test_a_file_may_have_texts_weights_and_a_validation_set(tmp_path: Path) -> None:
+    """An .npz file takes the same arrays as a function; `check` knows its validation set from the headers."""
+    names = {"sample_weight": np.ones(4), "x_val": X, "y_val": np.array(list("abab"))}
+    np.savez(tmp_path / "own.npz", x=X, y=np.array(list("abba")), **names)
+    made = data.load({"name": "own.npz"}, tmp_path)
+    assert made.validation is not None and made.weight_train is not None and made.classes == 2
+    known = kinds("own.npz", tmp_path)
+    assert known is not None and known[0] and known[1].has_validation
 
 
 @pytest.mark.parametrize(

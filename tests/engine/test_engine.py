@@ -309,5 +309,5 @@ def test_inputs_are_scaled_in_the_graph() -> None:
     x = np.arange(2 * 3 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3, 3)
     offset, divisor = np.float32([1, 2, 3]), np.float32([2, 4, 8])
     part = Subset(tensor(x), tensor(np.zeros(2, np.int32)), 0, 2)
-    scaled, _ = EngineData(part, part, offset, divisor).scaled(part, tf.constant([1]))
+    scaled, *_ = EngineData(part, part, offset, divisor).batch(part, tf.constant([1]))
     np.testing.assert_array_equal(scaled.numpy(), (x[1:].astype(np.float32) - offset) / divisor)
