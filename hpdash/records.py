@@ -15,7 +15,8 @@ Scalar = bool | int | float | str
 TABLES = ("data", "model", "train")  # tables whose keys are hyperparameters; [log] only selects what is written
 DRAWING_STRATEGIES = ("random", "sobol", "tpe")  # strategies that draw as many settings as `sweep.trials` says
 KERAS_LOOP = "none"  # the value of train.loop for trials without a user's loop, in a sweep in which others have one
-CALLBACK_PREFIX = "between_epochs/"  # in a checkpoint, prefix of the names of the callbacks' state
+CALLBACK_PREFIX = "between_epochs/"  # in a checkpoint, prefix of the names of the state of hpdash's callbacks
+USER_CALLBACK_PREFIX = "callbacks/"  # the same for the user's callbacks
 # Keys of [train] that act only between two epochs
 BETWEEN_EPOCHS = ("schedule", "decay", "decay_epochs", "min_learning_rate", "patience", "min_delta")
 INITIALIZERS = ("kernel_initializer", "bias_initializer", "output_initializer")

@@ -42,6 +42,7 @@ SWITCH, FUNCTION = "true or false", '"package.module:function"'
 DATA = f'one of {", ".join(DATA_SETS)}, a path that ends in ".npz", or {FUNCTION}'
 SERIES = ", ".join(f'"{name}"' for name in get_args(SeriesKind))
 FOLDER = "at most 64 letters, digits, `_`, `.` and `-`, not starting with `.` or `-`"
+CLASS_WEIGHT = '"balanced", "none", or a table of a weight above 0 for each class, such as { 0 = 1.0, 1 = 5.0 }'
 INITIALIZER = 'a Keras name or a table such as { name = "random_normal", stddev = 1.0 }'
 
 
@@ -84,6 +85,16 @@ def metric_name(name: str) -> str:
     """Return the name if it has the form of a metric, `loss` or `validation/loss`. Raises ValueError otherwise."""
     _require(re.fullmatch(r"(validation/)?[A-Za-z_]\w*", name, re.ASCII) is not None)
     return name
+
+
+def class_weights(value: Any) -> Any:
+    """Return a word for class weights, or a table of a weight above 0 for each class. Raises ValueError otherwise."""
+    if isinstance(value, dict):
+        numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in value.values())
+        _require(bool(value) and numbers and all(each > 0 for each in value.values()))
+        return {str(name): float(each) for name, each in value.items()}
+    _require(value in ("balanced", "none"))
+    return value
 
 
 def switched(value: Any) -> Any:

@@ -47,11 +47,8 @@ _MEANINGS: Mapping[str, tuple[str, ...]] = {
     "[log] checkpoint_epochs": ("save_freq",),
 }
 _SENTENCES: Mapping[str, str] = {
-    "callbacks": "hpdash takes no callbacks: patience in [train] stops early, schedule changes the learning rate, "
-    "[log] says what is written, and a training loop of your own does the rest.",
-    "class_weight": "hpdash takes no class weights: use your own builder with a weighted loss, "
-    "or your own training loop.",
-    "sample_weight": "hpdash takes no sample weights: use your own training loop.",
+    "sample_weight": "Sample weights belong to the data: sample_weight in the .npz file, or in what the data function "
+    "returns.",
     "shuffle": "hpdash shuffles the training part anew every epoch, by the trial's seed.",
     "verbose": "The live table shows progress; in a pipe, one line per trial is printed.",
     "steps_per_epoch": "An epoch is one pass over the training part; train in [data] makes it smaller.",

@@ -13,6 +13,7 @@ from ..records import KERAS_LOOP, TABLES
 from .dependent import DEPENDENT
 from .initializers import initializer
 from .keys import (
+    CLASS_WEIGHT,
     COUNT,
     DATA,
     DATA_SETS,
@@ -46,6 +47,7 @@ from .keys import (
     Weights,
     Xla,
     builder_name,
+    class_weights,
     data_name,
     folder_name,
     key,
@@ -191,6 +193,18 @@ class TrainTable(Table):
         None,
         'a list of Keras metric names, such as ["accuracy"]',
         "The metrics; default: accuracy, or mean_absolute_error for a regression.",
+    )
+    callbacks: Annotated[str, AfterValidator(loop_name)] = key(
+        None,
+        f'{FUNCTION}, or "none"',
+        "A function that returns Keras callbacks for a trial; it is called with the keys that it has parameters for.",
+        [KERAS_LOOP],
+    )
+    class_weight: Annotated[Any, AfterValidator(class_weights)] = key(
+        None,
+        CLASS_WEIGHT,
+        "Weights of the classes in the loss; balanced gives each class the same total weight. Default: none.",
+        ["balanced", "none"],
     )
     xla: Xla = one_of(
         None, Xla, "Whether XLA compiles the training; default: auto, which decides by the operations in the model."

@@ -15,22 +15,23 @@ from typing import TYPE_CHECKING, Any
 
 from .. import data
 from ..data import Dataset
-from ..errors import ChangedError, HpdashError, LogdirError, MetricError, TrialError
+from ..errors import ChangedError, HpdashError, LogdirError, MetricError
 from ..logs import checkpoint, kept_weights, layout, text_tab
 from ..logs.checkpoint import Checkpointer
 from ..logs.writer import RunWriter
-from ..records import CALLBACK_PREFIX, TrialResult, TrialSpec, TrialState, own_loop
+from ..records import TrialResult, TrialSpec, TrialState, own_loop
 from ..system import disk
 from ..system.user_functions import load_function
 from ..system.versions import versions
 from .attempt import Attempt, Loaded
+from .callbacks import resume
 from .diagnosis import add_likely_cause, loss_name, state_and_reason
+from .engine_data import to_engine_data, weighted
 from .host import Diverged, Host, Interrupted, Pruned
 from .layer_series import LayerSeries
 from .trial import Trial
 
 if TYPE_CHECKING:
-    from ..engine.callbacks import BetweenEpochs
     from ..engine.engine import Engine
     from ..engine.feed import EngineData
 
@@ -157,13 +158,10 @@ class Trainer:
         facts["loss_function"] = loss_name(engine.model) or None
         if not trial.epoch:
             trial.require([*engine.metrics, *(layout.VALIDATION + "/" + name for name in engine.metrics)])
-        series, between = LayerSeries(trial, engine), _between_epochs(trial, engine)
-        kept = trial.checkpoint(lambda: {**engine.state(), **(between.state() if between else {})})
-        callbacks = between.callbacks(kept or {}) if between else []
-        if kept is None:
+        series = LayerSeries(trial, engine)
+        callbacks = resume(trial, engine, self.folder)
+        if not trial.epoch:
             series.write(0)
-        elif not engine.restore({name: value for name, value in kept.items() if not name.startswith(CALLBACK_PREFIX)}):
-            raise TrialError("the checkpoint does not match the model. --retry-failed trains the trial from the start")
         trial.keep_weights(lambda: kept_weights.named(engine.weights()))
         series.begin(trial.epoch)
         begin = time.monotonic()
@@ -191,11 +189,14 @@ class Trainer:
         if kept is not None and kept.load_values(fresh):
             kept.notice = trial.host.notice
             return kept, True
-        self._tensors = self._tensors or to_engine_data((trial.dataset, trial.split, trial.scaling))
+        loaded = trial.dataset, trial.split, trial.scaling
+        self._tensors = self._tensors or to_engine_data(loaded)
         train = trial.settings["train"]
         xla = train.get("xla") or "auto"
         try:
-            return Engine(fresh, self._tensors, train["batch_size"], trial.host.notice, xla), False
+            return Engine(
+                fresh, weighted(self._tensors, loaded, train), train["batch_size"], trial.host.notice, xla
+            ), False
         except Exception as error:
             add_likely_cause(error, fresh, trial.dataset)
             raise
@@ -203,9 +204,9 @@ class Trainer:
     def _build(self, trial: Attempt) -> Any:
         from ..engine import models  # noqa: PLC0415  imports TensorFlow, which a user's loop may not need
 
-        shape = trial.dataset.x_train.shape[1:]
+        own, spec = trial.dataset, trial.spec
         return models.build(
-            trial.settings, self.folder, shape, trial.dataset.classes, trial.spec.seed, trial.spec.takes
+            trial.settings, self.folder, own.input_shape, own.classes, spec.seed, spec.takes, own.one_hot
         )
 
     def _decide_sharing(self, trial: Attempt, kept: Engine, fresh: Any) -> bool:
@@ -230,16 +231,6 @@ class Trainer:
             self._graphs[key] = engine
         while len(self._graphs) > GRAPHS_KEPT:
             self._graphs.popitem(last=False)
-
-
-def _between_epochs(trial: Attempt, engine: Engine) -> BetweenEpochs | None:
-    """Return the callbacks that run between a trial's epochs, None without [train] schedule and patience."""
-    train, spec = trial.settings["train"], trial.spec
-    if not (train["schedule"] or train["patience"]):
-        return None
-    from ..engine.callbacks import BetweenEpochs  # noqa: PLC0415  imports TensorFlow
-
-    return BetweenEpochs(train, spec.objective, spec.goal, float(engine.model.optimizer.learning_rate))
 
 
 def _run_own(loop: Callable[[Trial], object], trial: Attempt) -> None:
@@ -271,20 +262,6 @@ def hide_packages(packages: tuple[str, ...]) -> Iterator[None]:
     finally:
         for name in hidden:
             del sys.modules[name]
-
-
-def to_engine_data(loaded: Loaded) -> EngineData:
-    """Return the training and validation data of an engine, as tensors; imports TensorFlow."""
-    from ..engine.feed import EngineData, Subset, tensor  # noqa: PLC0415
-
-    dataset, split, scaling = loaded
-    x, y = tensor(dataset.x_train), tensor(dataset.y_train)
-    held_out = Subset(x, y, split.validation.start, split.validation.stop)
-    if split.validation_is_test:
-        assert dataset.x_test is not None
-        assert dataset.y_test is not None
-        held_out = Subset(tensor(dataset.x_test), tensor(dataset.y_test), 0, len(dataset.x_test))
-    return EngineData(Subset(x, y, split.train.start, split.train.stop), held_out, scaling.offset, scaling.divisor)
 
 
 def _log_epoch(

@@ -1,0 +1,163 @@
+"""Tests of `[train] callbacks`: which hooks run, what is refused, and what a resumed trial does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driven import children, digests, driving, until
+from sweep_files import made_sweep
+
+from hpdash import Options, Watcher, run_sweep
+from hpdash.logs import layout
+from hpdash.records import Event, Notice, TrialState
+
+SOURCE = """
+import json
+from pathlib import Path
+import keras
+
+HERE = Path(__file__).parent
+
+
+class Told(keras.callbacks.Callback):
+    def __init__(self, rate=None):
+        super().__init__()
+        self.rate, self.told = rate, []
+
+    def on_train_begin(self, logs=None):
+        self.told.append("train")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.told.append(f"begin {epoch}")
+
+    def on_test_end(self, logs=None):
+        self.told.append(f"test {sorted(logs)}")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.told.append(f"end {epoch} {sorted(logs)}")
+
+    def on_train_end(self, logs=None):
+        (HERE / f"told-{self.rate}.json").write_text(json.dumps(self.told))
+
+
+class Halving(keras.callbacks.Callback):
+    # halves the rate after every third epoch, counted in a state of its own
+    def __init__(self):
+        super().__init__()
+        self.seen = 0
+
+    def on_train_begin(self, logs=None):
+        self.seen = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen += 1
+        if self.seen % 3 == 0:
+            self.model.optimizer.learning_rate = float(self.model.optimizer.learning_rate) / 2
+
+
+class Stateful(Halving):
+    def get_state(self):
+        return {"seen": self.seen}
+
+    def set_state(self, state):
+        self.seen = state["seen"]
+
+
+class ByBatch(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+
+
+def told(learning_rate):
+    return [Told(learning_rate)]
+
+
+def halving():
+    return Halving()
+
+
+def stateful(**settings):
+    assert settings["epochs"] > 1
+    return [Stateful()]
+
+
+def by_batch():
+    return [ByBatch()]
+
+
+def nothing():
+    return None
+"""
+
+
+def sweep(folder: Path, function: str, epochs: int = 2, **tables: Any) -> Path:
+    """Write a sweep of the built-in MLP with one of the callback functions; return its file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "hooks.py").write_text(SOURCE)
+    train = {"epochs": epochs, "callbacks": f"hooks:{function}"}
+    tables = {"data": {"name": "digits", "train": 200}, "hparams": {"learning_rate": [0.1]}, **tables}
+    return made_sweep(folder, train=train, model={"hidden": [8]}, **tables)
+
+
+@pytest.fixture(autouse=True)
+def _own_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "hooks", raising=False)
+
+
+def test_the_hooks_of_training_epochs_and_validation_run(tmp_path: Path) -> None:
+    """A function gets the keys it names, and the hooks of its callbacks run in Keras' order with Keras' logs."""
+    path = sweep(tmp_path, "told", hparams={"learning_rate": [0.1, 0.2]})
+    outcome = run_sweep(path, tmp_path / "logs", Options(workers=1))
+    assert {result.state for result in outcome.results.values()} == {TrialState.FINISHED}
+    logs = "['accuracy', 'loss', 'val_accuracy', 'val_loss']"
+    epochs = [[f"begin {e}", "test ['accuracy', 'loss']", f"end {e} {logs}"] for e in (0, 1)]
+    expected = ["train", *epochs[0], *epochs[1]]
+    for rate in ("0.1", "0.2"):
+        assert json.loads((tmp_path / f"told-{rate}.json").read_text()) == expected
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        pytest.param("by_batch", "on_train_batch_end", id="batch-hook"),
+        pytest.param("nothing", "expected a list of keras.callbacks.Callback", id="no-callbacks"),
+    ],
+)
+def test_what_cannot_run_is_refused_by_name(function: str, said: str, tmp_path: Path) -> None:
+    """A callback with a hook for batches, and a function that returns no callbacks, fail with the name and a remedy."""
+    outcome = run_sweep(sweep(tmp_path, function), tmp_path / "logs", Options(workers=1))
+    result = outcome.results[0]
+    assert (result.state, result.epochs) == (TrialState.FAILED, 0)
+    assert said in (result.error or "")
+
+
+@pytest.mark.parametrize(("function", "resumes"), [("stateful", True), ("halving", False)])
+def test_a_killed_trial_ends_as_an_undisturbed_one(function: str, resumes: bool, tmp_path: Path) -> None:
+    """A callback with a state goes on from the checkpoint; without one the trial starts over. Both end the same."""
+    log = {"log": {"checkpoint_epochs": 1}}
+    whole, killed = (sweep(tmp_path / name, function, epochs=40, **log) for name in ("whole", "killed"))
+    told: list[Event | None] = []
+    run_sweep(whole, whole.parent / "logs", Options(workers=1), Watcher(event=told.append))
+    notices = [event.text for event in told if isinstance(event, Notice)]
+    assert any("starts over" in text for text in notices) is not resumes
+    logs = killed.parent / "logs" / "own"
+    with driving(killed, "--workers", "1") as driver:
+        until(lambda: len(list(logs.glob(f"*/{layout.EVENT_FILE}*"))) and epochs_of(logs) >= 4, 90)
+        for child in children(driver.pid):
+            os.kill(child, signal.SIGKILL)
+        assert driver.wait(120) == 0
+    assert bool(list(logs.glob(f"*/{layout.ATTEMPTS}/1/*"))) is not resumes
+    assert digests(logs) == digests(whole.parent / "logs" / "own")
+
+
+def epochs_of(logs: Path) -> int:
+    """Return how many epochs the trial has logged, from the size of its event file."""
+    sizes = [path.stat().st_size for path in logs.glob(f"*/{layout.EVENT_FILE}*")]
+    return 4 if max(sizes, default=0) > 8_000 else 0
