@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import Runs, compare, effects, export, read_runs, report, show, verify
+    from .api.models import load_model
     from .api.sweeping import run_sweep
     from .backends.cluster import Cluster
     from .driver.plan import Outcome, Watcher
@@ -31,6 +32,7 @@ __all__ = [
     "effects",
     "evaluate",
     "export",
+    "load_model",
     "load_sweep",
     "parse_sweep",
     "read_runs",
@@ -54,6 +56,7 @@ _HOMES = {
     "effects": "api",
     "evaluate": "evaluation",
     "export": "api",
+    "load_model": "api.models",
     "load_sweep": "spec",
     "parse_sweep": "spec",
     "read_runs": "api",

@@ -28,6 +28,7 @@ def build(
     seed: int,
     takes: Collection[str] = (),
     one_hot: Nested = False,
+    plain: bool = False,
 ) -> keras.Model:
     """Build and compile a trial's model; its random numbers are drawn from `seed`.
 
@@ -42,10 +43,11 @@ def build(
         seed: the seed of the initial weights.
         takes: the keys of [train] and [data] that the builder is called with.
         one_hot: whether the labels are one-hot, for each output.
+        plain: whether the built-in MLP and its optimiser have only classes of Keras.
     """
     reset_keras(seed)
-    model = build_model(settings, folder, input_shape, classes, takes, one_hot)
-    ensure_compiled(model, settings["train"], classes, one_hot)
+    model = build_model(settings, folder, input_shape, classes, takes, one_hot, plain)
+    ensure_compiled(model, settings["train"], classes, one_hot, plain)
     return model
 
 
@@ -56,10 +58,11 @@ def build_model(
     classes: Nested,
     takes: Collection[str] = (),
     one_hot: Nested = False,
+    plain: bool = False,
 ) -> keras.Model:
     """Build a trial's model with its weights; a user's builder may have compiled the model, too."""
     if settings["model"]["builder"] == "mlp":
-        model = mlp(settings["model"], input_shape, classes)
+        model = mlp(settings["model"], input_shape, classes, plain)
     else:
         model = _from_builder(settings, folder, input_shape, classes, takes, one_hot)
     if not model.built:  # a subclassed model is built by being called, not by build()
@@ -67,11 +70,13 @@ def build_model(
     return model
 
 
-def ensure_compiled(model: keras.Model, train: Mapping[str, Any], classes: Nested, one_hot: Nested = False) -> None:
+def ensure_compiled(
+    model: keras.Model, train: Mapping[str, Any], classes: Nested, one_hot: Nested = False, plain: bool = False
+) -> None:
     """Compile a model from the [train] table unless its builder has compiled it."""
     if not model.compiled:
         loss, metrics = _losses(train, classes, one_hot, model), _metrics(train, classes)
-        model.compile(optimizer=optimizer(train), loss=loss, metrics=metrics)
+        model.compile(optimizer=optimizer(train, plain), loss=loss, metrics=metrics)
 
 
 def reset_keras(seed: int) -> None:
@@ -143,8 +148,10 @@ def _is_shape(shape: Nested) -> bool:
     return isinstance(shape, tuple) and all(isinstance(size, int) for size in shape)
 
 
-def mlp(settings: Mapping[str, Any], input_shape: Nested, classes: Nested) -> keras.Model:
+def mlp(settings: Mapping[str, Any], input_shape: Nested, classes: Nested, plain: bool = False) -> keras.Model:
     """Build the MLP of a resolved [model] table; layer names do not depend on batch normalisation.
+
+    With `plain`, or on a GPU, all layers are Keras' own, so that a saved model loads without hpdash.
 
     Order: flatten, input batch normalisation, input noise; per hidden layer a kernel, batch normalisation before or
     after the activation, dropout; then a softmax over the classes, or one linear unit for a regression.
@@ -152,15 +159,16 @@ def mlp(settings: Mapping[str, Any], input_shape: Nested, classes: Nested) -> ke
     if is_nested(classes) or not _is_shape(input_shape):
         raise TrialError("the built-in MLP has one input and one output. Set model.builder for data with several.")
     layers: list[Any] = [keras.Input(input_shape), keras.layers.Flatten(name="flatten")]
-    norm = _batchnorm("batchnorm_input") if settings["batchnorm_input"] else None
+    plain = plain or on_gpu()
+    norm = _batchnorm("batchnorm_input", plain) if settings["batchnorm_input"] else None
     if norm:
         layers.append(norm)
     if settings["noise"]:
-        layers.append((keras.layers.GaussianNoise if on_gpu() else Noise)(settings["noise"], name="noise"))
-    dense = _dense(skips_input_gradient=not norm, norm=None if settings["noise"] else norm)
+        layers.append((keras.layers.GaussianNoise if plain else Noise)(settings["noise"], name="noise"))
+    dense = _dense(plain, skips_input_gradient=not norm, norm=None if settings["noise"] else norm)
     for number, units in enumerate(settings["hidden"], start=1):
-        layers += _hidden(settings, number, units, dense)
-        dense = _dense()
+        layers += _hidden(settings, number, units, dense, plain)
+        dense = _dense(plain)
     kernel, bias = _output_initializers(settings)
     output = dense(
         1 if classes is None else classes,
@@ -169,41 +177,47 @@ def mlp(settings: Mapping[str, Any], input_shape: Nested, classes: Nested) -> ke
         bias_initializer=bias,
         name="output",
     )
-    for layer in layers:
+    for layer in layers if not plain or on_gpu() else ():
         make_hypers(layer, ("rate", "stddev"))
         make_hypers(getattr(layer, "kernel_regularizer", None), ("l1", "l2"))
     return keras.Sequential([*layers, output], name="mlp")  # all at once: each added layer would rebuild the model
 
 
-def _dense(**place: Any) -> Callable[..., keras.layers.Dense]:
+def _dense(plain: bool, **place: Any) -> Callable[..., keras.layers.Dense]:
     """Return a function that makes dense layers; `place` are the keywords of `layers.Dense` about its position."""
-    return keras.layers.Dense if on_gpu() else partial(Dense, **place)
+    return keras.layers.Dense if plain else partial(Dense, **place)
 
 
-def _batchnorm(name: str) -> keras.layers.BatchNormalization:
-    return (keras.layers.BatchNormalization if on_gpu() else BatchNormalization)(name=name)
+def _batchnorm(name: str, plain: bool) -> keras.layers.BatchNormalization:
+    return (keras.layers.BatchNormalization if plain else BatchNormalization)(name=name)
 
 
-def _penalty(l1: float, l2: float) -> keras.regularizers.Regularizer | None:
+def _penalty(l1: float, l2: float, plain: bool) -> keras.regularizers.Regularizer | None:
     if not (l1 or l2):
         return None
-    return (keras.regularizers.L1L2 if on_gpu() else Penalty)(l1, l2)
+    return (keras.regularizers.L1L2 if plain else Penalty)(l1, l2)
 
 
-def _hidden(settings: Mapping[str, Any], number: int, units: int, dense: Callable[..., Any]) -> Iterator[Any]:
+def _hidden(
+    settings: Mapping[str, Any], number: int, units: int, dense: Callable[..., Any], plain: bool
+) -> Iterator[Any]:
     layers = keras.layers
     yield dense(
         units * (MAXOUT_PIECES if settings["activation"] == "maxout" else 1),
         kernel_initializer=initializer(settings["kernel_initializer"]),
         bias_initializer=_bias_initializer(settings),
-        kernel_regularizer=_penalty(settings["l1"], settings["l2"]),
+        kernel_regularizer=_penalty(settings["l1"], settings["l2"], plain),
         name=f"hidden_{number}",
     )
     if settings["batchnorm"] == "before":
-        yield _batchnorm(f"batchnorm_{number}")
-    yield _activation(settings, f"activation_{number}")
+        yield _batchnorm(f"batchnorm_{number}", plain)
+    if plain and settings["activation"] == "maxout":
+        yield layers.Reshape((units, MAXOUT_PIECES), name=f"pieces_{number}")
+        yield layers.GlobalMaxPooling1D(data_format="channels_first", name=f"activation_{number}")
+    else:
+        yield _activation(settings, f"activation_{number}")
     if settings["batchnorm"] == "after":
-        yield _batchnorm(f"batchnorm_{number}")
+        yield _batchnorm(f"batchnorm_{number}", plain)
     if settings["dropout"]:
         yield layers.Dropout(settings["dropout"], name=f"dropout_{number}")
 

@@ -34,9 +34,14 @@ class SGD(keras.optimizers.SGD):  # type: ignore[misc]  # Keras ships no types
         super().assign_add(variable, value * unfolded_one(value))
 
 
-def optimizer(train: Mapping[str, Any]) -> keras.optimizers.Optimizer:
-    """Return the optimiser of a resolved [train] table; arguments that are not set keep Keras' defaults."""
+def optimizer(train: Mapping[str, Any], plain: bool = False) -> keras.optimizers.Optimizer:
+    """Return the optimiser of a resolved [train] table; arguments that are not set keep Keras' defaults.
+
+    With `plain`, it is one of Keras' own classes with plain numbers.
+    """
     arguments = {name: train[name] for name in ARGUMENTS if train.get(name) is not None}
+    if plain:
+        return OPTIMIZERS[train["optimizer"]](**arguments)
     kind = SGD if train["optimizer"] == "sgd" and not on_gpu() else OPTIMIZERS[train["optimizer"]]
     made = kind(**arguments)
     make_hypers(made, OPTIMIZER_HYPERS & arguments.keys())

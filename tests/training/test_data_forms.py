@@ -128,13 +128,13 @@ def _own_modules(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("data", "builder", "objective"), FORMS.values(), ids=FORMS.keys())
 def test_it_trains_and_is_evaluated(data: str, builder: str, objective: str, tmp_path: Path) -> None:
-    """Every form trains, with the objective that fits it, and the best trials and their ensemble are evaluated."""
+    """Every form trains, with the objective that fits it; the best trials and their ensemble are evaluated."""
     outcome = run_sweep(sweep(tmp_path, data, builder), tmp_path / "logs", Options(workers=1))
     assert [result.state for result in outcome.results.values()] == [TrialState.FINISHED] * 2
     assert outcome.sweep.objective == objective
     known = json.loads((outcome.folder / layout.SWEEP_JSON).read_bytes())["known"]["inputs"][f"forms:{data}"]
     assert known["has_validation"] is (data == "own_validation")
-    if data != "own_validation":  # it has no test set
+    if data in ("one_hot", "two"):
         found = hpdash.evaluate(tmp_path / "logs", top=2).evaluation
         assert len(found.scores) == 2
         assert found.ensemble is not None and np.isfinite(found.ensemble["loss"])

@@ -41,7 +41,7 @@ def probe(model: keras.Model, notice: Callable[[str], None] = lambda _: None) ->
     random = np.random.default_rng(5)
     x = tf.constant(random.random((EXAMPLES, *SHAPE), np.float32))
     y = tf.constant(random.integers(0, CLASSES, EXAMPLES, np.int32))
-    return Probe(model, x, y, notice)
+    return Probe(model, x, y, None, notice)
 
 
 NAMES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
@@ -122,7 +122,7 @@ def test_the_gradient_is_the_slope_of_the_loss(settings: Mapping[str, Any]) -> N
     probed = probe(model)
     gradients = [values for _, _, values in probed.gradients()]
     squared = sum(norm(values) ** 2 for values in gradients)
-    x, y = probed._batch
+    x, y, _ = probed._batch
     losses = []
     for step in (0.01, -0.02):
         for variable, gradient in zip(model.trainable_variables, gradients, strict=True):

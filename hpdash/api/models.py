@@ -1,0 +1,90 @@
+"""Get the Keras model of a run, with its kept weights: `hpdash.load_model` and `hpdash save`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .. import data
+from ..errors import LogdirError, Problem, SpecError
+from ..logs import kept_weights, layout
+from ..nested import map_leaves
+from ..records import TrialSpec, own_loop
+from ..runs import Run
+from ..sweep_folder import sweep_json
+from ..sweep_folder.recipe import spec_of
+from ..views.terminal.show import find
+from . import Source, read_runs
+
+_AGAIN = "Train it again with --new."
+
+
+def load_model(run: str, source: Source = "logs", *, bare: bool = False) -> Any:
+    """Return the Keras model of a run with its kept weights, compiled as it was; imports TensorFlow.
+
+    The built-in MLP is made of Keras' own layers. The model takes inputs as they are in the data set: unless `bare`, it
+    scales them itself.
+
+    Args:
+        run: the run's folder, name, id (`quickstart/0003`) or number.
+        source: a logs root, or what `read_runs` returned.
+        bare: whether to leave the scaling of the inputs out.
+
+    Raises SpecError if there is no such run, or if its model cannot be built again: it was trained by a custom loop,
+    or another program wrote it. Raises LogdirError if its weights were not kept, are damaged or do not fit.
+    """
+    runs = read_runs(source) if isinstance(source, Path | str) else source
+    chosen = find(runs.found.runs, run)
+    spec, folder = _spec(chosen)
+    kept = _weights(chosen)
+    from ..engine import models, saving  # noqa: PLC0415  imports TensorFlow
+
+    dataset = data.load(spec.settings["data"], folder)
+    shape, classes = dataset.input_shape, dataset.classes
+    model = models.build(spec.settings, folder, shape, classes, spec.seed, spec.takes, dataset.one_hot, plain=True)
+    if not saving.set_weights(model, kept):
+        why = "The code that builds the model, or the data, changed after training"
+        raise LogdirError(f"{chosen.id}: its kept weights do not fit the model. {why}: undo the change, or {_AGAIN}")
+    if bare:
+        return model
+    parts = data.split(dataset, spec.settings["data"])
+    scaling = data.scaling(dataset, parts, spec.settings["data"])
+    return saving.with_scaling(model, map_leaves(lambda x: x[:1], dataset.x_train), scaling.offset, scaling.divisor)
+
+
+def save_model(run: str, output: Path | str, source: Source = "logs", *, bare: bool = False) -> Path:
+    """Save the Keras model of a run as a `.keras` file, which loads without hpdash; return its path.
+
+    `load_model` describes the arguments. Raises SpecError if the name of the file does not end in `.keras`.
+    """
+    path = Path(output)
+    if path.suffix != ".keras" or not path.absolute().parent.is_dir():
+        raise SpecError([Problem("-o", "a file that ends in .keras, in a folder that exists", str(path))])
+    load_model(run, source, bare=bare).save(path)
+    return path
+
+
+def _spec(run: Run) -> tuple[TrialSpec, Path]:
+    """Return the trial of a run, and the folder of its sweep file; raise SpecError if it cannot be built again."""
+    about = sweep_json.record_of(run)
+    spec = spec_of(run, about) if about else None
+    if about is None or spec is None or about.folder is None:
+        hint = "hpdash can build the models of its own sweeps only."
+        raise SpecError([Problem("RUN", "a trial of a sweep", run.id, hint)])
+    if loop := own_loop(spec.settings["train"]):
+        hint = "Only the loop can build its model: weights.npz in the run folder has what it kept."
+        raise SpecError([Problem("RUN", "a trial of a Keras model", f"the training loop {loop}", hint)])
+    return spec, Path(about.folder)
+
+
+def _weights(run: Run) -> dict[str, Any]:
+    try:
+        kept = kept_weights.read(run.folder / layout.WEIGHTS)
+    except FileNotFoundError:
+        hint = 'It may have failed, or [log] weights is "none".'
+        raise LogdirError(f"{run.id}: no weights were kept. {hint}") from None
+    except (OSError, ValueError) as error:
+        raise LogdirError(f"{run.id}: cannot read its kept weights: {error}. Put back a copy, or {_AGAIN}") from None
+    if run.result and run.result.kept_sha256 not in (None, kept_weights.digest(kept.items())):
+        raise LogdirError(f"{run.id}: weights.npz is not what the journal recorded. Put back a copy, or {_AGAIN}")
+    return kept
