@@ -48,6 +48,7 @@ COMMANDS = [
     "data",
     "board",
     "ls",
+    "save",
     "show",
     "compare",
     "effects",
