@@ -17,8 +17,8 @@ from ..nested import is_nested
 from ..records import TABLES, TrialSpec, default_metrics, own_loop
 from ..spec import Sweep
 from ..spec.faults import nearest
+from ..spec.file_keys import table_of
 from ..spec.objective import LOSS, VALIDATION, default_ranking
-from ..spec.tables import table_of
 
 KEYWORDS = "model"  # the table whose keys are a custom builder's keyword arguments
 _LISTED = 20  # most metrics listed in an error

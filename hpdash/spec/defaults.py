@@ -7,8 +7,8 @@ from typing import Any
 
 from ..records import own_loop
 from .dependent import DEPENDENT
+from .file_keys import FILE_KEYS, table_of
 from .keys import IMAGES, MLP
-from .tables import FILE_KEYS, table_of
 
 
 def resolve(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

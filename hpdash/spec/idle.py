@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .faults import Faults
+from .file_keys import table_of
 from .keys import MLP
-from .tables import table_of
 
 Values = Mapping[str, Collection[Any]]
 

@@ -11,6 +11,7 @@ from . import text
 from .defaults import resolve
 from .domains import Choice
 from .faults import Faults, Key, found, nearest
+from .file_keys import FILE_KEYS, SWEEPABLE, table_of
 from .idle import check_idle
 from .keys import MLP
 from .objective import ranking
@@ -18,7 +19,6 @@ from .pruning import Pruning
 from .requirements import requirements
 from .space import Hyperparameter, Names, choices, domains, hint_at, listed, names_of
 from .sweep import Sweep, possible_values
-from .tables import FILE_KEYS, SWEEPABLE, table_of
 from .text import Document
 from .when import check_dependent, check_swept, when_tables
 

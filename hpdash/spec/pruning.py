@@ -8,8 +8,8 @@ from typing import Any
 
 from ..goal import Goal
 from .faults import Faults
+from .file_keys import FILE_KEYS
 from .goals import goal_for
-from .tables import FILE_KEYS
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from typing import Any
 from ..records import KERAS_LOOP
 from .domains import Choice, Domain, FloatRange, IntRange, identity
 from .faults import Faults, Key, found, nearest
+from .file_keys import FILE_KEYS, SWEEPABLE, FileKey, table_of
 from .keys import MLP
 from .synonyms import synonym_hint
-from .tables import FILE_KEYS, SWEEPABLE, FileKey, table_of
 from .text import Document
 
 _RANGE = ("min", "max", "scale", "step", "when")

@@ -13,12 +13,12 @@ from ..goal import Goal
 from ..records import TABLES, own_loop
 from .defaults import resolve
 from .domains import Choice
+from .file_keys import FILE_KEYS, table_of
 from .keys import is_reference
 from .objective import Ranking
 from .pruning import Pruning
 from .requirements import Requirement
 from .space import Hyperparameter
-from .tables import FILE_KEYS, table_of
 
 
 @dataclass(frozen=True)

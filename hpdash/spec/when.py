@@ -11,8 +11,8 @@ from .defaults import resolve
 from .dependent import DEPENDENT
 from .domains import Choice, Domain, identity
 from .faults import Faults, Key, found, nearest
+from .file_keys import table_of
 from .space import Names
-from .tables import table_of
 from .text import Document
 
 Tables = Mapping[str, Mapping[str, Any]]

@@ -11,7 +11,7 @@ from typing import Any
 from ..records import TABLES
 from ..spec.dependent import DEPENDENT
 from ..spec.faults import key_text
-from ..spec.tables import FILE_KEYS, table_of
+from ..spec.file_keys import FILE_KEYS, table_of
 from ..spec.text import spelled
 
 WIDTH = 40  # characters shown of a value

@@ -44,7 +44,7 @@ def _made(run: Run, about: SweepRecord) -> tuple[str, TrialSpec] | None:
 
 def _write(run: Run, about: SweepRecord) -> str:
     from ..spec import FILE_KEYS  # noqa: PLC0415
-    from ..spec.tables import table_of  # noqa: PLC0415
+    from ..spec.file_keys import table_of  # noqa: PLC0415
     from ..spec.text import to_toml  # noqa: PLC0415
 
     settings = about.settings
