@@ -16,7 +16,7 @@ from ..sweep_folder.recipe import spec_of
 from ..views.terminal.show import find
 from . import Source, read_runs
 
-_AGAIN = "Train it again with --new."
+_AGAIN = "train it again with --new."
 
 
 def load_model(run: str, source: Source = "logs", *, bare: bool = False) -> Any:

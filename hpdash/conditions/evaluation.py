@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..records import shown
+from .tokens import parse_number
 from .tree import Arithmetic, Call, Element, Items, Joined, Literal, Name, Negative, Operand, Relation, Test
 
 Value = Any  # a boolean, a number, a text or a list of these
@@ -144,16 +145,9 @@ def _list(value: Value) -> Any:
     """Return a list, also one that is given as tables show it: "512-256"."""
     if isinstance(value, str):
         try:
-            return [_parsed(text) for text in value.split("-")]
+            return [parse_number(text) for text in value.split("-")]
         except ValueError:
             pass
     if not isinstance(value, list):
         raise TypeError(f"expected a list, found {value!r}")
     return value
-
-
-def _parsed(text: str) -> int | float:
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)

@@ -9,7 +9,7 @@ from typing import NoReturn, Protocol
 
 from .errors import ConditionError
 from .evaluation import FUNCTIONS
-from .tokens import Token, tokens
+from .tokens import Token, parse_number, tokens
 from .tree import Arithmetic, Call, Element, Items, Joined, Literal, Name, Negative, Operand, Relation, Test, names
 
 DEEPEST = 30  # levels of nested parentheses, brackets, signs and nots
@@ -218,7 +218,7 @@ class _Parser:
             return self._list()
         if token.kind == "number":
             self._take()
-            return Literal(_number(token.text), token.text)
+            return Literal(parse_number(token.text), token.text)
         if token.kind not in ("word", "name", "text"):
             self._fail("a name or a value")
         self._take()
@@ -278,10 +278,3 @@ class _Parser:
     def _take(self) -> Token:
         taken, self._token = self._token, next(self._tokens, self._token)
         return taken
-
-
-def _number(text: str) -> int | float:
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)

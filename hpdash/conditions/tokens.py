@@ -110,3 +110,11 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def parse_number(text: str) -> int | float:
+    """Return the number that a text spells, an int if it can. Raises ValueError if it is no number."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
