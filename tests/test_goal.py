@@ -158,6 +158,9 @@ def test_the_default_objective_fits_what_is_known(content: dict[str, Any], objec
         ({"validation_from": ["end", "start"]}, {"data": {"name": "digits", "validation": "test"}}, "validation_from"),
         ({"l2": [0.0, 0.1]}, {"train": {"min_delta": 0.1}}, "train.min_delta"),
         ({"noise": [0.0, 0.1]}, {"model": {"hidden": [], "dropout": 0.5}}, "model.dropout"),
+        ({"x": [1, 2]}, {"train": {"loop": "a:b", "class_weight": "balanced"}}, "train.class_weight"),
+        ({"x": [1, 2]}, {"train": {"loop": "a:b", "callbacks": "a:c"}}, "train.callbacks"),
+        ({"xla": ["always", "never"]}, {"train": {"loop": "a:b"}}, "hparams.xla"),
     ],
 )
 def test_a_setting_that_changes_nothing_is_refused(hparams: dict[str, Any], tables: dict[str, Any], key: str) -> None:
@@ -176,6 +179,7 @@ def test_a_setting_that_changes_nothing_is_refused(hparams: dict[str, Any], tabl
         ({"min_delta": [0.0, 0.1]}, {"train": {"patience": 2}}),
         ({"min_delta": [0.0, 0.1]}, {"train": {"schedule": "plateau"}}),
         ({"validation_from": ["end", "start"], "validation": [0.1, "test"]}, {}),
+        ({"loop": ["none", "a:b"]}, {"train": {"class_weight": "balanced", "callbacks": "a:c", "xla": "never"}}),
     ],
 )
 def test_a_setting_that_changes_something_for_some_trial_is_taken(

@@ -16,8 +16,6 @@ from ..sweep_folder.recipe import spec_of
 from ..views.terminal.show import find
 from . import Source, read_runs
 
-_AGAIN = "train it again with --new."
-
 
 def load_model(run: str, source: Source = "logs", *, bare: bool = False) -> Any:
     """Return the Keras model of a run with its kept weights, compiled as it was; imports TensorFlow.
@@ -36,7 +34,8 @@ def load_model(run: str, source: Source = "logs", *, bare: bool = False) -> Any:
     runs = read_runs(source) if isinstance(source, Path | str) else source
     chosen = find(runs.found.runs, run)
     spec, folder = _spec(chosen)
-    kept = _weights(chosen)
+    recorded = chosen.result.kept_sha256 if chosen.result else None
+    kept = kept_weights.read_recorded(chosen.id, chosen.folder / layout.WEIGHTS, recorded)
     from ..engine import models, saving  # noqa: PLC0415  imports TensorFlow
 
     dataset = data.load(spec.settings["data"], folder)
@@ -44,7 +43,9 @@ def load_model(run: str, source: Source = "logs", *, bare: bool = False) -> Any:
     model = models.build(spec.settings, folder, shape, classes, spec.seed, spec.takes, dataset.one_hot, plain=True)
     if not saving.set_weights(model, kept):
         why = "The code that builds the model, or the data, changed after training"
-        raise LogdirError(f"{chosen.id}: its kept weights do not fit the model. {why}: undo the change, or {_AGAIN}")
+        raise LogdirError(
+            f"{chosen.id}: its kept weights do not fit the model. {why}: undo the change, or train it again with --new."
+        )
     if bare:
         return model
     parts = data.split(dataset, spec.settings["data"])
@@ -75,16 +76,3 @@ def _spec(run: Run) -> tuple[TrialSpec, Path]:
         hint = "Only the loop can build its model: weights.npz in the run folder has what it kept."
         raise SpecError([Problem("RUN", "a trial of a Keras model", f"the training loop {loop}", hint)])
     return spec, Path(about.folder)
-
-
-def _weights(run: Run) -> dict[str, Any]:
-    try:
-        kept = kept_weights.read(run.folder / layout.WEIGHTS)
-    except FileNotFoundError:
-        hint = 'It may have failed, or [log] weights is "none".'
-        raise LogdirError(f"{run.id}: no weights were kept. {hint}") from None
-    except (OSError, ValueError) as error:
-        raise LogdirError(f"{run.id}: cannot read its kept weights: {error}. Put back a copy, or {_AGAIN}") from None
-    if run.result and run.result.kept_sha256 not in (None, kept_weights.digest(kept.items())):
-        raise LogdirError(f"{run.id}: weights.npz is not what the journal recorded. Put back a copy, or {_AGAIN}")
-    return kept

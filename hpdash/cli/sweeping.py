@@ -6,7 +6,7 @@ import gc
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -70,31 +70,45 @@ def sweep(
     new: bool,
 ) -> None:
     """Run the sweep in FILE; if it was started before, run the trials that are missing."""
-    from ..backends.cluster import Cluster  # noqa: PLC0415  only this command needs it
-    from ..driver.plan import Watcher  # noqa: PLC0415
-    from ..driver.runner import Options, drive_sweep  # noqa: PLC0415
+    from ..driver.runner import Options  # noqa: PLC0415  only this command needs it
     from ..spec import load_sweep  # noqa: PLC0415
-    from ..views.terminal.live import LiveView  # noqa: PLC0415
 
     gc.enable()  # off since the start of the program, but a sweep may take days
     loaded = load_sweep(file, overrides)
     if extend and new:
         raise click.UsageError("--extend continues the existing sweep, --new starts another: give only one of them.")
-    if backend != "ray" and (address, cpus, gpus) != (None, None, None):
-        raise click.UsageError("--address, --cpus and --gpus need --backend ray.")
-    cluster = Cluster(address, threads if cpus is None else cpus, gpus or 0.0) if backend == "ray" else None
+    ray = _cluster(backend, address, cpus, gpus, threads)
     options = Options(
-        workers, threads, fail_fast, retry_failed, new=new, extend=extend, accept_changes=accept_changes, ray=cluster
+        workers, threads, fail_fast, retry_failed, new=new, extend=extend, accept_changes=accept_changes, ray=ray
     )
     if dry_run:
         _dry_run(loaded, workers, threads, as_json)
-        return
+    else:
+        _run(loaded, logdir, options, as_json)
+
+
+def _run(loaded: Any, logdir: Path, options: Any, as_json: bool) -> NoReturn:
+    from ..driver.plan import Watcher  # noqa: PLC0415
+    from ..driver.runner import drive_sweep  # noqa: PLC0415
+    from ..views.terminal.live import LiveView  # noqa: PLC0415
+
     with LiveView(console_for(stderr=True)) as view:
         outcome = drive_sweep(loaded, logdir, options, Watcher.of(view))
     once = ("--new", "--accept-changes") if outcome.folder.exists() else ()  # a resumed sweep does not need them again
     again = shlex.join(["hpdash", *(word for word in sys.argv[1:] if word not in once)])
     _print_outcome(outcome, logdir, again, as_json)
     sys.exit(outcome.exit_code)
+
+
+def _cluster(backend: str, address: str | None, cpus: float | None, gpus: float | None, threads: int) -> Any:
+    """Return what a worker takes of the Ray cluster; None for the local backend, which refuses options of a cluster."""
+    from ..backends.cluster import Cluster  # noqa: PLC0415
+
+    if backend == "ray":
+        return Cluster(address, threads if cpus is None else cpus, gpus or 0.0)
+    if (address, cpus, gpus) != (None, None, None):
+        raise click.UsageError("--address, --cpus and --gpus need --backend ray.")
+    return None
 
 
 @main.command(epilog=examples("hpdash check sweeps/quickstart.toml"))

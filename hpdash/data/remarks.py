@@ -20,10 +20,12 @@ def remarks(dataset: Dataset, split: Split) -> Iterator[str]:
         return
     for names in dataset.labels.values():
         yield f"{dataset.name}: the labels are texts: {len(names)} classes in sorted order ({_shortened(names)})"
-    if dataset.classes is not None and dataset.y_train.ndim > 1:
+    if dataset.one_hot:
         yield f"{dataset.name}: the labels are one-hot: {dataset.classes} classes"
-    train = _classes_of(split.train_of(dataset.y_train))
-    validation = _classes_of(split.held_out(dataset).y[split.validation.start : split.validation.stop])
+    train = split.train_of(dataset.y_train)
+    validation = split.held_out(dataset).y[split.validation.start : split.validation.stop]
+    if dataset.one_hot:
+        train, validation = train.argmax(axis=1), validation.argmax(axis=1)
     if dataset.classes is None:
         if _are_labels(train):
             yield (
@@ -50,15 +52,6 @@ def remarks(dataset: Dataset, split: Split) -> Iterator[str]:
             f"{dataset.name}: no training example has {_classes(unknown)}, but labels count from 0,"
             f" so there are {dataset.classes} classes"
         )
-
-
-def _classes_of(y: Array) -> Array:
-    """Return one-hot labels as the indices of their classes; other labels and targets as they are."""
-    return y.argmax(axis=1) if y.ndim == 2 and y.dtype == np.float32 and _is_one_hot(y) else y
-
-
-def _is_one_hot(y: Array) -> bool:
-    return bool((y.sum(axis=1) == 1).all() and ((y == 0) | (y == 1)).all())
 
 
 def _shortened(names: Sequence[str]) -> str:

@@ -18,10 +18,10 @@ from ..logs import kept_weights
 from .feed import EngineData, Subset, epoch_order, fill, view
 from .forward import floating_operations, forward_pass, graph_constants
 from .hyper import hypers
-from .layers import toggle_transposed
 from .metric_values import scalars
 from .passes import OnCall, Pass
-from .probe import EXAMPLES, Probe, place
+from .probe import EXAMPLES, Probe
+from .weights import weights_of
 from .xla import REFUSALS, Compilation, choose, first_line, is_compile_error, predict
 
 CALL_SECONDS = 2.0  # intended duration of a compiled call; progress, Ctrl-C and time limits wait for its end
@@ -151,12 +151,6 @@ class Engine:
         variables = self._variables()
         return fill(variables, state.values())
 
-    def load_weights(self, kept: Mapping[str, np.ndarray[Any, Any]]) -> bool:
-        """Set the model's weights to kept weights; return False and change nothing if names, shapes or sizes differ."""
-        names = [name for name, _ in kept_weights.named(self.weights())]
-        held = self.model.weights
-        return names == list(kept) and fill([v.value for v in held], list(map(toggle_transposed, held, kept.values())))
-
     def load_values(self, fresh: keras.Model) -> bool:
         """Copy the values of a freshly built model: its variables, its optimiser's variables and every `Hyper`.
 
@@ -261,13 +255,8 @@ class Engine:
             self.notice(text)
 
     def weights(self, trainable: bool = False) -> Iterator[tuple[str, str, np.ndarray[Any, Any]]]:
-        """Yield (layer path, variable name, values) of all weights, moving statistics included.
-
-        With `trainable`, yield only the trainable weights. The values may share memory with the weight: read or copy
-        them before training continues.
-        """
-        for variable in self.model.trainable_variables if trainable else self.model.weights:
-            yield *place(self.model, variable), toggle_transposed(variable, view(variable.value))
+        """Yield (layer path, variable name, values) of all weights, or only of the trainable ones: see `weights_of`."""
+        return weights_of(self.model, trainable)
 
     def digest(self) -> str:
         """Return the SHA-256 of all weights, with their names, types and shapes, in hexadecimal."""

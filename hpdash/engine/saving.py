@@ -8,23 +8,19 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..logs import kept_weights
 from ..nested import Nested, leaves, map_leaves
-from .feed import fill, view
-from .probe import place
+from .weights import load_weights
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def set_weights(model: keras.Model, kept: Mapping[str, Array]) -> bool:
-    """Set the weights of a model of plain layers; return False and change nothing if names, shapes or sizes differ.
+    """Set the weights of a model to kept weights; return False and change nothing if names, shapes or sizes differ.
 
     The optimizer is built too: Keras cannot load the file of a compiled model whose optimizer was not.
     """
     model.optimizer.build(model.trainable_variables)
-    weights = ((*place(model, each), view(each.value)) for each in model.weights)
-    names = [name for name, _ in kept_weights.named(weights)]
-    return names == list(kept) and fill([each.value for each in model.weights], list(kept.values()))
+    return load_weights(model, kept)
 
 
 def with_scaling(model: keras.Model, example: Nested, offset: Nested, divisor: Nested) -> keras.Model:

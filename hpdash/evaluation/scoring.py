@@ -18,7 +18,7 @@ import numpy as np
 from .. import data
 from ..data import Split
 from ..data.dataset import Examples, data_error
-from ..errors import HpdashError, LogdirError, TrialError
+from ..errors import HpdashError, TrialError
 from ..logs import kept_weights
 from ..logs.layout import VALIDATION
 from ..logs.npz import Array
@@ -80,8 +80,9 @@ def score(job: tuple[Sequence[TrialToScore], Path], _: Callable[[Any], None]) ->
 def _scores(trials: Sequence[TrialToScore], folder: Path) -> Scores:
     tables = {_key(trial): trial.spec.settings["data"] for trial in trials}
     loaded = {key: _load(settings, folder) for key, settings in tables.items()}
-    loaded_trials = [(trial, loaded[_key(trial)], _read_weights(trial)) for trial in trials]
-    return _score_on_test([(_load_engine(trial, folder, own, kept), own) for trial, own, kept in loaded_trials])
+    kept = [kept_weights.read_recorded(trial.name, trial.weights, trial.sha256) for trial in trials]
+    own = [loaded[_key(trial)] for trial in trials]
+    return _score_on_test([(_load_engine(*each, folder), each[1]) for each in zip(trials, own, kept, strict=True)])
 
 
 def _key(trial: TrialToScore) -> str:
@@ -97,22 +98,11 @@ def _load(settings: Mapping[str, Any], folder: Path) -> Loaded:
     return dataset, split, data.scaling(dataset, split, settings)
 
 
-def _read_weights(trial: TrialToScore) -> dict[str, Array]:
-    try:
-        kept = kept_weights.read(trial.weights)
-    except (OSError, ValueError) as error:
-        hint = "Put back a copy, or run the sweep again with --new."
-        raise LogdirError(f"{trial.name}: cannot read its kept weights: {error}. {hint}") from None
-    if kept_weights.digest(kept.items()) != trial.sha256:
-        hint = "Put back a copy, or run the sweep again with --new."
-        raise LogdirError(f"{trial.weights}: these weights do not have the SHA-256 recorded in the journal. {hint}")
-    return kept
-
-
-def _load_engine(trial: TrialToScore, folder: Path, loaded: Loaded, kept: Mapping[str, Array]) -> Engine:
+def _load_engine(trial: TrialToScore, loaded: Loaded, kept: Mapping[str, Array], folder: Path) -> Engine:
     """Return an engine with the trial's kept weights; raise TrialError if these do not reproduce its objective."""
     from ..engine import models  # noqa: PLC0415  only the child imports TensorFlow
     from ..engine.engine import Engine  # noqa: PLC0415
+    from ..engine.weights import load_weights  # noqa: PLC0415
 
     settings, dataset = trial.spec.settings, loaded[0]
     shape, spec = dataset.input_shape, trial.spec
@@ -120,7 +110,7 @@ def _load_engine(trial: TrialToScore, folder: Path, loaded: Loaded, kept: Mappin
     engine = Engine(
         model, to_engine_data(loaded), settings["train"]["batch_size"], xla=settings["train"].get("xla") or "auto"
     )
-    if not engine.load_weights(kept):
+    if not load_weights(model, kept):
         raise TrialError(f"{trial.name}: its kept weights do not fit the model. {_CHANGED}")
     metric = trial.spec.objective.removeprefix(f"{VALIDATION}/")
     if metric != trial.spec.objective:

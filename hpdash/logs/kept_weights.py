@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import LogdirError
 from ..system import disk
 from . import layout, npz
 from .npz import Array
@@ -64,6 +65,24 @@ def read(path: Path) -> dict[str, Array]:
         raise
     except npz.DAMAGE as error:
         raise ValueError(f"{path}: cannot be read: {error}") from error
+
+
+def read_recorded(run: str, path: Path, sha256: str | None) -> dict[str, Array]:
+    """Read the kept weights of a run; `sha256` is their digest in the journal, None if it has none.
+
+    Raises LogdirError, with a remedy, if there are none, or if they are damaged or not those that were recorded.
+    """
+    remedy = "Put back a copy, or train it again with --new."
+    try:
+        kept = read(path)
+    except FileNotFoundError:
+        hint = f'It may have failed, or [log] weights is "none". {remedy}'
+        raise LogdirError(f"{run}: no weights were kept in {path}. {hint}") from None
+    except (OSError, ValueError) as error:
+        raise LogdirError(f"{run}: cannot read its kept weights: {error}. {remedy}") from None
+    if sha256 is not None and digest(kept.items()) != sha256:
+        raise LogdirError(f"{run}: {path} does not have the SHA-256 recorded in the journal. {remedy}")
+    return kept
 
 
 def settle(run: Path, kept: KeptWeights | None) -> KeptWeights | None:

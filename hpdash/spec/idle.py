@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..records import KERAS_LOOP
 from .faults import Faults
 from .file_keys import table_of
 from .keys import MLP
@@ -57,6 +58,11 @@ _RULES: Sequence[_Rule] = (
         ("validation_from",),
         _always("validation", "test"),
         'validation = "test", so no part of the training set is cut off',
+    ),
+    _Rule(
+        ("callbacks", "class_weight", "xla"),
+        _never("loop", None, KERAS_LOOP),
+        "a training loop of your own (loop); only the training of a Keras model uses it",
     ),
 )
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from hpdash.spec.text import to_toml
 
 DEFAULTS: Mapping[str, Any] = {
     "sweep": {},
@@ -33,21 +35,6 @@ def made_sweep(folder: Path, *, name: str = "own", loop: str | None = None, sour
         if source:
             (folder / f"{loop.partition(':')[0]}.py").write_text(source, encoding="utf-8")
     path = folder / f"{name}.toml"
-    path.write_text("\n".join(line for key, table in content.items() for line in _lines(key, table)), encoding="utf-8")
+    plain = json.loads(json.dumps(content))  # tuples become lists
+    path.write_text(to_toml(plain), encoding="utf-8")
     return path
-
-
-def _lines(name: str, tables: Any) -> list[str]:
-    """Return the lines of a table, or of each table in a list of tables."""
-    if isinstance(tables, Mapping):
-        return [f"[{name}]", *(f"{key} = {_value(value)}" for key, value in tables.items()), ""]
-    return [line for table in tables for line in (f"[[{name}]]", *_lines(name, table)[1:])]
-
-
-def _value(value: Any) -> str:
-    """Return a string, number, boolean, sequence or mapping as a TOML value."""
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {_value(each)}" for key, each in value.items()) + " }"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ", ".join(map(_value, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
