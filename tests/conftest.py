@@ -59,6 +59,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["HPDASH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture
+def one_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Run the sweeps of a test in its own process, where no worker has to import TensorFlow first."""
+    import one_process  # imports NumPy, which most tests do not need
+
+    yield from one_process.install(monkeypatch, tmp_path)
+
+
 @pytest.fixture(scope="session")
 def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return logs by Keras, TensorFlow and tensorboardX, written in a separate process."""

@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from .. import data
+from ..data.inline import sendable
 from ..errors import LogdirError, Problem, SpecError
 from ..logs import kept_weights, layout
 from ..nested import map_leaves
 from ..records import TrialSpec, own_loop
 from ..runs import Run
+from ..spec.inline import remembered
 from ..sweep_folder import sweep_json
 from ..sweep_folder.recipe import spec_of
+from ..system.user_functions import register
 from ..views.terminal.show import find
 from . import Source, read_runs
 
@@ -38,7 +41,9 @@ def load_model(run: str, source: Source = "logs", *, bare: bool = False) -> Any:
     kept = kept_weights.read_recorded(chosen.id, chosen.folder / layout.WEIGHTS, recorded)
     from ..engine import models, saving  # noqa: PLC0415  imports TensorFlow
 
-    dataset = data.load(spec.settings["data"], folder)
+    with sendable(remembered(chosen.folder.parent)) as given:
+        register(given.functions)
+        dataset = data.load(spec.settings["data"], folder)
     shape, classes = dataset.input_shape, dataset.classes
     model = models.build(spec.settings, folder, shape, classes, spec.seed, spec.takes, dataset.one_hot, plain=True)
     if not saving.set_weights(model, kept):

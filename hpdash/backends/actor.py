@@ -12,11 +12,12 @@ from typing import Any
 from .. import data
 from ..data import Dataset
 from ..errors import BackendError
+from ..system.scratch import Scratch
+from ..system.user_functions import register
 from ..system.versions import versions
 from ..training.trainer import Trainer
 from .cluster import Cluster
 from .remote import Mailbox, Order
-from .scratch import Scratch
 from .worker import WorkerSetup, serve
 
 MESSAGE_SECONDS = 1.0  # a request for messages waits at most this long for the first message
@@ -46,6 +47,7 @@ class Actor:
 
     def _train(self, setup: WorkerSetup, folder: Path) -> None:
         try:
+            register(setup.functions)
             trainer = Trainer(folder, self._load, lambda: setup.changed(folder))
             if setup.keras:
                 trainer.warm_up(setup.own_code)
@@ -77,7 +79,7 @@ class Actor:
 
     def leave(self) -> None:
         """Delete this actor's temporary folder on its machine."""
-        self._scratch.delete()
+        self._scratch.close()
 
 
 def actor_class(ray: Any, cluster: Cluster, setup: WorkerSetup) -> Any:

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Protocol
 
+from ..data import MappedDataset
 from ..records import Event, TrialSpec
 
 
@@ -24,6 +25,7 @@ class Task:
         group: the HParams session group of the run.
         seconds: the estimated training time, by which the queue ranks graphs.
         epoch: if not 0, the attempt resumes from the checkpoint in the run folder, after this many finished epochs.
+        mapped: the trial's data set in files, if a function of the user has returned it; otherwise None.
     """
 
     spec: TrialSpec
@@ -32,6 +34,7 @@ class Task:
     group: str
     seconds: float = 0.0
     epoch: int = 0
+    mapped: MappedDataset | None = None
 
 
 class Backend(Protocol):

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from ..errors import BackendError
 from ..records import Ended, Event, Notice, Progress, Reached, Started, TrialResult, TrialState
+from ..system.scratch import Scratch
 from ..system.signals import blocked_signals
 from ..training.diagnosis import OUT_OF_MEMORY
 from .base import Queue, Task
-from .scratch import Scratch
 from .supervised import DEATHS_AT_START, LONGEST_TICK, OUTGROWN, Supervised
 from .worker import AttemptReport, WorkerSetup, main
 
@@ -150,7 +150,7 @@ class LocalBackend:
             worker.process.kill()  # kill all before waiting for any: freeing a worker's memory takes a while
         for worker in self._workers:
             worker.close()
-        self._scratch.delete()
+        self._scratch.close()
 
 
 class _Worker(Supervised):

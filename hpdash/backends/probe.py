@@ -15,18 +15,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from .. import data
-from ..data import Dataset
+from ..data import Dataset, MappedDataset
 from ..data.class_weights import class_weights
 from ..data.fetch import fetch as fetch_data
+from ..data.pipelines import Tell
 from ..errors import BackendError, HpdashError
 from ..facts import Inputs
 from ..nested import Nested, leaves, map_leaves
 from ..records import TrialSpec
 from ..system.signals import Signals, blocked_signals, ignore_signals
-from ..system.user_functions import load_function
+from ..system.user_functions import load_function, register
 from .builders import BuilderRequest, Built, examine
 from .estimate import Size, Work
 
@@ -41,14 +43,18 @@ class ProbeRequest:
     """What to examine: the distinct [data] tables, users' functions, and the folder of users' modules and files.
 
     `usages` are the builders whose use of keys is not known yet. The trial of each has one of these [data] tables.
-    `class_weights` are pairs of a [data] table and a value of `train.class_weight` that a trial has with it.
+    What data functions return is written into the folder `spool`, which must not be None if there are any.
+    `class_weights` are pairs of a [data] table and a value of `train.class_weight` that a trial has with it. `inline`
+    are the functions that were given in Python, pickled, by their references.
     """
 
     data: Sequence[Mapping[str, Any]]
     functions: Sequence[str]
     folder: Path
+    spool: Path | None = None
     usages: Sequence[BuilderRequest] = ()
     class_weights: Sequence[tuple[Mapping[str, Any], Any]] = ()
+    inline: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,7 @@ class ProbeResult:
         synthetic: whether any data are synthetic.
         remarks: sentences for the user on the labels of the user's own data.
         arrays: the digest of what each data function returned, by its reference.
+        mapped: what each data function returned, in files, by its reference.
         built: what each builder in `usages` takes and builds, by its reference.
     """
 
@@ -71,6 +78,7 @@ class ProbeResult:
     synthetic: bool
     remarks: tuple[str, ...] = ()
     arrays: Mapping[str, str] = field(default_factory=dict)
+    mapped: Mapping[str, MappedDataset] = field(default_factory=dict)
     built: Mapping[str, Built] = field(default_factory=dict)
 
 
@@ -83,12 +91,13 @@ def fetch(names: Sequence[str], progress: FetchProgress, signals: Signals) -> No
     in_child(_fetch, tuple(names), signals, lambda message: progress(*message))
 
 
-def gather_facts(request: ProbeRequest, signals: Signals) -> ProbeResult:
+def gather_facts(request: ProbeRequest, signals: Signals, tell: Tell = lambda _: None) -> ProbeResult:
     """Load every function and data set once, and examine the builders.
 
-    Raises the HpdashError that a worker would raise, Stopped at a signal.
+    `tell` gets messages for the user while pipelines are read. Raises the HpdashError that a worker would raise,
+    Stopped at a signal.
     """
-    facts: ProbeResult = in_child(_gather_facts, request, signals)
+    facts: ProbeResult = in_child(_gather_facts, request, signals, tell, request.inline)
     return facts
 
 
@@ -125,13 +134,13 @@ def _fetch(names: tuple[str, ...], send: Callable[[Any], None]) -> None:
         fetch_data(name, lambda done, total, name=name: send((name, done, total)))  # type: ignore[misc]
 
 
-def _gather_facts(request: ProbeRequest, _: Callable[[Any], None]) -> ProbeResult:
+def _gather_facts(request: ProbeRequest, send: Callable[[Any], None]) -> ProbeResult:
     for reference in request.functions:
         load_function(reference, request.folder)
     classes, sizes, inputs, built = [], [], [], {}
-    synthetic, arrays, remarks = False, {}, dict[str, None]()
+    synthetic, remarks, returned = False, dict[str, None](), dict[str, MappedDataset]()
     for settings in request.data:
-        dataset = data.load(settings, request.folder)
+        dataset = _dataset(settings, request, returned, send)
         split = data.split(dataset, settings)
         data.scaling(dataset, split, settings)
         for value in [value for table, value in request.class_weights if table == settings]:
@@ -141,15 +150,29 @@ def _gather_facts(request: ProbeRequest, _: Callable[[Any], None]) -> ProbeResul
         outputs = sum(number or 1 for _, number in leaves(dataset.classes))
         sizes.append(Size(len(split.train), len(split.validation), values, outputs))
         inputs.append(dataset.inputs)
-        if ":" in settings["name"] and settings["name"] not in arrays:
-            arrays[settings["name"]] = dataset.sha256
         synthetic |= dataset.synthetic
         if settings["name"] not in data.SOURCES:
             remarks |= dict.fromkeys(data.remarks(dataset, split))
         for usage in request.usages:
             if usage.spec.settings["data"] == settings:
                 built[usage.reference] = examine(usage, request.folder, dataset)
-    return ProbeResult(tuple(classes), tuple(sizes), tuple(inputs), synthetic, tuple(remarks), arrays, built)
+    arrays = {name: each.open().sha256 for name, each in returned.items()}
+    return ProbeResult(tuple(classes), tuple(sizes), tuple(inputs), synthetic, tuple(remarks), arrays, returned, built)
+
+
+def _dataset(
+    settings: Mapping[str, Any], request: ProbeRequest, returned: dict[str, MappedDataset], tell: Tell
+) -> Dataset:
+    """Load the data set of a [data] table; call a data function only once, and keep what it returned in files."""
+    name = settings["name"]
+    if ":" not in name:
+        return data.load(settings, request.folder)
+    if name not in returned:
+        assert request.spool is not None
+        folder = request.spool / str(len(returned))
+        folder.mkdir()
+        returned[name] = data.to_files(data.load(settings, request.folder, folder, tell), folder / "arrays")
+    return returned[name].open()
 
 
 def _measure(asked: tuple[Sequence[TrialSpec], Path], _: Callable[[Any], None]) -> list[Work] | str:
@@ -198,15 +221,20 @@ def _count_gpus(_: None, __: Callable[[Any], None]) -> int:
 
 
 def in_child(
-    work: Callable[..., Any], argument: Any, signals: Signals, on_message: Callable[[Any], None] = lambda _: None
+    work: Callable[..., Any],
+    argument: Any,
+    signals: Signals,
+    on_message: Callable[[Any], None] = lambda _: None,
+    functions: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Any:
     """Run `work(argument, send)` in a spawned process; return its value, or raise its HpdashError.
 
-    `on_message` gets what `work` passes to `send`. Raises BackendError if the process dies, Stopped at a signal.
+    `on_message` gets what `work` passes to `send`. `functions` are those that were given in Python, pickled, by their
+    references. Raises BackendError if the process dies, Stopped at a signal.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_child, args=(theirs, work, argument), daemon=True)
+    process = context.Process(target=_child, args=(theirs, work, argument, dict(functions)), daemon=True)
     with blocked_signals():
         process.start()
     theirs.close()
@@ -230,8 +258,9 @@ def in_child(
         process.join()
 
 
-def _child(pipe: Connection, work: Callable[..., Any], argument: Any) -> None:
+def _child(pipe: Connection, work: Callable[..., Any], argument: Any, functions: Mapping[str, bytes]) -> None:
     ignore_signals()
+    register(functions)
     with open(os.devnull, "w") as quiet:  # noqa: PTH123  os.devnull is a device
         os.dup2(quiet.fileno(), 1)
         os.dup2(quiet.fileno(), 2)

@@ -173,7 +173,7 @@ class RayBackend:
 
     def _send(self, worker: RayWorker, task: Task) -> Iterator[Ended]:
         try:
-            worker.order(pack(task), self._dataset(task.spec.settings["data"]))
+            worker.order(pack(task), self._dataset(task))
         except HpdashError as error:
             state = TrialState.INTERRUPTED if isinstance(error, LogdirError) else TrialState.FAILED
             yield self._end(worker, state, str(error))
@@ -182,11 +182,12 @@ class RayBackend:
                 worker.order(None)
             worker.ask()
 
-    def _dataset(self, settings: Mapping[str, Any]) -> dict[tuple[Any, ...], Any]:
-        """Return a reference to a data set in the object store, by its key; the first call puts the data set there."""
+    def _dataset(self, task: Task) -> dict[tuple[Any, ...], Any]:
+        """Return a reference to a task's data set in the object store, by its key; the first call puts it there."""
+        settings = task.spec.settings["data"]
         key = data.content(settings)
         if key not in self._datasets:
-            self._datasets[key] = self._ray.put(self._load(settings))
+            self._datasets[key] = self._ray.put(task.mapped.open() if task.mapped else self._load(settings))
         return {key: self._datasets[key]}
 
     def _listen(self, worker: RayWorker) -> Iterator[Event]:

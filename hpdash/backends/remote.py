@@ -64,7 +64,7 @@ def pack(task: Task) -> PackedTask:
     First bring the kept weights in line with the checkpoint, because a killed process may have left them half replaced.
     Raises LogdirError if the disk refuses.
     """
-    run = task.run
+    task, run = replace(task, mapped=None), task.run  # its files are on this machine only
     if not run.is_dir():
         return PackedTask(task)
     kept = checkpoint.read(run / layout.CHECKPOINT) if task.epoch else None

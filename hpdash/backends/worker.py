@@ -10,7 +10,7 @@ import os
 import resource
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,6 +20,7 @@ from ..records import Notice, Progress, Reached, TrialResult
 from ..sweep_folder import provenance
 from ..sweep_folder.provenance import Provenance
 from ..system.signals import ignore_signals
+from ..system.user_functions import register
 from .base import Task
 
 if TYPE_CHECKING:
@@ -31,21 +32,23 @@ class WorkerSetup:
     """What a worker needs to start.
 
     `folder` contains the user's modules and files, `keras` says whether any trial needs TensorFlow, and `own_code`
-    whether functions of the user will be called. `provenance` has the digests of the code of the user's `functions` and
-    of the data sets `names`, as they were when the sweep started.
+    whether functions of the user will be called. `provenance` has the digests of the user's `modules` and of the data
+    sets `names`, as they were when the sweep started. `functions` are those that were given in Python, pickled, by
+    their references.
     """
 
     folder: Path
     threads: int = 1
     keras: bool = True
     own_code: bool = True
-    functions: Sequence[str] = ()
+    modules: Sequence[str] = ()
     names: Sequence[str] = ()
     provenance: Provenance = field(default_factory=Provenance)
+    functions: Mapping[str, bytes] = field(default_factory=dict)
 
     def changed(self, folder: Path) -> dict[str, str]:
         """Return which of the user's code and data files in a folder changed since the sweep started, and how."""
-        return self.provenance.changed(provenance.current(self.functions, self.names, folder, self.provenance))
+        return self.provenance.changed(provenance.current(self.modules, self.names, folder, self.provenance))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -131,6 +134,7 @@ def main(pipe: Connection, setup: WorkerSetup, output: Path, gpu: str | None) ->
 
     from ..training.trainer import Trainer  # noqa: PLC0415  numpy and TensorFlow read the environment when imported
 
+    register(setup.functions)
     trainer = Trainer(setup.folder, changed=lambda: setup.changed(setup.folder))
     if setup.keras:
         trainer.warm_up(setup.own_code)
@@ -149,7 +153,7 @@ def serve(link: Link, trainer: Trainer) -> None:
             return
         host.number = task.spec.number
         host.progress(Progress(host.number, task.epoch, task.spec.settings["train"]["epochs"], 0.0, phase="starting"))
-        result = trainer.run(task.spec, task.run, task.group, host, task.epoch)
+        result = trainer.run(task.spec, task.run, task.group, host, task.epoch, task.mapped)
         link.send(AttemptReport(result, _peak_memory()))
 
 

@@ -12,8 +12,10 @@ from ..errors import DataError
 from . import digits, synthetic
 from .archives import ARCHIVES, Archive, data_folder, load_archive
 from .dataset import Dataset, Split, data_error, split
-from .function import load_from_function
+from .function import load_from_function, temporary_folder
+from .mapped import MappedDataset, to_files
 from .npz import load_npz
+from .pipelines import Tell
 from .remarks import remarks
 from .scaling import Scaling, scaling
 
@@ -21,6 +23,7 @@ __all__ = [
     "SOURCES",
     "DataSource",
     "Dataset",
+    "MappedDataset",
     "Scaling",
     "Split",
     "Status",
@@ -33,6 +36,8 @@ __all__ = [
     "scaling",
     "split",
     "status",
+    "temporary_folder",
+    "to_files",
 ]
 
 
@@ -96,11 +101,11 @@ SOURCES = {
 }
 
 
-def load(settings: Mapping[str, Any], folder: Path) -> Dataset:
+def load(settings: Mapping[str, Any], folder: Path, spool: Path | None = None, tell: Tell = lambda _: None) -> Dataset:
     """Load the data set that a resolved [data] table names; `folder` is searched for users' files and modules.
 
-    Nothing is fetched. Raises DataError if the data are missing, damaged or of the wrong shape, SpecError if a user's
-    function cannot be found.
+    Nothing is fetched. `load_from_function` describes `spool` and `tell`. Raises DataError if the data are missing,
+    damaged or of the wrong shape, SpecError if a user's function cannot be found.
     """
     name = settings["name"]
     if name in SOURCES:
@@ -108,7 +113,7 @@ def load(settings: Mapping[str, Any], folder: Path) -> Dataset:
     if name.endswith(".npz"):
         return load_npz(name, folder)
     if ":" in name:
-        return load_from_function(name, folder)
+        return load_from_function(name, folder, spool, tell)
     raise _unknown(name, 'one of {}, a ".npz" file or "package.module:function"')
 
 

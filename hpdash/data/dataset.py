@@ -47,7 +47,7 @@ class Dataset:
     `weight_…` are Keras' sample weights, float32, one an example (and output).
     `maximum` is the divisor under scale "unit", None if the inputs have no known maximum.
     `labels` are the names of the classes, by the path of the output, if the labels were texts.
-    `synthetic` marks made-up data.
+    `synthetic` marks made-up data. `is_checked` says that the arrays have been checked before, in another process.
     Raises DataError, which names the array, if an array is of another form or has values that are not finite.
     """
 
@@ -65,8 +65,11 @@ class Dataset:
     weight_test: Nested | None = None
     weight_val: Nested | None = None
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_checked: bool = False
 
     def __post_init__(self) -> None:
+        if self.is_checked:
+            return
         self._check("train", self.train)
         for part, x, y, weight in (
             ("test", self.x_test, self.y_test, self.weight_test),

@@ -146,7 +146,8 @@ class Driver:
         if trouble:
             self._watcher.event(Notice(trouble, spec.number))
         group = layout.session_group(self.plan.sweep.name, spec.setting)
-        return Task(spec, attempt + 1, run, group, self.plan.seconds(spec), epoch)
+        mapped = self.plan.mapped.get(spec.settings["data"]["name"])
+        return Task(spec, attempt + 1, run, group, self.plan.seconds(spec), epoch, mapped)
 
     def _stop(self, number: int, again: bool) -> float:
         """Ask the workers to stop; return the monotonic time at which to stop waiting for them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from .. import data
@@ -10,6 +11,7 @@ from ..backends import estimate, probe
 from ..records import TrialSpec, own_loop
 from ..search import Schedule
 from ..spec import Sweep
+from ..spec.inline import check_given
 from ..system import limits
 from ..system.signals import Signals
 from .amounts import class_weights_of, data_tables, sizes_by_split, split_key
@@ -50,10 +52,10 @@ def _duration(sweep: Sweep, schedule: Schedule, workers: int) -> float | str:
     if any(data.needs_fetch(table) for table in tables):
         return "the data are not on this machine yet"
     signals = Signals()
-    facts = probe.gather_facts(
-        probe.ProbeRequest(tables, (), sweep.folder, builder_requests(sweep, samples), class_weights_of(samples)),
-        signals,
-    )
+    asked = builder_requests(sweep, samples), class_weights_of(samples)
+    check_given(sweep.functions, sweep.inline)
+    with closing(data.temporary_folder()) as spool:
+        facts = probe.gather_facts(probe.ProbeRequest(tables, (), sweep.folder, spool.folder, *asked), signals)
     samples = Schedule(settle(sweep, samples, tables, facts)).samples()
     by_split = sizes_by_split(tables, facts)
     sizes = [by_split[split_key(spec.settings["data"])] for spec in samples]

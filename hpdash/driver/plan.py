@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from ..backends.probe import FetchProgress
+from ..data import MappedDataset
 from ..records import Event, TrialResult, TrialSpec, caveats
 from ..search import Schedule
 from ..spec import Sweep
@@ -19,8 +20,8 @@ class Plan:
 
     `schedule` has the trials known so far. `results` has, by number, the results of the trials that do not run again.
     `accepted` has the files and data functions whose changes were accepted during the sweep, each with the number of
-    changes. `seconds` estimates how long a trial trains: only the ratios between trials are meaningful, not the
-    absolute values.
+    changes. `mapped` has, by its reference, what each data function returned, in files. `seconds` estimates how long a
+    trial trains: only the ratios between trials are meaningful, not the absolute values.
     """
 
     sweep: Sweep
@@ -30,6 +31,7 @@ class Plan:
     workers: int
     synthetic: bool = False
     accepted: Mapping[str, int] = field(default_factory=dict)
+    mapped: Mapping[str, MappedDataset] = field(default_factory=dict)
     seconds: Callable[[TrialSpec], float] = lambda _: 0.0
 
 

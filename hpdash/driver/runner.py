@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from ..backends.cluster import Cluster
 from ..backends.local import LocalBackend
 from ..backends.worker import WorkerSetup
 from ..data import Dataset
+from ..data.inline import Sendable, sendable
 from ..errors import LockedError, SpecError
 from ..journal.history import History
 from ..journal.journal import Journal, lock, read_journal
@@ -24,6 +25,7 @@ from ..nested import leaves
 from ..records import Notice, TrialResult, TrialSpec, TrialState, default_metrics, own_loop
 from ..search import Schedule
 from ..spec import Sweep, load_sweep, parse_sweep
+from ..spec.inline import check_given, remember
 from ..sweep_folder import changed_code, provenance
 from ..sweep_folder import folder as sweep_folder
 from ..sweep_folder.provenance import Provenance
@@ -31,6 +33,7 @@ from ..system import disk, limits
 from ..system.signals import Signals, Stopped
 from .amounts import class_weights_of, data_tables, large_batches, sizes_by_split, split_key
 from .drive import Driver
+from .new_folder import start_folder
 from .plan import Outcome, Plan, Watcher
 from .settling import builder_requests, settle
 
@@ -91,20 +94,21 @@ def drive_sweep(
     sweep, options = as_sweep(source), options or Options()
     if options.ray and importlib.util.find_spec("ray") is None:
         raise SpecError(['running on a Ray cluster needs ray, which is not installed: pip install "hpdash[ray]"'])
+    check_given(sweep.functions, sweep.inline)
     folder = (
         next(sweep_folder.free_folders(Path(logs), sweep))
         if options.new
         else sweep_folder.folder_to_resume(Path(logs), sweep)
     )
     sweep = sweep_folder.with_recorded(folder, sweep, options.extend)
-    current = provenance.current(
-        sweep.functions, sweep.values["name"], sweep.folder, changed_code.provenance_of(folder)
-    )
-    job = _Job(sweep, Schedule(sweep), folder, options, watcher or Watcher(), current)
-    before = _outcome_so_far(job)
-    if len(before.results) == before.total:
-        return before
+    watcher = watcher or Watcher()
     with ExitStack() as stack:
+        given = stack.enter_context(sendable(sweep.inline, lambda text: watcher.event(Notice(text))))
+        job = _Job(sweep, Schedule(sweep), folder, options, watcher, _provenance(sweep, folder, given), given.functions)
+        remember(folder, sweep.inline)
+        before = _outcome_so_far(job)
+        if len(before.results) == before.total:
+            return before
         signals = stack.enter_context(Signals())
         try:
             drive = _prepare(job, signals, stack)
@@ -113,9 +117,19 @@ def drive_sweep(
         return drive.run(signals, options.newest_first)
 
 
+def _provenance(sweep: Sweep, folder: Path, given: Sendable) -> Provenance:
+    inline = {reference: each.sha256 for reference, each in sweep.inline.functions.items()}
+    before = changed_code.provenance_of(folder)
+    found = provenance.current(sweep.modules, sweep.values["name"], sweep.folder, before, inline)
+    return replace(found, arrays=given.arrays)
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A sweep to run, and what its driver was told; `provenance` is that of the code and data as they are now."""
+    """A sweep to run, and what its driver was told.
+
+    `provenance` is that of the code and data as they are now. `functions` are those given in Python, pickled.
+    """
 
     sweep: Sweep
     schedule: Schedule
@@ -123,6 +137,7 @@ class _Job:
     options: Options
     watcher: Watcher
     provenance: Provenance
+    functions: Mapping[str, bytes]
 
     @property
     def named(self) -> Sweep:
@@ -191,12 +206,10 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Driver:
     _fetch_missing(tables, watcher, signals)
     backend, workers = _start(job, specs, signals)
     stack.callback(backend.close)
-    asked = () if sweep_folder.knows_builders(job.folder, job.options.extend) else builder_requests(sweep, specs)
-    request = probe.ProbeRequest(tables, _functions(specs), sweep.folder, asked, class_weights_of(specs))
-    facts = probe.gather_facts(request, signals)
+    facts = _gather_facts(job, specs, tables, signals, stack)
     job = job.with_sweep(settle(sweep, specs, tables, facts))
     if not exists:
-        job = _create_folder(job, stack)
+        job = replace(job, folder=start_folder(job.folder, sweep, job.options.new, stack))
     folder, sweep, specs, sizes = job.folder, job.sweep, job.schedule.samples(), sizes_by_split(tables, facts)
     current = replace(job.provenance, arrays=facts.arrays)
     notes = _write_sweep_files(job, current, facts)
@@ -212,9 +225,22 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Driver:
         size = sizes.get(split_key(spec.settings["data"]))
         return 0.0 if size is None else estimate.trial_seconds(spec, size, estimate.mlp_work(spec, size))
 
-    plan = Plan(job.named, folder, schedule, results, workers, facts.synthetic, changed_code.accepted(known), seconds)
+    changed = changed_code.accepted(known)
+    plan = Plan(job.named, folder, schedule, results, workers, facts.synthetic, changed, facts.mapped, seconds)
     watcher.plan(plan)
     return Driver(plan, journal, backend, watcher, job.options.fail_fast)
+
+
+def _gather_facts(
+    job: _Job, specs: Sequence[TrialSpec], tables: Sequence[Mapping[str, Any]], signals: Signals, stack: ExitStack
+) -> probe.ProbeResult:
+    """Examine the data and the builders of trials; `stack` deletes the files with the arrays of data functions."""
+    own_data = any(":" in table["name"] for table in tables)
+    spool = stack.enter_context(closing(data.temporary_folder())).folder if own_data else None
+    asked = () if sweep_folder.knows_builders(job.folder, job.options.extend) else builder_requests(job.sweep, specs)
+    folders, weights = (job.sweep.folder, spool), class_weights_of(specs)
+    request = probe.ProbeRequest(tables, _functions(specs), *folders, asked, weights, job.functions)
+    return probe.gather_facts(request, signals, lambda text: job.watcher.event(Notice(text)))
 
 
 def _write_sweep_files(job: _Job, current: Provenance, facts: probe.ProbeResult) -> list[str]:
@@ -223,35 +249,9 @@ def _write_sweep_files(job: _Job, current: Provenance, facts: probe.ProbeResult)
     job.check_locked(folder)
     changed = changed_code.check_provenance(folder, current, job.options.accept_changes)
     sweep_folder.write(folder, sweep, specs, job.schedule.total, _metrics(specs, facts), facts.synthetic)
+    sweep_folder.write_functions(folder, sweep.inline)
     anew = f"{sweep.name} was started anew in {folder}" if folder.name != sweep.name else ""
     return [sentence for sentence in (anew, changed) if sentence]
-
-
-def _create_folder(job: _Job, stack: ExitStack) -> _Job:
-    """Make and lock the sweep's folder; with --new, the first free one. Return the job with this folder."""
-    if job.options.new:
-        free = sweep_folder.free_folders(job.folder.parent, job.sweep)
-        return replace(job, folder=next(folder for folder in free if _lock_if_free(folder, stack)))
-    stack.enter_context(_make_and_lock(job.folder))
-    return job
-
-
-def _lock_if_free(folder: Path, stack: ExitStack) -> bool:
-    with ExitStack() as held:
-        try:
-            held.enter_context(_make_and_lock(folder))
-        except LockedError:
-            return False
-        if free := sweep_folder.is_free(folder):  # again: another driver may have started and ended there
-            stack.push(held.pop_all())
-        return free
-
-
-def _make_and_lock(folder: Path) -> AbstractContextManager[None]:
-    with disk.guarded(folder):
-        folder.mkdir(parents=True, exist_ok=True)  # another driver may just have made it; the lock decides
-        disk.sync(folder.parent)
-    return lock(folder)
 
 
 def _functions(specs: Sequence[TrialSpec]) -> list[str]:
@@ -282,7 +282,7 @@ def _start(job: _Job, specs: Sequence[TrialSpec], signals: Signals) -> tuple[Bac
     sweep, options = job.sweep, job.options
     keras = any(own_loop(spec.settings["train"]) is None for spec in specs)
     own_code = bool(_functions(specs)) or any(":" in spec.settings["data"]["name"] for spec in specs)
-    code_and_data = sweep.functions, sweep.values["name"], job.provenance
+    code_and_data = sweep.modules, sweep.values["name"], job.provenance, job.functions
     setup = WorkerSetup(sweep.folder.resolve(), options.threads, keras, own_code, *code_and_data)
     if options.ray is not None:
         from ..backends.ray import RayBackend  # noqa: PLC0415  an extra

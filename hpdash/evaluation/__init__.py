@@ -14,11 +14,13 @@ from rich.console import Console, RenderableType
 from ..api import read_runs
 from ..api.shown import Shown
 from ..backends.probe import in_child
+from ..data.inline import sendable
 from ..errors import LogdirError, Problem, SpecError
 from ..journal.journal import Journal, lock
 from ..logs import layout
 from ..logs.writer import add_scalars
 from ..runs import Run
+from ..spec.inline import remembered
 from ..sweep_folder.recipe import spec_of
 from ..sweep_folder.sweep_json import SweepRecord, record_of
 from ..system.signals import Signals
@@ -140,8 +142,8 @@ def _evaluate(case: _Selection, again: bool) -> Evaluation:
     number = case.next_number(again)
     code = Path(case.about.folder or "")
     job = [_trial_to_score(each, case.about) for each in case.chosen], code if code.is_dir() else Path()
-    with Journal.open(case.folder / layout.JOURNAL) as journal:
-        found: Scores = in_child(score, job, Signals())
+    with Journal.open(case.folder / layout.JOURNAL) as journal, sendable(remembered(case.folder)) as given:
+        found: Scores = in_child(score, job, Signals(), functions=given.functions)
         chosen = zip(case.chosen, found.single, strict=True)
         scores = tuple(_score_entry(each, values) for each, values in chosen)
         objective = case.chosen[0].run.objective

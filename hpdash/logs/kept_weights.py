@@ -76,12 +76,13 @@ def read_recorded(run: str, path: Path, sha256: str | None) -> dict[str, Array]:
     try:
         kept = read(path)
     except FileNotFoundError:
-        hint = f'It may have failed, or [log] weights is "none". {remedy}'
-        raise LogdirError(f"{run}: no weights were kept in {path}. {hint}") from None
+        if sha256 is not None:
+            raise LogdirError(f"{run}: cannot read its kept weights: {path} is gone. {remedy}") from None
+        raise LogdirError(f'{run}: no weights were kept. It may have failed, or [log] weights is "none".') from None
     except (OSError, ValueError) as error:
         raise LogdirError(f"{run}: cannot read its kept weights: {error}. {remedy}") from None
     if sha256 is not None and digest(kept.items()) != sha256:
-        raise LogdirError(f"{run}: {path} does not have the SHA-256 recorded in the journal. {remedy}")
+        raise LogdirError(f"{run}: {path} does not have the SHA-256 that the journal recorded. {remedy}")
     return kept
 
 

@@ -13,6 +13,7 @@ from ..records import shown
 
 SWEEP_TOML = "sweep.toml"
 SWEEP_JSON = "sweep.json"
+FUNCTIONS = "functions.py"  # the source of functions given in Python, to read
 JOURNAL = "journal.jsonl"
 LOCK = "lock"
 CHECKPOINT = "checkpoint.npz"

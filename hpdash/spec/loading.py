@@ -13,6 +13,7 @@ from .domains import Choice
 from .faults import Faults, Key, found, nearest
 from .file_keys import FILE_KEYS, SWEEPABLE, table_of
 from .idle import check_idle
+from .inline import NOTHING, with_references
 from .keys import MLP
 from .objective import ranking
 from .pruning import Pruning
@@ -42,7 +43,8 @@ def parse_sweep(source: str | Mapping[str, Any], *, name: str, folder: Path, ove
     """Read a sweep from TOML text or from a mapping. Raises SpecError with every fault.
 
     `name` replaces the name of the file in errors. It is also the name of the sweep unless [sweep] has a name. `folder`
-    is where the user's modules and files are looked for.
+    is where the user's modules and files are looked for. In a mapping, functions and data may be given themselves
+    instead of their names.
     """
     return _sweep(source, overrides, Faults(name), stem=Path(name).stem, path=None, folder=folder)
 
@@ -56,6 +58,9 @@ def _sweep(
     path: Path | None,
     folder: Path,
 ) -> Sweep:
+    inline = NOTHING
+    if isinstance(source, Mapping):
+        source, inline = with_references(source, faults)
     document = text.parse(source, faults)
     toml = source if isinstance(source, str) else text.to_toml(document)
     overridden = text.override(document, overrides, faults)
@@ -81,7 +86,7 @@ def _sweep(
     return Sweep(
         **{name: value for name, value in head.items() if name not in ("objective", "goal")},
         ranking=chosen, given=given, hparams=hparams, listed=trials, requirements=required, pruning=pruning,
-        source=toml, path=path, folder=folder,
+        source=toml, path=path, folder=folder, inline=inline,
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ from ..errors import Problem, SpecError
 from ..facts import NOT_EXAMINED, WHOLE, BuilderUse, SweepFacts
 from ..goal import Goal
 from ..records import TABLES, own_loop
+from ..system.inline_functions import MODULE
 from .defaults import resolve
 from .domains import Choice
 from .file_keys import FILE_KEYS, table_of
+from .inline import FUNCTION_KEYS, NOTHING, Inline
 from .keys import is_reference
 from .objective import Ranking
 from .pruning import Pruning
@@ -39,6 +41,7 @@ class Sweep:
         folder: where the user's modules and files are looked for.
         tried: the settings from before the sweep was extended.
         known: what is known of the data and the custom builders.
+        inline: the functions and the data that were given in Python instead of names.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Sweep:
     folder: Path
     tried: tuple[Mapping[str, Any], ...] = ()
     known: SweepFacts = NOT_EXAMINED
+    inline: Inline = field(default=NOTHING, compare=False)
 
     @property
     def objective(self) -> str:
@@ -112,8 +116,14 @@ class Sweep:
     @property
     def functions(self) -> list[str]:
         """The user's functions that the sweep names, "package.module:function": builders, loops, callbacks, data."""
-        named = (value for name in ("builder", "loop", "callbacks", "name") for value in self.values[name] if value)
+        named = (value for name in FUNCTION_KEYS for value in self.values[name] if value)
         return list(dict.fromkeys(value for value in named if is_reference(value)))
+
+    @property
+    def modules(self) -> list[str]:
+        """The modules of these functions, and those that functions given in Python use."""
+        named = [reference.partition(":")[0] for reference in self.functions]
+        return list(dict.fromkeys(name for name in (*named, *self.inline.modules) if name != MODULE))
 
     def ranked(self, by: Ranking) -> Sweep:
         """Return the sweep with another ranking; pruning watches the new objective if it watched the old one."""

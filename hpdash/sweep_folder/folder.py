@@ -17,6 +17,7 @@ from ..logs.hparams_record import Discrete, HParamsColumn, HParamsTable, Interva
 from ..records import Scalar, TrialSpec, caveats, shown
 from ..spec import Sweep
 from ..spec.domains import Choice
+from ..spec.inline import Inline
 from ..spec.objective import Ranking
 from ..system import disk
 from ..system.versions import versions
@@ -26,7 +27,8 @@ from .provenance import Provenance
 from .standing import is_undecided
 from .sweep_json import SCHEMA
 
-START_FILES = (layout.LOCK, layout.SWEEP_TOML, layout.SWEEP_JSON)  # an interrupted start leaves no other files
+# An interrupted start leaves no other files
+START_FILES = (layout.LOCK, layout.SWEEP_TOML, layout.SWEEP_JSON, layout.FUNCTIONS)
 CHANGEABLE = (  # keys that may change when a sweep is resumed
     "sweep.description",
     "sweep.max_retries",
@@ -215,6 +217,17 @@ def write(
     }
     disk.write(folder / layout.SWEEP_TOML, sweep.source.encode())
     disk.write(path, json.dumps(content, indent=1, ensure_ascii=False).encode())
+
+
+def write_functions(folder: Path, inline: Inline) -> None:
+    """Write the source of the functions that were given in Python, for people to read; nothing runs this file."""
+    if not inline.functions:
+        return
+    head = "# The functions that this sweep was given in Python, as they were. hpdash does not run this file.\n"
+    parts = (f"# {reference}\n{each.source}" for reference, each in inline.functions.items())
+    text, path = "\n\n".join([head, *parts]), folder / layout.FUNCTIONS
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        disk.write(path, text.encode())
 
 
 def columns(sweep: Sweep, specs: Sequence[TrialSpec]) -> tuple[HParamsColumn, ...]:

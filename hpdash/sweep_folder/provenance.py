@@ -33,7 +33,8 @@ class Provenance:
     """The user's code and data that a sweep was trained with.
 
     Attributes:
-        code: the SHA-256 of each of the user's modules, by its path relative to the sweep file's folder.
+        code: the SHA-256 of each of the user's modules, by its path relative to the sweep file's folder, and of each
+            function given in Python, by its reference, such as `__main__:build`.
         files: each data file, by its name in the sweep file.
         arrays: the SHA-256 of what each data function returned, by the function's reference.
     """
@@ -76,30 +77,38 @@ def _how(before: str | None, now: str | None) -> str:
 
 
 def current(
-    functions: Sequence[str], names: Sequence[str], folder: Path, before: Provenance | None = None
+    modules: Sequence[str],
+    names: Sequence[str],
+    folder: Path,
+    before: Provenance | None = None,
+    inline: Mapping[str, str] | None = None,
 ) -> Provenance:
     """Return the digests of the code and the data files as they are now.
 
     Args:
-        functions: the user's functions, as "package.module:function".
+        modules: the user's modules, as "package.module".
         names: the names of the data sets; those that end in ".npz" are files.
         folder: the sweep file's folder.
         before: earlier digests; a file with the same size and time is not read again.
+        inline: the digests of functions given in Python, by their references; None for those in `before`, as in a
+            worker, where they cannot have changed.
     """
+    if inline is None:
+        inline = {name: digest for name, digest in before.code.items() if ":" in name} if before else {}
     known = before.files if before else {}
     paths = {name: folder / Path(name).expanduser() for name in names if name.endswith(".npz")}
     files = {name: _file(path, known.get(name)) for name, path in paths.items() if path.is_file()}
-    return Provenance(code(functions, folder), files)
+    return Provenance({**code(modules, folder), **inline}, files)
 
 
-def code(functions: Sequence[str], folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of the modules of functions, and of all modules these import from the sweep file's folder.
+def code(modules: Sequence[str], folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of modules, and of all modules that these import from the sweep file's folder.
 
     The keys are paths relative to that folder. Imports are found by parsing the sources, also inside functions; nothing
     is imported.
     """
     folder = folder.resolve()
-    waiting = [path for reference in functions for path in _files(reference.partition(":")[0], folder)]
+    waiting = [path for module in modules for path in _files(module, folder)]
     found: dict[str, str] = {}
     while waiting:
         path = waiting.pop()
@@ -120,7 +129,8 @@ def changed_files(before: Provenance, folder: Path) -> dict[str, str]:
     """
     if not folder.is_dir():
         return {}
-    found = {name: "has been edited" for name, digest in before.code.items() if _digest(folder / name) != digest}
+    modules = {name: digest for name, digest in before.code.items() if ":" not in name}
+    found = {name: "has been edited" for name, digest in modules.items() if _digest(folder / name) != digest}
     for name, file in before.files.items():
         path = folder / Path(name).expanduser()
         if not path.is_file() or _file(path, file).sha256 != file.sha256:

@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import importlib
+import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ..errors import Problem, SpecError
+from .inline_functions import MODULE
+
+_inline: dict[str, Callable[..., Any] | bytes] = {}
+
+
+def register(functions: Mapping[str, bytes]) -> None:
+    """Let `load_function` return these functions, pickled, for their references in this process.
+
+    They must come from a process of the same sweep, never from a file. Each is unpickled when it is first used.
+    """
+    _inline.update(functions)
 
 
 def load_function(reference: str, folder: Path) -> Callable[..., Any]:
     """Import a function that a sweep file names, and leave the sweep's folder first on sys.path.
 
-    The folder stays there because a user's function may import modules from it when it is called.
-    Raises SpecError if the reference is invalid, if there is no such function, or if the import fails. The error says
-    where the function was searched for, or what the import raised.
+    A function that was registered for the reference is returned instead. The folder stays there because a user's
+    function may import modules from it when it is called. Raises SpecError if the reference is invalid, if there is no
+    such function, or if the import fails. The error says where the function was searched for, or what the import
+    raised.
     """
+    if reference in _inline:
+        return _registered(reference, folder)
     module_name, _, name = reference.partition(":")
-    if module_name == "__main__":
-        hint = f'Save the function in a file next to it, such as models.py, and refer to it as "models:{name}".'
-        raise SpecError([Problem(reference, "a module that workers can import", "a notebook or a script", hint)])
+    if module_name == MODULE:
+        raise not_given(reference)
     if not all(part.isidentifier() for part in (*module_name.split("."), name)):
         raise SpecError([f'{reference!r} must have the form "package.module:function"'])
     module = _import(reference, module_name, folder)
@@ -36,17 +50,44 @@ def load_function(reference: str, folder: Path) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]  # mypy does not know the signature
 
 
-def _import(reference: str, module_name: str, folder: Path) -> ModuleType:
+def not_given(reference: str) -> SpecError:
+    """Return the error about a reference that stands for a function or data of a Python process that is gone."""
+    _, _, name = reference.partition(":")
+    hint = (
+        "Call hpdash.run_sweep with it again, in Python: finished trials are kept. Or save the function in a file"
+        f' next to the sweep file, such as models.py, and refer to it as "models:{name}".'
+    )
+    return SpecError([Problem(reference, "what it stands for: it was given in Python", "nothing", hint)])
+
+
+def _registered(reference: str, folder: Path) -> Callable[..., Any]:
+    found = _inline[reference]
+    if isinstance(found, bytes):
+        _put_first(folder)
+        try:
+            found = _inline[reference] = pickle.loads(found)
+        except Exception as error:  # it may import anything
+            expected = "a function that can be loaded in a worker"
+            raise SpecError([Problem(reference, expected, f"{type(error).__name__}: {error}")]) from error
+    assert callable(found)
+    return found
+
+
+def _put_first(folder: Path) -> None:
     folder_path = str(folder.resolve())
     if sys.path[:1] != [folder_path]:
         sys.path[:] = [folder_path, *(path for path in sys.path if path != folder_path)]
+
+
+def _import(reference: str, module_name: str, folder: Path) -> ModuleType:
+    _put_first(folder)
     importlib.invalidate_caches()  # the file may be newer than the import system's cache of the folder
     try:
         return importlib.import_module(module_name)
     except (Exception, SystemExit) as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and f"{module_name}.".startswith(f"{missing}."):
-            expected = f"a module {module_name} in {folder_path} or on sys.path"
+            expected = f"a module {module_name} in {folder.resolve()} or on sys.path"
             raise SpecError([Problem(reference, expected, f"no module {missing}")]) from error
         expected = f"a module {module_name} that can be imported"
         raise SpecError([Problem(reference, expected, f"{type(error).__name__}: {error}")]) from error

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import data
-from ..data import Dataset
+from ..data import Dataset, MappedDataset
 from ..errors import ChangedError, HpdashError, LogdirError, MetricError
 from ..logs import checkpoint, kept_weights, layout, text_tab
 from ..logs.checkpoint import Checkpointer
@@ -77,12 +77,15 @@ class Trainer:
         gc.freeze()
         gc.enable()
 
-    def run(self, spec: TrialSpec, run: Path, group: str, host: Host, epoch: int = 0) -> TrialResult:
+    def run(
+        self, spec: TrialSpec, run: Path, group: str, host: Host, epoch: int = 0, mapped: MappedDataset | None = None
+    ) -> TrialResult:
         """Train one trial, write into its run folder `run`, and return its result; never raises.
 
-        `group` is the HParams session group. The trial resumes from its checkpoint if `epoch` is not 0. An error of the
-        trial becomes a part of the result. If the run folder cannot be written or the checkpoint cannot be read, the
-        state is `INTERRUPTED`, because this is not the trial's fault, and `error` has the reason.
+        `group` is the HParams session group. The trial resumes from its checkpoint if `epoch` is not 0. `mapped` is its
+        data set, if that is in files; otherwise the data set is loaded. An error of the trial becomes a part of the
+        result. If the run folder cannot be written or the checkpoint cannot be read, the state is `INTERRUPTED`,
+        because this is not the trial's fault, and `error` has the reason.
         """
         begin = time.monotonic()
         try:
@@ -93,15 +96,18 @@ class Trainer:
                 if kept is None:
                     writer.start(spec.hparams, group)
                     writer.text(layout.SETTINGS_TEXT, text_tab.settings(spec, versions()))
-                return self._run_attempt(spec, writer, host, Checkpointer(writer, spec.settings["log"], kept, begin))
+                checkpointer = Checkpointer(writer, spec.settings["log"], kept, begin)
+                return self._run_attempt(spec, mapped, writer, host, checkpointer)
         except (LogdirError, OSError, ValueError) as error:
             return TrialResult(TrialState.INTERRUPTED, seconds=time.monotonic() - begin, error=str(error))
 
-    def _run_attempt(self, spec: TrialSpec, writer: RunWriter, host: Host, checkpointer: Checkpointer) -> TrialResult:
+    def _run_attempt(
+        self, spec: TrialSpec, mapped: MappedDataset | None, writer: RunWriter, host: Host, checkpointer: Checkpointer
+    ) -> TrialResult:
         facts: dict[str, Any] = {}
         trial: Attempt | None = None
         try:
-            trial = Attempt(spec, self._load(spec.settings["data"]), writer, host, checkpointer)
+            trial = Attempt(spec, self._load(spec.settings["data"], mapped), writer, host, checkpointer)
             self._train(trial, facts)
             state = TrialState.FINISHED
         except Interrupted:
@@ -134,14 +140,14 @@ class Trainer:
             facts |= {"best": dict(trial.best), "best_epoch": trial.best_epoch}
         return TrialResult(state=state, seconds=checkpointer.seconds, **facts)
 
-    def _load(self, settings: Mapping[str, Any]) -> Loaded:
+    def _load(self, settings: Mapping[str, Any], mapped: MappedDataset | None) -> Loaded:
         key = json.dumps(settings, sort_keys=True)
         if self._data is None or self._data[0] != key:
             if changed := self._changed():
                 raise ChangedError(CHANGED_MESSAGE.format(", ".join(f"{name} {how}" for name, how in changed.items())))
             self._data = self._tensors = None  # release the old data first: never hold two data sets at once
             self._graphs.clear()  # compiled graphs hold the old data
-            dataset = self._read(settings)
+            dataset = mapped.open() if mapped else self._read(settings)
             split = data.split(dataset, settings)
             self._data = key, (dataset, split, data.scaling(dataset, split, settings))
         return self._data[1]

@@ -96,6 +96,7 @@ def trained(folder: Path, tables: dict[str, Any], scale: str = "unit") -> Path:
     return folder / "logs"
 
 
+@pytest.mark.usefixtures("one_process")
 @pytest.mark.parametrize(("tables", "scale"), NETS.values(), ids=NETS.keys())
 def test_it_is_the_model_that_was_trained(tables: dict[str, Any], scale: str, tmp_path: Path) -> None:
     """The model takes inputs as they are and has the validation metrics of the run; so has its file without hpdash."""
@@ -119,6 +120,7 @@ def test_it_is_the_model_that_was_trained(tables: dict[str, Any], scale: str, tm
     np.testing.assert_allclose(predicted, model.predict(x.astype("float32"), verbose=0), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.usefixtures("one_process")
 def test_the_command_saves_with_and_without_the_scaling(tmp_path: Path) -> None:
     """`hpdash save` writes the file and says how to load it; `--bare` leaves the scaling out."""
     trained(tmp_path, {"model": {"hidden": [4]}, "hparams": {"dropout": [0.1]}})
@@ -134,6 +136,7 @@ def test_the_command_saves_with_and_without_the_scaling(tmp_path: Path) -> None:
     assert (wrong.returncode, ".keras" in wrong.stderr) == (2, True)
 
 
+@pytest.mark.usefixtures("one_process")
 def test_what_has_no_model_is_refused(tmp_path: Path) -> None:
     """A run of a custom loop, an unknown run, and a run without weights are errors with a reason."""
     (tmp_path / "nets.py").write_text(SOURCE)
@@ -149,5 +152,5 @@ def test_what_has_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LogdirError, match="cannot read its kept weights"):
         hpdash.load_model("own/0", logs)
     weights.unlink()
-    with pytest.raises(LogdirError, match="no weights were kept"):
+    with pytest.raises(LogdirError, match="is gone"):
         hpdash.load_model("own/0", logs)

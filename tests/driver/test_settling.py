@@ -163,6 +163,7 @@ def test_a_builder_that_breaks_is_left_to_its_trials(folder: Path) -> None:
     assert looked_at(sweep(folder, "breaks", {"units": [4, 8]})).metrics is None
 
 
+@pytest.mark.usefixtures("one_process")
 def test_a_builder_is_called_with_the_trials_settings(folder: Path, tmp_path: Path) -> None:
     """A builder gets the resolved settings of [data], [train] and [hparams], in a worker of a complete sweep."""
     made = sweep(folder, "takes_all", {"units": [4]}, train={"optimizer": "adam"})
@@ -176,6 +177,7 @@ def test_a_builder_is_called_with_the_trials_settings(folder: Path, tmp_path: Pa
 WRONG = {"objective": "loss_x", "goal": "min"}
 
 
+@pytest.mark.usefixtures("one_process")
 @pytest.mark.parametrize(
     ("hparams", "tables", "key"),
     [
@@ -212,6 +214,7 @@ def test_what_is_refused_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("one_process")
 def test_the_default_objective_is_what_data_and_model_have(folder: Path, tmp_path: Path) -> None:
     """The default objective depends on the data and the model, also when the sweep is run again.
 
@@ -266,6 +269,7 @@ def test_a_loops_objective_is_corrected_without_a_trace(tmp_path: Path) -> None:
     assert hpdash("sweep", "own.toml", cwd=tmp_path).returncode == 2
 
 
+@pytest.mark.usefixtures("one_process")
 def test_inputs_are_scaled_by_what_they_are(folder: Path, tmp_path: Path) -> None:
     """A user's byte pictures are divided by 255, and series are scaled per feature; `check` and `show` say so."""
     tables = {"train": {"epochs": 1}, "hparams": {"hidden": [[4]]}}

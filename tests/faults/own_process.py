@@ -84,7 +84,7 @@ class Here:
             yield Started(task.spec, task.attempt, 0, task.epoch)
             host = Host(dies=task.spec.swept["does"] == "die" and task.attempt == 1)
             try:
-                result = self._trainer.run(task.spec, task.run, task.group, host, task.epoch)
+                result = self._trainer.run(task.spec, task.run, task.group, host, task.epoch, task.mapped)
             except WorkerDeath:
                 result = TrialResult(TrialState.KILLED, error="killed")
             yield Ended(task.spec, task.attempt, result)
@@ -128,6 +128,6 @@ def install(mended: Path) -> None:
     """
     Trainer._engine = lambda _, trial: (Engine(trial, mended.exists()), False)
     runner.LocalBackend = Here
-    probe.gather_facts = lambda question, _: probe._gather_facts(question, lambda _: None)
+    probe.gather_facts = lambda question, *_: probe._gather_facts(question, lambda _: None)
     probe.examine = lambda *_: Built(BuilderUse())  # in these sweeps no model is built
     probe.count_gpus = lambda _: 0

@@ -30,10 +30,10 @@ from driven import (
 )  # fmt: skip
 from tensorboard.plugins.hparams import api_pb2
 
-from hpdash.backends.scratch import PREFIX, Scratch
 from hpdash.journal.journal import read_journal
 from hpdash.logs import layout
 from hpdash.records import Started, TrialState
+from hpdash.system.scratch import PREFIX, Scratch
 
 BENCH = Path(__file__).parents[1] / "bench" / "random_kills.py"
 SEED = "13"  # with this seed, the first round kills the driver once, when two thirds of the logs are there
@@ -98,7 +98,7 @@ def test_a_folder_that_is_no_scratch_folder_stays(tmp_path: Path, monkeypatch: p
     (sweep / layout.LOCK).touch()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     scratch = Scratch()
-    scratch.delete()
+    scratch.close()
     assert list(tmp_path.iterdir()) == [sweep]
     assert (sweep / layout.LOCK).exists()
 

@@ -35,6 +35,6 @@ def made_sweep(folder: Path, *, name: str = "own", loop: str | None = None, sour
         if source:
             (folder / f"{loop.partition(':')[0]}.py").write_text(source, encoding="utf-8")
     path = folder / f"{name}.toml"
-    plain = json.loads(json.dumps(content))  # tuples become lists
+    plain = json.loads(json.dumps(content, default=list))  # tuples and ranges become lists
     path.write_text(to_toml(plain), encoding="utf-8")
     return path

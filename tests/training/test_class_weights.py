@@ -99,6 +99,7 @@ def test_what_has_no_class_weights_is_refused(arrays: dict[str, Any], value: Any
     assert said in str(caught.value)
 
 
+@pytest.mark.usefixtures("one_process")
 def test_it_can_be_swept(tmp_path: Path) -> None:
     """A sweep over class weights trains each of them; an unknown class is refused before anything starts."""
     tables = {"data": {"name": "digits", "train": 100}, "train": {"epochs": 1}}

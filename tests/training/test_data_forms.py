@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -120,12 +119,7 @@ def sweep(folder: Path, function: str, builder: str, **tables: Any) -> Path:
     return made_sweep(folder, train={"epochs": 2, "batch_size": 16}, **{"hparams": {"units": [3, 5]}, **tables})
 
 
-@pytest.fixture(autouse=True)
-def _own_modules(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delitem(sys.modules, "forms", raising=False)
-
-
+@pytest.mark.usefixtures("one_process")
 @pytest.mark.parametrize(("data", "builder", "objective"), FORMS.values(), ids=FORMS.keys())
 def test_it_trains_and_is_evaluated(data: str, builder: str, objective: str, tmp_path: Path) -> None:
     """Every form trains, with the objective that fits it; the best trials and their ensemble are evaluated."""
@@ -140,6 +134,7 @@ def test_it_trains_and_is_evaluated(data: str, builder: str, objective: str, tmp
         assert found.ensemble is not None and np.isfinite(found.ensemble["loss"])
 
 
+@pytest.mark.usefixtures("one_process")
 def test_the_built_in_mlp_takes_one_hot_labels_and_weights(tmp_path: Path) -> None:
     """The built-in MLP trains on one-hot labels with the categorical loss, to the same accuracy as on whole numbers."""
     ends = {}
@@ -153,6 +148,7 @@ def test_the_built_in_mlp_takes_one_hot_labels_and_weights(tmp_path: Path) -> No
     )
 
 
+@pytest.mark.usefixtures("one_process")
 def test_weights_weigh(tmp_path: Path) -> None:
     """Weights change what is learned: the same data without them end with other weights."""
     digests = set()
@@ -162,6 +158,7 @@ def test_weights_weigh(tmp_path: Path) -> None:
     assert len(digests) == 2
 
 
+@pytest.mark.usefixtures("one_process")
 def test_a_loop_of_ones_own_gets_the_same_forms(tmp_path: Path) -> None:
     """A custom training loop gets inputs and outputs by their names."""
     (tmp_path / "forms.py").write_text(SOURCE)
@@ -184,6 +181,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.usefixtures("one_process")
 @pytest.mark.parametrize(("data", "tables", "said"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_does_not_fit_is_refused_before_anything_starts(
     data: str, tables: dict[str, Any], said: str, tmp_path: Path

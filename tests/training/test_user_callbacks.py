@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +104,7 @@ def sweep(folder: Path, function: str, epochs: int = 2, **tables: Any) -> Path:
     return made_sweep(folder, train=train, model={"hidden": [8]}, **tables)
 
 
-@pytest.fixture(autouse=True)
-def _own_modules(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delitem(sys.modules, "hooks", raising=False)
-
-
+@pytest.mark.usefixtures("one_process")
 def test_the_hooks_of_training_epochs_and_validation_run(tmp_path: Path) -> None:
     """A function gets the keys it names, and the hooks of its callbacks run in Keras' order with Keras' logs."""
     path = sweep(tmp_path, "told", hparams={"learning_rate": [0.1, 0.2]})
@@ -123,6 +117,7 @@ def test_the_hooks_of_training_epochs_and_validation_run(tmp_path: Path) -> None
         assert json.loads((tmp_path / f"told-{rate}.json").read_text()) == expected
 
 
+@pytest.mark.usefixtures("one_process")
 @pytest.mark.parametrize(
     ("function", "said"),
     [
@@ -161,5 +156,5 @@ def epochs_of(logs: Path) -> int:
     """Return how many epochs the trial has logged."""
     if not list(logs.glob(f"*/{layout.EVENT_FILE}*")):
         return 0
-    scalars = read_runs(logs.parent).found.runs[0].scalars
-    return len(scalars["validation/loss"].steps) if "validation/loss" in scalars else 0
+    scalars, tag = read_runs(logs.parent).found.runs[0].scalars, "validation/epoch_loss"
+    return len(scalars[tag].steps) if tag in scalars else 0

@@ -13,20 +13,24 @@ MARK = ".hpdash-scratch"  # a file that is locked while the process lives; only 
 
 
 class Scratch:
-    """A temporary folder; making one deletes those of processes that no longer exist."""
+    """A temporary folder in `parent`, by default in the system's folder for temporary files.
 
-    def __init__(self) -> None:
-        for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    Making one deletes those of processes that no longer exist.
+    """
+
+    def __init__(self, parent: Path | None = None) -> None:
+        parent = parent or Path(tempfile.gettempdir())
+        for left in parent.glob(f"{PREFIX}*"):
             with suppress(OSError):  # of another user, in use, or deleted meanwhile
                 _delete_left(left)
-        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         partial = self.folder / f"{MARK}~"
         self._lock = partial.open("wb")
         with suppress(OSError):  # if the file system has no locks, the folder gets no mark, and nobody deletes it
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             partial.rename(self.folder / MARK)  # the file is locked before another process can find it
 
-    def delete(self) -> None:
+    def close(self) -> None:
         """Delete the folder; further calls do nothing."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.close()

@@ -1,0 +1,134 @@
+"""Replace the functions and the data in a sweep that is given as a mapping by references, and keep them beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..system.inline_functions import MODULE, InlineFunction, importable_name, short_name
+from ..system.user_functions import not_given
+from .faults import Faults, Key
+
+FUNCTION_KEYS = ("builder", "loop", "callbacks", "name")  # the keys that take functions
+DATA = f"{MODULE}:data"  # the reference that stands for data given in Python
+_PLAIN = (str, bool, int, float, type(None))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inline:
+    """What a sweep was given in Python instead of names.
+
+    Attributes:
+        functions: the functions, by the references that stand for them, such as `__main__:build`.
+        data: a data set as a data function may return it, by its reference; at most one.
+    """
+
+    functions: Mapping[str, InlineFunction] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def modules(self) -> list[str]:
+        """The names of the modules that the functions use."""
+        return sorted({module for each in self.functions.values() for module in each.modules})
+
+
+NOTHING = Inline()
+_remembered: dict[Path, Inline] = {}
+
+
+def remember(folder: Path, inline: Inline) -> None:
+    """Keep what a sweep was given in Python for as long as this process runs; `folder` is the sweep's."""
+    _remembered[folder.resolve()] = inline
+
+
+def remembered(folder: Path) -> Inline:
+    """Return what the sweep of a folder was given in Python in this process."""
+    return _remembered.get(folder.resolve(), NOTHING)
+
+
+def check_given(functions: Sequence[str], inline: Inline) -> None:
+    """Raise SpecError if a reference stands for something that was given in Python, but not in this process."""
+    for reference in functions:
+        if reference.partition(":")[0] == MODULE and reference not in {*inline.functions, *inline.data}:
+            raise not_given(reference)
+
+
+def with_references(document: Mapping[str, Any], faults: Faults) -> tuple[dict[str, Any], Inline]:
+    """Return a copy of a document with references for functions and data, and what these references stand for.
+
+    A function that a module other than `__main__` has is replaced by its name there. Values in [data] that are no plain
+    values are arrays, such as `x_train`; together they are the data set.
+    """
+    references = _References(faults)
+    data: dict[str, Any] = {}
+    tables = {name: _copied(table) for name, table in document.items()}
+    table = tables.get("data")
+    if isinstance(table, dict):
+        data = _take_data(table, faults)
+    for name, value in tables.items():
+        for place, each in enumerate(value) if isinstance(value, list) else [(None, value)]:
+            if isinstance(each, dict):
+                for key in [key for key in each if key in FUNCTION_KEYS]:
+                    where: Key = (name, key) if place is None else (name, place, key)
+                    each[key] = references.replace(each[key], where)
+    return tables, Inline(references.functions, data)
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return [_copied(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _take_data(table: dict[str, Any], faults: Faults) -> dict[str, Any]:
+    """Replace the data in a [data] table by a reference, and return them."""
+    name = table.get("name")
+    arrays = {key: value for key, value in table.items() if key != "name" and not isinstance(value, _PLAIN)}
+    if not arrays and (isinstance(name, _PLAIN) or callable(name)):
+        return {}
+    if arrays and name is not None:
+        hint = "Leave out name, or the arrays."
+        faults.add(("data", "name"), f"no name beside the arrays {', '.join(arrays)}", type(name).__name__, hint)
+    for key in arrays:
+        del table[key]
+    table["name"] = DATA
+    return {DATA: arrays or name}
+
+
+class _References:
+    """The references that stand for functions; the same function always gets the same one."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._known: list[tuple[Callable[..., Any], str]] = []
+        self.functions: dict[str, InlineFunction] = {}
+
+    def replace(self, value: Any, key: Key) -> Any:
+        """Return a value of a key with references in the place of functions, also in a list or a domain's table."""
+        if isinstance(value, list | tuple):
+            return [self.replace(item, (*key, place)) for place, item in enumerate(value)]
+        if isinstance(value, Mapping):
+            return {name: self.replace(item, (*key, name)) for name, item in value.items()}
+        return self._reference(value, key) if callable(value) else value
+
+    def _reference(self, function: Callable[..., Any], key: Key) -> str:
+        if name := importable_name(function):
+            return name
+        for known, reference in self._known:
+            if known is function:
+                return reference
+        base = reference = f"{MODULE}:{short_name(function)}"
+        taken = {reference for _, reference in self._known}
+        count = 1
+        while reference in (*taken, DATA):
+            count += 1
+            reference = f"{base}_{count}"
+        try:
+            self.functions[reference] = InlineFunction.of(function)
+        except ValueError as error:
+            hint = "It refers to something that stays in this process: create that inside the function."
+            self._faults.add(key, "a function that can be sent to workers", str(error), hint)
+        self._known.append((function, reference))
+        return reference
