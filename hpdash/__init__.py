@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import Runs, compare, effects, export, read_runs, report, show, verify
+    from .api.board import board
     from .api.models import load_model
     from .api.sweeping import run_sweep
     from .backends.cluster import Cluster
@@ -28,6 +29,7 @@ __all__ = [
     "Sweep",
     "Trial",
     "Watcher",
+    "board",
     "compare",
     "effects",
     "evaluate",
@@ -52,6 +54,7 @@ _HOMES = {
     "Sweep": "spec",
     "Trial": "training.trial",
     "Watcher": "driver.plan",
+    "board": "api.board",
     "compare": "api",
     "effects": "api",
     "evaluate": "evaluation",

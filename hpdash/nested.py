@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 Nested = Any  # an array, or a tuple, a list or a dict of these
@@ -19,6 +19,24 @@ def leaves(value: Nested, path: str = "") -> Iterator[tuple[str, Any]]:
         return
     for key, item in items:
         yield from leaves(item, f"{path}/{key}" if path else str(key))
+
+
+def from_paths(values: Mapping[str, Any]) -> dict[str, Nested]:
+    """Return nested dicts of values given by their paths, such as "x/left"; a dict with the keys 0, 1, … is a tuple."""
+    found: dict[str, Any] = {}
+    for path, value in values.items():
+        first, _, rest = path.partition("/")
+        if rest:
+            found.setdefault(first, {})[rest] = value
+        else:
+            found[first] = value
+    return {name: _level(item) if isinstance(item, dict) else item for name, item in found.items()}
+
+
+def _level(values: Mapping[str, Any]) -> Nested:
+    level = from_paths(values)
+    indices = [str(index) for index in range(len(level))]
+    return tuple(level[index] for index in indices) if set(level) == set(indices) else level
 
 
 def map_leaves(function: Callable[..., Any], value: Nested, *others: Nested) -> Nested:

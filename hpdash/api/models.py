@@ -43,7 +43,8 @@ def load_model(run: str, source: Source = "logs", *, bare: bool = False) -> Any:
 
     with sendable(remembered(chosen.folder.parent)) as given:
         register(given.functions)
-        dataset = data.load(spec.settings["data"], folder)
+        loaded = data.load(spec.settings["data"], folder)
+    dataset, _, scaling = data.prepare(loaded, spec.settings["data"])
     shape, classes = dataset.input_shape, dataset.classes
     model = models.build(spec.settings, folder, shape, classes, spec.seed, spec.takes, dataset.one_hot, plain=True)
     if not saving.set_weights(model, kept):
@@ -53,8 +54,6 @@ def load_model(run: str, source: Source = "logs", *, bare: bool = False) -> Any:
         )
     if bare:
         return model
-    parts = data.split(dataset, spec.settings["data"])
-    scaling = data.scaling(dataset, parts, spec.settings["data"])
     return saving.with_scaling(model, map_leaves(lambda x: x[:1], dataset.x_train), scaling.offset, scaling.divisor)
 
 

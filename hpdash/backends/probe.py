@@ -30,6 +30,7 @@ from ..records import TrialSpec
 from ..system.signals import Signals, blocked_signals, ignore_signals
 from ..system.user_functions import load_function, register
 from .builders import BuilderRequest, Built, examine
+from .callbacks import check_callbacks
 from .estimate import Size, Work
 
 POLL_SECONDS = 0.2
@@ -42,10 +43,10 @@ FetchProgress = Callable[[str, int, int | None], None]
 class ProbeRequest:
     """What to examine: the distinct [data] tables, users' functions, and the folder of users' modules and files.
 
-    `usages` are the builders whose use of keys is not known yet. The trial of each has one of these [data] tables.
-    What data functions return is written into the folder `spool`, which must not be None if there are any.
-    `class_weights` are pairs of a [data] table and a value of `train.class_weight` that a trial has with it. `inline`
-    are the functions that were given in Python, pickled, by their references.
+    `usages` are the builders whose use of keys is not known yet. The trial of each has one of these [data] tables. What
+    data functions return is written into the folder `spool`, which must not be None if there are any. `class_weights`
+    are pairs of a [data] table and a value of `train.class_weight` that a trial has with it. `callbacks` has a trial
+    for each callback function. `inline` are the functions that were given in Python, pickled, by their references.
     """
 
     data: Sequence[Mapping[str, Any]]
@@ -54,6 +55,7 @@ class ProbeRequest:
     spool: Path | None = None
     usages: Sequence[BuilderRequest] = ()
     class_weights: Sequence[tuple[Mapping[str, Any], Any]] = ()
+    callbacks: Sequence[TrialSpec] = ()
     inline: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -137,12 +139,11 @@ def _fetch(names: tuple[str, ...], send: Callable[[Any], None]) -> None:
 def _gather_facts(request: ProbeRequest, send: Callable[[Any], None]) -> ProbeResult:
     for reference in request.functions:
         load_function(reference, request.folder)
+    check_callbacks(request.callbacks, request.folder)
     classes, sizes, inputs, built = [], [], [], {}
     synthetic, remarks, returned = False, dict[str, None](), dict[str, MappedDataset]()
     for settings in request.data:
-        dataset = _dataset(settings, request, returned, send)
-        split = data.split(dataset, settings)
-        data.scaling(dataset, split, settings)
+        dataset, split, _ = data.prepare(_dataset(settings, request, returned, send), settings)
         for value in [value for table, value in request.class_weights if table == settings]:
             class_weights(dataset, split, value)
         classes.append(dataset.classes)

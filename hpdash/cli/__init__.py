@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from . import board, compare, data, effects, evaluate, export, ls, report, save, show, sweeping, verify
+from . import board, compare, data, effects, evaluate, export, ls, new, report, save, show, sweeping, verify
 from .group import main
 
 __all__ = [
-    "board", "compare", "data", "effects", "evaluate", "export", "ls", "main", "report", "save", "show", "sweeping",
-    "verify",
+    "board", "compare", "data", "effects", "evaluate", "export", "ls", "main", "new", "report", "save", "show",
+    "sweeping", "verify",
 ]  # fmt: skip

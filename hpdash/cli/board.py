@@ -23,8 +23,9 @@ def board(logdir: Path, options: tuple[str, ...]) -> None:
     if not logdir.is_dir():
         raise SpecError([f"{logdir}: no such folder. Run a sweep first, or give another LOGDIR."])
     _refresh(logdir)
-    keep_all = "--samples_per_plugin=scalars=1000000,histograms=1000000"  # with 0, TensorBoard keeps all but shows none
-    command = [sys.executable, "-m", "tensorboard.main", f"--logdir={logdir}", keep_all, *options]
+    from ..api.board import KEEP_ALL  # noqa: PLC0415  only this command needs it
+
+    command = [sys.executable, "-m", "tensorboard.main", f"--logdir={logdir}", KEEP_ALL, *options]
     if sys.platform == "win32":  # there, exec returns to the shell before TensorBoard ends
         import subprocess  # noqa: PLC0415  every command imports this module, and only Windows needs it
 

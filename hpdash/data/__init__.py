@@ -12,6 +12,7 @@ from ..errors import DataError
 from . import digits, synthetic
 from .archives import ARCHIVES, Archive, data_folder, load_archive
 from .dataset import Dataset, Split, data_error, split
+from .folds import on_fold
 from .function import load_from_function, temporary_folder
 from .mapped import MappedDataset, to_files
 from .npz import load_npz
@@ -32,6 +33,7 @@ __all__ = [
     "is_here",
     "load",
     "needs_fetch",
+    "prepare",
     "remarks",
     "scaling",
     "split",
@@ -115,6 +117,16 @@ def load(settings: Mapping[str, Any], folder: Path, spool: Path | None = None, t
     if ":" in name:
         return load_from_function(name, folder, spool, tell)
     raise _unknown(name, 'one of {}, a ".npz" file or "package.module:function"')
+
+
+def prepare(dataset: Dataset, settings: Mapping[str, Any]) -> tuple[Dataset, Split, Scaling]:
+    """Return a loaded data set as its [data] table asks for it: with its fold, its parts and its scaling.
+
+    Raises DataError if these do not fit the data.
+    """
+    dataset = on_fold(dataset, settings)
+    parts = split(dataset, settings)
+    return dataset, parts, scaling(dataset, parts, settings)
 
 
 def content(settings: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..facts import Inputs
+from ..nested import from_paths
 from .arrays import KNOWN, MAXIMUM, NAMES, SHORT, check_numbers, from_arrays
 from .dataset import Dataset, data_error, inputs_of
 from .zipped import headers, names_in, read_npz
@@ -17,7 +18,8 @@ from .zipped import headers, names_in, read_npz
 def load_npz(name: str, folder: Path) -> Dataset:
     """Load a `.npz` file that has the arrays that `from_arrays` takes, and no others.
 
-    A relative path is relative to `folder`, that of the sweep file. Raises DataError if the file is missing or invalid.
+    The arrays of several inputs or outputs have names with their paths: "x_train/left", or "x_train/0" for a tuple. A
+    relative path is relative to `folder`, that of the sweep file. Raises DataError if the file is missing or invalid.
     """
     path = folder / Path(name).expanduser()
     if not path.is_file():
@@ -25,10 +27,12 @@ def load_npz(name: str, folder: Path) -> Dataset:
             "data.name", f"a file at {path}", "none", "Paths are relative to the folder of the sweep file."
         )
     known = (*KNOWN, *SHORT)
-    if unused := [array for array in names_in(path) if array not in known]:
+    names = names_in(path)
+    if unused := [array for array in names if array.partition("/")[0] not in known]:
         hint = "Remove it from the file: hpdash would not use it."
         raise data_error(f"{name}: {unused[0]}", f"only the arrays {', '.join(known)}", unused[0], hint)
-    return from_arrays(name, read_npz(path, known, lambda array, *form: _accept(f"{name}: {array}", array, *form)))
+    arrays = read_npz(path, names, lambda array, *form: _accept(f"{name}: {array}", array, *form))
+    return from_arrays(name, from_paths(arrays))
 
 
 def _accept(where: str, array: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from .. import data
 from ..backends import estimate, probe
 from ..backends.base import Backend
+from ..backends.callbacks import with_callbacks
 from ..backends.cluster import Cluster
 from ..backends.local import LocalBackend
 from ..backends.worker import WorkerSetup
@@ -238,8 +239,8 @@ def _gather_facts(
     own_data = any(":" in table["name"] for table in tables)
     spool = stack.enter_context(closing(data.temporary_folder())).folder if own_data else None
     asked = () if sweep_folder.knows_builders(job.folder, job.options.extend) else builder_requests(job.sweep, specs)
-    folders, weights = (job.sweep.folder, spool), class_weights_of(specs)
-    request = probe.ProbeRequest(tables, _functions(specs), *folders, asked, weights, job.functions)
+    folders, given = (job.sweep.folder, spool), (class_weights_of(specs), with_callbacks(specs))
+    request = probe.ProbeRequest(tables, _functions(specs), *folders, asked, *given, job.functions)
     return probe.gather_facts(request, signals, lambda text: job.watcher.event(Notice(text)))
 
 

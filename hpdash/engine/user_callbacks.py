@@ -85,7 +85,8 @@ def user_callbacks(reference: str, settings: Mapping[str, Mapping[str, Any]], fo
 
 
 def _overrides(callback: keras.callbacks.Callback, hook: str) -> bool:
-    return getattr(type(callback), hook, None) is not getattr(keras.callbacks.Callback, hook)
+    is_own = getattr(type(callback), hook, None) is not getattr(keras.callbacks.Callback, hook)
+    return is_own or hook in vars(callback)  # a LambdaCallback has its hooks as attributes
 
 
 def _has_state(callback: Any) -> bool:

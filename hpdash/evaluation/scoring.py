@@ -94,8 +94,7 @@ def _load(settings: Mapping[str, Any], folder: Path) -> Loaded:
     dataset = data.load(settings, folder)
     if dataset.test is None:
         raise data_error(dataset.name, "a test set, x_test and y_test", "none")
-    split = data.split(dataset, settings)
-    return dataset, split, data.scaling(dataset, split, settings)
+    return data.prepare(dataset, settings)
 
 
 def _load_engine(trial: TrialToScore, loaded: Loaded, kept: Mapping[str, Array], folder: Path) -> Engine:

@@ -160,9 +160,14 @@ class Schedule:
             yield evidence(specs, [results.get(spec.number) for spec in specs])
 
     def _trial(self, point: Point, number: int) -> TrialSpec:
-        """Return the trial of a point: number = setting * repeats + repeat, seed = the sweep's seed + repeat."""
+        """Return the trial of a point: number = setting * repeats + repeat, seed = the sweep's seed + repeat.
+
+        With folds, `repeat` is also the fold.
+        """
         setting, repeat = divmod(number, self.sweep.repeats)
         sweep, settings = self.sweep, self.sweep.settings(point)
+        if settings["data"]["folds"] and settings["data"]["fold"] is None:
+            settings["data"]["fold"] = repeat
         seed, takes = sweep.seed + repeat, sweep.use(settings).takes
         spec = TrialSpec(number, setting, seed, point, settings, sweep.objective, sweep.goal, takes=takes)
         if self.pruner is None or sweep.pruning is None or repeat:

@@ -12,6 +12,7 @@ from .defaults import resolve
 from .domains import Choice
 from .faults import Faults, Key, found, nearest
 from .file_keys import FILE_KEYS, SWEEPABLE, table_of
+from .folds import repeats_of
 from .idle import check_idle
 from .inline import NOTHING, with_references
 from .keys import MLP
@@ -71,6 +72,7 @@ def _sweep(
     names = names_of(document)
     head = _head(_table("sweep", document, names, faults), stem, bool(document["trial"]), faults)
     given = {table: _table(table, document, names, faults) for table in _TABLES}
+    head["repeats"] = repeats_of(document, head, given["data"], faults)
     hparams, trials = _space(document, names, given, overridden, faults)
     fixed = {name: [value] for table in TABLES for name, value in resolve(given)[table].items()}
     required = requirements(document, names, {**fixed, **{each.name: _listed_values(each) for each in hparams}}, faults)

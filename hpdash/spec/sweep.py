@@ -99,7 +99,7 @@ class Sweep:
         inputs = self.known.inputs.get(resolved["data"]["name"])
         if inputs and "scale" not in tables["data"]:
             resolved["data"]["scale"] = inputs.scale
-        if inputs and inputs.has_validation:
+        if resolved["data"]["folds"] or (inputs and inputs.has_validation):
             resolved["data"] |= {"validation": None, "validation_from": None}
         if self.known.is_from_old_version and resolved["data"]["scale"] == "standard":
             resolved["data"][WHOLE] = True

@@ -108,6 +108,14 @@ class DataTable(Table):
         "How inputs are scaled: divided by the maximum (unit), or to mean 0 and std 1 (standard); "
         'default "unit" for pictures, else "none".',
     )
+    folds: Annotated[int, Field(ge=2, le=100)] = key(
+        None,
+        "an integer from 2 to 100",
+        "Cross-validation: every setting trains once for each of so many folds, which are its replicates.",
+    )
+    fold: Annotated[int, Field(ge=0)] = key(
+        None, "an integer of at least 0", "The only fold to train for, from 0; default: each."
+    )
     train: Count = key(None, COUNT, "How many training examples to use; default: all.")
     examples: Count = key(None, COUNT, "How many examples of synthetic data.")
     features: Count = key(None, COUNT, "How many features an example of synthetic data has.")

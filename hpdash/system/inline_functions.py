@@ -101,8 +101,10 @@ class _Sources:
             if callable(value):  # an object with __call__
                 self.add(type(value))
 
-    def _add_function(self, function: FunctionType) -> None:
-        self.parts.append(_source(function))
+    def _add_function(self, function: FunctionType, has_source: bool = False) -> None:
+        """Add a function, whose source may have been added already, as a part of its class."""
+        if not has_source:
+            self.parts.append(_source(function))
         names = _names(function.__code__)
         for name in sorted(names & function.__globals__.keys()):
             self.add(function.__globals__[name], name)
@@ -115,7 +117,9 @@ class _Sources:
     def _add_class(self, kind: type) -> None:
         try:
             self.parts.append(textwrap.dedent(inspect.getsource(kind)).rstrip())
+            has_source = True
         except (OSError, TypeError):  # a class of a notebook, before Python 3.13
+            has_source = False
             self.parts.append(f"class {kind.__name__}({', '.join(base.__name__ for base in kind.__bases__)}):")
             plain = {name: value for name, value in vars(kind).items() if isinstance(value, _PLAIN)}
             self._add_values("    ", {name: value for name, value in plain.items() if not name.startswith("__")})
@@ -123,8 +127,9 @@ class _Sources:
             self.add(base)
         for member in vars(kind).values():
             function = getattr(member, "__func__", getattr(member, "fget", member))
-            if isinstance(function, FunctionType):
-                self.add(function)
+            if isinstance(function, FunctionType) and id(function) not in self._seen:
+                self._seen.add(id(function))
+                self._add_function(function, has_source)
 
     def _add_values(self, prefix: str, values: Mapping[Any, Any]) -> None:
         for name, value in values.items():

@@ -147,9 +147,7 @@ class Trainer:
                 raise ChangedError(CHANGED_MESSAGE.format(", ".join(f"{name} {how}" for name, how in changed.items())))
             self._data = self._tensors = None  # release the old data first: never hold two data sets at once
             self._graphs.clear()  # compiled graphs hold the old data
-            dataset = mapped.open() if mapped else self._read(settings)
-            split = data.split(dataset, settings)
-            self._data = key, (dataset, split, data.scaling(dataset, split, settings))
+            self._data = key, data.prepare(mapped.open() if mapped else self._read(settings), settings)
         return self._data[1]
 
     def _train(self, trial: Attempt, facts: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from driven import children, digests, driving, until
 from sweep_files import made_sweep
 
 from hpdash import Options, Watcher, read_runs, run_sweep
+from hpdash.errors import SpecError
 from hpdash.logs import layout
 from hpdash.records import Event, Notice, TrialState
 
@@ -90,8 +91,18 @@ def by_batch():
     return [ByBatch()]
 
 
+def by_lambda():
+    return keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+
+
 def nothing():
     return None
+
+
+def picky(learning_rate):
+    if learning_rate > 0.15:
+        raise ValueError("too fast")
+    return []
 """
 
 
@@ -122,15 +133,23 @@ def test_the_hooks_of_training_epochs_and_validation_run(tmp_path: Path) -> None
     ("function", "said"),
     [
         pytest.param("by_batch", "on_train_batch_end", id="batch-hook"),
+        pytest.param("by_lambda", "on_train_batch_end", id="lambda"),
         pytest.param("nothing", "expected a list of keras.callbacks.Callback", id="no-callbacks"),
     ],
 )
 def test_what_cannot_run_is_refused_by_name(function: str, said: str, tmp_path: Path) -> None:
-    """A callback with a hook for batches, and a function that returns no callbacks, fail with the name and a remedy."""
-    outcome = run_sweep(sweep(tmp_path, function), tmp_path / "logs", Options(workers=1))
-    result = outcome.results[0]
-    assert (result.state, result.epochs) == (TrialState.FAILED, 0)
-    assert said in (result.error or "")
+    """A callback with a hook for batches, and a function that returns no callbacks, are refused before the sweep."""
+    with pytest.raises(SpecError, match=said):
+        run_sweep(sweep(tmp_path, function), tmp_path / "logs", Options(workers=1))
+    assert not (tmp_path / "logs" / "own").exists()
+
+
+@pytest.mark.usefixtures("one_process")
+def test_a_function_that_fails_for_one_value_fails_that_trial(tmp_path: Path) -> None:
+    """An error in the function itself fails its trial, and the others go on."""
+    path = sweep(tmp_path, "picky", hparams={"learning_rate": [0.2, 0.1]})
+    outcome = run_sweep(path, tmp_path / "logs", Options(workers=1))
+    assert [outcome.results[n].state for n in (0, 1)] == [TrialState.FAILED, TrialState.FINISHED]
 
 
 @pytest.mark.parametrize(("function", "resumes"), [("stateful", True), ("halving", False)])

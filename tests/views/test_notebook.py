@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
+import hpdash
+from hpdash.logs import layout
 from hpdash.views.web.notebook import in_notebook
 
 CELLS = {
@@ -87,3 +94,70 @@ def test_the_kernel_stays_light(outputs: dict[str, list[Any]]) -> None:
 def test_a_test_is_no_notebook() -> None:
     """Outside a kernel, hpdash does not take itself to be in a notebook."""
     assert not in_notebook()
+
+
+PAGE = Path(hpdash.__file__).parent / "api" / "notebook.ipynb"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Any]]:
+    """Run the notebook of the documents in a kernel, up to the cell that ends TensorBoard; return its code cells."""
+    folder = tmp_path_factory.mktemp("page")
+    notebook = nbformat.read(PAGE, as_version=4)
+    client = NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(folder)}})
+    with client.setup_kernel():
+        for place, cell in enumerate(notebook.cells[:-1]):
+            client.execute_cell(cell, place)
+        yield [cell for cell in notebook.cells if cell.cell_type == "code"]
+        client.execute_cell(notebook.cells[-1], len(notebook.cells) - 1)
+
+
+def cell_with(page: list[Any], text: str) -> Any:
+    """Return the first code cell that contains a text."""
+    return next(cell for cell in page if text in cell.source)
+
+
+def test_the_page_goes_from_arrays_to_predictions(page: list[Any]) -> None:
+    """The notebook sweeps a builder and arrays of its cells, shows progress and leaderboard, and predicts."""
+    progress, leaderboard = html(cell_with(page, "run_sweep").outputs)
+    assert "4/4 trials" in progress
+    assert "best validation/accuracy" in leaderboard
+    (chart,) = html(cell_with(page, "hidden_1/kernel").outputs)
+    assert "<svg" in chart
+    (evaluated,) = html(cell_with(page, "hpdash.evaluate").outputs)
+    assert "digits_in_cells" in evaluated
+    accuracy = float(cell_with(page, "model.predict").outputs[-1].data["text/plain"])
+    assert accuracy > 0.8
+
+
+def test_the_weights_tab_is_in_the_cell(page: list[Any], browser: Any) -> None:
+    """The cell's frame opens the Weights tab of a running TensorBoard, with the runs of the notebook."""
+    (frame,) = html(cell_with(page, "hpdash.board").outputs)
+    port = int(frame.partition("url.port = ")[2].partition(";")[0])
+    with serving(f"<!doctype html><title>a notebook</title>{frame}") as address:
+        tab = browser.new_page()
+        tab.goto(address)
+        inside = tab.frame_locator("iframe").frame_locator("iframe")  # TensorBoard shows each plugin in a frame
+        inside.get_by_text("Colour by").first.wait_for()
+        assert f":{port}/" in tab.frames[1].url and layout.PLUGIN in tab.frames[1].url
+        tab.close()
+
+
+@contextmanager
+def serving(content: str) -> Iterator[str]:
+    """Serve one page on a free port; yield its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(content.encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Print nothing."""
+
+    with ThreadingHTTPServer(("localhost", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://localhost:{server.server_port}/"
+        server.shutdown()

@@ -33,7 +33,8 @@ def what_ran(runs: Sequence[Run]) -> str:
 def _kept_pairs(known: SweepRecord) -> Iterator[tuple[str, str]]:
     settings = known.settings
     yield "data", _spelled(settings.get("data", {}))
-    seeds = f", {settings['repeats']} seeds per setting" if settings.get("repeats", 1) > 1 else ""
+    each = "folds" if settings.get("data", {}).get("folds") else "seeds"
+    seeds = f", {settings['repeats']} {each} per setting" if settings.get("repeats", 1) > 1 else ""
     yield "search", f"{settings.get('strategy', '')}, {known.trials} trials{seeds}"
     yield "epochs", str(settings.get("train", {}).get("epochs", ""))
     yield "versions", ", ".join(f"{name} {found}" for name, found in known.versions.items() if found)

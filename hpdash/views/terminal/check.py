@@ -23,7 +23,8 @@ LISTED = 100  # maximum number of trials that a dry run shows on a terminal; a p
 
 def summary(sweep: Sweep, settings: int) -> Text:
     """Return a few lines about a valid sweep file; `settings` is the number of its settings."""
-    repeats = f" x {sweep.repeats} seeds = {settings * sweep.repeats:,} trials" if sweep.repeats > 1 else " trials"
+    each = "folds" if sweep.given["data"].get("folds") else "seeds"
+    repeats = f" x {sweep.repeats} {each} = {settings * sweep.repeats:,} trials" if sweep.repeats > 1 else " trials"
     lines = [f"{sweep.name}: valid; {sweep.strategy} of {settings:,}{repeats}"]
     lines.append(f"  ranked by {sweep.objective}, {sweep.goal}: {sweep.ranking.reason}")
     for name, inputs in sweep.known.inputs.items():
