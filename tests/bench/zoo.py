@@ -223,9 +223,11 @@ def fit_epochs(name: str, ask: ASK) -> None:
     from zoo_data import load
     from zoo_nets import NETS, compiled
 
+    from hpdash.nested import map_leaves
+
     net = NETS[name]
     examples = load(net.data, net.target, net.examples)
-    x = examples.x.astype(np.float32) / np.float32(examples.divisor)
+    x = map_leaves(lambda each: each.astype(np.float32) / np.float32(examples.divisor), examples.x)
     begin = time.perf_counter()
     model = compiled(net)
 
@@ -240,24 +242,21 @@ def fit_epochs(name: str, ask: ASK) -> None:
             """Report the epoch, and stop unless another one is requested."""
             self.model.stop_training = not ask(time.perf_counter() - self.begin, {})
 
-    model.fit(x, examples.y, batch_size=BATCH, epochs=1000, verbose=0, callbacks=[Clock()])
+    more: Row = {"batch_size": BATCH, "epochs": 1000, "verbose": 0, "callbacks": [Clock()]}
+    model.fit(x, examples.y, sample_weight=examples.weight, **more)
 
 
 def hpdash_epochs(name: str, ask: ASK) -> None:
     """Train a net with the engine, as long as `ask` requests another epoch."""
-    import numpy as np
     from zoo_data import load
-    from zoo_nets import NETS, compiled
+    from zoo_nets import NETS, compiled, engine_data
 
     from hpdash.engine.engine import Engine
-    from hpdash.engine.feed import EngineData, Subset, tensor
 
     net = NETS[name]
-    examples = load(net.data, net.target, net.examples + HELD_OUT)
-    x, y = tensor(examples.x), tensor(examples.y)
-    parts = Subset(x, y, 0, net.examples), Subset(x, y, net.examples, net.examples + HELD_OUT)
+    examples = engine_data(load(net.data, net.target, net.examples + HELD_OUT), net.examples)
     begin = time.perf_counter()
-    engine = Engine(compiled(net), EngineData(*parts, np.float32(0), np.float32(examples.divisor)), BATCH)
+    engine = Engine(compiled(net), examples, BATCH)
     epoch, goes_on = 0, True
     while goes_on:
         engine.train_epoch(0, epoch, lambda _: None)

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-SHAPES = {  # of one stored example
+SHAPES: dict[str, Any] = {  # of one stored example
     "mnist": (28, 28, 1),
     "cifar10": (32, 32, 3),
     "digits": (8, 8, 1),
     "sequences": (50, 8),
     "tokens": (40,),
     "table": (16,),
+    "halves": {"left": (28, 14, 1), "right": (28, 14, 1)},  # of the pictures of MNIST
+    "weighted": (28, 28, 1),  # MNIST with sample weights
 }
 WORDS, CATEGORIES = 2000, 50
 PICTURES = ("mnist", "cifar10", "digits")
@@ -23,11 +25,15 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Examples x [n, ...] as a data set stores them, the divisor that scales them, and their targets y [n, ...]."""
+    """Examples x [n, ...] as a data set stores them, the divisor that scales them, and their targets y [n, ...].
 
-    x: Array
+    x may be a dict of arrays. `weight` are sample weights [n], None if there are none.
+    """
+
+    x: Any
     y: Array
     divisor: float
+    weight: Array | None = None
 
 
 def load(name: str, target: str, count: int, real: bool = True) -> Examples:
@@ -35,7 +41,8 @@ def load(name: str, target: str, count: int, real: bool = True) -> Examples:
 
     `target` is what a net learns: the "class", the "picture" itself in [0, 1], or the "mask" of its bright pixels.
     """
-    x, y = _pictures(name, count) if real and name in PICTURES else _made_up(name, count)
+    source = "mnist" if name in ("halves", "weighted") else name
+    x, y = _pictures(source, count) if real and source in PICTURES else _made_up(source, count)
     divisor = 255.0 if x.dtype == np.uint8 else 1.0
     if name == "digits":
         divisor = 16.0
@@ -43,7 +50,11 @@ def load(name: str, target: str, count: int, real: bool = True) -> Examples:
         y = x.astype(np.float32) / np.float32(divisor)
     if target == "mask":
         y = (x[..., 0] > 127).astype(np.int32)
-    return Examples(x, y, divisor)
+    if name == "halves":
+        halves = np.split(x, 2, axis=2)
+        return Examples({"left": halves[0].copy(), "right": halves[1].copy()}, y, divisor)
+    weight = np.where(y % 2, 2, 0.5).astype(np.float32) if name == "weighted" else None
+    return Examples(x, y, divisor, weight)
 
 
 def _pictures(name: str, count: int) -> tuple[Array, Array]:

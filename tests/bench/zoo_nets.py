@@ -9,7 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from zoo_data import CATEGORIES, SHAPES, WORDS
+from zoo_data import CATEGORIES, SHAPES, WORDS, Examples
+
+from hpdash.engine.feed import EngineData, Subset, tensor
+from hpdash.nested import map_leaves
 
 LAYERS = keras.layers
 
@@ -25,7 +28,7 @@ class Net:
 
     data: str
     examples: int
-    build: Callable[[tuple[int, ...], float], keras.Model]
+    build: Callable[[Any, float], keras.Model]
     convolutions: bool = False
     target: str = "class"
 
@@ -40,6 +43,15 @@ def compiled(net: Net, optimizer: Any = "adam", dropout: float = 0.25, seed: int
     else:
         model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
+
+
+def engine_data(examples: Examples, train: int) -> EngineData:
+    """Return examples as an engine takes them: the first `train` to train, the others to validate."""
+    x, y = map_leaves(tensor, examples.x), tensor(examples.y)
+    weight = None if examples.weight is None else tensor(examples.weight)
+    parts = Subset(x, y, 0, train, weight), Subset(x, y, train, len(y), weight)
+    scaling = (map_leaves(lambda _, value=value: np.float32(value), examples.x) for value in (0, examples.divisor))
+    return EngineData(*parts, *scaling)
 
 
 def _classifier(inputs: Any, x: Any) -> keras.Model:
@@ -219,6 +231,13 @@ def normalised(shape: tuple[int, ...], _: float) -> keras.Model:
     return _classifier(inputs, LAYERS.Activation("relu")(x))
 
 
+def two_inputs(shape: dict[str, tuple[int, ...]], _: float) -> keras.Model:
+    """A dense net on each half of a picture, joined."""
+    inputs = {name: keras.Input(each, name=name) for name, each in shape.items()}
+    halves = [LAYERS.Dense(64, activation="relu")(LAYERS.Flatten()(each)) for each in inputs.values()]
+    return _classifier(inputs, LAYERS.Dense(64, activation="relu")(LAYERS.Concatenate()(halves)))
+
+
 class OwnStep(keras.Model):  # type: ignore[misc]
     """A subclassed model whose own `train_step` clips the gradients' norm."""
 
@@ -274,4 +293,6 @@ NETS = {
     "normalised": Net("mnist", 5_120, normalised, True),
     "digits": Net("digits", 20_480, _dense((64, 64))),
     "own train_step": Net("mnist", 20_480, own_step),
+    "two inputs": Net("halves", 20_480, two_inputs),
+    "sample weights": Net("weighted", 20_480, _dense((64, 64))),
 }

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from hpdash.engine.engine import Engine
-from hpdash.engine.feed import EngineData, Subset, epoch_order, tensor
+from hpdash.engine.feed import epoch_order
+from hpdash.nested import map_leaves
 
 sys.path.append(str(Path(__file__).parents[1] / "bench"))  # last: support/zoo.py has the same name as a file there
 
 from zoo_data import load
-from zoo_nets import NETS, Net, compiled
+from zoo_nets import NETS, Net, compiled, engine_data
 
 BATCH, STEPS, MANY_STEPS = 16, 4, 20
 # The relative tolerance; the absolute one is a tenth of it. bfloat16 has three digits. After two steps of the VGG-like
@@ -36,9 +37,7 @@ def make_engine(name: str, seed: int, dropout: float = 0.0, steps: int = STEPS) 
     """Return an engine over made-up examples of the net's data, with the given number of steps per epoch."""
     net, count = NETS[name], steps * BATCH
     examples = load(net.data, net.target, count + BATCH, real=False)
-    x, y = tensor(examples.x), tensor(examples.y)
-    parts = Subset(x, y, 0, count), Subset(x, y, count, count + BATCH)
-    return Engine(build(net, seed, dropout), EngineData(*parts, np.float32(0), np.float32(examples.divisor)), BATCH)
+    return Engine(build(net, seed, dropout), engine_data(examples, count), BATCH)
 
 
 def train(engine: Engine, epochs: int = 1) -> None:
@@ -55,9 +54,11 @@ def values(model: keras.Model) -> dict[str, Any]:
 def taught(reference: keras.Model, engine: Engine) -> dict[str, Any]:
     """Return a model's weights after `train_on_batch` on the batches of an engine's first epoch."""
     part = engine.data.train
-    x, y, order = part.x.numpy().astype(np.float32) / engine.data.divisor, part.y.numpy(), epoch_order(part, 3, 0)
-    for index in order.reshape(-1, BATCH):
-        reference.train_on_batch(x[index], y[index])
+    x = map_leaves(lambda each, divisor: each.numpy().astype(np.float32) / divisor, part.x, engine.data.divisor)
+    y, weight = part.y.numpy(), None if part.weight is None else part.weight.numpy()
+    for index in epoch_order(part, 3, 0).reshape(-1, BATCH):
+        rows = map_leaves(lambda each, index=index: each[index], x)
+        reference.train_on_batch(rows, y[index], None if weight is None else weight[index])
     return values(reference)
 
 

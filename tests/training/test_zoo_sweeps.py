@@ -30,11 +30,13 @@ import numpy as np
 sys.path.append({str(Path(__file__).parents[1] / "bench")!r})
 from zoo_data import load
 from zoo_nets import NETS, SHAPES
+from hpdash.nested import map_leaves
 
 def examples(data, target):
     found = load(data, target, 192, real=False)
-    x = found.x if found.x.dtype == np.uint8 else found.x.astype(np.float32)
-    return dict(x_train=x, y_train=found.y if target == "class" else found.y.astype(np.float32))
+    x = map_leaves(lambda each: each if each.dtype == np.uint8 else each.astype(np.float32), found.x)
+    y = found.y if target == "class" else found.y.astype(np.float32)
+    return dict(x_train=x, y_train=y, sample_weight=found.weight)
 
 def build(input_shape, net):
     found = NETS[net]
