@@ -13,7 +13,6 @@ from .faults import Faults, Key
 
 FUNCTION_KEYS = ("builder", "loop", "callbacks", "name")  # the keys that take functions
 DATA = f"{MODULE}:data"  # the reference that stands for data given in Python
-_PLAIN = (str, bool, int, float, type(None))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,8 +57,8 @@ def check_given(functions: Sequence[str], inline: Inline) -> None:
 def with_references(document: Mapping[str, Any], faults: Faults) -> tuple[dict[str, Any], Inline]:
     """Return a copy of a document with references for functions and data, and what these references stand for.
 
-    A function that a module other than `__main__` has is replaced by its name there. Values in [data] that are no plain
-    values are arrays, such as `x_train`; together they are the data set.
+    A function that a module other than `__main__` has is replaced by its name there. The arrays in [data], such as
+    `x_train`, are together the data set.
     """
     references = _References(faults)
     data: dict[str, Any] = {}
@@ -85,8 +84,8 @@ def _copied(value: Any) -> Any:
 def _take_data(table: dict[str, Any], faults: Faults) -> dict[str, Any]:
     """Replace the data in a [data] table by a reference, and return them."""
     name = table.get("name")
-    arrays = {key: value for key, value in table.items() if key != "name" and not isinstance(value, _PLAIN)}
-    if not arrays and (isinstance(name, _PLAIN) or callable(name)):
+    arrays = {key: value for key, value in table.items() if key != "name" and _is_data(value)}
+    if not arrays and (isinstance(name, list) or not _is_data(name)):
         return {}
     if arrays and name is not None:
         hint = "Leave out name, or the arrays."
@@ -95,6 +94,12 @@ def _take_data(table: dict[str, Any], faults: Faults) -> dict[str, Any]:
         del table[key]
     table["name"] = DATA
     return {DATA: arrays or name}
+
+
+def _is_data(value: Any) -> bool:
+    """Return whether a value is an array, several, a `Dataset` or a pipeline, which has one of these attributes."""
+    marks = ("__array__", "x_train", "element_spec", "num_batches")
+    return isinstance(value, Mapping | list | tuple) or any(hasattr(value, mark) for mark in marks)
 
 
 class _References:

@@ -107,8 +107,8 @@ def plain(value: Any, faults: Faults, key: Key = ()) -> Any:
         return [plain(item, faults, (*key, index)) for index, item in enumerate(value)]
     if isinstance(value, Mapping) and all(isinstance(name, str) and _is_plain(name) for name in value):
         return {name: plain(item, faults, (*key, name)) for name, item in value.items()}
-    hint = 'Save it in a module in the current folder, and write "module:function".' if callable(value) else ""
-    hint = "Save it with numpy.savez, and give the file's name." if hasattr(value, "__array__") else hint
+    hint = "Only builder, loop, callbacks and the name of [data] take a function." if callable(value) else ""
+    hint = "Only [data] takes arrays." if hasattr(value, "__array__") else hint
     faults.add(key, "a string, a boolean, a finite number, a list or a table", _kind(value), hint)
     return None
 

@@ -140,7 +140,7 @@ class Trainer:
             facts |= {"best": dict(trial.best), "best_epoch": trial.best_epoch}
         return TrialResult(state=state, seconds=checkpointer.seconds, **facts)
 
-    def _load(self, settings: Mapping[str, Any], mapped: MappedDataset | None) -> Loaded:
+    def _load(self, settings: Mapping[str, Any], mapped: MappedDataset | None = None) -> Loaded:
         key = json.dumps(settings, sort_keys=True)
         if self._data is None or self._data[0] != key:
             if changed := self._changed():

@@ -131,9 +131,11 @@ def test_an_epoch_learns_what_fit_learns(build: Callable[[], Any], x: Any, y: An
     engine = Engine(model, data(x, y, weight), BATCH)
     logs = engine.train_epoch(5, 0, lambda _: None)
     order = epoch_order(engine.data.train, 5, 0)
-    reference.set_weights(start)
-    batch_losses = losses_by_batch(reference, x, y, weight, order)
-    reference = build()
+    batch_losses = {}
+    if any(name.endswith("_loss") for name in logs):
+        reference.set_weights(start)
+        batch_losses = losses_by_batch(reference, x, y, weight, order)
+        reference = build()
     reference.set_weights(start)
     fitted = reference.fit(
         rows(x, order), rows(y, order), sample_weight=rows(weight, order), batch_size=BATCH, shuffle=False, verbose=0

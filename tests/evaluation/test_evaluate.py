@@ -213,7 +213,9 @@ def test_another_selection_needs_again_and_is_told_of_everywhere(seen: Path, mon
 
     With --again it is evaluation 2, and the table, `ls`, `show` and the report say so.
     """
-    monkeypatch.setattr("hpdash.evaluation.in_child", lambda *_: Scores(360, ({"loss": 1.0, "accuracy": 0.5},), None))
+    monkeypatch.setattr(
+        "hpdash.evaluation.in_child", lambda *_, **__: Scores(360, ({"loss": 1.0, "accuracy": 0.5},), None)
+    )
     journal = seen / "s" / layout.JOURNAL
     evaluation = read_journal(journal).evaluations[0].evaluation
     best, *_, worst = evaluation.scores

@@ -590,11 +590,12 @@ def test_every_answer_names_a_key_that_there_is() -> None:
 @pytest.mark.parametrize(
     ("content", "remedy"),
     [
-        ({"data": {"name": test_dots_are_no_keys}, "hparams": {"l2": [0.0, 0.1]}}, "module:function"),
-        ({"data": {"name": "digits", "x": np.zeros(3)}, "hparams": {"l2": [0.0, 0.1]}}, "numpy.savez"),
+        ({"data": {"name": "digits"}, "hparams": {"l2": [0.0, test_dots_are_no_keys]}}, "builder, loop, callbacks"),
+        ({"data": {"name": "digits"}, "hparams": {"l2": np.zeros(3)}}, r"\[data\]"),
+        ({"data": {"name": "digits", "x": np.zeros(3)}, "hparams": {"l2": [0.0, 0.1]}}, "beside the arrays"),
     ],
 )
 def test_what_a_notebook_holds_is_refused_with_a_remedy(content: dict[str, Any], remedy: str) -> None:
-    """A function or an array as a value of a mapping is refused, and the error says what to use instead."""
+    """A function or an array is refused where none is taken, and the error says where one is."""
     with pytest.raises(SpecError, match=remedy):
         parse(content)
