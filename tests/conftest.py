@@ -22,10 +22,11 @@ settings.load_profile("suite")  # check results, not speed: other tests keep eve
 
 
 LONGEST = (  # files that take a minute or more: they start first, so that no core waits for them at the end
-    "test_ray_cluster", "test_tensorboard", "test_checkpoint", "test_weights_page", "test_pruning",
-    "test_driver_signalled", "test_engine", "test_trainer", "test_runner", "test_crash_points", "test_extension",
-    "test_worker_killed", "test_driver_killed", "test_weights_tab", "test_own_loop", "test_evaluate", "test_retried",
-    "test_notebook", "test_zoo_nets", "test_provenance",
+    "test_ray_cluster", "test_trainer", "test_load_model", "test_data_forms", "test_tensorboard", "test_weights_page",
+    "test_several_arrays", "test_user_callbacks", "test_imports", "test_models", "test_xla", "test_provenance",
+    "test_pruning", "test_driver_signalled", "test_crash_points_remote", "test_engine", "test_cli", "test_notebook",
+    "test_checkpoint", "test_layer_series", "test_own_loop", "test_inline", "test_crash_points", "test_folds",
+    "test_environment", "test_runner", "test_strategies", "test_evaluate", "test_zoo_nets", "test_pipelines",
 )  # fmt: skip
 
 
