@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -40,8 +41,9 @@ class Board:
 
     def stop(self) -> None:
         """End TensorBoard; further calls do nothing."""
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, ChildProcessError):  # it has ended, or another process started it
             os.kill(self.pid, signal.SIGTERM)
+            os.waitpid(self.pid, 0)
 
     def _repr_html_(self) -> str:
         """Return a frame with the tab, found from where the notebook's page is, or at $TENSORBOARD_PROXY_URL."""
@@ -73,7 +75,8 @@ def board(logdir: Path | str = "logs", *, tab: str = layout.PLUGIN, height: int 
         raise SpecError([f"{path}: no such folder. Run a sweep first, or give another logdir."])
     from tensorboard import manager  # noqa: PLC0415  only this function needs it
 
-    with _own_tensorboard():
+    with _own_tensorboard(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the manager forgets the process that it has started
         started: Any = manager.start([f"--logdir={path.absolute()}", KEEP_ALL])
     if isinstance(started, manager.StartLaunched | manager.StartReused):
         return Board(path, tab, height, started.info.port, started.info.pid)

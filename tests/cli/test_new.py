@@ -1,0 +1,55 @@
+"""Tests of `hpdash new`: what it lists, what it writes, and that it replaces nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from commands import invoke
+
+from hpdash.api.shipped_sweeps import shipped_sweeps
+from hpdash.spec import load_sweep
+
+SWEEPS = Path(__file__).parents[2] / "sweeps"
+
+
+def test_it_lists_what_ships() -> None:
+    """Every sweep file of the project is listed, with what it compares."""
+    listed = json.loads(invoke("new", "--list", "--json").stdout)
+    assert [each["name"] for each in listed] == sorted(path.stem for path in SWEEPS.glob("*.toml"))
+    shown = invoke("new", "--list").stdout
+    assert all(each["name"] in shown and each["description"] in shown for each in listed)
+
+
+@pytest.mark.parametrize("name", [each.name for each in shipped_sweeps()])
+def test_a_copy_is_the_file_with_its_modules(name: str, tmp_path: Path) -> None:
+    """A copy has the comments of the original, and each module that it names is beside it."""
+    written = json.loads(invoke("new", name, "--folder", str(tmp_path / "mine"), "--json").stdout)["files"]
+    for path in map(Path, written):
+        assert path.read_bytes() == (SWEEPS / path.name).read_bytes()
+    modules = load_sweep(written[0]).modules
+    assert {f"{module}.py" for module in modules} <= {path.name for path in (tmp_path / "mine").iterdir()}
+
+
+def test_nothing_is_replaced(tmp_path: Path) -> None:
+    """If one of the files exists, nothing is written."""
+    (tmp_path / "nets.py").write_text("mine")
+    refused = invoke("new", "cifar_cnn", "--folder", str(tmp_path))
+    assert refused.exit_code == 2 and "nets.py" in refused.stderr and "--folder" in refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["nets.py"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(["quickstrt"], "quickstart", id="a-name-nearly-right"),
+        pytest.param(["x"], "--list", id="unknown"),
+        pytest.param([], "--list", id="nothing"),
+        pytest.param(["quickstart", "--list"], "--list", id="both"),
+    ],
+)
+def test_a_wrong_name_says_what_there_is(arguments: list[str], said: str) -> None:
+    """An unknown name is an error with the nearest name, or how to list them."""
+    refused = invoke("new", *arguments)
+    assert refused.exit_code == 2 and said in refused.stderr
