@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import sys
+import tempfile
+import urllib.request
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,17 +18,20 @@ from typing import Any
 
 from ..errors import BackendError, SpecError
 from ..logs import layout
+from ..plugin.launch import KEEP_ALL, refresh_records
 
-KEEP_ALL = "--samples_per_plugin=scalars=1000000,histograms=1000000"  # with 0, TensorBoard keeps all but shows none
 _BINARY = "TENSORBOARD_BINARY"  # names the program that TensorBoard's manager starts
 _LINES = 5  # last lines of TensorBoard's output in an error
+_ANSWER_SECONDS = 5.0  # a TensorBoard that takes longer to answer counts as ended
+_RUNNING: set[int] = set()  # the processes of TensorBoards that this process has started and not stopped
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
     """A TensorBoard that runs in the background, which a notebook shows in its cell.
 
-    `tab` is the tab that is opened first. `height` is that of the cell, in pixels. `pid` is the process.
+    `tab` is the tab that is opened first. `height` is that of the cell, in pixels. `pid` is the process. `is_own` says
+    that this Python process started it.
     """
 
     logdir: Path
@@ -33,6 +39,7 @@ class Board:
     height: int
     port: int
     pid: int
+    is_own: bool = True
 
     @property
     def url(self) -> str:
@@ -40,16 +47,18 @@ class Board:
         return f"http://localhost:{self.port}/#{self.tab}"
 
     def stop(self) -> None:
-        """End TensorBoard; further calls do nothing."""
-        with suppress(ProcessLookupError, ChildProcessError):  # it has ended, or another process started it
-            os.kill(self.pid, signal.SIGTERM)
-            os.waitpid(self.pid, 0)
+        """End TensorBoard if this Python process started it; further calls do nothing."""
+        if self.is_own and self.pid in _RUNNING:
+            _RUNNING.discard(self.pid)
+            with suppress(ProcessLookupError, ChildProcessError):  # it has ended by itself
+                os.kill(self.pid, signal.SIGTERM)
+                os.waitpid(self.pid, 0)
 
     def _repr_html_(self) -> str:
         """Return a frame with the tab, found from where the notebook's page is, or at $TENSORBOARD_PROXY_URL."""
         proxy = os.environ.get("TENSORBOARD_PROXY_URL")
         base = proxy.replace("%PORT%", str(self.port)) if proxy else "/"
-        name = f"hpdash-board-{self.port}-{self.tab}"
+        name = f"hpdash-board-{secrets.token_hex(4)}"  # two cells may show the same tab
         return (
             f'<iframe id="{name}" width="100%" height="{self.height}" frameborder="0"></iframe><script>(() => {{'
             f"const url = new URL({json.dumps(base)}, window.location);"
@@ -61,11 +70,13 @@ class Board:
 def board(logdir: Path | str = "logs", *, tab: str = layout.PLUGIN, height: int = 900) -> Board:
     """Start TensorBoard on a logdir, so that it keeps every step, and return it; a notebook shows it in the cell.
 
-    A TensorBoard that an earlier call started for the same folder is used again.
+    A TensorBoard that runs for the same folder, started from the same working directory, is used again. HParams records
+    that are out of date are updated first.
 
     Args:
         logdir: the logs root.
-        tab: the tab to open first: `hpdash_weights`, or one of TensorBoard's, such as `timeseries` or `hparams`.
+        tab: the tab to open first, by its name in TensorBoard's addresses: `hpdash_weights`, or one of TensorBoard's
+            own, such as `timeseries` or `hparams`.
         height: the height of the cell, in pixels.
 
     Raises SpecError if the folder does not exist, BackendError if TensorBoard does not start.
@@ -73,15 +84,40 @@ def board(logdir: Path | str = "logs", *, tab: str = layout.PLUGIN, height: int 
     path = Path(logdir)
     if not path.is_dir():
         raise SpecError([f"{path}: no such folder. Run a sweep first, or give another logdir."])
+    for message in refresh_records(path):
+        warnings.warn(message, stacklevel=2)
+    started = _start(path)
+    if hasattr(started, "pid"):
+        raise BackendError(f"TensorBoard did not start within a minute (process {started.pid} is still running).")
+    if not hasattr(started, "info"):
+        output = getattr(started, "stderr", None) or getattr(started, "stdout", None) or str(started)
+        raise BackendError("TensorBoard did not start:\n" + "\n".join(output.strip().splitlines()[-_LINES:]))
+    return Board(path, tab, height, started.info.port, started.info.pid, started.info.pid in _RUNNING)
+
+
+def _start(logdir: Path) -> Any:
+    """Start TensorBoard, or find one that runs; return what its manager returns."""
     from tensorboard import manager  # noqa: PLC0415  only this function needs it
 
+    arguments = [f"--logdir={logdir.absolute()}", KEEP_ALL]
     with _own_tensorboard(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # the manager forgets the process that it has started
-        started: Any = manager.start([f"--logdir={path.absolute()}", KEEP_ALL])
-    if isinstance(started, manager.StartLaunched | manager.StartReused):
-        return Board(path, tab, height, started.info.port, started.info.pid)
-    output = getattr(started, "stderr", None) or getattr(started, "stdout", None) or str(started)
-    raise BackendError("TensorBoard did not start:\n" + "\n".join(output.strip().splitlines()[-_LINES:]))
+        started: Any = manager.start(arguments)
+        if isinstance(started, manager.StartReused) and not _answers(started.info.port):
+            # It was killed, and has left its record, which the manager believes
+            (Path(tempfile.gettempdir()) / ".tensorboard-info" / f"pid-{started.info.pid}.info").unlink(missing_ok=True)
+            started = manager.start(arguments)
+    if isinstance(started, manager.StartLaunched):
+        _RUNNING.add(started.info.pid)
+    return started
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://localhost:{port}/data/environment", timeout=_ANSWER_SECONDS):
+            return True
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from ..runs import Run
 from ..spec.inline import remembered
 from ..sweep_folder import sweep_json
 from ..sweep_folder.recipe import spec_of
-from ..system.user_functions import register
+from ..system.user_functions import registered
 from ..views.terminal.show import find
 from . import Source, read_runs
 
@@ -41,12 +41,10 @@ def load_model(run: str, source: Source = "logs", *, bare: bool = False) -> Any:
     kept = kept_weights.read_recorded(chosen.id, chosen.folder / layout.WEIGHTS, recorded)
     from ..engine import models, saving  # noqa: PLC0415  imports TensorFlow
 
-    with sendable(remembered(chosen.folder.parent)) as given:
-        register(given.functions)
-        loaded = data.load(spec.settings["data"], folder)
-    dataset, _, scaling = data.prepare(loaded, spec.settings["data"])
-    shape, classes = dataset.input_shape, dataset.classes
-    model = models.build(spec.settings, folder, shape, classes, spec.seed, spec.takes, dataset.one_hot, plain=True)
+    with sendable(remembered(chosen.folder.parent)) as given, registered(given.functions):
+        dataset, _, scaling = data.prepare(data.load(spec.settings["data"], folder), spec.settings["data"])
+        shape, classes = dataset.input_shape, dataset.classes
+        model = models.build(spec.settings, folder, shape, classes, spec.seed, spec.takes, dataset.one_hot, plain=True)
     if not saving.set_weights(model, kept):
         why = "The code that builds the model, or the data, changed after training"
         raise LogdirError(

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from ..errors import Problem, SpecError
 from ..spec import load_sweep
-from ..sweep_folder import provenance
 from ..system import disk
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -34,9 +33,10 @@ def shipped_sweeps() -> list[ShippedSweep]:
 
 
 def copy_shipped_sweep(name: str, folder: Path) -> list[Path]:
-    """Copy a sweep file that ships, with the modules that it names, into a folder; return the copies, it first.
+    """Copy a sweep file that ships, with the modules that it names, into a folder.
 
-    Raises SpecError if there is no such sweep file, or if a file would be replaced; LogdirError if the disk refuses.
+    Returns the paths of the copies, the sweep file first. Raises SpecError if there is no such sweep file, or if a file
+    exists; LogdirError if the disk refuses.
     """
     found = {each.name: each for each in shipped_sweeps()}
     if name not in found:
@@ -44,15 +44,14 @@ def copy_shipped_sweep(name: str, folder: Path) -> list[Path]:
         hint = f"Did you mean {near[0]}?" if near else "hpdash new --list names them."
         raise SpecError([Problem("NAME", "a sweep file that ships", name, hint)])
     path = found[name].path
-    modules = provenance.code(load_sweep(path).modules, path.parent)
-    copies = [folder / each for each in (path.name, *modules)]
+    modules = (path.parent / f"{module}.py" for module in load_sweep(path).modules)
+    copies = [folder / path.name, *(folder / module.name for module in modules if module.is_file())]
     if there := [each for each in copies if each.exists()]:
-        hint = "Remove it, or write into another folder with --folder."
-        raise SpecError([Problem(str(there[0]), "no such file", "one, which is not replaced", hint)])
+        raise SpecError([f"{there[0]} exists, and is not overwritten. Write into another folder with --folder."])
     for copy in copies:
         with disk.guarded(copy):
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path.parent / copy.relative_to(folder), copy)
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path.parent / copy.name, copy)
     return copies
 
 

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import HpdashError, SpecError, TrialError
-from ..records import KERAS_LOOP, TrialSpec, own_loop
+from ..records import TrialSpec, own_loop
+from ..training.callbacks import NONE
 
 
 def with_callbacks(specs: Sequence[TrialSpec]) -> list[TrialSpec]:
     """Return one trial for each callback function that trials name."""
     found = {spec.settings["train"].get("callbacks"): spec for spec in specs if not own_loop(spec.settings["train"])}
-    return [spec for reference, spec in found.items() if reference not in (None, KERAS_LOOP)]
+    return [spec for reference, spec in found.items() if reference not in (None, NONE)]
 
 
 def check_callbacks(specs: Sequence[TrialSpec], folder: Path) -> None:
@@ -30,7 +31,7 @@ def check_callbacks(specs: Sequence[TrialSpec], folder: Path) -> None:
         try:
             user_callbacks(spec.settings["train"]["callbacks"], spec.settings, folder)
         except TrialError as error:
-            raise SpecError([f"train.callbacks: {error}"]) from error
+            raise SpecError([f"callbacks: {error}"]) from error
         except HpdashError:
             raise
         except Exception:  # a user's function may raise anything

@@ -34,6 +34,7 @@ from .callbacks import check_callbacks
 from .estimate import Size, Work
 
 POLL_SECONDS = 0.2
+_CHILD = "the child process that loads data and your code"
 MOST_MODELS = 16  # models that an estimate builds, in about 0.3 seconds each
 
 FetchProgress = Callable[[str, int, int | None], None]
@@ -41,12 +42,17 @@ FetchProgress = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True, slots=True)
 class ProbeRequest:
-    """What to examine: the distinct [data] tables, users' functions, and the folder of users' modules and files.
+    """What to examine.
 
-    `usages` are the builders whose use of keys is not known yet. The trial of each has one of these [data] tables. What
-    data functions return is written into the folder `spool`, which must not be None if there are any. `class_weights`
-    are pairs of a [data] table and a value of `train.class_weight` that a trial has with it. `callbacks` has a trial
-    for each callback function. `inline` are the functions that were given in Python, pickled, by their references.
+    Attributes:
+        data: the distinct [data] tables of the trials.
+        functions: the user's builders, training loops and callbacks, by their references.
+        folder: where the user's modules and files are looked for.
+        spool: the folder into which the arrays of data functions are written; None if there are no such functions.
+        usages: builders to examine; the example trial of each has one of the tables in `data`.
+        class_weights: pairs of a [data] table and a value of `train.class_weight` that a trial has with it.
+        callbacks: an example trial for each callback function.
+        inline: the functions that were given in Python, pickled, by their references.
     """
 
     data: Sequence[Mapping[str, Any]]
@@ -104,8 +110,9 @@ def gather_facts(request: ProbeRequest, signals: Signals, tell: Tell = lambda _:
 
 
 def measure(specs: Sequence[TrialSpec], folder: Path, signals: Signals) -> list[Work] | str:
-    """Build the model of each graph; return the work of each trial, or a sentence that says why it is not known.
+    """Return the work of each trial, or a sentence that says why it is not known.
 
+    One model is built for each distinct compiled graph.
     At most `MOST_MODELS` graphs are built; the trials of the others get the mean work of these.
     """
     found: list[Work] | str = in_child(_measure, (tuple(specs), folder), signals)
@@ -143,14 +150,15 @@ def _gather_facts(request: ProbeRequest, send: Callable[[Any], None]) -> ProbeRe
     classes, sizes, inputs, built = [], [], [], {}
     synthetic, remarks, returned = False, dict[str, None](), dict[str, MappedDataset]()
     for settings in request.data:
-        dataset, split, _ = data.prepare(_dataset(settings, request, returned, send), settings)
+        loaded = _dataset(settings, request, returned, send)
+        dataset, split, _ = data.prepare(loaded, settings)
         for value in [value for table, value in request.class_weights if table == settings]:
             class_weights(dataset, split, value)
         classes.append(dataset.classes)
         values = sum(math.prod(x.shape[1:]) for _, x in leaves(dataset.x_train))
         outputs = sum(number or 1 for _, number in leaves(dataset.classes))
         sizes.append(Size(len(split.train), len(split.validation), values, outputs))
-        inputs.append(dataset.inputs)
+        inputs.append(loaded.inputs)
         synthetic |= dataset.synthetic
         if settings["name"] not in data.SOURCES:
             remarks |= dict.fromkeys(data.remarks(dataset, split))
@@ -184,7 +192,7 @@ def _measure(asked: tuple[Sequence[TrialSpec], Path], _: Callable[[Any], None]) 
     works: dict[str, Work] = {}
     for key in list(graphs)[:: -(-len(graphs) // MOST_MODELS)]:
         settings = graphs[key].settings
-        name = json.dumps(settings["data"], sort_keys=True)
+        name = json.dumps(data.content(settings["data"]))
         datasets[name] = datasets.get(name) or data.load(settings["data"], folder)
         try:
             works[key] = _work(graphs[key], folder, datasets[name])
@@ -252,8 +260,8 @@ def in_child(
                 return value
     except EOFError:
         process.join()
-        what = "the child process that loads data and your code ended early"
-        raise BackendError(f"{what}, with exit code {process.exitcode}") from None
+        killed = ". It was killed, perhaps because the memory ran out" if process.exitcode == -9 else ""
+        raise BackendError(f"{_CHILD} ended early, with exit code {process.exitcode}{killed}") from None
     finally:
         process.kill()
         process.join()
@@ -269,3 +277,5 @@ def _child(pipe: Connection, work: Callable[..., Any], argument: Any, functions:
         pipe.send(("value", work(argument, lambda message: pipe.send(("message", message)))))
     except HpdashError as error:
         pipe.send(("error", error))
+    except (Exception, SystemExit) as error:
+        pipe.send(("error", BackendError(f"{_CHILD} failed: {type(error).__name__}: {error}")))

@@ -22,24 +22,13 @@ def board(logdir: Path, options: tuple[str, ...]) -> None:
     """Start TensorBoard on LOGDIR so that it shows every step; OPTIONS, such as --port 6007, go to TensorBoard."""
     if not logdir.is_dir():
         raise SpecError([f"{logdir}: no such folder. Run a sweep first, or give another LOGDIR."])
-    _refresh(logdir)
-    from ..api.board import KEEP_ALL  # noqa: PLC0415  only this command needs it
+    from ..plugin.launch import KEEP_ALL, refresh_records  # noqa: PLC0415  only this command needs them
+    from .ls import warn  # noqa: PLC0415
 
+    warn(refresh_records(logdir))
     command = [sys.executable, "-m", "tensorboard.main", f"--logdir={logdir}", KEEP_ALL, *options]
     if sys.platform == "win32":  # there, exec returns to the shell before TensorBoard ends
         import subprocess  # noqa: PLC0415  every command imports this module, and only Windows needs it
 
         sys.exit(subprocess.call(command))
     os.execv(sys.executable, command)  # replace this process, so that ending it ends TensorBoard
-
-
-def _refresh(logdir: Path) -> None:
-    """Update TensorBoard's HParams records, which are out of date if a sweep's folder was copied or moved."""
-    from .ls import warn  # noqa: PLC0415  only this command needs it
-
-    try:
-        from ..logs.hparams_record import outdated_sweeps, update_records  # noqa: PLC0415
-
-        warn(update_records(logdir) if outdated_sweeps(logdir) else [])  # write only if a record is out of date
-    except Exception as error:  # TensorBoard starts anyway, for example on a read-only disk
-        warn([f"TensorBoard's HParams page may not show every sweep: {error}"])

@@ -13,15 +13,15 @@ from .group import JSON, console_for, examples, main, print_json
 @main.command(epilog=examples("hpdash new --list", "hpdash new quickstart", "hpdash new cifar_cnn --folder mine"))
 @click.argument("name", required=False)
 @click.option("--list", "as_list", is_flag=True, help="List the sweep files that ship, and what each compares.")
-@click.option("--folder", default=".", show_default=True, type=click.Path(path_type=Path, file_okay=False),
-              help="The folder to write into.")  # fmt: skip
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False),
+              help="The folder to write into; by default the current one.")  # fmt: skip
 @JSON
-def new(name: str | None, as_list: bool, folder: Path, as_json: bool) -> None:
-    """Write a commented sweep file to start from: a copy of NAME, which ships, and of the Python modules it needs."""
+def new(name: str | None, as_list: bool, folder: Path | None, as_json: bool) -> None:
+    """Copy NAME, a commented sweep file that ships, and the Python modules that it needs, into a folder."""
     from ..api.shipped_sweeps import copy_shipped_sweep, shipped_sweeps  # noqa: PLC0415
 
-    if as_list == (name is not None):
-        raise click.UsageError("Give the NAME of a sweep file that ships, or --list.")
+    if as_list == (name is not None) or (as_list and folder):
+        raise click.UsageError("Give either the NAME of a sweep file that ships, perhaps with --folder, or --list.")
     console = console_for()
     if name is None:
         shipped = shipped_sweeps()
@@ -32,10 +32,10 @@ def new(name: str | None, as_list: bool, folder: Path, as_json: bool) -> None:
         for each in shipped:
             console.print(f"{each.name:{width}}  {each.description}", soft_wrap=True, markup=False, highlight=False)
         return
-    copies = [str(path) for path in copy_shipped_sweep(name, folder)]
+    copies = [str(path) for path in copy_shipped_sweep(name, folder or Path())]
     if as_json:
         print_json({"files": copies})
         return
     for path in copies:
-        console.print(path, soft_wrap=True, markup=False, highlight=False)
-    console.print(f"hpdash sweep {shlex.quote(copies[0])}", soft_wrap=True, markup=False, highlight=False)
+        console.print(f"wrote {path}", soft_wrap=True, markup=False, highlight=False)
+    console.print(f"run it: hpdash sweep {shlex.quote(copies[0])}", soft_wrap=True, markup=False, highlight=False)

@@ -24,8 +24,8 @@ def on_fold(dataset: Dataset, settings: Mapping[str, Any]) -> Dataset:
     if folds is None:
         return dataset
     if dataset.validation is not None:
-        expected, hint = "no validation set beside data.folds", "Leave out x_val and y_val, or data.folds."
-        raise data_error(f"{dataset.name}: x_val", expected, "one", hint)
+        expected, hint = "either a validation set or data.folds", "Leave out x_val and y_val, or data.folds."
+        raise data_error(f"{dataset.name}: x_val", expected, "both", hint)
     train, held_out = _indices(dataset, folds)[settings["fold"]]
 
     def rows(value: Nested, index: Array) -> Nested:
@@ -49,7 +49,7 @@ def _indices(dataset: Dataset, folds: int) -> list[tuple[Array, Array]]:
     rows = np.zeros(len(dataset.train))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # a class with fewer examples than folds is only a warning there
+            warnings.simplefilter("error", UserWarning)  # for a class with fewer examples than folds
             if dataset.classes is None or is_nested(dataset.y_train):
                 return list(KFold(folds).split(rows))
             labels = dataset.y_train.argmax(axis=1) if dataset.one_hot else dataset.y_train

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 import sys
 from collections.abc import Mapping
@@ -11,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, HpdashError
+from ..system.function_source import uses_tensorflow
 from ..system.scratch import Scratch
 from ..system.user_functions import load_function
 from .archives import data_folder
 from .arrays import NAMES, from_arrays
 from .dataset import Dataset, data_error
-from .pipelines import PARTS, Tell, is_pipeline, read_pipelines
+from .pipelines import ORDER, Tell, is_pipeline, read_pipelines
 
 
 def load_from_function(reference: str, folder: Path, spool: Path | None = None, tell: Tell = lambda _: None) -> Dataset:
@@ -25,7 +27,7 @@ def load_from_function(reference: str, folder: Path, spool: Path | None = None, 
     The function returns a Dataset, a dict of the arrays that `from_arrays` takes, or ((x_train, y_train), (x_test,
     y_test)) as in keras.datasets; each pair may have sample weights as a third array. Or it returns a pipeline, or up
     to three, as `read_pipelines` takes them; these are read into the folder `spool`, or into a temporary one. Before
-    the call, the random generators of Python, NumPy and, if it has been imported, TensorFlow are seeded with 0.
+    the call, the random generators of Python, NumPy and, if the function uses it, TensorFlow are seeded with 0.
 
     Args:
         reference: the function.
@@ -35,8 +37,9 @@ def load_from_function(reference: str, folder: Path, spool: Path | None = None, 
 
     Raises SpecError if there is no such function, DataError if it fails or returns something else.
     """
+    _seed_generators()  # a module may draw random numbers when it is imported
     function = load_function(reference, folder)
-    _seed_generators()
+    _seed_generators(uses_tensorflow(function))
     try:
         return as_dataset(reference, function(), spool, tell)
     except HpdashError:
@@ -45,11 +48,11 @@ def load_from_function(reference: str, folder: Path, spool: Path | None = None, 
         raise DataError(f"{reference}: failed with {type(error).__name__}: {error}") from error
 
 
-def _seed_generators() -> None:
+def _seed_generators(with_tensorflow: bool = False) -> None:
     random.seed(0)
     np.random.seed(0)
-    if tensorflow := sys.modules.get("tensorflow"):
-        tensorflow.random.set_seed(0)
+    if with_tensorflow or "tensorflow" in sys.modules:
+        importlib.import_module("tensorflow").random.set_seed(0)
 
 
 def temporary_folder() -> Scratch:
@@ -73,7 +76,7 @@ def _from_pipelines(reference: str, value: Any, spool: Path | None, tell: Tell) 
 
 def as_dataset(reference: str, value: Any, spool: Path | None, tell: Tell) -> Dataset:
     """Return as a data set what a data function may return; `load_from_function` describes the arguments."""
-    if is_pipeline(value) or (isinstance(value, tuple) and 1 <= len(value) <= len(PARTS) and is_pipeline(value[0])):
+    if is_pipeline(value) or (isinstance(value, tuple) and 1 <= len(value) <= len(ORDER) and is_pipeline(value[0])):
         return _from_pipelines(reference, value, spool, tell)
     match value:
         case Dataset():
@@ -85,7 +88,8 @@ def as_dataset(reference: str, value: Any, spool: Path | None, tell: Tell) -> Da
             given = zip(("sample_weight", "sample_weight_test"), (weight, weight_test), strict=True)
             return from_arrays(reference, arrays | {name: each[0] for name, each in given if each})
     expected = (
-        "a Dataset, a dict with x_train, y_train, x_test, y_test, ((x_train, y_train), (x_test, y_test)), or a"
-        " tf.data.Dataset or PyDataset (training, or a tuple of training, validation, test)"
+        "a dict of arrays (at least x and y), ((x_train, y_train), (x_test, y_test)), a Dataset, or a tf.data.Dataset"
+        " or PyDataset (training, or a tuple of training, validation, test)"
     )
-    raise data_error(reference, expected, type(value).__name__)
+    hint = 'Return {"x": x, "y": y}.' if isinstance(value, tuple) and len(value) == 2 else ""
+    raise data_error(reference, expected, type(value).__name__, hint)

@@ -46,7 +46,7 @@ class MappedDataset:
 
 
 def to_files(dataset: Dataset, folder: Path) -> MappedDataset:
-    """Write the arrays of a data set into a folder, which is created; arrays that are mapped from a file stay there.
+    """Write the arrays of a data set into a folder, which is created. Arrays that are mapped already are not copied.
 
     Raises DataError if the disk refuses.
     """
@@ -80,8 +80,10 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = "Make room there, or set $HPDASH_DATA to a folder with more room."
-        raise data_error(str(path), "room for the arrays of a data set", error.strerror or str(error), hint) from error
+        hint = "Make room there, or set $HPDASH_DATA to another folder."
+        raise data_error(
+            str(path), "a place for the arrays of a data set", error.strerror or str(error), hint
+        ) from error
 
 
 def _write(array: Array, paths: Iterator[Path]) -> MappedArray:

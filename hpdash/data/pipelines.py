@@ -16,10 +16,11 @@ from ..nested import Nested, leaves, map_leaves
 from .dataset import Array, data_error
 from .mapped import MappedArray, writing
 
-PARTS = ("train", "val", "test")  # of a tuple of pipelines, in this order
+ORDER = ("train", "val", "test")  # the parts of a tuple of pipelines
 TELL_SECONDS = 10.0  # between two messages about a pipeline that is being read
 _SPARE = 1 << 30  # bytes of the disk that stay free
 _AT_ONCE = 1024  # examples of an unbatched pipeline that are read at once
+_DENSE = "Make them dense in the pipeline, for example with .to_tensor()."
 _HINT = "As for Keras' fit: a pipeline yields batches of (x, y) or (x, y, sample_weight)."
 
 Tell = Callable[[str], None]
@@ -47,7 +48,7 @@ def read_pipelines(name: str, value: Any, folder: Path, tell: Tell = lambda _: N
     given = value if isinstance(value, tuple) else (value,)
     found: dict[str, Nested] = {}
     lengths, size = [], 0
-    for part, pipeline in zip(PARTS, given, strict=False):
+    for part, pipeline in zip(ORDER, given, strict=False):
         if pipeline is None:
             continue
         with closing(_Reading(f"{name} ({part})", folder, tell)) as reading:
@@ -69,7 +70,7 @@ def _batches(name: str, pipeline: Any) -> Iterator[tuple[Nested, ...]]:
     """Yield each batch as a tuple (x, y) or (x, y, weight) of nested arrays; refuse a pipeline that does not end."""
     if _is_instance(pipeline, "keras", "utils.PyDataset"):
         if pipeline.num_batches is None:
-            raise data_error(name, "a PyDataset with a number of batches", "an endless one", "Return one from __len__.")
+            raise data_error(name, "a PyDataset with a number of batches", "an endless one", "Return it from __len__.")
         yield from (_as_tuple(name, pipeline[index]) for index in range(pipeline.num_batches))
         return
     if not is_pipeline(pipeline):
@@ -80,7 +81,7 @@ def _batches(name: str, pipeline: Any) -> Iterator[tuple[Nested, ...]]:
     element = _as_tuple(name, pipeline.element_spec)
     for path, spec in leaves(element):
         if type(spec).__name__ != "TensorSpec":
-            raise data_error(f"{name}/{path}", "dense tensors", type(spec).__name__, "Convert it: .to_tensor().")
+            raise data_error(f"{name}/{path}", "dense tensors", type(spec).__name__, _DENSE)
     if any(spec.shape.rank == 0 for _, spec in leaves(element[1])):  # single examples
         pipeline = pipeline.batch(_AT_ONCE)
     for batch in pipeline.as_numpy_iterator():
@@ -90,7 +91,8 @@ def _batches(name: str, pipeline: Any) -> Iterator[tuple[Nested, ...]]:
 def _as_tuple(name: str, element: Any) -> tuple[Nested, ...]:
     if isinstance(element, tuple | list) and len(element) in (2, 3):
         return tuple(element) if len(element) == 2 or element[2] is not None else tuple(element[:2])
-    raise data_error(name, "batches of (x, y) or (x, y, sample_weight)", type(element).__name__, _HINT)
+    count = f" of {len(element)}" if isinstance(element, tuple | list) else ""
+    raise data_error(name, "batches of (x, y) or (x, y, sample_weight)", f"a {type(element).__name__}{count}", _HINT)
 
 
 class _Reading:
@@ -143,11 +145,11 @@ class _Reading:
         if time.monotonic() - self._told > TELL_SECONDS:
             self._told = time.monotonic()
             self._tell(f"{self._name}: reading the pipeline, {self.examples:,} examples so far, {_shown(self.size)}")
-            free = shutil.disk_usage(self._folder).free
-            if free < _SPARE:
-                found = f"{_shown(self.size)} so far, and {_shown(free)} left on the disk of {self._folder}"
-                hint = "Is it endless? Or set $HPDASH_DATA to a folder with more room."
-                raise data_error(self._name, "a pipeline that ends and fits on the disk", found, hint)
+        free = shutil.disk_usage(self._folder).free
+        if free < _SPARE:
+            found = f"{_shown(self.size)} so far, and {_shown(free)} left on the disk of {self._folder}"
+            hint = "If it never ends, leave out repeat(). Otherwise set $HPDASH_DATA to a folder with more room."
+            raise data_error(self._name, "a pipeline that ends and fits on the disk", found, hint)
 
 
 class _Column:
@@ -170,7 +172,8 @@ class _Column:
 class _Numbers(_Column):
     def __init__(self, name: str, folder: Path) -> None:
         self._name, self._path = name, folder / f"column-{len(list(folder.iterdir()))}"
-        self._file = self._path.open("wb")
+        with writing(self._path):
+            self._file = self._path.open("wb")
         self._form: tuple[np.dtype[Any], tuple[int, ...]] | None = None
         self._rows = 0
 

@@ -40,18 +40,22 @@ def remarks(dataset: Dataset, split: Split) -> Iterator[str]:
     if lost.size:
         yield (
             f"{dataset.name}: the training part has no example of {_classes(lost)}, but the validation part has:"
-            " shuffle the data, or take another part with validation_from"
+            f" {_advice(dataset)}"
         )
     elif len(there) < len(known) and len(validation) >= _ENOUGH * len(known):
         yield (
             f"{dataset.name}: the validation part has only {_classes(there)} of {len(known)}; are the labels sorted?"
-            " Shuffle the data, or take another part with validation_from."
+            f" Then {_advice(dataset)}"
         )
     elif unknown.size:
         yield (
             f"{dataset.name}: no training example has {_classes(unknown)}, but labels count from 0,"
             f" so there are {dataset.classes} classes"
         )
+
+
+def _advice(dataset: Dataset) -> str:
+    return "shuffle the data" if dataset.validation else "shuffle the data, or take another part with validation_from"
 
 
 def _shortened(names: Sequence[str]) -> str:

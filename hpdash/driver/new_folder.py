@@ -13,7 +13,10 @@ from ..system import disk
 
 
 def start_folder(folder: Path, sweep: Sweep, new: bool, stack: ExitStack) -> Path:
-    """Make and lock a sweep's folder, or with `new` the first free one beside it; return it. `stack` unlocks it."""
+    """Make and lock the folder of a sweep, and return its path. The lock is released when `stack` closes.
+
+    With `new`, take the first unused folder `NAME-2`, `NAME-3`, … instead.
+    """
     if new:
         free = sweep_folder.free_folders(folder.parent, sweep)
         return next(each for each in free if _lock_if_free(each, stack))

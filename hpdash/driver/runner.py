@@ -106,8 +106,8 @@ def drive_sweep(
     with ExitStack() as stack:
         given = stack.enter_context(sendable(sweep.inline, lambda text: watcher.event(Notice(text))))
         job = _Job(sweep, Schedule(sweep), folder, options, watcher, _provenance(sweep, folder, given), given.functions)
-        remember(folder, sweep.inline)
         before = _outcome_so_far(job)
+        remember(before.folder, sweep.inline)
         if len(before.results) == before.total:
             return before
         signals = stack.enter_context(Signals())
@@ -115,7 +115,9 @@ def drive_sweep(
             drive = _prepare(job, signals, stack)
         except Stopped:
             return replace(before, signal=signals.last)
-        return drive.run(signals, options.newest_first)
+        outcome = drive.run(signals, options.newest_first)
+        remember(outcome.folder, sweep.inline)  # with --new, it is another folder
+        return outcome
 
 
 def _provenance(sweep: Sweep, folder: Path, given: Sendable) -> Provenance:
@@ -217,7 +219,7 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Driver:
     warnings = hparams_record.update_records(folder.parent)
     journal = stack.enter_context(Journal.open(folder / layout.JOURNAL))
     known = changed_code.keep_provenance(folder, current)  # not before the journal could be read
-    remarks = [*facts.remarks, *large_batches(sweep, specs, sizes)]
+    remarks = [*facts.remarks, *large_batches(sweep, specs, sizes), *sweep.inline.remarks]
     job.warn_user([*notes, *remarks, *warnings, *journal.warnings])
     schedule = job.replayed()
     results = job.results_that_count(schedule, journal.history)

@@ -65,12 +65,16 @@ def user_callbacks(reference: str, settings: Mapping[str, Mapping[str, Any]], fo
     """Return the callbacks that a user's function, "package.module:function", makes for a trial.
 
     The function is called with the values of the keys that it has as parameters, or of all keys if it has `**`. Raises
-    TrialError if it returns something else than callbacks, or one with a hook for batches, which are not called.
+    TrialError if it has a parameter that is no key, or if it returns something else than callbacks, or one with a hook
+    for batches, which are not called.
     """
     function = load_function(reference, folder)
     values = {name: value for table in ("data", "train", "model") for name, value in settings[table].items()}
     parameters = inspect.signature(function).parameters
     takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+    missing = [name for name, each in parameters.items() if _is_needed(each) and name not in values]
+    if missing:
+        raise TrialError(f"{reference}: its parameter {missing[0]} is no key of [data], [model], [train] or [hparams]")
     made = function(**{name: value for name, value in values.items() if takes_any or name in parameters})
     callbacks = [made] if isinstance(made, keras.callbacks.Callback) else made
     if not isinstance(callbacks, list | tuple) or not all(isinstance(c, keras.callbacks.Callback) for c in callbacks):
@@ -82,6 +86,13 @@ def user_callbacks(reference: str, settings: Mapping[str, Mapping[str, Any]], fo
                 "calls no hooks. Use the hooks for epochs, or your own training loop."
             )
     return UserCallbacks(callbacks)
+
+
+def _is_needed(parameter: inspect.Parameter) -> bool:
+    return parameter.default is parameter.empty and parameter.kind not in (
+        parameter.VAR_KEYWORD,
+        parameter.VAR_POSITIONAL,
+    )
 
 
 def _overrides(callback: keras.callbacks.Callback, hook: str) -> bool:

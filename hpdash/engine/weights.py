@@ -1,4 +1,7 @@
-"""The weights of a Keras model, each with its layer and its name, in the shapes that Keras' own layers have."""
+"""The weights of a Keras model, each with its layer and its name.
+
+hpdash stores some kernels transposed; here, all have the shapes that Keras' own layers have.
+"""
 
 from __future__ import annotations
 

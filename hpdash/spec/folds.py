@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .faults import Faults, found
+from .faults import Faults, Key, found
 from .text import Document
 
 _KEYS = ("folds", "fold")
@@ -21,25 +21,27 @@ def repeats_of(document: Document, head: Mapping[str, Any], data: Mapping[str, A
         data: what the file sets in [data].
         faults: the faults of the file, to which new ones are added.
     """
-    for name in _KEYS:
-        for table in ({"hparams": document["hparams"]}, *({"trial": trial} for trial in document["trial"])):
-            for where, keys in table.items():
-                if name in keys:
-                    faults.add((where, name), "a key of [data]", f"a key of [{where}]", "Move it to [data].")
+    places: list[tuple[Key, Mapping[str, Any]]] = [(("hparams",), document["hparams"])]
+    places += [(("trial", index), trial) for index, trial in enumerate(document["trial"])]
+    for place, keys in places:
+        for name in _KEYS:
+            if name in keys:
+                faults.add((*place, name), "no such key", "one", f"{name} cannot be swept: set it in [data].")
     folds, fold, repeats = data.get("folds"), data.get("fold"), int(head["repeats"])
     if folds is None:
         if fold is not None:
-            faults.add(("data", "fold"), "a number of folds beside it", "none", "Set folds, too.")
+            faults.add(("data", "fold"), "a key folds, too", "none", "For example: folds = 5.")
         return repeats
-    for name in _UNUSED:
-        if name in data or name in document["hparams"]:
-            where = "data" if name in data else "hparams"
-            faults.add((where, name), "no such key beside folds", "one", "Leave it out: each fold validates.")
+    for place, keys in [(("data",), data), *places]:
+        for name in _UNUSED:
+            if name in keys:
+                hint = "Leave it out: with folds, each fold is the validation set once."
+                faults.add((*place, name), "no such key", "one", hint)
     if fold is not None:
         if fold >= folds:
             faults.add(("data", "fold"), f"a fold from 0 to {folds - 1}", found(fold))
         return repeats
     if "repeats" in document["sweep"] and repeats != folds:
         hint = "Leave it out: the folds are the replicates."
-        faults.add(("sweep", "repeats"), f"no other number than data.folds, {folds}", found(repeats), hint)
+        faults.add(("sweep", "repeats"), f"the number of folds, {folds}", found(repeats), hint)
     return int(folds)

@@ -1,4 +1,4 @@
-"""Replace the functions and the data in a sweep that is given as a mapping by references, and keep them beside it."""
+"""Replace functions and data in a sweep that is given as a mapping by references, and keep what these stand for."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..system.inline_functions import MODULE, InlineFunction, importable_name, short_name
+from ..system.function_source import MODULE
+from ..system.inline_functions import InlineFunction, importable_name, short_name
 from ..system.user_functions import not_given
 from .faults import Faults, Key
+from .file_keys import FILE_KEYS
 
 FUNCTION_KEYS = ("builder", "loop", "callbacks", "name")  # the keys that take functions
 DATA = f"{MODULE}:data"  # the reference that stands for data given in Python
@@ -32,6 +34,15 @@ class Inline:
         """The names of the modules that the functions use."""
         return sorted({module for each in self.functions.values() for module in each.modules})
 
+    @property
+    def remarks(self) -> list[str]:
+        """Sentences for the user on what a change of a function may not be noticed by."""
+        return [
+            f"{reference} uses {', '.join(each.not_compared)}: hpdash cannot notice if these objects change"
+            for reference, each in self.functions.items()
+            if each.not_compared
+        ]
+
 
 NOTHING = Inline()
 _remembered: dict[Path, Inline] = {}
@@ -47,9 +58,9 @@ def remembered(folder: Path) -> Inline:
     return _remembered.get(folder.resolve(), NOTHING)
 
 
-def check_given(functions: Sequence[str], inline: Inline) -> None:
+def check_given(references: Sequence[str], inline: Inline) -> None:
     """Raise SpecError if a reference stands for something that was given in Python, but not in this process."""
-    for reference in functions:
+    for reference in references:
         if reference.partition(":")[0] == MODULE and reference not in {*inline.functions, *inline.data}:
             raise not_given(reference)
 
@@ -66,6 +77,8 @@ def with_references(document: Mapping[str, Any], faults: Faults) -> tuple[dict[s
     table = tables.get("data")
     if isinstance(table, dict):
         data = _take_data(table, faults)
+    if isinstance(train := tables.get("train"), dict) and isinstance(weights := train.get("class_weight"), Mapping):
+        train["class_weight"] = {str(name): weight for name, weight in weights.items()}  # Keras takes numbers
     for name, value in tables.items():
         for place, each in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if isinstance(each, dict):
@@ -84,12 +97,12 @@ def _copied(value: Any) -> Any:
 def _take_data(table: dict[str, Any], faults: Faults) -> dict[str, Any]:
     """Replace the data in a [data] table by a reference, and return them."""
     name = table.get("name")
-    arrays = {key: value for key, value in table.items() if key != "name" and _is_data(value)}
+    arrays = {key: value for key, value in table.items() if key not in FILE_KEYS["data"] and _is_data(value)}
     if not arrays and (isinstance(name, list) or not _is_data(name)):
         return {}
     if arrays and name is not None:
-        hint = "Leave out name, or the arrays."
-        faults.add(("data", "name"), f"no name beside the arrays {', '.join(arrays)}", type(name).__name__, hint)
+        hint = "Leave out one of them."
+        faults.add(("data", "name"), "either a name or arrays", f"both: a name, and {', '.join(arrays)}", hint)
     for key in arrays:
         del table[key]
     table["name"] = DATA
@@ -98,8 +111,10 @@ def _take_data(table: dict[str, Any], faults: Faults) -> dict[str, Any]:
 
 def _is_data(value: Any) -> bool:
     """Return whether a value is an array, several, a `Dataset` or a pipeline, which has one of these attributes."""
-    marks = ("__array__", "x_train", "element_spec", "num_batches")
-    return isinstance(value, Mapping | list | tuple) or any(hasattr(value, mark) for mark in marks)
+    if hasattr(type(value), "__array__"):
+        return getattr(value, "ndim", 1) >= 1
+    marks = ("x_train", "element_spec", "num_batches")
+    return isinstance(value, Mapping | list | tuple) or any(hasattr(type(value), mark) for mark in marks)
 
 
 class _References:

@@ -11,7 +11,7 @@ from ..errors import Problem, SpecError
 from ..facts import NOT_EXAMINED, WHOLE, BuilderUse, SweepFacts
 from ..goal import Goal
 from ..records import TABLES, own_loop
-from ..system.inline_functions import MODULE
+from ..system.function_source import MODULE
 from .defaults import resolve
 from .domains import Choice
 from .file_keys import FILE_KEYS, table_of

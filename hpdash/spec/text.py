@@ -108,7 +108,8 @@ def plain(value: Any, faults: Faults, key: Key = ()) -> Any:
     if isinstance(value, Mapping) and all(isinstance(name, str) and _is_plain(name) for name in value):
         return {name: plain(item, faults, (*key, name)) for name, item in value.items()}
     hint = "Only builder, loop, callbacks and the name of [data] take a function." if callable(value) else ""
-    hint = "Only [data] takes arrays." if hasattr(value, "__array__") else hint
+    if hasattr(value, "__array__"):
+        hint = "Only [data] takes arrays." if getattr(value, "ndim", 1) else "Turn it into a number of Python: .item()."
     faults.add(key, "a string, a boolean, a finite number, a list or a table", _kind(value), hint)
     return None
 

@@ -1,8 +1,10 @@
-"""A temporary folder of one process; if the process is killed, the next process that makes one deletes it."""
+"""A temporary folder of one process. If the process is killed, the next one that makes a folder there deletes it."""
 
 from __future__ import annotations
 
 import fcntl
+import platform
+import re
 import shutil
 import tempfile
 from contextlib import suppress
@@ -20,15 +22,16 @@ class Scratch:
 
     def __init__(self, parent: Path | None = None) -> None:
         parent = parent or Path(tempfile.gettempdir())
-        for left in parent.glob(f"{PREFIX}*"):
+        prefix = f"{PREFIX}{re.sub('[^A-Za-z0-9]', '-', platform.node())}-"  # other machines may share the parent
+        for left in parent.glob(f"{prefix}*"):
             with suppress(OSError):  # of another user, in use, or deleted meanwhile
                 _delete_left(left)
-        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-        partial = self.folder / f"{MARK}~"
-        self._lock = partial.open("wb")
+        self.folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        unlocked = self.folder / f"{MARK}~"
+        self._lock = unlocked.open("wb")
         with suppress(OSError):  # if the file system has no locks, the folder gets no mark, and nobody deletes it
             fcntl.flock(self._lock, fcntl.LOCK_EX)
-            partial.rename(self.folder / MARK)  # the file is locked before another process can find it
+            unlocked.rename(self.folder / MARK)  # the file is locked before another process can find it
 
     def close(self) -> None:
         """Delete the folder; further calls do nothing."""
@@ -37,6 +40,6 @@ class Scratch:
 
 
 def _delete_left(folder: Path) -> None:
-    with (folder / MARK).open("rb") as lock:
+    with (folder / MARK).open("r+b") as lock:  # NFS locks exclusively only what is open for writing
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(folder, ignore_errors=True)

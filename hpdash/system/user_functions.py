@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib
 import pickle
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ..errors import Problem, SpecError
-from .inline_functions import MODULE
+from .function_source import MODULE
 
 _inline: dict[str, Callable[..., Any] | bytes] = {}
 
@@ -20,9 +21,23 @@ _inline: dict[str, Callable[..., Any] | bytes] = {}
 def register(functions: Mapping[str, bytes]) -> None:
     """Let `load_function` return these functions, pickled, for their references in this process.
 
-    They must come from a process of the same sweep, never from a file. Each is unpickled when it is first used.
+    They must come from a process of the same sweep, never from a file. Each is unpickled when it is first used. Those
+    that were registered before, perhaps for another sweep, are forgotten.
     """
+    _inline.clear()
     _inline.update(functions)
+
+
+@contextmanager
+def registered(functions: Mapping[str, bytes]) -> Iterator[None]:
+    """Register functions until the end of the context."""
+    before = dict(_inline)
+    register(functions)
+    try:
+        yield
+    finally:
+        _inline.clear()
+        _inline.update(before)
 
 
 def load_function(reference: str, folder: Path) -> Callable[..., Any]:
@@ -52,12 +67,13 @@ def load_function(reference: str, folder: Path) -> Callable[..., Any]:
 
 def not_given(reference: str) -> SpecError:
     """Return the error about a reference that stands for a function or data of a Python process that is gone."""
-    _, _, name = reference.partition(":")
-    hint = (
-        "Call hpdash.run_sweep with it again, in Python: finished trials are kept. Or save the function in a file"
-        f' next to the sweep file, such as models.py, and refer to it as "models:{name}".'
+    return SpecError(
+        [
+            f"{reference} stands for a function or data that were given in Python, and this process does not have them."
+            " Call hpdash.run_sweep in Python with the same functions and data again: finished trials are kept. Then"
+            " hpdash.evaluate and hpdash.load_model work in that process."
+        ]
     )
-    return SpecError([Problem(reference, "what it stands for: it was given in Python", "nothing", hint)])
 
 
 def _registered(reference: str, folder: Path) -> Callable[..., Any]:

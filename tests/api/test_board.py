@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 import urllib.request
 from pathlib import Path
@@ -34,6 +36,22 @@ def test_it_starts_once_and_stops(tmp_path: Path) -> None:
             urllib.request.urlopen(board.url).close()
             time.sleep(0.2)
     board.stop()
+
+
+def test_one_that_was_killed_is_started_again(tmp_path: Path) -> None:
+    """After kill -9 of TensorBoard, whose record stays, the next call starts another; stopping the old does nothing."""
+    (tmp_path / "logs").mkdir()
+    killed = hpdash.board(tmp_path / "logs")
+    os.kill(killed.pid, signal.SIGKILL)
+    os.waitpid(killed.pid, 0)
+    board = hpdash.board(tmp_path / "logs")
+    try:
+        assert board.pid != killed.pid
+        with urllib.request.urlopen(f"http://localhost:{board.port}/data/logdir") as answer:
+            assert answer.status == 200
+        killed.stop()
+    finally:
+        board.stop()
 
 
 def test_a_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,6 +131,21 @@ def test_another_process_has_to_be_given_them_again(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.usefixtures("one_process")
+def test_each_sweep_keeps_its_own_functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model is built by its own sweep's function: never by another sweep's, nor by one that was refused."""
+    run(tmp_path)
+    run(tmp_path, sweep={"name": "other"}, model={"builder": builder(4)})
+    with pytest.raises(SpecError, match="__main__:build"):
+        run(tmp_path, model={"builder": builder(2)})
+    logs = tmp_path / "logs"
+    assert [hpdash.load_model(name, logs).layers[0].units for name in ("inline/0", "other/0")] == [2, 8]
+    monkeypatch.setitem(inline._remembered, (logs / "other").resolve(), inline.NOTHING)
+    with pytest.raises(SpecError, match="run_sweep"):
+        hpdash.load_model("other/0", logs)
+    assert hpdash.load_model("inline/0", logs).layers[0].units == 2
+
+
+@pytest.mark.usefixtures("one_process")
 def test_every_key_that_takes_a_function(tmp_path: Path) -> None:
     """Builders can be swept; callbacks, a data function and a training loop can be given too."""
     told: list[int] = []

@@ -47,6 +47,7 @@ COMMANDS = [
     "check",
     "data",
     "board",
+    "new",
     "ls",
     "save",
     "show",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from commands import invoke
 
+from hpdash.api import shipped_sweeps as shipped_sweeps_module
 from hpdash.api.shipped_sweeps import shipped_sweeps
 from hpdash.spec import load_sweep
 
@@ -20,6 +22,15 @@ def test_it_lists_what_ships() -> None:
     assert [each["name"] for each in listed] == sorted(path.stem for path in SWEEPS.glob("*.toml"))
     shown = invoke("new", "--list").stdout
     assert all(each["name"] in shown and each["description"] in shown for each in listed)
+
+
+def test_an_installed_package_copies_modules_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The modules are copied from the folder of an installed package, too."""
+    shipped = tmp_path / "site-packages" / "hpdash" / "sweeps"
+    shutil.copytree(SWEEPS, shipped)
+    monkeypatch.setattr(shipped_sweeps_module, "_folder", lambda: shipped)
+    copies = shipped_sweeps_module.copy_shipped_sweep("fashion_cnn", tmp_path / "mine")
+    assert [path.name for path in copies] == ["fashion_cnn.toml", "nets.py"]
 
 
 @pytest.mark.parametrize("name", [each.name for each in shipped_sweeps()])

@@ -592,7 +592,7 @@ def test_every_answer_names_a_key_that_there_is() -> None:
     [
         ({"data": {"name": "digits"}, "hparams": {"l2": [0.0, test_dots_are_no_keys]}}, "builder, loop, callbacks"),
         ({"data": {"name": "digits"}, "hparams": {"l2": np.zeros(3)}}, r"\[data\]"),
-        ({"data": {"name": "digits", "x": np.zeros(3)}, "hparams": {"l2": [0.0, 0.1]}}, "beside the arrays"),
+        ({"data": {"name": "digits", "x": np.zeros(3)}, "hparams": {"l2": [0.0, 0.1]}}, "either a name or arrays"),
     ],
 )
 def test_what_a_notebook_holds_is_refused_with_a_remedy(content: dict[str, Any], remedy: str) -> None:

@@ -25,7 +25,6 @@ class OneProcessBackend:
     def __init__(self, setup: WorkerSetup, *_: Any) -> None:
         user_functions.register(setup.functions)
         self._trainer = Trainer(setup.folder, changed=lambda: setup.changed(setup.folder))
-        self._answer = True
 
     def run(self, queue: Queue) -> Iterator[Event | None]:
         """Run the queue's tasks; a trial's messages are yielded after it has ended."""
@@ -95,5 +94,6 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[None]:
     os.environ.clear()  # what a child sets stays in its process; here it is undone
     os.environ.update(before)
     for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None) or "").startswith(str(folder)):
+        path = getattr(module, "__file__", None)
+        if path and Path(path).is_relative_to(folder):
             del sys.modules[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import pickle
 import threading
+from collections import UserDict
 from functools import partial
 from typing import Any
 
@@ -14,9 +15,25 @@ import pytest
 from hpdash.system.inline_functions import InlineFunction, importable_name, short_name
 
 BUILD = """
+import functools
 import math
 
 UNITS = 4
+
+def triple(units):
+    return units * 3
+
+def counted(function):
+    @functools.wraps(function)
+    def wrapper(*values):
+        return function(*values)
+    return wrapper
+
+@counted
+def less(units):
+    return units - 1
+
+BLOCKS = {"one": [triple], "steps": range(5)}
 TABLE = np.arange(3.0)
 
 def head(units):
@@ -28,6 +45,7 @@ class Layer:
         return math.sqrt(x) * SCALE
 
 def build(units, depth=2):
+    BLOCKS["one"][0](units), less(units)
     return [Layer() for _ in range(depth)], head(units), TABLE
 """
 
@@ -65,6 +83,9 @@ EDITS = {
     "a method": ("math.sqrt(x)", "math.cos(x)"),
     "an attribute of a class": ("rate = 0.5", "rate = 0.6"),
     "a default": ("depth=2", "depth=3"),
+    "a function in a list": ("units * 3", "units * 4"),
+    "a decorated function": ("units - 1", "units - 2"),
+    "a range": ("range(5)", "range(6)"),
 }
 
 
@@ -77,6 +98,28 @@ def test_an_edit_counts_as_a_change(old: str, new: str) -> None:
 def test_the_same_cell_run_again_is_no_change() -> None:
     """A cell that is run again, in another place of the notebook, gives the same digest; so does an unused name."""
     assert digest(cell(BUILD)["build"]) == digest(cell(BUILD, 7, other=3)["build"])
+
+
+def test_names_of_attributes_are_no_names_of_the_notebook() -> None:
+    """A method or an attribute with the name of something in the notebook does not make that a part of the function."""
+    source = "def build(model):\n    return model.add(model.shape)\n"
+    assert digest(cell(source)["build"]) == digest(cell(source, 2, add=lambda: 0, shape=3)["build"])
+
+
+def test_the_line_around_a_lambda_does_not_count() -> None:
+    """A lambda is compared by its code: another value in the same line is no change."""
+    first = "settings = {'builder': lambda units: units + 1, 'epochs': 3}\n"
+    digests = {
+        digest(cell(source, number)["settings"]["builder"])
+        for number, source in enumerate((first, first.replace("3", "4")))
+    }
+    assert len(digests) == 1 and digest(cell(first.replace("+", "-"), 3)["settings"]["builder"]) not in digests
+
+
+def test_what_cannot_be_compared_is_named() -> None:
+    """An object without a text of its own is named, so that the user can be told."""
+    found = InlineFunction.of(cell("def build():\n    return THING\n", thing=0, THING=UserDict())["build"])
+    assert found.not_compared == ("THING",)
 
 
 def test_what_a_closure_holds_counts() -> None:

@@ -89,7 +89,7 @@ def test_a_bad_reference_is_explained(folder: Path, reference: str, parts: list[
         assert part in str(caught.value)
 
 
-def test_a_function_of_a_notebook_is_refused_with_a_remedy(tmp_path: Path) -> None:
-    """A function defined in a notebook is refused with a remedy, because workers cannot import `__main__`."""
-    with pytest.raises(SpecError, match="models:build"):
+def test_a_function_of_a_notebook_that_is_gone_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    """A function that was given in another Python process is refused, because nothing on the disk is unpickled."""
+    with pytest.raises(SpecError, match="run_sweep"):
         load_function("__main__:build", tmp_path)

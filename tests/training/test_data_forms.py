@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
+import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,8 @@ from hpdash.logs import layout
 from hpdash.records import TrialState
 
 SOURCE = """
+from pathlib import Path
+
 import keras
 import numpy as np
 
@@ -70,6 +75,33 @@ def two():
     return dict(x_train=x, y_train=y, x_test=x_test, y_test=y_test)
 
 
+def piped():
+    import tensorflow as tf
+
+    def batches(part):
+        return tf.data.Dataset.from_tensor_slices((*named(part), WEIGHT[part])).batch(16)
+
+    return batches(slice(80)), batches(slice(80, CUT)), batches(slice(CUT, None))
+
+
+def sequenced():
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, index):
+            part = slice(24 * index, 24 * index + 24)
+            return FLAT[part], WORDS[part]
+
+    return Batches()
+
+
+def mapped():
+    folder = Path(__file__).parent
+    np.save(folder / "x.npy", FLAT[:CUT])
+    return {"x": np.load(folder / "x.npy", mmap_mode="r"), "y": KIND[:CUT]}
+
+
 def pair():
     return parts_of((LEFT, RIGHT), KIND)
 
@@ -108,6 +140,9 @@ FORMS = {
     "as keras.datasets, with weights": ("as_keras", "build", "validation/accuracy"),
     "two inputs and outputs": ("two", "build_two", "validation/loss"),
     "a pair of inputs": ("pair", "build_pair", "validation/accuracy"),
+    "three pipelines": ("piped", "build_two", "validation/loss"),
+    "a PyDataset": ("sequenced", "build", "validation/accuracy"),
+    "an array mapped from a file": ("mapped", "build", "validation/accuracy"),
 }
 
 
@@ -127,11 +162,27 @@ def test_it_trains_and_is_evaluated(data: str, builder: str, objective: str, tmp
     assert [result.state for result in outcome.results.values()] == [TrialState.FINISHED] * 2
     assert outcome.sweep.objective == objective
     known = json.loads((outcome.folder / layout.SWEEP_JSON).read_bytes())["known"]["inputs"][f"forms:{data}"]
-    assert known["has_validation"] is (data == "own_validation")
+    assert known["has_validation"] is (data in ("own_validation", "piped"))
     if data in ("one_hot", "two"):
         found = hpdash.evaluate(tmp_path / "logs", top=2).evaluation
         assert len(found.scores) == 2
         assert found.ensemble is not None and np.isfinite(found.ensemble["loss"])
+
+
+@pytest.mark.usefixtures("one_process")
+@pytest.mark.parametrize(("data", "builder", "objective"), FORMS.values(), ids=FORMS.keys())
+def test_it_trains_in_python(data: str, builder: str, objective: str, tmp_path: Path) -> None:
+    """Every form may be given in Python itself, and ends with the bits of the sweep whose file names the function."""
+    path = sweep(tmp_path, data, builder)
+    named = run_sweep(path, tmp_path / "named", Options(workers=1))
+    sys.path.insert(0, str(tmp_path))
+    forms = importlib.import_module("forms")
+    content = tomllib.loads(path.read_text())
+    content["data"]["name"] = getattr(forms, data)()
+    content["model"]["builder"] = getattr(forms, builder)
+    given = run_sweep(content, tmp_path / "given", Options(workers=1))
+    digests = [[outcome.results[n].weights_sha256 for n in (0, 1)] for outcome in (named, given)]
+    assert digests[0] == digests[1] and given.sweep.objective == objective
 
 
 @pytest.mark.usefixtures("one_process")
@@ -194,10 +245,13 @@ def test_what_does_not_fit_is_refused_before_anything_starts(
     assert not (tmp_path / "logs" / "own").exists()
 
 
-def test_a_killed_sweep_of_several_inputs_ends_with_the_same_bits(tmp_path: Path) -> None:
-    """After kill -9 of the worker in the middle of a trial, the sweep ends with the same bits as one that was not."""
+def test_a_killed_sweep_of_pipelines_ends_with_the_same_bits(tmp_path: Path) -> None:
+    """After kill -9 of the worker in the middle of a trial, the sweep ends with the same bits as one that was not.
+
+    The data are pipelines with several inputs and outputs and with sample weights.
+    """
     tables: dict[str, Any] = {"log": {"checkpoint_epochs": 1}, "hparams": {"units": [5]}}
-    whole, killed = (sweep(tmp_path / name, "two", "build_two", **tables) for name in ("whole", "killed"))
+    whole, killed = (sweep(tmp_path / name, "piped", "build_two", **tables) for name in ("whole", "killed"))
     for path in (whole, killed):
         path.write_text(path.read_text().replace("epochs = 2", "epochs = 60"))
     run_sweep(whole, whole.parent / "logs", Options(workers=1))

@@ -99,6 +99,10 @@ def nothing():
     return None
 
 
+def misspelt(learning_rte):
+    return []
+
+
 def picky(learning_rate):
     if learning_rate > 0.15:
         raise ValueError("too fast")
@@ -134,6 +138,7 @@ def test_the_hooks_of_training_epochs_and_validation_run(tmp_path: Path) -> None
     [
         pytest.param("by_batch", "on_train_batch_end", id="batch-hook"),
         pytest.param("by_lambda", "on_train_batch_end", id="lambda"),
+        pytest.param("misspelt", "learning_rte", id="unknown-parameter"),
         pytest.param("nothing", "expected a list of keras.callbacks.Callback", id="no-callbacks"),
     ],
 )
@@ -175,5 +180,5 @@ def epochs_of(logs: Path) -> int:
     """Return how many epochs the trial has logged."""
     if not list(logs.glob(f"*/{layout.EVENT_FILE}*")):
         return 0
-    scalars, tag = read_runs(logs.parent).found.runs[0].scalars, "validation/epoch_loss"
-    return len(scalars[tag].steps) if tag in scalars else 0
+    tag = "validation/epoch_loss"
+    return max((len(run.scalars[tag].steps) for run in read_runs(logs.parent) if tag in run.scalars), default=0)
