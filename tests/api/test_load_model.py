@@ -97,7 +97,10 @@ def trained(folder: Path, tables: dict[str, Any], scale: str = "unit") -> Path:
 
 
 @pytest.mark.usefixtures("one_process")
-@pytest.mark.parametrize(("tables", "scale"), NETS.values(), ids=NETS.keys())
+@pytest.mark.parametrize(
+    ("tables", "scale"),
+    [pytest.param(*net, id=name, marks=pytest.mark.slow if "maxout" in name else ()) for name, net in NETS.items()],
+)
 def test_it_is_the_model_that_was_trained(tables: dict[str, Any], scale: str, tmp_path: Path) -> None:
     """The model takes inputs as they are and has the validation metrics of the run; so has its file without hpdash."""
     logs = trained(tmp_path, tables, scale)

@@ -152,7 +152,13 @@ def test_an_epoch_learns_what_fit_learns(build: Callable[[], Any], x: Any, y: An
     assert {name: pytest.approx(value, rel=1e-3, abs=1e-4) for name, value in expected.items()} == found
 
 
-@pytest.mark.parametrize(("build", "x", "y", "weight"), CASES.values(), ids=CASES.keys())
+SHARED = ("two inputs and outputs by name", "masks and weights")  # the others are slow tests
+
+
+@pytest.mark.parametrize(
+    ("build", "x", "y", "weight"),
+    [pytest.param(*case, id=name, marks=() if name in SHARED else pytest.mark.slow) for name, case in CASES.items()],
+)
 def test_the_graph_is_shared_and_the_probe_works(build: Callable[[], Any], x: Any, y: Any, weight: Any) -> None:
     """A second trial reuses the graph with the same bits, and gradients can be read for any structure."""
     keras.utils.set_random_seed(1)

@@ -231,6 +231,7 @@ def test_a_killed_actor_and_a_machine_that_goes(cluster: Any, tmp_path: Path) ->
     assert series(sweep) == series(tmp_path / "alone" / "logs" / "own")
 
 
+@pytest.mark.slow
 def test_workers_go_with_their_driver(cluster: Any, tmp_path: Path) -> None:
     """After kill -9 of the driver, its workers end, finished trials stay, and the next run resumes where it stopped."""
     path, sweep = dawdling(tmp_path, "learn", "dawdle"), tmp_path / "logs" / "own"
@@ -246,6 +247,7 @@ def test_workers_go_with_their_driver(cluster: Any, tmp_path: Path) -> None:
     assert steps == set(range(1, 41))
 
 
+@pytest.mark.slow
 def test_a_cluster_that_grows_is_used(cluster: Any, tmp_path: Path) -> None:
     """A machine that joins while a sweep runs gets work; at Ctrl-C all trials stop and the sweep says how to resume."""
     path, sweep = own(tmp_path, "wait", loops=LOOPS, repeats=3), tmp_path / "logs" / "own"
@@ -319,6 +321,7 @@ def test_what_a_cluster_cannot_give(cluster: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "logs").exists()
 
 
+@pytest.mark.slow
 def test_the_head_of_the_cluster_goes(tmp_path: Path) -> None:
     """If the head of the cluster dies, the sweep exits with 4 and one line that says so.
 

@@ -64,7 +64,7 @@ def test_lambdas_that_differ_in_a_constant_do_not_share_a_graph(tmp_path: Path) 
     assert results[1].weights_sha256 == results[3].weights_sha256
 
 
-@pytest.mark.parametrize("builder", ["frozen", "jittered"])
+@pytest.mark.parametrize("builder", [pytest.param("frozen", marks=pytest.mark.slow), "jittered"])
 def test_random_constants_keep_trials_from_sharing_a_graph(tmp_path: Path, builder: str) -> None:
     """Trials do not share a graph if the builder, or a layer while it is traced, draws random constants.
 

@@ -157,7 +157,9 @@ def test_a_function_that_fails_for_one_value_fails_that_trial(tmp_path: Path) ->
     assert [outcome.results[n].state for n in (0, 1)] == [TrialState.FAILED, TrialState.FINISHED]
 
 
-@pytest.mark.parametrize(("function", "resumes"), [("stateful", True), ("halving", False)])
+@pytest.mark.parametrize(
+    ("function", "resumes"), [("stateful", True), pytest.param("halving", False, marks=pytest.mark.slow)]
+)
 def test_a_killed_trial_ends_as_an_undisturbed_one(function: str, resumes: bool, tmp_path: Path) -> None:
     """A callback with a state goes on from the checkpoint; without one the trial starts over. Both end the same."""
     log = {"log": {"checkpoint_epochs": 1}}
