@@ -82,7 +82,7 @@ def sweep(
         workers, threads, fail_fast, retry_failed, new=new, extend=extend, accept_changes=accept_changes, ray=ray
     )
     if dry_run:
-        _dry_run(loaded, workers, threads, as_json)
+        _dry_run(loaded, options, as_json)
     else:
         _run(loaded, logdir, options, as_json)
 
@@ -130,11 +130,17 @@ def check(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     console_for().print(summary(loaded, settings), soft_wrap=True)
 
 
-def _dry_run(loaded: Any, workers: int | None, threads: int, as_json: bool) -> None:
+def _dry_run(loaded: Any, options: Any, as_json: bool) -> None:
     from ..driver.forecast import dry_run  # noqa: PLC0415
     from ..views.terminal.check import trial_list  # noqa: PLC0415
 
-    forecast = dry_run(loaded, workers, threads)
+    unused = {
+        "--fail-fast": options.fail_fast, "--retry-failed": options.retry_failed, "--extend": options.extend,
+        "--accept-changes": options.accept_changes, "--new": options.new, "--backend ray": options.ray,
+    }  # fmt: skip
+    if given := [name for name, value in unused.items() if value]:
+        raise click.UsageError(f"--dry-run lists all trials, and estimates for this machine: leave out {given[0]}.")
+    forecast = dry_run(loaded, options.workers, options.threads)
     specs, total, seconds = forecast.specs, forecast.total, forecast.seconds
     if as_json:
         trials = [{"number": s.number, "seed": s.seed, "swept": s.swept, "settings": s.settings} for s in specs]

@@ -216,6 +216,13 @@ def test_a_dry_run_of_a_search(folder: Path) -> None:
     assert told["estimate_seconds"] > 0
 
 
+@pytest.mark.parametrize("option", [["--new"], ["--extend"], ["--retry-failed"], ["--backend", "ray"]])
+def test_a_dry_run_takes_no_option_that_it_ignores(folder: Path, option: list[str]) -> None:
+    """An option that concerns a sweep in its folder, or another machine, is refused beside --dry-run."""
+    refused = invoke("sweep", "mlp.toml", "--dry-run", *option)
+    assert refused.exit_code == 2 and option[0] in refused.stderr
+
+
 def test_a_dry_run_in_json(folder: Path) -> None:
     """With --json, a dry run prints the same as JSON; without the data there is no estimate."""
     (folder / "far.toml").write_text(MLP.format(data="mnist"))
