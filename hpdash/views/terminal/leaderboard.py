@@ -60,7 +60,7 @@ def compare_first_two(specs: Sequence[TrialSpec], results: Mapping[int, TrialRes
     settings = {spec.number: spec.setting for spec in specs}
     names = " and ".join(f"{settings[_numbers(row)[0]]:04d}" for row in first_two)
     verdict = "do not differ significantly" if p >= ALIKE else "differ significantly"
-    return f"{names} {verdict}: p = {p:.2g} (Welch's t-test over their seeds)"
+    return f"{names} {verdict}: p = {p:.2g} (Welch's t-test over their replicates)"
 
 
 def leaderboard_html(specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], title: str) -> str:
