@@ -30,8 +30,7 @@ _RUNNING: set[int] = set()  # the processes of TensorBoards that this process ha
 class Board:
     """A TensorBoard that runs in the background, which a notebook shows in its cell.
 
-    `tab` is the tab that is opened first. `height` is that of the cell, in pixels. `pid` is the process. `is_own` says
-    that this Python process started it.
+    `tab` is the tab that is opened first. `height` is that of the cell, in pixels. `pid` is the process.
     """
 
     logdir: Path
@@ -39,7 +38,6 @@ class Board:
     height: int
     port: int
     pid: int
-    is_own: bool = True
 
     @property
     def url(self) -> str:
@@ -48,7 +46,7 @@ class Board:
 
     def stop(self) -> None:
         """End TensorBoard if this Python process started it; further calls do nothing."""
-        if self.is_own and self.pid in _RUNNING:
+        if self.pid in _RUNNING:
             _RUNNING.discard(self.pid)
             with suppress(ProcessLookupError, ChildProcessError):  # it has ended by itself
                 os.kill(self.pid, signal.SIGTERM)
@@ -92,7 +90,7 @@ def board(logdir: Path | str = "logs", *, tab: str = layout.PLUGIN, height: int 
     if not hasattr(started, "info"):
         output = getattr(started, "stderr", None) or getattr(started, "stdout", None) or str(started)
         raise BackendError("TensorBoard did not start:\n" + "\n".join(output.strip().splitlines()[-_LINES:]))
-    return Board(path, tab, height, started.info.port, started.info.pid, started.info.pid in _RUNNING)
+    return Board(path, tab, height, started.info.port, started.info.pid)
 
 
 def _start(logdir: Path) -> Any:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from .. import data
 from ..data.inline import sendable
@@ -24,7 +29,8 @@ def load_model(run: str, source: Source = "logs", *, bare: bool = False) -> Any:
     """Return the Keras model of a run with its kept weights, compiled as it was; imports TensorFlow.
 
     The built-in MLP is made of Keras' own layers. The model takes inputs as they are in the data set: unless `bare`, it
-    scales them itself.
+    scales them itself. Building it seeds the random generators of Keras and TensorFlow; those of Python and NumPy are
+    left as they were.
 
     Args:
         run: the run's folder, name, id (`quickstart/0003`) or number.
@@ -41,7 +47,7 @@ def load_model(run: str, source: Source = "logs", *, bare: bool = False) -> Any:
     kept = kept_weights.read_recorded(chosen.id, chosen.folder / layout.WEIGHTS, recorded)
     from ..engine import models, saving  # noqa: PLC0415  imports TensorFlow
 
-    with sendable(remembered(chosen.folder.parent)) as given, registered(given.functions):
+    with sendable(remembered(chosen.folder.parent)) as given, registered(given.functions), _same_randomness():
         dataset, _, scaling = data.prepare(data.load(spec.settings["data"], folder), spec.settings["data"])
         shape, classes = dataset.input_shape, dataset.classes
         model = models.build(spec.settings, folder, shape, classes, spec.seed, spec.takes, dataset.one_hot, plain=True)
@@ -53,6 +59,17 @@ def load_model(run: str, source: Source = "logs", *, bare: bool = False) -> Any:
     if bare:
         return model
     return saving.with_scaling(model, map_leaves(lambda x: x[:1], dataset.x_train), scaling.offset, scaling.divisor)
+
+
+@contextmanager
+def _same_randomness() -> Iterator[None]:
+    """Give the random generators of Python and NumPy their state back at the end: they are those of the notebook."""
+    before = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])
 
 
 def save_model(run: str, output: Path | str, source: Source = "logs", *, bare: bool = False) -> Path:

@@ -31,6 +31,9 @@ def load_npz(name: str, folder: Path) -> Dataset:
     if unused := [array for array in names if array.partition("/")[0] not in known]:
         hint = "Remove it from the file: hpdash would not use it."
         raise data_error(f"{name}: {unused[0]}", f"only the arrays {', '.join(known)}", unused[0], hint)
+    if both := [array for array in names if any(other.startswith(f"{array}/") for other in names)]:
+        found = f"one, and arrays below it such as {next(each for each in names if each.startswith(f'{both[0]}/'))}"
+        raise data_error(f"{name}: {both[0]}", "either one array or arrays below it", found)
     arrays = read_npz(path, names, lambda array, *form: _accept(f"{name}: {array}", array, *form))
     return from_arrays(name, from_paths(arrays))
 

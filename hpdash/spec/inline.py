@@ -36,7 +36,7 @@ class Inline:
 
     @property
     def remarks(self) -> list[str]:
-        """Sentences for the user on what a change of a function may not be noticed by."""
+        """Sentences for the user about objects that functions use and whose changes cannot be noticed."""
         return [
             f"{reference} uses {', '.join(each.not_compared)}: hpdash cannot notice if these objects change"
             for reference, each in self.functions.items()
@@ -77,11 +77,11 @@ def with_references(document: Mapping[str, Any], faults: Faults) -> tuple[dict[s
     table = tables.get("data")
     if isinstance(table, dict):
         data = _take_data(table, faults)
-    if isinstance(train := tables.get("train"), dict) and isinstance(weights := train.get("class_weight"), Mapping):
-        train["class_weight"] = {str(name): weight for name, weight in weights.items()}  # Keras takes numbers
     for name, value in tables.items():
         for place, each in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if isinstance(each, dict):
+                if "class_weight" in each:  # Keras' own have numbers as keys
+                    each["class_weight"] = _with_text_keys(each["class_weight"])
                 for key in [key for key in each if key in FUNCTION_KEYS]:
                     where: Key = (name, key) if place is None else (name, place, key)
                     each[key] = references.replace(each[key], where)
@@ -92,6 +92,12 @@ def _copied(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     return [_copied(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _with_text_keys(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _with_text_keys(item) for key, item in value.items()}
+    return [_with_text_keys(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _take_data(table: dict[str, Any], faults: Faults) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import random
 import subprocess
 import sys
 import threading
@@ -143,6 +144,31 @@ def test_each_sweep_keeps_its_own_functions(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(SpecError, match="run_sweep"):
         hpdash.load_model("other/0", logs)
     assert hpdash.load_model("inline/0", logs).layers[0].units == 2
+
+
+@pytest.mark.usefixtures("one_process")
+def test_loading_a_model_leaves_the_notebooks_random_numbers(tmp_path: Path) -> None:
+    """The generators of Python and NumPy go on after `load_model` as if it had not been called."""
+    run(tmp_path)
+    random.seed(5)
+    np.random.seed(5)
+    hpdash.load_model("inline/0", tmp_path / "logs")
+    drawn = random.random(), np.random.rand()
+    random.seed(5)
+    np.random.seed(5)
+    assert drawn == (random.random(), np.random.rand())
+
+
+def test_class_weights_may_have_numbers_as_keys(tmp_path: Path) -> None:
+    """A table of class weights as Keras takes it, also as a swept value."""
+    weights = {0: 1.0, 1: 2.5}
+    content = {"data": {"name": "digits"}, "hparams": {"class_weight": ["none", weights]}}
+    assert hpdash.parse_sweep(content, name="mine", folder=tmp_path).values["class_weight"] == [
+        "none",
+        {"0": 1, "1": 2.5},
+    ]
+    fixed = {"data": {"name": "digits"}, "train": {"class_weight": weights}, "hparams": {"l2": [0.0, 0.1]}}
+    assert hpdash.parse_sweep(fixed, name="mine", folder=tmp_path).fixed["train"]["class_weight"] == {"0": 1, "1": 2.5}
 
 
 @pytest.mark.usefixtures("one_process")

@@ -727,3 +727,21 @@ def test_labels_that_are_often_not_what_was_meant_are_told(
     parts = split(dataset, {"validation": 0.2, "validation_from": validation_from})
     told = list(data.remarks(dataset, parts))
     assert [said in sentence for sentence in told] == ([True] if said else [])
+
+
+def test_an_array_beside_arrays_below_it_is_refused(tmp_path: Path) -> None:
+    """A file that has both `x` and `x/left` is an error that names them."""
+    np.savez(tmp_path / "both.npz", **{"x": np.zeros((3, 1)), "x/left": np.zeros((3, 1)), "y": np.arange(3)})
+    with pytest.raises(DataError, match=r"both\.npz: x: .*x/left"):
+        data.load({"name": "both.npz"}, tmp_path)
+
+
+def test_arrays_with_paths_are_several_inputs(tmp_path: Path) -> None:
+    """Names with paths are dicts, and tuples if the names count from 0."""
+    one = np.ones((3, 1), np.float32)
+    np.savez(
+        tmp_path / "two.npz", **{"x_train/left": one, "x_train/right": 2 * one, "y_train/0": one, "y_train/1": one}
+    )
+    found = data.load({"name": "two.npz"}, tmp_path)
+    assert found.x_train["right"].sum() == 6 and sorted(found.x_train) == ["left", "right"]
+    assert isinstance(found.y_train, tuple) and len(found.y_train) == 2
