@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
@@ -21,6 +22,7 @@ from commands import patched
 
 HPARAMS = "experiment/defaultExperimentId/data/plugin/hparams"
 STATUSES = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]
+ADDRESS = re.compile(r"TensorBoard \S+ at (http://[^/\s]+)/")  # in what TensorBoard prints
 PATIENCE = 60.0  # seconds for TensorBoard to start and load
 # TensorBoard's own switch for running without TensorFlow, whose import takes most of TensorBoard's start-up time.
 WITHOUT_TENSORFLOW = "import sys, types; sys.modules['tensorboard.compat.notf'] = types.ModuleType('notf')"
@@ -34,20 +36,21 @@ class Board:
     """
 
     def __init__(self, logdir: Path, load_fast: str, *options: str, tensorflow: bool = False) -> None:
-        with socket.create_server(("localhost", 0)) as server:
-            port = server.getsockname()[1]
-        self.logdir, self.url = logdir, f"http://localhost:{port}"
-        command = [sys.executable, "-m", "hpdash", "board", str(logdir), f"--port={port}", f"--load_fast={load_fast}"]
-        self._site = tempfile.TemporaryDirectory()
+        self.logdir = logdir
+        # TensorBoard takes a port that is free. A port that was free before it started could be taken by another test.
+        command = [sys.executable, "-m", "hpdash", "board", str(logdir), "--port=0", f"--load_fast={load_fast}"]
+        self._folder = tempfile.TemporaryDirectory()
+        self._output = Path(self._folder.name, "output")
         spared = load_fast == "true" and not tensorflow
-        environment = patched(Path(self._site.name), WITHOUT_TENSORFLOW) if spared else {}
-        self._process = subprocess.Popen(
-            [*command, *options],
-            env=os.environ | environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        environment = patched(Path(self._folder.name), WITHOUT_TENSORFLOW) if spared else {}
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(
+                [*command, *options],
+                env=os.environ | environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -55,7 +58,17 @@ class Board:
     def __exit__(self, *exception: object) -> None:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self._site.cleanup()
+        self._folder.cleanup()
+
+    @cached_property
+    def url(self) -> str:
+        """The address, without a slash at its end; TensorBoard says it when it has started."""
+        deadline = time.monotonic() + PATIENCE
+        while not (said := ADDRESS.search(self._output.read_text(errors="replace"))):
+            assert time.monotonic() < deadline, f"TensorBoard did not start:\n{self._output.read_text()}"
+            assert self._process.poll() is None, f"TensorBoard has ended:\n{self._output.read_text()}"
+            time.sleep(0.1)
+        return said.group(1)
 
     def get(self, path: str, **query: str) -> Any:
         """Query one of the data routes and return its JSON."""
