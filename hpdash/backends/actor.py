@@ -12,6 +12,7 @@ from typing import Any
 from .. import data
 from ..data import Dataset
 from ..errors import BackendError
+from ..system import lazy_imports
 from ..system.scratch import Scratch
 from ..system.user_functions import register
 from ..system.versions import versions
@@ -47,10 +48,11 @@ class Actor:
 
     def _train(self, setup: WorkerSetup, folder: Path) -> None:
         try:
+            lazy_imports.install()
             register(setup.functions)
             trainer = Trainer(folder, self._load, lambda: setup.changed(folder))
             if setup.keras:
-                trainer.warm_up(setup.own_code)
+                trainer.warm_up()
             serve(self._mailbox, trainer)
         except BaseException as error:
             self._mailbox.send(BackendError(f"{type(error).__name__}: {error}"))  # the driver then ends this actor

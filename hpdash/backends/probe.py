@@ -27,6 +27,7 @@ from ..errors import BackendError, HpdashError
 from ..facts import Inputs
 from ..nested import Nested, leaves, map_leaves
 from ..records import TrialSpec
+from ..system import lazy_imports
 from ..system.signals import Signals, blocked_signals, ignore_signals
 from ..system.user_functions import load_function, register
 from .builders import BuilderRequest, Built, examine
@@ -269,6 +270,7 @@ def in_child(
 
 def _child(pipe: Connection, work: Callable[..., Any], argument: Any, functions: Mapping[str, bytes]) -> None:
     ignore_signals()
+    lazy_imports.install()
     register(functions)
     with open(os.devnull, "w") as quiet:  # noqa: PTH123  os.devnull is a device
         os.dup2(quiet.fileno(), 1)

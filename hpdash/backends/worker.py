@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..records import Notice, Progress, Reached, TrialResult
 from ..sweep_folder import provenance
 from ..sweep_folder.provenance import Provenance
+from ..system import lazy_imports
 from ..system.signals import ignore_signals
 from ..system.user_functions import register
 from .base import Task
@@ -128,6 +129,7 @@ def main(pipe: Connection, setup: WorkerSetup, output: Path, gpu: str | None) ->
     The process prints into the file `output`. `gpu` is the value for CUDA_VISIBLE_DEVICES, None to leave it unchanged.
     """
     ignore_signals()
+    lazy_imports.install()
     threading.Thread(target=_die_with_driver, daemon=True).start()
     _redirect_output(output)
     os.environ.update(setup.environment if gpu is None else {**setup.environment, "CUDA_VISIBLE_DEVICES": gpu})
@@ -137,7 +139,7 @@ def main(pipe: Connection, setup: WorkerSetup, output: Path, gpu: str | None) ->
     register(setup.functions)
     trainer = Trainer(setup.folder, changed=lambda: setup.changed(setup.folder))
     if setup.keras:
-        trainer.warm_up(setup.own_code)
+        trainer.warm_up()
     serve(pipe, trainer)
 
 

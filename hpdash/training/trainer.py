@@ -8,8 +8,7 @@ import sys
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 CHANGED_MESSAGE = (
     "code or data changed while the sweep was running: {}. Run the same command again; it says how to continue"
 )
-# packages that Keras needs only for wrappers, plots and notebooks
-OPTIONAL_PACKAGES = ("scipy", "sklearn", "pandas", "matplotlib", "IPython")
 GRAPHS_KEPT = 4  # compiled graphs that a process keeps; each holds a model and its optimiser's state
 
 
@@ -64,16 +61,11 @@ class Trainer:
         self._data: tuple[str, Loaded] | None = None
         self._tensors: EngineData | None = None
 
-    def warm_up(self, own_code: bool) -> None:
-        """Import everything that a Keras trial needs. This takes seconds, once per process.
-
-        `own_code` says whether functions of the user will run. If not, optional packages (`OPTIONAL_PACKAGES`) are
-        hidden during the imports, and Keras runs without them. Their import would take half as long as all others, and
-        160 MB.
-        """
+    def warm_up(self) -> None:
+        """Import everything that a Keras trial needs. This takes seconds, once per process."""
         gc.disable()  # imports leave no garbage, so collections would find nothing to free
-        with hide_packages(() if own_code else OPTIONAL_PACKAGES):
-            from ..engine import engine, models  # noqa: F401, PLC0415  imports TensorFlow
+        from ..engine import engine, models  # noqa: F401, PLC0415  imports TensorFlow
+
         gc.freeze()
         gc.enable()
 
@@ -251,21 +243,6 @@ def _run_own(loop: Callable[[Trial], object], trial: Attempt) -> None:
         trial.host.notice(f"the training loop does not read {', '.join(unread)}, which the sweep varies")
     if trial.host.stopping and trial.epoch < trial.epochs:
         raise Interrupted
-
-
-@contextmanager
-def hide_packages(packages: tuple[str, ...]) -> Iterator[None]:
-    """Make imports of these packages fail inside this context, as if they were not installed.
-
-    A package that has already been imported stays available.
-    """
-    hidden = [name for name in packages if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes the import fail
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del sys.modules[name]
 
 
 def _log_epoch(
