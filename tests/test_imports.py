@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -49,6 +50,7 @@ NAMES = re.compile(
 Sources = Mapping[str, str]
 
 
+@cache
 def sources() -> Sources:
     """Read every module: `data.fetch` for data/fetch.py, `data` for data/__init__.py."""
     found = {}
@@ -58,12 +60,18 @@ def sources() -> Sources:
     return found
 
 
+@cache
+def parsed(source: str) -> ast.Module:
+    """Parse a source."""
+    return ast.parse(source)
+
+
 def imported(name: str, modules: Sources) -> set[str]:
     """Return the modules of hpdash that a module imports, at any position in it."""
     is_package = any(other.startswith(f"{name}.") for other in modules)
     package = name.split(".") if is_package else name.split(".")[:-1]
     bases: list[tuple[list[str], str]] = []
-    for node in ast.walk(ast.parse(modules[name])):
+    for node in ast.walk(parsed(modules[name])):
         if isinstance(node, ast.Import):
             full = [alias.name.split(".") for alias in node.names]
             bases += [(parts[1:-1], parts[-1]) for parts in full if parts[0] == "hpdash"]
@@ -135,25 +143,35 @@ def test_a_bad_import_is_caught(name: str, source: str, expected: str) -> None:
 
 def calls(source: str) -> set[str]:
     """Return the names and dotted names that a source calls."""
-    return {ast.unparse(node.func) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)}
+    return {ast.unparse(node.func) for node in ast.walk(parsed(source)) if isinstance(node, ast.Call)}
 
 
-@pytest.mark.parametrize("name", sorted(name for name in sources() if name.split(".")[0] != "cli"))
-def test_only_the_command_line_prints(name: str) -> None:
+def prints(source: str) -> set[str]:
+    """Return the calls by which a source prints or ends the process, and "click" if it imports that."""
+    printing = {"print", "Console", "sys.exit", "sys.stdout.write", "sys.stderr.write"}
+    return calls(source) & printing | top_names(parsed(source)) & {"click"}
+
+
+def test_only_the_command_line_prints() -> None:
     """No module outside the package `cli` prints, creates a console or imports click."""
-    source = sources()[name]
-    assert not calls(source) & {"print", "Console", "sys.exit", "sys.stdout.write", "sys.stderr.write"}
-    assert "click" not in top_names(ast.parse(source))
+    outside = {name: prints(source) for name, source in sources().items() if name.split(".")[0] != "cli"}
+    assert {name: found for name, found in outside.items() if found} == {}
+    assert prints("import click\nprint(1)") == {"print", "click"}
 
 
-@pytest.mark.parametrize("name", sorted(set(sources()) - {"logs.layout"}))
-def test_only_the_layout_spells_folders_and_tags(name: str) -> None:
-    """Only logs/layout.py contains the names of folders and the prefixes of tags."""
-    tree = ast.parse(sources()[name])
+def spelled(source: str) -> list[str]:
+    """Return the strings in a source, other than docstrings, that have the name of a folder or the prefix of a tag."""
+    tree = parsed(source)
     places = (node for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef))
     docstrings = {ast.get_docstring(node, clean=False) for node in places}
     strings = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
-    assert [text for text in strings if NAMES.search(text) and text not in docstrings] == []
+    return [text for text in strings if NAMES.search(text) and text not in docstrings]
+
+
+def test_only_the_layout_spells_folders_and_tags() -> None:
+    """Only logs/layout.py contains the names of folders and the prefixes of tags."""
+    found = {name: spelled(source) for name, source in sources().items()}
+    assert {name for name, texts in found.items() if texts} == {"logs.layout"}, found
 
 
 def top_names(tree: ast.AST) -> set[str]:
@@ -167,19 +185,18 @@ def top_names(tree: ast.AST) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("name", sorted(name for name in sources() if name.split(".")[0] != HOMES))
-def test_tensorflow_has_its_homes(name: str) -> None:
+def test_tensorflow_has_its_homes() -> None:
     """Outside `engine`, which only workers load, TensorFlow and Keras are imported only by AT_NEED, in functions."""
-    tree = ast.parse(sources()[name])
-    assert name in AT_NEED or not top_names(tree) & HEAVY
-    outside = ast.Module([node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)], [])
-    assert not top_names(outside) & HEAVY
+    outside = {name: parsed(source) for name, source in sources().items() if name.split(".")[0] != HOMES}
+    assert {name for name, tree in outside.items() if top_names(tree) & HEAVY} == AT_NEED
+    for name in AT_NEED:
+        body = [node for node in outside[name].body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
+        assert not top_names(ast.Module(body, [])) & HEAVY, name
 
 
-@pytest.mark.parametrize("name", sorted(set(sources()) - RAY_HOMES))
-def test_ray_has_its_homes(name: str) -> None:
-    """Only the Ray backend imports Ray, and only inside functions, because Ray is an optional dependency."""
-    assert "ray" not in top_names(ast.parse(sources()[name]))
+def test_ray_has_its_homes() -> None:
+    """Only the Ray backend imports Ray, because Ray is an optional dependency."""
+    assert {name for name, source in sources().items() if "ray" in top_names(parsed(source))} == RAY_HOMES
 
 
 SWEEP = {

@@ -11,7 +11,8 @@ from pathlib import Path
 from urllib.error import URLError
 
 import pytest
-from commands import own
+from boards import WITHOUT_TENSORFLOW
+from commands import own, patched
 
 import hpdash
 from hpdash.errors import BackendError, SpecError
@@ -38,9 +39,11 @@ def test_it_starts_once_and_stops(tmp_path: Path) -> None:
     board.stop()
 
 
-def test_one_that_was_killed_is_started_again(tmp_path: Path) -> None:
+def test_one_that_was_killed_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After kill -9 of TensorBoard, whose record stays, the next call starts another; stopping the old does nothing."""
     (tmp_path / "logs").mkdir()
+    for name, value in patched(tmp_path, WITHOUT_TENSORFLOW).items():  # it starts faster
+        monkeypatch.setenv(name, value)
     killed = hpdash.board(tmp_path / "logs")
     os.kill(killed.pid, signal.SIGKILL)
     os.waitpid(killed.pid, 0)

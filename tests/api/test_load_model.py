@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import hpdash as command
+from commands import invoke
 from sweep_files import made_sweep
 
 import hpdash
@@ -76,6 +77,7 @@ NETS = {
     "convolutions": ({"model": {"builder": "nets:conv"}, "hparams": {"filters": [3]}}, "unit"),
     "subclassed": ({"model": {"builder": "nets:subclassed"}, "hparams": {"units": [5]}}, "standard"),
 }
+LIKE_OTHERS = {"maxout, standardised", "convolutions"}
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +101,7 @@ def trained(folder: Path, tables: dict[str, Any], scale: str = "unit") -> Path:
 @pytest.mark.usefixtures("one_process")
 @pytest.mark.parametrize(
     ("tables", "scale"),
-    [pytest.param(*net, id=name, marks=pytest.mark.slow if "maxout" in name else ()) for name, net in NETS.items()],
+    [pytest.param(*net, id=name, marks=[pytest.mark.slow] * (name in LIKE_OTHERS)) for name, net in NETS.items()],
 )
 def test_it_is_the_model_that_was_trained(tables: dict[str, Any], scale: str, tmp_path: Path) -> None:
     """The model takes inputs as they are and has the validation metrics of the run; so has its file without hpdash."""
@@ -124,12 +126,13 @@ def test_it_is_the_model_that_was_trained(tables: dict[str, Any], scale: str, tm
 
 
 @pytest.mark.usefixtures("one_process")
-def test_the_command_saves_with_and_without_the_scaling(tmp_path: Path) -> None:
+def test_the_command_saves_with_and_without_the_scaling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`hpdash save` writes the file and says how to load it; `--bare` leaves the scaling out."""
     trained(tmp_path, {"model": {"hidden": [4]}, "hparams": {"dropout": [0.1]}})
-    shown = command("save", "own/0", "-o", "best.keras", cwd=tmp_path)
-    assert (shown.returncode, "keras.saving.load_model('best.keras')" in shown.stdout) == (0, True), shown.stderr
-    assert command("save", "own/0", "-o", "bare.keras", "--bare", "--json", cwd=tmp_path).returncode == 0
+    monkeypatch.chdir(tmp_path)
+    shown = invoke("save", "own/0", "-o", "best.keras")
+    assert (shown.exit_code, "keras.saving.load_model('best.keras')" in shown.stdout) == (0, True), shown.output
+    assert invoke("save", "own/0", "-o", "bare.keras", "--bare", "--json").exit_code == 0
     import keras
 
     x = np.random.default_rng(0).integers(0, 17, (5, 8, 8)).astype("float32")

@@ -113,8 +113,11 @@ def edits(folder: Path) -> Iterator[tuple[str, str]]:
     yield "classes.npz", "classes.npz"
 
 
-def test_a_change_of_code_or_data_stops_a_sweep_until_it_is_accepted(folder: Path) -> None:
+def test_a_change_of_code_or_data_stops_a_sweep_until_it_is_accepted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A change of code or data stops a finished or extended sweep until it is accepted; all commands then report it."""
+    monkeypatch.chdir(folder)
     assert run(folder).returncode == 0
     for count, (name, data) in enumerate(edits(folder), start=3):
         before, after = range(1, count), range(1, count + 1)
@@ -125,14 +128,14 @@ def test_a_change_of_code_or_data_stops_a_sweep_until_it_is_accepted(folder: Pat
         assert shown.returncode == 0, shown.stderr
         assert f"2 versions of {name}" in shown.stdout
         for command in (("ls", "logs"), ("show", f"own/{count - 1}", "--logdir", "logs")):
-            assert f"2 versions of {name}" in " ".join(hpdash(*command, cwd=folder).stdout.split())
+            assert f"2 versions of {name}" in " ".join(invoke(*command).stdout.split())
         assert run(folder, data=data, x=after).returncode == 0
-        shown = json.loads(hpdash("show", f"own/{count - 1}", "--logdir", "logs", "--json", cwd=folder).stdout)
+        shown = json.loads(invoke("show", f"own/{count - 1}", "--logdir", "logs", "--json").stdout)
         assert set(shown["provenance"]["code"]) == {"helper.py", "later.py", "own_loop.py"}
-    assert "no damage" in hpdash("verify", "logs", cwd=folder).stdout
+    assert "no damage" in invoke("verify", "logs").stdout
     (folder / "helper.py").unlink()
-    verified = hpdash("verify", "logs", cwd=folder)
-    assert (verified.returncode, "helper.py" in verified.stdout) == (0, True)
+    verified = invoke("verify", "logs")
+    assert (verified.exit_code, "helper.py" in verified.stdout) == (0, True)
     (folder / "helper.py").write_text("import numpy\n")
     assert run(folder, "--new").returncode == 0
     recorded = json.loads((folder / "logs" / "own" / layout.SWEEP_JSON).read_bytes())

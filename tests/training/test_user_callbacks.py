@@ -157,6 +157,7 @@ def test_a_function_that_fails_for_one_value_fails_that_trial(tmp_path: Path) ->
     assert [outcome.results[n].state for n in (0, 1)] == [TrialState.FAILED, TrialState.FINISHED]
 
 
+@pytest.mark.usefixtures("one_process")  # for the undisturbed sweep; the other has a driver and a worker of its own
 @pytest.mark.parametrize(
     ("function", "resumes"), [("stateful", True), pytest.param("halving", False, marks=pytest.mark.slow)]
 )
