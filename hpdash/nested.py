@@ -22,7 +22,10 @@ def leaves(value: Nested, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def from_paths(values: Mapping[str, Any]) -> dict[str, Nested]:
-    """Return nested dicts of values given by their paths, such as "x/left"; a dict with the keys 0, 1, … is a tuple."""
+    """Return nested dicts of values given by their paths, such as "x/left".
+
+    The outermost dict stays a dict. Below it, a dict with the keys 0, 1, … becomes a tuple.
+    """
     found: dict[str, Any] = {}
     for path, value in values.items():
         first, _, rest = path.partition("/")

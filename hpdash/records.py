@@ -14,13 +14,13 @@ from .goal import Goal
 Scalar = bool | int | float | str
 TABLES = ("data", "model", "train")  # tables whose keys are hyperparameters; [log] only selects what is written
 DRAWING_STRATEGIES = ("random", "sobol", "tpe")  # strategies that draw as many settings as `sweep.trials` says
-KERAS_LOOP = "none"  # the value of train.loop for trials without a user's loop, in a sweep in which others have one
+KERAS_LOOP = "none"  # train.loop of a trial that trains a Keras model, in a sweep whose other trials have loops
 CALLBACK_PREFIX = "between_epochs/"  # in a checkpoint, prefix of the names of the state of hpdash's callbacks
 USER_CALLBACK_PREFIX = "callbacks/"  # the same for the user's callbacks
 # Keys of [train] that act only between two epochs
 BETWEEN_EPOCHS = ("schedule", "decay", "decay_epochs", "min_learning_rate", "patience", "min_delta")
 INITIALIZERS = ("kernel_initializer", "bias_initializer", "output_initializer")
-# Numbers that the built-in MLP's graph reads from variables; it depends only on whether each is 0 or None
+# Numbers that the graph of the built-in MLP reads from variables. All values but 0 and None give the same graph
 MODEL_HYPERS = ("dropout", "l1", "l2", "noise")
 OPTIMIZER_HYPERS = ("momentum", "rho", "beta_1", "beta_2", "epsilon", "weight_decay", "clipnorm")
 
@@ -44,7 +44,10 @@ class TrialState(StrEnum):
 
     @property
     def is_conclusive(self) -> bool:
-        """Whether the trial itself caused this state; it then runs again only with --retry-failed or if promoted."""
+        """Whether the trial itself caused this state: it finished, was pruned, diverged or failed.
+
+        It runs again only with --retry-failed (if it failed or diverged), or when it is promoted (if it was pruned).
+        """
         return self.is_result or self is TrialState.FAILED
 
     @property
@@ -75,7 +78,7 @@ def _plain(value: object) -> str:
 
 
 def own_loop(train: Mapping[str, Any]) -> str | None:
-    """Return the user's training loop that a [train] table names, `module:function`; None for a Keras model."""
+    """Return the user's training loop, `module:function`, from a [train] table; None for trials of a Keras model."""
     loop: str | None = train.get("loop")
     return None if loop == KERAS_LOOP else loop
 
@@ -134,9 +137,9 @@ class TrialSpec:
         """A text that identifies the compiled graph: trials with equal texts differ only in values of variables.
 
         The text leaves out the seed, the learning rate, the number of epochs and the keys `BETWEEN_EPOCHS`. For the
-        built-in MLP, it also leaves out the initialisers, and says of `MODEL_HYPERS` and `OPTIMIZER_HYPERS` only
-        whether they are 0 or None. For a user's builder, it has their values, because the builder may do anything with
-        its arguments and its optimiser.
+        built-in MLP, it also leaves out the initialisers, and it has "nonzero" for every value of `MODEL_HYPERS` and
+        `OPTIMIZER_HYPERS` except 0 and None. For a user's builder, it has all these values, because the builder may do
+        anything with its arguments and its optimiser.
         """
         model, train = dict(self.settings["model"]), dict(self.settings["train"])
         for key in ("learning_rate", "epochs", *BETWEEN_EPOCHS):
@@ -176,9 +179,10 @@ def result_caveats(
 
 
 def version_caveats(accepted: Mapping[str, int]) -> list[str]:
-    """Return a caveat for each file or data function whose changes were accepted; `accepted` has the number of changes.
+    """Return a caveat for each of the user's files and data functions whose changes were accepted during the sweep.
 
-    The results of such a sweep come from different versions of it.
+    The trials of such a sweep were trained with different versions of that file or function. `accepted` has the number
+    of changes of each.
     """
     return [f"trained with {count + 1} versions of {name}" for name, count in sorted(accepted.items())]
 
@@ -192,8 +196,9 @@ class TrialResult:
     digest of the final weights, `kept_sha256` that of the kept weights, which are those after `kept_epoch`.
     `loss_function` names the loss that the model was compiled with. `xla` says whether XLA compiled the training loop,
     `xla_reason` why it did not.
-    `is_refused` says that the trial does not report the metric by which trials are ranked or pruned. If no trial has
-    finished yet, the sweep file must be corrected; otherwise the trial counts as failed.
+    `is_refused` says that the trial lacks the metric by which trials are ranked or pruned. If no other trial of the
+    sweep has finished, the driver stops the sweep, and the user has to correct the sweep file. Otherwise the driver
+    changes the trial's state to failed, and the sweep goes on.
     `is_stale` says that the trial was not trained, because the user's code or data changed while the sweep was running.
     """
 
@@ -219,8 +224,11 @@ class TrialResult:
 
     @property
     def stops_sweep(self) -> bool:
-        """Whether the result stops the sweep, because of its file (`is_refused`) or its code or data (`is_stale`)."""
-        return bool(self.is_refused or self.is_stale)
+        """Whether the result stops the sweep, because of its file (`is_refused`) or its code or data (`is_stale`).
+
+        A refused trial whose state the driver has changed to failed does not stop the sweep.
+        """
+        return self.state is TrialState.INTERRUPTED and bool(self.is_refused or self.is_stale)
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as JSON values, without fields that are None."""

@@ -46,7 +46,7 @@ momentum = { values = [0.0, 0.9], when = { optimizer = "sgd" } }
 that = 'optimizer == "sgd" or learning_rate < 0.1'
 ```
 
-With `strategy = "list"`, each `[[trial]]` table gives one setting:
+Instead of `[hparams]`, a file can have `[[trial]]` tables. Each table gives one setting. The strategy is then `"list"`, which need not be written:
 
 ```toml
 [data]
@@ -67,9 +67,9 @@ learning_rate = 0.001
 COMMANDS = """\
 # Every command and option
 
-This reference is for people who use the `hpdash` command. `python tests/references.py` generates it from the commands' own help. Every command takes `-h` and `--help`. [api/README.md](../api/README.md) shows what the reading commands print.
+This reference is for people who use the `hpdash` command. `python tests/references.py` generates it from the commands' own help. Every command takes `-h` and `--help`. [api/README.md](../api/README.md) shows what the commands that read logs print.
 
-Exit codes: 0 all is well; 1 a trial failed, or `verify` found damage; 2 invalid input; 3 another driver is running the sweep; 4 the environment is at fault (disk, permission, data, workers); 130 after Ctrl-C and 143 after SIGTERM.
+Exit codes: 0 all is well; 1 a trial failed, was killed or timed out, or `verify` found damage; 2 invalid input; 3 another driver is running the sweep; 4 the environment is at fault (disk, permission, data, workers); 130 after Ctrl-C and 143 after SIGTERM.
 
 """  # noqa: E501
 
@@ -105,6 +105,7 @@ def _command_lines(name: str, command: click.Command) -> Iterator[str]:
         for option in options:
             takes = "" if option.is_flag else f" {_metavar(option)}"
             default = f"`{option.default}`" if option.show_default and not option.is_flag else ""
+            default = "required" if option.required else default
             yield _row(f"`{', '.join(option.opts)}{takes}`", option.help or "", default)
         yield ""
     lines = (command.epilog or "").splitlines()[2:]

@@ -28,8 +28,9 @@ LAYERS = (  # a package imports only from the layers before its own, and its mod
     {"analysis", "data", "search"},
     {"sweep_folder", "training"},
     {"backends", "reader"},
-    {"plugin", "verification"},
+    {"verification"},
     {"views", "driver"},
+    {"plugin"},
     {"api"},
     {"evaluation"},
     {"__init__"},  # the public names, imported on first use

@@ -22,7 +22,11 @@ Settings = Mapping[str, Sequence[Scalar | None]]
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A hyperparameter's share of the total importance, from 0 to 1; `std` is the standard error of the share."""
+    """A hyperparameter's share of the total importance, from 0 to 1.
+
+    `std` is the standard error of the share, not a standard deviation over trials. It keeps this name because the JSON
+    of `hpdash effects` has it.
+    """
 
     name: str
     share: float

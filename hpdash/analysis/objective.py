@@ -12,10 +12,10 @@ from difflib import get_close_matches
 from ..errors import Problem, SpecError
 from ..goal import Goal, goal_of_metric
 from ..logs import layout
+from ..logs.layout import VALIDATION_PREFIX
 from ..runs import Objective, Run
 
 _LISTED = 20  # metrics that an error message lists
-VALIDATION = f"{layout.VALIDATION}/"
 _LESS = re.compile("loss|error|err|mse|mae|rmse|mape|msle|hinge|perplexity|divergence|crossentropy|nll")
 _MORE = re.compile("accuracy|acc|auc|precision|recall|f1|score|r2|map|iou|dice|bleu|reward|similarity")
 _ACCURACY, _LOSS = re.compile("accuracy|acc"), re.compile("loss")
@@ -103,13 +103,13 @@ def _ranked_by(run: Run, objective: Objective) -> Run:
 
 def metric_name(tag: str) -> str:
     """Return the name of a tag's metric as in a sweep's objective: `validation/accuracy`."""
-    base = tag.removeprefix(VALIDATION)
+    base = tag.removeprefix(VALIDATION_PREFIX)
     return tag[: len(tag) - len(base)] + base.removeprefix(layout.epoch_tag(""))
 
 
 def tag_of(run: Run, metric: str) -> str | None:
     """Return the tag of a metric in a run, None if the run does not have the metric."""
-    base = metric.removeprefix(VALIDATION)
+    base = metric.removeprefix(VALIDATION_PREFIX)
     as_keras = metric[: len(metric) - len(base)] + layout.epoch_tag(base)
     return next((tag for tag in (metric, as_keras) if tag in run.scalars), None)
 

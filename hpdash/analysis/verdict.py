@@ -1,4 +1,7 @@
-"""Describe a `Spread` in sentences: whether a group's runs are more alike, and whether they change less."""
+"""Describe a `Spread` in sentences, which compare each group of runs with a reference group.
+
+A sentence says whether the runs of the group are more alike, and whether each of them changes less from step to step.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,18 @@ import math
 from ..records import Scalar
 from .spread import Contrast, Ratio, Spread, SpreadGroup, baseline, contrast
 
-TIE = 0.05  # a ratio this close to 1 is no difference: with 64 buckets, a distance is mostly exact to 3 %
+# A ratio of distances from 1 / (1 + TIE) to 1 + TIE counts as no difference: the error of a distance between histograms
+# of 64 buckets is mostly at most 3 %
+TIE = 0.05
 _ALIKE = ("more alike", "about as alike", "less alike")
 _MOVE = ("less", "about as much", "more")
 
 
 def verdicts(spread: Spread, tag: str, by: str, reference: SpreadGroup | None = None) -> list[str]:
-    """Return a sentence for each group that compares its spread and change with those of `reference`, in both units.
+    """Return a sentence for each group but `reference`: how its spread and its change compare with the reference's.
 
-    `reference` is one of the groups, by default the `baseline`. If nothing can be compared, return one sentence that
-    says why.
+    Both are compared twice, as `Pair` has them: in weight units, and divided by a standard deviation. `reference` is
+    one of the groups, by default the `baseline`. If nothing can be compared, return one sentence that says why.
     """
     training = sum(step > 0 for step in spread.steps)
     if len(spread.groups) < 2:

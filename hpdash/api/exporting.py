@@ -1,12 +1,14 @@
 """`hpdash export`: every trial, or every point of every series, as rows for other programs: CSV, JSON or Parquet.
 
 The table of trials has one row for each run. A run's fields have their own names; other columns have a prefix, so that
-names do not clash: `hparams.<name>`, `last.<tag>`, `best.<tag>` and `best_step.<tag>`. The last two exist if the goal
-of the metric is known.
+names do not clash: `hparams.<name>`, `last.<tag>`, `best.<tag>` and `best_step.<tag>`. A run has the last two for a tag
+if its goal is known and one of its values is finite. The goal is known from the sweep's objective, or from the tag's
+name. Tags such as `best/accuracy` never have the two columns, because their values are best values already.
 
-Values are exact. In CSV, texts are quoted and numbers are not; absent values are empty; NaN and the infinities are NaN,
-Infinity and -Infinity. Texts are not changed: if a spreadsheet takes a text that begins with `=` for a formula, import
-the column as text.
+Values are exact. In CSV, texts are quoted and numbers are not. An absent value is an empty text (`""`) in CSV, and null
+in JSON and Parquet. NaN and the infinities are the texts "NaN", "Infinity" and "-Infinity" in CSV and JSON, and numbers
+in Parquet. Texts are not changed: if a spreadsheet takes a text that begins with `=` for a formula, import the column
+as text.
 """
 
 from __future__ import annotations
@@ -52,9 +54,10 @@ class Export:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
     def to_parquet(self) -> bytes:
-        """Return the rows as a Parquet file; a column with both numbers and texts becomes one of texts.
+        """Return the rows as a Parquet file, in which all values of a column have one type.
 
-        Raises SpecError if pyarrow is not installed.
+        In a column of integers and floats, the integers become floats. In any other column of several types, all
+        values become texts. Raises SpecError if pyarrow is not installed.
         """
         try:
             import pyarrow as pa  # noqa: PLC0415  an optional dependency

@@ -12,15 +12,17 @@ from .ls import LOGDIR, WHERE, read_and_warn, warn
 
 @main.command(
     epilog=examples(
-        "hpdash compare logs --by batchnorm --tag hidden_1/kernel",
-        "hpdash compare logs --by activation --tag accuracy -o curves.html",
+        "hpdash compare logs/mnist_batchnorm --by batchnorm --tag hidden_1/kernel",
+        "hpdash compare logs/mnist_batchnorm --by activation --tag accuracy -o curves.html",
     )
 )
 @LOGDIR
 @click.option("--tag", required=True, help="A scalar (epoch_accuracy, or accuracy) or a histogram (hidden_2/kernel).")
 @click.option("--by", help="Group runs by this hyperparameter; by default, each run is shown separately.")
 @WHERE
-@click.option("--step", type=int, help="Compare at this step; by default at the last (histograms: first and last).")
+@click.option(
+    "--step", type=int, help="Compare at this step; by default scalars at the last, histograms at the first and last."
+)
 @click.option("--over-steps", is_flag=True, help="Histograms: show one row per step.")
 @click.option(
     "-o",
@@ -33,7 +35,7 @@ def compare(
     logdir: Path, tag: str, by: str | None, where: str | None, step: int | None, over_steps: bool,
     output: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Compare one tag across the runs of LOGDIR: curves of a scalar, weight distributions of a histogram."""
+    """Compare one tag across all runs of LOGDIR: curves of a scalar, weight distributions of a histogram."""
     from .. import api  # noqa: PLC0415
     from ..views.comparison import file_format  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""`hpdash new`: start from a commented sweep file that ships."""
+"""`hpdash new`: start from an example sweep file with comments."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from .group import JSON, console_for, examples, main, print_json
 
 @main.command(epilog=examples("hpdash new --list", "hpdash new quickstart", "hpdash new cifar_cnn --folder mine"))
 @click.argument("name", required=False)
-@click.option("--list", "as_list", is_flag=True, help="List the sweep files that ship, and what each compares.")
+@click.option("--list", "as_list", is_flag=True, help="List the example sweep files, and what each compares.")
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False),
               help="The folder to write into; by default the current one.")  # fmt: skip
 @JSON
 def new(name: str | None, as_list: bool, folder: Path | None, as_json: bool) -> None:
-    """Copy NAME, a commented sweep file that ships, and the Python modules that it needs, into a folder."""
+    """Copy NAME, an example sweep file with comments, and the Python modules that it needs, into a folder."""
     from ..api.shipped_sweeps import copy_shipped_sweep, shipped_sweeps  # noqa: PLC0415
 
     if as_list == (name is not None) or (as_list and folder):
-        raise click.UsageError("Give either the NAME of a sweep file that ships, perhaps with --folder, or --list.")
+        raise click.UsageError("Give either the NAME of an example sweep file, perhaps with --folder, or --list.")
     console = console_for()
     if name is None:
         shipped = shipped_sweeps()

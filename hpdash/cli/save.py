@@ -10,7 +10,7 @@ import click
 from .group import JSON, console_for, examples, main, print_json
 
 
-@main.command(epilog=examples("hpdash save quickstart/3 -o best.keras", "hpdash save 3 -o bare.keras --bare"))
+@main.command(epilog=examples("hpdash save quickstart/4 -o best.keras", "hpdash save 4 -o bare.keras --bare"))
 @click.argument("run")
 @click.option("--logdir", default="logs", show_default=True, type=click.Path(path_type=Path), help="The logs root.")
 @click.option("-o", "--output", default="model.keras", show_default=True, type=click.Path(path_type=Path),

@@ -14,7 +14,12 @@ from .group import JSON, console_for, examples, main, print_json
 
 SWEEP_FILE = click.argument("file", type=click.Path(path_type=Path))
 SET = click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the file: --set train.epochs=3."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a key of the file: --set train.epochs=3. The value is TOML: --set 'hparams.units=[64, 128]'. "
+    "A word needs no quotes: --set train.optimizer=adam. The option can be given several times.",
 )
 
 

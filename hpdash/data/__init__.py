@@ -60,9 +60,9 @@ class DataSource:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What `hpdash data` shows of a data set: its `DataSource`, and where it is.
+    """What `hpdash data` shows of a data set: its name, the fields of its `DataSource` except `load`, and where it is.
 
-    `where` is its file, None if it needs none. `here` says that it needs no download.
+    `where` is the path of its file, None if it needs none. `here` says that it needs no download.
     """
 
     name: str
@@ -93,7 +93,7 @@ SOURCES = {
         lambda settings: digits.load_digits(),
     ),
     "synthetic": DataSource(
-        "made-up Gaussian blobs (default sizes)",
+        "made-up Gaussian blobs; a sweep can set the sizes",
         "made by hpdash",
         synthetic.EXAMPLES - synthetic.EXAMPLES // 5,
         synthetic.EXAMPLES // 5,
@@ -104,10 +104,16 @@ SOURCES = {
 
 
 def load(settings: Mapping[str, Any], folder: Path, spool: Path | None = None, tell: Tell = lambda _: None) -> Dataset:
-    """Load the data set that a resolved [data] table names; `folder` is searched for users' files and modules.
+    """Load the data set that a [data] table names, without downloading anything.
 
-    Nothing is fetched. `load_from_function` describes `spool` and `tell`. Raises DataError if the data are missing,
-    damaged or of the wrong shape, SpecError if a user's function cannot be found.
+    Args:
+        settings: the [data] table with a value for every key, defaults included.
+        folder: the folder of the sweep file, in which the user's `.npz` files and modules are searched for.
+        spool: a folder for the arrays of pipelines; see `load_from_function`.
+        tell: is called with messages for the user; see `load_from_function`.
+
+    Raises DataError if the data are missing, damaged or of the wrong shape, SpecError if a user's function cannot be
+    found.
     """
     name = settings["name"]
     if name in SOURCES:
@@ -120,9 +126,10 @@ def load(settings: Mapping[str, Any], folder: Path, spool: Path | None = None, t
 
 
 def prepare(dataset: Dataset, settings: Mapping[str, Any]) -> tuple[Dataset, Split, Scaling]:
-    """Return a loaded data set as its [data] table asks for it: with its fold, its parts and its scaling.
+    """Return a loaded data set, its split into parts, and its scaling, as the [data] table `settings` asks for.
 
-    Raises DataError if these do not fit the data.
+    If the table has a fold, the returned data set has that fold as its validation set. No array is scaled here: the
+    scaling has only the numbers to do it with. Raises DataError if the table does not fit the data.
     """
     dataset = on_fold(dataset, settings)
     parts = split(dataset, settings)
@@ -150,7 +157,7 @@ def is_here(name: str) -> bool:
 
 
 def needs_fetch(settings: Mapping[str, Any]) -> bool:
-    """Return whether the data set that a resolved [data] table names has to be fetched first."""
+    """Return whether the data set that a [data] table names has to be fetched first."""
     return not is_here(settings["name"])
 
 

@@ -13,12 +13,13 @@ from ..backends.builders import BuilderRequest
 from ..backends.probe import ProbeResult
 from ..errors import Problem, SpecError
 from ..facts import SweepFacts
+from ..logs.layout import VALIDATION_PREFIX
 from ..nested import is_nested
 from ..records import TABLES, TrialSpec, default_metrics, own_loop
 from ..spec import Sweep
 from ..spec.faults import nearest
 from ..spec.file_keys import table_of
-from ..spec.objective import LOSS, VALIDATION, default_ranking
+from ..spec.objective import LOSS, default_ranking
 
 KEYWORDS = "model"  # the table whose keys are a custom builder's keyword arguments
 _LISTED = 20  # most metrics listed in an error
@@ -138,8 +139,8 @@ def _metrics(specs: Sequence[TrialSpec], tables: Tables, facts: ProbeResult) -> 
 def _lacking(sweep: Sweep, where: str, metric: str, known: Sequence[tuple[str, tuple[str, ...]]]) -> Iterator[Problem]:
     """Yield a problem if a model in `known`, the result of `_metrics`, does not have the metric that a key names."""
     for owner, names in known:
-        if metric.removeprefix(VALIDATION) not in names:
-            options = [prefix + name for prefix in (VALIDATION, "") for name in names]
+        if metric.removeprefix(VALIDATION_PREFIX) not in names:
+            options = [prefix + name for prefix in (VALIDATION_PREFIX, "") for name in names]
             expected = f"a metric of {owner}: {', '.join(options[:_LISTED])}"
             yield Problem(f"{sweep.where}: {where}", expected, repr(metric), nearest(metric, options))
             return

@@ -20,7 +20,7 @@ from ..data import Split
 from ..data.dataset import Examples, data_error
 from ..errors import HpdashError, TrialError
 from ..logs import kept_weights
-from ..logs.layout import VALIDATION
+from ..logs.layout import VALIDATION_PREFIX
 from ..logs.npz import Array
 from ..nested import Nested, map_leaves
 from ..records import TrialSpec
@@ -111,7 +111,7 @@ def _load_engine(trial: TrialToScore, loaded: Loaded, kept: Mapping[str, Array],
     )
     if not load_weights(model, kept):
         raise TrialError(f"{trial.name}: its kept weights do not fit the model. {_CHANGED}")
-    metric = trial.spec.objective.removeprefix(f"{VALIDATION}/")
+    metric = trial.spec.objective.removeprefix(VALIDATION_PREFIX)
     if metric != trial.spec.objective:
         found = engine.validate().get(metric, math.nan)
         if not math.isclose(found, trial.value, **_CLOSE):

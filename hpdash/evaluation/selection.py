@@ -113,7 +113,7 @@ def _reason_not_evaluable(each: Candidate, about: SweepRecord) -> Problem | None
         hint = "A result on synthetic data says nothing about real data."
         return Problem(each.run.id, "a trial on real data", "synthetic data", hint)
     if (loop := own_loop({"loop": set_to(each.run, about, "train", "loop")})) is not None:
-        hint = "Only the loop can build its model: evaluate on the test set in the loop, and report the result there."
+        hint = "Only the loop can build its model: load the test set in the loop yourself, and evaluate there."
         return Problem(each.run.id, "a Keras model", f"a custom training loop, {loop}", hint)
     if each.result.kept_sha256 is None:
         hint = 'Train it again, with [log] weights = "best" and --new.'

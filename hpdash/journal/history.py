@@ -12,8 +12,8 @@ from .entries import Entry, RungDecision, Transition
 class History:
     """The state on which a sweep's decisions are based; the same lines always give the same state.
 
-    `latest` has each trial's last transition. `rungs` has, by epoch, the trials that were compared after it. `promoted`
-    has, by trial, the epochs after which it was pruned and went on later.
+    `latest[trial]` is the last transition of the trial. `rungs[epoch][trial]` is the decision whether the trial goes on
+    after the epoch. `promoted[trial]` are the epochs after which the trial was pruned but resumed later.
     """
 
     def __init__(self) -> None:

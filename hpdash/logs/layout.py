@@ -21,11 +21,13 @@ WEIGHTS = "weights.npz"
 MODEL = "model.json"
 ROOT_LOCK = ".hpdash-lock"
 VALIDATION = "validation"
+VALIDATION_PREFIX = f"{VALIDATION}/"  # of a metric, or of a tag, that belongs to the validation part
 ATTEMPTS = "attempts"
 HPARAMS_PREFIX = "hparams-"
 EVENT_FILE = "events.out.tfevents"
 SET_ASIDE = "events.out.attempt"  # not read by TensorBoard, which reads any file with "tfevents" in its name
 PLUGIN = "hpdash_weights"
+TRIALS_PLUGIN = "hpdash_trials"
 
 SETTINGS_TEXT = "settings"
 MODEL_TEXT = "model"

@@ -1,4 +1,4 @@
-"""The files of the page, in a table that is made from the package, so that a request can name no other file."""
+"""The files of the pages, in a table that is made from the package, so that a request can name no other file."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ CONTENT_TYPES: Mapping[str, str] = MappingProxyType({".js": "text/javascript", "
 
 
 def assets() -> Mapping[str, Traversable]:
-    """Return the JavaScript modules and the style sheets of static/ by name."""
-    static = files(__package__) / "static"
-    return {file.name: file for file in static.iterdir() if PurePath(file.name).suffix in CONTENT_TYPES}
+    """Return the JavaScript modules and the style sheets in the folders of static/ by name: `common/dom.js`."""
+    folders = [folder for folder in (files(__package__) / "static").iterdir() if folder.is_dir()]
+    return {
+        f"{folder.name}/{file.name}": file
+        for folder in folders
+        for file in folder.iterdir()
+        if PurePath(file.name).suffix in CONTENT_TYPES
+    }
 
 
 def content_type(name: str) -> str:

@@ -4,61 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
 from typing import Any
 
 from tensorboard import plugin_util
-from tensorboard.backend import http_util
 from tensorboard.plugins import base_plugin
-from tensorboard.util import tb_logging
 from werkzeug import wrappers
 
 from ..logs import layout
 from ..records import Scalar
 from .answer_cache import AnswerCache
 from .arguments import Arguments, RefusedError, shorten
-from .assets import assets, content_type
 from .catalogue import Catalogue, read_catalogue
 from .distributions import distributions_impl
-from .source import HISTOGRAMS, UNAVAILABLE, Source
+from .routes import AssetRoute, guarded, respond
+from .source import HISTOGRAMS, Source
 from .spread import spread_impl
 
 Answer = Callable[[Source, Catalogue, Arguments], dict[str, Any]]
 
 _MOST_BINS = 500
-
-
-def _guarded(method: Callable[[Any, wrappers.Request], wrappers.Response]) -> Any:
-    """Make a WSGI application of a method that answers GET requests; refusals and errors are answered as JSON."""
-
-    @wrappers.Request.application  # type: ignore[arg-type]  # it takes methods too, which its type does not say
-    @wraps(method)
-    def serve(self: Any, request: wrappers.Request) -> wrappers.Response:
-        try:
-            if request.method != "GET":
-                raise RefusedError(f"Only GET requests are answered, not {shorten(request.method)}.", 405)
-            return method(self, request)
-        except RefusedError as refused:
-            return _refusal(request, str(refused), refused.status)
-        except UNAVAILABLE as error:
-            sentence = f"TensorBoard could not read its data: {shorten(str(error))}. Reload the page."
-            return _refusal(request, sentence, 503)
-        except Exception as error:
-            tb_logging.get_logger().exception("hpdash: the Weights tab could not answer %s", request.path)
-            text = shorten(f"{type(error).__name__}: {error}")
-            return _refusal(request, f"The request failed: {text}. TensorBoard's log has the traceback.", 503)
-
-    return serve
-
-
-def _refusal(request: wrappers.Request, sentence: str, status: int) -> wrappers.Response:
-    headers = [("Allow", "GET")] if status == 405 else []
-    return _response(request, {"error": sentence}, "application/json", code=status, headers=headers)
-
-
-def _response(request: wrappers.Request, content: object, kind: str, **more: Any) -> wrappers.Response:
-    response: wrappers.Response = http_util.Respond(request, content, kind, **more)
-    return response
 
 
 class WeightsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard has no types
@@ -69,7 +33,7 @@ class WeightsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard 
     def __init__(self, context: base_plugin.TBContext) -> None:
         self._provider = context.data_provider
         self._hints: Mapping[str, int] = context.sampling_hints or {}
-        self._bodies, self._assets = AnswerCache(), assets()
+        self._bodies, self._assets = AnswerCache(), AssetRoute(self.plugin_name)
 
     def get_plugin_apps(self) -> dict[str, Any]:
         """Return the routes of http_api.md; any other path is that of an asset, or is answered with 404."""
@@ -77,7 +41,7 @@ class WeightsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard 
             "/overview": self._serve_overview,
             "/distributions": self._serve_distributions,
             "/spread": self._serve_spread,
-            "/*": self._serve_asset,
+            "/*": self._assets,
         }
 
     def is_active(self) -> bool:
@@ -90,28 +54,20 @@ class WeightsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard 
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
         """Return the name of the tab and the JavaScript module that draws it."""
-        return base_plugin.FrontendMetadata(es_module_path="/index.js", tab_name="Weights")
+        return base_plugin.FrontendMetadata(es_module_path="/weights/index.js", tab_name="Weights")
 
-    @_guarded
+    @guarded
     def _serve_overview(self, request: wrappers.Request) -> wrappers.Response:
         return self._respond_json(request, _overview, ())
 
-    @_guarded
+    @guarded
     def _serve_distributions(self, request: wrappers.Request) -> wrappers.Response:
         return self._respond_json(request, _distributions, ("tag", "bins", "clip", "contains"))
 
-    @_guarded
+    @guarded
     def _serve_spread(self, request: wrappers.Request) -> wrappers.Response:
         known = ("tag", "by", "keep", "runs", "reference")
         return self._respond_json(request, _spread, known, repeatable="tag")
-
-    @_guarded
-    def _serve_asset(self, request: wrappers.Request) -> wrappers.Response:
-        """Respond with a file of the page."""
-        name = request.path.rpartition(f"/{self.plugin_name}/")[2]
-        if name not in self._assets:
-            raise RefusedError(f"The Weights tab has no file or route {shorten(name)}.", 404)
-        return _response(request, self._assets[name].read_bytes(), content_type(name))
 
     def _respond_json(
         self, request: wrappers.Request, answer: Answer, known: Sequence[str], repeatable: str = ""
@@ -123,7 +79,7 @@ class WeightsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard 
         catalogue = read_catalogue(source)
         key = (request.path, request.query_string, source.experiment, catalogue.version)
         body = self._bodies.get(key, lambda: json.dumps(answer(source, catalogue, arguments), allow_nan=False))
-        return _response(request, body, "application/json", content_encoding="gzip")
+        return respond(request, body, "application/json", content_encoding="gzip")
 
 
 def _overview(source: Source, catalogue: Catalogue, arguments: Arguments) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -14,14 +14,14 @@ from .catalogue import Catalogue
 from .rows import Floats, Indices, Rows
 from .source import Source
 
-_WIDTH = 32  # the number of buckets is a multiple of it, so that most rows have the same length
+_WIDTH = 32  # histograms get empty buckets up to a multiple of this number, so that most have the same length
 _BLOCK = 262_144  # buckets computed at once: 2 MiB of float64 stay in a core's cache
-_MOST_BUCKETS = 100_000  # of a histogram, as in reader.values
+_MOST_BUCKETS = 100_000  # of a histogram, as `_LARGEST` in reader/values.py
 _MOST_DAMAGE = 50  # sentences about damage in an answer
 _FAULTS = (
     "",
     "expected finite edges, found NaN or infinity",
-    "expected adjacent buckets, found gaps or overlaps",
+    "expected adjacent buckets, found gaps, overlaps or NaN between them",  # as in reader/values.py
     "expected edges that increase, found some that decrease",
     "expected finite counts of at least 0, found negative or non-finite ones",
 )
@@ -55,14 +55,15 @@ class Batch:
 class Histograms:
     """What was read of a tag.
 
-    `left_out` has the indices of the runs for which there was no room. `damage` has a sentence for each of the first
-    damaged histograms, `damaged` is the number of all.
+    `left_out` has the indices of the runs that were not read because there was no room. `damage_count` is the number of
+    damaged histograms; a run whose data cannot be read counts as one. `damage` has a sentence for each of the first
+    `_MOST_DAMAGE`.
     """
 
     batches: list[Batch] = field(default_factory=list)
     left_out: list[int] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
-    damaged: int = 0
+    damage_count: int = 0
 
     @property
     def count(self) -> int:
@@ -75,13 +76,13 @@ class Histograms:
 
     def add_damage(self, sentence: str) -> None:
         """Count a damaged histogram, and keep the sentence about it if it is among the first `_MOST_DAMAGE`."""
-        self.damaged += 1
-        if self.damaged <= _MOST_DAMAGE:
+        self.damage_count += 1
+        if self.damage_count <= _MOST_DAMAGE:
             self.damage.append(sentence)
 
     def sentences(self) -> list[str]:
         """Return the sentences about damage; the last one counts those that were not kept."""
-        more = self.damaged - len(self.damage)
+        more = self.damage_count - len(self.damage)
         return self.damage + [f"and {more:,} more histograms that cannot be read"] * (more > 0)
 
 
@@ -91,14 +92,18 @@ def read_histograms(source: Source, catalogue: Catalogue, tag: str, places: Sequ
     If there is no room, whole runs are left out, but never steps.
     """
     found = Histograms()
-    place_of = {catalogue.runs[place].name: place for place in places}
+    by_own_tag: dict[str, list[int]] = {}
+    for place in places:
+        by_own_tag.setdefault(catalogue.tags[tag][place], []).append(place)
+    order = [place for own in by_own_tag.values() for place in own]
+    place_of = {catalogue.runs[place].name: place for place in order}
     pending: dict[int, list[tuple[int, int, NDArray[Any]]]] = {}
     count = 0
-    for name, data in _read(source, catalogue, tag, places):
+    for name, data in _read(source, catalogue, by_own_tag):
+        place = place_of[name]
         if count >= most:
-            found.left_out = list(place_of.values())
+            found.left_out = order[order.index(place) :]  # an earlier run that was not returned has no data
             break
-        place = place_of.pop(name)
         if isinstance(data, str):
             found.add_damage(f"{name}: expected histograms, found {data}")
             continue
@@ -115,13 +120,14 @@ def read_histograms(source: Source, catalogue: Catalogue, tag: str, places: Sequ
     return found
 
 
-def _read(source: Source, catalogue: Catalogue, tag: str, places: Sequence[int]) -> Iterator[tuple[str, Any]]:
-    """Yield the name and the data of each run that has a tag; a run may have logged the tag under another name."""
-    runs: dict[str, list[str]] = {}
-    for place in places:
-        runs.setdefault(catalogue.tags[tag][place], []).append(catalogue.runs[place].name)
-    for own, names in runs.items():
-        yield from source.histograms(own, names)
+def _read(source: Source, catalogue: Catalogue, by_own_tag: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, Any]]:
+    """Yield the name and the data of each run, in the order of `by_own_tag`; runs without data are left out.
+
+    Runs may have logged one tag of the catalogue under different names. `by_own_tag` has these names, each with the
+    indices of its runs.
+    """
+    for own, places in by_own_tag.items():
+        yield from source.histograms(own, [catalogue.runs[place].name for place in places])
 
 
 def _tables(name: str, data: Sequence[Any], found: Histograms) -> dict[int, NDArray[Any]]:
@@ -169,8 +175,9 @@ def _stack(tables: Sequence[NDArray[Any]], width: int) -> Floats:
 def _checked(stack: Floats) -> tuple[Floats, NDArray[np.int8]]:
     """Return the edges [n, k+1], and for each row the index of its fault in `_FAULTS`, 0 for none.
 
-    In PyTorch's histograms the outermost edges are the least and the greatest value, even if empty buckets reach beyond
-    them. The edges of such empty buckets are moved to the outermost edges.
+    PyTorch's first edge is the least value, and its last edge the greatest. The edges of empty buckets beside them may
+    lie further out. Such an edge is moved: to the first edge if only empty buckets are left of it, to the last edge if
+    only empty buckets are right of it.
     """
     edges = np.concatenate([stack[:, :, 0], stack[:, -1:, 1]], axis=1)
     counts = stack[:, :, 2]

@@ -7,7 +7,7 @@ left out.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import LogdirError
@@ -21,7 +21,7 @@ from .events import Contents, read_file
 from .folders import TRAIN, EventFileInfo, Folder, parts_of_runs, walk
 from .layouts import Layouts
 from .processes import read_files
-from .sweeps import MARKS, SweepState, read_sweep
+from .sweeps import MARKS, SweepState, read_sweep, stamp
 
 
 def read(path: Path | str, cached: bool = True) -> Logdir:
@@ -30,36 +30,75 @@ def read(path: Path | str, cached: bool = True) -> Logdir:
     What is damaged or cannot be read is left out and named in the warnings. With `cached`, only event files that
     changed since they were last read are read. Raises LogdirError if the folder does not exist.
     """
-    root = Path(os.path.abspath(path))  # noqa: PTH100  links are not resolved: runs are named as the user sees them
-    warnings: list[str] = []
-    folders = list(walk(root, warnings))
-    if not folders:
-        raise LogdirError(f"{warnings[0]}. Run a sweep first, or name another logs root.")
-    sweeps = _sweeps(root, folders)
-    folders = [each for each in folders if not (each.leaf.startswith(layout.HPARAMS_PREFIX) and each.parent in sweeps)]
-    by_file = _contents_by_file(root, [file for folder in folders for file in folder.files], cached)
-    runs = _runs(folders, sweeps, by_file)
-    warnings += [warning for sweep in sweeps.values() for warning in sweep.warnings]
-    warnings += [str(damage) for contents in by_file.values() for damage in contents.damage]
-    return Logdir(Path(path), tuple(runs), tuple(warnings))
+    return LogdirReader(path, cached).read()
 
 
-def _sweeps(root: Path, folders: Sequence[Folder]) -> dict[str, SweepState]:
-    """Return the sweeps by the names of their folders; if the root is a run, ".." is the sweep in its parent folder."""
-    own = (folder for folder in folders if not folder.names.isdisjoint(MARKS))
-    sweeps = {each.name: read_sweep(Path(each.path), root.name if each.name == "." else each.name) for each in own}
+class LogdirReader:
+    """Read a logdir again and again; an event file is read again only if it has changed.
+
+    `path` and `cached` are those of `read`. Threads must not share one instance.
+    """
+
+    def __init__(self, path: Path | str, cached: bool = True) -> None:
+        self._path, self._cached = Path(path), cached
+        self._root = Path(os.path.abspath(path))  # noqa: PTH100  links are not resolved: runs are named as users see them
+        self._contents: dict[EventFileInfo, Contents] = {}
+        self._sweeps: dict[str, tuple[Hashable, SweepState]] = {}
+        self._state: object = None
+        self._logdir = Logdir(self._path, ())
+
+    def read(self) -> Logdir:
+        """Return the logdir as it is now: the object of the call before if no file has changed since then.
+
+        Raises LogdirError if the folder does not exist.
+        """
+        warnings: list[str] = []
+        folders = list(walk(self._root, warnings))
+        if not folders:
+            raise LogdirError(f"{warnings[0]}. Run a sweep first, or name another logs root.")
+        self._sweeps = {name: self._sweep(name, *place) for name, place in _sweep_folders(self._root, folders).items()}
+        state = (folders, [stamp for stamp, _ in self._sweeps.values()], warnings)
+        if state != self._state:
+            self._logdir, self._state = self._read(folders, warnings), state
+        return self._logdir
+
+    def _sweep(self, key: str, folder: Path, name: str) -> tuple[Hashable, SweepState]:
+        """Return a sweep as it is now, with a stamp that changes when its record, its journal or its driver does."""
+        current = stamp(folder)
+        before = self._sweeps.get(key)
+        return before if before and before[0] == current else (current, read_sweep(folder, name))
+
+    def _read(self, folders: Sequence[Folder], warnings: Sequence[str]) -> Logdir:
+        sweeps = {name: sweep for name, (_, sweep) in self._sweeps.items()}
+        folders = [
+            each for each in folders if not (each.leaf.startswith(layout.HPARAMS_PREFIX) and each.parent in sweeps)
+        ]
+        self._read_files([file for folder in folders for file in folder.files])
+        runs = _runs(folders, sweeps, {file.path: contents for file, contents in self._contents.items()})
+        of_sweeps = [warning for sweep in sweeps.values() for warning in sweep.warnings]
+        damage = [str(each) for contents in self._contents.values() for each in contents.damage]
+        return Logdir(self._path, tuple(runs), (*warnings, *of_sweeps, *damage))
+
+    def _read_files(self, files: Sequence[EventFileInfo]) -> None:
+        """Bring the contents of event files up to date: from memory, else from the cache, else from the files."""
+        known = {file: self._contents[file] for file in files if file.key and file in self._contents}
+        missing = [file for file in files if file not in known]
+        loaded = cache.load(self._root, missing) if self._cached and missing and not known else {}
+        fresh = read_files([file for file in missing if file.path not in loaded])
+        self._contents = {file: known.get(file) or loaded.get(file.path) or fresh[file.path] for file in files}
+        if self._cached and fresh:
+            cache.save(self._root, files, {file.path: contents for file, contents in self._contents.items()})
+
+
+def _sweep_folders(root: Path, folders: Sequence[Folder]) -> dict[str, tuple[Path, str]]:
+    """Return the folder and the name of each sweep, by the name of its folder in the logdir.
+
+    If the root is a run, ".." is the sweep in its parent folder.
+    """
+    own = [folder for folder in folders if not folder.entries.isdisjoint(MARKS)]
+    found = {each.name: (Path(each.path), root.name if each.name == "." else each.name) for each in own}
     if layout.parse_run_name(root.name) and any((root.parent / mark).is_file() for mark in MARKS):
-        sweeps[".."] = read_sweep(root.parent, root.parent.name)
-    return sweeps
-
-
-def _contents_by_file(root: Path, files: Sequence[EventFileInfo], cached: bool) -> dict[str, Contents]:
-    """Return the contents of event files by path, from the cache if possible; add what was read to the cache."""
-    known = cache.load(root, files) if cached else {}
-    fresh = read_files([file for file in files if file.path not in known])
-    found = {file.path: known.get(file.path) or fresh[file.path] for file in files}
-    if cached and len(known) < len(found):
-        cache.save(root, files, found)
+        found[".."] = (root.parent, root.parent.name)
     return found
 
 

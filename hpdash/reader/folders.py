@@ -29,13 +29,14 @@ class EventFileInfo:
 class Folder:
     """A folder of a logdir, with its event files sorted by name.
 
-    `name` is its path in the logdir, with slashes, "." for the logdir itself. `names` are the names of all its entries.
+    `path` is where the folder is on the disk. `name` is its path relative to the logdir, with slashes; the name of the
+    logdir itself is ".". `entries` are the names of all files and folders in it.
     """
 
     path: str
     name: str
     files: tuple[EventFileInfo, ...]
-    names: frozenset[str]
+    entries: frozenset[str]
 
     @property
     def parent(self) -> str:
@@ -50,7 +51,10 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class RunPart:
-    """Event files of a run. `role` is "" in the run's own folder, "train" or "validation" in a subfolder so named."""
+    """Some event files of a run: those in its own folder, or those in one of its subfolders.
+
+    `role` is "" for the run's own folder, and "train" or "validation" for the subfolder of that name.
+    """
 
     role: str
     files: tuple[EventFileInfo, ...]
@@ -74,7 +78,7 @@ def walk(root: Path, warnings: list[str]) -> Iterator[Folder]:
         here = (status.st_dev, status.st_ino)
         if here in above:
             continue
-        yield Folder(path, name, tuple(_event_files(entries)), frozenset(entry.name for entry in entries))
+        yield Folder(path, name, tuple(_event_files(entries)), frozenset(each.name for each in entries))
         prefix = "" if name == "." else f"{name}/"
         pending += [
             (each.path, prefix + each.name, above | {here}) for each in reversed(entries) if _is_folder(each, warnings)
@@ -86,7 +90,7 @@ def _is_folder(entry: os.DirEntry[str], warnings: list[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError as error:
-        if _EVENTS not in entry.name:  # else reading the event file reports the error
+        if _EVENTS not in entry.name:  # the error of an event file is reported when the file is read
             warnings.append(f"{entry.path}: expected a folder of logs, found: {error.strerror}")
         return False
 
@@ -110,8 +114,14 @@ def _event_files(entries: Iterable[os.DirEntry[str]]) -> Iterator[EventFileInfo]
 def parts_of_runs(folders: Iterable[Folder]) -> dict[str, list[RunPart]]:
     """Return the parts of each run, by the run's name; the part in its own folder is the first.
 
-    Keras writes a run as `<run>/train` and `<run>/validation`, hpdash as `<run>` and `<run>/validation`. A folder of
-    such a name that is next to other runs is a run itself. Folders without event files are left out.
+    Keras writes a run as `<run>/train` and `<run>/validation`, hpdash as `<run>` and `<run>/validation`. So a folder
+    called "train" or "validation" is a part of its parent in these cases, and otherwise a run itself:
+
+    - the other of the two lies beside it,
+    - no other folder with event files lies beside it,
+    - it is called "validation", and its parent has event files.
+
+    Folders without event files are left out.
     """
     filled = {folder.name: folder for folder in folders if folder.files}
     siblings: dict[str, set[str]] = {}
@@ -128,10 +138,10 @@ def parts_of_runs(folders: Iterable[Folder]) -> dict[str, list[RunPart]]:
 
 
 def _is_part(leaf: str, siblings: set[str], has_parent: bool) -> bool:
-    """Return whether a folder named "train" or "validation" is a part of a run, not a run itself.
+    """Return whether a folder called "train" or "validation" is a part of its parent, not a run itself.
 
     `siblings` are the names of the folders with event files in its parent, including its own. `has_parent` says whether
-    the parent has event files too.
+    the parent has event files too. `parts_of_runs` has the rule.
     """
     if siblings == {leaf}:
         return True
@@ -139,9 +149,10 @@ def _is_part(leaf: str, siblings: set[str], has_parent: bool) -> bool:
 
 
 def merged(parts: Iterable[tuple[str, Mapping[str, _Value]]]) -> dict[str, _Value]:
-    """Merge the values of a run's parts by tag: training tags as they are, the others as `validation/<tag>`.
+    """Merge the values of a run's parts by tag; `parts` has the role and the values of each part.
 
-    A tag of the "train" part that the run's own folder has too becomes `train/<tag>`.
+    A tag of the "validation" part becomes `validation/<tag>`. A tag of the "train" part becomes `train/<tag>` if the
+    run's own folder has the same tag. All other tags stay as they are.
     """
     run: dict[str, _Value] = {}
     for role, values in parts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,6 +106,19 @@ def read_sweep(folder: Path, name: str) -> SweepState:
     return SweepState(folder, name, settings, latest, started, is_live, tuple(warnings), evaluations)
 
 
+def stamp(folder: Path) -> Hashable:
+    """Return a value that changes when `read_sweep` would return something else for a folder."""
+    keys: list[Hashable] = []
+    for name in MARKS:
+        try:
+            status = (folder / name).stat()
+        except OSError as error:
+            keys.append(error.errno)
+        else:
+            keys.append((status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
+    return (*keys, is_held(folder / layout.LOCK))
+
+
 def read_settings(path: Path) -> SharedSettings:
     """Read what all trials of a sweep share from its `sweep.json`.
 
@@ -114,7 +127,7 @@ def read_settings(path: Path) -> SharedSettings:
     """
     known = json.loads(path.read_bytes())
     given, name = known["settings"], str(known["settings"]["objective"])
-    metric = name.removeprefix(f"{layout.VALIDATION}/")
+    metric = name.removeprefix(layout.VALIDATION_PREFIX)
     tag = name.removesuffix(metric) + layout.epoch_tag(metric)
     swept = tuple(str(column["name"]) for column in known["columns"] if column["swept"])
     objective = Objective(name, tag, Goal(given["goal"]))

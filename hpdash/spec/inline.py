@@ -9,7 +9,7 @@ from typing import Any
 
 from ..system.function_source import MODULE
 from ..system.inline_functions import InlineFunction, importable_name, short_name
-from ..system.user_functions import not_given
+from ..system.user_functions import function_gone_error
 from .faults import Faults, Key
 from .file_keys import FILE_KEYS
 
@@ -62,7 +62,7 @@ def check_given(references: Sequence[str], inline: Inline) -> None:
     """Raise SpecError if a reference stands for something that was given in Python, but not in this process."""
     for reference in references:
         if reference.partition(":")[0] == MODULE and reference not in {*inline.functions, *inline.data}:
-            raise not_given(reference)
+            raise function_gone_error(reference)
 
 
 def with_references(document: Mapping[str, Any], faults: Faults) -> tuple[dict[str, Any], Inline]:

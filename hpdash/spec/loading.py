@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..logs.layout import VALIDATION_PREFIX
 from ..records import DRAWING_STRATEGIES, TABLES, default_metrics, own_loop
 from . import text
 from .defaults import resolve
@@ -202,7 +203,7 @@ def _check_required(
     known = ["loss", *(fixed["train"]["metrics"] or (*default_metrics(2), *default_metrics(None)))]
     asked = {("sweep", "objective"): objective} | ({("prune", "watch"): pruning.watch} if pruning else {})
     for where, name in asked.items():
-        metric = name.removeprefix("validation/")
+        metric = name.removeprefix(VALIDATION_PREFIX)
         if not own and metric not in known and not faults.has_fault_in("metrics"):
             expected = f"a metric of the sweep, {' or '.join(known)}"
             faults.add(where, expected, found(name), nearest(metric, known))

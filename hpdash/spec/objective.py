@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..goal import Goal
+from ..logs.layout import VALIDATION_PREFIX
 from ..records import default_metrics
 from .faults import Faults, found
 from .goals import goal_for
 from .keys import DATA_SETS, MLP
 
-VALIDATION = "validation/"
 LOSS = "loss"
 _ACCURACY = ("accuracy", "acc")
 
@@ -40,12 +40,12 @@ def default_ranking(classes: Iterable[int | None], metrics: Collection[str] | No
         metrics: the names of the metrics that every model has, None if they are the default ones.
     """
     if None in set(classes):
-        return Ranking(VALIDATION + LOSS, Goal.MIN, "the default for a regression")
+        return Ranking(VALIDATION_PREFIX + LOSS, Goal.MIN, "the default for a regression")
     known = default_metrics(2) if metrics is None else metrics
     accuracy = next((name for name in _ACCURACY if name in known), None)
     if accuracy is None:
-        return Ranking(VALIDATION + LOSS, Goal.MIN, "the default for models without the metric accuracy")
-    return Ranking(VALIDATION + accuracy, Goal.MAX, "the default for classes")
+        return Ranking(VALIDATION_PREFIX + LOSS, Goal.MIN, "the default for models without the metric accuracy")
+    return Ranking(VALIDATION_PREFIX + accuracy, Goal.MAX, "the default for classes")
 
 
 def ranking(

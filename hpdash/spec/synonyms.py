@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# Each key of hpdash, with its table, and the other names for it
+# Keys of hpdash that have other names elsewhere: each with its table, and the other names
 _MEANINGS: Mapping[str, tuple[str, ...]] = {
     "[train] learning_rate": ("lr", "learningrate", "eta", "step_size", "init_lr", "initial_learning_rate"),
     "[train] schedule": ("lr_schedule", "lr_scheduler", "scheduler", "learning_rate_schedule", "reduce_lr_on_plateau"),
@@ -51,8 +51,8 @@ _SENTENCES: Mapping[str, str] = {
     "returns.",
     "shuffle": "hpdash shuffles the training part anew every epoch, by the trial's seed.",
     "verbose": "The live table shows progress; in a pipe, one line per trial is printed.",
-    "steps_per_epoch": "An epoch is one pass over the training part; train in [data] makes it smaller.",
-    "gpus": "By default one trial runs on each GPU; --workers says how many run at once.",
+    "steps_per_epoch": "An epoch is one pass over the training part. The key train in [data] makes that part smaller.",
+    "gpus": "By default, one trial runs on each GPU. --workers sets how many trials run at once.",
     "workers": "Use --workers on the command line.",
     "logdir": "Use --logdir on the command line.",
     "log_dir": "Use --logdir on the command line.",
@@ -61,7 +61,10 @@ _BY_OTHER_NAME = {other: meaning for meaning, others in _MEANINGS.items() for ot
 
 
 def synonym_hint(name: str) -> str:
-    """Return a hint with hpdash's name for what other tools call `name`; empty if no tool in the list does."""
+    """Return a hint about a name that other tools use: what hpdash calls the same thing, or does instead.
+
+    Return an empty text if this module does not list the name.
+    """
     other = name.lower().replace("-", "_")
     if other in _SENTENCES:
         return _SENTENCES[other]

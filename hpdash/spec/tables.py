@@ -75,7 +75,9 @@ class SweepTable(Table):
         "an integer from 1 to 100000",
         "How many settings to try: required for random, sobol and tpe, a maximum for grid and list.",
     )
-    repeats: Annotated[int, Field(ge=1, le=1000)] = key(1, "an integer from 1 to 1000", "Seeds per setting.")
+    repeats: Annotated[int, Field(ge=1, le=1000)] = key(
+        1, "an integer from 1 to 1000", "Seeds per setting; with [prune], only the best settings get all of them."
+    )
     seed: Annotated[int, Field(ge=0, lt=2**31)] = key(0, "an integer from 0 to 2147483647", "The first seed.")
     objective: Annotated[str, AfterValidator(metric_name)] = key(
         None,
@@ -99,24 +101,35 @@ class DataTable(Table):
 
     name: Annotated[str, AfterValidator(data_name)] = key(None, DATA, "The data set (required).", DATA_SETS)
     validation: Count | Fraction | Literal["test"] = key(
-        0.2, 'a count, a fraction between 0 and 1, or "test"', "How much of the training set to validate on.", ["test"]
+        0.2,
+        'a count, a fraction between 0 and 1, or "test"',
+        "How much of the training set to validate on: a part at one of its ends, without shuffling. "
+        '"test" validates on the test set instead.',
+        ["test"],
     )
     validation_from: Side = one_of("end", Side, "Which end of the training set the validation part is cut from.")
     scale: InputScale = one_of(
         None,
         InputScale,
-        "How inputs are scaled: divided by the maximum (unit), or to mean 0 and std 1 (standard); "
-        'default "unit" for pictures, else "none".',
+        "How inputs are scaled: divided by 255, for digits by 16 (unit; only inputs of type uint8), or to mean 0 and "
+        'standard deviation 1 in the training part (standard). Default: "unit" for pictures, else "none". Pictures are '
+        "of type uint8, with height x width or height x width x channels.",
     )
     folds: Annotated[int, Field(ge=2, le=100)] = key(
         None,
         "an integer from 2 to 100",
-        "Cross-validation: every setting trains once for each of so many folds, which are its replicates.",
+        "Cross-validation with so many folds: every setting trains once for each fold, and validates on it. These "
+        "trials are the replicates of the setting.",
     )
     fold: Annotated[int, Field(ge=0)] = key(
-        None, "an integer of at least 0", "The only fold to train for, from 0; default: each."
+        None, "an integer of at least 0", "The only fold to train for, from 0; it needs `folds`. Default: every fold."
     )
-    train: Count = key(None, COUNT, "How many training examples to use; default: all.")
+    train: Count = key(
+        None,
+        COUNT,
+        "How many training examples to use: the first of those that are left when the validation part is cut off; "
+        "default: all of them.",
+    )
     examples: Count = key(None, COUNT, "How many examples of synthetic data.")
     features: Count = key(None, COUNT, "How many features an example of synthetic data has.")
     classes: Annotated[int, Field(ge=2)] = key(None, "an integer of at least 2", "How many classes of synthetic data.")
@@ -128,8 +141,8 @@ class ModelTable(Table):
     builder: Annotated[str, AfterValidator(builder_name)] = key(
         MLP,
         f'"mlp", or {FUNCTION}',
-        "What builds the model. Your own builder is called with the other keys of [model], and with the keys of "
-        "[data] and [train] that it has parameters for.",
+        "What builds the model. A builder of your own gets every other key of [model], and must have a parameter for "
+        "each. It gets a key of [data] or [train] only if it has a parameter of that name.",
         [MLP],
     )
     hidden: list[Count] = key(
@@ -216,7 +229,7 @@ class TrainTable(Table):
     loop: Annotated[str, AfterValidator(loop_name)] = key(
         None,
         f'{FUNCTION}, or "none"',
-        'Your own training loop, called with an hpdash.Trial; "none" trains a Keras model.',
+        'A training loop of your own, called with an hpdash.Trial; "none" trains a Keras model.',
         [KERAS_LOOP],
     )
 
@@ -228,10 +241,16 @@ class LogTable(Table):
         1, "an integer of at least 0", "Epochs between two histograms; 0 writes none."
     )
     checkpoint_minutes: Positive = key(
-        1.0, POSITIVE, "Minutes between two checkpoints of a trial; an interrupted trial keeps one too."
+        1.0,
+        POSITIVE,
+        "Minutes between two checkpoints of a trial. A trial that is interrupted or pruned writes one too.",
     )
-    checkpoint_epochs: Count = key(None, COUNT, "Epochs between two checkpoints of a trial.")
-    weights: Weights = one_of("best", Weights, "Which epoch's weights a trial keeps, for `hpdash evaluate`.")
+    checkpoint_epochs: Count = key(
+        None, COUNT, "Write a checkpoint after every so many epochs, in addition to those by `checkpoint_minutes`."
+    )
+    weights: Weights = one_of(
+        "best", Weights, "Which epoch's weights a trial keeps, for `hpdash evaluate` and `hpdash save`."
+    )
     series: list[SeriesKind] = key(
         ["weights"], f"a list of {SERIES}", "What is written as histograms and per-layer scalars.", get_args(SeriesKind)
     )
@@ -243,7 +262,8 @@ class PruneTable(Table):
     strategy: PrunerName = one_of(
         "asha",
         PrunerName,
-        "Which trials go on: the best at a rung (asha, hyperband), or those no worse than the median.",
+        "Which trials go on when they are compared after some epochs: only the best of them (asha, hyperband), or "
+        "those no worse than the median of the others (median).",
     )
     watch: Annotated[str, AfterValidator(metric_name)] = key(
         None, 'a metric such as "validation/accuracy" or "loss"', "The metric that decides; default: the objective."

@@ -263,7 +263,7 @@ def columns(sweep: Sweep, specs: Sequence[TrialSpec]) -> tuple[HParamsColumn, ..
 
 def table_metrics(objective: str, metrics: Sequence[str]) -> Iterator[Metric]:
     """Yield the metrics of TensorBoard's table: the best objective and its epoch, then last values, then losses."""
-    base = objective.removeprefix(f"{layout.VALIDATION}/")
+    base = objective.removeprefix(layout.VALIDATION_PREFIX)
     names = dict.fromkeys((base, *metrics, "loss"))
     yield Metric(layout.best_tag(base))
     yield Metric(layout.BEST_EPOCH)

@@ -19,10 +19,10 @@ _inline: dict[str, Callable[..., Any] | bytes] = {}
 
 
 def register(functions: Mapping[str, bytes]) -> None:
-    """Let `load_function` return these functions, pickled, for their references in this process.
+    """Make `load_function` return these functions in this process; `functions` has each one, pickled, by its reference.
 
-    They must come from a process of the same sweep, never from a file. Each is unpickled when it is first used. Those
-    that were registered before, perhaps for another sweep, are forgotten.
+    The functions must come from a process of the same sweep, never from a file. Each is unpickled when it is first
+    used. Functions that were registered before, perhaps for another sweep, are forgotten.
     """
     _inline.clear()
     _inline.update(functions)
@@ -41,18 +41,18 @@ def registered(functions: Mapping[str, bytes]) -> Iterator[None]:
 
 
 def load_function(reference: str, folder: Path) -> Callable[..., Any]:
-    """Import a function that a sweep file names, and leave the sweep's folder first on sys.path.
+    """Return the function that a sweep file refers to: the registered one if there is one, else import it.
 
-    A function that was registered for the reference is returned instead. The folder stays there because a user's
-    function may import modules from it when it is called. Raises SpecError if the reference is invalid, if there is no
-    such function, or if the import fails. The error says where the function was searched for, or what the import
-    raised.
+    A registered function needs no import; it is unpickled when it is first used. Before the import or the unpickling,
+    the sweep's `folder` is put first on sys.path. It stays there, because the function may import modules from it when
+    it is called. Raises SpecError if the reference is invalid, if there is no such function, or if the import or the
+    unpickling fails. The error says where the function was searched for, or what was raised.
     """
     if reference in _inline:
         return _registered(reference, folder)
     module_name, _, name = reference.partition(":")
     if module_name == MODULE:
-        raise not_given(reference)
+        raise function_gone_error(reference)
     if not all(part.isidentifier() for part in (*module_name.split("."), name)):
         raise SpecError([f'{reference!r} must have the form "package.module:function"'])
     module = _import(reference, module_name, folder)
@@ -65,7 +65,7 @@ def load_function(reference: str, folder: Path) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]  # mypy does not know the signature
 
 
-def not_given(reference: str) -> SpecError:
+def function_gone_error(reference: str) -> SpecError:
     """Return the error about a reference that stands for a function or data of a Python process that is gone."""
     return SpecError(
         [
@@ -102,6 +102,7 @@ def _import(reference: str, module_name: str, folder: Path) -> ModuleType:
         return importlib.import_module(module_name)
     except (Exception, SystemExit) as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        # The module itself or a package that contains it is missing, not another module that it imports
         if missing and f"{module_name}.".startswith(f"{missing}."):
             expected = f"a module {module_name} in {folder.resolve()} or on sys.path"
             raise SpecError([Problem(reference, expected, f"no module {missing}")]) from error

@@ -14,11 +14,11 @@ from ..errors import MetricError, Problem, TrialError
 from ..histograms.histogram import Histogram
 from ..logs import layout, outline, text_tab
 from ..logs.checkpoint import Checkpointer
+from ..logs.layout import VALIDATION_PREFIX
 from ..logs.writer import RunWriter
 from ..records import Progress, Reached, TrialSpec
 from .host import Diverged, Host, Interrupted, Pruned
 
-VALIDATION = "validation/"
 Array = np.ndarray[Any, np.dtype[Any]]
 Loaded = tuple[Dataset, Split, Scaling]
 
@@ -46,7 +46,7 @@ class Attempt:
 
     @property
     def settings(self) -> Mapping[str, Mapping[str, Any]]:
-        """The resolved tables "data", "model", "train" and "log"."""
+        """The tables "data", "model", "train" and "log", with the values of all keys, defaults included."""
         return self.spec.settings
 
     @property
@@ -64,7 +64,7 @@ class Attempt:
 
     def scalar(self, tag: str, value: float, step: int) -> None:
         """Write one point of a series, as `Trial.scalar` says."""
-        name = tag.removeprefix(VALIDATION)
+        name = tag.removeprefix(VALIDATION_PREFIX)
         self._writer.scalar(name, float(value), step, validation=name != tag)
 
     def histogram(self, tag: str, values: Array, step: int) -> None:
@@ -106,24 +106,37 @@ class Attempt:
 
     def report(self, epoch: int, **metrics: float) -> None:
         """Finish an epoch, as `Trial.report` says."""
-        if epoch <= self.epoch:
-            hint = "Start the loop at trial.epoch + 1. If the trial's state is lost, --retry-failed starts it over."
-            raise TrialError(f"report: expected an epoch after {self.epoch}, found {epoch}. {hint}")
+        self._check_epoch(epoch)
         named = {_metric_name(name): float(value) for name, value in metrics.items()}
         self.require(named)
         for name, value in named.items():
-            base = name.removeprefix(VALIDATION)
+            base = name.removeprefix(VALIDATION_PREFIX)
             self._writer.scalar(layout.epoch_tag(base), value, epoch, validation=base != name)
         self.epoch, self.metrics = epoch, named
-        self._keep_best()
+        losses = [value for name, value in named.items() if name.removeprefix(VALIDATION_PREFIX) == "loss"]
+        diverged = not all(map(math.isfinite, losses))
+        if not diverged:  # the weights of an epoch with a loss that is not finite are of no use
+            self._keep_best()
         self._writer.flush()
-        if not all(math.isfinite(value) for name, value in named.items() if name.removeprefix(VALIDATION) == "loss"):
+        if diverged:
             raise Diverged
         if epoch < self.epochs:
             self._between_epochs(epoch)
 
+    def _check_epoch(self, epoch: int) -> None:
+        """Raise TrialError if an epoch was reported before, or if a rung before it was not."""
+        if epoch <= self.epoch:
+            hint = "Start the loop at trial.epoch + 1. To train the trial from the start, sweep with --retry-failed."
+            raise TrialError(f"report: expected an epoch after {self.epoch}, found {epoch}. {hint}")
+        if left_out := [rung for rung in self.spec.rungs if self.epoch < rung < epoch]:
+            expected = f"expected epoch {left_out[0]}, after which trials are compared for pruning"
+            raise TrialError(f"report: {expected}, found epoch {epoch}. Report every epoch.")
+
     def _between_epochs(self, epoch: int) -> None:
-        """Write a checkpoint if one is due or the trial has to stop; if it has to, raise Pruned or Interrupted."""
+        """Write a checkpoint if one is due or if the trial has to stop, and report the progress.
+
+        Raises Pruned or Interrupted if the trial has to stop.
+        """
         pruned = self._ask_if_pruned()
         stopping = self.host.stopping
         if self._save and (pruned or stopping or self._checkpointer.due(epoch)):
@@ -153,18 +166,26 @@ class Attempt:
         """Raise MetricError unless `metrics` has the objective and, if the trial has rungs, the watched metric."""
         asked = {"sweep.objective": self.spec.objective} | ({"prune.watch": self.spec.watch} if self.spec.rungs else {})
         for key, metric in asked.items():
+            if not metrics:
+                hint = "trial.report was called without metrics. Give them as keywords, such as loss=0.5."
+                raise MetricError(str(Problem(key, "a reported metric", metric, hint)))
             if metric not in metrics:
                 near = get_close_matches(metric, metrics, n=1)
                 hint = f"Did you mean {near[0]!r}?" if near else ""
                 raise MetricError(str(Problem(key, f"one of {', '.join(metrics)}", metric, hint)))
 
     def write_best(self) -> None:
-        """Write the best epoch and its metrics as extra scalars: the HParams table shows only the last values."""
+        """Write the best epoch, and its metrics from the part that the objective is measured on, as extra scalars.
+
+        The part is training or validation. The learning rate is left out. TensorBoard's HParams table shows the last
+        value of a scalar, so it shows the best values only as scalars of their own. Without a best epoch, nothing is
+        written.
+        """
         if self.best_epoch is None:
             return
-        prefix = VALIDATION if self.spec.objective.startswith(VALIDATION) else ""
+        prefix = VALIDATION_PREFIX if self.spec.objective.startswith(VALIDATION_PREFIX) else ""
         for name, value in self.best.items():
-            if name.startswith(VALIDATION) == bool(prefix) and name != layout.LEARNING_RATE:
+            if name.startswith(VALIDATION_PREFIX) == bool(prefix) and name != layout.LEARNING_RATE:
                 self._writer.scalar(layout.best_tag(name.removeprefix(prefix)), value, self.epoch)
         self._writer.scalar(layout.BEST_EPOCH, float(self.best_epoch), self.epoch)
 
@@ -172,5 +193,5 @@ class Attempt:
 def _metric_name(keyword: str) -> str:
     for prefix in ("validation_", "val_"):
         if keyword.startswith(prefix):
-            return VALIDATION + keyword.removeprefix(prefix)
+            return VALIDATION_PREFIX + keyword.removeprefix(prefix)
     return keyword

@@ -153,7 +153,7 @@ class Trainer:
         facts["parameters"], facts["trainable_parameters"] = engine.parameters
         facts["loss_function"] = loss_name(engine.model) or None
         if not trial.epoch:
-            trial.require([*engine.metrics, *(layout.VALIDATION + "/" + name for name in engine.metrics)])
+            trial.require([*engine.metrics, *(layout.VALIDATION_PREFIX + name for name in engine.metrics)])
         series = LayerSeries(trial, engine)
         callbacks = resume(trial, engine, self.folder)
         if not trial.epoch:

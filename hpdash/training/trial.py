@@ -19,9 +19,11 @@ from .read_settings import RecordingDict
 
 @dataclass(frozen=True, slots=True)
 class TrialData:
-    """The scaled data of a custom training loop: x float32 [n, ...], y int32 (classes) or float32 [n], weights [n].
+    """The scaled data of a custom training loop, with one example a row.
 
-    Each may be a tuple, a list or a dict of arrays. The weights are None without sample weights.
+    x is float32 [n, ...]. y has int32 labels [n], one-hot labels float32 [n, classes], or float32 targets [n, ...] for
+    a regression. The weights are float32 sample weights, one an example, or None if the data have none. If there are
+    several inputs or outputs, each of these is a tuple, a list or a dict of such arrays.
     """
 
     x_train: Nested
@@ -35,8 +37,8 @@ class TrialData:
 class Trial:
     """One trial, as a training loop uses it: it reads `settings`, `seed` and `data`, and calls `report`."""
 
-    def __init__(self, session: Attempt) -> None:
-        self._attempt = session
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
 
     @property
     def number(self) -> int:
@@ -55,7 +57,10 @@ class Trial:
 
     @property
     def settings(self) -> Mapping[str, Mapping[str, Any]]:
-        """The tables "data", "model", "train" and "log" with the values of all keys, in the types of the file."""
+        """The tables "data", "model", "train" and "log", with the values of all keys, defaults included.
+
+        A value has the type that it has in the sweep file: a list stays a list.
+        """
         return {
             table: RecordingDict(values, self._attempt.read) for table, values in self._attempt.spec.settings.items()
         }
@@ -73,7 +78,10 @@ class Trial:
 
     @property
     def classes(self) -> Any:
-        """The number of classes, or None for a regression; of several outputs, one for each."""
+        """The number of classes, or None for a regression.
+
+        If there are several outputs, this is a tuple, a list or a dict with such a value for each output.
+        """
         return self._attempt.dataset.classes
 
     @cached_property
@@ -115,8 +123,9 @@ class Trial:
         attempt gets the last saved state here, as NumPy arrays; `epoch` is the number of epochs finished by then:
 
             kept = trial.checkpoint(lambda: {v.path: v.numpy() for v in variables})
-            for variable in variables if kept else ():
-                variable.assign(kept[variable.path])
+            if kept is not None:
+                for variable in variables:
+                    variable.assign(kept[variable.path])
             for epoch in range(trial.epoch + 1, trial.epochs + 1): ...
 
         For Keras, `variables` are `model.variables + optimizer.variables`, once the optimiser is built. Nothing is
@@ -136,7 +145,12 @@ class Trial:
         self._attempt.describe(model)
 
     def keep_weights(self, source: Callable[[], Iterable[tuple[str, Array]]]) -> None:
-        """Keep weights in the run folder as [log] weights says; `source` returns pairs of layer/variable and values."""
+        """Keep weights in the run folder, after the best or the last epoch, as [log] weights says.
+
+        `source` returns the current weights: pairs of a name, usually `layer/variable`, and a NumPy array. It is called
+        after each epoch that is the best so far, or once after the last epoch. Arrays of Python objects are refused,
+        and so are the names "file" and "allow_pickle".
+        """
         self._attempt.keep_weights(source)
 
     def tick(self, fraction: float, phase: str = "training") -> None:
@@ -149,9 +163,12 @@ class Trial:
     def report(self, epoch: int, **metrics: float) -> None:
         """Finish an epoch (from 1) with its metrics: `loss=…, accuracy=…`, validation as `validation_accuracy=…`.
 
+        Report every epoch. An epoch that is left out has no point in the series, and cannot be the best.
+
         Writes the metrics as `epoch_<metric>`, and keeps the last and the best. Ends the trial by raising Interrupted
         if the sweep stops, Pruned if other trials do better, Diverged if a loss is no longer finite. Raises MetricError
-        if the objective or the metric that pruning watches is missing, TrialError if the epoch was reported before.
+        if the objective or the metric that pruning watches is missing. Raises TrialError if the epoch was reported
+        before, or if an epoch was left out after which trials are compared for pruning.
         """
         self._attempt.report(epoch, **metrics)
 

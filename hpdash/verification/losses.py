@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from ..logs import layout
+from ..logs.layout import VALIDATION_PREFIX
 from ..reader.events import Contents
 from ..reader.folders import merged
 from ..reader.sessions import HParamsSession
@@ -39,13 +40,13 @@ def missing_steps(parts: Parts, result: TrialResult | None, places: int) -> dict
     """
     steps, end = _steps(parts), result.epochs if result else 0
     histograms = merged((role, contents.histograms) for role, contents in parts)
-    metrics = {name: own for name, own in steps.items() if name.removeprefix(_VALIDATION).startswith(_EPOCH)}
+    metrics = {name: own for name, own in steps.items() if name.removeprefix(VALIDATION_PREFIX).startswith(_EPOCH)}
     metrics |= {name: [] for name in (_reported(result) if result else ()) if name not in steps}
     weights = {name: own.tolist() for name, own in histograms.items()}
     return {**_gaps(metrics, end, places), **_gaps(weights, end if _is_regular(weights) else 0, places)}
 
 
-_VALIDATION, _EPOCH = f"{layout.VALIDATION}/", layout.epoch_tag("")
+_EPOCH = layout.epoch_tag("")
 
 
 def _steps(parts: Parts) -> dict[str, list[int]]:
@@ -58,8 +59,8 @@ def _steps(parts: Parts) -> dict[str, list[int]]:
 def _reported(result: TrialResult) -> Iterator[str]:
     """Yield the names of the series that hold a result's metrics."""
     for metric in result.metrics:
-        base = metric.removeprefix(_VALIDATION)
-        yield f"{_VALIDATION if base != metric else ''}{layout.epoch_tag(base)}"
+        base = metric.removeprefix(VALIDATION_PREFIX)
+        yield f"{VALIDATION_PREFIX if base != metric else ''}{layout.epoch_tag(base)}"
 
 
 def _is_regular(steps: Mapping[str, Sequence[int]]) -> bool:

@@ -123,12 +123,12 @@ def _state_findings(run: RunFolder, make: FindingFactory) -> Iterator[Finding]:
 
 def _affected(run: RunFolder, parts: Parts, found: Sequence[Trouble], trouble: Trouble) -> str:
     """Return, as text, what is missing in a run and may have been in the damaged file."""
-    result, prefix = run.record.result if run.record else None, f"{layout.VALIDATION}/"
+    result = run.record.result if run.record else None
     lost = missing_steps(parts, result, sum(len(each.places) for each in found))
     own = {
         name: steps
         for name, steps in lost.items()
-        if name.startswith(prefix) == (trouble.file.role == layout.VALIDATION)
+        if name.startswith(layout.VALIDATION_PREFIX) == (trouble.file.role == layout.VALIDATION)
     }
     more = [] if run.sweep is None or trouble.file.role else _missing_hparams(run, parts)
     return "; ".join(filter(None, [describe_missing_steps(own), *more]))

@@ -100,9 +100,9 @@ def _sweeps(root: Path, folders: Sequence[Folder]) -> dict[str, SweepFolder]:
     sweeps = {}
     for each in folders:
         has_runs = each.name in parents
-        if not each.names.isdisjoint(MARKS) or (has_runs and layout.SWEEP_TOML in each.names):
+        if not each.entries.isdisjoint(MARKS) or (has_runs and layout.SWEEP_TOML in each.entries):
             name = here.name if each.name == "." else each.name
-            sweeps[each.name] = journals.verify_sweep_folder(Path(each.path), name, each.names, has_runs)
+            sweeps[each.name] = journals.verify_sweep_folder(Path(each.path), name, each.entries, has_runs)
     above = here.parent
     if layout.parse_run_name(here.name) and (marks := [mark for mark in MARKS if (above / mark).is_file()]):
         sweeps[_ABOVE] = journals.verify_sweep_folder(above, above.name, marks, has_runs=True)
@@ -126,7 +126,7 @@ def _runs(root: Path, folders: Sequence[Folder], sweeps: Sweeps) -> list[RunFold
 
 
 def _run(folder: Folder, parts: Sequence[RunPart], sweep: SweepFolder | None, number: int | None) -> RunFolder:
-    return RunFolder(folder.name, Path(folder.path), parts, sweep, number, layout.CHECKPOINT in folder.names)
+    return RunFolder(folder.name, Path(folder.path), parts, sweep, number, layout.CHECKPOINT in folder.entries)
 
 
 def _of_folders(sweep: SweepFolder, runs: Sequence[RunFolder], prefix: str) -> Iterator[Finding]:
@@ -148,7 +148,7 @@ def _leftovers(folder: Folder, sweeps: Sweeps) -> Iterator[Finding]:
     sweep = sweeps.get(folder.name) or sweeps.get(_ABOVE if folder.name == "." else folder.parent)
     if sweep is None or sweep.is_live:
         return
-    for name in sorted(folder.names):
+    for name in sorted(folder.entries):
         if name.endswith(_PART):
             what, affected = (
                 "unfinished: the process that wrote it died",

@@ -70,15 +70,16 @@ def json_text(value: Any) -> str:
 
     Control and other unprintable characters are JSON escapes; letters of any language stay as they are.
     """
-    text = json.dumps(_finite(value), indent=1, ensure_ascii=False, default=str, allow_nan=False)
+    text = json.dumps(finite(value), indent=1, ensure_ascii=False, default=str, allow_nan=False)
     return re.sub("[^ -~\n]", lambda odd: odd[0] if odd[0].isprintable() else json.dumps(odd[0])[1:-1], text)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Return a JSON value with NaN and infinities, which JSON has no numbers for, as strings."""
     if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return json.dumps(value)  # NaN, Infinity or -Infinity
     return value

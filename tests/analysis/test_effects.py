@@ -22,7 +22,7 @@ from hpdash.analysis.rows import by_sweep
 from hpdash.goal import Goal
 from hpdash.records import Scalar, TrialState
 from hpdash.runs import Objective, Run
-from hpdash.views.terminal.effects import importance_sentence, interaction_sentence, render, to_json
+from hpdash.views.terminal.effects import importance_sentence, interaction_sentence, render, title, to_json
 from hpdash.views.web.effect_figures import importance_figure, interaction_figure, marginals_figure
 
 PAIR = [1, 2]
@@ -290,6 +290,12 @@ def test_json_and_figures_have_the_same_numbers(sampled: Effects) -> None:
     assert heat["z"][0][0] == pytest.approx(told["interaction"]["cells"][0][0]["mean"], rel=1e-5)
     ranges = next(each["levels"] for each in told["hyperparameters"] if each["name"] == "rate")
     assert all(level["from"] < level["to"] for level in ranges)
+
+
+def test_without_a_metric_the_title_says_what_to_do() -> None:
+    """If no metric has a known goal, the title says so, and how to choose a metric."""
+    found = measure_effects([foreign("a", {"lr": 1}, odd=[1.0]), foreign("b", {"lr": 2}, odd=[2.0])])
+    assert title(found) == "runs: no metric to compare by; choose one with --objective and --goal"
 
 
 def test_sweeps_are_told_apart() -> None:

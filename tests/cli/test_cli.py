@@ -276,6 +276,7 @@ def test_a_dry_run_estimates_convolutions(folder: Path) -> None:
     assert many > 5 * few > 0
 
 
+@pytest.mark.usefixtures("one_process")
 @pytest.mark.parametrize(
     ("trained", "reason"),
     [

@@ -235,7 +235,7 @@ def test_a_seed_gives_its_weights() -> None:
     assert (one != kernel(build(seed=2, hidden=[8]), "hidden_1")).any()
 
 
-@pytest.mark.parametrize("hidden", [[300, 100], [50, 50, 50]], ids=str)
+@pytest.mark.parametrize("hidden", [[300, 100], pytest.param([50, 50, 50], marks=pytest.mark.slow)], ids=str)
 @pytest.mark.parametrize(
     "where",
     [{"batchnorm": "before"}, {"batchnorm_input": True}, pytest.param({"batchnorm": "after"}, marks=pytest.mark.slow)],

@@ -129,6 +129,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     assert all(session_ends(trial_folder(folder, number)) == [api_pb2.STATUS_SUCCESS] for number in range(TRIALS))
 
 
+@pytest.mark.usefixtures("one_process")  # for the run that resumes; the killed one has a driver and a worker of its own
 def test_a_keras_trial_has_an_undisturbed_ones_bits(tmp_path: Path, unharmed: Path) -> None:
     """A trial whose driver is killed after a checkpoint resumes from there and gives an undisturbed trial's bits."""
     path, folder = long(tmp_path), tmp_path / "logs" / "long"

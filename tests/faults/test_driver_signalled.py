@@ -162,6 +162,7 @@ def test_ctrl_c_before_the_first_trial(tmp_path: Path) -> None:
     assert "Traceback" not in out + err
 
 
+@pytest.mark.usefixtures("one_process")  # for the run that resumes; the stopped one has its own driver and worker
 def test_a_keras_trial_ends_its_epoch_and_keeps_it(tmp_path: Path, unharmed: Path) -> None:
     """After Ctrl-C in an epoch, the next run resumes after that epoch and ends with an undisturbed run's bits."""
     path = long(tmp_path)

@@ -59,7 +59,7 @@ def test_tensorboard_shows_the_tab(board: Board) -> None:
     """TensorBoard lists the tab as active without any setting, with the module that draws it."""
     listed = board.get("plugins_listing")[layout.PLUGIN]
     assert listed["enabled"] and listed["tab_name"] == "Weights"
-    assert listed["loading_mechanism"]["module_path"].endswith(f"/plugin/{layout.PLUGIN}/index.js")
+    assert listed["loading_mechanism"]["module_path"].endswith(f"/plugin/{layout.PLUGIN}/weights/index.js")
 
 
 @pytest.mark.filterwarnings("ignore:html5lib")
@@ -84,8 +84,11 @@ def test_routes_answer(board: Board) -> None:
 
 def test_the_module_and_what_it_imports_are_served(board: Board) -> None:
     """Every module and stylesheet of the package is served with its content type."""
-    for file in (Path(assets.__file__).with_name("static")).iterdir():
-        status, headers, body = http(board, file.name)
+    static = Path(assets.__file__).with_name("static")
+    files = [file for file in static.rglob("*") if file.is_file()]
+    assert files
+    for file in files:
+        status, headers, body = http(board, file.relative_to(static).as_posix())
         assert (status, body) == (200, file.read_bytes())
         assert headers["Content-Type"].startswith({".js": "text/javascript", ".css": "text/css"}[file.suffix])
 
@@ -121,8 +124,8 @@ def test_the_module_and_what_it_imports_are_served(board: Board) -> None:
         pytest.param("nowhere", 404, "'nowhere'", id="no-such-route"),
         pytest.param("..%2f..%2fplugin.py", 404, "no file or route", id="a-path"),
         pytest.param("..%2fplugin.py", 404, "no file or route", id="the-folder-above"),
-        pytest.param("static/index.js", 404, "no file or route", id="the-folder-itself"),
-        pytest.param("index.js%00", 404, "no file or route", id="nul"),
+        pytest.param("static/weights/index.js", 404, "no file or route", id="the-folder-itself"),
+        pytest.param("weights/index.js%00", 404, "no file or route", id="nul"),
     ],
 )
 def test_bad_requests(board: Board, path: str, status: int, found: str) -> None:
@@ -135,7 +138,7 @@ def test_bad_requests(board: Board, path: str, status: int, found: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "HEAD"])
-@pytest.mark.parametrize("path", ["overview", f"distributions?tag={KERNEL}", "spread", "index.js"])
+@pytest.mark.parametrize("path", ["overview", f"distributions?tag={KERNEL}", "spread", "weights/index.js"])
 def test_nothing_but_get(board: Board, path: str, method: str) -> None:
     """Every route refuses all methods but GET."""
     status, headers, _ = http(board, path, method)

@@ -97,7 +97,6 @@ def test_opens_by_itself_on_what_matters(tab: WeightsPage) -> None:
     assert tab.control("reference").input_value() == '"none"'
 
 
-@each_loader
 def test_draws_every_view(tab: WeightsPage) -> None:
     """Each view draws its curves: runs, steps of groups, groups, and four charts per tag followed by the layers."""
     tab.open(tags=json.dumps(["hidden_1/kernel"]), facet="")

@@ -86,7 +86,7 @@ def opened(browser: Any) -> Iterator[Open]:
     assert [tab.errors for tab in tabs] == [[]] * len(tabs)
 
 
-@pytest.mark.parametrize("load_fast", ["true", "false"])
+@pytest.mark.parametrize("load_fast", ["true", pytest.param("false", marks=pytest.mark.slow)])
 def test_tags_colours_and_panels_are_chosen(opened: Open, boards: Callable[..., Board], load_fast: str) -> None:
     """A tag is drawn when it is ticked; colours and panels follow the hyperparameters of the sessions."""
     tab = opened(boards("eight", load_fast))

@@ -6,7 +6,7 @@ import copy
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from hpdash import data
 from hpdash.errors import TrialError
 from hpdash.histograms.histogram import Histogram
 from hpdash.logs.checkpoint import Checkpoint, Checkpointer
-from hpdash.records import Progress
+from hpdash.records import Progress, Reached
 from hpdash.search import trials
 from hpdash.spec import parse_sweep
 from hpdash.training.attempt import Attempt
@@ -52,6 +52,7 @@ class Told:
 
     stopping: bool = False
     seen: list[Progress] = field(default_factory=list)
+    asked: list[Reached] = field(default_factory=list)
 
     def progress(self, progress: Progress) -> None:
         """Record a progress report."""
@@ -59,6 +60,11 @@ class Told:
 
     def notice(self, text: str) -> None:
         """Ignore a notice."""
+
+    def ask_to_go_on(self, reached: Reached) -> bool:
+        """Record the question, and answer that the trial goes on."""
+        self.asked.append(reached)
+        return True
 
 
 def trial(
@@ -80,8 +86,8 @@ def trial(
     loaded = dataset, split, data.scaling(dataset, split, spec.settings["data"])
     writer, host = Written(), Told()
     checkpointer = Checkpointer(writer, spec.settings["log"], kept, 0.0)  # type: ignore[arg-type]  # a stand-in
-    session = Attempt(spec, loaded, writer, host, checkpointer)  # type: ignore[arg-type]  # a stand-in
-    return Trial(session), writer, host
+    attempt = Attempt(spec, loaded, writer, host, checkpointer)  # type: ignore[arg-type]  # a stand-in
+    return Trial(attempt), writer, host
 
 
 def test_what_a_loop_is_set_to() -> None:
@@ -193,6 +199,42 @@ def test_an_objective_that_is_not_reported() -> None:
     made, _, _ = trial()
     with pytest.raises(TrialError, match=r"sweep\.objective: expected one of loss, found validation/accuracy"):
         made.report(1, loss=1.0)
+
+
+def test_a_report_without_metrics() -> None:
+    """A report without metrics raises a TrialError that names the objective and says that there are none."""
+    made, _, _ = trial()
+    expected = r"sweep\.objective: expected a reported metric, found validation/accuracy\. .* without metrics"
+    with pytest.raises(TrialError, match=expected):
+        made.report(1)
+
+
+def test_a_rung_that_is_left_out() -> None:
+    """A report raises a TrialError if it leaves out an epoch after which trials are compared for pruning.
+
+    Other epochs may be left out.
+    """
+    made, _, host = trial()
+    made._attempt.spec = replace(made._attempt.spec, rungs=(2,), watch="validation/accuracy")
+    made.report(1, validation_accuracy=0.5)
+    with pytest.raises(TrialError, match=r"report: expected epoch 2, .* found epoch 3"):
+        made.report(3, validation_accuracy=0.5)
+    made.report(2, validation_accuracy=0.5)
+    assert [reached.epoch for reached in host.asked] == [2]
+    loose, _, host = trial()
+    loose._attempt.spec = replace(loose._attempt.spec, rungs=(2,), watch="validation/accuracy")
+    loose.report(2, validation_accuracy=0.5)
+    assert [reached.epoch for reached in host.asked] == [2]
+
+
+@pytest.mark.parametrize("name", ["loss", "validation_loss"])
+def test_an_epoch_with_a_loss_that_is_not_finite_is_never_best(name: str) -> None:
+    """The epoch in which a trial diverges is not its best one, however good its objective is."""
+    made, _, _ = trial()
+    made.report(1, loss=1.0, validation_accuracy=0.1)
+    with pytest.raises(Diverged):
+        made.report(2, **{"loss": 1.0, name: math.nan, "validation_accuracy": 0.9})
+    assert (made._attempt.best_epoch, made._attempt.best["validation/accuracy"]) == (1, 0.1)
 
 
 def test_progress_is_told() -> None:

@@ -156,11 +156,11 @@ def test_a_terminal_gets_what_fits_it_and_is_told_of_the_rest() -> None:
     A note gives the number of further rows, their states and the option that shows them.
     """
     runs = [trial(number, number / 100) for number in range(MOST + 5)] + [trial(99, status=TrialState.FAILED)]
-    note = f"s: 6 more rows (5 finished, 1 failed): --top {MOST + 6}"
+    note = f"s: 6 more rows (5 finished, 1 failed); --top {MOST + 6} shows all"
     assert shown(runs, width=80)[-2] == note
     assert len(shown(runs)) == MOST + 9
     assert shown(runs, top=2)[-2:] == [
-        f"s: {MOST + 4} more rows ({MOST + 3} finished, 1 failed): --top {MOST + 6}",
+        f"s: {MOST + 4} more rows ({MOST + 3} finished, 1 failed); --top {MOST + 6} shows all",
         "s: 1 did not finish: hpdash show s/0099 says why",
     ]
 

@@ -22,6 +22,7 @@ from hpdash.records import TrialState
 from hpdash.runs import Logdir, Run
 from hpdash.views.report import render_report
 from hpdash.views.report.curves import MOST_STEPS, curves
+from hpdash.views.report.origin import what_ran
 from hpdash.views.report.parallel import NO_VALUE_Y, parallel
 from hpdash.views.text import number
 
@@ -194,6 +195,13 @@ def test_bad_options_are_told(found: Logdir, options: dict[str, str], expected: 
     """An unknown name, or a condition that no run matches, is an error that says what to do next."""
     with pytest.raises(SpecError, match=expected):
         render_report(found, **options)
+
+
+@pytest.mark.parametrize(("hparams", "said"), [({}, "1 setting that"), ({"z": 1}, "2 settings that")])
+def test_shared_settings_are_counted(hparams: dict[str, Any], said: str) -> None:
+    """The settings that all trials share are counted, in the singular if there is one."""
+    runs = [replace(trial(n), hparams={"x": n, "y": "a", **hparams}) for n in range(2)]
+    assert f"{said} all trials share" in Page(what_ran(runs)).text
 
 
 def test_an_empty_logdir_has_no_report(tmp_path: Path) -> None:

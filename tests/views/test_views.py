@@ -279,7 +279,7 @@ def test_time_left_of_a_trial_that_goes_on() -> None:
     made.note(Progress(0, epoch=3, epochs=4, fraction=0.0), 110.0)
     assert made.seconds_left(110.0) == pytest.approx(10.0)
     made.note(Ended(specs(1)[0], 2, result(0.5)), 120.0)
-    assert made.ended == pytest.approx(0.5)
+    assert made.ended_shares == pytest.approx(0.5)
 
 
 def test_silence_is_shown() -> None:

@@ -15,16 +15,16 @@ from ...analysis.curves import Curve, best, curve, last
 from ...analysis.objective import goal_of
 from ...analysis.rows import Stat
 from ...goal import Goal
+from ...logs.layout import VALIDATION_PREFIX
 from ...runs import Series
 from ..colours import ColourGroup
 from ..terminal.charts import ChartLine, Scale, line_chart
 from ..text import number, plain, table
 from ..web.plots import Block, Chart, Figure, Heading, curves_figure
 from .base import Comparison, sheet
-from .tags import VALIDATION
 
-WIDEST = 120  # columns of a chart; wider ones would only be flatter
-PIPED = 100  # columns of a chart that is written to a pipe
+WIDEST = 120  # greatest width of a chart on a terminal, in characters
+PIPED = 100  # the same in a pipe
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -133,7 +133,7 @@ class ScalarComparison(Comparison):
 
 
 def _line(group: ColourGroup, tag: str, found: Curve, tags: tuple[str, ...]) -> ChartLine:
-    training = len(tags) > 1 and not tag.startswith(VALIDATION)
+    training = len(tags) > 1 and not tag.startswith(VALIDATION_PREFIX)
     ranged = not training and len(group.runs) > 1
     edges = (found.low, found.high) if ranged else (None, None)
     return ChartLine(found.steps.astype(float), found.mean, group.colour, training, *edges)

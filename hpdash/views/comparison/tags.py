@@ -7,9 +7,9 @@ from difflib import get_close_matches
 
 from ...errors import Problem, SpecError
 from ...logs import layout
+from ...logs.layout import VALIDATION_PREFIX
 from ...runs import Run
 
-VALIDATION = f"{layout.VALIDATION}/"
 MOST_NAMED = 6
 
 
@@ -20,8 +20,8 @@ def scalar_tags(runs: Sequence[Run], name: str) -> list[str]:
     unless a run has a tag `accuracy`.
     """
     known = {tag for run in runs for tag in run.scalars}
-    base = name.removeprefix(VALIDATION)
-    parts = [VALIDATION] if base != name else ["", VALIDATION]
+    base = name.removeprefix(VALIDATION_PREFIX)
+    parts = [VALIDATION_PREFIX] if base != name else ["", VALIDATION_PREFIX]
     for spelled in (base, layout.epoch_tag(base)):
         found = [part + spelled for part in parts if part + spelled in known]
         if found:

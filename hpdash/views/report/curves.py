@@ -8,9 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from ...analysis.effects import group_runs, varied
-from ...analysis.objective import VALIDATION
 from ...analysis.rows import grouped
-from ...logs.layout import epoch_tag
+from ...logs.layout import VALIDATION_PREFIX, epoch_tag
 from ...runs import Objective, Run, Series
 from ..colours import CATEGORIES, ColourGroup, colour_groups, palette
 from ..markup import escaped
@@ -28,8 +27,8 @@ READING = (
 def curves(runs: Sequence[Run], objective: Objective, by: str | None) -> list[Block]:
     """Draw the objective and the loss over steps, grouped by each hyperparameter that differs; a menu chooses one."""
     choices = list(dict.fromkeys([*([by] if by else []), *varied(runs)]))
-    tags = list(dict.fromkeys([objective.tag.removeprefix(VALIDATION), epoch_tag("loss")]))
-    tags = [tag for tag in tags if any(name in run.scalars for run in runs for name in (tag, VALIDATION + tag))]
+    tags = list(dict.fromkeys([objective.tag.removeprefix(VALIDATION_PREFIX), epoch_tag("loss")]))
+    tags = [tag for tag in tags if any(name in run.scalars for run in runs for name in (tag, VALIDATION_PREFIX + tag))]
     thinned = _thinned(runs, tags, len(choices) or 1)
     blocks: list[Block] = []
     for name in choices or [""]:
@@ -59,7 +58,7 @@ def _thinned(runs: Sequence[Run], tags: Sequence[str], times: int) -> list[Run]:
 
     The first, the last and evenly spaced steps between them stay, the same for all runs.
     """
-    names = [name for tag in tags for name in (tag, VALIDATION + tag)]
+    names = [name for tag in tags for name in (tag, VALIDATION_PREFIX + tag)]
     every = [run.scalars[name].steps for run in runs for name in names if name in run.scalars]
     steps = np.unique(np.concatenate(every)) if every else np.empty(0, int)
     most = min(max(POINTS // max(len(every) * times, 1), FEWEST_STEPS), MOST_STEPS)

@@ -20,17 +20,17 @@ from .tags import block, collapsible, listed
 def what_ran(runs: Sequence[Run]) -> str:
     """Show a sweep's data, seeds and versions, the settings that all its trials share, and the sweep file as given."""
     known = record_of(runs[0]) if runs else None
-    pairs = [*(_kept_pairs(known) if known else ()), ("seeds", _seeds(runs))]
+    pairs = [*(_recorded_pairs(known) if known else ()), ("seeds", _seeds(runs))]
     html = listed((name, value) for name, value in pairs if value)
     shared = [(name, setting(value)) for name, value in sorted(_shared(runs).items())]
     if shared:
-        html += collapsible(f"{len(shared)} settings that all trials share", listed(shared))
+        html += collapsible(f"{len(shared)} setting{'s' * (len(shared) > 1)} that all trials share", listed(shared))
     if known:
         html += collapsible("the sweep file", block(known.source), unfolded=True)
     return html
 
 
-def _kept_pairs(known: SweepRecord) -> Iterator[tuple[str, str]]:
+def _recorded_pairs(known: SweepRecord) -> Iterator[tuple[str, str]]:
     settings = known.settings
     yield "data", _spelled(settings.get("data", {}))
     each = "folds" if settings.get("data", {}).get("folds") else "seeds"

@@ -38,10 +38,14 @@ def _short(value: object) -> str:
 
 
 def spread(stat: Stat | None) -> str:
-    """Format `mean ± std`, both with the same decimals; only the mean for one trial, a dash for none."""
+    """Format `mean ± std`; only the mean for one trial, a dash for none.
+
+    If the absolute value of the mean is at least 0.001 and below 1000, both have four decimals. Otherwise `number`
+    formats each.
+    """
     if stat is None or stat.std is None:
         return ABSENT if stat is None else number(stat.mean)
-    usual = 0.001 <= abs(stat.mean) < 1000  # what `number` shows in four decimals
+    usual = 0.001 <= abs(stat.mean) < 1000  # in this range, `number` gives the mean four decimals
     return f"{number(stat.mean)} ± {f'{stat.std:.4f}' if usual else number(stat.std)}"
 
 
@@ -57,9 +61,11 @@ def percent(share: float) -> str:
 
 
 def title(found: Effects) -> str:
-    """Return one line that says what was compared."""
-    name = found.objective.name if found.objective else "no metric to compare by"
-    return f"{found.sweep or 'runs'}: best {name}, {found.finished} of {found.trials} trials finished"
+    """Return one line that says what was compared, or how to choose a metric if there is none to compare by."""
+    sweep = found.sweep or "runs"
+    if found.objective is None:
+        return f"{sweep}: no metric to compare by; choose one with --objective and --goal"
+    return f"{sweep}: best {found.objective.name}, {found.finished} of {found.trials} trials finished"
 
 
 def importance_sentence(found: Effects) -> str:
@@ -77,14 +83,15 @@ def interaction_sentence(interaction: Interaction) -> str:
     pair = f"{interaction.rows.name} and {interaction.columns.name}"
     if interaction.share is None:
         return f"Whether {pair} interact is unknown: too few pairs of their values have finished trials."
-    share = f"{percent(interaction.share)} of the variance between pairs of {pair} is interaction"
-    return f"{share}; the rest is the sum of their separate effects."
+    share = f"{percent(interaction.share)} of the variance between pairs of values of {pair} is interaction"
+    return f"{share}; the sum of their separate effects explains the rest."
 
 
 def render(console: Console, found: Effects) -> Iterator[RenderableType]:
-    """Draw the levels of all hyperparameters on one axis, their importance, and how the first two interact.
+    """Yield the parts of the view: tables with bars, and sentences.
 
-    For a search, draw its progress too.
+    They show the results at each level of every hyperparameter, on one axis; the importance of each hyperparameter; how
+    the two most important ones interact; and the progress of the search, if there was one.
     """
     yield plain(title(found))
     yield _marginals(console, found)
@@ -120,7 +127,7 @@ def _marginals(console: Console, found: Effects) -> RenderableType:
 def _importance(console: Console, found: Effects) -> RenderableType:
     shares = found.importance.shares
     rows: list[list[object]] = [[each.name, f"{percent(each.share)} ± {percent(each.std)}"] for each in shares]
-    header = ["importance", "share ± SE"]  # SE: the standard error
+    header = ["importance", "share ± SE"]  # SE: the standard error, which is `Share.std`
     width = _room(console, [header, *rows])
     block = "#" if console.options.ascii_only else "█"
     if width:
@@ -197,7 +204,10 @@ def _cell(stat: Stat | None, foremost: Stat | None) -> Text:
 
 
 def to_json(found: Effects) -> dict[str, Any]:
-    """Return the effects as JSON values; a level is a `value` (null: absent) or a range `from`, `to`."""
+    """Return the effects as JSON values; a level is a `value` (null: absent) or a range `from`, `to`.
+
+    The `std` of a share of importance is its standard error. Any other `std` is a standard deviation over trials.
+    """
     objective = found.objective
     return {
         "sweep": found.sweep,

@@ -18,15 +18,16 @@ from ..text import duration, number, plain
 
 SHOWN_METRICS = 4
 REFRESH_HERTZ = 8
-SILENCE = 60.0  # seconds without a message after which a trial is shown as silent
+SILENCE = 60.0  # seconds without a progress report after which a trial is shown as silent
 
 
 @dataclass(slots=True)
 class Running:
     """A running trial.
 
-    `begin` is when this attempt started and `heard` when its last message arrived, both on the monotonic clock in
-    seconds. `epoch` is how many epochs earlier attempts had finished, `progress` the last report.
+    `begin` is when this attempt started. `heard` is when its last progress report arrived, or `begin` before there is
+    one; other events do not change it. Both are seconds on the monotonic clock. `epoch` is how many epochs earlier
+    attempts had finished, `progress` the last progress report.
     """
 
     spec: TrialSpec
@@ -60,7 +61,8 @@ class Tally:
     begin: float
     running: dict[int, Running] = field(default_factory=dict)
     best: tuple[TrialSpec, float, int | None] | None = None
-    ended: float = 0.0  # sum of the shares trained since `begin` by trials that have ended
+    # Sum over the attempts that have ended and were not interrupted: 1 minus the share that was done before the attempt
+    ended_shares: float = 0.0
     over: set[int] = field(default_factory=set)  # numbers of trials that have ended; a pruned one may start again
 
     @classmethod
@@ -95,7 +97,7 @@ class Tally:
                 running = self.running.pop(spec.number, None)
                 if result.state is not TrialState.INTERRUPTED:
                     self.over.add(spec.number)
-                    self.ended += 1 - (running.had if running else 0.0)
+                    self.ended_shares += 1 - (running.had if running else 0.0)
                 self.note_best(spec, result)
 
     def note_best(self, spec: TrialSpec, result: TrialResult) -> None:
@@ -113,14 +115,18 @@ class Tally:
 
     def seconds_left(self, now: float) -> float | None:
         """Estimate the seconds left from the training done since the start; None before there is any."""
-        trials = self.ended + sum(running.share - running.had for running in list(self.running.values()))
+        trials = self.ended_shares + sum(running.share - running.had for running in list(self.running.values()))
         if trials <= 0 or now <= self.begin:
             return None
         return (now - self.begin) / trials * (self.total - self.done - self.share_running)
 
 
 class LiveView:
-    """Show a sweep on a console: redrawn in place on a terminal, one line per event elsewhere."""
+    """Show a sweep on a console.
+
+    Each attempt that has ended and each notice is a line that stays. On a terminal, the running trials are shown below
+    these lines and redrawn in place. Elsewhere, only the lines are printed, and one for each megabyte of a download.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -209,9 +215,9 @@ def _running_table(tally: Tally, now: float) -> Table:
 
 
 def time_left(running: Running, now: float) -> str:
-    """Return how long a trial may still take, or how long it has been silent if that is more than `SILENCE`.
+    """Return how long a trial may still take; empty before the attempt has made progress.
 
-    Return an empty text before the attempt has made progress.
+    If no progress report has arrived for more than `SILENCE`, return for how long instead.
     """
     if now - running.heard > SILENCE:
         return f"no message for {duration(now - running.heard)}"

@@ -73,10 +73,10 @@ def cells(
     header = ["", "run" if listing.sweep is None else "trial", *names]
     values = [[listing.value(row, name) for name in names] for row in listing.rows]
     numbers = [all(map(_is_number, column)) for column in zip(*values, strict=True)]
-    alone = "trained" not in names
+    progress_in_status = "trained" not in names
     rows = [
         [plain("" if row.place is None else row.place), plain(_name(row))]
-        + [_cell(listing, row, name, value, alone) for name, value in zip(names, row_values, strict=True)]
+        + [_cell(listing, row, name, value, progress_in_status) for name, value in zip(names, row_values, strict=True)]
         for row, row_values in zip(listing.rows[:most], values, strict=False)
     ]
     return header, [True, False, *numbers], rows
@@ -103,8 +103,8 @@ def _is_number(value: Value) -> bool:
 
 def title(listing: RankedTable) -> str:
     """Return a table's title: the sweep, how many trials have each status, the objective, the caveats."""
-    objective, states = listing.objective, Counter(str(run.status or "runs") for run in listing.runs)
-    parts = [f"{count:,} {'run' if (state, count) == ('runs', 1) else state}" for state, count in states.items()]
+    objective, counts = listing.objective, Counter(run.status for run in listing.runs)
+    parts = [f"{count:,} {status or ('run' if count == 1 else 'runs')}" for status, count in counts.items()]
     epochs = {value_of(run, "trained", objective) for run in listing.runs}
     if len(epochs) == 1 and None not in epochs:
         end = epochs.pop()
@@ -124,16 +124,17 @@ def _name(row: Row) -> str:
     return f"{numbers[0]:04d}" if len(numbers) == 1 else ", ".join(map(str, numbers))
 
 
-def _cell(listing: RankedTable, row: Row, name: str, value: Value, alone: bool) -> Text:
-    """Return a value as text. `name` is its column.
+def _cell(listing: RankedTable, row: Row, name: str, value: Value, progress_in_status: bool) -> Text:
+    """Return the value of a row in the column `name` as text.
 
-    If `alone`, there is no column "trained", so the status also shows how many epochs an unfinished run has trained.
+    `progress_in_status` says that the column "status" also shows how many epochs an unfinished run has trained, because
+    the table has no column "trained".
     """
     one = row.runs[0] if len(row.runs) == 1 else None
     if any(hparam(run, name) is not None for run in row.runs):
         return plain(setting(value))
     if name == "status":
-        return _status(row, progress(one, listing.objective) if one and alone else "")
+        return _status(row, progress(one, listing.objective) if one and progress_in_status else "")
     if name == "trained" and one:
         return plain(progress(one, listing.objective))
     if isinstance(value, Stat):
@@ -164,11 +165,13 @@ def progress(run: Run, objective: Objective | None) -> str:
     return f"{done}/{setting(goal)}"
 
 
-def _status(row: Row, far: str) -> Text:
+def _status(row: Row, progress_text: str) -> Text:
+    """Return the statuses of a row's runs; a single one is followed by `progress_text` if that is like `3/10`."""
     states = Counter(run.status for run in row.runs)
     words = [f"{count} {state or 'unknown'}" for state, count in states.items()]
     styles = [_STYLES.get(state, "red") for state in states if state is not TrialState.FINISHED and state is not None]
-    text = ", ".join(words) if len(states) > 1 else f"{row.runs[0].status or ''}{f' {far}' if '/' in far else ''}"
+    suffix = f" {progress_text}" if "/" in progress_text else ""
+    text = ", ".join(words) if len(states) > 1 else f"{row.runs[0].status or ''}{suffix}"
     return Text(text, style=styles[0] if styles else "")
 
 
@@ -181,7 +184,7 @@ def _notes(listing: RankedTable, most: int | None) -> Iterator[str]:
         states = Counter(str(run.status or "with unknown status") for run in hidden)
         states_text = ", ".join(f"{count:,} {state}" for state, count in states.items())
         left = len(listing.rows) - (most or 0)
-        yield f"{name}{left:,} more row{'s' * (left > 1)} ({states_text}): --top {len(listing.rows)}"
+        yield f"{name}{left:,} more row{'s' * (left > 1)} ({states_text}); --top {len(listing.rows)} shows all"
     if listing.missing:
         yield f"{name}{listing.missing:,} of {listing.found + listing.missing:,} trials have not started"
     if faults := [run for run in listing.runs if run.status and run.status.is_fault]:

@@ -14,11 +14,12 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ...analysis.objective import VALIDATION, best, goal_of, last, objective_of, seconds, trained
+from ...analysis.objective import best, goal_of, last, objective_of, seconds, trained
 from ...analysis.rows import FIELDS, caveats, field_of
 from ...errors import Problem, SpecError
 from ...histograms.histogram import NEAR_ZERO
 from ...logs import layout
+from ...logs.layout import VALIDATION_PREFIX
 from ...logs.outline import Layer
 from ...runs import HistogramSeries, Run, Series
 from ...sweep_folder.sweep_json import SweepRecord
@@ -192,7 +193,7 @@ def _metrics(run: Run) -> Table:
         table.add_column(
             name, justify="left" if name in ("tag", "") else "right", no_wrap=name != "tag", overflow="fold"
         )
-    for tag in sorted(run.scalars, key=lambda tag: (tag.removeprefix(VALIDATION), tag)):
+    for tag in sorted(run.scalars, key=lambda tag: (tag.removeprefix(VALIDATION_PREFIX), tag)):
         series = run.scalars[tag]
         if len(series.values) and not tag.startswith(layout.best_tag("")):
             found = _best(run, tag, series)

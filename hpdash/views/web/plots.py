@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...analysis.curves import curve
-from ...analysis.objective import VALIDATION
 from ...analysis.snapshots import Snapshot, snapshots
 from ...histograms.histogram import Histogram, mixture, shared_edges
+from ...logs.layout import VALIDATION_PREFIX
 from ...records import visible
 from ...runs import HistogramSeries
 from ..axes import needs_log_axis, usual
@@ -57,7 +57,7 @@ def curves_figure(groups: Sequence[ColourGroup], tag: str) -> Figure:
     `validation/<tag>` is solid; `tag` is dashed, with its mean only. If the runs have only one of them, it is solid.
     """
     known = {name for group in groups for run in group.runs for name in run.scalars}
-    tags = [name for name in (tag, VALIDATION + tag) if name in known]
+    tags = [name for name in (tag, VALIDATION_PREFIX + tag) if name in known]
     data: list[dict[str, Any]] = []
     values: list[Floats] = [np.empty(0)]
     alpha = min(0.16, 0.3 / max(1, len(groups)))

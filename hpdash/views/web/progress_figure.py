@@ -21,7 +21,10 @@ MARKS = {  # symbol and colour of a trial that ended in this state
 
 
 def figure(found: SearchProgress) -> Figure:
-    """Draw each trial's result over the epochs that all trials had trained by then, and the best so far as a line."""
+    """Draw each trial's result as a point, and the best result so far as a line.
+
+    The x-axis is the number of epochs that all trials together had trained when the trial ended.
+    """
     drawn = [step for step in found.steps if not math.isnan(step.best)]
     line = {
         "type": "scatter",

@@ -1,0 +1,220 @@
+/** The page: loads the trials, asks every two seconds whether they have changed, and shows them as the user chose. */
+
+import { button, element } from "../common/dom.js";
+import { saveCsv } from "../common/files.js";
+import * as host from "../common/host.js";
+import { get } from "../common/request.js";
+import { Controls } from "./controls.js";
+import { Drawer } from "./drawer.js";
+import { Grid } from "./grid.js";
+import { choicesOf, columnsOf, csvRows, rowsOf, scaleOf, sorted, textOf } from "./rows.js";
+import { decode, encode, sortedBy } from "./state.js";
+
+const ASK = 2000; // milliseconds between two questions for the version
+const WRITE = 250; // milliseconds until the link is written, because browsers limit how often it may change
+
+/** The page as an element; `start` loads the data and shows them. */
+export class App {
+  #chosen = decode(host.readLink());
+  #sweeps = [];
+  #answer = null; // of the route `trials`
+  #scale = null; // of the small curves
+  #ranking = null; // of the trials that the filter selects
+  #turn = 0; // answers to an earlier choice are ignored
+  #writing = null;
+
+  constructor() {
+    const change = (patch) => this.#change(patch);
+    this.controls = new Controls({ change, csv: () => this.#save(), link: () => this.#link() });
+    this.headline = element("p", { className: "headline", data: { headline: "" }, role: "status" });
+    this.notes = element("div", { className: "notes" });
+    this.grid = new Grid({
+      onSort: (key, first, isFurther) => change({ sort: sortedBy(this.#chosen.sort ?? [], key, first, isFurther) }),
+      onOpen: (open) => change({ open: open ?? "" }),
+      onFold: (key) => change({ unfolded: toggled(this.#chosen.unfolded ?? [], key) }),
+    });
+    this.drawer = new Drawer({ onClose: () => this.#close() });
+    this.message = element("div", { className: "message", role: "status" });
+    const skeleton = element("div", { className: "skeleton", "aria-hidden": "true" }, element("div"), element("div"));
+    const beside = element("div", { className: "beside" }, this.grid.whole, this.drawer.whole);
+    const main = element("main", {}, this.controls.whole, this.headline, this.notes, beside);
+    this.whole = element("div", { id: "hpdash", data: { state: "loading" } }, this.message, skeleton, main);
+  }
+
+  /** Load the data, show them, and follow their changes. */
+  async start() {
+    const dress = () => document.documentElement.classList.toggle("dark", host.isDark());
+    host.onDark(dress);
+    dress();
+    host.onLink(() => {
+      this.#chosen = decode(host.readLink());
+      this.#load();
+    });
+    addEventListener("pagehide", () => this.#write());
+    await this.#load();
+    setInterval(() => this.#ask(), ASK);
+  }
+
+  /** Load again if the version has changed; not while the page cannot be seen. */
+  async #ask() {
+    if (document.hidden || !this.whole.offsetParent) return;
+    try {
+      const { version } = await get("version");
+      if (version !== this.#answer?.version || this.whole.dataset.state !== "ready") await this.#load();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  async #load() {
+    this.#turn += 1;
+    const mine = this.#turn;
+    try {
+      const { sweeps } = await get("sweeps");
+      if (mine !== this.#turn) return;
+      if (!sweeps.length) {
+        this.#empty();
+        return;
+      }
+      this.#sweeps = sweeps;
+      const known = sweeps.some(({ name }) => (name ?? "") === this.#chosen.sweep);
+      const sweep = known ? this.#chosen.sweep : (sweeps[0].name ?? "");
+      const query = this.#query({ sweep });
+      const answer = await get(`trials?${query}`);
+      const filtered = await this.#filtered(query, answer);
+      if (mine !== this.#turn) return;
+      this.#answer = answer;
+      this.#scale = scaleOf(answer.trials, answer.objective?.goal);
+      this.#ranking = filtered;
+      this.#show();
+    } catch (error) {
+      if (mine === this.#turn) this.#failed(error);
+    }
+  }
+
+  #query(more) {
+    const { objective = "", goal = "" } = this.#chosen;
+    const given = Object.entries({ objective, goal, ...more }).filter(([key, value]) => value || key === "sweep");
+    return new URLSearchParams(given);
+  }
+
+  /** Return the ranking of the trials that the filter selects; with a filter that is wrong, that of all trials. */
+  async #filtered(query, answer) {
+    const { where = "" } = this.#chosen;
+    this.controls.setWrong("");
+    if (!where) return answer.ranking;
+    const { ranking, wrong } = await get(`ranking?${new URLSearchParams([...query, ["where", where]])}`);
+    this.controls.setWrong(wrong);
+    return ranking ?? answer.ranking;
+  }
+
+  #empty() {
+    this.#answer = null;
+    const code = (text) => element("code", { text });
+    this.#state(
+      "empty",
+      element("h2", { text: "No trials here yet." }),
+      element("p", {}, "Run a sweep with ", code("hpdash sweep …"), ", or log runs with any tool that TensorBoard reads."),
+      element("p", { className: "soft", text: "This page looks again by itself." }),
+    );
+  }
+
+  #failed(error) {
+    const retry = button("Retry", () => this.#load(), { data: { control: "retry" } });
+    this.#state("error", element("h2", { text: "The trials cannot be shown." }), element("p", { text: error.message }), retry);
+  }
+
+  #state(name, ...said) {
+    this.whole.dataset.state = name;
+    this.message.replaceChildren(...said);
+  }
+
+  /** Keep a choice, write it into the link, and show it; only some choices need another answer of the server. */
+  #change(patch) {
+    this.#chosen = { ...this.#chosen, ...patch };
+    clearTimeout(this.#writing);
+    this.#writing = setTimeout(() => this.#write(), WRITE);
+    if (["sweep", "objective", "where"].some((key) => key in patch)) this.#load();
+    else this.#show();
+  }
+
+  #write() {
+    host.writeLink(encode(this.#chosen));
+  }
+
+  #link() {
+    this.#write();
+    return host.link();
+  }
+
+  #close() {
+    this.#change({ open: "" });
+    this.grid.whole.focus();
+  }
+
+  #table() {
+    const { trials } = this.#answer;
+    const columns = columnsOf(this.#answer, this.#chosen);
+    const rows = rowsOf(trials, this.#ranking, this.#chosen.unfolded);
+    return { trials, columns, rows: sorted(trials, rows, columns, this.#chosen.sort ?? []) };
+  }
+
+  #show() {
+    if (!this.#answer) return;
+    this.#state("ready");
+    const { trials, columns, rows } = this.#table();
+    const { sort = [], open = "" } = this.#chosen;
+    const onColumn = (name, isShown) => this.#change(shownColumns(this.#chosen, name, isShown));
+    const choices = choicesOf(this.#answer, columns);
+    this.controls.set({ sweeps: this.#sweeps, answer: this.#answer, ranking: this.#ranking, chosen: this.#chosen, choices, onColumn });
+    this.headline.textContent = this.#ranking.headline;
+    const notes = this.#answer.caveats.map((text) => element("p", { text }));
+    this.notes.replaceChildren(...notes);
+    const text = (row, column) => textOf(trials, row, column);
+    this.grid.show(rows, columns, { trials, sort, open, text, scale: this.#scale, goal: this.#answer.objective?.goal });
+    this.#showOpen(open);
+  }
+
+  async #showOpen(id) {
+    if (!id) {
+      this.drawer.close();
+      return;
+    }
+    const { version, trials } = this.#answer;
+    if (!trials.id.includes(id)) {
+      this.drawer.fail(id, "There is no such trial in this sweep.");
+      return;
+    }
+    if (this.shown === `${version} ${id}` && !this.drawer.whole.hidden) return;
+    try {
+      const trial = await get(`trial?id=${encodeURIComponent(id)}`);
+      if (this.#chosen.open !== id) return;
+      this.shown = `${version} ${id}`;
+      this.drawer.show(trial, this.#bestSettings(id));
+    } catch (error) {
+      if (this.#chosen.open === id) this.drawer.fail(id, error.message);
+    }
+  }
+
+  /** Return the hyperparameters of the best trial, null if `id` is one of the best row or if nothing is ranked. */
+  #bestSettings(id) {
+    const { hparams, trials } = this.#answer;
+    const at = this.#answer.ranking.place.indexOf(1);
+    const own = this.#answer.ranking.trials[at] ?? [];
+    if (at < 0 || own.some((trial) => trials.id[trial] === id)) return null;
+    return Object.fromEntries(hparams.map(({ name, values }) => [name, values[own[0]]]));
+  }
+
+  #save() {
+    const { trials, columns, rows } = this.#table();
+    saveCsv(`${this.#answer.sweep || "trials"}.csv`, csvRows(trials, rows, columns));
+  }
+}
+
+const toggled = (list, item) => (list.includes(item) ? list.filter((one) => one !== item) : [...list, item]);
+
+/** Return the lists of columns that the user shows or hides, after a column was shown or hidden. */
+function shownColumns({ show = [], hide = [] }, name, isShown) {
+  const without = (list) => list.filter((one) => one !== name);
+  return isShown ? { show: [...without(show), name], hide: without(hide) } : { show: without(show), hide: [...without(hide), name] };
+}

@@ -1,0 +1,131 @@
+/** The controls above the table: sweep, objective, filter, columns, and what can be saved. */
+
+import { button, chooser, counted, element, keyed } from "../common/dom.js";
+import { copy } from "../common/files.js";
+
+const WAIT = 250; // milliseconds after the last key before a filter is applied
+const SEPARATOR = "\u0000"; // between the metric and the goal in the value of an option
+
+/** The controls; `change(patch)` gets choices, `csv()` saves the table, `link()` returns the address. */
+export class Controls {
+  #typing = null;
+
+  constructor({ change, csv, link }) {
+    this.sweep = chooser("sweep", "Sweep", (value) => change({ sweep: value, where: "", objective: "", goal: "", open: "", sort: [] }));
+    this.objective = chooser("objective", "Objective", (value) => {
+      const [objective, goal] = value.split(SEPARATOR);
+      change({ objective, goal: goal ?? "", sort: [] });
+    });
+    this.filter = element("input", {
+      type: "search",
+      "aria-label": "Filter: a condition on hyperparameters, results and fields",
+      data: { control: "filter" },
+      on: { input: () => this.#type(change) },
+    });
+    this.wrong = element("p", { className: "wrong", role: "alert" });
+    this.columns = menu((name, isShown) => this.onColumn(name, isShown));
+    this.counts = element("span", { className: "counts", role: "status" });
+    this.live = element("span", { className: "live" });
+    const linked = button("Link", () => copy(link(), linked), { title: "Copy the link to what is shown", data: { control: "link" } });
+    const save = button("CSV", csv, { title: "Save the table as CSV", data: { control: "csv" } });
+    this.whole = element(
+      "div",
+      { className: "controls" },
+      element("div", { className: "line" }, this.sweep.whole, this.counts, this.live, element("span", { className: "fill" }), this.objective.whole),
+      element("div", { className: "line" }, this.filter, this.columns.whole, save, linked),
+      this.wrong,
+    );
+  }
+
+  #type(change) {
+    clearTimeout(this.#typing);
+    this.#typing = setTimeout(() => change({ where: this.filter.value.trim() }), WAIT);
+  }
+
+  /** Show the choices; `answer` is that of the route `trials`, `ranking` the ranking that is shown. */
+  set({ sweeps, answer, ranking, chosen, choices, onColumn }) {
+    this.onColumn = onColumn;
+    this.sweep.set(sweeps.map(({ name, planned }) => [name ?? "", `${name ?? "runs without a sweep"} (${planned})`]), answer.sweep);
+    this.objective.set(objectives(answer), valueOf(answer.objective));
+    this.objective.whole.title = answer.objective?.reason ?? "";
+    if (document.activeElement !== this.filter) this.filter.value = chosen.where ?? "";
+    this.filter.placeholder = `filter, for example: ${example(answer)}`;
+    this.columns.set(choices);
+    this.counts.replaceChildren(...states(ranking));
+    const sweep = sweeps.find(({ name }) => (name ?? "") === answer.sweep);
+    this.live.textContent = sweep?.is_live ? "● live" : "";
+  }
+
+  /** Say why a filter cannot be applied; "" if it can. */
+  setWrong(sentence) {
+    this.wrong.textContent = sentence;
+    this.filter.setAttribute("aria-invalid", String(Boolean(sentence)));
+  }
+}
+
+/** Return a condition that some trials meet: the first value of the first hyperparameter that differs. */
+function example({ hparams }) {
+  const [first] = hparams.filter(({ differs }) => differs);
+  const value = first?.values.find((one) => one !== null);
+  if (value === undefined) return "status = finished";
+  return typeof value === "string" && !/^[\w.]+$/.test(value) ? `${first.name} = "${value}"` : `${first.name} = ${value}`;
+}
+
+/** Return the objectives to choose from, each with the goal that the server knows for it, or both. */
+function objectives({ objective, metrics }) {
+  const own = objective ? [[valueOf(objective), `${objective.name} (${objective.goal})`]] : [["", "none"]];
+  const others = metrics
+    .filter((name) => name !== objective?.name)
+    .flatMap((name) => [
+      [`${name}${SEPARATOR}max`, `${name} (max)`],
+      [`${name}${SEPARATOR}min`, `${name} (min)`],
+    ]);
+  return [...own, ...others];
+}
+
+const valueOf = (objective) => (objective ? `${objective.name}${SEPARATOR}${objective.goal}` : "");
+
+/** Return how many trials are shown and how many of them are in each state. */
+function states({ states: counted_, missing }) {
+  const all = Object.values(counted_).reduce((sum, count) => sum + count, 0);
+  const parts = Object.entries(counted_).filter(([state]) => state !== "unknown");
+  const texts = parts.map(([state, count]) =>
+    element("span", { data: { status: state } }, element("span", { className: "dot" }), `${count.toLocaleString("en")} ${state.replace("_", " ")}`),
+  );
+  const waiting = missing ? [element("span", { text: `${missing.toLocaleString("en")} not started` })] : [];
+  return [element("span", { text: counted(all, "trial") }), ...texts, ...waiting];
+}
+
+/** Make a menu of columns with check boxes; `set(choices)` fills it with `{name, isShown, note}`. */
+function menu(onColumn) {
+  const find = element("input", { type: "search", placeholder: "find a column", "aria-label": "Find a column", on: { input: () => draw() } });
+  const options = element("div", { className: "options" });
+  let choices = [];
+  const draw = () => {
+    const found = choices.filter(({ name }) => name.toLowerCase().includes(find.value.toLowerCase()));
+    keyed(options, found, ({ name }) => name, option, dress);
+  };
+  const option = ({ name }) => {
+    const box = element("input", { type: "checkbox", on: { change: () => onColumn(name, box.checked) } });
+    return element("label", {}, box, element("span", { text: name }), element("span", { className: "soft" }));
+  };
+  const dress = (made, { isShown, note }) => {
+    made.firstChild.checked = isShown;
+    made.lastChild.textContent = note;
+  };
+  const sheet = element("div", { className: "sheet" }, find, options);
+  const whole = element("details", { className: "menu", data: { control: "columns" } }, element("summary", { text: "Columns" }), sheet);
+  whole.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") whole.open = false;
+  });
+  document.addEventListener("pointerdown", (event) => {
+    if (!whole.contains(event.target)) whole.open = false;
+  });
+  return {
+    whole,
+    set: (found) => {
+      choices = found;
+      draw();
+    },
+  };
+}

@@ -1,0 +1,42 @@
+/** The user's choices, which the link contains. */
+
+const TEXTS = ["sweep", "where", "objective", "goal", "open"];
+const LISTS = ["show", "hide", "unfolded"];
+
+/** Return the choices in a link's entries; invalid entries are ignored. */
+export function decode(entries) {
+  const chosen = {};
+  for (const key of TEXTS) if (typeof entries[key] === "string") chosen[key] = entries[key];
+  for (const key of LISTS) {
+    const value = parsed(entries[key]);
+    if (Array.isArray(value) && value.every((item) => typeof item === "string")) chosen[key] = value;
+  }
+  const sort = parsed(entries.sort);
+  const fits = (pair) => Array.isArray(pair) && typeof pair[0] === "string" && ["up", "down"].includes(pair[1]);
+  if (Array.isArray(sort) && sort.every(fits)) chosen.sort = sort;
+  return chosen;
+}
+
+/** Return the choices as entries of a link; what has its default is left out. */
+export function encode(chosen) {
+  const set = Object.entries(chosen).filter(([, value]) => value !== undefined && value.length);
+  return Object.fromEntries(set.map(([key, value]) => [key, TEXTS.includes(key) ? value : JSON.stringify(value)]));
+}
+
+/** Return the sort after a click on a header: the other direction, then none; with Shift, as a further key. */
+export function sortedBy(sort, key, first, isFurther) {
+  const second = first === "up" ? "down" : "up";
+  const now = sort.find(([name]) => name === key)?.[1];
+  const next = now === undefined ? first : now === first ? second : null;
+  const others = isFurther ? sort.filter(([name]) => name !== key) : [];
+  if (isFurther && now !== undefined && next) return sort.map((pair) => (pair[0] === key ? [key, next] : pair));
+  return next ? [...others, [key, next]] : others;
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,84 @@
+"""The logdir of TensorBoard, read by hpdash's own reader: journals know more than TensorBoard's data provider does."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from ...analysis.rows import by_sweep
+from ...errors import HpdashError
+from ...reader import LogdirReader
+from ...runs import Logdir, Run
+from ...sweep_folder import sweep_json
+from ..arguments import RefusedError, shorten
+
+_FRESH = 1.0  # seconds for which what was read is used again, by any number of open pages
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """A logdir at one time; `version` changes whenever a run or a sweep does.
+
+    `planned` maps a sweep to its number of trials.
+    """
+
+    logdir: Logdir
+    version: str
+    planned: Mapping[str, int]
+
+    @property
+    def sweeps(self) -> dict[str | None, list[Run]]:
+        """The runs of each sweep; those of no sweep are under None."""
+        return by_sweep(self.logdir.runs)
+
+    def runs_of(self, sweep: str) -> Sequence[Run]:
+        """Return the runs of a sweep, or for "" those that belong to none; raises RefusedError if there are none."""
+        found = self.sweeps.get(sweep or None)
+        if not found:
+            what = f"a sweep {shorten(sweep)}" if sweep else "a run without a sweep"
+            raise RefusedError(f"There is no longer {what} in {self.logdir.path}.", 404)
+        return found
+
+
+class WatchedLogdir:
+    """A logdir that is read again when its files change. Threads may share one instance.
+
+    `path` is None if TensorBoard was not started with a single folder.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self._path, self._lock = path, Lock()
+        self._reader = LogdirReader(path or ".")
+        self._read_at = -_FRESH
+        self._count, self._start = 0, secrets.token_hex(4)  # another TensorBoard process has other versions
+        self._snapshot: Snapshot | None = None
+
+    def current(self) -> Snapshot:
+        """Return the logdir as it is now, or was up to a second ago; raises RefusedError if it cannot be read."""
+        if self._path is None or "://" in self._path:
+            raise RefusedError(
+                "The Trials tab reads the logs itself, from one folder on this machine. Start TensorBoard with"
+                " --logdir FOLDER, or use hpdash board FOLDER.",
+                404,
+            )
+        with self._lock:
+            if self._snapshot is None or time.monotonic() - self._read_at >= _FRESH:
+                self._snapshot = self._updated(Path(self._path))
+                self._read_at = time.monotonic()
+            return self._snapshot
+
+    def _updated(self, path: Path) -> Snapshot:
+        try:
+            found = self._reader.read()
+        except HpdashError as error:
+            if path.is_dir():
+                raise RefusedError(f"{error}", 503) from error
+            found = Logdir(path, (), (f"{path}: there is no such folder yet",))
+        if self._snapshot is not None and found is self._snapshot.logdir:
+            return self._snapshot
+        self._count += 1
+        return Snapshot(found, f"{self._start}-{self._count}", sweep_json.planned(found.runs))

@@ -1,0 +1,100 @@
+"""The TensorBoard plugin of the Trials tab: its name and its routes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tensorboard.plugins import base_plugin
+from werkzeug import wrappers
+
+from ...goal import Goal
+from ...logs import layout
+from ..answer_cache import AnswerCache
+from ..arguments import Arguments, RefusedError, shorten
+from ..routes import AssetRoute, guarded, respond
+from .logdir import Snapshot, WatchedLogdir
+from .table import ranking_impl, sweeps_impl, trials_impl
+from .trial import trial_impl
+
+Answer = Callable[[Snapshot, Arguments], dict[str, Any]]
+
+
+class TrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard has no types
+    """The Trials tab, for a TensorBoard that was started with a folder on this machine."""
+
+    plugin_name = layout.TRIALS_PLUGIN
+
+    def __init__(self, context: base_plugin.TBContext) -> None:
+        flags = context.flags
+        path = None if getattr(flags, "logdir_spec", "") else context.logdir or getattr(flags, "logdir", "") or None
+        self._logdir, self._bodies = WatchedLogdir(path), AnswerCache()
+
+    def get_plugin_apps(self) -> dict[str, Any]:
+        """Return the routes of http_api.md; any other path is that of an asset, or is answered with 404."""
+        return {
+            "/version": self._serve_version,
+            "/sweeps": self._serve_sweeps,
+            "/trials": self._serve_trials,
+            "/ranking": self._serve_ranking,
+            "/trial": self._serve_trial,
+            "/*": AssetRoute(self.plugin_name),
+        }
+
+    def is_active(self) -> bool:
+        """Return whether TensorBoard shows the tab among the active ones: always, also before the first trial."""
+        return True
+
+    def frontend_metadata(self) -> base_plugin.FrontendMetadata:
+        """Return the name of the tab and the JavaScript module that draws it."""
+        return base_plugin.FrontendMetadata(es_module_path="/trials/index.js", tab_name="Trials")
+
+    @guarded
+    def _serve_version(self, request: wrappers.Request) -> wrappers.Response:
+        return self._respond_json(request, lambda snapshot, _: {"version": snapshot.version}, ())
+
+    @guarded
+    def _serve_sweeps(self, request: wrappers.Request) -> wrappers.Response:
+        return self._respond_json(request, lambda snapshot, _: sweeps_impl(snapshot), ())
+
+    @guarded
+    def _serve_trials(self, request: wrappers.Request) -> wrappers.Response:
+        return self._respond_json(request, _trials, ("sweep", "objective", "goal"))
+
+    @guarded
+    def _serve_ranking(self, request: wrappers.Request) -> wrappers.Response:
+        return self._respond_json(request, _ranking, ("sweep", "objective", "goal", "where"))
+
+    @guarded
+    def _serve_trial(self, request: wrappers.Request) -> wrappers.Response:
+        return self._respond_json(request, _trial, ("id",))
+
+    def _respond_json(self, request: wrappers.Request, answer: Answer, known: Sequence[str]) -> wrappers.Response:
+        """Respond with JSON; `known` are the arguments of the route."""
+        arguments = Arguments.of(dict(request.args.lists()), known)
+        snapshot = self._logdir.current()
+        key = (request.path, request.query_string, snapshot.version)
+        body = self._bodies.get(key, lambda: json.dumps(answer(snapshot, arguments), allow_nan=False))
+        return respond(request, body, "application/json", content_encoding="gzip")
+
+
+def _objective(arguments: Arguments) -> tuple[str | None, str | None]:
+    goal = arguments.text("goal", "") or None
+    if goal not in (None, *Goal):
+        raise RefusedError(f'goal: expected "min" or "max", found {shorten(goal)}.')
+    return arguments.text("objective", "") or None, goal
+
+
+def _trials(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
+    return trials_impl(snapshot, arguments.text("sweep", ""), *_objective(arguments))
+
+
+def _ranking(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
+    sweep, where = arguments.text("sweep", ""), arguments.text("where", "")
+    return ranking_impl(snapshot, sweep, *_objective(arguments), where)
+
+
+def _trial(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
+    [name] = arguments.all("id")
+    return trial_impl(snapshot, name)

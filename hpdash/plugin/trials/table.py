@@ -1,0 +1,185 @@
+"""The answers `sweeps`, `trials` and `ranking`: which sweeps there are, their trials, and how these rank.
+
+The numbers are those of `hpdash ls`, from the same functions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ...analysis.objective import best, last, metric_name, objective_of, seconds, trained, with_objective
+from ...analysis.ranking import RankedTable, listings
+from ...analysis.rows import caveats, differing
+from ...errors import SpecError
+from ...logs import layout
+from ...records import Scalar
+from ...runs import Objective, Run
+from ...views.headline import headline
+from ..arguments import RefusedError
+from .curves import thinned
+from .logdir import Snapshot
+
+_WARNINGS = 5  # messages about damage in an answer; `hpdash verify` has all of them
+_POINTS = 24  # points of a curve in the table
+_REASON = 300  # characters of an error in the table; the trial itself has all of it
+
+
+def sweeps_impl(snapshot: Snapshot) -> dict[str, Any]:
+    """Return the sweeps, the one that started last first, and whether any of their trials is running."""
+    sweeps = [_sweep(name, runs, snapshot) for name, runs in snapshot.sweeps.items()]
+    sweeps.sort(key=lambda sweep: (sweep["name"] is None, -(sweep["started"] or 0)))
+    warnings = list(snapshot.logdir.warnings[:_WARNINGS])
+    return {"version": snapshot.version, "logdir": str(snapshot.logdir.path), "sweeps": sweeps, "warnings": warnings}
+
+
+def _sweep(name: str | None, runs: Sequence[Run], snapshot: Snapshot) -> dict[str, Any]:
+    states = Counter(str(run.status or "unknown") for run in runs)
+    started = [run.started for run in runs if run.started is not None and math.isfinite(run.started)]
+    planned = max(snapshot.planned.get(name or "", 0), len(runs))
+    is_live = "running" in states
+    return {
+        "name": name,
+        "planned": planned,
+        "states": states,
+        "is_live": is_live,
+        "started": max(started, default=None),
+    }
+
+
+def trials_impl(snapshot: Snapshot, sweep: str, metric: str | None, goal: str | None) -> dict[str, Any]:
+    """Return every trial of a sweep, in columns, and their ranking.
+
+    `metric` and `goal` are the objective to rank by, instead of the sweep's own.
+    """
+    runs = _chosen(snapshot, sweep, metric, goal)
+    objective = objective_of(runs)
+    return {
+        "version": snapshot.version,
+        "sweep": sweep,
+        "objective": asdict(objective) if objective else None,
+        "metrics": _metrics(runs),
+        "hparams": _hparams(runs),
+        "trials": _columns(runs, objective),
+        "caveats": caveats(runs),
+        "ranking": _ranking(runs, snapshot, None),
+    }
+
+
+def ranking_impl(snapshot: Snapshot, sweep: str, metric: str | None, goal: str | None, where: str) -> dict[str, Any]:
+    """Return how the trials of a sweep rank for which a condition holds.
+
+    A user who types a condition passes through many that are invalid. These are no errors of the request: instead of
+    `ranking`, `wrong` says what is expected.
+    """
+    runs = _chosen(snapshot, sweep, metric, goal)
+    try:
+        return {"version": snapshot.version, "ranking": _ranking(runs, snapshot, where), "wrong": ""}
+    except SpecError as error:
+        return {"version": snapshot.version, "ranking": None, "wrong": _sentence(error)}
+
+
+def _chosen(snapshot: Snapshot, sweep: str, metric: str | None, goal: str | None) -> Sequence[Run]:
+    try:
+        return with_objective(snapshot.runs_of(sweep), metric, goal)
+    except SpecError as error:
+        raise RefusedError(_sentence(error)) from error
+
+
+def _sentence(error: SpecError) -> str:
+    """Return the first problem of an error without the name of an option, which the page does not have."""
+    _, _, text = str(error.problems[0]).partition(": ")
+    return f"{text[:1].upper()}{text[1:]}".rstrip(".") + "."
+
+
+def _metrics(runs: Iterable[Run]) -> list[str]:
+    """Return the metrics that the trials can be ranked by, those of validation first."""
+    tags = dict.fromkeys(tag for run in runs for tag in run.scalars)
+    kept = (tag for tag in tags if not tag.startswith((layout.best_tag(""), layout.time_tag(""))))
+    return sorted((metric_name(tag) for tag in kept), key=lambda name: (not name.startswith(layout.VALIDATION), name))
+
+
+def _hparams(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Return the hyperparameters with their values by trial: first the swept ones, then those that differ."""
+    swept = dict.fromkeys(name for run in runs for name in run.swept)
+    apart = dict.fromkeys(differing(runs))
+    names = dict.fromkeys((*swept, *apart, *sorted({name for run in runs for name in run.hparams})))
+    return [
+        {
+            "name": name,
+            "swept": name in swept,
+            "differs": name in apart,
+            "values": [_plain(run.hparams.get(name)) for run in runs],
+        }
+        for name in names
+    ]
+
+
+def _columns(runs: Sequence[Run], objective: Objective | None) -> dict[str, list[Any]]:
+    found = [best(run, objective) for run in runs]
+    return {
+        "id": [run.id for run in runs],
+        "run": [run.name for run in runs],
+        "number": [run.number for run in runs],
+        "seed": [run.seed for run in runs],
+        "status": [None if run.status is None else str(run.status) for run in runs],
+        "attempt": [run.attempt for run in runs],
+        "reason": [_reason(run) for run in runs],
+        "epochs": [trained(run, objective) for run in runs],
+        "planned": [_whole(run.hparams.get("epochs")) for run in runs],
+        "best": [None if pair is None else _plain(pair[0]) for pair in found],
+        "at": [None if pair is None else pair[1] for pair in found],
+        "last": [_plain(last(run, objective)) for run in runs],
+        "seconds": [_plain(seconds(run)) for run in runs],
+        "started": [_plain(run.started) for run in runs],
+        "curve": [_curve(run, objective) for run in runs],
+    }
+
+
+def _reason(run: Run) -> str | None:
+    error = run.result.error if run.result else None
+    if not error:
+        return None
+    first = error.strip().splitlines()[0] if error.strip() else error
+    return first if len(first) <= _REASON else f"{first[:_REASON]}…"
+
+
+def _whole(value: Scalar | None) -> int | None:
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value == value else None  # noqa: PLR0124
+
+
+def _plain(value: Scalar | None) -> Scalar | None:
+    """Return a value that JSON has: text for numbers that are not finite."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _curve(run: Run, objective: Objective | None) -> dict[str, list[Any]]:
+    """Return the objective's curve with few points, rounded to what can be seen."""
+    series = run.scalars.get(objective.tag) if objective else None
+    if series is None:
+        return {"steps": [], "values": []}
+    found = thinned(series, _POINTS)
+    return {**found, "values": [value if value is None else float(f"{value:.5g}") for value in found["values"]]}
+
+
+def _ranking(runs: Sequence[Run], snapshot: Snapshot, where: str | None) -> dict[str, Any]:
+    place = {run.name: index for index, run in enumerate(runs)}
+    (table,) = listings(runs, where=where or None, planned=snapshot.planned)
+    return {
+        "headline": headline(table),
+        "advice": table.advice,
+        "missing": table.missing,
+        "place": [row.place for row in table.rows],
+        "mean": [row.best and _plain(row.best.mean) for row in table.rows],
+        "std": [row.best and _plain(row.best.std) for row in table.rows],
+        "n": [row.best.n if row.best else 0 for row in table.rows],
+        "trials": [[place[run.name] for run in row.runs] for row in table.rows],
+        "states": _states(table),
+    }
+
+
+def _states(table: RankedTable) -> dict[str, int]:
+    return dict(Counter(str(run.status or "unknown") for run in table.runs))

@@ -1,0 +1,57 @@
+"""The answer `trial`: everything about one trial, as `hpdash show --json` has it, with its curves and its attempts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...errors import LogdirError
+from ...journal.journal import read_journal
+from ...logs import layout, outline
+from ...runs import Run, Series
+from ...sweep_folder import sweep_json
+from ..arguments import RefusedError, shorten
+from .curves import thinned
+from .logdir import Snapshot
+
+_POINTS = 400  # points of a curve, about as many as the drawer has pixels
+
+
+def trial_impl(snapshot: Snapshot, name: str) -> dict[str, Any]:
+    """Return everything about the trial with an id; raises RefusedError if there is none."""
+    from ...sweep_folder.recipe import recipe  # noqa: PLC0415  only this route needs them
+    from ...views.terminal.show import Page, to_json  # noqa: PLC0415
+    from ...views.text import finite  # noqa: PLC0415
+
+    run = next((run for run in snapshot.logdir.runs if run.id == name), None)
+    if run is None:
+        raise RefusedError(f"There is no longer a trial {shorten(name)} in {snapshot.logdir.path}.", 404)
+    about = sweep_json.record_of(run)
+    again = recipe(run, about) if about else None
+    page = Page(run, {}, again, outline.read(run.folder), about)
+    curves = {tag: thinned(series, _POINTS) for tag, series in sorted(run.scalars.items()) if _is_drawn(tag, series)}
+    return {"version": snapshot.version, **finite(to_json(page)), "curves": curves, "history": _history(run)}
+
+
+def _is_drawn(tag: str, series: Series) -> bool:
+    return len(series.steps) > 0 and not tag.startswith((layout.best_tag(""), layout.time_tag("")))
+
+
+def _history(run: Run) -> list[dict[str, Any]]:
+    """Return the attempts of a trial in chronological order, from its sweep's journal; empty without a journal."""
+    if run.number is None:
+        return []
+    folder = run.folder if (run.folder / layout.JOURNAL).is_file() else run.folder.parent
+    try:
+        records = [each for each in read_journal(folder / layout.JOURNAL).transitions if each.trial == run.number]
+    except LogdirError:
+        return []
+    return [
+        {
+            "attempt": record.attempt,
+            "state": str(record.state),
+            "time": record.time,
+            "epochs": record.result.epochs if record.result else None,
+            "reason": record.result.error if record.result else None,
+        }
+        for record in records
+    ]

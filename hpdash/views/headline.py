@@ -1,0 +1,63 @@
+"""The answer of a sweep in one sentence: the best setting, its value, and whether it can be told from the next ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..analysis.ranking import RankedTable
+from ..analysis.rows import Row, Stat, differing, hparam
+from ..analysis.significance import ALIKE, welch
+from .terminal.effects import spread
+from .text import number, setting
+
+_VALUES = 8  # hyperparameters that the sentence names
+
+
+def headline(table: RankedTable) -> str:
+    """Return the sentence; of a table without a ranked trial, it says why nothing is ranked."""
+    ranked = [row for row in table.rows if row.best]
+    if not ranked:
+        return table.advice or ("no trial has a result yet" if table.rows else "no trial has started")
+    best = ranked[0]
+    assert best.best is not None
+    named = [label(best), *filter(None, [_settings(best, table)])]
+    return f"{_value(best, best.best, table)} ({': '.join(named)}); {_against_next(ranked)}"
+
+
+def label(row: Row) -> str:
+    """Return the short name of a row: a trial's number, the setting's of replicates, or the run's name."""
+    first = row.runs[0]
+    if first.number is None:
+        return first.name
+    return first.group.rpartition("/")[2] if len(row.runs) > 1 and first.group else f"{first.number:04d}"
+
+
+def _settings(row: Row, table: RankedTable) -> str:
+    swept = {name for run in table.runs for name in run.swept}
+    names = [name for name in differing(table.runs) if name in swept or not swept][:_VALUES]
+    values = {name: hparam(row.runs[0], name) for name in names}
+    return ", ".join(f"{name} {setting(value)}" for name, value in values.items() if value is not None)
+
+
+def _value(row: Row, found: Stat, table: RankedTable) -> str:
+    if found.std is not None:
+        return f"{spread(found)} over {found.n} trials"
+    epoch = row.value("epoch", table.objective) if len(row.runs) == 1 else None
+    unit = "epoch" if row.runs[0].sweep is not None else "step"
+    return f"{number(found.mean)}" + (f" at {unit} {epoch}" if epoch is not None else "")
+
+
+def _against_next(ranked: Sequence[Row]) -> str:
+    """Say how many of the next settings do not differ significantly from the best one (`welch`)."""
+    if len(ranked) == 1:
+        return "nothing to compare it with"
+    values = [welch(ranked[0].values, row.values) for row in ranked[1:]]
+    if values[0] is None:
+        second = ranked[1].best
+        assert second is not None
+        return f"the next has {number(second.mean)}; without replicates, the difference may be noise"
+    alike = next((count for count, p in enumerate(values) if p is None or p < ALIKE), len(values))
+    if not alike:
+        return f"it differs significantly from the next (p = {values[0]:.2g}, Welch's t-test)"
+    which = "the next" if alike == 1 else f"the next {alike}"
+    return f"it does not differ significantly from {which} (p ≥ {ALIKE:g}, Welch's t-test)"

@@ -1,0 +1,268 @@
+"""Tests of the Trials tab's answers on real logs: they have the numbers that the commands show."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import trials_logs
+from commands import invoke
+from tensorboard.plugins import base_plugin
+from werkzeug.test import Client
+
+from hpdash import Options, run_sweep
+from hpdash.logs import layout
+from hpdash.plugin.arguments import RefusedError
+from hpdash.plugin.loader import TrialsLoader
+from hpdash.plugin.trials import logdir
+from hpdash.plugin.trials.logdir import WatchedLogdir
+from hpdash.plugin.trials.table import ranking_impl, sweeps_impl, trials_impl
+from hpdash.plugin.trials.trial import trial_impl
+
+SWEEPS = ("grid", "curves", "")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A logs root with two sweeps and three runs of another tool."""
+    return trials_logs.write(tmp_path_factory.mktemp("trials"))
+
+
+@pytest.fixture
+def snapshot(root: Path) -> logdir.Snapshot:
+    """The logs root as it is read for the tab."""
+    return WatchedLogdir(str(root)).current()
+
+
+def listed(root: Path, sweep: str, *options: str) -> dict[str, Any]:
+    """Return what `hpdash ls --json` says of a sweep; "" is the table of the runs without a sweep."""
+    shown = invoke("ls", str(root), "--json", *options)
+    assert shown.exit_code == 0, shown.output
+    (found,) = [each for each in json.loads(shown.stdout)["sweeps"] if each["sweep"] == (sweep or None)]
+    return dict(found)
+
+
+def compact(answer: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Return the rows of an answer: their place, trials and best value."""
+    ids, ranking = answer["trials"]["id"], answer["ranking"]
+    columns = zip(*(ranking[name] for name in ("place", "trials", "mean", "std", "n")), strict=True)
+    return [(place, [ids[at] for at in own], mean, std, n) for place, own, mean, std, n in columns]
+
+
+def said(table: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Return the rows of a table of `hpdash ls --json` in the form of `compact`."""
+    rows = []
+    for row in table["rows"]:
+        best = row["values"].get("best")
+        stat = best if isinstance(best, dict) else {"mean": best, "std": None, "n": int(best is not None)}
+        if row["place"] is None:
+            stat = {"mean": None, "std": None, "n": 0}
+        rows.append((row["place"], [run["id"] for run in row["runs"]], stat["mean"], stat["std"], stat["n"]))
+    return rows
+
+
+@pytest.mark.parametrize("sweep", SWEEPS, ids=["replicates", "pruned", "other-tool"])
+def test_trials_rank_as_in_ls(root: Path, snapshot: logdir.Snapshot, sweep: str) -> None:
+    """Rows, places, means and spreads are those of `hpdash ls`, with a condition and with another objective too."""
+    assert compact(trials_impl(snapshot, sweep, None, None)) == said(listed(root, sweep))
+    metric = "loss" if sweep else "val_accuracy"
+    whole = trials_impl(snapshot, sweep, metric, "max")
+    assert compact(whole) == said(listed(root, sweep, "--objective", metric, "--goal", "max"))
+    where = {"grid": "x > 0.3 and does=learn", "curves": "trained > 3", "": "act=relu"}[sweep]
+    answer = ranking_impl(snapshot, sweep, None, None, where)["ranking"]
+    trials = trials_impl(snapshot, sweep, None, None)["trials"]
+    assert compact({"trials": trials, "ranking": answer}) == said(listed(root, sweep, "--where", where))
+
+
+@pytest.mark.parametrize("sweep", SWEEPS, ids=["replicates", "pruned", "other-tool"])
+def test_columns_have_each_trials_values(root: Path, snapshot: logdir.Snapshot, sweep: str) -> None:
+    """Hyperparameters, best value, its epoch, last value, epochs and status are those of `hpdash export`."""
+    answer = trials_impl(snapshot, sweep, None, None)
+    shown = {row["id"]: row for row in json.loads(invoke("export", str(root), "--json").stdout)}
+    for at, name in enumerate(answer["trials"]["id"]):
+        row = shown[name]
+        for hparam in answer["hparams"]:
+            assert hparam["values"][at] == row.get(hparam["name"], row.get(f"hparams.{hparam['name']}"))
+        assert answer["trials"]["status"][at] == row["status"]
+        assert answer["trials"]["best"][at] == row["best"]
+        assert answer["trials"]["at"][at] == row["epoch"]
+        assert answer["trials"]["epochs"][at] == row["trained"]
+
+
+def test_sweeps_are_listed_newest_first(snapshot: logdir.Snapshot) -> None:
+    """The list has each sweep with its states, the one that started last first, and then the runs without a sweep."""
+    answer = sweeps_impl(snapshot)
+    assert [(each["name"], each["planned"], each["is_live"]) for each in answer["sweeps"]] == [
+        ("curves", 14, False), ("grid", 18, False), (None, 3, False),
+    ]  # fmt: skip
+    assert answer["sweeps"][1]["states"] == {"finished": 6, "failed": 6, "diverged": 6}
+
+
+def test_the_headline_says_who_won_and_whether_that_can_be_told(snapshot: logdir.Snapshot) -> None:
+    """With replicates, the sentence has the mean, its spread and Welch's test; without, it says what is missing."""
+    headline = trials_impl(snapshot, "grid", None, None)["ranking"]["headline"]
+    assert headline.startswith("0.9005 ± 0.0007 over 2 trials (0006: x 0.9, does learn)")
+    assert "differs significantly from the next" in headline
+    alone = trials_impl(snapshot, "curves", None, None)["ranking"]["headline"]
+    assert "at epoch" in alone and "without replicates" in alone
+    one = ranking_impl(snapshot, "curves", None, None, "trial = 3")["ranking"]["headline"]
+    assert "nothing to compare it with" in one or "no trial has a result" in one
+
+
+def test_a_trial_has_all_that_show_has(root: Path, snapshot: logdir.Snapshot) -> None:
+    """The answer for a trial has what `hpdash show --json` has, except the weights, and its curves and attempts."""
+    for name in ("grid/0000", "grid/0002", "curves/0003", "other/lr=0.1,act=relu"):
+        answer = trial_impl(snapshot, name)
+        shown = json.loads(invoke("show", name, "--logdir", str(root), "--json").stdout)
+        assert {key: answer[key] for key in shown if key != "weights"} == {
+            key: value for key, value in shown.items() if key != "weights"
+        }
+    assert answer["curves"]["val_accuracy"]["steps"] == [0, 1, 2, 3]
+    failed = trial_impl(snapshot, "grid/0002")
+    assert [each["state"] for each in failed["history"]] == ["running", "failed"]
+    assert "4 filters" in failed["result"]["error"]
+
+
+def test_what_is_not_finite_is_text_or_null(snapshot: logdir.Snapshot) -> None:
+    """NaN in curves is null, and every answer is JSON without NaN."""
+    answer = trials_impl(snapshot, "grid", "loss", "min")
+    assert None in answer["trials"]["curve"][answer["trials"]["status"].index("diverged")]["values"]
+    for made in (answer, sweeps_impl(snapshot), trial_impl(snapshot, "grid/0004")):
+        json.dumps(made, allow_nan=False)
+
+
+def test_a_wrong_condition_is_refused_in_a_sentence(snapshot: logdir.Snapshot) -> None:
+    """A condition with an unknown name, or an objective that no trial has, is refused, with the nearest name."""
+    answer = ranking_impl(snapshot, "grid", None, None, "dose = learn")
+    assert answer["ranking"] is None and "Did you mean 'does'" in answer["wrong"]
+    with pytest.raises(RefusedError, match="metric"):
+        trials_impl(snapshot, "grid", "acuracy", None)
+    with pytest.raises(RefusedError, match="no longer a sweep 'gone'"):
+        trials_impl(snapshot, "gone", None, None)
+    with pytest.raises(RefusedError, match="no longer a trial"):
+        trial_impl(snapshot, "grid/0099")
+
+
+# --- logs that change
+
+
+@pytest.fixture
+def growing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A logs root with one small sweep; it is read again at every request."""
+    monkeypatch.setattr(logdir, "_FRESH", 0.0)
+    run_sweep(trials_logs.grid(tmp_path, "one", ("learn",), 1), tmp_path / "logs", Options(workers=1))
+    return tmp_path / "logs"
+
+
+def test_the_version_changes_only_with_the_logs(growing: Path) -> None:
+    """Equal logs keep their version; a trial that ends, a new sweep and a deleted one change it."""
+    watched = WatchedLogdir(str(growing))
+    first = watched.current()
+    assert watched.current().version == first.version
+    run_sweep(trials_logs.grid(growing.parent / "b", "two", ("learn",), 1), growing, Options(workers=1))
+    second = watched.current()
+    assert second.version != first.version and set(second.sweeps) == {"one", "two"}
+    shutil.rmtree(growing / "one")
+    third = watched.current()
+    assert third.version != second.version and set(third.sweeps) == {"two"}
+
+
+def test_a_journal_that_is_cut_off_costs_its_last_line(growing: Path) -> None:
+    """A journal that ends in the middle of a line is read up to there, and the answer says so."""
+    journal = growing / "one" / layout.JOURNAL
+    journal.write_bytes(journal.read_bytes()[:-9])
+    answer = sweeps_impl(WatchedLogdir(str(growing)).current())
+    assert answer["sweeps"][0]["states"] == {"finished": 2, "interrupted": 1}
+    assert any(layout.JOURNAL in text or "journal" in text for text in answer["warnings"])
+
+
+def test_there_need_not_be_a_folder_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the first sweep, there are no sweeps; they appear when the folder does."""
+    monkeypatch.setattr(logdir, "_FRESH", 0.0)
+    watched = WatchedLogdir(str(tmp_path / "logs"))
+    assert sweeps_impl(watched.current())["sweeps"] == []
+    run_sweep(trials_logs.grid(tmp_path, "one", ("learn",), 1), tmp_path / "logs", Options(workers=1))
+    assert [each["name"] for each in sweeps_impl(watched.current())["sweeps"]] == ["one"]
+
+
+# --- over HTTP, without a TensorBoard
+
+
+def client(**flags: object) -> Client:
+    """Return a client of the plugin's routes."""
+    context = base_plugin.TBContext(flags=SimpleNamespace(**flags), logdir=flags.get("logdir"))
+    plugin = TrialsLoader().load(context)
+    assert plugin is not None
+
+    def app(environ: dict[str, Any], start: Any) -> Any:
+        apps = plugin.get_plugin_apps()
+        return apps.get(environ["PATH_INFO"], apps["/*"])(environ, start)
+
+    return Client(app)
+
+
+@pytest.fixture(scope="module")
+def http(root: Path) -> Iterator[Client]:
+    """A client of the routes over the logs root."""
+    yield client(logdir=str(root))
+
+
+@pytest.mark.filterwarnings("ignore:html5lib")
+@pytest.mark.parametrize(
+    ("path", "status", "found"),
+    [
+        pytest.param("version?x=1", 400, "argument 'x'", id="unknown-argument"),
+        pytest.param("trials?sweep=a&sweep=b", 400, "found 2", id="two-sweeps"),
+        pytest.param("trials?sweep=nowhere", 404, "'nowhere'", id="no-such-sweep"),
+        pytest.param("trials?sweep=" + "x" * 20_000, 404, "20,002 characters", id="a-huge-name"),
+        pytest.param("trials?sweep=grid&goal=up", 400, '"min" or "max"', id="no-goal"),
+        pytest.param("trial", 400, "argument id is missing", id="no-trial"),
+        pytest.param("trial?id=..%2f..", 404, "no longer a trial", id="a-path"),
+        pytest.param("nowhere", 404, "nowhere'", id="no-such-route"),
+        pytest.param("..%2f..%2fplugin.py", 404, "no file or route", id="a-file"),
+    ],
+)
+def test_bad_requests(http: Client, path: str, status: int, found: str) -> None:
+    """A bad request gets a sentence that says what is wrong."""
+    response = http.get(f"/{path}")
+    assert response.status_code == status
+    assert found in response.get_json()["error"]
+    assert len(response.get_json()["error"]) < 600
+
+
+@pytest.mark.filterwarnings("ignore:html5lib")
+@pytest.mark.parametrize("where", ["does===", "(" * 20_000, "x >", "x > (", "\x00"])
+def test_a_condition_that_is_none_is_told(http: Client, where: str) -> None:
+    """Whatever is typed into the filter, the answer is a short sentence."""
+    answer = http.get("/ranking", query_string={"sweep": "grid", "where": where}).get_json()
+    assert answer["ranking"] is None
+    assert "xpected" in answer["wrong"] and len(answer["wrong"]) < 400
+
+
+@pytest.mark.filterwarnings("ignore:html5lib")
+@pytest.mark.parametrize("flags", [{"logdir_spec": "a:b"}, {"logdir": "gs://bucket/logs"}, {"logdir": ""}])
+def test_a_logdir_that_cannot_be_read_is_told(flags: dict[str, str]) -> None:
+    """Where TensorBoard has no single folder on this machine, the answer says how to start it."""
+    response = client(**flags).get("/sweeps")
+    assert response.status_code == 404
+    assert "hpdash board" in response.get_json()["error"]
+
+
+def test_reading_writes_nothing(root: Path) -> None:
+    """The tab leaves the logs as they are."""
+
+    def state() -> dict[str, tuple[int, int]]:
+        return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in root.rglob("*")}
+
+    before = state()
+    snapshot = WatchedLogdir(str(root)).current()
+    trials_impl(snapshot, "grid", None, None)
+    trial_impl(snapshot, "grid/0000")
+    assert state() == before
+    assert os.access(root, os.W_OK)
