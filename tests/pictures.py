@@ -1,4 +1,4 @@
-"""Draw the README's pictures of the Weights tab: `python tests/pictures.py logs/mnist_batchnorm`."""
+"""Draw the pictures of the tabs in the documents: `python tests/pictures.py logs/mnist_batchnorm`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ from boards import Board
 from browsers import CHROMIUM, FLAGS
 
 FOLDER = Path(__file__).parent / "pictures"
+PICTURES = {  # the address after the #, and an element that is there once the picture is drawn
+    "trials": ("hpdash_trials", "figure.effects[data-drawn]"),
+    "overlay": ("hpdash_weights&p.hpdash_weights.view=overlay", "[data-drawn][data-view=overlay]"),
+    "spread": ("hpdash_weights&p.hpdash_weights.view=spread", "[data-drawn][data-view=spread]"),
+}
 COLOURS = 64  # the size of a picture's palette; few colours keep the file small
 
 
 def draw(logs: Path) -> None:
-    """Draw a sweep's overlay and spread views as a browser shows them in TensorBoard."""
+    """Draw the tabs over a sweep as a browser shows them in TensorBoard."""
     from PIL import Image
     from playwright.sync_api import sync_playwright
 
@@ -25,14 +30,13 @@ def draw(logs: Path) -> None:
         board.until(lambda board: bool(board.runs()))
         with playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS) as browser:
             page = browser.new_page(viewport={"width": 1280, "height": 800})
-            for view in ("overlay", "spread"):
+            for name, (address, drawn) in PICTURES.items():
                 page.goto("about:blank")
-                page.goto(f"{board.url}/#hpdash_weights&p.hpdash_weights.view={view}")
-                frame = page.frame_locator("iframe").last
-                frame.locator(f"[data-drawn][data-view={view}]").wait_for()
-                page.wait_for_timeout(1000)  # wait until the table shows its distances
+                page.goto(f"{board.url}/#{address}")
+                page.frame_locator("iframe").last.locator(drawn).first.wait_for()
+                page.wait_for_timeout(1000)  # wait until a table shows its distances, or a second chart is drawn
                 picture = Image.open(io.BytesIO(page.screenshot()))
-                picture.convert("RGB").quantize(COLOURS).save(FOLDER / f"{view}.png", optimize=True)
+                picture.convert("RGB").quantize(COLOURS).save(FOLDER / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -86,13 +86,19 @@ class RunGroup:
     runs: tuple[Run, ...]
 
 
-def measure_effects(runs: Sequence[Run]) -> Effects:
-    """Return the effects of the hyperparameters that differ among the runs of one sweep; each replicate is a trial."""
+def measure_effects(runs: Sequence[Run], most: int | None = None) -> Effects:
+    """Return the effects of the hyperparameters that differ among the runs of one sweep; each replicate is a trial.
+
+    If more than `most` trials have finished, the importance is left out, because it takes seconds for thousands.
+    """
     objective = objective_of(runs)
     outcomes = outcomes_of(runs, objective)
     names = varied(runs)
     settings = {name: [hparam(run, name) for run in runs if run.name in outcomes] for name in names}
-    shares = importance(settings, list(outcomes.values()))
+    if most is not None and len(outcomes) > most:
+        shares = Importance(refused=f"it takes long for more than {most:,} finished trials; hpdash effects computes it")
+    else:
+        shares = importance(settings, list(outcomes.values()))
     place = {share.name: place for place, share in enumerate(shares.shares)}
     parted = {name: group_runs(runs, name) for name in names}
     marginals = [_marginal(name, own, outcomes) for name, own in parted.items()]

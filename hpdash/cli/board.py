@@ -18,7 +18,12 @@ from .group import examples, main
 )
 @click.argument("logdir", default="logs", type=click.Path(path_type=Path))
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def board(logdir: Path, options: tuple[str, ...]) -> None:
+@click.option(
+    "--tensorflow",
+    is_flag=True,
+    help="Load TensorFlow into TensorBoard. It then starts several times slower; some plugins of others need it.",
+)
+def board(logdir: Path, options: tuple[str, ...], tensorflow: bool) -> None:
     """Start TensorBoard on LOGDIR so that it shows every step; OPTIONS, such as --port 6007, go to TensorBoard."""
     if not logdir.is_dir():
         raise SpecError([f"{logdir}: no such folder. Run a sweep first, or give another LOGDIR."])
@@ -26,7 +31,8 @@ def board(logdir: Path, options: tuple[str, ...]) -> None:
     from .ls import warn  # noqa: PLC0415
 
     warn(refresh_records(logdir))
-    command = [sys.executable, "-m", "tensorboard.main", f"--logdir={logdir}", KEEP_ALL, *options]
+    module = "tensorboard.main" if tensorflow else "hpdash.plugin.start"
+    command = [sys.executable, "-m", module, f"--logdir={logdir}", KEEP_ALL, *options]
     if sys.platform == "win32":  # there, exec returns to the shell before TensorBoard ends
         import subprocess  # noqa: PLC0415  every command imports this module, and only Windows needs it
 

@@ -113,12 +113,10 @@ class Attempt:
             base = name.removeprefix(VALIDATION_PREFIX)
             self._writer.scalar(layout.epoch_tag(base), value, epoch, validation=base != name)
         self.epoch, self.metrics = epoch, named
-        losses = [value for name, value in named.items() if name.removeprefix(VALIDATION_PREFIX) == "loss"]
-        diverged = not all(map(math.isfinite, losses))
-        if not diverged:  # the weights of an epoch with a loss that is not finite are of no use
-            self._keep_best()
+        self._keep_best()
         self._writer.flush()
-        if diverged:
+        losses = [value for name, value in named.items() if name.removeprefix(VALIDATION_PREFIX) == "loss"]
+        if not all(map(math.isfinite, losses)):
             raise Diverged
         if epoch < self.epochs:
             self._between_epochs(epoch)

@@ -375,16 +375,19 @@ def test_board_needs_a_folder(folder: Path) -> None:
     assert "nowhere" in shown.stderr
 
 
-def test_board_starts_tensorboard_with_every_step(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process becomes TensorBoard, with the folder and no limit on steps.
+@pytest.mark.parametrize(("given", "started"), [((), "hpdash.plugin.start"), (("--tensorflow",), "tensorboard.main")])
+def test_board_starts_tensorboard_with_every_step(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...], started: str
+) -> None:
+    """The process becomes TensorBoard, with the folder and no limit on steps; without TensorFlow unless asked for.
 
     Further arguments are passed on.
     """
     called: list[list[str]] = []
     monkeypatch.setattr(os, "execv", lambda path, command: called.append(command))
-    invoke("board", str(folder), "--port", "6007")
+    invoke("board", str(folder), "--port", "6007", *given)
     ((_, module, name, *options),) = called
-    assert (module, name) == ("-m", "tensorboard.main")
+    assert (module, name) == ("-m", started)
     assert options[0] == f"--logdir={folder}"
     assert options[-2:] == ["--port", "6007"]
     assert "histograms=" in options[1]

@@ -26,7 +26,7 @@ from werkzeug.test import Client
 from hpdash.logs import layout
 from hpdash.plugin import assets
 from hpdash.plugin.answer_cache import AnswerCache
-from hpdash.plugin.loader import Loader
+from hpdash.plugin.loader import Loader, TrialsLoader
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +63,15 @@ def test_tensorboard_shows_the_tab(board: Board) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:html5lib")
-def test_every_route_is_in_http_api() -> None:
-    """http_api.md has a heading for each route and for no other."""
-    plugin = Loader().load(base_plugin.TBContext())
+@pytest.mark.parametrize(("tab", "loader"), [("Weights", Loader), ("Trials", TrialsLoader)])
+def test_every_route_is_in_http_api(tab: str, loader: type[Loader | TrialsLoader]) -> None:
+    """The section of a tab in http_api.md has a heading for each route and for no other."""
+    plugin = loader().load(base_plugin.TBContext())
     assert plugin is not None
-    headings = re.findall(r"^## (\w+)", Path(assets.__file__).with_name("http_api.md").read_text(), re.MULTILINE)
-    assert {f"/{name}" for name in headings if name != "Assets"} == set(plugin.get_plugin_apps()) - {"/*"}
+    text = Path(assets.__file__).with_name("http_api.md").read_text()
+    section = text.partition(f"## {tab} tab")[2].partition("\n## ")[0]
+    headings = re.findall(r"^### (\w+)", section, re.MULTILINE)
+    assert {f"/{name}" for name in headings} == set(plugin.get_plugin_apps()) - {"/*"}
 
 
 def test_routes_answer(board: Board) -> None:
@@ -186,7 +189,7 @@ def test_tensorboard_starts_with_a_broken_piece(logs: Path, tmp_path: Path, monk
 
 HEAVY = """
 import sys
-from hpdash.plugin.loader import Loader
+from hpdash.plugin.loader import Loader, TrialsLoader
 light = {name for name in sys.modules if name.startswith("hpdash")}
 from tensorboard.plugins import base_plugin
 assert light <= {"hpdash", "hpdash.plugin", "hpdash.plugin.loader"}, light

@@ -53,13 +53,10 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def board(request: pytest.FixtureRequest, logs: Path) -> Iterator[Board]:
-    """A TensorBoard over the named runs, with the default loader unless the test asks for another."""
-    with Board(logs / "named", getattr(request, "param", "true")) as board:
+def board(logs: Path) -> Iterator[Board]:
+    """A TensorBoard over the named runs."""
+    with Board(logs / "named", "true") as board:
         yield board.until(lambda board: len(board.get(f"{ROUTES}/overview")["runs"]) == len(RUNS))
-
-
-each_loader = pytest.mark.parametrize("board", ["true", "false"], ids=["fast-loader", "python-loader"], indirect=True)
 
 
 @pytest.fixture(params=["true", "false"], ids=["fast-loader", "python-loader"])
@@ -84,7 +81,6 @@ def tab(browser: Any, board: Board) -> Iterator[WeightsPage]:
     yield from opened(browser, board.url)
 
 
-@each_loader
 def test_opens_by_itself_on_what_matters(tab: WeightsPage) -> None:
     """The tab opens on the kernels, hidden layers first, with one line per run.
 

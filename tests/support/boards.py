@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
 
-from commands import patched
-
 HPARAMS = "experiment/defaultExperimentId/data/plugin/hparams"
 STATUSES = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]
 ADDRESS = re.compile(r"TensorBoard \S+ at (http://[^/\s]+)/")  # in what TensorBoard prints
@@ -32,22 +30,21 @@ WITHOUT_TENSORFLOW = "import sys, types; sys.modules['tensorboard.compat.notf'] 
 class Board:
     """A TensorBoard process over a logs root; `load_fast` "true" selects its default loader, "false" the Python one.
 
-    The default loader reads logs in a separate server process, so TensorBoard starts without TensorFlow here unless a
-    test asks for it. The Python loader reads logs with TensorFlow, as it does for users.
+    `hpdash board` starts TensorBoard without TensorFlow unless a test asks for it. With the Python loader, TensorFlow
+    is always loaded, as in a TensorBoard that a user starts by its own command.
     """
 
     def __init__(self, logdir: Path, load_fast: str, *options: str, tensorflow: bool = False) -> None:
         self.logdir = logdir
         # TensorBoard takes a port that is free. A port that was free before it started could be taken by another test.
         command = [sys.executable, "-m", "hpdash", "board", str(logdir), "--port=0", f"--load_fast={load_fast}"]
+        if tensorflow or load_fast != "true":
+            command.append("--tensorflow")
         self._folder = tempfile.TemporaryDirectory()
         self._output = Path(self._folder.name, "output")
-        spared = load_fast == "true" and not tensorflow
-        environment = patched(Path(self._folder.name), WITHOUT_TENSORFLOW) if spared else {}
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [*command, *options],
-                env=os.environ | environment,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -62,13 +59,23 @@ class Board:
         self._process.wait()
         self._folder.cleanup()
 
+    @property
+    def pid(self) -> int:
+        """The process of TensorBoard."""
+        return self._process.pid
+
+    @property
+    def output(self) -> str:
+        """What TensorBoard has printed so far."""
+        return self._output.read_text(errors="replace")
+
     @cached_property
     def url(self) -> str:
         """The address, without a slash at its end; TensorBoard says it when it has started."""
         deadline = time.monotonic() + PATIENCE
-        while not (said := ADDRESS.search(self._output.read_text(errors="replace"))):
-            assert time.monotonic() < deadline, f"TensorBoard did not start:\n{self._output.read_text()}"
-            assert self._process.poll() is None, f"TensorBoard has ended:\n{self._output.read_text()}"
+        while not (said := ADDRESS.search(self.output)):
+            assert time.monotonic() < deadline, f"TensorBoard did not start:\n{self.output}"
+            assert self._process.poll() is None, f"TensorBoard has ended:\n{self.output}"
             time.sleep(0.1)
         return said.group(1)
 

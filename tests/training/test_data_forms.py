@@ -245,6 +245,7 @@ def test_what_does_not_fit_is_refused_before_anything_starts(
     assert not (tmp_path / "logs" / "own").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_process")  # for the undisturbed sweep; the other has a driver and a worker of its own
 def test_a_killed_sweep_of_pipelines_ends_with_the_same_bits(tmp_path: Path) -> None:
     """After kill -9 of the worker in the middle of a trial, the sweep ends with the same bits as one that was not.

@@ -227,16 +227,6 @@ def test_a_rung_that_is_left_out() -> None:
     assert [reached.epoch for reached in host.asked] == [2]
 
 
-@pytest.mark.parametrize("name", ["loss", "validation_loss"])
-def test_an_epoch_with_a_loss_that_is_not_finite_is_never_best(name: str) -> None:
-    """The epoch in which a trial diverges is not its best one, however good its objective is."""
-    made, _, _ = trial()
-    made.report(1, loss=1.0, validation_accuracy=0.1)
-    with pytest.raises(Diverged):
-        made.report(2, **{"loss": 1.0, name: math.nan, "validation_accuracy": 0.9})
-    assert (made._attempt.best_epoch, made._attempt.best["validation/accuracy"]) == (1, 0.1)
-
-
 def test_progress_is_told() -> None:
     """A tick reports the fraction of the running epoch that is done, with the last metrics."""
     made, _, host = trial()

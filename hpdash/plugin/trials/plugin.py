@@ -11,11 +11,14 @@ from werkzeug import wrappers
 
 from ...goal import Goal
 from ...logs import layout
+from ...runs import Run
 from ..answer_cache import AnswerCache
 from ..arguments import Arguments, RefusedError, shorten
 from ..routes import AssetRoute, guarded, respond
+from .charts import curves_impl, effects_impl
+from .history import search_impl, timeline_impl
 from .logdir import Snapshot, WatchedLogdir
-from .table import ranking_impl, sweeps_impl, trials_impl
+from .table import chosen_runs, ranking_impl, sweeps_impl, trials_impl
 from .trial import trial_impl
 
 Answer = Callable[[Snapshot, Arguments], dict[str, Any]]
@@ -39,6 +42,10 @@ class TrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard h
             "/trials": self._serve_trials,
             "/ranking": self._serve_ranking,
             "/trial": self._serve_trial,
+            "/curves": self._serve_curves,
+            "/effects": self._serve_effects,
+            "/search": self._serve_search,
+            "/timeline": self._serve_timeline,
             "/*": AssetRoute(self.plugin_name),
         }
 
@@ -70,9 +77,28 @@ class TrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard h
     def _serve_trial(self, request: wrappers.Request) -> wrappers.Response:
         return self._respond_json(request, _trial, ("id",))
 
-    def _respond_json(self, request: wrappers.Request, answer: Answer, known: Sequence[str]) -> wrappers.Response:
-        """Respond with JSON; `known` are the arguments of the route."""
-        arguments = Arguments.of(dict(request.args.lists()), known)
+    @guarded
+    def _serve_curves(self, request: wrappers.Request) -> wrappers.Response:
+        known = ("sweep", "objective", "goal", "where", "metric", "trial")
+        return self._respond_json(request, _curves, known, repeatable="trial")
+
+    @guarded
+    def _serve_effects(self, request: wrappers.Request) -> wrappers.Response:
+        return self._respond_json(request, _effects, ("sweep", "objective", "goal", "where"))
+
+    @guarded
+    def _serve_search(self, request: wrappers.Request) -> wrappers.Response:
+        return self._respond_json(request, _search, ("sweep", "objective", "goal", "where"))
+
+    @guarded
+    def _serve_timeline(self, request: wrappers.Request) -> wrappers.Response:
+        return self._respond_json(request, _timeline, ("sweep", "objective", "goal", "where"))
+
+    def _respond_json(
+        self, request: wrappers.Request, answer: Answer, known: Sequence[str], repeatable: str = ""
+    ) -> wrappers.Response:
+        """Respond with JSON; `known` are the arguments of the route, `repeatable` may be given several times."""
+        arguments = Arguments.of(dict(request.args.lists()), known, repeatable)
         snapshot = self._logdir.current()
         key = (request.path, request.query_string, snapshot.version)
         body = self._bodies.get(key, lambda: json.dumps(answer(snapshot, arguments), allow_nan=False))
@@ -93,6 +119,28 @@ def _trials(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
 def _ranking(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
     sweep, where = arguments.text("sweep", ""), arguments.text("where", "")
     return ranking_impl(snapshot, sweep, *_objective(arguments), where)
+
+
+def _selected(snapshot: Snapshot, arguments: Arguments) -> Sequence[Run]:
+    where = arguments.text("where", "") or None
+    return chosen_runs(snapshot, arguments.text("sweep", ""), *_objective(arguments), where)
+
+
+def _curves(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
+    metric, wanted = arguments.text("metric", "") or None, arguments.values.get("trial", ())
+    return {"version": snapshot.version, **curves_impl(_selected(snapshot, arguments), metric, wanted)}
+
+
+def _effects(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
+    return {"version": snapshot.version, **effects_impl(_selected(snapshot, arguments))}
+
+
+def _search(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
+    return {"version": snapshot.version, **search_impl(_selected(snapshot, arguments))}
+
+
+def _timeline(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
+    return {"version": snapshot.version, **timeline_impl(_selected(snapshot, arguments))}
 
 
 def _trial(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from typing import Any
 from ...analysis.objective import best, last, metric_name, objective_of, seconds, trained, with_objective
 from ...analysis.ranking import RankedTable, listings
 from ...analysis.rows import caveats, differing
+from ...analysis.time_left import seconds_left
+from ...analysis.where import select
 from ...errors import SpecError
 from ...logs import layout
 from ...records import Scalar
@@ -40,12 +42,12 @@ def _sweep(name: str | None, runs: Sequence[Run], snapshot: Snapshot) -> dict[st
     states = Counter(str(run.status or "unknown") for run in runs)
     started = [run.started for run in runs if run.started is not None and math.isfinite(run.started)]
     planned = max(snapshot.planned.get(name or "", 0), len(runs))
-    is_live = "running" in states
     return {
         "name": name,
         "planned": planned,
         "states": states,
-        "is_live": is_live,
+        "is_live": "running" in states,
+        "seconds_left": seconds_left(runs, planned),
         "started": max(started, default=None),
     }
 
@@ -55,7 +57,7 @@ def trials_impl(snapshot: Snapshot, sweep: str, metric: str | None, goal: str | 
 
     `metric` and `goal` are the objective to rank by, instead of the sweep's own.
     """
-    runs = _chosen(snapshot, sweep, metric, goal)
+    runs = chosen_runs(snapshot, sweep, metric, goal)
     objective = objective_of(runs)
     return {
         "version": snapshot.version,
@@ -75,16 +77,22 @@ def ranking_impl(snapshot: Snapshot, sweep: str, metric: str | None, goal: str |
     A user who types a condition passes through many that are invalid. These are no errors of the request: instead of
     `ranking`, `wrong` says what is expected.
     """
-    runs = _chosen(snapshot, sweep, metric, goal)
+    runs = chosen_runs(snapshot, sweep, metric, goal)
     try:
         return {"version": snapshot.version, "ranking": _ranking(runs, snapshot, where), "wrong": ""}
     except SpecError as error:
         return {"version": snapshot.version, "ranking": None, "wrong": _sentence(error)}
 
 
-def _chosen(snapshot: Snapshot, sweep: str, metric: str | None, goal: str | None) -> Sequence[Run]:
+def chosen_runs(
+    snapshot: Snapshot, sweep: str, metric: str | None, goal: str | None, where: str | None = None
+) -> Sequence[Run]:
+    """Return the runs of a sweep for which a condition holds; `metric` and `goal` replace the sweep's own objective.
+
+    Raises RefusedError if there is no such sweep or metric, or if the condition is invalid.
+    """
     try:
-        return with_objective(snapshot.runs_of(sweep), metric, goal)
+        return select(with_objective(snapshot.runs_of(sweep), metric, goal), where)
     except SpecError as error:
         raise RefusedError(_sentence(error)) from error
 

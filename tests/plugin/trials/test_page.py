@@ -47,7 +47,9 @@ def tab(browser: Any, board: Board) -> Iterator[TrialsPage]:
         yield tab
 
 
-@pytest.mark.parametrize("board", ["true", "false"], ids=["fast-loader", "python-loader"], indirect=True)
+@pytest.mark.parametrize(
+    "board", ["true", pytest.param("false", marks=pytest.mark.slow, id="python-loader")], indirect=True
+)
 def test_it_opens_on_the_newest_sweep_best_first(tab: TrialsPage, root: Path) -> None:
     """Without a choice, the tab shows the sweep that started last; its rows are in the order of `hpdash ls`."""
     tab.open()
@@ -222,6 +224,81 @@ def test_dark_follows_tensorboard(browser: Any, board: Board) -> None:
         tab.open()
         dark = tab.page.locator("body").evaluate("(body) => body.classList.contains('dark-mode')")
         assert tab.frame.locator("html").evaluate("(page) => page.classList.contains('dark')") is dark
+
+
+# --- the views
+
+
+def test_each_view_draws(tab: TrialsPage) -> None:
+    """Each view draws its charts with a label; the link has the view, and another sweep keeps it."""
+    drawn = {"curves": {"curves": 14}, "parallel": {"parallel": 14}, "effects": {"effects": 1}}
+    drawn |= {"search": {"search": 14}, "timeline": {"timeline": 14}, "overview": {"curves": 14, "effects": 1}}
+    tab.open(sweep="curves")
+    for view, charts in drawn.items():
+        tab.control("view", view).click()
+        for name, count in charts.items():
+            least = f"figure.{name}:not([hidden])[data-drawn]"
+            tab.frame.locator(least).wait_for()
+            found = int(tab.frame.locator(least).get_attribute("data-drawn"))
+            assert found >= count, (view, name)
+        labels = tab.frame.locator("figure:not([hidden]) [role=img]").evaluate_all(
+            "all => all.map((one) => one.ariaLabel)"
+        )
+        assert labels and all(len(label) > 20 for label in labels)
+    tab.control("view", "parallel").click()
+    tab.control("sweep").select_option("grid")
+    tab.frame.locator('figure.parallel:not([hidden])[data-drawn="18"]').wait_for()
+    tab.page.wait_for_function("location.hash.includes('view=parallel')")
+
+
+def test_a_value_of_the_effects_filters_all_views(tab: TrialsPage) -> None:
+    """A click on a value selects its trials in the table and the charts; the chip takes the selection back."""
+    tab.open(sweep="grid", view="effects")
+    tab.frame.locator('.effects [data-level="learn"]').click()
+    tab.rows(3)
+    chip = tab.frame.locator('[data-brush="does"]')
+    assert chip.inner_text().startswith("does learn")
+    tab.control("filter").fill("x > 0.3")
+    tab.rows(2)
+    tab.control("view", "timeline").click()
+    tab.frame.locator('figure.timeline[data-drawn="4"]').wait_for()
+    tab.page.wait_for_function("location.hash.includes('view=timeline')")
+    tab.page.reload()
+    tab.wait()
+    tab.rows(2)
+    chip.click()
+    tab.rows(6)
+
+
+def test_an_axis_is_brushed(tab: TrialsPage) -> None:
+    """A drag along an axis selects the trials in that range, a double click takes it back."""
+    tab.open(sweep="grid", view="parallel")
+    plot = tab.frame.locator(".parallel .plot")
+    tab.frame.locator('figure.parallel[data-drawn="18"]').wait_for()
+    box, head = plot.bounding_box(), tab.frame.locator('[data-axis="x"]').bounding_box()
+    left = head["x"] + head["width"] / 2
+    mouse = tab.page.mouse
+    mouse.move(left, box["y"] + 5)
+    mouse.down()
+    mouse.move(left, box["y"] + 60)
+    mouse.up()
+    tab.rows(3)
+    assert set(tab.column("x")) == {"0.9"}
+    mouse.dblclick(left, box["y"] + 150)
+    tab.rows(9)
+
+
+def test_a_curve_and_its_row_are_one(tab: TrialsPage) -> None:
+    """The pointer on a curve marks the trial's row and says its value; the keyboard goes from curve to curve."""
+    tab.open(sweep="curves", view="curves")
+    tab.frame.locator("figure.curves[data-drawn]").wait_for()
+    tab.frame.locator(".curves .plot").focus()
+    tab.page.keyboard.press("ArrowDown")
+    best = tab.ids()[0]
+    assert tab.frame.locator(".body .meant").get_attribute("data-trial") == best
+    assert tab.frame.locator(".curves .tip").inner_text().startswith(f"{best}: ")
+    tab.page.keyboard.press("Enter")
+    tab.drawer.locator("h2", has_text=best).wait_for()
 
 
 # --- logs of their own

@@ -4,11 +4,13 @@ import { button, element } from "../common/dom.js";
 import { saveCsv } from "../common/files.js";
 import * as host from "../common/host.js";
 import { get } from "../common/request.js";
+import { conditionOf } from "./brush.js";
 import { Controls } from "./controls.js";
 import { Drawer } from "./drawer.js";
 import { Grid } from "./grid.js";
 import { choicesOf, columnsOf, csvRows, rowsOf, scaleOf, sorted, textOf } from "./rows.js";
 import { decode, encode, sortedBy } from "./state.js";
+import { Views } from "./views.js";
 
 const ASK = 2000; // milliseconds between two questions for the version
 const WRITE = 250; // milliseconds until the link is written, because browsers limit how often it may change
@@ -20,6 +22,7 @@ export class App {
   #answer = null; // of the route `trials`
   #scale = null; // of the small curves
   #ranking = null; // of the trials that the filter selects
+  #where = ""; // the filter that is applied; it differs from the chosen one while that is invalid
   #turn = 0; // answers to an earlier choice are ignored
   #writing = null;
 
@@ -33,17 +36,21 @@ export class App {
       onOpen: (open) => change({ open: open ?? "" }),
       onFold: (key) => change({ unfolded: toggled(this.#chosen.unfolded ?? [], key) }),
     });
+    this.views = new Views({ change, onMean: (id) => this.grid.highlight(id) });
     this.drawer = new Drawer({ onClose: () => this.#close() });
     this.message = element("div", { className: "message", role: "status" });
     const skeleton = element("div", { className: "skeleton", "aria-hidden": "true" }, element("div"), element("div"));
     const beside = element("div", { className: "beside" }, this.grid.whole, this.drawer.whole);
-    const main = element("main", {}, this.controls.whole, this.headline, this.notes, beside);
+    const main = element("main", {}, this.controls.whole, this.headline, this.notes, this.views.whole, beside);
     this.whole = element("div", { id: "hpdash", data: { state: "loading" } }, this.message, skeleton, main);
   }
 
   /** Load the data, show them, and follow their changes. */
   async start() {
-    const dress = () => document.documentElement.classList.toggle("dark", host.isDark());
+    const dress = () => {
+      document.documentElement.classList.toggle("dark", host.isDark());
+      this.#show();
+    };
     host.onDark(dress);
     dress();
     host.onLink(() => {
@@ -100,11 +107,13 @@ export class App {
 
   /** Return the ranking of the trials that the filter selects; with a filter that is wrong, that of all trials. */
   async #filtered(query, answer) {
-    const { where = "" } = this.#chosen;
+    const where = conditionOf(this.#chosen.where, this.#chosen.brush);
     this.controls.setWrong("");
+    this.#where = "";
     if (!where) return answer.ranking;
     const { ranking, wrong } = await get(`ranking?${new URLSearchParams([...query, ["where", where]])}`);
     this.controls.setWrong(wrong);
+    if (ranking) this.#where = where;
     return ranking ?? answer.ranking;
   }
 
@@ -134,7 +143,7 @@ export class App {
     this.#chosen = { ...this.#chosen, ...patch };
     clearTimeout(this.#writing);
     this.#writing = setTimeout(() => this.#write(), WRITE);
-    if (["sweep", "objective", "where"].some((key) => key in patch)) this.#load();
+    if (["sweep", "objective", "where", "brush"].some((key) => key in patch)) this.#load();
     else this.#show();
   }
 
@@ -172,6 +181,8 @@ export class App {
     this.notes.replaceChildren(...notes);
     const text = (row, column) => textOf(trials, row, column);
     this.grid.show(rows, columns, { trials, sort, open, text, scale: this.#scale, goal: this.#answer.objective?.goal });
+    const query = this.#query({ sweep: this.#answer.sweep });
+    this.views.show({ answer: this.#answer, ranking: this.#ranking, query, chosen: this.#chosen, where: this.#where, dark: host.isDark() });
     this.#showOpen(open);
   }
 

@@ -1,7 +1,8 @@
 /** The controls above the table: sweep, objective, filter, columns, and what can be saved. */
 
-import { button, chooser, counted, element, keyed } from "../common/dom.js";
+import { button, chooser, counted, duration, element, keyed, short } from "../common/dom.js";
 import { copy } from "../common/files.js";
+import { brushText, withBrush } from "./brush.js";
 
 const WAIT = 250; // milliseconds after the last key before a filter is applied
 const SEPARATOR = "\u0000"; // between the metric and the goal in the value of an option
@@ -11,7 +12,7 @@ export class Controls {
   #typing = null;
 
   constructor({ change, csv, link }) {
-    this.sweep = chooser("sweep", "Sweep", (value) => change({ sweep: value, where: "", objective: "", goal: "", open: "", sort: [] }));
+    this.sweep = chooser("sweep", "Sweep", (value) => change({ sweep: value, where: "", objective: "", goal: "", open: "", metric: "", by: "", sort: [], brush: {}, order: [] }));
     this.objective = chooser("objective", "Objective", (value) => {
       const [objective, goal] = value.split(SEPARATOR);
       change({ objective, goal: goal ?? "", sort: [] });
@@ -22,6 +23,8 @@ export class Controls {
       data: { control: "filter" },
       on: { input: () => this.#type(change) },
     });
+    this.brushes = element("span", { className: "brushes" });
+    this.onBrush = (name) => change({ brush: withBrush(this.chosen.brush, name, null) });
     this.wrong = element("p", { className: "wrong", role: "alert" });
     this.columns = menu((name, isShown) => this.onColumn(name, isShown));
     this.counts = element("span", { className: "counts", role: "status" });
@@ -32,7 +35,7 @@ export class Controls {
       "div",
       { className: "controls" },
       element("div", { className: "line" }, this.sweep.whole, this.counts, this.live, element("span", { className: "fill" }), this.objective.whole),
-      element("div", { className: "line" }, this.filter, this.columns.whole, save, linked),
+      element("div", { className: "line" }, this.filter, this.brushes, this.columns.whole, save, linked),
       this.wrong,
     );
   }
@@ -44,7 +47,17 @@ export class Controls {
 
   /** Show the choices; `answer` is that of the route `trials`, `ranking` the ranking that is shown. */
   set({ sweeps, answer, ranking, chosen, choices, onColumn }) {
-    this.onColumn = onColumn;
+    Object.assign(this, { onColumn, chosen });
+    keyed(
+      this.brushes,
+      Object.entries(chosen.brush ?? {}),
+      ([name]) => name,
+      ([name]) => button("", () => this.onBrush(name), { className: "chip", data: { brush: name } }),
+      (chip, [name, brush]) => {
+        chip.textContent = `${brushText(name, brush)} ×`;
+        chip.title = "Take this selection back";
+      },
+    );
     this.sweep.set(sweeps.map(({ name, planned }) => [name ?? "", `${name ?? "runs without a sweep"} (${planned})`]), answer.sweep);
     this.objective.set(objectives(answer), valueOf(answer.objective));
     this.objective.whole.title = answer.objective?.reason ?? "";
@@ -53,7 +66,7 @@ export class Controls {
     this.columns.set(choices);
     this.counts.replaceChildren(...states(ranking));
     const sweep = sweeps.find(({ name }) => (name ?? "") === answer.sweep);
-    this.live.textContent = sweep?.is_live ? "● live" : "";
+    this.live.textContent = sweep?.is_live ? `● live${leftText(sweep.seconds_left)}` : "";
   }
 
   /** Say why a filter cannot be applied; "" if it can. */
@@ -68,8 +81,11 @@ function example({ hparams }) {
   const [first] = hparams.filter(({ differs }) => differs);
   const value = first?.values.find((one) => one !== null);
   if (value === undefined) return "status = finished";
+  if (typeof value === "number" && !Number.isInteger(value)) return `${first.name} > ${short(value, 2)}`;
   return typeof value === "string" && !/^[\w.]+$/.test(value) ? `${first.name} = "${value}"` : `${first.name} = ${value}`;
 }
+
+const leftText = (seconds) => (seconds === null ? "" : `, about ${duration(Math.max(seconds, 1))} left`);
 
 /** Return the objectives to choose from, each with the goal that the server knows for it, or both. */
 function objectives({ objective, metrics }) {

@@ -1,7 +1,7 @@
 /** The table of trials: only the rows in view are in the document, so that thousands of trials scroll smoothly. */
 
 import { button, drawing, element, keyed } from "../common/dom.js";
-import { pathOf } from "./lines.js";
+import { pathOf } from "./axes.js";
 import { valueOf } from "./rows.js";
 
 const HEIGHT = 28; // pixels of a row, as in the style sheet
@@ -56,6 +56,11 @@ export class Grid {
       (cell, column) => this.#dressHeader(cell, column),
     );
     this.#draw();
+  }
+
+  /** Highlight the rows of a trial, null for none. */
+  highlight(id) {
+    for (const row of this.body.children) row.classList.toggle("meant", id !== null && row.dataset.trial === id);
   }
 
   #widths() {

@@ -1,7 +1,9 @@
 /** The user's choices, which the link contains. */
 
-const TEXTS = ["sweep", "where", "objective", "goal", "open"];
-const LISTS = ["show", "hide", "unfolded"];
+import { areBrushes } from "./brush.js";
+
+const TEXTS = ["sweep", "where", "objective", "goal", "open", "view", "metric", "by"];
+const LISTS = ["show", "hide", "unfolded", "order"];
 
 /** Return the choices in a link's entries; invalid entries are ignored. */
 export function decode(entries) {
@@ -11,6 +13,8 @@ export function decode(entries) {
     const value = parsed(entries[key]);
     if (Array.isArray(value) && value.every((item) => typeof item === "string")) chosen[key] = value;
   }
+  const brush = parsed(entries.brush);
+  if (areBrushes(brush)) chosen.brush = brush;
   const sort = parsed(entries.sort);
   const fits = (pair) => Array.isArray(pair) && typeof pair[0] === "string" && ["up", "down"].includes(pair[1]);
   if (Array.isArray(sort) && sort.every(fits)) chosen.sort = sort;
@@ -19,7 +23,8 @@ export function decode(entries) {
 
 /** Return the choices as entries of a link; what has its default is left out. */
 export function encode(chosen) {
-  const set = Object.entries(chosen).filter(([, value]) => value !== undefined && value.length);
+  const size = (value) => (typeof value === "object" ? Object.keys(value).length : value.length);
+  const set = Object.entries(chosen).filter(([, value]) => value !== undefined && size(value));
   return Object.fromEntries(set.map(([key, value]) => [key, TEXTS.includes(key) ? value : JSON.stringify(value)]));
 }
 

@@ -1,7 +1,7 @@
 /** The view Bands: quantiles over the steps, for each group or run; a group's are the means of its runs' quantiles. */
 
 import { axes, between, crisp, linear, polyline, segment, whole, within } from "./chart.js";
-import { faded } from "./colours.js";
+import { faded } from "../common/colours.js";
 import { MARGIN, present } from "./density.js";
 import { short } from "../common/dom.js";
 import { hitOf, stepsOf } from "./ridges.js";

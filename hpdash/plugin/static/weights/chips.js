@@ -1,7 +1,7 @@
 /** The filters, which are also the legend: the values of each hyperparameter, and a search in the runs' names. */
 
 import { arrange, button, clipped, counted, element, short, spelled } from "../common/dom.js";
-import { palette } from "./colours.js";
+import { palette } from "../common/colours.js";
 import { FOLDER, RUN } from "./state.js";
 
 const FEW = 12; // with at most this many values, each has a chip

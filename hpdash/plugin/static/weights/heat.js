@@ -1,7 +1,7 @@
 /** The view Heat: the density at each weight and step as a colour; a panel for each unit, one scale for each tag. */
 
 import { axes, crisp, labels, linear, logarithmic, segment } from "./chart.js";
-import { ramp } from "./colours.js";
+import { ramp } from "../common/colours.js";
 import { axisOf, binOf, ceiling, MARGIN, meanAt, quantityOf } from "./density.js";
 import { short } from "../common/dom.js";
 import { closest } from "./bands.js";

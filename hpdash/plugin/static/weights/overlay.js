@@ -1,7 +1,7 @@
 /** The view Overlay: densities at one step. Each group has a colour, its mean a thick line, its range a shaded band. */
 
 import { axes, between, polyline, trace, within } from "./chart.js";
-import { faded } from "./colours.js";
+import { faded } from "../common/colours.js";
 import {
   axisOf,
   binOf,

@@ -1,7 +1,7 @@
 /** The view Ridges: the densities of a run, or a group's mean, one behind the other, with the last step in front. */
 
 import { axes, labels, linear, polyline, segment, ticks } from "./chart.js";
-import { faded, mixed } from "./colours.js";
+import { faded, mixed } from "../common/colours.js";
 import { axisOf, binOf, ceiling, heightsOf, MARGIN, meanAt, placesOf, present, quantityOf } from "./density.js";
 import { clipped, counted, short } from "../common/dom.js";
 import { unitsOf } from "./selection.js";

@@ -4,7 +4,7 @@
  * Runs are given by their indices in the overview.
  */
 
-import { palette } from "./colours.js";
+import { palette } from "../common/colours.js";
 import { spelled } from "../common/dom.js";
 import { FOLDER, RUN } from "./state.js";
 

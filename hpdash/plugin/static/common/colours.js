@@ -30,6 +30,10 @@ export function palette(values, dark) {
   return new Map([[null, ABSENT], ...present.map((value, at) => [value, legible(shades[at], dark)])]);
 }
 
+/** Return the colour of a line for a share from 0 to 1, legible on the page; 1 is the colour that stands out most. */
+export const rampColour = (share, dark) =>
+  legible(sequence(dark ? share : 1 - share, dark ? "dark" : "light"), dark);
+
 /** Return the colour of the scale for ordered values at a position from 0 to 1. */
 function sequence(place, ground) {
   const [low, high] = PART[ground];

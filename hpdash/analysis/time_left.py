@@ -1,0 +1,34 @@
+"""How long a running sweep will still take, from what its trials have taken so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..records import TrialState
+from ..runs import Run
+from .objective import objective_of, trained
+
+
+def seconds_left(runs: Sequence[Run], planned: int) -> float | None:
+    """Estimate the seconds until all `planned` trials of a sweep have ended; None if it does not run or none has ended.
+
+    Each of the remaining trials is taken to need the mean time of those that have ended, and as many as now run at a
+    time. A running trial needs the part that is left of its epochs.
+    """
+    running = [run for run in runs if run.status is TrialState.RUNNING]
+    taken = [run.result.seconds for run in runs if run.result and run.status and run.status.is_conclusive]
+    if not running or not taken:
+        return None
+    objective = objective_of(runs)
+    waiting = max(0, planned - len(runs)) + sum(1.0 - _share(trained(run, objective), run) for run in running)
+    return float(np.mean(taken)) * waiting / len(running)
+
+
+def _share(epochs: int | None, run: Run) -> float:
+    """Return how much of its epochs a trial has trained, from 0 to 1."""
+    whole = run.hparams.get("epochs")
+    if not epochs or not isinstance(whole, int | float) or not whole > 0:
+        return 0.0
+    return min(epochs / whole, 1.0)

@@ -1,0 +1,196 @@
+/** The curves of the best trials over the epochs, and the others as a fan. */
+
+import { palette } from "../common/colours.js";
+import { counted, drawing, element, metric, spelled } from "../common/dom.js";
+import { levels, padded, pathOf, quantile, scaled, steps, words } from "./axes.js";
+
+const MARGIN = { left: 56, right: 14, top: 10, bottom: 34 };
+const WORST = 0.1; // share of the values, the worst ones, that may lie outside: the first epochs are far off
+const NEAR = 24; // pixels around a line in which the pointer means it
+
+/** The chart; `onMean(id or null)` gets the trial at the pointer, `onOpen(id)` the one that is clicked. */
+export class Curves {
+  #answer = null;
+  #context = null;
+  #lines = [];
+  #meant = null;
+
+  constructor({ onMean, onOpen }) {
+    Object.assign(this, { onMean, onOpen });
+    this.caption = element("figcaption");
+    this.plot = element("div", { className: "plot" });
+    this.tip = element("div", { className: "tip", hidden: true });
+    const on = {
+      pointermove: (event) => this.#point(event),
+      pointerleave: () => this.#mean(null),
+      click: (event) => {
+        const found = this.#nearest(event);
+        if (found) this.onOpen(found.id);
+      },
+      keydown: (event) => this.#press(event),
+    };
+    this.plot.tabIndex = 0;
+    for (const [event, handler] of Object.entries(on)) this.plot.addEventListener(event, handler);
+    this.whole = element("figure", { className: "chart curves" }, this.caption, this.plot, this.tip);
+  }
+
+  /** Draw an answer of the route `curves`; `context` has `trials`, `hparams`, `goal`, `by`, `dark`, `height` and
+   * `hasCounterpart`: whether the curves of training are drawn beside those of validation, or the other way round. */
+  show(answer, context) {
+    const without = (line) => ({ ...line, other: null });
+    this.#answer = context.hasCounterpart ? answer : { ...answer, lines: answer.lines.map(without) };
+    this.#context = context;
+    this.draw();
+  }
+
+  /** Draw again, for example in another size. */
+  draw() {
+    if (!this.#answer || !this.plot.clientWidth) return;
+    const [width, height] = [this.plot.clientWidth, this.#context.height];
+    const { lines, fan, metric: name } = this.#answer;
+    const frame = this.#frame(width, height);
+    const colours = this.#colours();
+    this.#lines = lines.map(({ id, main, other }) => ({ id, main, other, colour: colours(id) }));
+    const shapes = [...(fan ? fanShapes(fan, frame) : []), ...this.#lines.toReversed().flatMap((one) => this.#shapes(one, frame))];
+    const label = `${name} over the epochs: ${counted(lines.length, "trial")}${fan ? ` and a fan of ${fan.trials} others` : ""}`;
+    const svg = drawing(
+      "svg",
+      { width, height, role: "img", "aria-label": label },
+      clip(frame),
+      ...levels(frame.low, frame.high, frame.y, MARGIN.left, width - MARGIN.right, 5),
+      ...steps(frame.first, frame.last, frame.x, height - MARGIN.bottom),
+      words("epoch", (MARGIN.left + width - MARGIN.right) / 2, height - 4, "middle"),
+      drawing("g", { "clip-path": "url(#curves-clip)" }, ...shapes),
+    );
+    this.plot.replaceChildren(svg);
+    this.plot.setAttribute("aria-label", `${label}. Up and down keys go from trial to trial.`);
+    this.whole.dataset.drawn = lines.length + (fan ? 1 : 0);
+    this.caption.replaceChildren(element("strong", { text: name || "no metric" }), ` ${this.#said()}`);
+  }
+
+  #said() {
+    const { lines, fan, counterpart, left_out: none } = this.#answer;
+    const hasOther = lines.some(({ other }) => other);
+    const parts = [
+      lines.length ? `${counted(lines.length, "trial")}, the best on top` : "no trial has it",
+      fan ? `shaded: 10 % to 90 % of the other ${fan.trials}, with their median` : "",
+      hasOther ? `dashed: ${counterpart}` : "",
+      none ? `${counted(none, "trial")} without it` : "",
+    ];
+    return parts.filter(Boolean).join("; ");
+  }
+
+  #frame(width, height) {
+    const { lines, fan } = this.#answer;
+    const curves = lines.flatMap(({ main, other }) => (other ? [main, other] : [main]));
+    const values = [...curves.flatMap((curve) => curve.values), ...(fan ? [...fan.low, ...fan.high] : [])].filter((value) => value !== null);
+    const isMin = this.#context.goal === "min";
+    const [low, high] = padded(
+      isMin ? Math.min(...values) : quantile(values, WORST),
+      isMin ? quantile(values, 1 - WORST) : Math.max(...values),
+    );
+    const all = [...curves.flatMap((curve) => curve.steps), ...(fan?.steps ?? [])];
+    const first = Math.min(...all);
+    const last = Math.max(...all, first + 1);
+    return {
+      low, high, first, last, width, height,
+      x: scaled(first, last, MARGIN.left, width - MARGIN.right),
+      y: scaled(low, high, height - MARGIN.bottom, MARGIN.top),
+    }; // prettier-ignore
+  }
+
+  /** Return the colour of a trial: by the hyperparameter `by`, else the best trial is marked. */
+  #colours() {
+    const { trials, hparams, by, dark } = this.#context;
+    const found = hparams.find(({ name }) => name === by);
+    if (!found) {
+      const best = this.#answer.lines[0]?.id;
+      return (id) => (id === best ? "var(--accent)" : "var(--other)");
+    }
+    const colours = palette([...new Set(found.values)].toSorted(order), dark);
+    const place = new Map(trials.id.map((id, at) => [id, at]));
+    return (id) => colours.get(found.values[place.get(id)] ?? null);
+  }
+
+  #shapes({ id, main, other, colour }, { x, y }) {
+    const path = (curve, dashes) =>
+      drawing("path", {
+        d: pathOf(curve.values, (at) => x(curve.steps[at]), y),
+        class: dashes ? "line other" : "line",
+        stroke: colour,
+        "data-id": id,
+      });
+    return other ? [path(other, true), path(main, false)] : [path(main, false)];
+  }
+
+  /** Highlight a trial's lines. */
+  highlight(id) {
+    for (const line of this.plot.querySelectorAll(".line")) line.classList.toggle("meant", line.dataset.id === id);
+    this.plot.classList.toggle("dimmed", this.#lines.some((one) => one.id === id));
+  }
+
+  #nearest(event) {
+    const box = this.plot.getBoundingClientRect();
+    const [left, top] = [event.clientX - box.left, event.clientY - box.top];
+    const { x, y } = this.#frame(box.width, this.#context.height);
+    let [found, least] = [null, NEAR];
+    for (const one of this.#lines) {
+      const at = nearestStep(one.main.steps, x, left);
+      const value = one.main.values[at];
+      const distance = Math.hypot(value === null ? Infinity : y(value) - top, Math.max(0, Math.abs(x(one.main.steps[at]) - left) - 40));
+      if (distance < least) [found, least] = [{ ...one, at }, distance];
+    }
+    return found;
+  }
+
+  #point(event) {
+    const found = this.#nearest(event);
+    this.#mean(found, event);
+  }
+
+  #mean(found, event) {
+    this.highlight(found?.id);
+    this.onMean(found?.id ?? null);
+    this.tip.hidden = !found;
+    if (!found) return;
+    const value = metric(found.main.values[found.at]);
+    this.tip.textContent = `${found.id}: ${value} at epoch ${found.main.steps[found.at]}`;
+    const box = this.whole.getBoundingClientRect();
+    this.tip.style.left = `${Math.min((event?.clientX ?? box.left + 80) - box.left + 12, box.width - 200)}px`;
+    this.tip.style.top = `${(event?.clientY ?? box.top + 40) - box.top + 12}px`;
+  }
+
+  #press(event) {
+    const at = this.#lines.findIndex((one) => one.id === this.#meant);
+    const next = { ArrowDown: at + 1, ArrowUp: at - 1 }[event.key];
+    if (next !== undefined && this.#lines[next]) {
+      this.#meant = this.#lines[next].id;
+      this.#mean({ ...this.#lines[next], at: this.#lines[next].main.steps.length - 1 });
+    } else if (event.key === "Enter" && this.#meant) this.onOpen(this.#meant);
+    else return;
+    event.preventDefault();
+  }
+}
+
+const order = (one, other) => (typeof one === "number" && typeof other === "number" ? one - other : spelled(one).localeCompare(spelled(other), "en", { numeric: true }));
+
+function nearestStep(steps_, x, left) {
+  let best = 0;
+  steps_.forEach((step, at) => {
+    if (Math.abs(x(step) - left) < Math.abs(x(steps_[best]) - left)) best = at;
+  });
+  return best;
+}
+
+function clip({ width, height }) {
+  const inner = { x: MARGIN.left, y: MARGIN.top - 4, width: Math.max(0, width - MARGIN.left - MARGIN.right + 4), height: Math.max(0, height - MARGIN.top - MARGIN.bottom + 8) };
+  return drawing("clipPath", { id: "curves-clip" }, drawing("rect", inner));
+}
+
+function fanShapes(fan, { x, y }) {
+  const point = (value, at) => `${x(fan.steps[at]).toFixed(1)} ${y(value).toFixed(1)}`;
+  const up = fan.high.map((value, at) => point(value, at));
+  const down = fan.low.map((value, at) => point(value, at)).toReversed();
+  const middle = pathOf(fan.middle, (at) => x(fan.steps[at]), y);
+  return [drawing("path", { d: `M${[...up, ...down].join("L")}Z`, class: "fan" }), drawing("path", { d: middle, class: "middle" })];
+}

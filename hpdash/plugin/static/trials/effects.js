@@ -1,0 +1,117 @@
+/** The effects of the hyperparameters: for each value, its trials as dots, and their mean with its deviation. */
+
+import { counted, drawing, element, metric, spread } from "../common/dom.js";
+import { padded, quantile, scaled, ticks, words } from "./axes.js";
+
+const ROW = 20; // pixels of a value
+const LABEL = 118; // pixels for the values' names
+const NUMBERS = 148; // pixels for their means
+const WORST = 0.05; // share of the results, the worst ones, that may lie outside
+
+/** The charts; `onFilter(name, value)` is called when a value is clicked. */
+export class Effects {
+  #answer = null;
+  #context = null;
+
+  constructor({ onFilter }) {
+    this.onFilter = onFilter;
+    this.caption = element("figcaption");
+    this.panels = element("div", { className: "panels" });
+    this.whole = element("figure", { className: "chart effects" }, this.caption, this.panels);
+  }
+
+  /** Draw an answer of the route `effects`; `context` has `goal` and `most`, the number of hyperparameters to draw. */
+  show(answer, context) {
+    this.#answer = answer;
+    this.#context = context;
+    this.draw();
+  }
+
+  /** Draw again, for example in another size. */
+  draw() {
+    if (!this.#answer || !this.whole.clientWidth) return;
+    const { hyperparameters, finished, trials, sentence } = this.#answer;
+    const shown = hyperparameters.slice(0, this.#context.most);
+    const rest = hyperparameters.length - shown.length;
+    const [low, high] = this.#range();
+    const name = this.#answer.objective?.name ?? "the objective";
+    this.caption.replaceChildren(
+      element("strong", { text: "Effects" }),
+      ` on ${name}, over ${finished} finished of ${counted(trials, "trial")}. `,
+      element("span", { className: "soft", text: sentence + (rest > 0 ? ` ${counted(rest, "more hyperparameter")}: see Effects.` : "") }),
+    );
+    this.panels.replaceChildren(...shown.map((one) => this.#panel(one, low, high)));
+    this.whole.dataset.drawn = shown.length;
+  }
+
+  #range() {
+    const values = Object.values(this.#answer.dots).flat(2);
+    const isMin = this.#context.goal === "min";
+    return padded(
+      isMin ? Math.min(...values) : quantile(values, WORST),
+      isMin ? quantile(values, 1 - WORST) : Math.max(...values),
+    );
+  }
+
+  #panel({ name, levels, explained }, low, high) {
+    const width = this.panels.clientWidth > 900 ? (this.panels.clientWidth - 16) / 2 : this.panels.clientWidth;
+    const x = scaled(low, high, LABEL, width - NUMBERS);
+    const share = this.#answer.importance.shares.find((one) => one.name === name);
+    const weight = share ? `importance ${percent(share.share)} ± ${percent(share.std)}` : `explains ${percent(explained)} of the variance`;
+    const labels = this.#answer.labels[name];
+    const rows = levels.map((level, at) => this.#row(name, level, labels[at], this.#answer.dots[name][at], at, x, width));
+    const height = levels.length * ROW + 20;
+    const said = levels.map((level, at) => `${labels[at]}: ${level.n ? metric(level.mean) : "none finished"}`).join("; ");
+    return element(
+      "section",
+      { className: "panel" },
+      element("h3", {}, name, element("span", { className: "soft", text: ` ${weight}` })),
+      drawing("svg", { width, height, role: "img", "aria-label": `${name}, ${weight}. ${said}` }, ...grid(low, high, x, height), ...rows),
+    );
+  }
+
+  #row(name, level, label, dots, at, x, width) {
+    const middle = at * ROW + ROW / 2;
+    const best = this.#isBest(name, level);
+    const inside = dots.filter((value) => x(value) >= LABEL && x(value) <= width - NUMBERS + 4);
+    const number = level.n ? `${level.std === null ? metric(level.mean) : spread(level.mean, level.std)} (${level.n === level.trials ? level.n : `${level.n}/${level.trials}`})` : `– (0/${level.trials})`;
+    const shapes = [
+      words(shorten(label), LABEL - 8, middle + 4, "end", { class: best ? "value best" : "value" }),
+      ...inside.map((value) => drawing("circle", { cx: x(value), cy: middle, r: 2.5, class: "dot" })),
+      ...(level.n ? this.#mean(level, middle, x, width) : []),
+      words(number, width - NUMBERS + 8, middle + 4, "start", { class: best ? "best" : "" }),
+    ];
+    const group = drawing("g", { class: "level", "data-level": label }, ...shapes);
+    if ("value" in level && level.value !== null) {
+      group.classList.add("link");
+      group.append(drawing("rect", { x: 0, y: at * ROW, width, height: ROW, class: "hit" }));
+      group.addEventListener("click", () => this.onFilter(name, level.value));
+    }
+    const title = drawing("title");
+    title.textContent = `${name} = ${label}: ${number}${"value" in level ? ". Click to filter." : ""}`;
+    group.prepend(title);
+    return group;
+  }
+
+  #mean(level, middle, x, width) {
+    const bound = (value) => Math.min(Math.max(x(value), LABEL), width - NUMBERS);
+    const bar = level.std === null ? [] : [drawing("line", { x1: bound(level.mean - level.std), x2: bound(level.mean + level.std), y1: middle, y2: middle, class: "whisker" })];
+    return [...bar, drawing("line", { x1: bound(level.mean), x2: bound(level.mean), y1: middle - 7, y2: middle + 7, class: "mean" })];
+  }
+
+  #isBest(name, level) {
+    const { levels } = this.#answer.hyperparameters.find((one) => one.name === name);
+    const means = levels.filter(({ n }) => n).map(({ mean }) => mean);
+    return level.n > 0 && means.length > 1 && level.mean === (this.#context.goal === "min" ? Math.min(...means) : Math.max(...means));
+  }
+}
+
+const percent = (share) => `${(100 * share).toFixed(0)} %`;
+const shorten = (label) => (label.length <= 18 ? label : `${label.slice(0, 17)}…`);
+
+function grid(low, high, x, height) {
+  return ticks(low, high, 4).flatMap((value) => [
+    drawing("line", { x1: x(value), x2: x(value), y1: 0, y2: height - 16, class: "axis" }),
+    words(metric(value), x(value), height - 3, "middle"),
+  ]);
+}

@@ -1,0 +1,127 @@
+/** How the search went: the best value so far, and what was decided at the rungs. */
+
+import { counted, drawing, element, metric } from "../common/dom.js";
+import { levels, padded, quantile, scaled, ticks, words } from "./axes.js";
+
+const HEIGHT = 280;
+const MARGIN = { left: 56, right: 14, top: 10, bottom: 34 };
+const WORST = 0.1; // share of the values, the worst ones, that may lie outside
+const KINDS = [
+  ["finished", "finished, or went on"],
+  ["pruned", "pruned"],
+  ["promoted", "pruned, promoted later"],
+];
+const JITTER = 18; // pixels over which the trials of a rung are spread
+
+/** The charts; `onOpen(number)` is called with the number of the trial that is clicked. */
+export class Search {
+  #answer = null;
+  #context = null;
+
+  constructor({ onOpen }) {
+    this.onOpen = onOpen;
+    this.caption = element("figcaption");
+    this.panels = element("div", { className: "pair" });
+    this.whole = element("figure", { className: "chart search" }, this.caption, this.panels);
+  }
+
+  /** Draw an answer of the route `search`; `context` has `goal`. */
+  show(answer, context) {
+    this.#answer = answer;
+    this.#context = context;
+    this.draw();
+  }
+
+  /** Draw again, for example in another size. */
+  draw() {
+    if (!this.#answer || !this.whole.clientWidth) return;
+    const { note, steps, rungs, objective, sentence } = this.#answer;
+    this.whole.dataset.drawn = steps.length;
+    if (note) {
+      this.caption.textContent = note;
+      this.panels.replaceChildren();
+      return;
+    }
+    const kinds = KINDS.filter(([state]) => rungs.length || state === "finished" || steps.some((step) => step.state === state));
+    this.caption.replaceChildren(
+      element("strong", { text: `Best ${objective.name} so far` }),
+      ` ${sentence}`,
+      ...kinds.map(([state, text]) => legend(state, text)),
+    );
+    const width = rungs.length ? this.whole.clientWidth * 0.6 : this.whole.clientWidth;
+    const panels = [this.#progress(width - 16)];
+    if (rungs.length) panels.push(this.#ladder(this.whole.clientWidth - width));
+    this.panels.replaceChildren(...panels);
+  }
+
+  #bounds(values) {
+    const known = values.filter((value) => typeof value === "number");
+    const isMin = this.#context.goal === "min";
+    return padded(
+      isMin ? Math.min(...known) : quantile(known, WORST),
+      isMin ? quantile(known, 1 - WORST) : Math.max(...known),
+    );
+  }
+
+  #progress(width) {
+    const { steps, spent } = this.#answer;
+    const [low, high] = this.#bounds(steps.map(({ value }) => value));
+    const x = scaled(0, Math.max(spent, 1), MARGIN.left, width - MARGIN.right);
+    const y = scaled(low, high, HEIGHT - MARGIN.bottom, MARGIN.top);
+    const inside = (value) => Math.min(Math.max(y(value), MARGIN.top), HEIGHT - MARGIN.bottom);
+    const dots = steps
+      .filter(({ value }) => value !== null)
+      .map((step) => this.#dot(step.trial, `${metric(step.value)} after ${step.epochs} epochs, ${step.state}`, x(step.spent), inside(step.value), step.state));
+    const best = steps.filter((step) => step.best !== null);
+    const path = best.map((step, at) => (at ? `H${x(step.spent)}V${inside(step.best)}` : `M${x(step.spent)} ${inside(step.best)}`)).join("");
+    const label = `The best value so far over the epochs of all trials: ${counted(steps.length, "end")} of trials`;
+    return drawing(
+      "svg",
+      { width, height: HEIGHT, role: "img", "aria-label": label },
+      ...levels(low, high, y, MARGIN.left, width - MARGIN.right, 5),
+      ...ticks(0, spent, 6).map((at) => words(at.toLocaleString("en"), x(at), HEIGHT - MARGIN.bottom + 14, "middle")),
+      words("epochs of all trials together", (MARGIN.left + width) / 2, HEIGHT - 4, "middle"),
+      ...dots,
+      drawing("path", { d: `${path}${best.length ? `H${x(spent)}` : ""}`, class: "best-so-far" }),
+    );
+  }
+
+  #ladder(width) {
+    const { rungs } = this.#answer;
+    const [low, high] = this.#bounds(rungs.flatMap(({ values }) => values));
+    const y = scaled(low, high, HEIGHT - MARGIN.bottom, MARGIN.top);
+    const x = (at) => MARGIN.left + ((at + 0.5) / rungs.length) * (width - MARGIN.left - MARGIN.right);
+    const marks = rungs.flatMap((rung, at) => rung.trials.map((trial, place) => this.#decision(rung, place, trial, x(at), y)));
+    const names = rungs.flatMap(({ epoch, goes_on: on, promoted }, at) => {
+      const went = on.filter((one, place) => one || promoted[place]).length;
+      return [
+        words(`epoch ${epoch}`, x(at), HEIGHT - MARGIN.bottom + 14, "middle"),
+        words(`${went} of ${on.length} went on`, x(at), HEIGHT - 4, "middle"),
+      ];
+    });
+    const label = `The rungs: ${rungs.map(({ epoch, trials }) => `${counted(trials.length, "trial")} compared after epoch ${epoch}`).join(", ")}`;
+    return drawing("svg", { width, height: HEIGHT, role: "img", "aria-label": label }, ...levels(low, high, y, MARGIN.left, width - MARGIN.right, 5), ...marks, ...names);
+  }
+
+  #decision({ values, goes_on: on, promoted }, place, trial, x, y) {
+    const value = values[place];
+    const said = `${metric(value)}: ${on[place] ? "went on" : promoted[place] ? "pruned, promoted later" : "pruned"}`;
+    const middle = Math.min(Math.max(typeof value === "number" ? y(value) : HEIGHT, MARGIN.top), HEIGHT - MARGIN.bottom);
+    const aside = ((((trial * 7) % 11) - 5) / 5) * JITTER;
+    return this.#dot(trial, said, x + aside, middle, on[place] ? "finished" : promoted[place] ? "promoted" : "pruned");
+  }
+
+  #dot(trial, said, x, y, state) {
+    const name = String(trial).padStart(4, "0");
+    const title = drawing("title");
+    title.textContent = `${name}: ${said}`;
+    const dot = drawing("circle", { cx: x, cy: y, r: 4, class: `end ${state}`, "data-number": trial }, title);
+    dot.addEventListener("click", () => this.onOpen(trial));
+    return dot;
+  }
+}
+
+function legend(state, text) {
+  const dot = drawing("circle", { cx: 6, cy: 6, r: 4, class: `end ${state}` });
+  return element("span", { className: "key" }, drawing("svg", { width: 12, height: 12, "aria-hidden": "true" }, dot), text);
+}

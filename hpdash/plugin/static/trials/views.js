@@ -1,0 +1,118 @@
+/** The charts above the table: which view is chosen, and what it asks the server for. */
+
+import { chooser, element, segmented } from "../common/dom.js";
+import { get } from "../common/request.js";
+import { Curves } from "./curves.js";
+import { Effects } from "./effects.js";
+import { withBrush } from "./brush.js";
+import { Parallel } from "./parallel.js";
+import { Search } from "./search.js";
+import { Timeline } from "./timeline.js";
+
+export const VIEWS = ["overview", "curves", "parallel", "effects", "search", "timeline", "table"];
+const TITLES = {
+  overview: "Overview",
+  curves: "Curves",
+  parallel: "Parallel",
+  effects: "Effects",
+  search: "Search",
+  timeline: "Timeline",
+  table: "Table only",
+};
+// the charts of each view; except `parallel`, each has a route of its name
+const USES = {
+  overview: ["curves", "effects"],
+  curves: ["curves"],
+  parallel: ["parallel"],
+  effects: ["effects"],
+  search: ["search"],
+  timeline: ["timeline"],
+  table: [],
+};
+const HEIGHTS = { overview: 250, curves: 400 };
+const FEW = 3; // hyperparameters of the overview; the view Effects has all
+
+/** The views; `change(patch)` gets choices, `onMean(id or null)` the trial at the pointer. */
+export class Views {
+  #turn = 0;
+  #asked = {}; // by chart, the version and address of the answer
+  #answers = {};
+  #context = null;
+
+  constructor({ change, onMean }) {
+    const onOpen = (open) => change({ open });
+    const onBrush = (name, brush) => change({ brush: withBrush(this.#context.chosen.brush, name, brush) });
+    this.curves = new Curves({ onMean, onOpen });
+    this.effects = new Effects({ onFilter: (name, value) => onBrush(name, { in: [value] }) });
+    this.parallel = new Parallel({ onMean, onOpen, onBrush, onOrder: (order) => change({ order }) });
+    this.view = segmented("view", "View", VIEWS.map((name) => [name, TITLES[name]]), (view) => change({ view }));
+    this.metric = chooser("metric", "Metric", (metric) => change({ metric }));
+    this.by = chooser("by", "Colour by", (by) => change({ by }));
+    const openNumber = (number) => onOpen(this.#context.answer.trials.id[this.#context.answer.trials.number.indexOf(number)]);
+    this.search = new Search({ onOpen: openNumber });
+    this.timeline = new Timeline({ onOpen });
+    this.all = { curves: this.curves, parallel: this.parallel, effects: this.effects, search: this.search, timeline: this.timeline };
+    const line = element("div", { className: "line" }, this.view.whole, this.metric.whole, this.by.whole);
+    this.wrong = element("p", { className: "wrong", role: "alert" });
+    this.charts = element("div", { className: "charts" }, ...Object.values(this.all).map(({ whole }) => whole));
+    this.whole = element("section", { className: "views", "aria-label": "Charts" }, line, this.wrong, this.charts);
+    new ResizeObserver(() => this.#draw()).observe(this.charts);
+  }
+
+  /** Show the chosen view; `context` has `answer` (of the route `trials`), `ranking`, `query`, `chosen`, `where`, `dark`. */
+  show(context) {
+    this.#context = context;
+    const { chosen, answer } = context;
+    const view = VIEWS.includes(chosen.view) ? chosen.view : "overview";
+    this.view.set(view);
+    this.charts.dataset.view = view;
+    const uses = USES[view];
+    for (const [name, { whole }] of Object.entries(this.all)) whole.hidden = !uses.includes(name);
+    this.metric.whole.hidden = this.by.whole.hidden = view !== "curves";
+    const own = answer.objective?.name ?? "";
+    this.metric.set([["", own || "–"], ...answer.metrics.filter((name) => name !== own).map((name) => [name, name])], chosen.metric ?? "");
+    const differing = answer.hparams.filter(({ differs }) => differs).map(({ name }) => [name, name]);
+    this.by.set([["", "the best trial"], ...differing], chosen.by ?? "");
+    this.#load(uses.filter((name) => name !== "parallel"));
+  }
+
+  async #load(uses) {
+    this.#turn += 1;
+    const mine = this.#turn;
+    const { query, chosen, where, answer } = this.#context;
+    const asked = [...query, ...(where ? [["where", where]] : [])];
+    const ofCurves = Object.entries({ metric: chosen.metric, trial: chosen.open }).filter(([, value]) => value);
+    this.#draw();
+    for (const name of uses) {
+      const address = `${name}?${new URLSearchParams(name === "curves" ? [...asked, ...ofCurves] : asked)}`;
+      const key = `${answer.version} ${address}`;
+      if (this.#asked[name] === key) continue;
+      try {
+        const found = await get(address);
+        if (mine !== this.#turn) return;
+        this.#asked[name] = key;
+        this.#answers[name] = found;
+        this.wrong.textContent = "";
+        this.#draw();
+      } catch (error) {
+        if (mine === this.#turn) this.wrong.textContent = error.message;
+      }
+    }
+  }
+
+  #draw() {
+    if (!this.#context) return;
+    const { answer, chosen, dark } = this.#context;
+    const view = this.charts.dataset.view;
+    const goal = answer.objective?.goal;
+    const shared = { trials: answer.trials, hparams: answer.hparams, goal, dark };
+    if (this.#answers.curves) this.curves.show(this.#answers.curves, { ...shared, by: chosen.by, hasCounterpart: view === "curves", height: HEIGHTS[view] ?? HEIGHTS.overview });
+    if (view === "parallel") {
+      const selected = new Set(this.#context.ranking.trials.flat());
+      this.parallel.show({ answer, selected, brushes: chosen.brush ?? {}, order: chosen.order, goal, dark });
+    }
+    if (this.#answers.search) this.search.show(this.#answers.search, { goal });
+    if (this.#answers.timeline) this.timeline.show(this.#answers.timeline);
+    if (this.#answers.effects) this.effects.show(this.#answers.effects, { goal, most: view === "overview" ? FEW : Infinity });
+  }
+}

@@ -1,0 +1,108 @@
+"""The answers `curves` and `effects`: what the charts above the table draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...analysis.effects import group_runs, measure_effects, outcomes_of
+from ...analysis.objective import objective_of, tag_of
+from ...analysis.rows import rank
+from ...logs.layout import VALIDATION_PREFIX
+from ...runs import Run, Series
+from .curves import thinned
+
+_LINES = 20  # trials with a line of their own; the others are a fan
+_POINTS = 120  # points of a line
+_FAN = (0.1, 0.5, 0.9)  # quantiles of the fan
+_DOTS = 60  # values that are shown of a level
+_MOST_FOR_IMPORTANCE = 600  # finished trials; with more, the answer would take more than a second
+
+
+def curves_impl(runs: Sequence[Run], metric: str | None, wanted: Sequence[str]) -> dict[str, Any]:
+    """Return the curves of a metric: of the best trials and of those in `wanted` (ids), and a fan of the others.
+
+    `metric` is by default the objective. Each line has the metric itself and, if there is one, its counterpart of
+    training or validation.
+    """
+    objective = objective_of(runs)
+    name = metric or (objective.name if objective else "")
+    ordered = [run for row in rank(runs, objective) for run in row.runs if name and tag_of(run, name)]
+    lines = [run for at, run in enumerate(ordered) if at < _LINES or run.id in wanted]
+    own = {run.name for run in lines}
+    others = [run.scalars[tag_of(run, name) or ""] for run in ordered if run.name not in own]
+    return {
+        "metric": name,
+        "counterpart": counterpart(name),
+        "lines": [_line(run, name) for run in lines],
+        "fan": _fan([series for series in others if len(series.steps)]),
+        "left_out": len(runs) - len(ordered),
+    }
+
+
+def counterpart(name: str) -> str:
+    """Return the name of the training metric for one of validation, and the other way round."""
+    return name.removeprefix(VALIDATION_PREFIX) if name.startswith(VALIDATION_PREFIX) else f"{VALIDATION_PREFIX}{name}"
+
+
+def _line(run: Run, name: str) -> dict[str, Any]:
+    other = tag_of(run, counterpart(name))
+    return {
+        "id": run.id,
+        "main": thinned(run.scalars[tag_of(run, name) or ""], _POINTS),
+        "other": thinned(run.scalars[other], _POINTS) if other else None,
+    }
+
+
+def _fan(series: Sequence[Series]) -> dict[str, Any] | None:
+    """Return quantiles over trials at each of at most `_POINTS` steps; a trial counts up to its own last step."""
+    if not series:
+        return None
+    steps = np.unique(np.concatenate([each.steps for each in series]))
+    if len(steps) > _POINTS:
+        steps = np.unique(steps[np.linspace(0, len(steps) - 1, _POINTS).round().astype(int)])
+    table = np.full((len(series), len(steps)), np.nan)
+    for row, each in zip(table, series, strict=True):
+        known = np.isfinite(each.values)
+        inside = (steps >= each.steps[0]) & (steps <= each.steps[-1])
+        if known.any():
+            row[inside] = np.interp(steps[inside], each.steps[known], each.values[known])
+    filled = np.isfinite(table).any(axis=0)
+    quantiles = np.nanquantile(table[:, filled], _FAN, axis=0)
+    counts = np.isfinite(table[:, filled]).sum(axis=0)
+    return {
+        "trials": len(series),
+        "steps": steps[filled].tolist(),
+        "low": quantiles[0].tolist(),
+        "middle": quantiles[1].tolist(),
+        "high": quantiles[2].tolist(),
+        "counts": counts.tolist(),
+    }
+
+
+def effects_impl(runs: Sequence[Run]) -> dict[str, Any]:
+    """Return what `hpdash effects --json` has, and the values behind each mean; without the progress of a search."""
+    from ...views.terminal.effects import importance_sentence, label, to_json  # noqa: PLC0415  imports rich
+    from ...views.text import finite  # noqa: PLC0415
+
+    found = measure_effects(runs, _MOST_FOR_IMPORTANCE)
+    outcomes = outcomes_of(runs, found.objective)
+    dots = {
+        marginal.name: [
+            _spread_out([outcomes[run.name] for run in part.runs if run.name in outcomes])
+            for part in group_runs(runs, marginal.name)
+        ]
+        for marginal in found.marginals
+    }
+    labels = {marginal.name: [label(level) for level in marginal.levels] for marginal in found.marginals}
+    return {**finite(to_json(found)), "sentence": importance_sentence(found), "labels": labels, "dots": dots}
+
+
+def _spread_out(values: Sequence[float]) -> list[float]:
+    """Return at most `_DOTS` of some values, evenly chosen by size, the least and the greatest included."""
+    ordered = sorted(values)
+    if len(ordered) <= _DOTS:
+        return ordered
+    return [ordered[round(at)] for at in np.linspace(0, len(ordered) - 1, _DOTS)]

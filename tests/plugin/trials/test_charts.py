@@ -1,0 +1,105 @@
+"""Tests of what the Trials tab's charts draw: the same numbers as the commands, and nothing lost by thinning."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trials_logs
+from commands import invoke
+
+from hpdash.plugin.trials.charts import curves_impl, effects_impl
+from hpdash.plugin.trials.curves import thinned
+from hpdash.plugin.trials.logdir import Snapshot, WatchedLogdir
+from hpdash.plugin.trials.table import chosen_runs
+from hpdash.runs import Run, Series
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A logs root with two sweeps and three runs of another tool."""
+    return trials_logs.write(tmp_path_factory.mktemp("charts"))
+
+
+@pytest.fixture
+def snapshot(root: Path) -> Snapshot:
+    """The logs root as it is read for the tab."""
+    return WatchedLogdir(str(root)).current()
+
+
+@pytest.mark.parametrize("sweep", ["grid", "curves"])
+def test_effects_are_those_of_the_command(root: Path, snapshot: Snapshot, sweep: str) -> None:
+    """The answer has what `hpdash effects --json` prints, and the values behind each mean."""
+    answer = effects_impl(chosen_runs(snapshot, sweep, None, None))
+    shown = json.loads(invoke("effects", str(root), "--json").stdout)["sweeps"]
+    (printed,) = [each for each in shown if each["sweep"] == sweep]
+    printed.pop("search", None)
+    assert {name: answer[name] for name in printed} == printed
+    for hparam in answer["hyperparameters"]:
+        for level, dots in zip(hparam["levels"], answer["dots"][hparam["name"]], strict=True):
+            assert len(dots) == level["n"]
+            if dots:
+                assert np.mean(dots) == pytest.approx(level["mean"])
+
+
+def test_a_condition_selects_the_trials_of_the_charts(snapshot: Snapshot) -> None:
+    """With a condition, curves and effects are of the trials that meet it."""
+    runs = chosen_runs(snapshot, "grid", None, None, "does = learn and x > 0.3")
+    assert {line["id"] for line in curves_impl(runs, None, ())["lines"]} == {
+        "grid/0006", "grid/0007", "grid/0012", "grid/0013",
+    }  # fmt: skip
+    assert effects_impl(runs)["trials"] == 4
+
+
+def test_the_best_have_lines_with_their_counterpart(snapshot: Snapshot) -> None:
+    """Lines are in the order of the ranking, with the curve of the metric and that of training; failed trials count."""
+    answer = curves_impl(chosen_runs(snapshot, "curves", None, None), None, ())
+    assert (answer["metric"], answer["counterpart"], answer["fan"]) == ("validation/accuracy", "accuracy", None)
+    assert len(answer["lines"]) == 14
+    assert answer["lines"][0]["main"]["steps"] == list(range(1, 10))
+    assert answer["lines"][0]["other"] is None
+    loss = curves_impl(chosen_runs(snapshot, "grid", None, None), "loss", ())
+    assert loss["left_out"] == 6  # those that raised an error before their first epoch
+
+
+def runs(count: int, epochs: int) -> list[Run]:
+    """Return trials whose accuracy at epoch e is e + their number."""
+    steps = np.arange(1, epochs + 1)
+    made = [Series(steps, steps + float(number), steps.astype(float)) for number in range(count)]
+    return [Run(f"r{at:03d}", Path(), scalars={"accuracy": series}) for at, series in enumerate(made)]
+
+
+def test_many_trials_are_a_fan() -> None:
+    """Beyond twenty trials, the others are quantiles at each epoch; a trial that is asked for has a line of its own."""
+    answer = curves_impl(runs(121, 5), None, ("r003",))
+    assert len(answer["lines"]) == 21
+    assert answer["lines"][-1]["id"] == "r003"
+    fan = answer["fan"]
+    assert (fan["trials"], fan["steps"], fan["counts"]) == (100, [1, 2, 3, 4, 5], [100] * 5)
+    values = np.array([number for number in range(101) if number != 3])
+    assert fan["middle"] == pytest.approx([np.quantile(values, 0.5) + epoch for epoch in range(1, 6)])
+    assert fan["high"] == pytest.approx([np.quantile(values, 0.9) + epoch for epoch in range(1, 6)])
+
+
+def test_a_trial_counts_in_the_fan_up_to_its_last_epoch() -> None:
+    """A trial that was stopped early is not continued in the fan, and missing values are interpolated."""
+    short = Series(np.array([1, 2]), np.array([5.0, np.nan]), np.zeros(2))
+    found = [*runs(25, 4), Run("s", Path(), scalars={"accuracy": short})]
+    fan = curves_impl(found, None, ())["fan"]
+    assert fan["steps"] == [1, 2, 3, 4]
+    assert fan["counts"] == [6, 6, 5, 5]
+
+
+def test_thinning_keeps_the_extremes() -> None:
+    """A long curve keeps its first and last point, its least and its greatest value; missing ones do not count."""
+    values = np.sin(np.arange(10_000) / 50)
+    values[4321], values[1234], values[777] = 9.0, -9.0, np.nan
+    found = thinned(Series(np.arange(10_000), values, np.zeros(10_000)), 100)
+    assert len(found["steps"]) <= 102
+    assert (found["steps"][0], found["steps"][-1]) == (0, 9999)
+    assert {9.0, -9.0} < set(found["values"])
+    assert dict(zip(found["steps"], found["values"], strict=True))[4321] == 9.0
+    only_nan = thinned(Series(np.arange(500), np.full(500, np.nan), np.zeros(500)), 100)
+    assert set(only_nan["values"]) == {None}
