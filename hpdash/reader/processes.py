@@ -16,7 +16,9 @@ from .events import Contents, read_file
 from .folders import EventFileInfo
 from .layouts import Layouts
 
-_PAYS = 64 << 20  # bytes that justify a helper: several times what a process reads while the helper starts
+# what justifies a helper: several times what a process reads while the helper starts
+_PAYS = 64 << 20  # bytes
+_MANY = 2500  # files, however small
 _BATCH = 2 << 20  # bytes of event files in a batch
 _AHEAD = 2  # batches that a helper has at a time, so that it never waits for the next
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from hpdash.reader.processes import serve; serve({pipe})"
@@ -48,7 +50,8 @@ def read_files(files: Sequence[EventFileInfo]) -> dict[str, Contents]:
 def _worthwhile(files: Sequence[EventFileInfo]) -> int:
     """Return how many helper processes are worth starting."""
     size = sum(file.key[0] for file in files if file.key)
-    return min(cores() - 1, size // _PAYS) if os.name == "posix" and sys.executable else 0
+    pays = max(size // _PAYS, len(files) // _MANY)
+    return min(cores() - 1, pays) if os.name == "posix" and sys.executable else 0
 
 
 def _batches(files: Sequence[EventFileInfo]) -> Iterator[Batch]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..analysis.ranking import RankedTable
-from ..analysis.rows import Row, Stat, differing, hparam
+from ..analysis.rows import FIELDS, Row, Stat, hparam
 from ..analysis.significance import ALIKE, welch
 from .terminal.effects import spread
 from .text import number, setting
@@ -33,8 +33,7 @@ def label(row: Row) -> str:
 
 
 def _settings(row: Row, table: RankedTable) -> str:
-    swept = {name for run in table.runs for name in run.swept}
-    names = [name for name in differing(table.runs) if name in swept or not swept][:_VALUES]
+    names = [name for name in table.columns if name not in FIELDS][:_VALUES]  # those that differ
     values = {name: hparam(row.runs[0], name) for name in names}
     return ", ".join(f"{name} {setting(value)}" for name, value in values.items() if value is not None)
 

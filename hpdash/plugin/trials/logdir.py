@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -17,6 +17,7 @@ from ...sweep_folder import sweep_json
 from ..arguments import RefusedError, shorten
 
 _FRESH = 1.0  # seconds for which what was read is used again, by any number of open pages
+_REST = 10  # how many times as long as the last look at all files took, the next one is put off
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +54,8 @@ class WatchedLogdir:
     def __init__(self, path: str | None) -> None:
         self._path, self._lock = path, Lock()
         self._reader = LogdirReader(path or ".")
-        self._read_at = -_FRESH
+        self._looked_at, self._whole_at = -_FRESH, 0.0
+        self._stamps: Hashable = None
         self._count, self._start = 0, secrets.token_hex(4)  # another TensorBoard process has other versions
         self._snapshot: Snapshot | None = None
 
@@ -66,10 +68,21 @@ class WatchedLogdir:
                 404,
             )
         with self._lock:
-            if self._snapshot is None or time.monotonic() - self._read_at >= _FRESH:
-                self._snapshot = self._updated(Path(self._path))
-                self._read_at = time.monotonic()
+            now = time.monotonic()
+            if self._snapshot is None or now - self._looked_at >= _FRESH:
+                self._snapshot = self._look(self._snapshot, Path(self._path), now)
+                self._looked_at = time.monotonic()
             return self._snapshot
+
+    def _look(self, before: Snapshot | None, path: Path, now: float) -> Snapshot:
+        """Look at all files, or, if that was done a short time ago, only at the sweeps' journals."""
+        if before is not None and now < self._whole_at and self._reader.stamps() == self._stamps:
+            return before
+        found = self._updated(path)
+        self._stamps = self._reader.stamps()
+        after = time.monotonic()
+        self._whole_at = after + _REST * (after - now)
+        return found
 
     def _updated(self, path: Path) -> Snapshot:
         try:

@@ -22,7 +22,7 @@ from ...records import Scalar
 from ...runs import Objective, Run
 from ...views.headline import headline
 from ..arguments import RefusedError
-from .curves import thinned
+from .curves import small
 from .logdir import Snapshot
 
 _WARNINGS = 5  # messages about damage in an answer; `hpdash verify` has all of them
@@ -126,7 +126,7 @@ def _hparams(runs: Sequence[Run]) -> list[dict[str, Any]]:
     ]
 
 
-def _columns(runs: Sequence[Run], objective: Objective | None) -> dict[str, list[Any]]:
+def _columns(runs: Sequence[Run], objective: Objective | None) -> dict[str, Any]:
     found = [best(run, objective) for run in runs]
     return {
         "id": [run.id for run in runs],
@@ -143,7 +143,7 @@ def _columns(runs: Sequence[Run], objective: Objective | None) -> dict[str, list
         "last": [_plain(last(run, objective)) for run in runs],
         "seconds": [_plain(seconds(run)) for run in runs],
         "started": [_plain(run.started) for run in runs],
-        "curve": [_curve(run, objective) for run in runs],
+        "curve": small([run.scalars.get(objective.tag) if objective else None for run in runs], _POINTS),
     }
 
 
@@ -162,15 +162,6 @@ def _whole(value: Scalar | None) -> int | None:
 def _plain(value: Scalar | None) -> Scalar | None:
     """Return a value that JSON has: text for numbers that are not finite."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _curve(run: Run, objective: Objective | None) -> dict[str, list[Any]]:
-    """Return the objective's curve with few points, rounded to what can be seen."""
-    series = run.scalars.get(objective.tag) if objective else None
-    if series is None:
-        return {"steps": [], "values": []}
-    found = thinned(series, _POINTS)
-    return {**found, "values": [value if value is None else float(f"{value:.5g}") for value in found["values"]]}
 
 
 def _ranking(runs: Sequence[Run], snapshot: Snapshot, where: str | None) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def test_a_trial_has_all_that_show_has(root: Path, snapshot: logdir.Snapshot) ->
 def test_what_is_not_finite_is_text_or_null(snapshot: logdir.Snapshot) -> None:
     """NaN in curves is null, and every answer is JSON without NaN."""
     answer = trials_impl(snapshot, "grid", "loss", "min")
-    assert None in answer["trials"]["curve"][answer["trials"]["status"].index("diverged")]["values"]
+    assert None in answer["trials"]["curve"]["values"][answer["trials"]["status"].index("diverged")]
     for made in (answer, sweeps_impl(snapshot), trial_impl(snapshot, "grid/0004")):
         json.dumps(made, allow_nan=False)
 

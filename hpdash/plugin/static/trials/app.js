@@ -87,7 +87,7 @@ export class App {
       const known = sweeps.some(({ name }) => (name ?? "") === this.#chosen.sweep);
       const sweep = known ? this.#chosen.sweep : (sweeps[0].name ?? "");
       const query = this.#query({ sweep });
-      const answer = await get(`trials?${query}`);
+      const answer = unpacked(await get(`trials?${query}`));
       const filtered = await this.#filtered(query, answer);
       if (mine !== this.#turn) return;
       this.#answer = answer;
@@ -220,6 +220,13 @@ export class App {
     const { trials, columns, rows } = this.#table();
     saveCsv(`${this.#answer.sweep || "trials"}.csv`, csvRows(trials, rows, columns));
   }
+}
+
+/** Return an answer of the route `trials` in which each trial's curve has its own steps. */
+function unpacked(answer) {
+  const { steps, at, values } = answer.trials.curve;
+  const curve = values.map((own, trial) => ({ steps: steps[at[trial]], values: own }));
+  return { ...answer, trials: { ...answer.trials, curve } };
 }
 
 const toggled = (list, item) => (list.includes(item) ? list.filter((one) => one !== item) : [...list, item]);

@@ -38,6 +38,7 @@ export class Views {
   #asked = {}; // by chart, the version and address of the answer
   #answers = {};
   #context = null;
+  #drawn = []; // what the charts show now
 
   constructor({ change, onMean }) {
     const onOpen = (open) => change({ open });
@@ -100,10 +101,15 @@ export class Views {
     }
   }
 
+  /** Draw the charts, unless nothing that they show has changed: a sort of the table draws none of them. */
   #draw() {
     if (!this.#context) return;
-    const { answer, chosen, dark } = this.#context;
+    const { answer, ranking, chosen, dark } = this.#context;
     const view = this.charts.dataset.view;
+    const own = [chosen.by, chosen.brush, chosen.order].map((choice) => JSON.stringify(choice));
+    const drawn = [view, answer, ranking, dark, this.charts.clientWidth, ...Object.values(this.#answers), ...own];
+    if (drawn.length === this.#drawn.length && drawn.every((one, at) => one === this.#drawn[at])) return;
+    this.#drawn = drawn;
     const goal = answer.objective?.goal;
     const shared = { trials: answer.trials, hparams: answer.hparams, goal, dark };
     if (this.#answers.curves) this.curves.show(this.#answers.curves, { ...shared, by: chosen.by, hasCounterpart: view === "curves", height: HEIGHTS[view] ?? HEIGHTS.overview });
