@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -56,6 +57,11 @@ SET = click.option(
     "--accept-changes", is_flag=True, help="Continue although code or data have changed; every table will say so."
 )
 @click.option("--new", is_flag=True, help="Start the sweep again in a new folder; the old one is kept.")
+@click.option(
+    "--board",
+    is_flag=True,
+    help="Start TensorBoard beside the sweep and print its address; on a terminal, it stays until Ctrl-C.",
+)
 def sweep(
     file: Path,
     overrides: tuple[str, ...],
@@ -73,6 +79,7 @@ def sweep(
     extend: bool,
     accept_changes: bool,
     new: bool,
+    board: bool,
 ) -> None:
     """Run the sweep in FILE; if it was started before, run the trials that are missing."""
     from ..driver.runner import Options  # noqa: PLC0415  only this command needs it
@@ -87,12 +94,32 @@ def sweep(
         workers, threads, fail_fast, retry_failed, new=new, extend=extend, accept_changes=accept_changes, ray=ray
     )
     if dry_run:
+        if board:
+            raise click.UsageError("--dry-run writes nothing that TensorBoard could show: leave out --board.")
         _dry_run(loaded, options, as_json)
+    elif board:
+        _run_with_board(loaded, logdir, options, as_json)
     else:
-        _run(loaded, logdir, options, as_json)
+        sys.exit(_run(loaded, logdir, options, as_json))
 
 
-def _run(loaded: Any, logdir: Path, options: Any, as_json: bool) -> NoReturn:
+def _run_with_board(loaded: Any, logdir: Path, options: Any, as_json: bool) -> NoReturn:
+    """Run a sweep with TensorBoard beside it, which on a terminal stays until Ctrl-C."""
+    from ..plugin.beside import board_beside  # noqa: PLC0415
+
+    console = console_for(stderr=True)
+    with board_beside(logdir) as beside:
+        console.print(f"TensorBoard: {beside.link}", soft_wrap=True, highlight=False)
+        code = _run(loaded, logdir, options, as_json)
+        if sys.stdout.isatty():
+            console.print(f"TensorBoard runs on at {beside.link}; Ctrl-C ends it", soft_wrap=True, highlight=False)
+            with suppress(KeyboardInterrupt):
+                beside.process.wait()
+    sys.exit(code)
+
+
+def _run(loaded: Any, logdir: Path, options: Any, as_json: bool) -> int:
+    """Run a sweep and print its outcome; return the exit code."""
     from ..driver.plan import Watcher  # noqa: PLC0415
     from ..driver.runner import drive_sweep  # noqa: PLC0415
     from ..views.terminal.live import LiveView  # noqa: PLC0415
@@ -102,7 +129,8 @@ def _run(loaded: Any, logdir: Path, options: Any, as_json: bool) -> NoReturn:
     once = ("--new", "--accept-changes") if outcome.folder.exists() else ()  # a resumed sweep does not need them again
     again = shlex.join(["hpdash", *(word for word in sys.argv[1:] if word not in once)])
     _print_outcome(outcome, logdir, again, as_json)
-    sys.exit(outcome.exit_code)
+    code: int = outcome.exit_code
+    return code
 
 
 def _cluster(backend: str, address: str | None, cpus: float | None, gpus: float | None, threads: int) -> Any:

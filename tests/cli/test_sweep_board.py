@@ -1,0 +1,82 @@
+"""Tests of `hpdash sweep --board`: TensorBoard runs beside the sweep, and ends with it however it ends."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+
+from commands import hpdash, own, patched
+from driven import until
+
+from hpdash.logs import layout
+
+
+@contextmanager
+def sweeping(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Start a sweep whose trial waits, with TensorBoard beside it; give its process and TensorBoard's address."""
+    path = own(folder, "wait")
+    command = [sys.executable, "-m", "hpdash", "sweep", path, "--workers", "1", "--board"]
+    output = folder / "output"
+    with output.open("wb") as file, subprocess.Popen(command, cwd=folder, stdout=file, stderr=file) as process:
+        try:
+            until(lambda: "hpdash_trials" in output.read_text() or process.poll() is not None, 60)
+            found = re.search(r"TensorBoard: (http://\S+)/#hpdash_trials", output.read_text())
+            assert found, output.read_text()
+            yield process, found.group(1)
+        finally:
+            process.kill()
+
+
+def answers(url: str) -> bool:
+    """Return whether TensorBoard still answers."""
+    try:
+        with urllib.request.urlopen(f"{url}/data/environment", timeout=5):
+            return True
+    except (URLError, ConnectionError):
+        return False
+
+
+def test_the_trials_are_seen_while_they_run(tmp_path: Path) -> None:
+    """The address is printed before the first trial, and shows it; after kill -9 of the sweep, nobody answers there."""
+    with sweeping(tmp_path) as (process, url):
+
+        def running() -> bool:
+            with urllib.request.urlopen(f"{url}/data/plugin/{layout.TRIALS_PLUGIN}/sweeps") as answer:
+                sweeps = json.load(answer)["sweeps"]
+            return [each["states"] for each in sweeps] == [{"running": 1}]
+
+        until(running, 30)
+        process.kill()
+        process.wait()
+        until(lambda: not answers(url), 15)
+
+
+def test_it_ends_with_the_sweep(tmp_path: Path) -> None:
+    """In a pipe, the command ends when the sweep does, with its exit code, and TensorBoard with it."""
+    shown = hpdash("sweep", own(tmp_path, "learn", "raise"), "--workers", "1", "--board", cwd=tmp_path)
+    assert shown.returncode == 1
+    found = re.search(r"TensorBoard: (http://\S+)/#hpdash_trials", shown.stderr)
+    assert found and not answers(found.group(1))
+    assert "best validation/accuracy" in shown.stdout
+
+
+def test_a_dry_run_has_nothing_to_show(tmp_path: Path) -> None:
+    """`--dry-run --board` is refused."""
+    shown = hpdash("sweep", own(tmp_path, "learn"), "--dry-run", "--board", cwd=tmp_path)
+    assert (shown.returncode, "--board" in shown.stderr) == (2, True)
+
+
+def test_a_tensorboard_that_does_not_start_stops_the_sweep(tmp_path: Path) -> None:
+    """If TensorBoard does not start, the sweep is not run, and the error says how to go on without it."""
+    broken = patched(tmp_path, "import sys; sys.modules['tensorboard.main_lib'] = None")
+    shown = hpdash("sweep", own(tmp_path, "learn"), "--board", cwd=tmp_path, environment=broken)
+    assert shown.returncode == 4
+    assert "without --board" in shown.stderr and "main_lib" in shown.stderr
+    assert not (tmp_path / "logs").exists()
