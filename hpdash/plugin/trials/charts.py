@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...analysis.effects import group_runs, measure_effects, outcomes_of
+from ...analysis.failures import patterns
+from ...analysis.first_rung import as_of, first_rung
 from ...analysis.objective import objective_of, tag_of
 from ...analysis.rows import rank
 from ...logs.layout import VALIDATION_PREFIX
@@ -82,11 +84,19 @@ def _fan(series: Sequence[Series]) -> dict[str, Any] | None:
     }
 
 
-def effects_impl(runs: Sequence[Run]) -> dict[str, Any]:
-    """Return what `hpdash effects --json` has, and the values behind each mean; without the progress of a search."""
+def effects_impl(runs: Sequence[Run], at_rung: bool = False) -> dict[str, Any]:
+    """Return what `hpdash effects --json` has, and the values behind each mean; without the progress of a search.
+
+    With `at_rung`, all trials are compared after the first epoch at which the sweep prunes, not only those that have
+    finished; nothing changes for a sweep that does not prune.
+    """
     from ...views.terminal.effects import importance_sentence, label, to_json  # noqa: PLC0415  imports rich
     from ...views.text import finite  # noqa: PLC0415
 
+    in_common = _in_common(runs)
+    rung, objective = first_rung(runs), objective_of(runs)
+    if at_rung and rung is not None and objective is not None:
+        runs = as_of(runs, rung, objective)
     found = measure_effects(runs, _MOST_FOR_IMPORTANCE)
     outcomes = outcomes_of(runs, found.objective)
     dots = {
@@ -97,7 +107,20 @@ def effects_impl(runs: Sequence[Run]) -> dict[str, Any]:
         for marginal in found.marginals
     }
     labels = {marginal.name: [label(level) for level in marginal.levels] for marginal in found.marginals}
-    return {**finite(to_json(found)), "sentence": importance_sentence(found), "labels": labels, "dots": dots}
+    own = {"sentence": importance_sentence(found), "labels": labels, "dots": dots, "rung": rung, "at_rung": at_rung}
+    return {**finite(to_json(found)), **own, "patterns": in_common}
+
+
+def _in_common(runs: Sequence[Run]) -> list[str]:
+    """Return a sentence for each value that trials of one bad end have in common."""
+    from ...views.terminal.effects import bounds_label  # noqa: PLC0415  imports rich
+
+    return [
+        f"{each.inside} of the {each.total} {str(each.state).replace('_', ' ')} trials have {each.name} ="
+        f" {bounds_label(each.low, each.high)}: {each.inside} of its {each.trials}, and {each.total - each.inside} of"
+        f" the other {each.others}"
+        for each in patterns(runs)
+    ]
 
 
 def _spread_out(values: Sequence[float]) -> list[float]:

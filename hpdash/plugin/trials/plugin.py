@@ -84,7 +84,7 @@ class TrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard h
 
     @guarded
     def _serve_effects(self, request: wrappers.Request) -> wrappers.Response:
-        return self._respond_json(request, _effects, ("sweep", "objective", "goal", "where"))
+        return self._respond_json(request, _effects, ("sweep", "objective", "goal", "where", "stage"))
 
     @guarded
     def _serve_search(self, request: wrappers.Request) -> wrappers.Response:
@@ -132,7 +132,10 @@ def _curves(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
 
 
 def _effects(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
-    return {"version": snapshot.version, **effects_impl(_selected(snapshot, arguments))}
+    stage = arguments.text("stage", "finished")
+    if stage not in ("finished", "rung"):
+        raise RefusedError(f'stage: expected "finished" or "rung", found {shorten(stage)}.')
+    return {"version": snapshot.version, **effects_impl(_selected(snapshot, arguments), stage == "rung")}
 
 
 def _search(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:

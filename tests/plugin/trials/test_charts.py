@@ -44,6 +44,25 @@ def test_effects_are_those_of_the_command(root: Path, snapshot: Snapshot, sweep:
                 assert np.mean(dots) == pytest.approx(level["mean"])
 
 
+def test_all_trials_are_compared_at_the_first_rung(snapshot: Snapshot) -> None:
+    """In a sweep that prunes, every trial counts with its value after the first rung; else nothing changes."""
+    runs_ = chosen_runs(snapshot, "curves", None, None)
+    answer = effects_impl(runs_, at_rung=True)
+    assert (answer["rung"], answer["finished"], answer["trials"]) == (1, 14, 14)
+    values = sorted(dot for dots in answer["dots"]["q"] for dot in dots)
+    assert values == sorted(float(run.scalars["validation/epoch_accuracy"].values[0]) for run in runs_)
+    assert effects_impl(runs_)["finished"] < 14
+    grid = chosen_runs(snapshot, "grid", None, None)
+    assert effects_impl(grid, at_rung=True)["finished"] == effects_impl(grid)["finished"]
+
+
+def test_what_failed_trials_have_in_common_is_said(snapshot: Snapshot) -> None:
+    """The value that all failed trials share is named, with counts."""
+    said = effects_impl(chosen_runs(snapshot, "grid", None, None))["patterns"]
+    assert "6 of the 6 failed trials have does = raise: 6 of its 6, and 0 of the other 12" in said
+    assert len(said) == 2
+
+
 def test_a_condition_selects_the_trials_of_the_charts(snapshot: Snapshot) -> None:
     """With a condition, curves and effects are of the trials that meet it."""
     runs = chosen_runs(snapshot, "grid", None, None, "does = learn and x > 0.3")

@@ -1,6 +1,6 @@
 /** The effects of the hyperparameters: for each value, its trials as dots, and their mean with its deviation. */
 
-import { counted, drawing, element, metric, spread } from "../common/dom.js";
+import { counted, drawing, element, metric, segmented, spread } from "../common/dom.js";
 import { padded, quantile, scaled, ticks, words } from "./axes.js";
 
 const ROW = 20; // pixels of a value
@@ -8,16 +8,18 @@ const LABEL = 118; // pixels for the values' names
 const NUMBERS = 148; // pixels for their means
 const WORST = 0.05; // share of the results, the worst ones, that may lie outside
 
-/** The charts; `onFilter(name, value)` is called when a value is clicked. */
+/** The charts; `onFilter(name, value)` is called when a value is clicked, `onStage(stage)` when trials are chosen. */
 export class Effects {
   #answer = null;
   #context = null;
 
-  constructor({ onFilter }) {
+  constructor({ onFilter, onStage }) {
     this.onFilter = onFilter;
+    this.stage = segmented("stage", "Which trials are compared", [["finished", "finished"], ["rung", "all"]], onStage);
+    this.patterns = element("ul", { className: "patterns" });
     this.caption = element("figcaption");
     this.panels = element("div", { className: "panels" });
-    this.whole = element("figure", { className: "chart effects" }, this.caption, this.panels);
+    this.whole = element("figure", { className: "chart effects" }, this.caption, this.patterns, this.panels);
   }
 
   /** Draw an answer of the route `effects`; `context` has `goal` and `most`, the number of hyperparameters to draw. */
@@ -30,16 +32,21 @@ export class Effects {
   /** Draw again, for example in another size. */
   draw() {
     if (!this.#answer || !this.whole.clientWidth) return;
-    const { hyperparameters, finished, trials, sentence } = this.#answer;
+    const { hyperparameters, finished, trials, sentence, rung, at_rung: atRung, patterns } = this.#answer;
     const shown = hyperparameters.slice(0, this.#context.most);
     const rest = hyperparameters.length - shown.length;
     const [low, high] = this.#range();
     const name = this.#answer.objective?.name ?? "the objective";
     this.caption.replaceChildren(
       element("strong", { text: "Effects" }),
-      ` on ${name}, over ${finished} finished of ${counted(trials, "trial")}. `,
+      atRung && rung !== null
+        ? ` on ${name} after ${counted(rung, "epoch")}, over ${finished} of ${counted(trials, "trial")}. `
+        : ` on ${name}, over ${finished} finished of ${counted(trials, "trial")}. `,
+      ...(rung === null ? [] : ["Compare ", this.stage.whole, ` trials${atRung ? ` after ${counted(rung, "epoch")}` : ""}. `]),
       element("span", { className: "soft", text: sentence + (rest > 0 ? ` ${counted(rest, "more hyperparameter")}: see Effects.` : "") }),
     );
+    this.stage.set(atRung ? "rung" : "finished");
+    this.patterns.replaceChildren(...patterns.map((text) => element("li", { text })));
     this.panels.replaceChildren(...shown.map((one) => this.#panel(one, low, high)));
     this.whole.dataset.drawn = shown.length;
   }

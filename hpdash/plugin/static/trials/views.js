@@ -44,7 +44,7 @@ export class Views {
     const onOpen = (open) => change({ open });
     const onBrush = (name, brush) => change({ brush: withBrush(this.#context.chosen.brush, name, brush) });
     this.curves = new Curves({ onMean, onOpen });
-    this.effects = new Effects({ onFilter: (name, value) => onBrush(name, { in: [value] }) });
+    this.effects = new Effects({ onFilter: (name, value) => onBrush(name, { in: [value] }), onStage: (stage) => change({ stage }) });
     this.parallel = new Parallel({ onMean, onOpen, onBrush, onOrder: (order) => change({ order }) });
     this.view = segmented("view", "View", VIEWS.map((name) => [name, TITLES[name]]), (view) => change({ view }));
     this.metric = chooser("metric", "Metric", (metric) => change({ metric }));
@@ -85,7 +85,8 @@ export class Views {
     const ofCurves = Object.entries({ metric: chosen.metric, trial: chosen.open }).filter(([, value]) => value);
     this.#draw();
     for (const name of uses) {
-      const address = `${name}?${new URLSearchParams(name === "curves" ? [...asked, ...ofCurves] : asked)}`;
+      const own = { curves: ofCurves, effects: chosen.stage === "rung" ? [["stage", "rung"]] : [] }[name] ?? [];
+      const address = `${name}?${new URLSearchParams([...asked, ...own])}`;
       const key = `${answer.version} ${address}`;
       if (this.#asked[name] === key) continue;
       try {

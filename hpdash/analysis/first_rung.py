@@ -1,0 +1,46 @@
+"""All trials of a sweep that prunes, compared after the same number of epochs: those that go on would mislead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import LogdirError
+from ..journal.history import History
+from ..journal.journal import read_journal
+from ..logs import layout
+from ..records import TrialResult, TrialState
+from ..runs import Objective, Run
+
+
+def first_rung(runs: Sequence[Run]) -> int | None:
+    """Return the first epoch after which trials were compared for pruning; None if none were."""
+    folder = next((run.folder.parent for run in runs if run.number is not None), None)
+    if folder is None or not (Path(folder) / layout.JOURNAL).is_file():
+        return None
+    try:
+        rungs = History.of(read_journal(folder / layout.JOURNAL).entries).rungs
+    except LogdirError:
+        return None
+    return min(rungs, default=None)
+
+
+def as_of(runs: Sequence[Run], epoch: int, objective: Objective) -> list[Run]:
+    """Return the trials as if each had ended after an epoch, with the value of the objective at that epoch.
+
+    A trial without a finite value at that epoch is unchanged, except that it does not count as finished.
+    """
+    return [_as_of(run, epoch, objective) for run in runs]
+
+
+def _as_of(run: Run, epoch: int, objective: Objective) -> Run:
+    series = run.scalars.get(objective.tag)
+    value = series.values[series.steps == epoch] if series is not None else np.empty(0)
+    if not len(value) or not np.isfinite(value[0]):
+        return replace(run, status=TrialState.FAILED if run.status is TrialState.FINISHED else run.status)
+    result = run.result or TrialResult(TrialState.FINISHED)
+    ended = replace(result, best={objective.name: float(value[0])}, best_epoch=epoch)
+    return replace(run, status=TrialState.FINISHED, objective=objective, result=ended)
