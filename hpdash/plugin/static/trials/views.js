@@ -77,28 +77,35 @@ export class Views {
     this.#load(uses.filter((name) => name !== "parallel"));
   }
 
-  async #load(uses) {
+  #load(uses) {
     this.#turn += 1;
-    const mine = this.#turn;
-    const { query, chosen, where, answer } = this.#context;
-    const asked = [...query, ...(where ? [["where", where]] : [])];
-    const ofCurves = Object.entries({ metric: chosen.metric, trial: chosen.open }).filter(([, value]) => value);
     this.#draw();
-    for (const name of uses) {
-      const own = { curves: ofCurves, effects: chosen.stage === "rung" ? [["stage", "rung"]] : [] }[name] ?? [];
-      const address = `${name}?${new URLSearchParams([...asked, ...own])}`;
-      const key = `${answer.version} ${address}`;
-      if (this.#asked[name] === key) continue;
-      try {
-        const found = await get(address);
-        if (mine !== this.#turn) return;
-        this.#asked[name] = key;
-        this.#answers[name] = found;
-        this.wrong.textContent = "";
-        this.#draw();
-      } catch (error) {
-        if (mine === this.#turn) this.wrong.textContent = error.message;
-      }
+    for (const name of uses) this.#ask(name, this.#turn);
+  }
+
+  /** Ask for what a chart draws, unless it has it; an answer to an earlier choice is ignored. */
+  async #ask(name, mine) {
+    const { query, chosen, where, answer } = this.#context;
+    const own = {
+      curves: Object.entries({ metric: chosen.metric, trial: chosen.open }).filter(([, value]) => value),
+      effects: chosen.stage === "rung" ? [["stage", "rung"]] : [],
+    }[name];
+    const address = `${name}?${new URLSearchParams([...query, ...(where ? [["where", where]] : []), ...(own ?? [])])}`;
+    const key = `${answer.version} ${address}`;
+    if (this.#asked[name] === key) return;
+    const { whole, caption } = this.all[name];
+    whole.dataset.busy = "true";
+    if (!this.#answers[name]) caption.textContent = "computing …";
+    try {
+      const found = await get(address);
+      if (mine !== this.#turn) return;
+      this.#asked[name] = key;
+      this.#answers[name] = found;
+      this.wrong.textContent = "";
+      whole.dataset.busy = "";
+      this.#draw();
+    } catch (error) {
+      if (mine === this.#turn) this.wrong.textContent = error.message;
     }
   }
 
