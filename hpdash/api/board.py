@@ -73,8 +73,8 @@ def board(logdir: Path | str = "logs", *, tab: str = layout.PLUGIN, height: int 
 
     Args:
         logdir: the logs root.
-        tab: the tab to open first, by its name in TensorBoard's addresses: `hpdash_weights`, or one of TensorBoard's
-            own, such as `timeseries` or `hparams`.
+        tab: the tab to open first, by its name in TensorBoard's addresses: `hpdash_weights`, `hpdash_trials`, or one of
+            TensorBoard's own, such as `timeseries` or `hparams`.
         height: the height of the cell, in pixels.
 
     Raises SpecError if the folder does not exist, BackendError if TensorBoard does not start.

@@ -28,18 +28,6 @@ from hpdash.plugin.trials.trial import trial_impl
 SWEEPS = ("grid", "curves", "")
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A logs root with two sweeps and three runs of another tool."""
-    return trials_logs.write(tmp_path_factory.mktemp("trials"))
-
-
-@pytest.fixture
-def snapshot(root: Path) -> logdir.Snapshot:
-    """The logs root as it is read for the tab."""
-    return WatchedLogdir(str(root)).current()
-
-
 def listed(root: Path, sweep: str, *options: str) -> dict[str, Any]:
     """Return what `hpdash ls --json` says of a sweep; "" is the table of the runs without a sweep."""
     shown = invoke("ls", str(root), "--json", *options)

@@ -7,26 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import trials_logs
 from commands import invoke
 
 from hpdash.plugin.trials.charts import curves_impl, effects_impl
 from hpdash.plugin.trials.curves import thinned
-from hpdash.plugin.trials.logdir import Snapshot, WatchedLogdir
+from hpdash.plugin.trials.logdir import Snapshot
 from hpdash.plugin.trials.table import chosen_runs
 from hpdash.runs import Run, Series
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A logs root with two sweeps and three runs of another tool."""
-    return trials_logs.write(tmp_path_factory.mktemp("charts"))
-
-
-@pytest.fixture
-def snapshot(root: Path) -> Snapshot:
-    """The logs root as it is read for the tab."""
-    return WatchedLogdir(str(root)).current()
 
 
 @pytest.mark.parametrize("sweep", ["grid", "curves"])

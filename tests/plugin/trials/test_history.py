@@ -5,30 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-import trials_logs
 from commands import invoke
 
 from hpdash.journal.entries import Transition, to_line
 from hpdash.journal.journal import read_journal
 from hpdash.logs import layout
 from hpdash.plugin.trials.history import search_impl, timeline_impl
-from hpdash.plugin.trials.logdir import Snapshot, WatchedLogdir
+from hpdash.plugin.trials.logdir import Snapshot
 from hpdash.plugin.trials.table import chosen_runs
 from hpdash.records import TrialResult, TrialState
 from hpdash.runs import Objective, Run
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A logs root with two sweeps and three runs of another tool."""
-    return trials_logs.write(tmp_path_factory.mktemp("history"))
-
-
-@pytest.fixture
-def snapshot(root: Path) -> Snapshot:
-    """The logs root as it is read for the tab."""
-    return WatchedLogdir(str(root)).current()
 
 
 def test_the_search_is_what_effects_prints(root: Path, snapshot: Snapshot) -> None:

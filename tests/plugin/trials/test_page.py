@@ -28,12 +28,6 @@ def learn(trial):
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A logs root with two sweeps and three runs of another tool."""
-    return trials_logs.write(tmp_path_factory.mktemp("trials"))
-
-
-@pytest.fixture(scope="module")
 def board(request: pytest.FixtureRequest, root: Path) -> Iterator[Board]:
     """A TensorBoard over the logs root, with the default loader unless the test asks for another."""
     with Board(root, getattr(request, "param", "true")) as board:
