@@ -45,6 +45,7 @@ def patterns(runs: Sequence[Run]) -> list[Pattern]:
     """
     groups = {name: group_runs(runs, name) for name in varied(runs)}
     count = sum(len(parts) for parts in groups.values() if len(parts) > 1)
+    count *= sum(any(run.status is state for run in runs) for state in STATES)
     found = []
     for state in STATES:
         total = sum(run.status is state for run in runs)

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from ..errors import LogdirError
 from ..journal.history import History
-from ..journal.journal import read_journal
-from ..logs import layout
+from ..journal.of_runs import journal_of
 from ..records import TrialResult, TrialState
 from ..runs import Objective, Run
 
 
 def first_rung(runs: Sequence[Run]) -> int | None:
     """Return the first epoch after which trials were compared for pruning; None if none were."""
-    folder = next((run.folder.parent for run in runs if run.number is not None), None)
-    if folder is None or not (Path(folder) / layout.JOURNAL).is_file():
-        return None
-    try:
-        rungs = History.of(read_journal(folder / layout.JOURNAL).entries).rungs
-    except LogdirError:
-        return None
-    return min(rungs, default=None)
+    journal = journal_of(runs)
+    return min(History.of(journal.entries).rungs, default=None) if journal else None
 
 
 def as_of(runs: Sequence[Run], epoch: int, objective: Objective) -> list[Run]:

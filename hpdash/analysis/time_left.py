@@ -15,14 +15,16 @@ def seconds_left(runs: Sequence[Run], planned: int) -> float | None:
     """Estimate the seconds until all `planned` trials of a sweep have ended; None if it does not run or none has ended.
 
     Each of the remaining trials is taken to need the mean time of those that have ended, and as many as now run at a
-    time. A running trial needs the part that is left of its epochs.
+    time. A running trial needs the part that is left of its epochs. Trials that were killed or
+    interrupted run again.
     """
     running = [run for run in runs if run.status is TrialState.RUNNING]
     taken = [run.result.seconds for run in runs if run.result and run.status and run.status.is_conclusive]
     if not running or not taken:
         return None
     objective = objective_of(runs)
-    waiting = max(0, planned - len(runs)) + sum(1.0 - _share(trained(run, objective), run) for run in running)
+    again = sum(not run.status.is_conclusive for run in runs if run.status not in (None, TrialState.RUNNING))
+    waiting = max(0, planned - len(runs)) + again + sum(1.0 - _share(trained(run, objective), run) for run in running)
     return float(np.mean(taken)) * waiting / len(running)
 
 

@@ -49,8 +49,12 @@ def board_beside(logdir: Path) -> Iterator[BesideBoard]:
     try:
         yield BesideBoard(_address(process, output), process)
     finally:
-        process.kill()
-        process.wait()
+        process.terminate()  # it then removes its record in the temporary folder
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
         assert process.stdin is not None
         process.stdin.close()
         scratch.close()

@@ -62,12 +62,12 @@ class LogdirReader:
             self._logdir, self._state = self._read(folders, warnings), state
         return self._logdir
 
-    def stamps(self) -> Hashable:
-        """Return a value that changes when the record, the journal or the driver of a sweep does that `read` has found.
+    def sweeps_changed(self) -> bool:
+        """Return whether the record, journal or lock of a sweep that the last `read` found has changed since.
 
         This takes much less time than `read`, but does not notice event files, nor new folders.
         """
-        return tuple(stamp(sweep.folder) for _, sweep in self._sweeps.values())
+        return any(stamp(sweep.folder) != before for before, sweep in self._sweeps.values())
 
     def _sweep(self, key: str, folder: Path, name: str) -> tuple[Hashable, SweepState]:
         """Return a sweep as it is now, with a stamp that changes when its record, its journal or its driver does."""

@@ -10,6 +10,7 @@ from ..analysis.significance import ALIKE, welch
 from .terminal.effects import spread
 from .text import number, setting
 
+_NAMES = 3  # trials of a row that the sentence names one by one
 _VALUES = 8  # hyperparameters that the sentence names
 
 
@@ -17,7 +18,9 @@ def headline(table: RankedTable) -> str:
     """Return the sentence; of a table without a ranked trial, it says why nothing is ranked."""
     ranked = [row for row in table.rows if row.best]
     if not ranked:
-        return table.advice or ("no trial has a result yet" if table.rows else "no trial has started")
+        if table.rows:
+            return table.advice or "no trial has a result yet"
+        return "no trial meets the filter" if table.found else "no trial has started"
     best = ranked[0]
     assert best.best is not None
     named = [label(best), *filter(None, [_settings(best, table)])]
@@ -25,11 +28,9 @@ def headline(table: RankedTable) -> str:
 
 
 def label(row: Row) -> str:
-    """Return the short name of a row: a trial's number, the setting's of replicates, or the run's name."""
-    first = row.runs[0]
-    if first.number is None:
-        return first.name
-    return first.group.rpartition("/")[2] if len(row.runs) > 1 and first.group else f"{first.number:04d}"
+    """Return the short name of a row: the numbers of its trials, or the names of its runs."""
+    names = [run.name if run.number is None else f"{run.number:04d}" for run in row.runs]
+    return ", ".join(names) if len(names) <= _NAMES else f"{names[0]} … {names[-1]}"
 
 
 def _settings(row: Row, table: RankedTable) -> str:

@@ -10,15 +10,17 @@ import numpy as np
 from ...analysis.effects import group_runs, measure_effects, outcomes_of
 from ...analysis.failures import patterns
 from ...analysis.first_rung import as_of, first_rung
-from ...analysis.objective import objective_of, tag_of
+from ...analysis.objective import goal_of, objective_of, tag_of
 from ...analysis.rows import rank
 from ...logs.layout import VALIDATION_PREFIX
+from ...records import TrialState
 from ...runs import Run, Series
 from .curves import thinned
 
 _LINES = 20  # trials with a line of their own; the others are a fan
 _POINTS = 120  # points of a line
 _FAN = (0.1, 0.5, 0.9)  # quantiles of the fan
+_ENDS = {TrialState.FAILED: "failed", TrialState.DIVERGED: "diverged", TrialState.TIMED_OUT: "timed out"}
 _DOTS = 60  # values that are shown of a level
 _MOST_FOR_IMPORTANCE = 600  # finished trials; with more, the answer would take more than a second
 
@@ -31,6 +33,8 @@ def curves_impl(runs: Sequence[Run], metric: str | None, wanted: Sequence[str]) 
     """
     objective = objective_of(runs)
     name = metric or (objective.name if objective else "")
+    is_objective = objective is not None and name == objective.name
+    goal = objective.goal if objective and is_objective else goal_of(name)
     ordered = [run for row in rank(runs, objective) for run in row.runs if name and tag_of(run, name)]
     lines = [run for at, run in enumerate(ordered) if at < _LINES or run.id in wanted]
     own = {run.name for run in lines}
@@ -38,6 +42,7 @@ def curves_impl(runs: Sequence[Run], metric: str | None, wanted: Sequence[str]) 
     return {
         "metric": name,
         "counterpart": counterpart(name),
+        "goal": goal and str(goal),
         "lines": [_line(run, name) for run in lines],
         "fan": _fan([series for series in others if len(series.steps)]),
         "left_out": len(runs) - len(ordered),
@@ -59,7 +64,7 @@ def _line(run: Run, name: str) -> dict[str, Any]:
 
 
 def _fan(series: Sequence[Series]) -> dict[str, Any] | None:
-    """Return quantiles over trials at each of at most `_POINTS` steps; a trial counts up to its own last step."""
+    """Return quantiles over trials at each of at most `_POINTS` steps; a trial counts up to its last finite value."""
     if not series:
         return None
     steps = np.unique(np.concatenate([each.steps for each in series]))
@@ -68,10 +73,12 @@ def _fan(series: Sequence[Series]) -> dict[str, Any] | None:
     table = np.full((len(series), len(steps)), np.nan)
     for row, each in zip(table, series, strict=True):
         known = np.isfinite(each.values)
-        inside = (steps >= each.steps[0]) & (steps <= each.steps[-1])
         if known.any():
+            inside = (steps >= each.steps[known][0]) & (steps <= each.steps[known][-1])
             row[inside] = np.interp(steps[inside], each.steps[known], each.values[known])
     filled = np.isfinite(table).any(axis=0)
+    if not filled.any():
+        return None
     quantiles = np.nanquantile(table[:, filled], _FAN, axis=0)
     counts = np.isfinite(table[:, filled]).sum(axis=0)
     return {
@@ -116,9 +123,9 @@ def _in_common(runs: Sequence[Run]) -> list[str]:
     from ...views.terminal.effects import bounds_label  # noqa: PLC0415  imports rich
 
     return [
-        f"{each.inside} of the {each.total} {str(each.state).replace('_', ' ')} trials have {each.name} ="
-        f" {bounds_label(each.low, each.high)}: {each.inside} of its {each.trials}, and {each.total - each.inside} of"
-        f" the other {each.others}"
+        f"{each.name} = {bounds_label(each.low, each.high)}: {each.inside} of its {each.trials} trials"
+        f" {_ENDS.get(each.state, 'were ' + str(each.state).replace('_', ' '))}, of the other {each.others}"
+        f" {each.total - each.inside or 'none'}"
         for each in patterns(runs)
     ]
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import heapq
+import math
+import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from ...analysis.progress import progress
-from ...errors import LogdirError
 from ...journal.history import History
-from ...journal.journal import JournalContent, read_journal
-from ...logs import layout
+from ...journal.journal import JournalContent
+from ...journal.of_runs import journal_of
 from ...records import TrialState
 from ...runs import Run
 
@@ -19,14 +19,15 @@ from ...runs import Run
 def search_impl(runs: Sequence[Run]) -> dict[str, Any]:
     """Return the end of each trial in chronological order with the best value so far, and the decisions at the rungs.
 
-    `note` says why there is nothing to draw. The rungs are those of the given trials.
+    `note` says why there is nothing to draw. The rungs are those of the given trials. The objective is the sweep's own,
+    because the journal has no other best values.
     """
     from ...views.terminal.progress import spending, to_json  # noqa: PLC0415  imports rich
 
     found = progress(runs)
     if found is None:
         return {"note": _missing(runs), "steps": [], "rungs": []}
-    journal = _journal(runs)
+    journal = journal_of(runs)
     numbers = {run.number for run in runs}
     return {
         "note": "",
@@ -38,7 +39,9 @@ def search_impl(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _missing(runs: Sequence[Run]) -> str:
-    if _journal(runs) is None:
+    if not runs:
+        return "No trial meets the filter."
+    if journal_of(runs) is None:
         return "These runs have no journal, so it is not known in which order they ended."
     return "No trial has ended yet, or there is no objective."
 
@@ -51,7 +54,7 @@ def _rungs(history: History, numbers: set[int | None]) -> list[dict[str, Any]]:
             {
                 "epoch": epoch,
                 "trials": [decision.trial for decision in own],
-                "values": [decision.value for decision in own],
+                "values": [decision.value if math.isfinite(decision.value) else None for decision in own],
                 "goes_on": [decision.goes_on for decision in own],
                 "promoted": [epoch in history.promoted.get(decision.trial, ()) for decision in own],
             }
@@ -65,12 +68,19 @@ def timeline_impl(runs: Sequence[Run]) -> dict[str, Any]:
     `end` is None while an attempt runs; it is also unknown if its driver died. `training` are its seconds of training:
     the rest of the time went into data, compilation and writing. `note` says why there is nothing to draw.
     """
-    journal = _journal(runs)
+    journal = journal_of(runs)
     if journal is None:
-        return {"note": "These runs have no journal, so it is not known when they ran.", "spans": [], "lanes": 0}
+        why = "These runs have no journal, so it is not known when they ran." if runs else "No trial meets the filter."
+        return {"note": why, "spans": [], "lanes": 0}
     attempts = _attempts(journal, runs)
     attempts.sort(key=lambda attempt: attempt["begin"])
-    return {"note": "", "spans": attempts, "lanes": _lanes(attempts), "sentence": _sentence(attempts)}
+    return {
+        "note": "",
+        "spans": attempts,
+        "lanes": _lanes(attempts),
+        "sentence": _sentence(attempts),
+        "now": time.time(),
+    }
 
 
 def _attempts(journal: JournalContent, runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -82,10 +92,12 @@ def _attempts(journal: JournalContent, runs: Sequence[Run]) -> list[dict[str, An
         if record.trial not in of_number:
             continue
         if record.state is TrialState.RUNNING:
+            if record.trial in begun:  # its driver died, and nothing says when
+                begun[record.trial]["state"] = str(TrialState.INTERRUPTED)
             begun[record.trial] = {
                 "id": of_number[record.trial].id,
                 "attempt": record.attempt,
-                "state": str(of_number[record.trial].status or record.state),
+                "state": str(record.state),
                 "begin": record.time,
                 "end": None,
                 "training": None,
@@ -102,6 +114,8 @@ def _attempts(journal: JournalContent, runs: Sequence[Run]) -> list[dict[str, An
                 training = own if own >= 0 else result.seconds  # it was started over
                 ended |= {"training": training, "epochs": result.epochs, "reason": result.error}
             begun.pop(record.trial).update(ended)
+    for number, last in begun.items():
+        last["state"] = str(of_number[number].status or TrialState.RUNNING)
     return attempts
 
 
@@ -116,7 +130,9 @@ def _lanes(attempts: Sequence[dict[str, Any]]) -> int:
         lane = heapq.heappop(free) if free else count
         count = max(count, lane + 1)
         attempt["lane"] = lane
-        heapq.heappush(busy, (attempt["end"] or attempt["begin"], lane))
+        is_running = attempt["state"] == TrialState.RUNNING
+        end = attempt["end"] if attempt["end"] is not None else math.inf if is_running else attempt["begin"]
+        heapq.heappush(busy, (end, lane))
     return count
 
 
@@ -129,20 +145,3 @@ def _sentence(attempts: Sequence[dict[str, Any]]) -> str:
         return f"{count}."
     share = min(training / whole, 1.0)
     return f"{count}; {100 * share:.0f} % of their time was training, the rest data, compilation and writing."
-
-
-def _journal(runs: Sequence[Run]) -> JournalContent | None:
-    """Return the journal of the sweep of these runs, None if there is none that can be read."""
-    for folder in _folders(runs):
-        try:
-            return read_journal(folder / layout.JOURNAL)
-        except LogdirError:
-            return None
-    return None
-
-
-def _folders(runs: Sequence[Run]) -> list[Path]:
-    """Return the folder that has the journal of these runs; of a trial without a folder, its own is the sweep's."""
-    first = next((run for run in runs if run.number is not None), None)
-    candidates = [first.folder.parent, first.folder] if first else []
-    return [folder for folder in candidates if (folder / layout.JOURNAL).is_file()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -55,7 +55,6 @@ class WatchedLogdir:
         self._path, self._lock = path, Lock()
         self._reader = LogdirReader(path or ".")
         self._looked_at, self._whole_at = -_FRESH, 0.0
-        self._stamps: Hashable = None
         self._count, self._start = 0, secrets.token_hex(4)  # another TensorBoard process has other versions
         self._snapshot: Snapshot | None = None
 
@@ -76,10 +75,9 @@ class WatchedLogdir:
 
     def _look(self, before: Snapshot | None, path: Path, now: float) -> Snapshot:
         """Look at all files, or, if that was done a short time ago, only at the sweeps' journals."""
-        if before is not None and now < self._whole_at and self._reader.stamps() == self._stamps:
+        if before is not None and now < self._whole_at and not self._reader.sweeps_changed():
             return before
         found = self._updated(path)
-        self._stamps = self._reader.stamps()
         after = time.monotonic()
         self._whole_at = after + _REST * (after - now)
         return found

@@ -75,7 +75,7 @@ class TrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard h
 
     @guarded
     def _serve_trial(self, request: wrappers.Request) -> wrappers.Response:
-        return self._respond_json(request, _trial, ("id",))
+        return self._respond_json(request, _trial, ("id", "objective", "goal"))
 
     @guarded
     def _serve_curves(self, request: wrappers.Request) -> wrappers.Response:
@@ -139,7 +139,9 @@ def _effects(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
 
 
 def _search(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
-    return {"version": snapshot.version, **search_impl(_selected(snapshot, arguments))}
+    where = arguments.text("where", "") or None
+    runs = chosen_runs(snapshot, arguments.text("sweep", ""), None, None, where)  # by the sweep's own objective
+    return {"version": snapshot.version, **search_impl(runs)}
 
 
 def _timeline(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
@@ -148,4 +150,4 @@ def _timeline(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
 
 def _trial(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
     [name] = arguments.all("id")
-    return trial_impl(snapshot, name)
+    return trial_impl(snapshot, name, *_objective(arguments))

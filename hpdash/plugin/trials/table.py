@@ -5,10 +5,11 @@ The numbers are those of `hpdash ls`, from the same functions.
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from ...analysis.objective import best, last, metric_name, objective_of, seconds, trained, with_objective
@@ -91,8 +92,11 @@ def chosen_runs(
 
     Raises RefusedError if there is no such sweep or metric, or if the condition is invalid.
     """
+    runs = snapshot.runs_of(sweep)
+    if metric is None and goal is None and (usual := objective_of(runs)):
+        runs = [replace(run, objective=usual) for run in runs]  # a filter must not change it
     try:
-        return select(with_objective(snapshot.runs_of(sweep), metric, goal), where)
+        return select(with_objective(runs, metric, goal), where)
     except SpecError as error:
         raise RefusedError(_sentence(error)) from error
 
@@ -160,8 +164,8 @@ def _whole(value: Scalar | None) -> int | None:
 
 
 def _plain(value: Scalar | None) -> Scalar | None:
-    """Return a value that JSON has: text for numbers that are not finite."""
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+    """Return a value that JSON has: "NaN", "Infinity" and "-Infinity" for numbers that are not finite."""
+    return json.dumps(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _ranking(runs: Sequence[Run], snapshot: Snapshot, where: str | None) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
-from ...errors import LogdirError
-from ...journal.journal import read_journal
+from ...analysis.objective import with_objective
+from ...errors import SpecError
+from ...journal.of_runs import journal_of
 from ...logs import layout, outline
 from ...runs import Run, Series
 from ...sweep_folder import sweep_json
@@ -16,8 +18,12 @@ from .logdir import Snapshot
 _POINTS = 400  # points of a curve, about as many as the drawer has pixels
 
 
-def trial_impl(snapshot: Snapshot, name: str) -> dict[str, Any]:
-    """Return everything about the trial with an id; raises RefusedError if there is none."""
+def trial_impl(snapshot: Snapshot, name: str, metric: str | None = None, goal: str | None = None) -> dict[str, Any]:
+    """Return everything about the trial with an id; raises RefusedError if there is none.
+
+    `metric` and `goal` are the objective that its best value is of, instead of its sweep's; they have no effect if the
+    trial does not have the metric.
+    """
     from ...sweep_folder.recipe import recipe  # noqa: PLC0415  only this route needs them
     from ...views.terminal.show import Page, to_json  # noqa: PLC0415
     from ...views.text import finite  # noqa: PLC0415
@@ -25,6 +31,8 @@ def trial_impl(snapshot: Snapshot, name: str) -> dict[str, Any]:
     run = next((run for run in snapshot.logdir.runs if run.id == name), None)
     if run is None:
         raise RefusedError(f"There is no longer a trial {shorten(name)} in {snapshot.logdir.path}.", 404)
+    with suppress(SpecError):
+        (run,) = with_objective([run], metric, goal)
     about = sweep_json.record_of(run)
     again = recipe(run, about) if about else None
     page = Page(run, {}, again, outline.read(run.folder), about)
@@ -38,13 +46,8 @@ def _is_drawn(tag: str, series: Series) -> bool:
 
 def _history(run: Run) -> list[dict[str, Any]]:
     """Return the attempts of a trial in chronological order, from its sweep's journal; empty without a journal."""
-    if run.number is None:
-        return []
-    folder = run.folder if (run.folder / layout.JOURNAL).is_file() else run.folder.parent
-    try:
-        records = [each for each in read_journal(folder / layout.JOURNAL).transitions if each.trial == run.number]
-    except LogdirError:
-        return []
+    journal = journal_of([run])
+    records = [each for each in journal.transitions if each.trial == run.number] if journal else []
     return [
         {
             "attempt": record.attempt,

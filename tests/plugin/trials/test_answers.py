@@ -95,7 +95,7 @@ def test_sweeps_are_listed_newest_first(snapshot: logdir.Snapshot) -> None:
 def test_the_headline_says_who_won_and_whether_that_can_be_told(snapshot: logdir.Snapshot) -> None:
     """With replicates, the sentence has the mean, its spread and Welch's test; without, it says what is missing."""
     headline = trials_impl(snapshot, "grid", None, None)["ranking"]["headline"]
-    assert headline.startswith("0.9005 ± 0.0007 over 2 trials (0006: x 0.9, does learn)")
+    assert headline.startswith("0.9005 ± 0.0007 over 2 trials (0012, 0013: x 0.9, does learn)")
     assert "differs significantly from the next" in headline
     alone = trials_impl(snapshot, "curves", None, None)["ranking"]["headline"]
     assert "at epoch" in alone and "without replicates" in alone

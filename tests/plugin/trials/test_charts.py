@@ -46,7 +46,7 @@ def test_all_trials_are_compared_at_the_first_rung(snapshot: Snapshot) -> None:
 def test_what_failed_trials_have_in_common_is_said(snapshot: Snapshot) -> None:
     """The value that all failed trials share is named, with counts."""
     said = effects_impl(chosen_runs(snapshot, "grid", None, None))["patterns"]
-    assert "6 of the 6 failed trials have does = raise: 6 of its 6, and 0 of the other 12" in said
+    assert "does = raise: 6 of its 6 trials failed, of the other 12 none" in said
     assert len(said) == 2
 
 
@@ -90,12 +90,29 @@ def test_many_trials_are_a_fan() -> None:
 
 
 def test_a_trial_counts_in_the_fan_up_to_its_last_epoch() -> None:
-    """A trial that was stopped early is not continued in the fan, and missing values are interpolated."""
+    """A trial that was stopped early, or diverged, is not continued in the fan after its last finite value."""
     short = Series(np.array([1, 2]), np.array([5.0, np.nan]), np.zeros(2))
     found = [*runs(25, 4), Run("s", Path(), scalars={"accuracy": short})]
     fan = curves_impl(found, None, ())["fan"]
     assert fan["steps"] == [1, 2, 3, 4]
-    assert fan["counts"] == [6, 6, 5, 5]
+    assert fan["counts"] == [6, 5, 5, 5]
+
+
+def test_a_fan_of_nothing_is_none() -> None:
+    """If the trials without a line have no finite value at all, there is no fan."""
+    steps = np.array([1, 2])
+    bad = [
+        Run(f"z{at}", Path(), scalars={"accuracy": Series(steps, np.full(2, np.nan), steps / 1.0)}) for at in range(9)
+    ]
+    assert curves_impl([*runs(20, 4), *bad], None, ())["fan"] is None
+
+
+def test_another_metric_has_its_own_goal() -> None:
+    """The answer has the goal of the metric that is drawn, not that of the objective."""
+    steps = np.array([1, 2])
+    both = {"accuracy": Series(steps, steps / 4, steps / 1.0), "loss": Series(steps, 1 / steps, steps / 1.0)}
+    found = [Run(f"r{at}", Path(), scalars=both) for at in range(3)]
+    assert (curves_impl(found, None, ())["goal"], curves_impl(found, "loss", ())["goal"]) == ("max", "min")
 
 
 def test_thinning_keeps_the_extremes() -> None:

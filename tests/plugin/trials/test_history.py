@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 from commands import invoke
 
-from hpdash.journal.entries import Transition, to_line
+from hpdash.goal import Goal
+from hpdash.journal.entries import RungDecision, Transition, to_line
 from hpdash.journal.journal import read_journal
 from hpdash.logs import layout
 from hpdash.plugin.trials.history import search_impl, timeline_impl
@@ -54,6 +56,70 @@ def test_where_there_is_no_journal_it_says_so(snapshot: Snapshot) -> None:
     assert "no journal" in timeline_impl(runs)["note"]
 
 
+def recorded(folder: Path, *records: Transition | RungDecision) -> list[Run]:
+    """Write a journal; return its trials as runs, with the states that they have now."""
+    (folder / layout.JOURNAL).write_bytes(b"".join(map(to_line, records)))
+    latest = {each.trial: each for each in records if isinstance(each, Transition)}
+    loss = Objective("loss", "loss", Goal.MIN)
+    return [
+        Run(
+            f"{number:04d}",
+            folder / f"{number:04d}",
+            number=number,
+            status=last.state,
+            result=last.result,
+            objective=loss,
+        )
+        for number, last in latest.items()
+    ]
+
+
+def test_running_attempts_are_in_lanes_of_their_own(tmp_path: Path) -> None:
+    """Attempts that run now do not share a lane, and a later attempt gets a third one."""
+    running = TrialState.RUNNING
+    runs = recorded(tmp_path, *(Transition(n + 1, n, running, 1, 10.0 * n) for n in range(3)))
+    answer = timeline_impl(runs)
+    assert answer["lanes"] == 3
+    assert [(each["lane"], each["state"], each["end"]) for each in answer["spans"]] == [
+        (0, "running", None), (1, "running", None), (2, "running", None),
+    ]  # fmt: skip
+
+
+def test_an_attempt_whose_driver_died_was_interrupted(tmp_path: Path) -> None:
+    """An attempt without an end is interrupted if the trial started again, whatever the trial is now."""
+    done = TrialResult(TrialState.FINISHED, 3, seconds=4.0)
+    runs = recorded(
+        tmp_path,
+        Transition(1, 0, TrialState.RUNNING, 1, 0.0),
+        Transition(2, 0, TrialState.RUNNING, 2, 50.0),
+        Transition(3, 0, TrialState.FINISHED, 2, 60.0, done),
+    )
+    spans = timeline_impl(runs)["spans"]
+    assert [(each["attempt"], each["state"], each["end"]) for each in spans] == [
+        (1, "interrupted", None), (2, "finished", 60.0),
+    ]  # fmt: skip
+
+
+def test_a_rung_may_have_seen_nan(tmp_path: Path) -> None:
+    """A trial whose watched metric was NaN at a rung has no value there."""
+    done = TrialResult(TrialState.PRUNED, 1, best={"loss": 0.5}, best_epoch=1)
+    runs = recorded(
+        tmp_path,
+        Transition(1, 0, TrialState.RUNNING, 1, 0.0),
+        RungDecision(2, 1.0, 0, 1, math.nan, goes_on=False),
+        Transition(3, 0, TrialState.PRUNED, 1, 2.0, done),
+    )
+    answer = search_impl(runs)
+    assert answer["rungs"][0]["values"] == [None]
+    json.dumps(answer, allow_nan=False)
+
+
+def test_a_filter_that_nothing_meets_is_named(snapshot: Snapshot) -> None:
+    """Without a trial, the note is about the filter, not about the journal."""
+    runs = chosen_runs(snapshot, "curves", None, None, "q > 99")
+    assert "filter" in search_impl(runs)["note"] and "filter" in timeline_impl(runs)["note"]
+
+
 def test_a_resumed_trial_counts_its_training_once(tmp_path: Path) -> None:
     """The seconds of a resumed trial include its earlier attempt; each bar has only its own."""
     states = [
@@ -61,12 +127,10 @@ def test_a_resumed_trial_counts_its_training_once(tmp_path: Path) -> None:
         (TrialState.RUNNING, 20.0, None), (TrialState.FINISHED, 25.0, 12.0),
     ]  # fmt: skip
     lines = [
-        to_line(Transition(at + 1, 0, state, 1 + at // 2, time, seconds and TrialResult(state, 3, seconds=seconds)))
+        Transition(at + 1, 0, state, 1 + at // 2, time, TrialResult(state, 3, seconds=seconds) if seconds else None)
         for at, (state, time, seconds) in enumerate(states)
     ]
-    (tmp_path / layout.JOURNAL).write_bytes(b"".join(lines))
-    run = Run("0000", tmp_path / "0000", number=0, objective=Objective("loss", "loss", "min"))  # type: ignore[arg-type]
-    answer = timeline_impl([run])
+    answer = timeline_impl(recorded(tmp_path, *lines))
     assert [(each["attempt"], each["begin"], each["end"], each["training"]) for each in answer["spans"]] == [
         (1, 0.0, 10.0, 8.0), (2, 20.0, 25.0, 4.0),
     ]  # fmt: skip

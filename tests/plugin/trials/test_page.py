@@ -18,7 +18,7 @@ from trials_page import TrialsPage
 from hpdash import Options, run_sweep
 from hpdash.logs import layout
 
-HOSTILE = ["<img src=x onerror=alert(1)>", "=cmd()", "__proto__", "\u202eltr", "x" * 99]
+HOSTILE = ["<img src=x onerror=alert(1)>", "=cmd()", "__proto__", "\u202eltr", "x" * 99, "C:\\data", 'say "no"']
 HOSTILE_LOOPS = """
 def learn(trial):
     if trial.hparams["does"].startswith("="):
@@ -308,6 +308,10 @@ def test_hostile_names_are_text(browser: Any, tmp_path: Path) -> None:
         tab.open()
         tab.rows(3 * len(HOSTILE))
         assert set(tab.column("does")) == set(HOSTILE)
+        for value in HOSTILE:
+            tab.open(brush=json.dumps({"does": {"in": [value]}}))
+            tab.rows(3)
+        tab.open(brush=json.dumps({"does": {"in": ["=cmd()"]}}))
         failed = tab.grid.locator("[data-status=failed]").first
         failed.click()
         assert "<script>alert(1)</script>" in tab.drawer.locator(".error").inner_text()

@@ -48,11 +48,18 @@ export function chooser(control, label, choose) {
   return { whole: element("label", { className: "field" }, element("span", { text: label }), select), set };
 }
 
-/** Replace an element's children, unless it already has exactly these. */
+/** Give an element exactly these children; those that are in place are not touched, so that they keep the focus. */
 export function arrange(parent, children) {
-  const same =
-    parent.childNodes.length === children.length && children.every((child, at) => parent.childNodes[at] === child);
-  if (!same) parent.replaceChildren(...children);
+  const wanted = new Set(children);
+  for (const child of [...parent.childNodes]) if (!wanted.has(child)) child.remove();
+  children.forEach((child, at) => {
+    if (parent.childNodes[at] !== child) parent.insertBefore(child, parent.childNodes[at] ?? null);
+  });
+}
+
+/** Set an element's text, unless it has it already: screen readers read out what changes. */
+export function say(made, text) {
+  if (made.textContent !== text) made.textContent = text;
 }
 
 /** Arrange one child for each item: `key(item)` names it, `make(item)` makes it, `update(child, item)` fills it.

@@ -1,6 +1,6 @@
 /** What a page uses of TensorBoard: its theme, its reloads and its address. The page also works alone. */
 
-const PLUGIN = new URL(import.meta.url).pathname.match(/\/plugin\/([^/]+)\//)?.[1] ?? "hpdash"; // each has its own copy
+const PLUGIN = new URL(import.meta.url).pathname.match(/\/plugin\/([^/]+)\//)?.[1] ?? "hpdash"; // each tab loads its own copy of this module
 const PREFIX = `p.${PLUGIN}.`; // TensorBoard keeps entries of the address with a plugin's prefix
 
 /** Return TensorBoard's window, or this window if the page is open alone. */

@@ -1,6 +1,6 @@
 /** The page: loads the trials, asks every two seconds whether they have changed, and shows them as the user chose. */
 
-import { button, element } from "../common/dom.js";
+import { button, element, keyed, say } from "../common/dom.js";
 import { saveCsv } from "../common/files.js";
 import * as host from "../common/host.js";
 import { get } from "../common/request.js";
@@ -23,6 +23,9 @@ export class App {
   #scale = null; // of the small curves
   #ranking = null; // of the trials that the filter selects
   #where = ""; // the filter that is applied; it differs from the chosen one while that is invalid
+  #notes = []; // sentences that must be shown with the trials
+  #loading = false;
+  #shown = ""; // what the drawer shows: the version and the query
   #turn = 0; // answers to an earlier choice are ignored
   #writing = null;
 
@@ -31,6 +34,7 @@ export class App {
     this.controls = new Controls({ change, csv: () => this.#save(), link: () => this.#link() });
     this.headline = element("p", { className: "headline", data: { headline: "" }, role: "status" });
     this.notes = element("div", { className: "notes" });
+    this.trouble = element("p", { className: "wrong", role: "alert" });
     this.grid = new Grid({
       onSort: (key, first, isFurther) => change({ sort: sortedBy(this.#chosen.sort ?? [], key, first, isFurther) }),
       onOpen: (open) => change({ open: open ?? "" }),
@@ -41,7 +45,7 @@ export class App {
     this.message = element("div", { className: "message", role: "status" });
     const skeleton = element("div", { className: "skeleton", "aria-hidden": "true" }, element("div"), element("div"));
     const beside = element("div", { className: "beside" }, this.grid.whole, this.drawer.whole);
-    const main = element("main", {}, this.controls.whole, this.headline, this.notes, this.views.whole, beside);
+    const main = element("main", {}, this.controls.whole, this.trouble, this.headline, this.notes, this.views.whole, beside);
     this.whole = element("div", { id: "hpdash", data: { state: "loading" } }, this.message, skeleton, main);
   }
 
@@ -62,59 +66,80 @@ export class App {
     setInterval(() => this.#ask(), ASK);
   }
 
-  /** Load again if the version has changed; not while the page cannot be seen. */
+  /** Load again if the version has changed; not while the page cannot be seen, nor while it loads. */
   async #ask() {
-    if (document.hidden || !this.whole.offsetParent) return;
+    if (document.hidden || !this.whole.offsetParent || this.#loading) return;
     try {
       const { version } = await get("version");
+      say(this.trouble, "");
       if (version !== this.#answer?.version || this.whole.dataset.state !== "ready") await this.#load();
     } catch (error) {
-      this.#failed(error);
+      if (this.#answer) say(this.trouble, error.message);
+      else this.#failed(error);
     }
   }
 
   async #load() {
     this.#turn += 1;
     const mine = this.#turn;
+    this.#loading = true;
     try {
-      const { sweeps } = await get("sweeps");
+      const found = await this.#answers();
       if (mine !== this.#turn) return;
-      if (!sweeps.length) {
-        this.#empty();
-        return;
-      }
-      this.#sweeps = sweeps;
-      const known = sweeps.some(({ name }) => (name ?? "") === this.#chosen.sweep);
-      const sweep = known ? this.#chosen.sweep : (sweeps[0].name ?? "");
-      const query = this.#query({ sweep });
-      const answer = unpacked(await get(`trials?${query}`));
-      const filtered = await this.#filtered(query, answer);
-      if (mine !== this.#turn) return;
-      this.#answer = answer;
-      this.#scale = scaleOf(answer.trials, answer.objective?.goal);
-      this.#ranking = filtered;
-      this.#show();
+      if (found) this.#take(found);
+      else this.#empty();
     } catch (error) {
       if (mine === this.#turn) this.#failed(error);
+    } finally {
+      if (mine === this.#turn) this.#loading = false;
     }
+  }
+
+  /** Return the server's answers to the current choices; null if there are no trials. */
+  async #answers() {
+    const { sweeps, warnings } = await get("sweeps");
+    if (!sweeps.length) return null;
+    const { sweep: wanted } = this.#chosen;
+    const known = sweeps.some(({ name }) => (name ?? "") === wanted);
+    if (wanted !== undefined && !known) this.#chosen = ofSweep(this.#chosen, undefined); // it has been deleted
+    const query = this.#query({ sweep: known ? wanted : (sweeps[0].name ?? "") });
+    const [answer, note] = await this.#trials(query);
+    const where = conditionOf(this.#chosen.where, this.#chosen.brush);
+    const filtered = where ? await get(`ranking?${new URLSearchParams([...query, ["where", where]])}`) : {};
+    const { ranking = answer.ranking, wrong = "" } = filtered;
+    const notes = [...answer.caveats, ...(note ? [note] : []), ...warnings];
+    return { sweeps, answer, ranking: ranking ?? answer.ranking, wrong, where: wrong ? "" : where, notes };
+  }
+
+  /** Return the trials and a note; if they do not have the chosen objective, those by the sweep's own. */
+  async #trials(query) {
+    try {
+      return [unpacked(await get(`trials?${query}`)), ""];
+    } catch (error) {
+      if (!query.has("objective")) throw error;
+      const wanted = query.get("objective");
+      query.delete("objective");
+      query.delete("goal");
+      this.#chosen = { ...this.#chosen, objective: "", goal: "" };
+      return [unpacked(await get(`trials?${query}`)), `no trial has the metric ${wanted}: ranked by the sweep's own objective`];
+    }
+  }
+
+  #take({ sweeps, answer, ranking, wrong, where, notes }) {
+    this.#sweeps = sweeps;
+    this.#answer = answer;
+    this.#scale = scaleOf(answer.trials, answer.objective?.goal);
+    this.#ranking = ranking;
+    this.#where = where;
+    this.#notes = notes;
+    this.controls.setWrong(wrong);
+    this.#show();
   }
 
   #query(more) {
     const { objective = "", goal = "" } = this.#chosen;
     const given = Object.entries({ objective, goal, ...more }).filter(([key, value]) => value || key === "sweep");
     return new URLSearchParams(given);
-  }
-
-  /** Return the ranking of the trials that the filter selects; with a filter that is wrong, that of all trials. */
-  async #filtered(query, answer) {
-    const where = conditionOf(this.#chosen.where, this.#chosen.brush);
-    this.controls.setWrong("");
-    this.#where = "";
-    if (!where) return answer.ranking;
-    const { ranking, wrong } = await get(`ranking?${new URLSearchParams([...query, ["where", where]])}`);
-    this.controls.setWrong(wrong);
-    if (ranking) this.#where = where;
-    return ranking ?? answer.ranking;
   }
 
   #empty() {
@@ -143,6 +168,7 @@ export class App {
     this.#chosen = { ...this.#chosen, ...patch };
     clearTimeout(this.#writing);
     this.#writing = setTimeout(() => this.#write(), WRITE);
+    if ("sweep" in patch) this.#chosen = ofSweep(this.#chosen, patch.sweep);
     if (["sweep", "objective", "where", "brush"].some((key) => key in patch)) this.#load();
     else this.#show();
   }
@@ -176,9 +202,8 @@ export class App {
     const onColumn = (name, isShown) => this.#change(shownColumns(this.#chosen, name, isShown));
     const choices = choicesOf(this.#answer, columns);
     this.controls.set({ sweeps: this.#sweeps, answer: this.#answer, ranking: this.#ranking, chosen: this.#chosen, choices, onColumn });
-    this.headline.textContent = this.#ranking.headline;
-    const notes = this.#answer.caveats.map((text) => element("p", { text }));
-    this.notes.replaceChildren(...notes);
+    say(this.headline, this.#ranking.headline);
+    keyed(this.notes, this.#notes, (text) => text, (text) => element("p", { text }), () => {});
     const text = (row, column) => textOf(trials, row, column);
     this.grid.show(rows, columns, { trials, sort, open, text, scale: this.#scale, goal: this.#answer.objective?.goal });
     const query = this.#query({ sweep: this.#answer.sweep });
@@ -193,16 +218,21 @@ export class App {
     }
     const { version, trials } = this.#answer;
     if (!trials.id.includes(id)) {
+      this.#shown = "";
       this.drawer.fail(id, "There is no such trial in this sweep.");
       return;
     }
-    if (this.shown === `${version} ${id}` && !this.drawer.whole.hidden) return;
+    const query = this.#query({ id });
+    const key = `${version} ${query}`;
+    if (this.#shown === key && !this.drawer.whole.hidden) return;
+    if (this.drawer.whole.dataset.trial !== id) this.drawer.wait(id);
     try {
-      const trial = await get(`trial?id=${encodeURIComponent(id)}`);
+      const trial = await get(`trial?${query}`);
       if (this.#chosen.open !== id) return;
-      this.shown = `${version} ${id}`;
+      this.#shown = key;
       this.drawer.show(trial, this.#bestSettings(id));
     } catch (error) {
+      this.#shown = "";
       if (this.#chosen.open === id) this.drawer.fail(id, error.message);
     }
   }
@@ -228,6 +258,9 @@ function unpacked(answer) {
   const curve = values.map((own, trial) => ({ steps: steps[at[trial]], values: own }));
   return { ...answer, trials: { ...answer.trials, curve } };
 }
+
+/** Return the choices for another sweep: only the view stays. */
+const ofSweep = ({ view }, sweep) => (sweep === undefined ? { view } : { view, sweep });
 
 const toggled = (list, item) => (list.includes(item) ? list.filter((one) => one !== item) : [...list, item]);
 

@@ -58,8 +58,16 @@ export function pathOf(values, x, y) {
   return path;
 }
 
+/** Return the range of an axis: all values but the share `worst` of those that are worst by the goal, a little wider. */
+export function rangeOf(values, goal, worst) {
+  const known = values.filter((value) => typeof value === "number");
+  if (goal === "min") return padded(Math.min(...known), quantile(known, 1 - worst));
+  if (goal === "max") return padded(quantile(known, worst), Math.max(...known));
+  return padded(Math.min(...known), Math.max(...known));
+}
+
 /** Return a quantile of numbers, from 0 to 1; NaN of none. */
-export function quantile(values, share) {
+function quantile(values, share) {
   const ordered = values.filter((value) => Number.isFinite(value)).toSorted((a, b) => a - b);
   return ordered.length ? ordered[Math.round(share * (ordered.length - 1))] : NaN;
 }

@@ -10,12 +10,16 @@ export function conditionOf(where, brushes = {}) {
 }
 
 function condition(name, brush) {
-  const quoted = /^[A-Za-z_][\w/]*$/.test(name) ? name : `\`${name}\``;
+  const quoted = name.includes("`") ? `"${name}"` : `\`${name}\``;
   if ("in" in brush) return `${quoted} in (${brush.in.map(literal).join(", ")})`;
   return `${quoted} >= ${brush.from} and ${quoted} <= ${brush.to}`;
 }
 
-const literal = (value) => (typeof value === "string" ? JSON.stringify(value) : String(value));
+/** Return a value as the language of the filter has it; it knows no escapes in texts. */
+function literal(value) {
+  if (typeof value !== "string") return String(value);
+  return value.includes('"') ? `'${value}'` : `"${value}"`;
+}
 
 /** Return the brushes with one more, or without it if it is null. */
 export function withBrush(brushes = {}, name, brush) {

@@ -1,6 +1,6 @@
 /** The controls above the table: sweep, objective, filter, columns, and what can be saved. */
 
-import { button, chooser, counted, duration, element, keyed, short } from "../common/dom.js";
+import { button, chooser, counted, duration, element, keyed, say } from "../common/dom.js";
 import { copy } from "../common/files.js";
 import { brushText, withBrush } from "./brush.js";
 
@@ -12,21 +12,21 @@ export class Controls {
   #typing = null;
 
   constructor({ change, csv, link }) {
-    this.sweep = chooser("sweep", "Sweep", (value) => change({ sweep: value, where: "", objective: "", goal: "", open: "", metric: "", by: "", sort: [], brush: {}, order: [] }));
+    this.sweep = chooser("sweep", "Sweep", (value) => change({ sweep: value }));
     this.objective = chooser("objective", "Objective", (value) => {
       const [objective, goal] = value.split(SEPARATOR);
-      change({ objective, goal: goal ?? "", sort: [] });
+      change({ objective, goal: goal ?? "", sort: [], brush: withBrush(this.chosen.brush, "best", null) });
     });
     this.filter = element("input", {
       type: "search",
       "aria-label": "Filter: a condition on hyperparameters, results and fields",
       data: { control: "filter" },
-      on: { input: () => this.#type(change) },
+      on: { input: () => this.#type(change), change: () => this.#typed(change) },
     });
     this.brushes = element("span", { className: "brushes" });
     this.onBrush = (name) => change({ brush: withBrush(this.chosen.brush, name, null) });
     this.wrong = element("p", { className: "wrong", role: "alert" });
-    this.columns = menu((name, isShown) => this.onColumn(name, isShown));
+    this.columns = menu((key, isShown) => this.onColumn(key, isShown));
     this.counts = element("span", { className: "counts", role: "status" });
     this.live = element("span", { className: "live" });
     const linked = button("Link", () => copy(link(), linked), { title: "Copy the link to what is shown", data: { control: "link" } });
@@ -42,7 +42,14 @@ export class Controls {
 
   #type(change) {
     clearTimeout(this.#typing);
-    this.#typing = setTimeout(() => change({ where: this.filter.value.trim() }), WAIT);
+    this.#typing = setTimeout(() => this.#typed(change), WAIT);
+  }
+
+  #typed(change) {
+    clearTimeout(this.#typing);
+    this.#typing = null;
+    const where = this.filter.value.trim();
+    if (where !== (this.chosen?.where ?? "")) change({ where });
   }
 
   /** Show the choices; `answer` is that of the route `trials`, `ranking` the ranking that is shown. */
@@ -61,27 +68,30 @@ export class Controls {
     this.sweep.set(sweeps.map(({ name, planned }) => [name ?? "", `${name ?? "runs without a sweep"} (${planned})`]), answer.sweep);
     this.objective.set(objectives(answer), valueOf(answer.objective));
     this.objective.whole.title = answer.objective?.reason ?? "";
-    if (document.activeElement !== this.filter) this.filter.value = chosen.where ?? "";
+    if (document.activeElement !== this.filter && !this.#typing) this.filter.value = chosen.where ?? "";
     this.filter.placeholder = `filter, for example: ${example(answer)}`;
     this.columns.set(choices);
-    this.counts.replaceChildren(...states(ranking));
+    const counts = JSON.stringify([ranking.states, ranking.missing]);
+    if (this.counts.dataset.counts !== counts) this.counts.replaceChildren(...states(ranking));
+    this.counts.dataset.counts = counts;
     const sweep = sweeps.find(({ name }) => (name ?? "") === answer.sweep);
     this.live.textContent = sweep?.is_live ? `● live${leftText(sweep.seconds_left)}` : "";
   }
 
   /** Say why a filter cannot be applied; "" if it can. */
   setWrong(sentence) {
-    this.wrong.textContent = sentence;
+    say(this.wrong, sentence);
     this.filter.setAttribute("aria-invalid", String(Boolean(sentence)));
   }
 }
 
-/** Return a condition that some trials meet: the first value of the first hyperparameter that differs. */
+/** Return an example of a condition, with the first hyperparameter that differs. */
 function example({ hparams }) {
   const [first] = hparams.filter(({ differs }) => differs);
   const value = first?.values.find((one) => one !== null);
   if (value === undefined) return "status = finished";
-  if (typeof value === "number" && !Number.isInteger(value)) return `${first.name} > ${short(value, 2)}`;
+  if (!/^[\w/]+$/.test(first.name)) return "status = finished";
+  if (typeof value === "number" && !Number.isInteger(value)) return `${first.name} > ${Number(value.toPrecision(2))}`;
   return typeof value === "string" && !/^[\w.]+$/.test(value) ? `${first.name} = "${value}"` : `${first.name} = ${value}`;
 }
 
@@ -119,10 +129,10 @@ function menu(onColumn) {
   let choices = [];
   const draw = () => {
     const found = choices.filter(({ name }) => name.toLowerCase().includes(find.value.toLowerCase()));
-    keyed(options, found, ({ name }) => name, option, dress);
+    keyed(options, found, ({ key }) => key, option, dress);
   };
-  const option = ({ name }) => {
-    const box = element("input", { type: "checkbox", on: { change: () => onColumn(name, box.checked) } });
+  const option = ({ name, key }) => {
+    const box = element("input", { type: "checkbox", on: { change: () => onColumn(key, box.checked) } });
     return element("label", {}, box, element("span", { text: name }), element("span", { className: "soft" }));
   };
   const dress = (made, { isShown, note }) => {

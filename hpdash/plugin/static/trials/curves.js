@@ -2,10 +2,12 @@
 
 import { palette } from "../common/colours.js";
 import { counted, drawing, element, metric, spelled } from "../common/dom.js";
-import { levels, padded, pathOf, quantile, scaled, steps, words } from "./axes.js";
+import { legendOf } from "./lines.js";
+import { levels, pathOf, rangeOf, scaled, steps, words } from "./axes.js";
 
 const MARGIN = { left: 56, right: 14, top: 10, bottom: 34 };
 const WORST = 0.1; // share of the values, the worst ones, that may lie outside: the first epochs are far off
+const KEYS = 12; // values of the legend
 const NEAR = 24; // pixels around a line in which the pointer means it
 
 /** The chart; `onMean(id or null)` gets the trial at the pointer, `onOpen(id)` the one that is clicked. */
@@ -23,6 +25,7 @@ export class Curves {
     const on = {
       pointermove: (event) => this.#point(event),
       pointerleave: () => this.#mean(null),
+      blur: () => this.#mean(null),
       click: (event) => {
         const found = this.#nearest(event);
         if (found) this.onOpen(found.id);
@@ -34,7 +37,7 @@ export class Curves {
     this.whole = element("figure", { className: "chart curves" }, this.caption, this.plot, this.tip);
   }
 
-  /** Draw an answer of the route `curves`; `context` has `trials`, `hparams`, `goal`, `by`, `dark`, `height` and
+  /** Draw an answer of the route `curves`; `context` has `trials`, `hparams`, `by`, `dark`, `height` and
    * `hasCounterpart`: whether the curves of training are drawn beside those of validation, or the other way round. */
   show(answer, context) {
     const without = (line) => ({ ...line, other: null });
@@ -63,9 +66,16 @@ export class Curves {
       drawing("g", { "clip-path": "url(#curves-clip)" }, ...shapes),
     );
     this.plot.replaceChildren(svg);
+    this.plot.classList.remove("dimmed");
+    this.tip.hidden = true;
     this.plot.setAttribute("aria-label", `${label}. Up and down keys go from trial to trial.`);
     this.whole.dataset.drawn = lines.length + (fan ? 1 : 0);
-    this.caption.replaceChildren(element("strong", { text: name || "no metric" }), ` ${this.#said()}`);
+    const legend = [...(colours.legend ?? [])].slice(0, KEYS);
+    this.caption.replaceChildren(
+      element("strong", { text: name || "no metric" }),
+      ` ${this.#said()}`,
+      ...legend.map(([value, colour]) => legendOf({ name: spelled(value), colour })),
+    );
   }
 
   #said() {
@@ -84,11 +94,7 @@ export class Curves {
     const { lines, fan } = this.#answer;
     const curves = lines.flatMap(({ main, other }) => (other ? [main, other] : [main]));
     const values = [...curves.flatMap((curve) => curve.values), ...(fan ? [...fan.low, ...fan.high] : [])].filter((value) => value !== null);
-    const isMin = this.#context.goal === "min";
-    const [low, high] = padded(
-      isMin ? Math.min(...values) : quantile(values, WORST),
-      isMin ? quantile(values, 1 - WORST) : Math.max(...values),
-    );
+    const [low, high] = rangeOf(values, this.#answer.goal, WORST);
     const all = [...curves.flatMap((curve) => curve.steps), ...(fan?.steps ?? [])];
     const first = Math.min(...all);
     const last = Math.max(...all, first + 1);
@@ -109,7 +115,7 @@ export class Curves {
     }
     const colours = palette([...new Set(found.values)].toSorted(order), dark);
     const place = new Map(trials.id.map((id, at) => [id, at]));
-    return (id) => colours.get(found.values[place.get(id)] ?? null);
+    return Object.assign((id) => colours.get(found.values[place.get(id)] ?? null), { legend: colours });
   }
 
   #shapes({ id, main, other, colour }, { x, y }) {

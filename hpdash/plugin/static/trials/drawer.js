@@ -10,6 +10,8 @@ const VALIDATED = "var(--accent)";
 
 /** The drawer; `onClose()` is called when the user closes it. */
 export class Drawer {
+  #mark = "";
+
   constructor({ onClose }) {
     this.title = element("h2");
     this.content = element("div", { className: "content" });
@@ -21,8 +23,17 @@ export class Drawer {
     );
   }
 
+  /** Say that a trial is being loaded. */
+  wait(id) {
+    this.fail(id, "loading …");
+  }
+
   /** Show a trial; `best` are the hyperparameters of the best trial, to compare with, or null for the best itself. */
   show(trial, best) {
+    const { version, ...content } = trial;
+    const mark = JSON.stringify([content, best]);
+    if (this.#mark === mark && !this.whole.hidden) return; // so that its focus and what is selected in it stay
+    this.#mark = mark;
     this.whole.hidden = false;
     this.whole.dataset.trial = trial.id;
     this.title.textContent = trial.id;
@@ -36,6 +47,7 @@ export class Drawer {
 
   /** Say why a trial cannot be shown. */
   fail(id, sentence) {
+    this.#mark = "";
     this.whole.hidden = false;
     this.whole.dataset.trial = id;
     this.title.textContent = id;

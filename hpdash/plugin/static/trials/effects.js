@@ -1,14 +1,14 @@
 /** The effects of the hyperparameters: for each value, its trials as dots, and their mean with its deviation. */
 
 import { counted, drawing, element, metric, segmented, spread } from "../common/dom.js";
-import { padded, quantile, scaled, ticks, words } from "./axes.js";
+import { rangeOf, scaled, ticks, words } from "./axes.js";
 
 const ROW = 20; // pixels of a value
 const LABEL = 118; // pixels for the values' names
 const NUMBERS = 148; // pixels for their means
 const WORST = 0.05; // share of the results, the worst ones, that may lie outside
 
-/** The charts; `onFilter(name, value)` is called when a value is clicked, `onStage(stage)` when trials are chosen. */
+/** The charts; `onFilter(name, brush)` is called when a value is clicked, `onStage(stage)` when trials are chosen. */
 export class Effects {
   #answer = null;
   #context = null;
@@ -53,11 +53,7 @@ export class Effects {
 
   #range() {
     const values = Object.values(this.#answer.dots).flat(2);
-    const isMin = this.#context.goal === "min";
-    return padded(
-      isMin ? Math.min(...values) : quantile(values, WORST),
-      isMin ? quantile(values, 1 - WORST) : Math.max(...values),
-    );
+    return rangeOf(values, this.#context.goal, WORST);
   }
 
   #panel({ name, levels, explained }, low, high) {
@@ -89,13 +85,14 @@ export class Effects {
       words(number, width - NUMBERS + 8, middle + 4, "start", { class: best ? "best" : "" }),
     ];
     const group = drawing("g", { class: "level", "data-level": label }, ...shapes);
-    if ("value" in level && level.value !== null) {
+    const brush = "from" in level ? { from: level.from, to: level.to } : level.value === null ? null : { in: [level.value] };
+    if (brush) {
       group.classList.add("link");
       group.append(drawing("rect", { x: 0, y: at * ROW, width, height: ROW, class: "hit" }));
-      group.addEventListener("click", () => this.onFilter(name, level.value));
+      group.addEventListener("click", () => this.onFilter(name, brush));
     }
     const title = drawing("title");
-    title.textContent = `${name} = ${label}: ${number}${"value" in level ? ". Click to filter." : ""}`;
+    title.textContent = `${name} = ${label}: ${number}${brush ? ". Click to filter." : ""}`;
     group.prepend(title);
     return group;
   }

@@ -86,7 +86,7 @@ export class Grid {
       this.onSort(column.key, FIRST[column.key] === null ? goal : (FIRST[column.key] ?? "up"), event.shiftKey);
     };
     const sorts = column.key !== "curve";
-    const inner = sorts ? button("", null, { on: { click: press }, tabIndex: -1 }) : element("span");
+    const inner = sorts ? button("", null, { on: { click: press } }) : element("span");
     return element("div", { role: "columnheader", data: { column: column.title } }, inner);
   }
 
@@ -124,6 +124,7 @@ export class Grid {
       on: {
         click: (event) => {
           this.#active = this.#rows.findIndex(({ key }) => key === row.key);
+          this.whole.focus({ preventScroll: true });
           if (event.target.closest("[data-fold]")) this.onFold(row.key);
           else this.#openRow(this.#rows[this.#active]);
         },
@@ -146,6 +147,8 @@ export class Grid {
     made.dataset.status = trials.status[first] ?? "";
     made.setAttribute("aria-rowindex", at + 2);
     made.setAttribute("aria-selected", String(trials.id[first] === open));
+    if (row.trials.length > 1) made.setAttribute("aria-expanded", String(!row.isFolded));
+    else made.removeAttribute("aria-expanded");
     made.classList.toggle("active", at === this.#active);
     made.classList.toggle("first", row.place === 1);
     made.classList.toggle("replicate", row.depth > 0);
@@ -173,6 +176,7 @@ export class Grid {
   }
 
   #press(event) {
+    if (event.target !== this.whole) return; // a header's button has its own keys
     const page = Math.max(1, Math.floor(this.whole.clientHeight / HEIGHT) - 2);
     const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
     const row = this.#rows[this.#active];

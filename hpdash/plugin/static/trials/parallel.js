@@ -2,7 +2,7 @@
 
 import { button, counted, element, keyed, spelled } from "../common/dom.js";
 import { rampColour } from "../common/colours.js";
-import { axesOf, UNSET } from "./parallel_axes.js";
+import { axesOf } from "./parallel_axes.js";
 
 const HEIGHT = 300;
 const TOP = 14; // pixels above the axes
@@ -10,6 +10,8 @@ const BOTTOM = 44; // pixels below them, for the rail of values that are not set
 const SIDE = 70; // pixels left of the first and right of the last axis
 const GRIP = 16; // pixels beside an axis in which a drag is a brush
 const NEAR = 8; // pixels around a line in which the pointer means it
+const [UNSET, NOT_FINITE] = ["not set", "NaN, ∞"];
+const RAILS = { [UNSET]: HEIGHT - 24, [NOT_FINITE]: HEIGHT - 8 }; // pixels from the top
 const AT_ONCE = 400; // lines drawn between two frames
 const COUNTED = new Set(["finished", "", null]); // states whose results count; other lines are dashed
 
@@ -37,6 +39,9 @@ export class Parallel {
           pointerdown: (event) => this.#press(event),
           pointermove: (event) => this.#move(event),
           pointerup: (event) => this.#release(event),
+          pointercancel: () => {
+            this.#drag = null;
+          },
           pointerleave: () => !this.#drag && this.#mean(null),
           dblclick: (event) => this.#clear(event),
           keydown: (event) => this.#key(event),
@@ -51,6 +56,7 @@ export class Parallel {
 
   /** Draw all trials; `context` has `answer`, `selected` (a Set of indices), `brushes`, `order`, `goal` and `dark`. */
   show(context) {
+    if (this.#drag) return; // it is drawn again when the drag ends
     this.#context = context;
     this.#axes = axesOf(context.answer, context.order);
     this.draw();
@@ -106,7 +112,7 @@ export class Parallel {
 
   #y(axis, value) {
     const share = value === null ? null : axis.share(value);
-    return share === null ? HEIGHT - 20 : TOP + share * (HEIGHT - TOP - BOTTOM);
+    return value === null ? RAILS[UNSET] : share === null ? RAILS[NOT_FINITE] : TOP + share * (HEIGHT - TOP - BOTTOM);
   }
 
   #nearestAxis(clientX) {
@@ -165,8 +171,8 @@ export class Parallel {
       pen.moveTo(x, TOP);
       pen.lineTo(x, HEIGHT - BOTTOM);
       pen.stroke();
-      const unset = axis.values.some((value) => value === null || axis.share(value) === null);
-      const rail = unset ? [{ text: UNSET, y: HEIGHT - 20 }] : [];
+      const isOn = { [UNSET]: (value) => value === null, [NOT_FINITE]: (value) => value !== null && axis.share(value) === null };
+      const rail = Object.entries(RAILS).filter(([text]) => axis.values.some(isOn[text])).map(([text, y]) => ({ text, y }));
       const marks = axis.marks.map(({ text, share }) => ({ text, y: TOP + share * (HEIGHT - TOP - BOTTOM) }));
       for (const { text, y } of [...marks, ...rail]) outlined(pen, text, x, y, ink, paper);
       const range = this.#context.brushes[axis.key] && axis.range(this.#context.brushes[axis.key]);
@@ -175,6 +181,7 @@ export class Parallel {
   }
 
   #press(event) {
+    if (event.button !== 0 || !this.#axes.length) return;
     const at = this.#nearestAxis(event.clientX);
     const box = this.plot.getBoundingClientRect();
     if (Math.abs(this.#x(at) - (event.clientX - box.left)) > GRIP) return;
@@ -208,8 +215,10 @@ export class Parallel {
   }
 
   #clear(event) {
-    const axis = this.#axes[this.#nearestAxis(event.clientX)];
-    if (axis) this.onBrush(axis.key, null);
+    const at = this.#nearestAxis(event.clientX);
+    const left = event.clientX - this.plot.getBoundingClientRect().left;
+    const key = this.#axes[at]?.key;
+    if (key in this.#context.brushes && Math.abs(this.#x(at) - left) <= GRIP) this.onBrush(key, null);
   }
 
   /** Return the index of the selected trial whose line is nearest to the pointer, null if none is near. */
@@ -229,7 +238,7 @@ export class Parallel {
   }
 
   #mean(trial, event) {
-    this.#meant = trial;
+    this.#meant = trial === null ? null : this.#context.answer.trials.id[trial];
     const pen = prepared(this.top, this.plot.clientWidth);
     const { id } = this.#context.answer.trials;
     this.onMean(trial === null ? null : id[trial]);
@@ -247,9 +256,9 @@ export class Parallel {
     const { selected, answer } = this.#context;
     const ends = bestAndWorst(answer.trials.best, this.#context.goal);
     const lines = [...selected].toSorted((a, b) => goodness(answer.trials.best[b], ends) - goodness(answer.trials.best[a], ends));
-    const next = lines[lines.indexOf(this.#meant) + ({ ArrowDown: 1, ArrowUp: -1 }[event.key] ?? NaN)];
+    const next = lines[lines.indexOf(answer.trials.id.indexOf(this.#meant)) + ({ ArrowDown: 1, ArrowUp: -1 }[event.key] ?? NaN)];
     if (next !== undefined) this.#mean(next);
-    else if (event.key === "Enter" && this.#meant !== null) this.onOpen(answer.trials.id[this.#meant]);
+    else if (event.key === "Enter" && this.#meant !== null) this.onOpen(this.#meant);
     else return;
     event.preventDefault();
   }

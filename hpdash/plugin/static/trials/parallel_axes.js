@@ -4,7 +4,6 @@ import { short, spelled } from "../common/dom.js";
 import { ticks } from "./axes.js";
 
 const FAR = 100; // an axis is logarithmic if its greatest number is so many times its least one
-export const UNSET = "not set";
 
 /** Return the axes: one for each hyperparameter that differs, in the order that the user chose, and the objective's. */
 export function axesOf(answer, order = []) {
@@ -18,7 +17,7 @@ export function axesOf(answer, order = []) {
   return all.toSorted((one, other) => place(one) - place(other));
 }
 
-/** Return an axis; `share(value)` is its place from 0 (top) to 1, null for a value that lies on the rail below. */
+/** Return an axis; `share(value)` is its place from 0 (top) to 1, null for a value that lies on a rail below. */
 function axis({ name, key, values, isObjective = false }) {
   const present = [...new Set(values.filter((value) => value !== null))];
   const numbers = present.filter((value) => typeof value === "number");
@@ -39,7 +38,7 @@ function axis({ name, key, values, isObjective = false }) {
   };
 }
 
-const isNonFinite = (value) => ["nan", "inf", "-inf", "NaN", "Infinity", "-Infinity"].includes(value);
+const isNonFinite = (value) => ["NaN", "Infinity", "-Infinity"].includes(value);
 const extent = (shares, margin) => (shares.length ? [Math.min(...shares) - margin, Math.max(...shares) + margin] : null);
 
 function numeric(numbers, isObjective) {
@@ -55,16 +54,16 @@ function numeric(numbers, isObjective) {
     isLog,
     marks: (marked.length > 1 ? marked : [least, most]).map((value) => ({ text: short(value, 3), share: share(value) })),
     share,
-    within: (top, bottom) => ({ from: rounded(at(bottom), 1), to: rounded(at(top), -1) }),
+    within: (top, bottom) => ({ from: rounded(at(bottom), true), to: rounded(at(top), false) }),
     range: (brush) => ("from" in brush ? [share(brush.to), share(brush.from)] : null),
   };
 }
 
-/** Round the end of a brush to six digits, `sign` 1 downwards and -1 upwards, so that no value in it is lost. */
-function rounded(value, sign) {
+/** Round the end of a brush to six digits, downwards or upwards, so that no value in it is lost. */
+function rounded(value, isDown) {
   if (value === 0) return 0;
   const unit = 10 ** (Math.floor(Math.log10(Math.abs(value))) - 5);
-  const steps = sign > 0 ? Math.floor(value / unit) : Math.ceil(value / unit);
+  const steps = isDown ? Math.floor(value / unit) : Math.ceil(value / unit);
   return Number((steps * unit).toPrecision(7));
 }
 

@@ -1,6 +1,6 @@
 /** The rows and columns of the table: pure functions of the server's answers and the user's choices. */
 
-import { duration, metric, spelled, spread } from "../common/dom.js";
+import { duration, metric, short, spelled, spread } from "../common/dom.js";
 
 const RESULTS = ["best", "at", "last", "curve", "status", "time"];
 const NUMERIC = new Set(["#", "best", "at", "last", "time"]);
@@ -40,10 +40,10 @@ const replicate = (trials, trial) => ({
 /** Return the columns: those of the hyperparameters that differ and of the results, unless the user chose others. */
 export function columnsOf(answer, chosen) {
   const { show = [], hide = [] } = chosen;
-  const isShown = (name, usual) => (usual || show.includes(name)) && !hide.includes(name);
+  const isShown = (key, usual) => (usual || show.includes(key)) && !hide.includes(key);
   const swept = answer.hparams.some((hparam) => hparam.swept);
   const hparams = answer.hparams
-    .filter(({ name, differs, swept: own }) => isShown(name, differs && (own || !swept)))
+    .filter(({ name, differs, swept: own }) => isShown(`=${name}`, differs && (own || !swept)))
     .map((hparam) => ({ key: `=${hparam.name}`, title: hparam.name, values: hparam.values, numeric: areNumbers(hparam) }));
   const results = RESULTS.filter((name) => isShown(name, answer.objective || !["best", "at", "last", "curve"].includes(name)));
   return [
@@ -59,10 +59,11 @@ export function choicesOf(answer, columns) {
   const shown = new Set(columns.map(({ key }) => key));
   const hparams = answer.hparams.map(({ name, differs, values }) => ({
     name,
+    key: `=${name}`,
     isShown: shown.has(`=${name}`),
     note: differs ? "" : `always ${spelled(values.find((value) => value !== null) ?? null)}`,
   }));
-  return [...hparams, ...RESULTS.map((name) => ({ name, isShown: shown.has(name), note: "" }))];
+  return [...hparams, ...RESULTS.map((name) => ({ name, key: name, isShown: shown.has(name), note: "" }))];
 }
 
 const areNumbers = ({ values }) => values.every((value) => value === null || typeof value === "number");
@@ -70,7 +71,6 @@ const areNumbers = ({ values }) => values.every((value) => value === null || typ
 /** Return the value of a row in a column, by which rows are sorted; null if it has none. */
 export function valueOf(trials, row, column) {
   const [first] = row.trials;
-  const one = row.trials.length === 1;
   switch (column.key) {
     case "#":
       return row.place;
@@ -79,15 +79,15 @@ export function valueOf(trials, row, column) {
     case "best":
       return row.mean;
     case "at":
-      return one && row.mean !== null ? trials.at[first] : null;
+      return row.mean === null ? null : ofCounted(trials, row, trials.at);
     case "last":
-      return one ? trials.last[first] : meanOf(row.trials.map((trial) => trials.last[trial]));
+      return ofCounted(trials, row, trials.last);
     case "curve":
       return null;
     case "status":
       return [...new Set(row.trials.map((trial) => trials.status[trial] ?? ""))].join(", ") || null;
     case "time":
-      return one ? trials.seconds[first] : sumOf(row.trials.map((trial) => trials.seconds[trial]));
+      return ofCounted(trials, row, trials.seconds);
     default:
       return shared(row.trials.map((trial) => column.values[trial]));
   }
@@ -96,6 +96,13 @@ export function valueOf(trials, row, column) {
 function shared(values) {
   const distinct = [...new Set(values)];
   return distinct.length === 1 ? distinct[0] : distinct.map(spelled).join(", ");
+}
+
+/** Return the value of a single trial; of several, the mean over those that count, or over all if none counts. */
+function ofCounted(trials, row, values) {
+  if (row.trials.length === 1) return values[row.trials[0]];
+  const counted = row.trials.filter((trial) => ["finished", null].includes(trials.status[trial]));
+  return meanOf((counted.length ? counted : row.trials).map((trial) => values[trial]));
 }
 
 const numbers = (values) => values.filter((value) => typeof value === "number");
@@ -115,6 +122,8 @@ export function textOf(trials, row, column) {
       return nameOf(trials, row);
     case "best":
       return value === null ? "" : row.std === null ? metric(value) : `${spread(value, row.std)} (${row.n})`;
+    case "at":
+      return value === null ? "" : short(value, 4);
     case "last":
       return metric(value);
     case "time":
@@ -126,11 +135,12 @@ export function textOf(trials, row, column) {
   }
 }
 
-/** Return the short name of a row: the number of its trial, or of the first and the last of several. */
+/** Return the short name of a row: the numbers of its trials, or the first and the last of more than three. */
 export function nameOf(trials, row) {
-  const name = (trial) =>
-    trials.number[trial] === null ? trials.run[trial] : String(trials.number[trial]).padStart(4, "0");
-  return row.trials.length === 1 ? name(row.trials[0]) : `${name(row.trials[0])}–${name(row.trials.at(-1))}`;
+  const names = row.trials.map((trial) =>
+    trials.number[trial] === null ? trials.run[trial] : String(trials.number[trial]).padStart(4, "0"),
+  );
+  return names.length <= 3 ? names.join(", ") : `${names[0]} … ${names.at(-1)}`;
 }
 
 function statusText(trials, row) {

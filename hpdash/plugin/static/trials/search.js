@@ -1,7 +1,7 @@
 /** How the search went: the best value so far, and what was decided at the rungs. */
 
 import { counted, drawing, element, metric } from "../common/dom.js";
-import { levels, padded, quantile, scaled, ticks, words } from "./axes.js";
+import { levels, rangeOf, scaled, ticks, words } from "./axes.js";
 
 const HEIGHT = 280;
 const MARGIN = { left: 56, right: 14, top: 10, bottom: 34 };
@@ -10,13 +10,14 @@ const KINDS = [
   ["finished", "finished, or went on"],
   ["pruned", "pruned"],
   ["promoted", "pruned, promoted later"],
+  ["failed", "failed"],
+  ["diverged", "diverged"],
 ];
 const JITTER = 18; // pixels over which the trials of a rung are spread
 
 /** The charts; `onOpen(number)` is called with the number of the trial that is clicked. */
 export class Search {
   #answer = null;
-  #context = null;
 
   constructor({ onOpen }) {
     this.onOpen = onOpen;
@@ -25,10 +26,9 @@ export class Search {
     this.whole = element("figure", { className: "chart search" }, this.caption, this.panels);
   }
 
-  /** Draw an answer of the route `search`; `context` has `goal`. */
-  show(answer, context) {
+  /** Draw an answer of the route `search`. */
+  show(answer) {
     this.#answer = answer;
-    this.#context = context;
     this.draw();
   }
 
@@ -42,7 +42,7 @@ export class Search {
       this.panels.replaceChildren();
       return;
     }
-    const kinds = KINDS.filter(([state]) => rungs.length || state === "finished" || steps.some((step) => step.state === state));
+    const kinds = KINDS.filter(([state]) => (rungs.length && ["pruned", "promoted"].includes(state)) || state === "finished" || steps.some((step) => step.state === state));
     this.caption.replaceChildren(
       element("strong", { text: `Best ${objective.name} so far` }),
       ` ${sentence}`,
@@ -55,12 +55,7 @@ export class Search {
   }
 
   #bounds(values) {
-    const known = values.filter((value) => typeof value === "number");
-    const isMin = this.#context.goal === "min";
-    return padded(
-      isMin ? Math.min(...known) : quantile(known, WORST),
-      isMin ? quantile(known, 1 - WORST) : Math.max(...known),
-    );
+    return rangeOf(values, this.#answer.objective.goal, WORST);
   }
 
   #progress(width) {

@@ -40,7 +40,7 @@ export class Timeline {
     const height = lanes * lane + MARGIN.bottom;
     const first = attempts[0].begin;
     const last = Math.max(...attempts.map(({ begin, end }) => end ?? begin), first + 1);
-    const open = Math.max(last, Math.min(Date.now() / 1000, last + 3600));
+    const open = Math.max(last, this.#answer.now);
     const isLive = attempts.some(({ state, end }) => end === null && state === "running");
     const x = scaled(first, isLive ? open : last, MARGIN.left, width - MARGIN.right);
     const whole = (isLive ? open : last) - first;

@@ -36,6 +36,7 @@ const FEW = 3; // hyperparameters of the overview; the view Effects has all
 export class Views {
   #turn = 0;
   #asked = {}; // by chart, the version and address of the answer
+  #addresses = {}; // by chart, the address of the answer
   #answers = {};
   #context = null;
   #drawn = []; // what the charts show now
@@ -44,7 +45,7 @@ export class Views {
     const onOpen = (open) => change({ open });
     const onBrush = (name, brush) => change({ brush: withBrush(this.#context.chosen.brush, name, brush) });
     this.curves = new Curves({ onMean, onOpen });
-    this.effects = new Effects({ onFilter: (name, value) => onBrush(name, { in: [value] }), onStage: (stage) => change({ stage }) });
+    this.effects = new Effects({ onFilter: onBrush, onStage: (stage) => change({ stage }) });
     this.parallel = new Parallel({ onMean, onOpen, onBrush, onOrder: (order) => change({ order }) });
     this.view = segmented("view", "View", VIEWS.map((name) => [name, TITLES[name]]), (view) => change({ view }));
     this.metric = chooser("metric", "Metric", (metric) => change({ metric }));
@@ -54,14 +55,16 @@ export class Views {
     this.timeline = new Timeline({ onOpen });
     this.all = { curves: this.curves, parallel: this.parallel, effects: this.effects, search: this.search, timeline: this.timeline };
     const line = element("div", { className: "line" }, this.view.whole, this.metric.whole, this.by.whole);
-    this.wrong = element("p", { className: "wrong", role: "alert" });
     this.charts = element("div", { className: "charts" }, ...Object.values(this.all).map(({ whole }) => whole));
-    this.whole = element("section", { className: "views", "aria-label": "Charts" }, line, this.wrong, this.charts);
+    this.whole = element("section", { className: "views", "aria-label": "Charts" }, line, this.charts);
     new ResizeObserver(() => this.#draw()).observe(this.charts);
   }
 
   /** Show the chosen view; `context` has `answer` (of the route `trials`), `ranking`, `query`, `chosen`, `where`, `dark`. */
   show(context) {
+    if (this.#context?.answer.sweep !== context.answer.sweep) {
+      for (const kept of [this.#asked, this.#addresses, this.#answers]) for (const name of Object.keys(kept)) delete kept[name];
+    }
     this.#context = context;
     const { chosen, answer } = context;
     const view = VIEWS.includes(chosen.view) ? chosen.view : "overview";
@@ -92,21 +95,24 @@ export class Views {
     }[name];
     const address = `${name}?${new URLSearchParams([...query, ...(where ? [["where", where]] : []), ...(own ?? [])])}`;
     const key = `${answer.version} ${address}`;
-    if (this.#asked[name] === key) return;
+    if (this.#asked[name] === key) {
+      this.all[name].whole.dataset.busy = "false";
+      return;
+    }
     const { whole, caption } = this.all[name];
-    whole.dataset.busy = "true";
+    whole.dataset.busy = String(this.#addresses[name] !== address); // not while a running sweep is followed
     if (!this.#answers[name]) caption.textContent = "computing …";
     try {
       const found = await get(address);
       if (mine !== this.#turn) return;
-      this.#asked[name] = key;
+      Object.assign(this.#asked, { [name]: key });
+      Object.assign(this.#addresses, { [name]: address });
       this.#answers[name] = found;
-      this.wrong.textContent = "";
-      whole.dataset.busy = "";
       this.#draw();
     } catch (error) {
-      if (mine === this.#turn) this.wrong.textContent = error.message;
+      if (mine === this.#turn) caption.textContent = error.message;
     }
+    whole.dataset.busy = "false";
   }
 
   /** Draw the charts, unless nothing that they show has changed: a sort of the table draws none of them. */
@@ -125,7 +131,7 @@ export class Views {
       const selected = new Set(this.#context.ranking.trials.flat());
       this.parallel.show({ answer, selected, brushes: chosen.brush ?? {}, order: chosen.order, goal, dark });
     }
-    if (this.#answers.search) this.search.show(this.#answers.search, { goal });
+    if (this.#answers.search) this.search.show(this.#answers.search);
     if (this.#answers.timeline) this.timeline.show(this.#answers.timeline);
     if (this.#answers.effects) this.effects.show(this.#answers.effects, { goal, most: view === "overview" ? FEW : Infinity });
   }
