@@ -86,7 +86,7 @@ def long(folder: Path, **keys: int) -> Path:
         sweep=keys,
         data={"name": "synthetic", "train": 200, "validation": 100},
         model={"hidden": [8], "dropout": 0.2},
-        train={"epochs": 20, "optimizer": "adam"},
+        train={"epochs": 80, "optimizer": "adam"},
         log={"checkpoint_epochs": 1},
         hparams={"batchnorm": ["before"]},
     )
