@@ -26,7 +26,8 @@ LONGEST = (  # files that take a minute or more: they start first, so that no co
     "test_several_arrays", "test_user_callbacks", "test_imports", "test_models", "test_xla", "test_provenance",
     "test_pruning", "test_driver_signalled", "test_crash_points_remote", "test_engine", "test_cli", "test_notebook",
     "test_checkpoint", "test_layer_series", "test_own_loop", "test_inline", "test_crash_points", "test_folds",
-    "test_environment", "test_runner", "test_strategies", "test_trials_page", "test_evaluate", "test_zoo_nets", "test_pipelines",
+    "test_environment", "test_runner", "test_strategies", "test_evaluate", "test_zoo_nets", "test_pipelines",
+    "test_trials_page",
 )  # fmt: skip
 
 
