@@ -1,4 +1,4 @@
-"""TensorBoard beside a notebook: `hpdash.board` starts it, and the cell shows it."""
+"""TensorBoard in a notebook: `hpdash.board` starts it, and the cell shows it."""
 
 from __future__ import annotations
 

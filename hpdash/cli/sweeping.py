@@ -60,7 +60,7 @@ SET = click.option(
 @click.option(
     "--board",
     is_flag=True,
-    help="Start TensorBoard beside the sweep and print its address; on a terminal, it stays until Ctrl-C.",
+    help="Start TensorBoard, print its address, then run the sweep. On a terminal, press Ctrl-C to stop it.",
 )
 def sweep(
     file: Path,
@@ -104,17 +104,21 @@ def sweep(
 
 
 def _run_with_board(loaded: Any, logdir: Path, options: Any, as_json: bool) -> NoReturn:
-    """Run a sweep with TensorBoard beside it, which on a terminal stays until Ctrl-C."""
-    from ..plugin.beside import board_beside  # noqa: PLC0415
+    """Start TensorBoard, run a sweep, and stop TensorBoard; on a terminal, wait for Ctrl-C before stopping it."""
+    from ..plugin.sweep_board import sweep_board  # noqa: PLC0415
 
     console = console_for(stderr=True)
-    with board_beside(logdir) as beside:
-        console.print(f"TensorBoard: {beside.link}", soft_wrap=True, highlight=False)
+    with sweep_board(logdir) as tensorboard:
+        console.print(f"TensorBoard: {tensorboard.link}", soft_wrap=True, highlight=False)
         code = _run(loaded, logdir, options, as_json)
         if sys.stdout.isatty():
-            console.print(f"TensorBoard runs on at {beside.link}; Ctrl-C ends it", soft_wrap=True, highlight=False)
+            console.print(
+                f"TensorBoard is still running: {tensorboard.link}. Press Ctrl-C to stop it.",
+                soft_wrap=True,
+                highlight=False,
+            )
             with suppress(KeyboardInterrupt):
-                beside.process.wait()
+                tensorboard.process.wait()
     sys.exit(code)
 
 

@@ -117,9 +117,9 @@ def parts_of_runs(folders: Iterable[Folder]) -> dict[str, list[RunPart]]:
     Keras writes a run as `<run>/train` and `<run>/validation`, hpdash as `<run>` and `<run>/validation`. So a folder
     called "train" or "validation" is a part of its parent in these cases, and otherwise a run itself:
 
-    - the other of the two lies beside it,
-    - no other folder with event files lies beside it,
-    - it is called "validation", and its parent has event files.
+    - the parent contains the other of these two folders,
+    - the parent contains no other folder with event files,
+    - the folder is called "validation", and the parent has event files of its own.
 
     Folders without event files are left out.
     """

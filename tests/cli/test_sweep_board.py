@@ -1,4 +1,4 @@
-"""Tests of `hpdash sweep --board`: TensorBoard runs beside the sweep, and ends with it however it ends."""
+"""Tests of `hpdash sweep --board`: TensorBoard runs during the sweep, and stops with it even if it is killed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hpdash.logs import layout
 
 @contextmanager
 def sweeping(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """Start a sweep whose trial waits, with TensorBoard beside it; give its process and TensorBoard's address."""
+    """Start a sweep with `--board` whose trial waits; give its process and TensorBoard's address."""
     path = own(folder, "wait")
     command = [sys.executable, "-m", "hpdash", "sweep", path, "--workers", "1", "--board"]
     output = folder / "output"

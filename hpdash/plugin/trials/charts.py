@@ -108,7 +108,7 @@ def effects_impl(runs: Sequence[Run], at_rung: bool = False) -> dict[str, Any]:
     outcomes = outcomes_of(runs, found.objective)
     dots = {
         marginal.name: [
-            _spread_out([outcomes[run.name] for run in part.runs if run.name in outcomes])
+            _evenly_chosen([outcomes[run.name] for run in part.runs if run.name in outcomes])
             for part in group_runs(runs, marginal.name)
         ]
         for marginal in found.marginals
@@ -119,7 +119,7 @@ def effects_impl(runs: Sequence[Run], at_rung: bool = False) -> dict[str, Any]:
 
 
 def _in_common(runs: Sequence[Run]) -> list[str]:
-    """Return a sentence for each value that trials of one bad end have in common."""
+    """Return a sentence for each value with which trials fail, diverge or are pruned more often than with others."""
     from ...views.terminal.effects import bounds_label  # noqa: PLC0415  imports rich
 
     return [
@@ -130,7 +130,7 @@ def _in_common(runs: Sequence[Run]) -> list[str]:
     ]
 
 
-def _spread_out(values: Sequence[float]) -> list[float]:
+def _evenly_chosen(values: Sequence[float]) -> list[float]:
     """Return at most `_DOTS` of some values, evenly chosen by size, the least and the greatest included."""
     ordered = sorted(values)
     if len(ordered) <= _DOTS:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...analysis.progress import progress
+from ...journal.entries import Transition
 from ...journal.history import History
 from ...journal.journal import JournalContent
 from ...journal.of_runs import journal_of
@@ -84,39 +85,37 @@ def timeline_impl(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _attempts(journal: JournalContent, runs: Sequence[Run]) -> list[dict[str, Any]]:
-    of_number = {run.number: run for run in runs if run.number is not None}
+    """Return the attempts in the order of the journal."""
+    run_of = {run.number: run for run in runs if run.number is not None}
     attempts: list[dict[str, Any]] = []
-    begun: dict[int, dict[str, Any]] = {}
+    unfinished: dict[int, dict[str, Any]] = {}  # by trial, its last attempt as long as the journal has no end of it
     before: dict[int, float] = {}  # seconds of training in earlier attempts, which a resumed trial's result includes
     for record in journal.transitions:
-        if record.trial not in of_number:
+        trial = record.trial
+        if trial not in run_of:
             continue
         if record.state is TrialState.RUNNING:
-            if record.trial in begun:  # its driver died, and nothing says when
-                begun[record.trial]["state"] = str(TrialState.INTERRUPTED)
-            begun[record.trial] = {
-                "id": of_number[record.trial].id,
-                "attempt": record.attempt,
-                "state": str(record.state),
-                "begin": record.time,
-                "end": None,
-                "training": None,
-                "epochs": None,
-                "reason": None,
-            }
-            attempts.append(begun[record.trial])
-        elif record.trial in begun:
-            result = record.result
-            ended = {"state": str(record.state), "end": record.time}
-            if result:
-                own = result.seconds - before.get(record.trial, 0.0)
-                before[record.trial] = result.seconds
-                training = own if own >= 0 else result.seconds  # it was started over
-                ended |= {"training": training, "epochs": result.epochs, "reason": result.error}
-            begun.pop(record.trial).update(ended)
-    for number, last in begun.items():
-        last["state"] = str(of_number[number].status or TrialState.RUNNING)
+            if trial in unfinished:  # its driver was killed before it could write the end
+                unfinished[trial]["state"] = str(TrialState.INTERRUPTED)
+            unfinished[trial] = _started(record, run_of[trial])
+            attempts.append(unfinished[trial])
+        elif trial in unfinished:
+            attempt = unfinished.pop(trial)
+            attempt |= {"state": str(record.state), "end": record.time}
+            if result := record.result:
+                own = result.seconds - before.get(trial, 0.0)
+                before[trial] = result.seconds
+                training = own if own >= 0 else result.seconds  # the attempt trained from the first epoch again
+                attempt |= {"training": training, "epochs": result.epochs, "reason": result.error}
+    for trial, attempt in unfinished.items():
+        attempt["state"] = str(run_of[trial].status or TrialState.RUNNING)
     return attempts
+
+
+def _started(record: Transition, run: Run) -> dict[str, Any]:
+    """Return an attempt that has started; what is known only at its end is None."""
+    unknown = dict.fromkeys(("end", "training", "epochs", "reason"))
+    return {"id": run.id, "attempt": record.attempt, "state": str(record.state), "begin": record.time, **unknown}
 
 
 def _lanes(attempts: Sequence[dict[str, Any]]) -> int:

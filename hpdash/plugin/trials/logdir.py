@@ -17,7 +17,7 @@ from ...sweep_folder import sweep_json
 from ..arguments import RefusedError, shorten
 
 _FRESH = 1.0  # seconds for which what was read is used again, by any number of open pages
-_REST = 10  # how many times as long as the last look at all files took, the next one is put off
+_REST = 10  # the files of runs are checked again after this many times the time that the last check took
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +54,7 @@ class WatchedLogdir:
     def __init__(self, path: str | None) -> None:
         self._path, self._lock = path, Lock()
         self._reader = LogdirReader(path or ".")
-        self._looked_at, self._whole_at = -_FRESH, 0.0
+        self._checked_at, self._next_full_check = -_FRESH, 0.0
         self._count, self._start = 0, secrets.token_hex(4)  # another TensorBoard process has other versions
         self._snapshot: Snapshot | None = None
 
@@ -68,18 +68,18 @@ class WatchedLogdir:
             )
         with self._lock:
             now = time.monotonic()
-            if self._snapshot is None or now - self._looked_at >= _FRESH:
-                self._snapshot = self._look(self._snapshot, Path(self._path), now)
-                self._looked_at = time.monotonic()
+            if self._snapshot is None or now - self._checked_at >= _FRESH:
+                self._snapshot = self._check(self._snapshot, Path(self._path), now)
+                self._checked_at = time.monotonic()
             return self._snapshot
 
-    def _look(self, before: Snapshot | None, path: Path, now: float) -> Snapshot:
-        """Look at all files, or, if that was done a short time ago, only at the sweeps' journals."""
-        if before is not None and now < self._whole_at and not self._reader.sweeps_changed():
+    def _check(self, before: Snapshot | None, path: Path, now: float) -> Snapshot:
+        """Check all files for changes, or only the journals of known sweeps if all were checked a short time ago."""
+        if before is not None and now < self._next_full_check and not self._reader.sweeps_changed():
             return before
         found = self._updated(path)
         after = time.monotonic()
-        self._whole_at = after + _REST * (after - now)
+        self._next_full_check = after + _REST * (after - now)
         return found
 
     def _updated(self, path: Path) -> Snapshot:

@@ -21,7 +21,6 @@ from ...errors import SpecError
 from ...logs import layout
 from ...records import Scalar
 from ...runs import Objective, Run
-from ...views.headline import headline
 from ..arguments import RefusedError
 from .curves import small
 from .logdir import Snapshot
@@ -169,6 +168,8 @@ def _plain(value: Scalar | None) -> Scalar | None:
 
 
 def _ranking(runs: Sequence[Run], snapshot: Snapshot, where: str | None) -> dict[str, Any]:
+    from ...views.headline import headline  # noqa: PLC0415  imports rich
+
     place = {run.name: index for index, run in enumerate(runs)}
     (table,) = listings(runs, where=where or None, planned=snapshot.planned)
     return {

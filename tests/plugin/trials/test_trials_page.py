@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -212,12 +213,18 @@ def test_it_fits_narrow_and_wide_windows(browser: Any, board: Board, width: int)
         assert tab.frame.locator("html").evaluate("(page) => page.scrollWidth <= page.clientWidth")
 
 
-def test_dark_follows_tensorboard(browser: Any, board: Board) -> None:
-    """In a dark TensorBoard, the page is dark."""
-    with TrialsPage.opened(browser, board.url, color_scheme="dark") as tab:
-        tab.open()
-        dark = tab.page.locator("body").evaluate("(body) => body.classList.contains('dark-mode')")
-        assert tab.frame.locator("html").evaluate("(page) => page.classList.contains('dark')") is dark
+def test_dark_follows_tensorboard(tab: TrialsPage) -> None:
+    """TensorBoard's own menu turns the tab dark, and the charts are drawn in the colours of the dark page."""
+    tab.open(sweep="grid", view="parallel")
+    ground = "(body) => getComputedStyle(body).backgroundColor"
+    light = tab.frame.locator("body").evaluate(ground)
+    drawn = tab.frame.locator(".parallel canvas").first
+    before = drawn.evaluate("(canvas) => canvas.toDataURL()")
+    tab.page.get_by_role("button", name=re.compile("theme", re.IGNORECASE)).click()
+    tab.page.get_by_role("menuitem", name="Dark").click()
+    tab.frame.locator("html.dark").wait_for()
+    assert tab.frame.locator("body").evaluate(ground) != light
+    until(lambda: drawn.evaluate("(canvas) => canvas.toDataURL()") != before, 10)
 
 
 # --- the views
@@ -320,7 +327,7 @@ def test_hostile_names_are_text(browser: Any, tmp_path: Path) -> None:
 
 
 def test_a_running_sweep_is_followed(browser: Any, tmp_path: Path) -> None:
-    """While a sweep runs, rows appear and progress moves; sort, scroll and the open drawer stay."""
+    """While a sweep runs, rows appear and progress moves; the sort and the open drawer stay."""
     logs = tmp_path / "logs"
     path = trials_logs.grid(tmp_path, "live", ("learn", "wait"), 1)
     logs.mkdir()

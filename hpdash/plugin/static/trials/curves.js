@@ -38,7 +38,7 @@ export class Curves {
   }
 
   /** Draw an answer of the route `curves`; `context` has `trials`, `hparams`, `by`, `dark`, `height` and
-   * `hasCounterpart`: whether the curves of training are drawn beside those of validation, or the other way round. */
+   * `hasCounterpart`: whether the same metric of training (or of validation) is drawn too. */
   show(answer, context) {
     const without = (line) => ({ ...line, other: null });
     this.#answer = context.hasCounterpart ? answer : { ...answer, lines: answer.lines.map(without) };

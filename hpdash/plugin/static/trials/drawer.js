@@ -1,6 +1,6 @@
-/** The drawer: everything about one trial, beside the table. */
+/** The drawer on the right of the table: everything about one trial. */
 
-import { button, duration, element, metric, spelled } from "../common/dom.js";
+import { button, counted, duration, element, metric, spelled } from "../common/dom.js";
 import { copy } from "../common/files.js";
 import { lineChart } from "./lines.js";
 
@@ -155,7 +155,7 @@ function curves(trial) {
 function attempts(trial) {
   if (trial.history.length < 3) return null;
   const lines = trial.history.map(({ attempt, state, epochs, reason }) => {
-    const after = epochs === null ? "" : ` after ${epochs} epochs`;
+    const after = epochs === null ? "" : ` after ${counted(epochs, "epoch")}`;
     return element("li", { text: `attempt ${attempt}: ${state.replace("_", " ")}${after}${reason ? `: ${reason}` : ""}` });
   });
   return section("Attempts", element("ol", {}, ...lines));

@@ -66,7 +66,7 @@ export class Search {
     const inside = (value) => Math.min(Math.max(y(value), MARGIN.top), HEIGHT - MARGIN.bottom);
     const dots = steps
       .filter(({ value }) => value !== null)
-      .map((step) => this.#dot(step.trial, `${metric(step.value)} after ${step.epochs} epochs, ${step.state}`, x(step.spent), inside(step.value), step.state));
+      .map((step) => this.#dot(step.trial, `${metric(step.value)} after ${counted(step.epochs, "epoch")}, ${step.state}`, x(step.spent), inside(step.value), step.state));
     const best = steps.filter((step) => step.best !== null);
     const path = best.map((step, at) => (at ? `H${x(step.spent)}V${inside(step.best)}` : `M${x(step.spent)} ${inside(step.best)}`)).join("");
     const label = `The best value so far over the epochs of all trials: ${counted(steps.length, "end")} of trials`;

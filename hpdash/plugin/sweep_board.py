@@ -1,4 +1,4 @@
-"""A TensorBoard beside a running sweep: it is started with the sweep, and ends with the command."""
+"""The TensorBoard of `hpdash sweep --board`: it is started before the sweep, and stopped when the command ends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LINES = 5  # last lines of TensorBoard's output in an error
 
 
 @dataclass(frozen=True, slots=True)
-class BesideBoard:
+class SweepBoard:
     """A TensorBoard that this process has started."""
 
     url: str
@@ -36,10 +36,12 @@ class BesideBoard:
 
 
 @contextmanager
-def board_beside(logdir: Path) -> Iterator[BesideBoard]:
-    """Start TensorBoard on a logdir, which need not exist yet; it ends with the `with` block, and if this process dies.
+def sweep_board(logdir: Path) -> Iterator[SweepBoard]:
+    """Start TensorBoard on a logdir, which need not exist yet. Stop it at the end of the `with` block.
 
-    Signals of the terminal do not reach it. Raises BackendError if it does not start.
+    It also stops if this process dies. Ctrl-C in the terminal does not stop it.
+
+    Raises BackendError if it does not start.
     """
     scratch = Scratch()
     output = scratch.folder / "tensorboard.txt"
@@ -47,9 +49,9 @@ def board_beside(logdir: Path) -> Iterator[BesideBoard]:
     with output.open("wb") as file:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=file, stderr=file, start_new_session=True)
     try:
-        yield BesideBoard(_address(process, output), process)
+        yield SweepBoard(_address(process, output), process)
     finally:
-        process.terminate()  # it then removes its record in the temporary folder
+        process.terminate()  # TensorBoard then deletes its own temporary file
         try:
             process.wait(5)
         except subprocess.TimeoutExpired:
