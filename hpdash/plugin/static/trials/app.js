@@ -44,8 +44,8 @@ export class App {
     this.drawer = new Drawer({ onClose: () => this.#close() });
     this.message = element("div", { className: "message", role: "status" });
     const skeleton = element("div", { className: "skeleton", "aria-hidden": "true" }, element("div"), element("div"));
-    const beside = element("div", { className: "beside" }, this.grid.whole, this.drawer.whole);
-    const main = element("main", {}, this.controls.whole, this.trouble, this.headline, this.notes, this.views.whole, beside);
+    const split = element("div", { className: "split" }, this.grid.whole, this.drawer.whole);
+    const main = element("main", {}, this.controls.whole, this.trouble, this.headline, this.notes, this.views.whole, split);
     this.whole = element("div", { id: "hpdash", data: { state: "loading" } }, this.message, skeleton, main);
   }
 
