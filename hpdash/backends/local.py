@@ -5,7 +5,6 @@ It starts each worker for one core (or one GPU), supervises it, and finds out wh
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import time
@@ -17,9 +16,10 @@ from pathlib import Path
 from ..errors import BackendError
 from ..records import Ended, Event, Notice, Progress, Reached, Started, TrialResult, TrialState
 from ..system.scratch import Scratch
-from ..system.signals import blocked_signals
 from ..training.diagnosis import OUT_OF_MEMORY
+from . import children
 from .base import Queue, Task
+from .children import Child
 from .supervised import DEATHS_AT_START, LONGEST_TICK, OUTGROWN, Supervised
 from .worker import AttemptReport, WorkerSetup, main
 
@@ -35,9 +35,10 @@ class LocalBackend:
     """
 
     def __init__(self, setup: WorkerSetup, workers: int, gpus: int = 0, timeout: float | None = None) -> None:
-        self._context = multiprocessing.get_context("spawn")
         self._stopping = False
         self._setup, self._gpus = setup, gpus
+        forks = setup.keras and setup.threads == 1 and not gpus and children.can_fork()
+        self._start_child = children.fork if forks else children.spawn
         self._timeout = float("inf") if timeout is None else timeout
         self._scratch = Scratch()
         self._deaths = 0
@@ -47,11 +48,7 @@ class LocalBackend:
     def _start(self, number: int) -> _Worker:
         gpu = _visible_gpu(number % self._gpus) if self._gpus else None
         output = self._scratch.folder / f"worker-{number}.txt"
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=main, args=(theirs, self._setup, output, gpu), daemon=True)
-        with blocked_signals():
-            process.start()
-        theirs.close()
+        ours, process = self._start_child(main, self._setup, output, gpu)
         return _Worker(number, process, ours, output)
 
     def run(self, queue: Queue) -> Iterator[Event | None]:
@@ -156,15 +153,13 @@ class LocalBackend:
 class _Worker(Supervised):
     """The driver's handle of a worker process."""
 
-    def __init__(
-        self, number: int, process: multiprocessing.process.BaseProcess, pipe: Connection, output: Path
-    ) -> None:
+    def __init__(self, number: int, process: Child, pipe: Connection, output: Path) -> None:
         super().__init__(number)
         self.process, self.pipe, self.output = process, pipe, output
         self._kills = 0
 
     @property
-    def handles(self) -> tuple[Connection, int]:
+    def handles(self) -> tuple[Connection, Connection | int]:
         return self.pipe, self.process.sentinel
 
     def send(self, task: Task) -> None:

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-import multiprocessing
 import os
-import shutil
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from multiprocessing.connection import Connection
@@ -27,9 +24,11 @@ from ..errors import BackendError, HpdashError
 from ..facts import Inputs
 from ..nested import Nested, leaves, map_leaves
 from ..records import TrialSpec
-from ..system import lazy_imports
-from ..system.signals import Signals, blocked_signals, ignore_signals
+from ..system.child_process import set_process_name
+from ..system.limits import has_gpu
+from ..system.signals import Signals
 from ..system.user_functions import load_function, register
+from . import children
 from .builders import BuilderRequest, Built, examine
 from .callbacks import check_callbacks
 from .estimate import Size, Work
@@ -106,7 +105,8 @@ def gather_facts(request: ProbeRequest, signals: Signals, tell: Tell = lambda _:
     `tell` gets messages for the user while pipelines are read. Raises the HpdashError that a worker would raise,
     Stopped at a signal.
     """
-    facts: ProbeResult = in_child(_gather_facts, request, signals, tell, request.inline)
+    keras = bool(request.functions or request.usages or request.callbacks)
+    facts: ProbeResult = in_child(_gather_facts, request, signals, tell, request.inline, keras)
     return facts
 
 
@@ -116,7 +116,7 @@ def measure(specs: Sequence[TrialSpec], folder: Path, signals: Signals) -> list[
     One model is built for each distinct compiled graph.
     At most `MOST_MODELS` graphs are built; the trials of the others get the mean work of these.
     """
-    found: list[Work] | str = in_child(_measure, (tuple(specs), folder), signals)
+    found: list[Work] | str = in_child(_measure, (tuple(specs), folder), signals, keras=True)
     return found
 
 
@@ -128,13 +128,7 @@ def load(settings: Mapping[str, Any], folder: Path, signals: Signals) -> Dataset
 
 def count_gpus(signals: Signals) -> int:
     """Return how many GPUs TensorFlow can use; a child process imports it only if the machine has any GPU."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return 0
-    listed = subprocess.run([tool, "-L"], capture_output=True, text=True, check=False)
-    if listed.returncode or "GPU 0" not in listed.stdout:
-        return 0
-    gpus: int = in_child(_count_gpus, None, signals)
+    gpus: int = in_child(_count_gpus, None, signals) if has_gpu() else 0
     return gpus
 
 
@@ -236,18 +230,16 @@ def in_child(
     signals: Signals,
     on_message: Callable[[Any], None] = lambda _: None,
     functions: Mapping[str, bytes] = MappingProxyType({}),
+    keras: bool = False,
 ) -> Any:
-    """Run `work(argument, send)` in a spawned process; return its value, or raise its HpdashError.
+    """Run `work(argument, send)` in a child process; return its value, or raise its HpdashError.
 
     `on_message` gets what `work` passes to `send`. `functions` are those that were given in Python, pickled, by their
-    references. Raises BackendError if the process dies, Stopped at a signal.
+    references. `keras` says whether the work needs TensorFlow. Raises BackendError if the process dies, Stopped at a
+    signal.
     """
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_child, args=(theirs, work, argument, dict(functions)), daemon=True)
-    with blocked_signals():
-        process.start()
-    theirs.close()
+    start = children.fork if keras and children.can_fork() else children.spawn
+    ours, process = start(_child, work, argument, dict(functions))
     try:
         while True:
             while not ours.poll(POLL_SECONDS):
@@ -269,8 +261,7 @@ def in_child(
 
 
 def _child(pipe: Connection, work: Callable[..., Any], argument: Any, functions: Mapping[str, bytes]) -> None:
-    ignore_signals()
-    lazy_imports.install()
+    set_process_name("hpdash-examine")
     register(functions)
     with open(os.devnull, "w") as quiet:  # noqa: PTH123  os.devnull is a device
         os.dup2(quiet.fileno(), 1)

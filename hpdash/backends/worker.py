@@ -5,11 +5,9 @@ NumPy and TensorFlow are imported only after the environment is set, because the
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import resource
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -19,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..records import Notice, Progress, Reached, TrialResult
 from ..sweep_folder import provenance
 from ..sweep_folder.provenance import Provenance
-from ..system import lazy_imports
-from ..system.signals import ignore_signals
+from ..system.child_process import set_process_name
 from ..system.user_functions import register
 from .base import Task
+from .children import tensorflow_environment
 
 if TYPE_CHECKING:
     from ..training.trainer import Trainer
@@ -54,16 +52,7 @@ class WorkerSetup:
     @property
     def environment(self) -> dict[str, str]:
         """The environment variables to set before anything heavy is imported."""
-        threads = str(self.threads)
-        return {
-            "KERAS_BACKEND": "tensorflow",  # the user's shell may name another backend
-            "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
-            # oneDNN runs convolutions up to 5 times faster; TensorFlow leaves it off on processors without AVX-512
-            "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
-            "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-            **dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
-            "TF_NUM_INTEROP_THREADS": "1",
-        }
+        return tensorflow_environment(self.threads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +117,7 @@ def main(pipe: Connection, setup: WorkerSetup, output: Path, gpu: str | None) ->
 
     The process prints into the file `output`. `gpu` is the value for CUDA_VISIBLE_DEVICES, None to leave it unchanged.
     """
-    ignore_signals()
-    lazy_imports.install()
-    threading.Thread(target=_die_with_driver, daemon=True).start()
+    set_process_name("hpdash-worker")
     _redirect_output(output)
     os.environ.update(setup.environment if gpu is None else {**setup.environment, "CUDA_VISIBLE_DEVICES": gpu})
 
@@ -157,13 +144,6 @@ def serve(link: Link, trainer: Trainer) -> None:
         host.progress(Progress(host.number, task.epoch, task.spec.settings["train"]["epochs"], 0.0, phase="starting"))
         result = trainer.run(task.spec, task.run, task.group, host, task.epoch, task.mapped)
         link.send(AttemptReport(result, _peak_memory()))
-
-
-def _die_with_driver() -> None:
-    driver = multiprocessing.parent_process()
-    if driver is not None:
-        driver.join()
-        os._exit(1)
 
 
 def _redirect_output(path: Path) -> None:

@@ -143,7 +143,7 @@ def _evaluate(case: _Selection, again: bool) -> Evaluation:
     code = Path(case.about.folder or "")
     job = [_trial_to_score(each, case.about) for each in case.chosen], code if code.is_dir() else Path()
     with Journal.open(case.folder / layout.JOURNAL) as journal, sendable(remembered(case.folder)) as given:
-        found: Scores = in_child(score, job, Signals(), functions=given.functions)
+        found: Scores = in_child(score, job, Signals(), functions=given.functions, keras=True)
         chosen = zip(case.chosen, found.single, strict=True)
         scores = tuple(_score_entry(each, values) for each, values in chosen)
         objective = case.chosen[0].run.objective

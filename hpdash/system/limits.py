@@ -1,9 +1,12 @@
-"""Check what the operating system allows this process: processors, writing to a folder, open files."""
+"""Find out what the system gives this process: processors, GPUs, writing to a folder, open files."""
 
 from __future__ import annotations
 
 import errno
 import os
+import shutil
+import subprocess
+from functools import cache
 from pathlib import Path
 
 from ..errors import BackendError
@@ -18,6 +21,16 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@cache
+def has_gpu() -> bool:
+    """Return whether NVIDIA's tool finds a GPU on this machine."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return False
+    listed = subprocess.run([tool, "-L"], capture_output=True, text=True, check=False)
+    return listed.returncode == 0 and "GPU 0" in listed.stdout
 
 
 def check_folder(folder: Path) -> None:

@@ -26,7 +26,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
-from driven import digests, driving, finished, journal_faults, series, session_ends, snapshot, trial_folder, until
+from driven import (
+    children,
+    digests,
+    driving,
+    finished,
+    journal_faults,
+    series,
+    session_ends,
+    snapshot,
+    trial_folder,
+    until,
+)
 
 from hpdash.logs import layout
 
@@ -141,7 +152,7 @@ class Round:
         return Extent(time.monotonic() - begin, _size(self.sweep))
 
     def _strike(self, driver: subprocess.Popen[str], blow: Blow, when: str) -> None:
-        workers = [pid for pid, command in _group(driver.pid) if "spawn_main" in command]
+        workers = children(driver.pid)
         if blow.worker is not None and workers:
             with suppress(ProcessLookupError):
                 os.kill(workers[int(blow.worker * len(workers))], signal.SIGKILL)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from driven import children, digests, driving, long, own, series, session_ends, states, trial_folder, until
+from driven import alive, children, digests, driving, long, own, series, session_ends, states, trial_folder, until
 from tensorboard.plugins.hparams import api_pb2
 
+from hpdash.backends.children import can_fork
 from hpdash.journal.journal import Transition, read_journal
 from hpdash.logs import layout
 from hpdash.records import TrialState
@@ -107,6 +109,24 @@ def test_what_it_went_on_from_is_gone(folder: Path, second: Ended) -> None:
     run = trial_folder(folder / "logs" / "long", 0)
     assert not (run / layout.CHECKPOINT).exists()
     assert {path.name for path in (run / layout.ATTEMPTS).iterdir()} <= {"1", "2"}
+
+
+@pytest.mark.skipif(not can_fork(), reason="workers are forked only on Linux without a GPU")
+def test_the_process_that_forks_the_workers_is_killed(tmp_path: Path, unharmed: Path) -> None:
+    """Its worker ends with it, a new one takes the trial from its checkpoint, and the bits are the same."""
+    path = long(tmp_path, max_retries=1)
+    run = tmp_path / "logs" / "long"
+    with driving(path, "--workers", "1") as driver:
+        until(lambda: list(run.glob(f"*/{layout.CHECKPOINT}")), 60)
+        (worker,) = children(driver.pid)
+        server = int(subprocess.run(["ps", "-o", "ppid=", "-p", str(worker)], capture_output=True, check=True).stdout)
+        assert server != driver.pid
+        os.kill(server, signal.SIGKILL)
+        _, err = driver.communicate(timeout=60)
+    assert re.search(r"killed by signal 9 .*; trying again from epoch [1-9]", err)
+    assert driver.returncode == 0
+    assert not alive(worker)
+    assert digests(run) == digests(unharmed)
 
 
 # Kills its process at the n-th step of finding out whether the trial has to stop.

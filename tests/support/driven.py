@@ -217,10 +217,15 @@ def alive(pid: int) -> bool:
 
 
 def children(pid: int) -> list[int]:
-    """Return a driver's worker processes, including those that are still starting."""
+    """Return a driver's worker processes: those forked by its server, and spawned ones, which may still be starting."""
     listed = subprocess.run(["ps", "-Aww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
-    rows = (line.split(maxsplit=2) for line in listed.splitlines())
-    return [int(child) for child, parent, args in rows if int(parent) == pid and "--multiprocessing-fork" in args]
+    rows = [
+        (int(child), int(parent), args)
+        for child, parent, args in (line.split(maxsplit=2) for line in listed.splitlines())
+    ]
+    servers = {child for child, parent, args in rows if parent == pid and "fork_server" in args}
+    spawned = {child for child, parent, args in rows if parent == pid and "--multiprocessing-fork" in args}
+    return [child for child, parent, _ in rows if parent in servers or child in spawned]
 
 
 def worker_pids(folder: Path) -> list[int]:

@@ -75,6 +75,7 @@ def in_this_process(
     _: Any,
     on_message: Callable[[Any], None] = lambda _: None,
     functions: Mapping[str, bytes] | None = None,
+    keras: bool = False,
 ) -> Any:
     """Do what `probe.in_child` does, without a child."""
     user_functions.register(functions or {})
