@@ -123,8 +123,11 @@ class ForkServer:
 
     def kill_process(self, number: int) -> None:
         """End a process; end the server, too, if it has not forked anything yet, because it would answer too late."""
+        if not self.is_alive():
+            return
         if not self._is_ready and not select.select([self._link], [], [], 0)[0]:
             self.kill()
+            return
         with self._lock, suppress(OSError):
             self._link.sendall(_REQUEST.pack(_KILL, number))
 

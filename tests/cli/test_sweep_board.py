@@ -34,11 +34,11 @@ def sweeping(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
             process.kill()
 
 
-def answers(url: str) -> bool:
-    """Return whether TensorBoard still answers."""
+def answers(url: str, folder: Path) -> bool:
+    """Return whether the TensorBoard of this folder answers; another one may have taken its port since."""
     try:
-        with urllib.request.urlopen(f"{url}/data/environment", timeout=5):
-            return True
+        with urllib.request.urlopen(f"{url}/data/environment", timeout=5) as answer:
+            return folder.name in json.load(answer)["data_location"]
     except (URLError, ConnectionError):
         return False
 
@@ -55,7 +55,7 @@ def test_the_trials_are_seen_while_they_run(tmp_path: Path) -> None:
         until(running, 30)
         process.kill()
         process.wait()
-        until(lambda: not answers(url), 15)
+        until(lambda: not answers(url, tmp_path), 15)
 
 
 def test_it_ends_with_the_sweep(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_it_ends_with_the_sweep(tmp_path: Path) -> None:
     shown = hpdash("sweep", own(tmp_path, "learn", "raise"), "--workers", "1", "--board", cwd=tmp_path)
     assert shown.returncode == 1
     found = re.search(r"TensorBoard: (http://\S+)/#hpdash_trials", shown.stderr)
-    assert found and not answers(found.group(1))
+    assert found and not answers(found.group(1), tmp_path)
     assert "best validation/accuracy" in shown.stdout
 
 

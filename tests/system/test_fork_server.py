@@ -197,12 +197,14 @@ def alive(pid: int) -> bool:
 def test_a_kill_before_the_imports_are_done_does_not_wait_for_them(tmp_path: Path) -> None:
     """While the server still imports, a kill takes effect at once."""
     with imported(tmp_path, "import time; time.sleep(3600)") as server:
-        _, process = server.start(echo, 1)
-        assert process.is_alive()
-        process.kill()
-        assert ended(process)
-        process.join()
-        assert process.exitcode == -signal.SIGKILL
+        (_, first), (_, second) = server.start(echo, 1), server.start(echo, 2)
+        assert first.is_alive()
+        for process in (first, second, first):
+            process.kill()
+        for process in (first, second):
+            assert ended(process)
+            process.join()
+            assert process.exitcode == -signal.SIGKILL
         assert not server.is_alive()
 
 
