@@ -16,6 +16,7 @@ from ..reader.sessions import HParamsSession
 from ..records import Scalar
 from .sessions import HParamsRecords, read_records
 from .source import HISTOGRAMS, Source, TagListing
+from .sweeps import ALL_SWEEPS, SweepRuns, chosen_runs, sweeps_of
 
 MOST_RUNS = 10_000  # in the overview
 MOST_TAGS = 2_000
@@ -51,7 +52,8 @@ class Catalogue:
     """Runs in natural order, hyperparameters (swept ones first, then those that differ), and tags.
 
     `tags` has, for each tag, the indices of its runs and the name under which each run has logged it. `hparams_from` is
-    "sessions", "names" or "none". `left_out` counts the runs and tags over the limits.
+    "sessions", "names" or "none". `left_out` counts the runs and tags over the limits. `sweeps` are all sweeps of the
+    logdir, the newest first; `sweep` is the one to which the runs belong, `ALL_SWEEPS` for all runs.
     """
 
     runs: tuple[Member, ...]
@@ -60,6 +62,8 @@ class Catalogue:
     tags: Mapping[str, Mapping[int, str]]
     version: str
     left_out: Mapping[str, int]
+    sweeps: tuple[SweepRuns, ...] = ()
+    sweep: str = ALL_SWEEPS
 
     def to_json(self) -> dict[str, Any]:
         """Return the answer of the route `overview`."""
@@ -76,23 +80,35 @@ class Catalogue:
             "tags": [{"name": tag, "runs": list(runs)} for tag, runs in self.tags.items()],
             "version": self.version,
             "left_out": self.left_out,
+            "sweeps": [{"name": each.name, "runs": len(each.runs)} for each in self.sweeps],
+            "sweep": self.sweep,
         }
 
 
-def read_catalogue(source: Source) -> Catalogue:
-    """Read the catalogue from TensorBoard's data provider."""
+def read_catalogue(source: Source, sweep: str | None = ALL_SWEEPS) -> Catalogue:
+    """Read the catalogue of a sweep from TensorBoard's data provider; of the newest one if there is no such sweep."""
     listing, records = source.listing(HISTOGRAMS), read_records(source)
     ordered = sorted((run for run, tags in listing.items() if tags), key=sort_key)
+    sweeps = sweeps_of(ordered, listing)
+    name, chosen = chosen_runs(sweeps, sweep)
+    ordered = ordered if chosen is None else list(chosen)
     found = ordered[:MOST_RUNS]
     runs, origin = _members(found, records.sessions)
     swept = records.swept if origin == "sessions" else tuple(dict.fromkeys(key for run in runs for key in run.hparams))
-    tags: dict[str, dict[int, str]] = {}
-    for place, named in enumerate(aligned([listing[run] for run in found])):
-        for name, tag in named.items():
-            tags.setdefault(name, {})[place] = tag
+    tags = _tags(found, listing)
     kept = {tag: tags[tag] for tag in sorted(tags, key=sort_key)[:MOST_TAGS]}
     left_out = {"runs": len(ordered) - len(found), "tags": len(tags) - len(kept)}
-    return Catalogue(runs, _hparams(runs, swept), origin, kept, _version(listing, records), left_out)
+    version = _version({run: listing[run] for run in ordered}, records, sweeps)
+    return Catalogue(runs, _hparams(runs, swept), origin, kept, version, left_out, sweeps, name)
+
+
+def _tags(runs: Sequence[str], listing: TagListing) -> dict[str, dict[int, str]]:
+    """Return the tags, each with the indices of its runs and the name under which each run has logged it."""
+    tags: dict[str, dict[int, str]] = {}
+    for place, named in enumerate(aligned([listing[run] for run in runs])):
+        for name, tag in named.items():
+            tags.setdefault(name, {})[place] = tag
+    return tags
 
 
 def _members(runs: Sequence[str], sessions: Sessions) -> tuple[tuple[Member, ...], str]:
@@ -121,12 +137,13 @@ def _hparams(runs: Iterable[Member], swept: Sequence[str]) -> tuple[Hyperparamet
     return tuple(sorted(found, key=lambda each: (not each.swept, not each.differs)))
 
 
-def _version(listing: TagListing, records: HParamsRecords) -> str:
-    """Return a digest that changes when there are new data."""
+def _version(listing: TagListing, records: HParamsRecords, sweeps: Sequence[SweepRuns]) -> str:
+    """Return a digest that changes when there are new data of these runs, or other sweeps."""
     ends = {
         run: {tag: (s.max_step, s.max_wall_time) for tag, s in sorted(tags.items())} for run, tags in listing.items()
     }
-    digest = hashlib.sha256(repr(sorted(ends.items())).encode("utf-8", "backslashreplace"))
+    known = [(each.name, len(each.runs)) for each in sweeps]
+    digest = hashlib.sha256(repr((sorted(ends.items()), known)).encode("utf-8", "backslashreplace"))
     for content in records.contents:
         digest.update(content)
     return digest.hexdigest()[:16]

@@ -58,15 +58,15 @@ class WeightsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard 
 
     @guarded
     def _serve_overview(self, request: wrappers.Request) -> wrappers.Response:
-        return self._respond_json(request, _overview, ())
+        return self._respond_json(request, _overview, ("sweep",))
 
     @guarded
     def _serve_distributions(self, request: wrappers.Request) -> wrappers.Response:
-        return self._respond_json(request, _distributions, ("tag", "bins", "clip", "contains"))
+        return self._respond_json(request, _distributions, ("sweep", "tag", "bins", "clip", "contains"))
 
     @guarded
     def _serve_spread(self, request: wrappers.Request) -> wrappers.Response:
-        known = ("tag", "by", "keep", "runs", "reference")
+        known = ("sweep", "tag", "by", "keep", "runs", "reference")
         return self._respond_json(request, _spread, known, repeatable="tag")
 
     def _respond_json(
@@ -76,7 +76,8 @@ class WeightsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard 
         arguments = Arguments.of(dict(request.args.lists()), known, repeatable)
         context = plugin_util.context(request.environ)
         source = Source(self._provider, context, plugin_util.experiment_id(request.environ), self._hints)
-        catalogue = read_catalogue(source)
+        sweep = arguments.text("sweep", "") if "sweep" in arguments.values else None
+        catalogue = read_catalogue(source, sweep)
         key = (request.path, request.query_string, source.experiment, catalogue.version)
         body = self._bodies.get(key, lambda: json.dumps(answer(source, catalogue, arguments), allow_nan=False))
         return respond(request, body, "application/json", content_encoding="gzip")
@@ -87,15 +88,25 @@ def _overview(source: Source, catalogue: Catalogue, arguments: Arguments) -> dic
 
 
 def _distributions(source: Source, catalogue: Catalogue, arguments: Arguments) -> dict[str, Any]:
+    _check_sweep(catalogue, arguments)
     [tag] = arguments.all("tag")
     bins, clip = arguments.integer("bins", 60, 1, _MOST_BINS), arguments.share("clip", 0.999)
     return distributions_impl(source, catalogue, tag, bins, clip, arguments.text("contains", ""))
 
 
 def _spread(source: Source, catalogue: Catalogue, arguments: Arguments) -> dict[str, Any]:
+    _check_sweep(catalogue, arguments)
     tags, by = arguments.all("tag"), arguments.text("by", "")
     places, value = arguments.places("runs", len(catalogue.runs)), arguments.json("reference")
     if value is not None and not isinstance(value, Scalar):
         raise RefusedError(f"reference: expected a string, a number, a boolean or null, found {shorten(value)}.")
     reference = (value,) if "reference" in arguments.values else None
     return spread_impl(source, catalogue, tags, by, arguments.json("keep"), places, reference)
+
+
+def _check_sweep(catalogue: Catalogue, arguments: Arguments) -> None:
+    """Raise RefusedError if the catalogue is not of the sweep that was asked for, because there is none."""
+    asked = arguments.text("sweep", catalogue.sweep)
+    if asked != catalogue.sweep:
+        names = ", ".join(shorten(each.name) for each in catalogue.sweeps[:10])
+        raise RefusedError(f"sweep: there is no sweep {shorten(asked)}. The sweeps: {names}.", 404)

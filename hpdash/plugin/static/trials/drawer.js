@@ -98,7 +98,8 @@ function links(trial) {
   const exact = encodeURIComponent(`^${trial.run.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}(/|$)`);
   const link = (text, href) => element("a", { text, href, target: "_top" });
   const page = window.parent.location.pathname;
-  const weights = link("Weights", `${page}#hpdash_weights&p.hpdash_weights.contains=${filter}`);
+  const sweep = trial.sweep === null ? "" : `&p.hpdash_weights.sweep=${encodeURIComponent(trial.sweep)}`;
+  const weights = link("Weights", `${page}#hpdash_weights${sweep}&p.hpdash_weights.contains=${filter}`);
   const series = link("Time Series", `${page}?runFilter=${exact}#timeseries`);
   return element("p", { className: "links" }, "Open in ", weights, " · ", series);
 }

@@ -75,8 +75,10 @@ export class App {
     host.onDark(() => this.#dress());
     host.onReload(() => this.#load());
     host.onLink(() => {
+      const before = this.#chosen.sweep;
       this.#chosen = decode(host.readLink());
-      this.#refresh();
+      if (this.#chosen.sweep === before) this.#refresh();
+      else this.#load();
     });
     addEventListener("pagehide", () => this.#write());
     this.#dress();
@@ -105,7 +107,7 @@ export class App {
   async #load() {
     clearTimeout(this.#looking);
     try {
-      const found = await this.#model.overview();
+      const found = await this.#model.overview(this.#chosen.sweep);
       if (!found.runs.length || !found.tags.length) return this.#empty();
       const busy = this.whole.dataset.state !== "ready" || this.whole.dataset.busy;
       if (this.#overview?.version === found.version && !busy) return undefined;
@@ -152,11 +154,13 @@ export class App {
   }
 
   #change(patch) {
-    const entries = Object.entries({ ...this.#chosen, ...patch }).filter(([, value]) => value !== undefined);
+    const kept = "sweep" in patch ? ofAnySweep(this.#chosen) : this.#chosen;
+    const entries = Object.entries({ ...kept, ...patch }).filter(([, value]) => value !== undefined);
     this.#chosen = Object.fromEntries(entries);
     clearTimeout(this.#writing);
     this.#writing = setTimeout(() => this.#write(), WRITE);
-    this.#refresh();
+    if ("sweep" in patch) this.#load();
+    else this.#refresh();
   }
 
   #write() {
@@ -241,6 +245,12 @@ export class App {
     document.documentElement.classList.toggle("dark", host.isDark());
     if (this.#scene?.theme.dark !== host.isDark()) this.#refresh();
   }
+}
+
+/** Return the choices that fit any sweep; filters, tags, the reference and the step fit only the one they were made for. */
+function ofAnySweep(chosen) {
+  const { view, x, y, each, clip, by, facet, sort } = chosen;
+  return { view, x, y, each, clip, by, facet, sort };
 }
 
 /** Return the plan of the selected view, with notes on each tag. */

@@ -30,7 +30,7 @@ export function createModel() {
   }
 
   return {
-    overview: () => get("overview"),
+    overview: (sweep) => get(sweep === undefined ? "overview" : `overview?${new URLSearchParams({ sweep })}`),
     distributions: (query, version) => keep(`distributions?${query}`, version, unpackDistributions),
     spread: (query, version) => keep(`spread?${query}`, version, (answer) => answer),
   };

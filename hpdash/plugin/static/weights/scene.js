@@ -39,13 +39,13 @@ export function sceneOf(overview, chosen, theme) {
 export function queriesOf({ overview, selection, shown, groups, grouped }) {
   const bins = selection.x === "free" ? 240 : 60; // free axes show only a part of the bins
   const distributions = selection.tags.map((tag) => {
-    const query = new URLSearchParams({ tag, bins, clip: selection.clip });
+    const query = new URLSearchParams({ sweep: overview.sweep, tag, bins, clip: selection.clip });
     if (overview.runs.length > 1000 && plain(selection.contains)) query.set("contains", selection.contains);
     return String(query);
   });
   const spread = (tags) => {
     const by = grouped ? selection.by : "";
-    const query = new URLSearchParams([...tags.map((tag) => ["tag", tag]), ["by", by]]);
+    const query = new URLSearchParams([["sweep", overview.sweep], ...tags.map((tag) => ["tag", tag]), ["by", by]]);
     if (shown.length < overview.runs.length) query.set("runs", places(shown));
     if (by && groups.some(({ value }) => value === selection.reference))
       query.set("reference", JSON.stringify(selection.reference));
@@ -100,9 +100,11 @@ export function notesOf(scene, { data }) {
   return notes.length ? [notes.join(" · ")] : [];
 }
 
-/** Return notes on what is left out: steps, runs, tags and hyperparameters. */
+/** Return notes on what is missing: the chosen sweep, steps, runs, tags and hyperparameters. */
 export function warningsOf({ overview, tags, selection }) {
   const said = [];
+  if (selection.sweep !== undefined && selection.sweep !== overview.sweep)
+    said.push(`There is no sweep ${selection.sweep} here: ${overview.sweep} is shown.`);
   const sampled = tags.map(({ data }) => data.sampled).find(Boolean);
   if (sampled)
     said.push(

@@ -3,10 +3,11 @@
 export const VIEWS = ["overlay", "ridges", "bands", "heat", "spread"];
 export const CLIPS = [0.99, 0.999, 0.9999, 1];
 export const RUN = ":run"; // the name of the dimension "run", in place of a hyperparameter's name
+export const ALL_SWEEPS = "*"; // the choice of all sweeps
 export const FOLDER = ":folder"; // the name of the dimension "folder"
 
 const CHOICES = { view: VIEWS, x: ["shared", "free"], y: ["density", "count", "log"], each: ["run", "group"] };
-const TEXTS = ["by", "facet", "contains", "sort"];
+const TEXTS = ["sweep", "by", "facet", "contains", "sort"];
 const JSONS = ["reference", "hide", "range", "tags"];
 
 /** Return the choices in a link's entries; invalid entries are ignored. */

@@ -2,7 +2,7 @@
 
 import { chooser, element, segmented, spelled } from "../common/dom.js";
 import { Picker } from "./picker.js";
-import { CLIPS, RUN } from "./state.js";
+import { ALL_SWEEPS, CLIPS, RUN } from "./state.js";
 
 const VIEWS = [
   ["overlay", "Overlay", "All runs’ densities at one step"],
@@ -29,6 +29,7 @@ const NONE = ["", "nothing"];
 /** The toolbar; `change` is called with the changed keys of the selection, `exports` is the last element. */
 export class Toolbar {
   constructor(change, exports) {
+    this.sweep = chooser("sweep", "Sweep", (value) => change({ sweep: value }));
     this.picker = new Picker((tags) => change({ tags }));
     this.by = chooser("colour", "Colour by", (value) => change({ by: value, reference: undefined }));
     this.facet = chooser("facet", "Facet by", (value) => change({ facet: value }));
@@ -39,8 +40,8 @@ export class Toolbar {
     this.y = segmented("y", "Measure", Y, (value) => change({ y: value }));
     this.clip = chooser("clip", "clip", (value) => change({ clip: Number(value) }));
     this.clip.whole.title = "Share of all values that the weight axis holds";
-    const { picker, by, facet, reference, view, each, x, clip, y } = this;
-    const what = row(picker.whole, by.whole, facet.whole, reference.whole);
+    const { sweep, picker, by, facet, reference, view, each, x, clip, y } = this;
+    const what = row(sweep.whole, picker.whole, by.whole, facet.whole, reference.whole);
     const how = row(view.whole, named("draw", each), named("x", x), clip.whole, named("y", y), exports);
     this.whole = element("div", { className: "toolbar" }, what, how);
   }
@@ -53,6 +54,8 @@ export class Toolbar {
     const values = dimensions.find(({ name }) => name === by)?.values ?? [];
     const references = values.map((value) => [JSON.stringify(value), spelled(value)]);
     const clips = CLIPS.map((share) => [String(share), `${share * 100} %`]);
+    this.sweep.set(sweepsOf(overview), overview.sweep);
+    this.sweep.whole.hidden = overview.sweeps.length < 2;
     this.picker.set(overview.tags, selection.tags);
     this.by.set(names, by);
     this.facet.set(names, facet);
@@ -62,6 +65,12 @@ export class Toolbar {
     for (const key of ["view", "each", "x", "y"]) this[key].set(selection[key]);
     dim({ each: this.each, x: this.x, y: this.y, clip: this.clip }, view);
   }
+}
+
+/** Return the sweeps to choose from, the newest first, then all of them. */
+function sweepsOf({ sweeps }) {
+  const listed = sweeps.map(({ name, runs }) => [name, `${name || "runs without a sweep"} (${runs})`]);
+  return [...listed, [ALL_SWEEPS, "all sweeps"]];
 }
 
 const row = (...parts) => element("div", { className: "row" }, ...parts);
