@@ -41,7 +41,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def board(request: pytest.FixtureRequest, logs: Path) -> Iterator[Board]:
     """A real TensorBoard over the logs."""
     with Board(logs, request.param, tensorflow=True) as board:
-        yield board.until(lambda board: len(board.get(f"plugin/{layout.PLUGIN}/overview")["runs"]) == RUNS)
+        yield board.until(lambda board: len(board.get(f"plugin/{layout.PLUGIN}/overview", sweep="*")["runs"]) == RUNS)
 
 
 def http(board: Board, path: str, method: str = "GET", **headers: str) -> tuple[int, Any, bytes]:

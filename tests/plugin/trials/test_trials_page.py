@@ -161,7 +161,7 @@ def test_the_drawer_shows_one_trial(tab: TrialsPage) -> None:
     drawer.locator("h2", has_text="grid/0012").wait_for()
     assert drawer.locator("figure.lines").first.get_attribute("data-drawn") == "1"
     weights = drawer.get_by_role("link", name="Weights").get_attribute("href")
-    assert "#hpdash_weights&p.hpdash_weights.contains=grid%2F0012" in weights
+    assert "#hpdash_weights&p.hpdash_weights.sweep=grid&p.hpdash_weights.contains=grid%2F0012" in weights
     drawer.get_by_label("Close").click()
     assert drawer.is_hidden()
 
