@@ -166,6 +166,39 @@ def test_the_drawer_shows_one_trial(tab: TrialsPage) -> None:
     assert drawer.is_hidden()
 
 
+def test_two_trials_are_compared(tab: TrialsPage) -> None:
+    """A button, a click with Ctrl or Shift-Enter opens a trial next to another; the link has both, and a reload."""
+    tab.open(sweep="grid", unfolded=json.dumps(["grid/0002"]))
+    drawer = tab.drawer
+    tab.row("grid/0003").click()
+    drawer.get_by_role("button", name="Compare with another trial").click()
+    drawer.get_by_text("Open the trial to compare with").wait_for()
+    tab.row("grid/0012").click()
+    drawer.locator("h2", has_text="grid/0012 and 0003").wait_for()
+    both = [(name, drawer.get_attribute(f"data-{name}")) for name in ("trial", "against")]
+    assert both == [("trial", "grid/0012"), ("against", "grid/0003")]
+    assert "0003: failed" in drawer.locator(".other").inner_text()
+    differing = ["x\t0.9\t0003: 0.2", "does\tlearn\t0003: raise"]
+    assert drawer.locator("tr.differs").all_inner_texts() == differing
+    tab.page.wait_for_function("location.hash.includes('against=grid%2F0003')")
+    tab.page.reload()
+    tab.wait()
+    drawer.locator("h2", has_text="grid/0012 and 0003").wait_for()
+    other = next(id for id in tab.ids() if tab.row(id).get_attribute("data-status") == "finished" and id != "grid/0012")
+    tab.row(other).click(modifiers=["Control"])
+    drawer.locator("h2", has_text=f"{other} and 0012").wait_for()
+    first = drawer.locator("figure.lines").first
+    assert first.get_attribute("data-drawn") == "2"
+    assert "0012" in first.locator("figcaption").inner_text()
+    drawer.get_by_role("button", name="Stop comparing").click()
+    drawer.locator("h2", has_text=re.compile(f"^{other}$")).wait_for()
+    assert drawer.locator("figure.lines").first.get_attribute("data-drawn") == "1"
+    tab.grid.focus()
+    for key in ("Home", "Shift+Enter"):
+        tab.page.keyboard.press(key)
+    drawer.locator("h2", has_text=f"grid/0012 and {other[-4:]}").wait_for()
+
+
 def test_the_keyboard_is_enough(tab: TrialsPage) -> None:
     """Arrow keys go from row to row, Enter opens, the right key unfolds, Escape closes."""
     tab.open(sweep="grid")

@@ -26,6 +26,7 @@ export class App {
   #notes = []; // sentences that must be shown with the trials
   #loading = false;
   #shown = ""; // what the drawer shows: the version and the query
+  #comparing = null; // the trial that the next opened one is compared with
   #turn = 0; // answers to an earlier choice are ignored
   #writing = null;
 
@@ -37,11 +38,12 @@ export class App {
     this.trouble = element("p", { className: "wrong", role: "alert" });
     this.grid = new Grid({
       onSort: (key, first, isFurther) => change({ sort: sortedBy(this.#chosen.sort ?? [], key, first, isFurther) }),
-      onOpen: (open) => change({ open: open ?? "" }),
+      onOpen: (open) => this.#open(open ?? ""),
+      onCompare: (open) => change({ open, against: this.#chosen.open }),
       onFold: (key) => change({ unfolded: toggled(this.#chosen.unfolded ?? [], key) }),
     });
-    this.views = new Views({ change, onMean: (id) => this.grid.highlight(id) });
-    this.drawer = new Drawer({ onClose: () => this.#close() });
+    this.views = new Views({ change, onOpen: (open) => this.#open(open), onMean: (id) => this.grid.highlight(id) });
+    this.drawer = new Drawer({ onClose: () => this.#close(), onCompare: (id) => this.#compare(id) });
     this.message = element("div", { className: "message", role: "status" });
     const skeleton = element("div", { className: "skeleton", "aria-hidden": "true" }, element("div"), element("div"));
     const split = element("div", { className: "split" }, this.grid.whole, this.drawer.whole);
@@ -183,8 +185,22 @@ export class App {
   }
 
   #close() {
-    this.#change({ open: "" });
+    this.#change({ open: "", against: "" });
     this.grid.whole.focus();
+  }
+
+  /** Open a trial; if the user is comparing, next to the trial to compare with. */
+  #open(id) {
+    const against = this.#comparing ?? this.#chosen.against ?? "";
+    this.#comparing = null;
+    this.#change({ open: id, against: id && id !== against ? against : "" });
+  }
+
+  /** Compare the trial that is opened next with a trial; null to stop comparing. */
+  #compare(id) {
+    this.#comparing = id;
+    if (id === null) this.#change({ against: "" });
+    else this.drawer.hint();
   }
 
   #table() {
@@ -198,14 +214,14 @@ export class App {
     if (!this.#answer) return;
     this.#state("ready");
     const { trials, columns, rows } = this.#table();
-    const { sort = [], open = "" } = this.#chosen;
+    const { sort = [], open = "", against = "" } = this.#chosen;
     const onColumn = (name, isShown) => this.#change(shownColumns(this.#chosen, name, isShown));
     const choices = choicesOf(this.#answer, columns);
     this.controls.set({ sweeps: this.#sweeps, answer: this.#answer, ranking: this.#ranking, chosen: this.#chosen, choices, onColumn });
     say(this.headline, this.#ranking.headline);
     keyed(this.notes, this.#notes, (text) => text, (text) => element("p", { text }), () => {});
     const text = (row, column) => textOf(trials, row, column);
-    this.grid.show(rows, columns, { trials, sort, open, text, scale: this.#scale, goal: this.#answer.objective?.goal });
+    this.grid.show(rows, columns, { trials, sort, open, against, text, scale: this.#scale, goal: this.#answer.objective?.goal });
     const query = this.#query({ sweep: this.#answer.sweep });
     this.views.show({ answer: this.#answer, ranking: this.#ranking, query, chosen: this.#chosen, where: this.#where, dark: host.isDark() });
     this.#showOpen(open);
@@ -217,23 +233,26 @@ export class App {
       return;
     }
     const { version, trials } = this.#answer;
-    if (!trials.id.includes(id)) {
+    const { against = "" } = this.#chosen;
+    const missing = [id, against].find((one) => one && !trials.id.includes(one));
+    if (missing !== undefined) {
       this.#shown = "";
-      this.drawer.fail(id, "There is no such trial in this sweep.");
+      this.drawer.fail(id, `There is no trial ${missing} in this sweep.`);
       return;
     }
-    const query = this.#query({ id });
-    const key = `${version} ${query}`;
+    const addresses = [id, against].filter(Boolean).map((one) => `trial?${this.#query({ id: one })}`);
+    const key = `${version} ${addresses}`;
     if (this.#shown === key && !this.drawer.whole.hidden) return;
     if (this.drawer.whole.dataset.trial !== id) this.drawer.wait(id);
+    const isCurrent = () => this.#chosen.open === id && (this.#chosen.against ?? "") === against;
     try {
-      const trial = await get(`trial?${query}`);
-      if (this.#chosen.open !== id) return;
+      const [trial, other = null] = await Promise.all(addresses.map(get));
+      if (!isCurrent()) return;
       this.#shown = key;
-      this.drawer.show(trial, this.#bestSettings(id));
+      this.drawer.show(trial, this.#bestSettings(id), other);
     } catch (error) {
       this.#shown = "";
-      if (this.#chosen.open === id) this.drawer.fail(id, error.message);
+      if (isCurrent()) this.drawer.fail(id, error.message);
     }
   }
 

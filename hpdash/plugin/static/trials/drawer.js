@@ -1,4 +1,4 @@
-/** The drawer on the right of the table: everything about one trial. */
+/** The drawer on the right of the table: everything about one trial, and how it differs from another one. */
 
 import { button, counted, duration, element, metric, spelled } from "../common/dom.js";
 import { copy } from "../common/files.js";
@@ -7,12 +7,14 @@ import { lineChart } from "./lines.js";
 const VALIDATION = "validation/";
 const TRAINED = "var(--train)";
 const VALIDATED = "var(--accent)";
+const OTHER = "var(--soft)"; // the curves of the trial that it is compared with
 
-/** The drawer; `onClose()` is called when the user closes it. */
+/** The drawer; `onClose()` is called when the user closes it, `onCompare(id)` with the trial to compare with, or null. */
 export class Drawer {
   #mark = "";
 
-  constructor({ onClose }) {
+  constructor({ onClose, onCompare }) {
+    this.onCompare = onCompare;
     this.title = element("h2");
     this.content = element("div", { className: "content" });
     this.whole = element(
@@ -28,21 +30,41 @@ export class Drawer {
     this.fail(id, "loading …");
   }
 
-  /** Show a trial; `best` are the hyperparameters of the best trial, to compare with, or null for the best itself. */
-  show(trial, best) {
+  /** Show a trial; `other` is the trial that the user compares it with, or null.
+   *
+   * Without one, its settings are compared with `best`, those of the best trial; null if it is the best itself.
+   */
+  show(trial, best, other) {
     const { version, ...content } = trial;
-    const mark = JSON.stringify([content, best]);
+    const mark = JSON.stringify([content, best, other?.id, other?.version]);
     if (this.#mark === mark && !this.whole.hidden) return; // so that its focus and what is selected in it stay
     this.#mark = mark;
     this.whole.hidden = false;
     this.whole.dataset.trial = trial.id;
-    this.title.textContent = trial.id;
+    this.whole.dataset.against = other?.id ?? "";
+    this.title.textContent = other ? `${trial.id} and ${shortName(other)}` : trial.id;
     const top = this.whole.scrollTop;
     const open = new Set([...this.content.querySelectorAll("details[open]")].map(({ dataset }) => dataset.part));
-    const parts = [facts(trial), error(trial), settings(trial, best), curves(trial), attempts(trial), layers(trial)];
-    this.content.replaceChildren(...[...parts, recipe(trial), origin(trial)].filter(Boolean));
+    const reference = other ? { name: shortName(other), settings: other.hparams } : best && { name: "best", settings: best };
+    const head = [facts(trial), other && factsOf(other), this.#comparing(trial, other), error(trial)];
+    const parts = [settings(trial, reference), curves(trial, other), attempts(trial), layers(trial)];
+    this.content.replaceChildren(...[...head, ...parts, recipe(trial), origin(trial)].filter(Boolean));
     for (const part of this.content.querySelectorAll("details")) if (open.has(part.dataset.part)) part.open = true;
     this.whole.scrollTop = top;
+  }
+
+  /** Return the button that starts or ends a comparison. */
+  #comparing(trial, other) {
+    if (other) return button("Stop comparing", () => this.onCompare(null), { data: { control: "alone" } });
+    const title = "Then open another trial. Or Ctrl-click (⌘-click) another row, or press Shift-Enter on it";
+    return button("Compare with another trial", () => this.onCompare(trial.id), { title, data: { control: "compare" } });
+  }
+
+  /** Ask the user to open the other trial. */
+  hint() {
+    this.content.querySelector("[data-control=compare]")?.replaceWith(
+      element("p", { className: "soft", role: "status", text: "Open the trial to compare with, in the table or in a chart." }),
+    );
   }
 
   /** Say why a trial cannot be shown. */
@@ -61,6 +83,9 @@ export class Drawer {
   }
 }
 
+/** Return the name of a trial within its sweep. */
+const shortName = ({ id }) => id.slice(id.lastIndexOf("/") + 1);
+
 const escape = (onClose) => (event) => event.key === "Escape" && onClose();
 
 /** Return a section with a heading; of a folded one, the heading opens it. */
@@ -70,6 +95,13 @@ function section(title, ...children) {
 
 function folded(title, ...children) {
   return element("details", { data: { part: title } }, element("summary", { text: title }), ...children);
+}
+
+/** Return the result of the trial that another one is compared with. */
+function factsOf(other) {
+  const { objective, best, epoch, status } = other;
+  const result = objective && best !== null ? `${metric(best)} ${objective.name} at ${epoch}` : (status ?? "").replace("_", " ");
+  return element("p", { className: "soft other", text: `${shortName(other)}: ${result}` });
 }
 
 function facts(trial) {
@@ -111,21 +143,22 @@ function error(trial) {
   return section("Error", element("pre", { className: "error", text: found.error }), ...trace);
 }
 
-function settings(trial, best) {
+/** Return the settings; `reference` has the `settings` that they are compared with and whose they are, or is null. */
+function settings(trial, reference) {
   const swept = trial.swept.filter((name) => name in trial.hparams);
   const names = swept.length ? swept : Object.keys(trial.hparams);
   const rest = swept.length ? Object.keys(trial.hparams).filter((name) => !swept.includes(name)) : [];
   if (!names.length) return null;
   const row = (name) => {
     const value = trial.hparams[name] ?? null;
-    const other = best?.[name] ?? null;
-    const differs = best !== null && other !== value;
+    const other = reference?.settings[name] ?? null;
+    const differs = reference !== null && other !== value;
     return element(
       "tr",
       { className: differs ? "differs" : "" },
       element("th", { scope: "row", text: name }),
       element("td", { text: spelled(value) }),
-      element("td", { className: "soft", text: differs ? `best: ${spelled(other)}` : "" }),
+      element("td", { className: "soft", text: differs ? `${reference.name}: ${spelled(other)}` : "" }),
     );
   };
   const more = rest.length ? [folded(`${rest.length} settings that the sweep does not vary`, table(rest.map(row)))] : [];
@@ -134,8 +167,24 @@ function settings(trial, best) {
 
 const table = (rows) => element("table", {}, element("tbody", {}, ...rows));
 
-/** Return a chart for each metric: the training curve dashed, the validation curve solid. */
-function curves(trial) {
+/** Return a chart for each metric: the training curve dashed, the validation curve solid; those of `other` in grey. */
+function curves(trial, other) {
+  const metrics = curvesOf(trial);
+  const others = other ? curvesOf(other) : new Map();
+  const charts = [...metrics].map(([name, both]) => {
+    const theirs = (others.get(name) ?? []).map((curve) => ({ ...curve, name: `${shortName(other)} ${curve.name}`, colour: OTHER }));
+    return [both.length, lineChart(name, [...theirs, ...both])];
+  });
+  const main = charts.filter(([count]) => count > 1).map(([, chart]) => chart);
+  const single = charts.filter(([count]) => count === 1).map(([, chart]) => chart);
+  if (!charts.length) return null;
+  if (!main.length) return section("Curves", ...single);
+  const more = single.length ? [folded(`${single.length} more curves`, ...single)] : [];
+  return section("Curves", ...main, ...more);
+}
+
+/** Return the curves of a trial for each metric. */
+function curvesOf(trial) {
   const metrics = new Map();
   for (const [tag, curve] of Object.entries(trial.curves)) {
     const isValidation = tag.startsWith(VALIDATION);
@@ -144,13 +193,7 @@ function curves(trial) {
     const drawn = { ...own, colour: isValidation ? VALIDATED : TRAINED };
     metrics.set(name, [...(metrics.get(name) ?? []), drawn]);
   }
-  const charts = [...metrics].map(([name, both]) => [both.length, lineChart(name, both)]);
-  const main = charts.filter(([count]) => count > 1).map(([, chart]) => chart);
-  const others = charts.filter(([count]) => count === 1).map(([, chart]) => chart);
-  if (!charts.length) return null;
-  if (!main.length) return section("Curves", ...others);
-  const more = others.length ? [folded(`${others.length} more curves`, ...others)] : [];
-  return section("Curves", ...main, ...more);
+  return metrics;
 }
 
 function attempts(trial) {

@@ -11,15 +11,17 @@ const [LEAST, MOST] = [44, 240]; // pixels of a column
 const FIRST = { best: null, "#": "up", time: "down" }; // the direction of the first click; of "best" it is the goal's
 const SPARK = [84, 18];
 
-/** The table; `onSort(key, first, isFurther)`, `onOpen(id or null)` and `onFold(key)` are called with the choice. */
+/** The table; these are called with the user's choice: `onSort(key, first, isFurther)`, `onOpen(id or null)`,
+ * `onCompare(id)` for a trial to compare with the open one, and `onFold(key)`.
+ */
 export class Grid {
   #rows = [];
   #columns = [];
   #context = null;
   #active = -1;
 
-  constructor({ onSort, onOpen, onFold }) {
-    Object.assign(this, { onSort, onOpen, onFold });
+  constructor({ onSort, onOpen, onCompare, onFold }) {
+    Object.assign(this, { onSort, onOpen, onCompare, onFold });
     this.head = element("div", { role: "row", className: "head" });
     this.body = element("div", { role: "rowgroup", className: "body" });
     this.whole = element(
@@ -37,7 +39,7 @@ export class Grid {
     new ResizeObserver(() => this.#draw()).observe(this.whole);
   }
 
-  /** Show rows; `context` has `trials`, `sort`, `open` (an id), `goal`, and `text(row, column)`. */
+  /** Show rows; `context` has `trials`, `sort`, `open` and `against` (ids), `goal`, and `text(row, column)`. */
   show(rows, columns, context) {
     const active = this.#rows[this.#active]?.key;
     this.#rows = rows;
@@ -126,20 +128,22 @@ export class Grid {
           this.#active = this.#rows.findIndex(({ key }) => key === row.key);
           this.whole.focus({ preventScroll: true });
           if (event.target.closest("[data-fold]")) this.onFold(row.key);
-          else this.#openRow(this.#rows[this.#active]);
+          else this.#openRow(this.#rows[this.#active], event.ctrlKey || event.metaKey);
         },
       },
     });
   }
 
-  #openRow(row) {
+  #openRow(row, isCompared) {
     const id = this.#context.trials.id[row.trials[0]];
-    this.onOpen(id === this.#context.open ? null : id);
+    const { open } = this.#context;
+    if (isCompared && open && id !== open) this.onCompare(id);
+    else this.onOpen(id === open ? null : id);
     this.#draw();
   }
 
   #dress(made, row, at) {
-    const { trials, open } = this.#context;
+    const { trials, open, against } = this.#context;
     const [first] = row.trials;
     made.id = `row-${at}`;
     made.style.transform = `translateY(${at * HEIGHT}px)`;
@@ -150,6 +154,7 @@ export class Grid {
     if (row.trials.length > 1) made.setAttribute("aria-expanded", String(!row.isFolded));
     else made.removeAttribute("aria-expanded");
     made.classList.toggle("active", at === this.#active);
+    made.classList.toggle("against", trials.id[first] === against);
     made.classList.toggle("first", row.place === 1);
     made.classList.toggle("replicate", row.depth > 0);
     keyed(
@@ -181,7 +186,7 @@ export class Grid {
     const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
     const row = this.#rows[this.#active];
     if (event.key in steps) this.#move(this.#active + steps[event.key]);
-    else if (event.key === "Enter" && row) this.#openRow(row);
+    else if (event.key === "Enter" && row) this.#openRow(row, event.shiftKey);
     else if (event.key === "Escape") this.onOpen(null);
     else if (event.key === "ArrowRight" && row?.isFolded) this.onFold(row.key);
     else if (event.key === "ArrowLeft" && row?.trials.length > 1 && !row.isFolded) this.onFold(row.key);

@@ -2,7 +2,7 @@
 
 import { areBrushes } from "./brush.js";
 
-const TEXTS = ["sweep", "where", "objective", "goal", "open", "view", "metric", "by", "stage"];
+const TEXTS = ["sweep", "where", "objective", "goal", "open", "against", "view", "metric", "by", "stage"];
 const LISTS = ["show", "hide", "unfolded", "order"];
 
 /** Return the choices in a link's entries; invalid entries are ignored. */

@@ -32,7 +32,7 @@ const USES = {
 const HEIGHTS = { overview: 250, curves: 400 };
 const FEW = 3; // hyperparameters of the overview; the view Effects has all
 
-/** The views; `change(patch)` gets choices, `onMean(id or null)` the trial at the pointer. */
+/** The views; `change(patch)` gets choices, `onOpen(id)` the trial to open, `onMean(id or null)` the one at the pointer. */
 export class Views {
   #turn = 0;
   #asked = {}; // by chart, the version and address of the answer
@@ -41,8 +41,7 @@ export class Views {
   #context = null;
   #drawn = []; // what the charts show now
 
-  constructor({ change, onMean }) {
-    const onOpen = (open) => change({ open });
+  constructor({ change, onOpen, onMean }) {
     const onBrush = (name, brush) => change({ brush: withBrush(this.#context.chosen.brush, name, brush) });
     this.curves = new Curves({ onMean, onOpen });
     this.effects = new Effects({ onFilter: onBrush, onStage: (stage) => change({ stage }) });
@@ -90,7 +89,7 @@ export class Views {
   async #ask(name, mine) {
     const { query, chosen, where, answer } = this.#context;
     const own = {
-      curves: Object.entries({ metric: chosen.metric, trial: chosen.open }).filter(([, value]) => value),
+      curves: [["metric", chosen.metric], ["trial", chosen.open], ["trial", chosen.against]].filter(([, value]) => value),
       effects: chosen.stage === "rung" ? [["stage", "rung"]] : [],
     }[name];
     const address = `${name}?${new URLSearchParams([...query, ...(where ? [["where", where]] : []), ...(own ?? [])])}`;
