@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from made import ACCURACY, foreign, trial
 from rich.console import Console
 
+from hpdash.analysis import forest
 from hpdash.analysis.effects import Effects, measure_effects
 from hpdash.analysis.forest import LEAST_TRIALS, importance
 from hpdash.analysis.rows import by_sweep
@@ -193,6 +194,24 @@ def test_scales_do_not_matter() -> None:
         for scaled in (rates, [float(np.log10(rate)) for rate in rates])
     )
     assert linear == logarithmic
+
+
+def test_many_trials_get_smaller_trees_and_the_same_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a thousand trials, trees on 512 of them give the shares of trees on all; few trials are never left out."""
+    monkeypatch.setattr(forest, "SAMPLES", 2)
+    random = np.random.default_rng(0)
+    rate, units, idle = random.uniform(-4, 0, 1000), random.integers(1, 5, 1000), random.uniform(size=1000)
+    values = (-((rate + 2) ** 2) / 50 + units / 100 + random.normal(0, 0.01, 1000)).tolist()
+    settings = {"rate": rate.tolist(), "units": units.tolist(), "idle": idle.tolist()}
+    few = {name: column[: forest.MOST_IN_A_TREE] for name, column in settings.items()}, values[: forest.MOST_IN_A_TREE]
+    small, smallest = importance(settings, values), importance(*few)
+    monkeypatch.setattr(forest, "MOST_IN_A_TREE", 10**9)
+    large = importance(settings, values)
+    assert [each.name for each in small.shares] == ["rate", "units", "idle"]
+    assert [each.share for each in small.shares] == pytest.approx([each.share for each in large.shares], abs=0.03)
+    assert small.r2 == pytest.approx(large.r2, abs=0.03)
+    assert small != large
+    assert smallest == importance(*few)
 
 
 @pytest.mark.parametrize(
