@@ -1,7 +1,8 @@
 """Start the child processes of a driver: workers, and those that examine data and models.
 
 A child that needs TensorFlow is forked from a process that has imported it, which saves seconds for each child. It is
-spawned instead, as a new Python process, where a fork may fail: with a GPU, with several threads, or not on Linux.
+spawned instead, as a new Python process, where a fork may fail: with a GPU, with several threads for each worker, or
+on another system than Linux.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def tensorflow_environment(threads: int = 1) -> dict[str, str]:
 
 
 def fork(work: Callable[..., None], *arguments: Any) -> tuple[Connection, Child]:
-    """Fork a process that has imported TensorFlow for one thread, and that calls `work(pipe, *arguments)`.
+    """Fork a process that has imported TensorFlow, set to one thread, and that calls `work(pipe, *arguments)`.
 
     Return the other end of the pipe, and the process.
     """
@@ -50,9 +51,9 @@ def fork(work: Callable[..., None], *arguments: Any) -> tuple[Connection, Child]
 
 
 def spawn(work: Callable[..., None], *arguments: Any) -> tuple[Connection, Child]:
-    """Start a new Python process that calls `work(pipe, *arguments)`; return the other end of the pipe and the process.
+    """Start a new Python process that calls `work(pipe, *arguments)`.
 
-    The process reads its arguments before anything heavy is imported.
+    Return the other end of the pipe, and the process.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()

@@ -87,6 +87,9 @@ class LocalBackend:
             if task is not None:
                 yield Started(task.spec, task.attempt, number, task.epoch)  # recorded before the worker starts
                 worker.send(task)
+            if self._stopping:  # the driver was asked to stop while it recorded the start
+                worker.stop()
+                return
 
     def _replace(self, worker: _Worker) -> None:
         worker.close()
@@ -136,10 +139,11 @@ class LocalBackend:
                 worker.answer(goes_on)
 
     def interrupt(self) -> None:
-        """Start no more trials; running ones with a checkpoint finish their epoch, others stop at their next tick."""
+        """Start no more trials; trials that can write a checkpoint finish their epoch, others end soon."""
         self._stopping = True
         for worker in self._workers:
-            worker.stop()
+            if worker.task is not None:
+                worker.stop()
 
     def close(self) -> None:
         """End every worker now."""

@@ -251,7 +251,7 @@ def in_child(
                 raise value
             else:
                 return value
-    except EOFError:
+    except (EOFError, ConnectionResetError):
         process.join()
         killed = ". It was killed, perhaps because the memory ran out" if process.exitcode == -9 else ""
         raise BackendError(f"{_CHILD} ended early, with exit code {process.exitcode}{killed}") from None

@@ -111,18 +111,18 @@ class ForkServer:
     def start(self, work: Callable[..., None], *arguments: Any) -> tuple[Connection, ForkedProcess]:
         """Fork a process that calls `work(pipe, *arguments)`; return the other end of the pipe, and the process.
 
-        The process gets this process's environment, working folder and sys.path as they are now. This returns before
+        The new process gets the caller's environment, working folder and sys.path as they are now. This returns before
         the server has imported its modules.
         """
         (ours, theirs), (sentinel, end), number = Pipe(), Pipe(duplex=False), next(self._numbers)
         with self._lock, theirs, end, suppress(OSError):  # a server that has died is reported by the sentinel
             socket.send_fds(self._link, [_REQUEST.pack(_FORK, number)], [theirs.fileno(), end.fileno()])
         with suppress(OSError):
-            ours.send((dict(os.environ), sys.path, Path.cwd(), work, arguments))
+            ours.send((dict(os.environ), sys.path, _working_folder(), work, arguments))
         return ours, ForkedProcess(self, number, sentinel)
 
     def kill_process(self, number: int) -> None:
-        """End a process; end the server, too, if it has not forked anything yet, because it would answer too late."""
+        """End a process. A server that is still importing is ended too: it reads requests only after the imports."""
         if not self.is_alive():
             return
         if not self._is_ready and not select.select([self._link], [], [], 0)[0]:
@@ -167,12 +167,14 @@ def serve(descriptor: int, modules: Sequence[str]) -> None:
             importlib.import_module(module)
     gc.freeze()  # forked processes then leave the shared memory as it is
     processes: dict[int, BaseProcess] = {}
-    with socket.socket(fileno=descriptor) as link, suppress(OSError):
-        link.send(_READY)
-        while _answer(link, processes):
-            pass
-    for process in processes.values():
-        process.kill()
+    try:
+        with socket.socket(fileno=descriptor) as link, suppress(OSError):
+            link.send(_READY)
+            while _answer(link, processes):
+                pass
+    finally:
+        for process in processes.values():
+            process.kill()  # otherwise Python would wait for them at exit
 
 
 def _answer(link: socket.socket, processes: dict[int, BaseProcess]) -> bool:
@@ -197,7 +199,7 @@ def _answer(link: socket.socket, processes: dict[int, BaseProcess]) -> bool:
 
 
 def _start(link: socket.socket, pipe: Connection, end: Connection) -> BaseProcess:
-    """Fork a process; if this process has threads that a fork would stop, start one that imports everything again."""
+    """Fork a process; if this server has threads that would not survive a fork, start a new Python process instead."""
     can_fork = _thread_names() <= _FORKABLE_THREADS
     context = multiprocessing.get_context("fork") if can_fork else multiprocessing.get_context("spawn")
     process: BaseProcess = context.Process(target=_run, args=(link, pipe, end))
@@ -213,7 +215,9 @@ def _run(link: socket.socket, pipe: Connection, _: Connection) -> None:
     os.environ.clear()
     os.environ.update(environment)
     sys.path[:] = path
-    os.chdir(folder)
+    if folder is not None:
+        with suppress(OSError):  # it may be gone
+            os.chdir(folder)
     importlib.invalidate_caches()
     gc.enable()
     if "numpy" in sys.modules:
@@ -221,7 +225,19 @@ def _run(link: socket.socket, pipe: Connection, _: Connection) -> None:
     work(pipe, *arguments)
 
 
+def _working_folder() -> Path | None:
+    """Return the working folder, None if it has been deleted."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
+
+
 def _thread_names() -> set[str]:
     """Return the names of this process's threads other than the main one, those of native code included."""
-    tasks = [task for task in Path("/proc/self/task").iterdir() if task.name != str(os.getpid())]
-    return {(task / "comm").read_text().strip() for task in tasks}
+    names = set()
+    for task in Path("/proc/self/task").iterdir():
+        if task.name != str(os.getpid()):
+            with suppress(OSError):  # the thread has just ended
+                names.add((task / "comm").read_text().strip())
+    return names

@@ -106,6 +106,13 @@ def test_a_process_gets_the_surroundings_of_the_moment(
     assert run(server, surroundings)[0] is None
 
 
+def test_a_working_folder_that_is_gone(server: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process also starts if the caller's working folder has been deleted."""
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    assert run(server, echo, 1) == 1
+
+
 def test_arguments_of_any_size(server: ForkServer) -> None:
     """Arguments larger than what a pipe holds arrive."""
     value = os.urandom(10_000_000)

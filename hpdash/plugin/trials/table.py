@@ -159,7 +159,9 @@ def _reason(run: Run) -> str | None:
 
 
 def _whole(value: Scalar | None) -> int | None:
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value == value else None  # noqa: PLR0124
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return int(value)
 
 
 def _plain(value: Scalar | None) -> Scalar | None:
