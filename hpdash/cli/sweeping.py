@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import shlex
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -111,7 +112,8 @@ def _run_with_board(loaded: Any, logdir: Path, options: Any, as_json: bool) -> N
     with sweep_board(logdir) as tensorboard:
         console.print(f"TensorBoard: {tensorboard.link}", soft_wrap=True, highlight=False)
         code = _run(loaded, logdir, options, as_json)
-        if sys.stdout.isatty():
+        asked_to_end = code in (128 + signal.SIGTERM, 128 + signal.SIGHUP)
+        if sys.stdout.isatty() and not asked_to_end:
             console.print(
                 f"TensorBoard is still running: {tensorboard.link}. Press Ctrl-C to stop it.",
                 soft_wrap=True,
@@ -126,10 +128,11 @@ def _run(loaded: Any, logdir: Path, options: Any, as_json: bool) -> int:
     """Run a sweep and print its outcome; return the exit code."""
     from ..driver.plan import Watcher  # noqa: PLC0415
     from ..driver.runner import drive_sweep  # noqa: PLC0415
+    from ..system.signals import Signals  # noqa: PLC0415
     from ..views.terminal.live import LiveView  # noqa: PLC0415
 
     with LiveView(console_for(stderr=True)) as view:
-        outcome = drive_sweep(loaded, logdir, options, Watcher.of(view))
+        outcome = drive_sweep(loaded, logdir, options, Watcher.of(view), Signals(ends_program=True))
     once = ("--new", "--accept-changes") if outcome.folder.exists() else ()  # a resumed sweep does not need them again
     again = shlex.join(["hpdash", *(word for word in sys.argv[1:] if word not in once)])
     _print_outcome(outcome, logdir, again, as_json)

@@ -86,11 +86,13 @@ def drive_sweep(
     logs: Path | str = "logs",
     options: Options | None = None,
     watcher: Watcher | None = None,
+    signals: Signals | None = None,
 ) -> Outcome:
     """Run the missing trials of a sweep and return its outcome.
 
-    `hpdash.run_sweep` describes the arguments. Shows nothing: progress goes to the watcher. Raises HpdashError, before
-    anything is written, if the file, the data or the logs root is invalid.
+    `hpdash.run_sweep` describes the arguments, except `signals`, which counts the signals while the sweep runs.
+    Shows nothing: progress goes to the watcher. Raises HpdashError, before anything is written, if the file, the data
+    or the logs root is invalid.
     """
     sweep, options = as_sweep(source), options or Options()
     if options.ray and importlib.util.find_spec("ray") is None:
@@ -110,7 +112,7 @@ def drive_sweep(
         remember(before.folder, sweep.inline)
         if len(before.results) == before.total:
             return before
-        signals = stack.enter_context(Signals())
+        signals = stack.enter_context(signals or Signals())
         try:
             drive = _prepare(job, signals, stack)
         except Stopped:

@@ -1,4 +1,4 @@
-"""Signal handling of a driver: they are counted and raise no exception, so that no step is left half done."""
+"""Signal handling of a driver: signals are counted and raise no exception, so that no step is left half done."""
 
 from __future__ import annotations
 
@@ -21,9 +21,14 @@ class Signals:
     """Count SIGINT, SIGTERM and SIGHUP inside a `with` block; outside the main thread, count nothing.
 
     A signal that is already ignored stays ignored, because `nohup` and a shell's background jobs ask for that.
+
+    Args:
+        ends_program: whether the program ends after the block. If a signal has arrived by then, SIGTERM and SIGHUP are
+            ignored from there on, because a repeated one would kill the program before it prints its results.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ends_program: bool = False) -> None:
+        self._ends_program = ends_program
         self.count = 0
         self.last: int | None = None
         self._before: dict[signal.Signals, Any] = {}
@@ -44,8 +49,9 @@ class Signals:
         self.last = number
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        ends = self._ends_program and self.count > 0
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if ends and number != signal.SIGINT else handler)
 
 
 @contextmanager
