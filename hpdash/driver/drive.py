@@ -78,7 +78,8 @@ class Driver:
         """Return the outcome; if no trial is left to run, remove the checkpoints of pruned trials."""
         plan, results = self.plan, self._results
         total = plan.schedule.count_trials(self._journal.history, results)
-        if total == len(results):  # if the sweep is extended later, promoted trials start over
+        any_resumes = any(result.state is TrialState.INTERRUPTED for result in results.values())
+        if total == len(results) and not any_resumes:  # if the sweep is extended later, promoted trials start over
             promotable = (spec for spec in plan.schedule.specs if self._is_promotable(results.get(spec.number)))
             for spec in promotable:
                 checkpoint.remove(self._folder(spec))

@@ -209,6 +209,30 @@ def test_a_promoted_trial_has_its_retries(tmp_path: Path) -> None:
     assert attempts[0] > 2
 
 
+STOPS_ITS_DRIVER = """
+import os, signal, time
+
+def curve(trial):
+    kept = trial.checkpoint(lambda: {"epoch": trial.epoch})
+    for epoch in range(trial.epoch + 1, trial.epochs + 1):
+        if trial.number == 13:
+            os.kill(os.getppid(), signal.SIGTERM)
+            time.sleep(1)
+        trial.report(epoch, loss=1.0, validation_accuracy=100 * (trial.number == 13) + 1 / (1 + trial.number) + epoch)
+"""
+
+
+def test_a_sweep_stopped_in_its_last_trial_keeps_the_checkpoints(tmp_path: Path) -> None:
+    """Pruned trials keep their checkpoints when the last trial is interrupted, because they may still be promoted."""
+    path = written(tmp_path, "sobol")
+    (tmp_path / "loops.py").write_text(STOPS_ITS_DRIVER)
+    outcome, _ = run(path, workers=1)
+    assert outcome.results[13].state is TrialState.INTERRUPTED
+    pruned = [number for number, result in outcome.results.items() if result.state is TrialState.PRUNED]
+    assert pruned
+    assert all((trial_folder(outcome.folder, number) / layout.CHECKPOINT).exists() for number in pruned)
+
+
 def sweep(strategy: str = "asha", **prune: Any) -> Sweep:
     """Build a sweep with pruning."""
     tables = {
