@@ -57,7 +57,7 @@ def examine(request: BuilderRequest, folder: Path, dataset: Dataset) -> Built:
     An error in the builder itself is not raised: its trial will report it, and the builder may work for other trials.
     Raises SpecError with every key that the builder does not take, that it lacks, or that has no effect.
     """
-    os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the workers may be using the GPUs
     parameters = inspect.signature(load_function(request.reference, folder)).parameters
     _raise([*_not_taken(request, parameters), *_lacking(request, parameters)])
     spec = replace(request.spec, takes=_taken(request, parameters))

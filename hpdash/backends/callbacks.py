@@ -24,7 +24,7 @@ def check_callbacks(specs: Sequence[TrialSpec], folder: Path) -> None:
     """
     if not specs:
         return
-    os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the workers may be using the GPUs
     from ..engine.user_callbacks import user_callbacks  # noqa: PLC0415  imports TensorFlow, only in the child
 
     for spec in specs:

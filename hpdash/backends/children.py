@@ -10,7 +10,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -29,38 +30,64 @@ def can_fork() -> bool:
     return sys.platform == "linux" and not has_gpu()
 
 
-def tensorflow_environment(threads: int = 1) -> dict[str, str]:
-    """Return the environment variables to set before NumPy and TensorFlow are imported."""
+def keras_environment() -> dict[str, str]:
+    """Return the environment variables to set before Keras is imported."""
     return {
         "KERAS_BACKEND": "tensorflow",  # the user's shell may name another backend
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
         # oneDNN runs convolutions up to 5 times faster; TensorFlow leaves it off on processors without AVX-512
         "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"),
+    }
+
+
+def tensorflow_environment(threads: int = 1) -> dict[str, str]:
+    """Return the environment variables to set before NumPy and TensorFlow are imported, to use so many threads."""
+    return {
+        **keras_environment(),
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         **dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads)),
         "TF_NUM_INTEROP_THREADS": "1",
     }
 
 
-def fork(work: Callable[..., None], *arguments: Any) -> tuple[Connection, Child]:
-    """Fork a process that has imported TensorFlow, set to one thread, and that calls `work(pipe, *arguments)`.
+def fork(environment: Mapping[str, str], work: Callable[..., None], *arguments: Any) -> tuple[Connection, Child]:
+    """Fork a process that has imported TensorFlow and that calls `work(pipe, *arguments)`.
 
-    Return the other end of the pipe, and the process.
+    Return the other end of the pipe, and the process. It has the variables of `environment` beside the caller's.
     """
-    return fork_server(tensorflow_environment(), _IMPORTED).start(work, *arguments)
+    with _variables(environment):
+        return fork_server(_IMPORTED).start(work, *arguments)
 
 
-def spawn(work: Callable[..., None], *arguments: Any) -> tuple[Connection, Child]:
+def spawn(environment: Mapping[str, str], work: Callable[..., None], *arguments: Any) -> tuple[Connection, Child]:
     """Start a new Python process that calls `work(pipe, *arguments)`.
 
-    Return the other end of the pipe, and the process.
+    Return the other end of the pipe, and the process. It has the variables of `environment` beside the caller's.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_spawned, args=(theirs, work, *arguments), daemon=True)
-    with blocked_signals(), theirs:
+    with blocked_signals(), theirs, _variables(environment):
         process.start()
     return ours, process
+
+
+@contextmanager
+def _variables(environment: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables inside a `with` block, for the process that is started there.
+
+    That process cannot set them itself: it may import NumPy, which reads some of them, before it runs any of our code.
+    """
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _spawned(pipe: Connection, work: Callable[..., None], *arguments: Any) -> None:

@@ -48,7 +48,8 @@ class LocalBackend:
     def _start(self, number: int) -> _Worker:
         gpu = _visible_gpu(number % self._gpus) if self._gpus else None
         output = self._scratch.folder / f"worker-{number}.txt"
-        ours, process = self._start_child(main, self._setup, output, gpu)
+        environment = self._setup.environment | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})
+        ours, process = self._start_child(environment, main, self._setup, output)
         return _Worker(number, process, ours, output)
 
     def run(self, queue: Queue) -> Iterator[Event | None]:

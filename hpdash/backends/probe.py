@@ -133,7 +133,6 @@ def count_gpus(signals: Signals) -> int:
 
 
 def _fetch(names: tuple[str, ...], send: Callable[[Any], None]) -> None:
-    os.environ["KERAS_BACKEND"] = "tensorflow"
     for name in names:
         fetch_data(name, lambda done, total, name=name: send((name, done, total)))  # type: ignore[misc]
 
@@ -181,7 +180,7 @@ def _dataset(
 
 def _measure(asked: tuple[Sequence[TrialSpec], Path], _: Callable[[Any], None]) -> list[Work] | str:
     specs, folder = asked
-    os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the models are examined without a GPU, which the workers may be using
     graphs = {spec.graph_key: spec for spec in specs}
     datasets: dict[str, Dataset] = {}
     works: dict[str, Work] = {}
@@ -218,7 +217,6 @@ def _load(asked: tuple[Mapping[str, Any], Path], _: Callable[[Any], None]) -> Da
 
 
 def _count_gpus(_: None, __: Callable[[Any], None]) -> int:
-    os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3")
     import tensorflow as tf  # noqa: PLC0415  only in the child
 
     return len(tf.config.list_physical_devices("GPU"))
@@ -239,7 +237,8 @@ def in_child(
     signal.
     """
     start = children.fork if keras and children.can_fork() else children.spawn
-    ours, process = start(_child, work, argument, dict(functions))
+    environment = children.tensorflow_environment() if keras else children.keras_environment()
+    ours, process = start(environment, _child, work, argument, dict(functions))
     try:
         while True:
             while not ours.poll(POLL_SECONDS):

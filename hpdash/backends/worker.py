@@ -1,7 +1,4 @@
-"""The worker's side: `serve` trains the tasks of any backend; `main` runs as a process of the local backend.
-
-NumPy and TensorFlow are imported only after the environment is set, because they read thread counts when imported.
-"""
+"""The worker's side: `serve` trains the tasks of any backend; `main` runs as a process of the local backend."""
 
 from __future__ import annotations
 
@@ -51,7 +48,7 @@ class WorkerSetup:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables to set before anything heavy is imported."""
+        """The environment variables that the worker's process starts with."""
         return tensorflow_environment(self.threads)
 
 
@@ -112,16 +109,15 @@ class LinkHost:
         self._link.send(Notice(text, self.number))
 
 
-def main(pipe: Connection, setup: WorkerSetup, output: Path, gpu: str | None) -> None:
+def main(pipe: Connection, setup: WorkerSetup, output: Path) -> None:
     """Run a worker process of the local backend: set it up, then `serve` the tasks from the pipe.
 
-    The process prints into the file `output`. `gpu` is the value for CUDA_VISIBLE_DEVICES, None to leave it unchanged.
+    The process prints into the file `output`.
     """
     set_process_name("hpdash-worker")
     _redirect_output(output)
-    os.environ.update(setup.environment if gpu is None else {**setup.environment, "CUDA_VISIBLE_DEVICES": gpu})
 
-    from ..training.trainer import Trainer  # noqa: PLC0415  numpy and TensorFlow read the environment when imported
+    from ..training.trainer import Trainer  # noqa: PLC0415  the driver imports this module, without TensorFlow
 
     register(setup.functions)
     trainer = Trainer(setup.folder, changed=lambda: setup.changed(setup.folder))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +66,6 @@ def score(job: tuple[Sequence[TrialToScore], Path], _: Callable[[Any], None]) ->
     `job` has the trials, and the folder that contains the user's modules. Raises DataError if there is no test set,
     TrialError if a model raises an error or is not the trained one, and LogdirError if kept weights are damaged.
     """
-    os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as in a worker: the same kernels, and faster convolutions
     try:
         return _scores(*job)
     except HpdashError:

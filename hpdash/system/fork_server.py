@@ -42,16 +42,16 @@ _FORKABLE_THREADS = {"jemalloc_bg_thd"}  # TensorFlow's allocator stops this thr
 _server: ForkServer | None = None
 
 
-def fork_server(environment: Mapping[str, str], modules: Sequence[str]) -> ForkServer:
-    """Return a server with these modules and environment variables: the last one if it fits, otherwise a new one.
+def fork_server(modules: Sequence[str]) -> ForkServer:
+    """Return a server with these modules: the last one if it fits, otherwise a new one.
 
-    A server does not fit if a variable has changed that is read while modules are imported.
+    A server does not fit if an environment variable has changed that is read while modules are imported.
     """
     global _server  # noqa: PLW0603
-    wanted = {**os.environ, **environment}
-    key = sorted((name, value) for name, value in wanted.items() if name.startswith(_READ_AT_IMPORT)), tuple(modules)
+    read = sorted((name, value) for name, value in os.environ.items() if name.startswith(_READ_AT_IMPORT))
+    key = read, tuple(modules)
     if _server is None or _server.key != key or not _server.is_alive():
-        _server = ForkServer(wanted, modules, key)
+        _server = ForkServer(os.environ, modules, key)
     return _server
 
 
@@ -166,18 +166,18 @@ def serve(descriptor: int, modules: Sequence[str]) -> None:
         with suppress(Exception):  # a process that needs the module raises the error again, where it is reported
             importlib.import_module(module)
     gc.freeze()  # forked processes then leave the shared memory as it is
-    processes: dict[int, BaseProcess] = {}
+    processes: dict[int, BaseProcess | None] = {}  # None stands for a process that could not be started
     try:
         with socket.socket(fileno=descriptor) as link, suppress(OSError):
             link.send(_READY)
             while _answer(link, processes):
                 pass
     finally:
-        for process in processes.values():
+        for process in filter(None, processes.values()):
             process.kill()  # otherwise Python would wait for them at exit
 
 
-def _answer(link: socket.socket, processes: dict[int, BaseProcess]) -> bool:
+def _answer(link: socket.socket, processes: dict[int, BaseProcess | None]) -> bool:
     """Wait for a request and answer it; return False if there will be none."""
     if not processes and not select.select([link], [], [], IDLE_SECONDS)[0]:
         return False
@@ -190,20 +190,33 @@ def _answer(link: socket.socket, processes: dict[int, BaseProcess]) -> bool:
         with pipe, end:
             processes[number] = _start(link, pipe, end)
     elif kind == _KILL:
-        processes[number].kill()
+        if process := processes[number]:
+            process.kill()
     else:
-        process = processes.pop(number)
-        process.join()
-        link.sendall(_EXIT_CODE.pack(process.exitcode or 0))
+        link.sendall(_EXIT_CODE.pack(_join(processes.pop(number))))
     return True
 
 
-def _start(link: socket.socket, pipe: Connection, end: Connection) -> BaseProcess:
-    """Fork a process; if this server has threads that would not survive a fork, start a new Python process instead."""
+def _join(process: BaseProcess | None) -> int:
+    """Wait for the end of a process; return its exit code."""
+    if process is None:
+        return os.EX_OSERR
+    process.join()
+    return process.exitcode or 0
+
+
+def _start(link: socket.socket, pipe: Connection, end: Connection) -> BaseProcess | None:
+    """Fork a process; if this server has threads that would not survive a fork, start a new Python process instead.
+
+    Return None if the system allows no more processes.
+    """
     can_fork = _thread_names() <= _FORKABLE_THREADS
     context = multiprocessing.get_context("fork") if can_fork else multiprocessing.get_context("spawn")
     process: BaseProcess = context.Process(target=_run, args=(link, pipe, end))
-    process.start()
+    try:
+        process.start()
+    except OSError:
+        return None
     return process
 
 

@@ -22,6 +22,20 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are f
 PATIENCE = 60.0
 
 
+# The second fork of this process fails, as it does where the system allows no more processes.
+FEW_PROCESSES = """
+import itertools, os
+fork, forks = os.fork, itertools.count(1)
+
+def fork_or_fail():
+    if next(forks) == 2:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+    return fork()
+
+os.fork = fork_or_fail
+"""
+
+
 @pytest.fixture
 def server() -> Iterator[ForkServer]:
     """Return a server that has imported `json`."""
@@ -131,6 +145,21 @@ def test_exit_codes(server: ForkServer, code: int) -> None:
         pipe.recv()
 
 
+def test_a_fork_that_fails_ends_no_other_process(tmp_path: Path) -> None:
+    """Where the system allows no more processes, the process that could not be forked has ended with an error."""
+    with imported(tmp_path, FEW_PROCESSES) as server:
+        pipe, first = server.start(echo, 1)
+        assert pipe.recv() == 1
+        _, failed = server.start(echo, 2)
+        assert ended(failed)
+        failed.kill()
+        failed.join()
+        assert failed.exitcode == os.EX_OSERR
+        first.join()
+        assert first.exitcode == 0
+        assert run(server, echo, 3) == 3
+
+
 def test_kill(server: ForkServer) -> None:
     """A killed process has ended, and the others go on."""
     (_, first), (pipe, second) = server.start(own_pids), server.start(own_pids)
@@ -232,13 +261,15 @@ def test_a_server_with_threads_forks_nothing(threads: bool, tmp_path: Path) -> N
 def test_the_last_server_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is a new server only after a change of a variable that imports read, or after the server's death."""
     monkeypatch.setattr(module, "_server", None)
-    first = fork_server({"TF_NUM": "1"}, ["json"])
+    monkeypatch.setenv("TF_NUM", "1")
+    first = fork_server(["json"])
     monkeypatch.setenv("SURROUNDINGS", "new")
-    assert fork_server({"TF_NUM": "1"}, ["json"]) is first
-    assert fork_server({"TF_NUM": "2"}, ["json"]) is not first
-    last = fork_server({"TF_NUM": "2"}, ["json"])
+    assert fork_server(["json"]) is first
+    monkeypatch.setenv("TF_NUM", "2")
+    last = fork_server(["json"])
+    assert last is not first
     last.kill()
-    assert fork_server({"TF_NUM": "2"}, ["json"]) is not last
+    assert fork_server(["json"]) is not last
 
 
 def test_an_idle_server_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
