@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from ..journal.entries import RungDecision
+from ..journal.entries import Entry, RungDecision
 from ..journal.history import History
 from ..journal.journal import read_journal
 from ..logs import layout
@@ -15,7 +16,7 @@ def is_undecided(folder: Path) -> bool:
     """Return whether no trial of a folder has finished an epoch or failed, so that nothing depends on the objective."""
     entries = read_journal(folder / layout.JOURNAL).entries
     latest = History.of(entries).latest.values()
-    return not any(isinstance(entry, RungDecision) for entry in entries) and all(
+    return not _is_anything_kept(folder, entries) and all(
         record.result is not None and not record.result.epochs and not record.state.is_conclusive for record in latest
     )
 
@@ -27,8 +28,17 @@ def nothing_depends_on_code(folder: Path) -> bool:
     """
     entries = read_journal(folder / layout.JOURNAL).entries
     latest = History.of(entries).latest.values()
-    return not any(isinstance(entry, RungDecision) for entry in entries) and all(
+    return not _is_anything_kept(folder, entries) and all(
         record.state is TrialState.FAILED
         or (record.result is not None and not record.result.epochs and not record.state.is_result)
         for record in latest
     )
+
+
+def _is_anything_kept(folder: Path, entries: Sequence[Entry]) -> bool:
+    """Return whether a folder has a decision at a rung, or a checkpoint, from which a trial continues.
+
+    The result of an attempt that was killed or timed out does not say whether it left a checkpoint.
+    """
+    is_any_decided = any(isinstance(entry, RungDecision) for entry in entries)
+    return is_any_decided or any(folder.glob(f"*/{layout.CHECKPOINT}"))

@@ -42,6 +42,17 @@ def behave(trial):
         os.kill(os.getpid(), signal.SIGKILL)
     trial.report(1, loss=1.0, validation_accuracy=0.5)
 """
+RESUMES = """
+import os, signal
+import helper
+
+def behave(trial):
+    kept = trial.checkpoint(lambda: {"epoch": trial.epoch})
+    for epoch in range(trial.epoch + 1, trial.epochs + 1):
+        trial.report(epoch, loss=1.0, validation_accuracy=epoch / 10)
+        if epoch == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
 DATA = """
 from pathlib import Path
 import numpy as np
@@ -178,6 +189,32 @@ def test_code_that_no_result_rests_on_is_corrected_freely(folder: Path) -> None:
     assert "versions of" not in shown.stdout
     (folder / "later.py").write_text("value = 2\n")
     assert run(folder).returncode == 2
+
+
+@pytest.mark.parametrize("changes", ["code", "objective"])
+def test_a_checkpoint_depends_on_the_code_and_the_objective(folder: Path, changes: str) -> None:
+    """A trial that was killed has no epochs in the journal, but a checkpoint that its next attempt continues from."""
+    (folder / "own_loop.py").write_text(RESUMES)
+
+    def again(**train: str) -> Any:
+        made_sweep(
+            folder,
+            loop="own_loop:behave",
+            sweep={"max_retries": 0, "objective": "loss" if changes == "objective" and train else "validation/accuracy"},
+            data={"name": "classes.npz"},
+            train={"epochs": 3},
+            log={"checkpoint_epochs": 1},
+            hparams={"x": [1]},
+        )
+        return hpdash("sweep", "own.toml", "--workers", "1", cwd=folder)
+
+    again()
+    assert list(folder.glob("logs/own/*/checkpoint.npz"))
+    if changes == "code":
+        (folder / "helper.py").write_text("import numpy, json\n")
+    refused = again(other="objective")
+    assert refused.returncode == 2
+    assert ("helper.py" if changes == "code" else "objective") in refused.stderr
 
 
 @pytest.mark.parametrize(
