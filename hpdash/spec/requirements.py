@@ -8,7 +8,7 @@ from typing import Any
 
 from ..conditions import Absent, Condition, ConditionError, holds, parse
 from ..records import shown
-from .faults import Faults, Key, found
+from .faults import Faults, Key, found, nearest
 from .space import Names, hint_at
 from .text import Document
 
@@ -73,8 +73,12 @@ class _Vocabulary:
         return (
             "a key that is fixed or swept, or a value of the key on the other side",
             repr(word),
-            hint_at(word, self.values),
+            nearest(word, self._texts) or hint_at(word, self.values),
         )
+
+    @property
+    def _texts(self) -> list[str]:
+        return [value for values in self.values.values() for value in values if isinstance(value, str)]
 
 
 def requirements(

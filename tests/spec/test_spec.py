@@ -283,6 +283,11 @@ TEXTS = {
     "noise that Keras refuses": (SMALL + "[model]\nnoise = 2.0\n", "model.noise", "from 0 to 1"),
     "validation of all": (SMALL.replace("[hp", "validation = 1.0\n[hp"), "data.validation", "fraction"),
     "unknown word": (SMALL + "[model]\nactivation = 'rellu'\n", "model.activation", "Did you mean 'relu'?"),
+    "condition with a misspelled value": (
+        SMALL.replace("[hparams]", "[[require]]\nthat = 'activation == tahn'\n[hparams]\nactivation = ['relu', 'tanh']"),
+        "require[0].that",
+        "Did you mean 'tanh'?",
+    ),
     "unknown data": (SMALL.replace("digits", "mnits"), "data.name", "Did you mean 'mnist'?"),
     "unknown initialiser": (SMALL + "[model]\nkernel_initializer = 'he'\n", "model.kernel_initializer", "he_normal"),
     "argument of another": (
