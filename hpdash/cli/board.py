@@ -21,7 +21,8 @@ from .group import examples, main
 @click.option(
     "--tensorflow",
     is_flag=True,
-    help="Load TensorFlow into TensorBoard. It then starts several times slower; some plugins of others need it.",
+    help="Load TensorFlow into TensorBoard, which then starts several times slower; "
+    "some TensorBoard plugins of other packages need it.",
 )
 def board(logdir: Path, options: tuple[str, ...], tensorflow: bool) -> None:
     """Start TensorBoard on LOGDIR so that it shows every step; OPTIONS, such as --port 6007, go to TensorBoard."""

@@ -49,7 +49,7 @@ SET = click.option(
     help="Address of the Ray cluster, or auto to find it; by default, hpdash starts one on this machine.",
 )
 @click.option("--cpus", type=float, help="CPUs of the Ray cluster per worker; by default as many as --threads.")
-@click.option("--gpus", type=float, help="GPUs of the Ray cluster per worker, also a fraction; by default none.")
+@click.option("--gpus", type=float, help="GPUs of the Ray cluster per worker; may be a fraction; by default none.")
 @click.option("--dry-run", is_flag=True, help="List the trials and estimate the time; train and write nothing.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first trial that fails, is killed or times out.")
 @click.option("--retry-failed", is_flag=True, help="Run failed and diverged trials again, from the start.")
@@ -61,7 +61,8 @@ SET = click.option(
 @click.option(
     "--board",
     is_flag=True,
-    help="Start TensorBoard, print its address, then run the sweep. On a terminal, press Ctrl-C to stop it.",
+    help="Start TensorBoard, print its address, then run the sweep. "
+    "On a terminal, TensorBoard runs on after the sweep until you press Ctrl-C.",
 )
 def sweep(
     file: Path,
@@ -156,7 +157,7 @@ def _cluster(backend: str, address: str | None, cpus: float | None, gpus: float 
 @SET
 @JSON
 def check(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Validate the sweep file FILE; show all its errors at once, or what it would run."""
+    """Validate the sweep file FILE: show all its errors or, if it has none, what it would run."""
     from ..driver.known_inputs import with_known_inputs  # noqa: PLC0415
     from ..search import strategy_for  # noqa: PLC0415
     from ..spec import load_sweep  # noqa: PLC0415

@@ -41,7 +41,7 @@ SHARE, UNIT = "a number of at least 0 and below 1", "a number from 0 to 1"
 SWITCH, FUNCTION = "true or false", '"package.module:function"'
 DATA = f'one of {", ".join(DATA_SETS)}, a path that ends in ".npz", or {FUNCTION}'
 SERIES = ", ".join(f'"{name}"' for name in get_args(SeriesKind))
-FOLDER = "at most 64 letters, digits, `_`, `.` and `-`, not starting with `.` or `-`"
+FOLDER = "1 to 64 ASCII letters, digits, `_`, `.` and `-`, not starting with `.`, `-` or `hparams-` or ending with `.`"
 CLASS_WEIGHT = '"balanced", "none", or a table of a weight above 0 for each class, such as { 0 = 1.0, 1 = 5.0 }'
 INITIALIZER = 'a Keras name or a table such as { name = "random_normal", stddev = 1.0 }'
 

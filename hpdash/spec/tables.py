@@ -91,7 +91,7 @@ class SweepTable(Table):
         1, "an integer from 0 to 100", "How often a trial is tried again if its worker dies."
     )
     timeout: Positive = key(
-        None, "a number of seconds above 0", "Seconds an attempt at a trial may take; default: no limit."
+        None, "a number of seconds above 0", "Seconds that an attempt at a trial may take; default: no limit."
     )
     max_consecutive_failures: Count = key(3, COUNT, "The sweep stops if this many trials fail before any finishes.")
 
@@ -111,9 +111,9 @@ class DataTable(Table):
     scale: InputScale = one_of(
         None,
         InputScale,
-        "How inputs are scaled: divided by 255, for digits by 16 (unit; only inputs of type uint8), or to mean 0 and "
-        'standard deviation 1 in the training part (standard). Default: "unit" for pictures, else "none". Pictures are '
-        "of type uint8, with height x width or height x width x channels.",
+        'How inputs are scaled. "unit" divides inputs of type uint8 by 255, and those of digits by 16. "standard" '
+        'gives the training part mean 0 and standard deviation 1. Default: "unit" for pictures (type uint8, height x '
+        'width or height x width x channels), else "none".',
     )
     folds: Annotated[int, Field(ge=2, le=100)] = key(
         None,
@@ -122,12 +122,12 @@ class DataTable(Table):
         "trials are the replicates of the setting.",
     )
     fold: Annotated[int, Field(ge=0)] = key(
-        None, "an integer of at least 0", "The only fold to train for, from 0; it needs `folds`. Default: every fold."
+        None, "an integer of at least 0", "Train only this fold, counted from 0; needs `folds`. Default: every fold."
     )
     train: Count = key(
         None,
         COUNT,
-        "How many training examples to use: the first of those that are left when the validation part is cut off; "
+        "How many training examples to use: the first of those that remain after the validation part is cut off; "
         "default: all of them.",
     )
     examples: Count = key(None, COUNT, "How many examples of synthetic data.")
@@ -141,8 +141,9 @@ class ModelTable(Table):
     builder: Annotated[str, AfterValidator(builder_name)] = key(
         MLP,
         f'"mlp", or {FUNCTION}',
-        "What builds the model. A builder of your own gets every other key of [model], and must have a parameter for "
-        "each. It gets a key of [data] or [train] only if it has a parameter of that name.",
+        "The built-in MLP, or a function of your own that builds the model. The function is called with all other keys "
+        "of [model] in the file, and must accept each. A key of [data] or [train] is passed only if the function has a "
+        "parameter of that name.",
         [MLP],
     )
     hidden: list[Count] = key(
@@ -276,5 +277,8 @@ class PruneTable(Table):
         3, "an integer from 2 to 100", "With 3, the best third goes on to three times the epochs (asha, hyperband)."
     )
     startup: Count = key(
-        5, COUNT, "Other trials that must have reached an epoch before one is compared with their median (median)."
+        5,
+        COUNT,
+        "A trial is compared with the median of the others only if at least this many others have reached the same "
+        "epoch (median).",
     )
