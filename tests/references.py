@@ -69,7 +69,7 @@ COMMANDS = """\
 
 This reference is for people who use the `hpdash` command. `python tests/references.py` generates it from the commands' own help. Every command takes `-h` and `--help`. [api/README.md](../api/README.md) shows what the commands that read logs print.
 
-Exit codes: 0 all is well; 1 a trial failed, was killed or timed out, or `verify` found damage; 2 invalid input; 3 another driver is running the sweep; 4 the environment is at fault (disk, permission, data, workers); 130 after Ctrl-C and 143 after SIGTERM.
+Exit codes: 0 all is well; 1 a trial failed, was killed or timed out, or `verify` found damage; 2 invalid input; 3 another driver is running the sweep; 4 the environment is at fault (disk, permission, data, workers); 129 after SIGHUP, 130 after Ctrl-C, 143 after SIGTERM.
 
 """  # noqa: E501
 

@@ -138,7 +138,7 @@ def _hparams(runs: Iterable[Member], swept: Sequence[str]) -> tuple[Hyperparamet
 
 
 def _version(listing: TagListing, records: HParamsRecords, sweeps: Sequence[SweepRuns]) -> str:
-    """Return a digest that changes when there are new data of these runs, or other sweeps."""
+    """Return a digest that changes with the data of these runs, the HParams records or the list of sweeps."""
     ends = {
         run: {tag: (s.max_step, s.max_wall_time) for tag, s in sorted(tags.items())} for run, tags in listing.items()
     }

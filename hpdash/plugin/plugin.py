@@ -105,7 +105,7 @@ def _spread(source: Source, catalogue: Catalogue, arguments: Arguments) -> dict[
 
 
 def _check_sweep(catalogue: Catalogue, arguments: Arguments) -> None:
-    """Raise RefusedError if the catalogue is not of the sweep that was asked for, because there is none."""
+    """Raise RefusedError if the request names an unknown sweep; the catalogue is then that of another one."""
     asked = arguments.text("sweep", catalogue.sweep)
     if asked != catalogue.sweep:
         names = ", ".join(shorten(each.name) for each in catalogue.sweeps[:10])

@@ -53,7 +53,7 @@ class Batch:
 
 @dataclass(slots=True)
 class Histograms:
-    """What was read of a tag.
+    """The histograms of one tag in several runs, as far as they were read.
 
     `left_out` has the indices of the runs that were not read because there was no room. `damage_count` is the number of
     damaged histograms; a run whose data cannot be read counts as one. `damage` has a sentence for each of the first

@@ -1,6 +1,7 @@
 """Start TensorBoard without TensorFlow: `python -m hpdash.plugin.start OPTIONS`, with the options of TensorBoard.
 
-With `WITH_PARENT` as the first option, TensorBoard ends when its standard input does, and so with its parent process.
+With `WITH_PARENT` as the first option, TensorBoard ends when its standard input is closed, which also happens when its
+parent process dies.
 
 TensorFlow takes most of the time in which TensorBoard starts. Without it, TensorBoard reads logs on this machine all
 the same, and has all its own tabs; it cannot read logs in a cloud bucket.
@@ -26,7 +27,7 @@ def main() -> None:
     sys.modules["tensorboard.compat.notf"] = types.ModuleType("notf")  # TensorBoard's own switch
     from tensorboard import main, main_lib  # noqa: PLC0415  after the switch
 
-    with redirect_stderr(StringIO()):  # it would say that TensorFlow is not installed
+    with redirect_stderr(StringIO()):  # hides TensorBoard's message that TensorFlow is not installed
         main_lib.global_init()
     main_lib.global_init = lambda: None
     main.run_main()

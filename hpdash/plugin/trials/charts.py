@@ -17,19 +17,19 @@ from ...records import TrialState
 from ...runs import Run, Series
 from .curves import thinned
 
-_LINES = 20  # trials with a line of their own; the others are a fan
+_LINES = 20  # best trials that get a line each; the others are shown together, as a fan of quantiles
 _POINTS = 120  # points of a line
 _FAN = (0.1, 0.5, 0.9)  # quantiles of the fan
 _ENDS = {TrialState.FAILED: "failed", TrialState.DIVERGED: "diverged", TrialState.TIMED_OUT: "timed out"}
-_DOTS = 60  # values that are shown of a level
+_DOTS = 60  # most values that are shown for one value or range of a hyperparameter
 _MOST_FOR_IMPORTANCE = 600  # finished trials; with more, the answer would take more than a second
 
 
 def curves_impl(runs: Sequence[Run], metric: str | None, wanted: Sequence[str]) -> dict[str, Any]:
     """Return the curves of a metric: of the best trials and of those in `wanted` (ids), and a fan of the others.
 
-    `metric` is by default the objective. Each line has the metric itself and, if there is one, its counterpart of
-    training or validation.
+    `metric` is by default the objective. Each line has the metric and, if the trial has it, the counterpart: the
+    training metric for one of validation, or the other way round.
     """
     objective = objective_of(runs)
     name = metric or (objective.name if objective else "")
@@ -92,10 +92,10 @@ def _fan(series: Sequence[Series]) -> dict[str, Any] | None:
 
 
 def effects_impl(runs: Sequence[Run], at_rung: bool = False) -> dict[str, Any]:
-    """Return what `hpdash effects --json` has, and the values behind each mean; without the progress of a search.
+    """Return what `hpdash effects --json` has, without the progress of a search, and the values behind each mean.
 
-    With `at_rung`, all trials are compared after the first epoch at which the sweep prunes, not only those that have
-    finished; nothing changes for a sweep that does not prune.
+    With `at_rung`, trials are compared by their values at the first rung. So pruned trials count, not only finished
+    ones. For a sweep that does not prune, `at_rung` has no effect.
     """
     from ...views.terminal.effects import importance_sentence, label, to_json  # noqa: PLC0415  imports rich
     from ...views.text import finite  # noqa: PLC0415

@@ -14,7 +14,7 @@ _DIGITS = 5  # significant digits of the values of small curves
 
 
 def thinned(series: Series, most: int) -> dict[str, list[Any]]:
-    """Return a curve as steps and values; of a longer one, the least and the greatest value of each part are kept."""
+    """Return a curve as steps and values. If it has more than `most` points, only ends and extremes are kept."""
     places = _places(series, most)
     values = series.values[places]
     return {"steps": series.steps[places].tolist(), "values": _listed(values)}

@@ -66,8 +66,9 @@ def _rungs(history: History, numbers: set[int | None]) -> list[dict[str, Any]]:
 def timeline_impl(runs: Sequence[Run]) -> dict[str, Any]:
     """Return the attempts at the trials in lanes: attempts at the same time are in different lanes.
 
-    `end` is None while an attempt runs; it is also unknown if its driver died. `training` are its seconds of training:
-    the rest of the time went into data, compilation and writing. `note` says why there is nothing to draw.
+    `end` is None while an attempt runs, and if its driver died before it could record the end. `training` is the number
+    of seconds of training: the rest of the time went into data, compilation and writing. `note` says why there is
+    nothing to draw.
     """
     journal = journal_of(runs)
     if journal is None:
@@ -88,7 +89,7 @@ def _attempts(journal: JournalContent, runs: Sequence[Run]) -> list[dict[str, An
     """Return the attempts in the order of the journal."""
     run_of = {run.number: run for run in runs if run.number is not None}
     attempts: list[dict[str, Any]] = []
-    unfinished: dict[int, dict[str, Any]] = {}  # by trial, its last attempt as long as the journal has no end of it
+    unfinished: dict[int, dict[str, Any]] = {}  # by trial, its last attempt until its end is found in the journal
     before: dict[int, float] = {}  # seconds of training in earlier attempts, which a resumed trial's result includes
     for record in journal.transitions:
         trial = record.trial
@@ -106,6 +107,7 @@ def _attempts(journal: JournalContent, runs: Sequence[Run]) -> list[dict[str, An
                 own = result.seconds - before.get(trial, 0.0)
                 before[trial] = result.seconds
                 training = own if own >= 0 else result.seconds  # the attempt trained from the first epoch again
+                training = min(training, max(record.time - attempt["begin"], 0.0))  # an attempt that died reports none
                 attempt |= {"training": training, "epochs": result.epochs, "reason": result.error}
     for trial, attempt in unfinished.items():
         attempt["state"] = str(run_of[trial].status or TrialState.RUNNING)

@@ -59,7 +59,7 @@ class WatchedLogdir:
         self._snapshot: Snapshot | None = None
 
     def current(self) -> Snapshot:
-        """Return the logdir as it is now, or was up to a second ago; raises RefusedError if it cannot be read."""
+        """Return the logdir as it is now, or as it was a short time ago; raises RefusedError if it cannot be read."""
         if self._path is None or "://" in self._path:
             raise RefusedError(
                 "The Trials tab reads the logs itself, from one folder on this machine. Start TensorBoard with"

@@ -1,4 +1,4 @@
-"""The answers `sweeps`, `trials` and `ranking`: which sweeps there are, their trials, and how these rank.
+"""The answers `sweeps`, `trials` and `ranking`: all sweeps, the trials of a sweep, and their ranking.
 
 The numbers are those of `hpdash ls`, from the same functions.
 """
@@ -27,11 +27,14 @@ from .logdir import Snapshot
 
 _WARNINGS = 5  # messages about damage in an answer; `hpdash verify` has all of them
 _POINTS = 24  # points of a curve in the table
-_REASON = 300  # characters of an error in the table; the trial itself has all of it
+_REASON = 300  # characters of an error in the table; the answer `trial` has the whole error
 
 
 def sweeps_impl(snapshot: Snapshot) -> dict[str, Any]:
-    """Return the sweeps, the one that started last first, and whether any of their trials is running."""
+    """Return all sweeps, by the start of their last trial, the latest first; then the runs without a sweep.
+
+    Each has the number of trials in each state; `is_live` says whether any of its trials is running.
+    """
     sweeps = [_sweep(name, runs, snapshot) for name, runs in snapshot.sweeps.items()]
     sweeps.sort(key=lambda sweep: (sweep["name"] is None, -(sweep["started"] or 0)))
     warnings = list(snapshot.logdir.warnings[:_WARNINGS])
@@ -72,10 +75,10 @@ def trials_impl(snapshot: Snapshot, sweep: str, metric: str | None, goal: str | 
 
 
 def ranking_impl(snapshot: Snapshot, sweep: str, metric: str | None, goal: str | None, where: str) -> dict[str, Any]:
-    """Return how the trials of a sweep rank for which a condition holds.
+    """Return the ranking of those trials of a sweep that meet the condition `where`.
 
-    A user who types a condition passes through many that are invalid. These are no errors of the request: instead of
-    `ranking`, `wrong` says what is expected.
+    While a user types a condition, it is often incomplete. So an invalid condition is not an error of the request:
+    `ranking` is None, and `wrong` says what is expected.
     """
     runs = chosen_runs(snapshot, sweep, metric, goal)
     try:
@@ -87,13 +90,13 @@ def ranking_impl(snapshot: Snapshot, sweep: str, metric: str | None, goal: str |
 def chosen_runs(
     snapshot: Snapshot, sweep: str, metric: str | None, goal: str | None, where: str | None = None
 ) -> Sequence[Run]:
-    """Return the runs of a sweep for which a condition holds; `metric` and `goal` replace the sweep's own objective.
+    """Return the runs of a sweep that meet the condition `where`; `metric` and `goal` replace the sweep's objective.
 
     Raises RefusedError if there is no such sweep or metric, or if the condition is invalid.
     """
     runs = snapshot.runs_of(sweep)
     if metric is None and goal is None and (usual := objective_of(runs)):
-        runs = [replace(run, objective=usual) for run in runs]  # a filter must not change it
+        runs = [replace(run, objective=usual) for run in runs]  # else `where` could change it by removing runs
     try:
         return select(with_objective(runs, metric, goal), where)
     except SpecError as error:
@@ -165,7 +168,7 @@ def _whole(value: Scalar | None) -> int | None:
 
 
 def _plain(value: Scalar | None) -> Scalar | None:
-    """Return a value that JSON has: "NaN", "Infinity" and "-Infinity" for numbers that are not finite."""
+    """Return a value as JSON allows it: a number that is not finite becomes "NaN", "Infinity" or "-Infinity"."""
     return json.dumps(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 

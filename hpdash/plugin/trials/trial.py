@@ -21,7 +21,7 @@ _POINTS = 400  # points of a curve, about as many as the drawer has pixels
 def trial_impl(snapshot: Snapshot, name: str, metric: str | None = None, goal: str | None = None) -> dict[str, Any]:
     """Return everything about the trial with an id; raises RefusedError if there is none.
 
-    `metric` and `goal` are the objective that its best value is of, instead of its sweep's; they have no effect if the
+    `metric` and `goal` replace the sweep's objective, by which the best epoch is chosen. They have no effect if the
     trial does not have the metric.
     """
     from ...sweep_folder.recipe import recipe  # noqa: PLC0415  only this route needs them

@@ -135,3 +135,17 @@ def test_a_resumed_trial_counts_its_training_once(tmp_path: Path) -> None:
         (1, 0.0, 10.0, 8.0), (2, 20.0, 25.0, 4.0),
     ]  # fmt: skip
     assert "80 %" in answer["sentence"]
+
+
+def test_an_attempt_does_not_train_longer_than_it_ran(tmp_path: Path) -> None:
+    """The seconds of a resumed trial include an attempt that died, whose own seconds are not known."""
+    states = [
+        (TrialState.RUNNING, 0.0, None), (TrialState.KILLED, 10.0, 0.0),
+        (TrialState.RUNNING, 20.0, None), (TrialState.FINISHED, 25.0, 12.0),
+    ]  # fmt: skip
+    lines = [
+        Transition(n, 0, state, (n + 1) // 2, time, None if seconds is None else TrialResult(state, 3, seconds=seconds))
+        for n, (state, time, seconds) in enumerate(states, start=1)
+    ]
+    answer = timeline_impl(recorded(tmp_path, *lines))
+    assert [each["training"] for each in answer["spans"]] == [0.0, 5.0]
