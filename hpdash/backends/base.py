@@ -66,7 +66,7 @@ class _Graph:
 
     @property
     def rank(self) -> tuple[bool, int, int]:
-        """The sort key of graphs: first those that no worker has, then those with the most work left, then by index."""
+        """The sort key of graphs: those that no worker has taken first, then by most work left, then by index."""
         return self.claimed, -self.work, self.tasks[0][0]
 
 
@@ -102,7 +102,7 @@ class Queue:
         heappush(self._ranks, (graph.rank, task.spec.graph_key))
 
     def take(self, compiled: Collection[str]) -> Task | None:
-        """Remove and return a task: of a graph in `compiled`, else of a graph that no worker has, else of any graph.
+        """Remove and return a task: of a graph in `compiled`, else of one that no worker has taken, else of any graph.
 
         Among several graphs, the one with the most work left is chosen, so that all workers end at about the same
         time. Returns None if no task is waiting.

@@ -45,7 +45,7 @@ class BuilderRequest:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """How a builder uses keys, and its model's metrics by their names in logs, None if they are not known."""
+    """How a builder uses keys, and the names that its model's metrics have in logs; None if they are unknown."""
 
     use: BuilderUse
     metrics: tuple[str, ...] | None = None
@@ -109,8 +109,8 @@ def _lacking(request: BuilderRequest, parameters: Parameters) -> Iterator[Proble
 def _taken(request: BuilderRequest, parameters: Parameters) -> tuple[str, ...]:
     """Return the keys of [train] and [data] to call the builder with.
 
-    A parameter with a default keeps it unless the sweep file sets the key: a builder's own `momentum=0.99` may be that
-    of a batch normalisation. A builder with `**` keywords also gets the keys that vary.
+    A parameter with a default is left out unless the sweep file sets the key: a builder's own `momentum=0.99` may be
+    meant for a batch normalisation layer. A builder with `**` keywords also gets the keys that vary.
     """
     needed, keys = _needed(parameters), {*request.spec.settings["train"], *request.spec.settings["data"]}
     taken = {name for name in _named(parameters) if name in keys and (name in needed or name in request.given)}
@@ -140,7 +140,10 @@ def _unused(request: BuilderRequest, unused: Collection[str]) -> Iterator[Proble
 def _without_effect(
     request: BuilderRequest, spec: TrialSpec, model: Any, folder: Path, dataset: Dataset
 ) -> Iterator[Problem]:
-    """Yield a problem for each hyperparameter that a builder takes but that does not change its optimizer."""
+    """Yield a problem for each optimizer key that varies but has no effect, although the builder takes it.
+
+    A key has no effect if the model's optimizer is the same for two of its values.
+    """
     for name, value in request.varied.items():
         if name not in OPTIMIZER_KEYS or name not in spec.takes:
             continue

@@ -18,7 +18,7 @@ def with_callbacks(specs: Sequence[TrialSpec]) -> list[TrialSpec]:
 
 
 def check_callbacks(specs: Sequence[TrialSpec], folder: Path) -> None:
-    """Call the callback functions of trials; raise SpecError if one returns what no trial can use.
+    """Call the callback functions of trials; raise SpecError if one returns something that no trial can use.
 
     An error in the function itself is not raised: its trial will report it, and it may work for other trials.
     """

@@ -41,7 +41,7 @@ def keras_environment() -> dict[str, str]:
 
 
 def tensorflow_environment(threads: int = 1) -> dict[str, str]:
-    """Return the environment variables to set before NumPy and TensorFlow are imported, to use so many threads."""
+    """Return the environment variables to set before NumPy and TensorFlow are imported, for `threads` threads each."""
     return {
         **keras_environment(),
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
@@ -53,7 +53,8 @@ def tensorflow_environment(threads: int = 1) -> dict[str, str]:
 def fork(environment: Mapping[str, str], work: Callable[..., None], *arguments: Any) -> tuple[Connection, Child]:
     """Fork a process that has imported TensorFlow and that calls `work(pipe, *arguments)`.
 
-    Return the other end of the pipe, and the process. It has the variables of `environment` beside the caller's.
+    Return the other end of the pipe, and the process. The process gets the caller's environment variables and those in
+    `environment`.
     """
     with _variables(environment):
         return fork_server(_IMPORTED).start(work, *arguments)
@@ -62,7 +63,8 @@ def fork(environment: Mapping[str, str], work: Callable[..., None], *arguments: 
 def spawn(environment: Mapping[str, str], work: Callable[..., None], *arguments: Any) -> tuple[Connection, Child]:
     """Start a new Python process that calls `work(pipe, *arguments)`.
 
-    Return the other end of the pipe, and the process. It has the variables of `environment` beside the caller's.
+    Return the other end of the pipe, and the process. The process gets the caller's environment variables and those in
+    `environment`.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()

@@ -70,7 +70,7 @@ class Connection:
     is_code_copied: bool
 
     def answers(self) -> bool:
-        """Return whether the cluster's head answers; if not, Ray ends this process after a minute, silently."""
+        """Return whether the cluster's head answers; Ray silently ends this process if it does not for a minute."""
         host, _, port = self.ray.get_runtime_context().gcs_address.rpartition(":")
         try:
             socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
@@ -82,8 +82,8 @@ class Connection:
 def connect(cluster: Cluster, workers: int | None, setup: WorkerSetup, logs: Path) -> Connection:
     """Connect to a cluster, or start one on this machine; raises BackendError if that fails.
 
-    A cluster that hpdash starts listens on this machine only and has no dashboard. On another cluster, the
-    machines may not have the folder of the sweep file: if workers need the user's code, Ray copies the folder to them,
+    A cluster that hpdash starts listens on this machine only and has no dashboard. The machines of another cluster may
+    not have the folder of the sweep file. If workers need the user's code, Ray therefore copies the folder to them,
     without the logs. If this process is already connected, as in a notebook, that connection is used.
     """
     if cluster.is_own:

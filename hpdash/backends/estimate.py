@@ -50,7 +50,7 @@ def seconds(
 ) -> float:
     """Estimate the seconds that trials take on `workers` workers of one thread each.
 
-    If the given trials are a sample, `times` is the number of trials in the sweep for each of them.
+    If the given trials are a sample, `times` is the number of trials of the sweep that each of them represents.
     """
     rate = matrix_rate() / workers
     graphs = min(len({spec.graph_key for spec in specs}), max(1.0, len(specs) * times))

@@ -1,6 +1,7 @@
-"""The local backend: it runs trials in long-lived worker processes of this machine.
+"""The local backend: it runs trials in long-lived worker processes on this machine.
 
-It starts each worker for one core (or one GPU), supervises it, and finds out why a worker has died.
+It starts the workers, ends an attempt that takes too long, and finds out why a worker has died. Each worker has a fixed
+number of threads (`--threads`, by default 1), and one GPU if there are GPUs.
 """
 
 from __future__ import annotations
@@ -220,6 +221,6 @@ def out_of_memory_kills() -> int:
 
 
 def _visible_gpu(index: int) -> str:
-    """Return a GPU's identifier for CUDA_VISIBLE_DEVICES, out of the user's own selection if there is one."""
+    """Return a GPU's identifier for CUDA_VISIBLE_DEVICES, from the user's own selection if there is one."""
     chosen = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     return chosen[index] if index < len(chosen) else str(index)

@@ -35,7 +35,7 @@ from .estimate import Size, Work
 
 POLL_SECONDS = 0.2
 _CHILD = "the child process that loads data and your code"
-MOST_MODELS = 16  # models that an estimate builds, in about 0.3 seconds each
+MOST_MODELS = 16  # most models that an estimate builds; each takes about 0.3 seconds
 
 FetchProgress = Callable[[str, int, int | None], None]
 
@@ -46,11 +46,12 @@ class ProbeRequest:
 
     Attributes:
         data: the distinct [data] tables of the trials.
-        functions: the user's builders, training loops and callbacks, by their references.
+        functions: the references of the user's builders, training loops and callbacks.
         folder: where the user's modules and files are looked for.
         spool: the folder into which the arrays of data functions are written; None if there are no such functions.
         usages: builders to examine; the example trial of each has one of the tables in `data`.
-        class_weights: pairs of a [data] table and a value of `train.class_weight` that a trial has with it.
+        class_weights: each [data] table with each value of `train.class_weight` that its trials have; these values are
+            checked with the data.
         callbacks: an example trial for each callback function.
         inline: the functions that were given in Python, pickled, by their references.
     """
@@ -70,14 +71,14 @@ class ProbeResult:
     """What was found out about the [data] tables and the user's functions.
 
     Attributes:
-        classes: for each table, the number of classes, None for a regression; of several outputs, one for each.
+        classes: for each table, the number of classes, None for a regression; with several outputs, one for each.
         sizes: for each table, the amount of data to train and to validate on.
         inputs: for each table, what its inputs are.
         synthetic: whether any data are synthetic.
         remarks: sentences for the user on the labels of the user's own data.
-        arrays: the digest of what each data function returned, by its reference.
-        mapped: what each data function returned, in files, by its reference.
-        built: what each builder in `usages` takes and builds, by its reference.
+        arrays: the digest of what each data function returned, by the function's reference.
+        mapped: what each data function returned, in files, by the function's reference.
+        built: what each builder in `usages` takes and builds, by the builder's reference.
     """
 
     classes: tuple[Nested, ...]
@@ -111,10 +112,11 @@ def gather_facts(request: ProbeRequest, signals: Signals, tell: Tell = lambda _:
 
 
 def measure(specs: Sequence[TrialSpec], folder: Path, signals: Signals) -> list[Work] | str:
-    """Return the work of each trial, or a sentence that says why it is not known.
+    """Return the `Work` of each trial's model, or the reason why it is unknown, in words.
 
-    One model is built for each distinct compiled graph.
-    At most `MOST_MODELS` graphs are built; the trials of the others get the mean work of these.
+    A model is built for each distinct graph key of the trials. If there are more than `MOST_MODELS` keys, models are
+    built for at most so many of them; the trials with other keys get the mean `Work` of the models built. `folder`
+    contains the user's modules and files.
     """
     found: list[Work] | str = in_child(_measure, (tuple(specs), folder), signals, keras=True)
     return found
@@ -232,9 +234,9 @@ def in_child(
 ) -> Any:
     """Run `work(argument, send)` in a child process; return its value, or raise its HpdashError.
 
-    `on_message` gets what `work` passes to `send`. `functions` are those that were given in Python, pickled, by their
-    references. `keras` says whether the work needs TensorFlow. Raises BackendError if the process dies, Stopped at a
-    signal.
+    `on_message` gets what `work` passes to `send`. `functions` are the functions that were given in Python, pickled, by
+    their references. `keras` says whether the work needs TensorFlow. Raises BackendError if the process dies, Stopped
+    at a signal.
     """
     start = children.fork if keras and children.can_fork() else children.spawn
     environment = children.tensorflow_environment() if keras else children.keras_environment()

@@ -27,7 +27,7 @@ POLL_SECONDS = 0.2
 CHECK_SECONDS = 5.0  # between two checks of the cluster
 MOST_UNANSWERED = 3  # after so many checks in a row without an answer of the head, the sweep ends
 NOTIFY_SECONDS = 15.0  # after so many seconds without a ready worker, a notice says what the sweep waits for
-PAUSE_SECONDS = 60.0  # no worker is started for so long after several have died at their start while others work
+PAUSE_SECONDS = 60.0  # seconds without new workers after several have died while starting, if others work
 LEAVE_SECONDS = 2.0  # time for workers to clean up before they are killed
 Load = Callable[[Mapping[str, Any]], Dataset]
 
@@ -145,8 +145,8 @@ class RayBackend:
     def _begin_workers(self, queue: Queue) -> None:
         """Start as many workers as there is room and work for.
 
-        There are at most as many workers as waiting tasks plus twice the busy workers. Twice, because a search that
-        proposes settings one by one never has many tasks waiting.
+        There are at most as many workers as waiting tasks plus twice the busy workers. The busy workers count twice,
+        because a search that proposes settings one by one never has many tasks waiting.
         """
         self._check_cluster()
         busy = sum(worker.task is not None for worker in self._workers.values())
@@ -256,7 +256,7 @@ class RayBackend:
         if self._deaths >= DEATHS_AT_START:
             if not any(each.has_sent for each in self._workers.values()):
                 raise BackendError(f"{DEATHS_AT_START} workers in a row died before they could train: {reason}")
-            self._deaths, self._pause = 0, time.monotonic() + PAUSE_SECONDS  # one machine may be unfit: others go on
+            self._deaths, self._pause = 0, time.monotonic() + PAUSE_SECONDS  # perhaps only one machine is unfit
             yield Notice(f"{reason}; no other worker is started for {PAUSE_SECONDS:.0f} s")
 
     def _end(self, worker: RayWorker, state: TrialState, reason: str, lost_machine: bool = False) -> Ended:

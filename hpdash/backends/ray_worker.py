@@ -40,7 +40,7 @@ class RayWorker(Supervised):
 
 
 def cause_of_death(error: BaseException) -> str:
-    """Return in words why a worker died, in short, from the long message of Ray's error."""
+    """Return in a few words why a worker died, from the long message of Ray's error."""
     text = str(error)
     if type(error).__name__ == "OutOfMemoryError" or "running low on memory" in text:
         return OUT_OF_MEMORY

@@ -61,8 +61,8 @@ class FileChanges:
 def pack(task: Task) -> PackedTask:
     """Return a task with everything from its run folder that an attempt on another machine needs.
 
-    First bring the kept weights in line with the checkpoint, because a killed process may have left them half replaced.
-    Raises LogdirError if the disk refuses.
+    Before the files are read, the kept weights are brought in line with the checkpoint, because a killed process may
+    have left them half replaced. Raises LogdirError if the disk refuses.
     """
     task, run = replace(task, mapped=None), task.run  # its files are on this machine only
     if not run.is_dir():
@@ -134,7 +134,7 @@ class FolderSync:
     def unpack(self, packed: PackedTask) -> Task:
         """Make a run folder for an attempt, and return the task with this folder.
 
-        Its event files have the sizes of those in the driver's run folder, and hold zeros.
+        Earlier event files become files of zeros with the same sizes, because only what is added to them is sent.
         """
         run = self._run = self._folder / packed.task.run.name
         shutil.rmtree(run, ignore_errors=True)
@@ -200,7 +200,7 @@ class Mailbox:
     """A worker's link to a driver on another machine: a store of orders for the worker and of messages for the driver.
 
     An order is a task, the answer to a trial at a rung, or None: stop. Orders and batches of messages are numbered, so
-    that an order or a request that the network repeats has its effect once.
+    that an order or a request that arrives twice takes effect only once.
     """
 
     def __init__(self, folder: Path) -> None:

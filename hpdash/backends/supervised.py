@@ -1,4 +1,4 @@
-"""What a driver knows of a worker of any backend: its task, graphs and memory, and whether the task is overdue."""
+"""What a driver knows about a worker of any backend: its task, graphs and memory, and whether its task is overdue."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .base import Task
 from .worker import AttemptReport
 
 GROWTH = 3 * 2**30  # bytes a worker's memory may grow after its first trial before it is replaced
-LONGEST_TICK = 2.0  # at most this many seconds count between two checks, because the machine may have slept
-LONGEST_START = 120.0  # seconds a worker may take to import what it needs, before an attempt's time begins
-HUNG_SECONDS = 10.0  # an attempt that times out hangs if it has sent no message for longer than this
+LONGEST_TICK = 2.0  # a longer time between two checks counts as so many seconds, because the machine may have slept
+LONGEST_START = 120.0  # seconds for the imports of a new worker, in addition to the attempt's timeout
+HUNG_SECONDS = 10.0  # an attempt that times out counts as hung if it was silent for longer, and for half its timeout
 DEATHS_AT_START = 3  # if so many workers in a row die before they can train, no more are started
 OUTGROWN = f"its memory use grew by more than {GROWTH / 2**30:.0f} GiB"
 
@@ -40,10 +40,10 @@ class Supervised:
         return self._first_peak is not None and self._peak - self._first_peak > GROWTH
 
     def begin(self, task: Task) -> None:
-        """Record that the worker has been given a task."""
+        """Record that the worker gets a task: its time starts, and its graph is now the most recently used one."""
         self.task = task
         if task.spec.graph_key in self.compiled:
-            self.compiled.remove(task.spec.graph_key)  # the least recently used key is dropped, as in the worker
+            self.compiled.remove(task.spec.graph_key)  # `compiled` has the order in which the worker drops graphs
         self.compiled.append(task.spec.graph_key)
         self._last, self._elapsed, self._silent = None, 0.0, 0.0
 
@@ -51,7 +51,7 @@ class Supervised:
         """Record a message from the worker."""
         self.has_sent, self._silent = True, 0.0
         if isinstance(message, Progress):
-            self._elapsed = self._elapsed if self._last else 0.0  # until the first progress, the worker was starting
+            self._elapsed = self._elapsed if self._last else 0.0  # before the first progress, the worker was starting
             self._last = message
 
     def finish(self, report: AttemptReport) -> None:
@@ -67,12 +67,12 @@ class Supervised:
     def is_overdue(self, timeout: float) -> bool:
         """Return whether the attempt has taken more than `timeout` seconds.
 
-        Until the first progress, the worker's start gets `LONGEST_START` seconds more.
+        Before the first progress message, the worker may still be starting, and gets `LONGEST_START` seconds more.
         """
         return self._elapsed > (timeout if self._last else timeout + LONGEST_START)
 
     def lateness(self, timeout: float) -> str:
-        """Return in words which epoch an attempt that timed out had reached, and whether it hangs."""
+        """Return the error message of an attempt that timed out: its limit, its epoch, and whether it hangs."""
         progress, silent = self._last, f"and had sent no message for {self._silent:.0f} s: it hangs"
         at = f"in epoch {progress.epoch + 1} of {progress.epochs}" if progress else "before its first epoch"
         hangs = self._silent > max(HUNG_SECONDS, timeout / 2)

@@ -27,10 +27,15 @@ if TYPE_CHECKING:
 class WorkerSetup:
     """What a worker needs to start.
 
-    `folder` contains the user's modules and files, `keras` says whether any trial needs TensorFlow, and `own_code`
-    whether functions of the user will be called. `provenance` has the digests of the user's `modules` and of the data
-    sets `names`, as they were when the sweep started. `functions` are those that were given in Python, pickled, by
-    their references.
+    Attributes:
+        folder: the folder with the user's modules and files.
+        threads: the number of threads that TensorFlow and NumPy use.
+        keras: whether any trial needs TensorFlow.
+        own_code: whether the worker will call functions of the user.
+        modules: the names of the user's modules.
+        names: the names of the data sets, as in the sweep file.
+        provenance: the digests of the modules and the data sets when the driver started.
+        functions: the functions that were given in Python, pickled, by their references.
     """
 
     folder: Path
@@ -43,7 +48,7 @@ class WorkerSetup:
     functions: Mapping[str, bytes] = field(default_factory=dict)
 
     def changed(self, folder: Path) -> dict[str, str]:
-        """Return which of the user's code and data files in a folder changed since the sweep started, and how."""
+        """Return which of the user's code and data files in a folder have changed since the driver started, and how."""
         return self.provenance.changed(provenance.current(self.modules, self.names, folder, self.provenance))
 
     @property
@@ -85,15 +90,16 @@ class LinkHost:
     def stopping(self) -> bool:
         """Whether the sweep stops.
 
-        While a trial runs and asks nothing, the driver sends only one message: that the sweep stops. There is no shared
-        flag for this, because a worker that is killed while it reads a flag would hold the flag's lock forever.
+        While a trial runs and does not wait at a rung, the driver sends only one message: that the sweep stops. So any
+        waiting message means this. A shared flag is not used, because a worker that is killed while it reads the flag
+        would hold the flag's lock forever.
         """
         return self._stopped or self._link.poll()
 
     def ask_to_go_on(self, reached: Reached) -> bool:
         """Ask the driver whether the trial goes on after a rung.
 
-        If the answer is that the sweep stops, return True: the trial then stops because `stopping` is true.
+        If the driver answers that the sweep stops, return True: the trial is not pruned, and `stopping` ends it.
         """
         self._link.send(reached)
         verdict: bool | None = self._link.recv()
@@ -127,7 +133,11 @@ def main(pipe: Connection, setup: WorkerSetup, output: Path) -> None:
 
 
 def serve(link: Link, trainer: Trainer) -> None:
-    """Train the tasks from a link until it closes or None arrives; None also stops a running trial."""
+    """Train the tasks that arrive over a link, one after another.
+
+    Return when the link closes, or when the driver sends None: the sweep stops. A running trial notices None by
+    `LinkHost.stopping`, and stops.
+    """
     host = LinkHost(link)
     while True:
         try:

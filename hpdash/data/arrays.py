@@ -23,8 +23,8 @@ def from_arrays(name: str, arrays: Mapping[str, Any]) -> Dataset:
     """Build a data set from x_train and y_train, or x and y, and perhaps the other arrays of `KNOWN`.
 
     x and y may be tuples, lists or dicts of arrays: several inputs and outputs. uint8 inputs stay uint8 (maximum 255);
-    other inputs become float32. If y has whole numbers, they are labels of (largest label + 1) classes. If it has
-    texts, they are the classes in sorted order. If each row is one-hot, it is the label of one of as many classes as
+    other inputs become float32. If y has integers, they are labels of (largest label + 1) classes. If it has texts, the
+    distinct texts in sorted order are the classes. If each row is one-hot, it is the label of one of as many classes as
     there are columns. If y has other floating-point numbers, they are targets of a regression. Raises DataError, naming
     the array, if one does not fit.
     """
@@ -49,7 +49,10 @@ def from_arrays(name: str, arrays: Mapping[str, Any]) -> Dataset:
 
 
 def _plain(where: str, value: Any) -> Nested:
-    """Return nested arrays as such, and a list of numbers as one array. A list of arrays has several, as in Keras."""
+    """Return nested arrays as they are, and a list of numbers as one array.
+
+    A list of arrays means several inputs or outputs, as in Keras.
+    """
     if isinstance(value, Mapping):
         return {str(key): _plain(f"{where}/{key}", item) for key, item in value.items()}
     if not is_nested(value):
@@ -69,14 +72,14 @@ def _inputs(where: str, value: Nested) -> Nested:
 
 
 def _each(where: str, value: Nested, function: Any) -> Nested:
-    """Apply a function to each array and its place, such as "name: x_train/left"."""
+    """Apply a function to each array, preceded by its name for error messages, such as "name: x_train/left"."""
     places = {path: f"{where}/{path}" if path else where for path, _ in leaves(value)}
     paths = iter(places.values())
     return map_leaves(lambda item: function(next(paths), item), _in_order(value))
 
 
 def _in_order(value: Nested) -> Nested:
-    """Return the same with sorted dicts, the order in which `leaves` yields them."""
+    """Return nested arrays with the keys of dicts sorted, because `leaves` yields them in this order."""
     if isinstance(value, dict):
         return {key: _in_order(value[key]) for key in sorted(value)}
     return type(value)(map(_in_order, value)) if is_nested(value) else value
@@ -162,7 +165,7 @@ def _array(where: str, value: Any) -> Array:
     try:
         array = np.asarray(value)
     except ValueError:  # arrays of different shapes
-        raise data_error(where, "one array", f"a {type(value).__name__} of {len(value)} of different shapes") from None
+        raise data_error(where, "one array", f"a {type(value).__name__} of {len(value)} of unequal shapes") from None
     if array.dtype.kind == "O" and array.size and all(isinstance(item, str) for item in array.reshape(-1)):
         array = array.astype(str)
     return array

@@ -30,7 +30,7 @@ def class_weights(dataset: Dataset, split: Split, value: str | Mapping[str, floa
         )
     if dataset.weight_train is not None:
         hint = "Multiply the sample weights by those of the classes instead."
-        raise data_error(where, "data without sample weights, as in Keras", "both", hint)
+        raise data_error(where, "data without sample weights, as in Keras", "data with sample weights", hint)
     y = dataset.y_train.argmax(1) if dataset.one_hot else dataset.y_train
     if isinstance(value, Mapping):
         by_class = _by_class(where, dataset, value)

@@ -47,7 +47,7 @@ class Dataset:
     `weight_…` are Keras' sample weights, float32, one an example (and output).
     `maximum` is the divisor under scale "unit", None if the inputs have no known maximum.
     `labels` are the names of the classes, by the path of the output, if the labels were texts.
-    `synthetic` marks made-up data. `is_checked` says that the arrays have been checked before, in another process.
+    `synthetic` marks made-up data. `is_checked` says that the arrays come from a data set that was checked before.
     Raises DataError, which names the array, if an array is of another form or has values that are not finite.
     """
 

@@ -80,7 +80,7 @@ def _watched(load: Loader, scratch: Path, total: int, report: Report) -> Pairs:
     Thread(target=_run, args=(load, outcome), daemon=True).start()
     size = quiet = 0
     while not wait([outcome], timeout=TICK).done:
-        before, size = size, max(size, min(_bytes_in(scratch), total))  # a file being renamed is missed for a moment
+        before, size = size, max(size, min(_bytes_in(scratch), total))  # a file being renamed is not counted
         report(size, total)
         quiet = 0 if size > before or size == total else quiet + 1
         if quiet * TICK > PATIENCE:

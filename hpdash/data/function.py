@@ -25,8 +25,8 @@ def load_from_function(reference: str, folder: Path, spool: Path | None = None, 
     """Call "package.module:function" and return its result as a data set.
 
     The function returns a Dataset, a dict of the arrays that `from_arrays` takes, or ((x_train, y_train), (x_test,
-    y_test)) as in keras.datasets; each pair may have sample weights as a third array. Or it returns a pipeline, or up
-    to three, as `read_pipelines` takes them; these are read into the folder `spool`, or into a temporary one. Before
+    y_test)) as in keras.datasets; each pair may have sample weights as a third array. Or it returns a pipeline, or a
+    tuple of up to three (see `read_pipelines`); they are read into the folder `spool`, or into a temporary one. Before
     the call, the random generators of Python, NumPy and, if the function uses it, TensorFlow are seeded with 0.
 
     Args:

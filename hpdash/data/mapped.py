@@ -32,7 +32,7 @@ class MappedArray:
 
 @dataclass(frozen=True, slots=True)
 class MappedDataset:
-    """The fields of a `Dataset`, with a `MappedArray` in the place of each array; can be sent to another process."""
+    """The fields of a `Dataset`, with a `MappedArray` instead of each array; it can be sent to another process."""
 
     fields: Mapping[str, Any]
 

@@ -67,7 +67,10 @@ def read_pipelines(name: str, value: Any, folder: Path, tell: Tell = lambda _: N
 
 
 def _batches(name: str, pipeline: Any) -> Iterator[tuple[Nested, ...]]:
-    """Yield each batch as a tuple (x, y) or (x, y, weight) of nested arrays; refuse a pipeline that does not end."""
+    """Yield each batch as a tuple (x, y) or (x, y, weight) of nested arrays.
+
+    Raises DataError if the pipeline says that it does not end.
+    """
     if _is_instance(pipeline, "keras", "utils.PyDataset"):
         if pipeline.num_batches is None:
             raise data_error(name, "a PyDataset with a number of batches", "an endless one", "Return it from __len__.")
@@ -120,7 +123,8 @@ class _Reading:
         counts = {len(array) if np.ndim(array) else 0 for array in map(np.asarray, arrays.values())}
         if len(counts) > 1 or 0 in counts:
             found = ", ".join(str(np.shape(array)) for array in arrays.values())
-            raise data_error(self._name, "the same number of examples in all arrays of a batch", found, _HINT)
+            expected = "batches of at least one example, with the same number of examples in each array"
+            raise data_error(self._name, expected, f"arrays of the shapes {found}", _HINT)
         for path, array in arrays.items():
             columns[path].append(array)
         self.examples += counts.pop()
@@ -142,13 +146,14 @@ class _Reading:
         return _Texts(self._name) if kind in "OSU" else _Numbers(self._name, self._folder)
 
     def _check_room(self) -> None:
+        """Raise DataError if the disk is almost full; also tell the user now and then how much has been read."""
         if time.monotonic() - self._told > TELL_SECONDS:
             self._told = time.monotonic()
             self._tell(f"{self._name}: reading the pipeline, {self.examples:,} examples so far, {_shown(self.size)}")
         free = shutil.disk_usage(self._folder).free
         if free < _SPARE:
             found = f"{_shown(self.size)} so far, and {_shown(free)} left on the disk of {self._folder}"
-            hint = "If it never ends, leave out repeat(). Otherwise set $HPDASH_DATA to a folder with more room."
+            hint = "For an endless pipeline, leave out repeat(). Otherwise set $HPDASH_DATA to a folder with more room."
             raise data_error(self._name, "a pipeline that ends and fits on the disk", found, hint)
 
 

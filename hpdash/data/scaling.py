@@ -29,8 +29,9 @@ def scaling(dataset: Dataset, split: Split, settings: Mapping[str, Any]) -> Scal
 
     "unit" divides by the data set's maximum. "standard" uses mean and standard deviation of `split.train` only: those
     of each channel for pictures with channels, of all values for pictures without, and of each feature for vectors and
-    for series of steps x features. Sweeps that an older version began use those of all values for series too (`WHOLE`).
-    Of several inputs, "unit" divides those that have a maximum. Raises DataError for "unit" on data without a maximum.
+    for series of steps x features. In a sweep that an older version started (`WHOLE`), a series has one mean and one
+    standard deviation of all values. With several inputs, "unit" divides those that have a maximum. Raises DataError
+    for "unit" on data without a maximum.
     """
     kind, maxima = settings["scale"], dataset.maxima
     if kind == "unit" and all(maximum is None for _, maximum in leaves(maxima)):
@@ -60,7 +61,7 @@ def _standard(x: Array, is_whole: bool) -> _Pair:
     """Return the scaling by mean and std: of all values if `is_whole`, else of each index of the last axis."""
     moments = _counted_moments if x.dtype == np.uint8 and x.ndim > 2 else _summed_moments
     mean, std = moments(x, 1 if is_whole else x.shape[-1])
-    # The std of a constant column of floats is a rounding error. Below float32's resolution, divide by 1.
+    # The std of a constant column of floats may be a rounding error. Below float32's resolution, divide by 1.
     std = np.where(std > np.finfo(np.float32).eps * np.abs(mean), std, 1.0)
     shape = () if is_whole else mean.shape
     return _Pair(mean.astype(np.float32).reshape(shape), std.astype(np.float32).reshape(shape))

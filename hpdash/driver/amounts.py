@@ -37,7 +37,7 @@ def sizes_by_split(tables: Sequence[Mapping[str, Any]], facts: probe.ProbeResult
 
 
 def large_batches(sweep: Sweep, specs: Sequence[TrialSpec], sizes: Mapping[str, estimate.Size]) -> list[str]:
-    """Return a message for each batch size that exceeds the training examples, so that one batch holds all of them.
+    """Return a message for each batch size above the number of training examples: one batch then holds all of them.
 
     Only batch sizes that the sweep file sets count. Trials with a training loop of the user's own are left out.
     """

@@ -16,7 +16,7 @@ from ..records import Ended, Event, Notice, Reached, Started, TrialResult, Trial
 from ..system.signals import Signals
 from .plan import Outcome, Plan, Watcher
 
-# If a machine leaves the cluster, its trials run again without using up a retry; each trial at most this many times,
+# How often a trial runs again without using up a retry because its machine has left the cluster. There is a limit,
 # because the trial itself may be the cause
 MACHINES_LOST = 3
 GRACE_SECONDS = 10.0  # how long trials may take to stop after SIGTERM or SIGHUP before they are killed
@@ -34,7 +34,7 @@ class Driver:
         self._fail_fast = fail_fast
         self._results = dict(plan.results)
         self._running: dict[int, Started] = {}
-        # By trial number: the attempt from which on retries are counted, 1 if absent
+        # By trial number: the attempt from which retries are counted, 1 if absent
         self._first_attempt = {number: record.attempt + 1 for number, record in journal.history.latest.items()}
         self._lost_machines = Counter[int]()
         self._queue = Queue((), self._queue_next)
@@ -151,10 +151,11 @@ class Driver:
         return Task(spec, attempt + 1, run, group, self.plan.seconds(spec), epoch, mapped)
 
     def _stop(self, number: int, again: bool) -> float:
-        """Ask the workers to stop; return the monotonic time at which to stop waiting for them.
+        """Ask the workers to stop; return until when to wait for them, by the monotonic clock.
 
-        A second Ctrl-C ends the wait at once. Other signals do not, because they may come several times for one event:
-        a terminal that closes sends several SIGHUPs.
+        After a first Ctrl-C, the wait has no limit. A Ctrl-C after another signal (`again`) ends the wait at once.
+        After SIGTERM or SIGHUP, the wait takes at most `GRACE_SECONDS`. Repeating them changes nothing, because one
+        event may send several: a terminal that closes sends several SIGHUPs.
         """
         self._stop_signal = self._stop_signal or number
         self._backend.interrupt()
@@ -166,7 +167,11 @@ class Driver:
         return float("inf")
 
     def _handle(self, event: Event | None) -> Event | None:
-        """Record an event and act on it; return the event that the watcher gets, None if it gets none."""
+        """Act on an event from the backend, and record it in the journal if it changes a trial's state.
+
+        Return the event to show: the same one, a changed one, or a notice about the retry. Return None for a notice
+        that was shown before.
+        """
         match event:
             case Notice(text):
                 if text in self._shown_notices:  # another trial or worker has sent the same notice
@@ -199,7 +204,10 @@ class Driver:
         return result.state is TrialState.KILLED and tried < self.plan.sweep.max_retries and not self._stopping
 
     def _conclude(self, spec: TrialSpec, result: TrialResult) -> None:
-        """Keep the result of a trial that is not tried again, and stop the sweep if the result requires it."""
+        """Keep the result of a trial that is not tried again, and stop the sweep if the result requires it.
+
+        Also end the HParams session if the worker has left it open, or remove the checkpoint if the trial is done.
+        """
         self._results[spec.number] = result
         is_session_open = result.is_refused and result.state is TrialState.FAILED
         if is_session_open or result.state in (TrialState.KILLED, TrialState.TIMED_OUT):

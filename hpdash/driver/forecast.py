@@ -22,8 +22,8 @@ from .settling import builder_requests, settle
 class Forecast:
     """What a sweep would run.
 
-    `specs` are the trials that run whatever the results are, `total` is the greatest possible number of trials, and
-    `seconds` the estimated duration or the reason why it is unknown.
+    `specs` are the trials whose settings do not depend on results, and `total` is the greatest possible number of
+    trials. `seconds` is the estimated duration, or the reason why it is unknown, in words.
     """
 
     specs: Sequence[TrialSpec]

@@ -20,8 +20,8 @@ class Plan:
 
     `schedule` has the trials known so far. `results` has, by number, the results of the trials that do not run again.
     `accepted` has the files and data functions whose changes were accepted during the sweep, each with the number of
-    changes. `mapped` has, by its reference, what each data function returned, in files. `seconds` estimates how long a
-    trial trains: only the ratios between trials are meaningful, not the absolute values.
+    changes. `mapped` has what each data function returned, in files, by the function's reference. `seconds` estimates
+    how long a trial trains; only the ratios between trials are meaningful, not the absolute values.
     """
 
     sweep: Sweep
@@ -39,9 +39,10 @@ class Plan:
 class Outcome:
     """The state of a sweep when its driver ends.
 
-    `specs` are the trials known so far, `total` is the maximum number of trials, and `results` has the last result of
-    each trial by number. `signal` is the number of the signal that stopped the sweep; `stopped` is another reason,
-    in words. `accepted` has the files and data functions whose changes were accepted, each with the number of changes.
+    `specs` are the trials known so far, and `results` has the last result of each trial by number. `total` is the
+    number of trials of the whole sweep: the greatest possible number, until it is certain that fewer run. `signal` is
+    the number of the signal that stopped the sweep; `stopped` is another reason, in words. `accepted` has the files and
+    data functions whose changes were accepted, each with the number of changes.
     """
 
     sweep: Sweep
@@ -71,7 +72,12 @@ class View(Protocol):
     """Something that shows a sweep while it runs."""
 
     def plan(self, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int, total: int) -> None:
-        """Start with the trials known so far and the final results; `total` is the minimum number of trials."""
+        """Start with the trials known so far and the results that are final, by trial number.
+
+        `total` is the least number of trials. Without pruning, it is the number of all trials. If the sweep prunes, it
+        is the number of settings: each has at least one trial, and only good settings get more seeds. A search that
+        ends early runs fewer trials.
+        """
 
     def event(self, event: Event | None) -> None:
         """Show an event; None means that nothing happened for a while."""

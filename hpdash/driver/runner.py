@@ -131,9 +131,9 @@ def _provenance(sweep: Sweep, folder: Path, given: Sendable) -> Provenance:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A sweep to run, and what its driver was told.
+    """A sweep to run, and how to run it.
 
-    `provenance` is that of the code and data as they are now. `functions` are those given in Python, pickled.
+    `provenance` is that of the code and data when the driver starts. `functions` are those given in Python, pickled.
     """
 
     sweep: Sweep
@@ -201,7 +201,7 @@ def _outcome_so_far(job: _Job) -> Outcome:
 
 
 def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Driver:
-    """Take the lock, start the workers, examine what trials need, open the journal; `stack` undoes all of this."""
+    """Take the lock, start the workers, examine what trials need, open the journal; `stack` cleans up."""
     sweep, specs, watcher = job.sweep, job.schedule.samples(), job.watcher
     tables, exists = data_tables(specs), job.folder.exists() and not job.options.new
     limits.check_folder(job.folder if exists else job.folder.parent)
@@ -220,7 +220,7 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Driver:
     notes = _write_sweep_files(job, current, facts)
     warnings = hparams_record.update_records(folder.parent)
     journal = stack.enter_context(Journal.open(folder / layout.JOURNAL))
-    known = changed_code.keep_provenance(folder, current)  # not before the journal could be read
+    known = changed_code.keep_provenance(folder, current)  # only once the journal is open: that may fail
     remarks = [*facts.remarks, *large_batches(sweep, specs, sizes), *sweep.inline.remarks]
     job.warn_user([*notes, *remarks, *warnings, *journal.warnings])
     schedule = job.replayed()
@@ -260,7 +260,7 @@ def _write_sweep_files(job: _Job, current: Provenance, facts: probe.ProbeResult)
 
 
 def _functions(specs: Sequence[TrialSpec]) -> list[str]:
-    """Return the user's functions that trials call: training loops, or else builders; and callbacks."""
+    """Return the user's functions that trials call: training loops, builders of trials without a loop, callbacks."""
     named: dict[str, None] = {}
     for spec in specs:
         model, train = spec.settings["model"], spec.settings["train"]

@@ -116,8 +116,8 @@ def _has_validation(sweep: Sweep, facts: ProbeResult, tables: Tables) -> Iterato
         where = "data" if key in sweep.given["data"] else swept.get(key)
         names = [table["name"] for table, each in zip(tables, facts.inputs, strict=True) if each.has_validation]
         if where and names:
-            found = f"a value, but {names[0]} has a validation set, x_val and y_val"
-            yield Problem(f"{sweep.where}: {where}.{key}", "no such key", found, "Leave it out.")
+            expected = f"no value, because {names[0]} has a validation set, x_val and y_val"
+            yield Problem(f"{sweep.where}: {where}.{key}", expected, "a value", "Leave it out.")
 
 
 def _metrics(specs: Sequence[TrialSpec], tables: Tables, facts: ProbeResult) -> list[tuple[str, tuple[str, ...]]]:

@@ -26,7 +26,7 @@ class BetweenEpochs:
     def __init__(self, train: Mapping[str, Any], objective: str, goal: Goal, rate: float) -> None:
         self._callbacks = callbacks_for(train, objective, goal, rate)
 
-    stateless: tuple[str, ...] = ()  # all of them have a state
+    stateless: tuple[str, ...] = ()  # none: each of these callbacks has a state
 
     def state(self) -> dict[str, Array]:
         """Return the state of the callbacks for a checkpoint: numbers by name, NaN in place of None."""

@@ -1,7 +1,8 @@
 """Train any compiled Keras model with a compiled loop, so that almost all time goes into arithmetic.
 
-`model.fit` dispatches every batch from Python. Here an epoch is a few calls of one loop, compiled with or without XLA.
-The loop gathers a batch from the data (one tensor), scales it, and calls the model's own `train_step`.
+`model.fit` dispatches every batch from Python. Here an epoch is a few calls of a loop in a TensorFlow graph, which XLA
+compiles if that is faster. For each batch, the loop gathers examples from the tensors with all data, scales them, and
+calls the model's own `train_step`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ CALL_SECONDS = 2.0  # intended duration of a compiled call; progress, Ctrl-C and
 CORE_FLOPS = 50e9  # operations a second of a modest core in float32 matrix products; assumed in all estimates below
 CORE_BYTES = 8e9  # bytes a second that such a core moves from and to memory, when the optimiser updates the weights
 STEP_SECONDS = 1e-4  # overhead of a step
-XLA_PAYS = 0.2  # a validation that takes more seconds is compiled with XLA; compiling takes about 0.7 seconds
+XLA_PAYS = 0.2  # seconds: shorter validation passes run without XLA, unless xla = "always": compiling takes 0.7 seconds
 FEWEST_ROWS = 2  # fewest batches in a call: for a loop over one batch, XLA makes other code, which gives other bits
 EVALUATION_BATCH = 512
 STATEFUL_RANDOM = {
@@ -42,8 +43,8 @@ Logs = dict[str, float]
 class Engine:
     """Train and validate a compiled Keras model epoch by epoch; trials with the same graph can share an engine.
 
-    `notice` is called once for each thing that a user should know, such as that XLA refused the model, or that the
-    model draws stateful random numbers. `xla` is the key `xla` of the [train] table: "auto", "always" or "never".
+    `notice` is called once with each message for the user, such as that XLA refused the model, or that the model draws
+    stateful random numbers. `xla` is the key `xla` of the [train] table: "auto", "always" or "never".
     `flops` is the number of floating-point operations of one example's forward pass.
     """
 
@@ -113,8 +114,8 @@ class Engine:
     def is_reusable(self) -> bool:
         """Whether `load_values` can prepare this engine for another trial.
 
-        It can if the graphs capture only the data and known variables, and if they read every `Hyper` from its
-        variable. Then `load_values` can replace every value that differs between trials.
+        This is so if the graphs capture nothing but the data and known variables, and if they read every `Hyper` from
+        its variable. Then `load_values` can replace every value that differs between trials.
         """
         parts = [(part.x, part.y, part.weight) for part in (self.data.train, self.data.validation)]
         held = {id(each) for concrete in self._traced() for each in concrete.captured_inputs}
@@ -269,10 +270,10 @@ def _as_keras(x: Any, y: Any, weight: Any) -> tuple[Any, ...]:
 
 
 def _even_batch(count: int) -> int:
-    """Return the batch size for evaluating `count` examples, at most `EVALUATION_BATCH`.
+    """Return the batch size of a validation pass over `count` examples, at most `EVALUATION_BATCH`.
 
-    It is the largest size that divides the count, because a remainder would need a graph of its own. If that size is
-    below a quarter of `EVALUATION_BATCH`, it is the largest size allowed.
+    It is the largest such divisor of `count`, so that no remainder needs a graph of its own. If that divisor is below a
+    quarter of `EVALUATION_BATCH`, it is `EVALUATION_BATCH` or, if that is less, `count`: small batches would be slow.
     """
     best = max(size for size in range(1, min(count, EVALUATION_BATCH) + 1) if count % size == 0)
     return best if best >= EVALUATION_BATCH // 4 else min(count, EVALUATION_BATCH)

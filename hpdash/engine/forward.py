@@ -24,8 +24,8 @@ def trace(model: keras.Model, example: Any) -> Any:
 def forward_pass(model: keras.Model, data: EngineData) -> Any:
     """Return the graph of one example's forward pass.
 
-    The metrics, and of several outputs the means of their losses, create their variables here; otherwise the training
-    loop would have to be traced twice.
+    This also creates the variables of the metrics and, with several outputs, those of the means of their losses.
+    Otherwise the training loop would have to be traced twice.
     """
     x, y, weight = data.batch(data.train, tf.constant([data.train.start]))
     concrete = trace(model, x)

@@ -22,7 +22,7 @@ class Hyper(float):
     precision and rounds it at the end, as Python does with a constant.
     """
 
-    dtype = float  # Keras finds the type of a result from this; without it, Keras would use the class of the number
+    dtype = float  # Keras derives the type of a result from this, else from the class of the number
     variable: tf.Variable
     _read: Callable[[], tf.Tensor]
 

@@ -153,8 +153,9 @@ def mlp(settings: Mapping[str, Any], input_shape: Nested, classes: Nested, plain
 
     With `plain`, or on a GPU, all layers are Keras' own, so that a saved model loads without hpdash.
 
-    Order: flatten, input batch normalisation, input noise; per hidden layer a kernel, batch normalisation before or
-    after the activation, dropout; then a softmax over the classes, or one linear unit for a regression.
+    Order: flatten, input batch normalisation, input noise. For each hidden layer: a linear dense layer, the activation
+    with batch normalisation before or after it, dropout. Then a softmax over the classes, or one linear unit for a
+    regression.
     """
     if is_nested(classes) or not _is_shape(input_shape):
         raise TrialError("the built-in MLP has one input and one output. Set model.builder for data with several.")

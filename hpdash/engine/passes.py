@@ -14,15 +14,22 @@ OnCall = Callable[[float], None]
 
 
 class Pass:
-    """Run a step for one batch after another, in compiled calls of a fixed length and one call for the remainder.
+    """Run a step for each batch, in calls of a compiled loop over full batches and one call for the remainder.
 
-    `count` is the number of examples, `batch` the number of examples in a batch, and `rows` the largest number of
-    batches in a call. A row has the indices of one batch. `take` returns a row's examples as they are stored; `step`
-    gets these examples and the row. `jit` says whether XLA compiles the loop.
-    While a step runs, the examples of the next row are copied. During a plain copy, a core has several memory reads in
-    progress at once. If the arithmetic of `step` read the examples itself, each read would delay the next.
-    A shorter last call uses the same executable, because the number of rows to run is a tensor. The remainder batch
-    has its own graph. It runs without XLA, because XLA would take longer to compile it than it would save.
+    Args:
+        take: returns the examples at the indices [b] of one batch, as they are stored.
+        step: trains or validates one batch; it gets the examples that `take` returned, and their indices.
+        count: the number of examples.
+        batch: the number of examples in a full batch.
+        rows: the largest number of batches in a call; the loop gets their indices as a matrix [rows, batch].
+        jit: whether XLA compiles the loop.
+
+    The loop copies the examples of the next batch before `step` needs them: a core keeps several reads of memory in
+    progress during a plain copy, but not if the arithmetic of `step` reads the examples one after another.
+
+    The last call may have fewer batches than `rows`. It uses the same executable, because the number of batches is a
+    tensor. A remainder of less than `batch` examples has its own graph. It runs without XLA, because XLA would take
+    longer to compile it than it would save.
     """
 
     def __init__(
@@ -69,7 +76,10 @@ class Pass:
         return self._loop.get_concrete_function().graph
 
     def run(self, order: np.ndarray[Any, np.dtype[np.int32]], on_call: OnCall) -> None:
-        """Process every index of `order` in turn; call `on_call` with the share done after each call of the loop."""
+        """Run the step on all examples, in batches in the given order of their indices.
+
+        After each call of the loop, `on_call` gets the share of the examples that is done.
+        """
         full, size = len(order) // self.batch, self.rows * self.batch
         for first in range(0, full, self.rows):
             rows = min(self.rows, full - first)
@@ -81,7 +91,7 @@ class Pass:
             self._rest(tf.constant(order[full * self.batch :]))
 
     def traced(self) -> Iterator[Any]:
-        """Yield the concrete functions that run."""
+        """Yield the traced functions: of the loop and, if there is one, of the remainder."""
         yield self._loop.get_concrete_function()
         if self.rest:
             yield self._rest.get_concrete_function()

@@ -1,4 +1,4 @@
-"""Make a Keras model of a trial that needs nothing of hpdash: kept weights, and the scaling of the inputs as layers."""
+"""Make a Keras model that loads without hpdash: with the kept weights of a trial, and with layers that scale inputs."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class UserCallbacks:
         self.stateless = [type(each).__name__ for each in callbacks if not _has_state(each)]
 
     def state(self) -> dict[str, Array]:
-        """Return the state of the callbacks for a checkpoint, by name. Raises TrialError if one is no array."""
+        """Return the state of the callbacks for a checkpoint, by name. Raises TrialError if it has Python objects."""
         found = {}
         for index, each in enumerate(self._callbacks):
             for name, value in each.get_state().items():
@@ -65,8 +65,8 @@ def user_callbacks(reference: str, settings: Mapping[str, Mapping[str, Any]], fo
     """Return the callbacks that a user's function, "package.module:function", makes for a trial.
 
     The function is called with the values of the keys that it has as parameters, or of all keys if it has `**`. Raises
-    TrialError if it has a parameter that is no key, or if it returns something else than callbacks, or one with a hook
-    for batches, which are not called.
+    TrialError if a parameter without a default is not a key, or if the function does not return callbacks. Also raises
+    TrialError if a callback has hooks for batches, because these would never be called.
     """
     function = load_function(reference, folder)
     values = {name: value for table in ("data", "train", "model") for name, value in settings[table].items()}

@@ -52,8 +52,8 @@ class SlowOperation:
 def choose(mode: str, graphs: Iterable[Any]) -> Compilation:
     """Decide whether XLA compiles a pass, from its traced graphs and those of the loops in them.
 
-    `mode` is the key `xla` of [train]: "auto", "always" or "never". With "auto", XLA compiles the graph unless it would
-    lose more time in slow operations than it saves by not starting a kernel for each node. On a GPU, no operation
+    `mode` is the key `xla` of [train]: "auto", "always" or "never". With "auto", XLA compiles the graph unless its slow
+    operations would take more time than it saves by not starting a kernel for each node. On a GPU, no operation
     counts as slow.
     """
     operations = [each for graph in graphs for each in operations_of(graph)]

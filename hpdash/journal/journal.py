@@ -1,7 +1,7 @@
 """Open, read and append to a sweep's journal, the only record of its trials' states; take the sweep's lock.
 
-A change of a state is one line with a checksum. It is on the disk before anything else happens. Rungs, proposed
-settings and evaluations on the test set have lines of their own, which change no state.
+Each change of a trial's state adds a line with a checksum, which is on the disk before the driver acts on the change.
+Pruning decisions, proposed settings and evaluations on the test set have lines of their own, which change no state.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class JournalContent:
 
     @classmethod
     def of(cls, data: bytes, name: str) -> Self:
-        """Parse a journal's bytes; of a bad line, only the complete lines inside it are kept.
+        """Parse a journal's bytes. A bad line is left out, except for complete lines inside it.
 
         `name` is the file's name in the warnings.
         """
@@ -237,9 +237,9 @@ def _keep(path: Path, data: bytes) -> Path:
 
 @contextmanager
 def lock(folder: Path) -> Iterator[None]:
-    """Hold a sweep's lock; the kernel frees it when its owner dies.
+    """Hold a sweep's lock inside a `with` block; the kernel releases it if this process dies.
 
-    Raises LockedError, which names the holder, at once if another driver holds the lock.
+    Raises LockedError, which names the holder, if another process holds the lock; it does not wait for its release.
     """
     import fcntl  # noqa: PLC0415 - Windows has none; logs are only read there
 
@@ -261,9 +261,9 @@ def lock(folder: Path) -> Iterator[None]:
 
 
 def _take(try_once: Callable[[], None]) -> None:
-    """Take a lock; raises BlockingIOError if a driver holds it.
+    """Take a lock; raises BlockingIOError if all tries fail.
 
-    One try is not enough, because a reader that checks whether a driver is alive holds the lock for microseconds.
+    One try is not enough: to find out whether a driver is running, readers hold the lock for microseconds.
     """
     for _ in range(_TRIES - 1):
         with suppress(BlockingIOError):

@@ -1,6 +1,6 @@
 """The kept weights of a trial: arrays by `<layer>/<variable>` in `weights.npz` of its run folder.
 
-Whenever a trial is killed, its checkpoint and its kept weights can be brought to the same epoch. New weights are first
+A trial may be killed at any time, and its kept weights must still match its checkpoint. So new weights are first
 written to a pending file, which has another name. It replaces `weights.npz` only after a checkpoint with its epoch and
 digest is on the disk. This module does not import TensorFlow.
 """
@@ -116,7 +116,7 @@ def _digest_of(path: Path) -> str | None:
 
 
 class WeightsKeeper:
-    """Keep one attempt's weights, after its "best" epoch or its "last", as `mode` says; "none" keeps none.
+    """Keep the weights of one attempt, after the epoch that `mode` names: "best" or "last"; "none" keeps none.
 
     `source` returns the current weights. `kept` describes the weights that the checkpoint records, from which the
     attempt resumes; None if there are none.

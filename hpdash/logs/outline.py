@@ -59,7 +59,7 @@ def total(layers: Collection[Layer]) -> Layer:
 
 
 def graph_of(model: Any) -> bytes | None:
-    """Return the graph of a Keras model's layers as a serialized GraphDef, None if Keras has no configuration of them.
+    """Return the graph of a Keras model's layers as a serialized GraphDef, None if Keras cannot describe them.
 
     This is TensorBoard's own conceptual graph, converted to the form of a run's graph. If it were logged as a Keras
     model under a tag, the Graphs tab would show an error first, and then draw the whole model as one node.

@@ -1,6 +1,6 @@
 """Write event files: records, scalars, histograms, texts, graphs and HParams sessions, as TensorBoard's protos.
 
-Nothing here imports TensorFlow. The protos are used as in TensorBoard's `plugins/{scalar,histogram,hparams}`.
+This module does not import TensorFlow. The protos are used as in TensorBoard's `plugins/{scalar,histogram,hparams}`.
 """
 
 from __future__ import annotations

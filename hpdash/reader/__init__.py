@@ -1,4 +1,4 @@
-"""Read the runs of a logdir: of hpdash, Keras, HParams or PyTorch, or any folder of event files. No TensorFlow needed.
+"""Read the runs of a logdir without TensorFlow: those of hpdash, Keras and PyTorch, and any other event files.
 
 Reading writes nothing into the logdir and does not wait for a driver. Damage is reported; only the damaged records are
 left out.
@@ -48,7 +48,7 @@ class LogdirReader:
         self._logdir = Logdir(self._path, ())
 
     def read(self) -> Logdir:
-        """Return the logdir as it is now: the object of the call before if no file has changed since then.
+        """Return the logdir as it is now: the same object as in the call before if no file has changed since then.
 
         Raises LogdirError if the folder does not exist.
         """
@@ -63,14 +63,14 @@ class LogdirReader:
         return self._logdir
 
     def sweeps_changed(self) -> bool:
-        """Return whether the record, journal or lock of a sweep that the last `read` found has changed since.
+        """Return whether `sweep.json`, the journal or the lock of a known sweep has changed since the last `read`.
 
-        This takes much less time than `read`, but does not notice event files, nor new folders.
+        This takes much less time than `read`, but it notices neither changed event files nor new folders.
         """
         return any(stamp(sweep.folder) != before for before, sweep in self._sweeps.values())
 
     def _sweep(self, key: str, folder: Path, name: str) -> tuple[Hashable, SweepState]:
-        """Return a sweep as it is now, with a stamp that changes when its record, its journal or its driver does."""
+        """Return a sweep as it is now, with a stamp that changes with `sweep.json`, the journal and the lock."""
         current = stamp(folder)
         before = self._sweeps.get(key)
         return before if before and before[0] == current else (current, read_sweep(folder, name))
@@ -138,7 +138,7 @@ def _sweep_of(name: str, sweeps: Mapping[str, SweepState]) -> SweepState | None:
 
 
 def read_histograms(run: Run, tags: Collection[str], damage: list[Damage] | None = None) -> dict[str, HistogramSeries]:
-    """Read the histograms of a run that are among `tags`; malformed ones are left out and added to `damage`."""
+    """Read the histograms of a run that are among `tags`; malformed ones are left out and reported in `damage`."""
     layouts, parts = Layouts(), []
     for role, folder in (("", run.folder), (TRAIN, run.folder / TRAIN), (VALIDATION, run.folder / VALIDATION)):
         own = {tag.removeprefix(f"{role}/") for tag in tags} | set(tags)

@@ -62,9 +62,9 @@ def _upwards(run: str) -> Iterator[str]:
 
 
 def hparams_of(runs: Sequence[str], sessions: Sessions) -> tuple[list[dict[str, Scalar]], str]:
-    """Return the hyperparameters of each run, and where they are from: "sessions", "names" or "none".
+    """Return the hyperparameters of each run, and their origin: "sessions", "names", or "none" if there are none.
 
-    Names are used only if no session applies to any of the runs.
+    The names of the runs are used only if none of the runs has a session that applies to it.
     """
     found = [sessions.find(run) for run in runs]
     named = names.hyperparameters(runs) if runs and not any(found) else None

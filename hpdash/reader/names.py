@@ -30,8 +30,9 @@ def labels(runs: Sequence[str]) -> list[str]:
 def hyperparameters(runs: Sequence[str]) -> list[dict[str, Scalar]] | None:
     """Return the hyperparameters in the name of each run, None unless every name has some in the same form.
 
-    The forms are pairs anywhere in the path, `batchnorm=before,act=relu`, or alternating names and values in the part
-    of the path that differs, `act-relu-init-zero`; these names must be the same for all runs. Numbers are converted.
+    There are two forms. In the first, pairs are anywhere in the path: `batchnorm=before,act=relu`. In the second, the
+    part of the path that differs has names and values in turn, `act-relu-init-zero`, and all runs have the same names.
+    Numbers are converted.
     """
     paired = [_paired(run) for run in runs]
     if all(paired):

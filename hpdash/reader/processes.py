@@ -16,7 +16,7 @@ from .events import Contents, read_file
 from .folders import EventFileInfo
 from .layouts import Layouts
 
-# what justifies a helper: several times what a process reads while the helper starts
+# For each of these amounts, a helper is started: several times what a process reads while a helper starts
 _PAYS = 64 << 20  # bytes
 _MANY = 2500  # files, however small
 _BATCH = 2 << 20  # bytes of event files in a batch

@@ -37,7 +37,7 @@ class SharedSettings:
 
 @dataclass(frozen=True, slots=True)
 class SweepState:
-    """A sweep's folder, under its name in this logdir.
+    """What a sweep's folder records; `name` is the folder's name in this logdir.
 
     `latest` has the last transition of each trial in the journal, `started` the time at which its last attempt started,
     in unix seconds. `is_live` says that a driver is running the sweep. `evaluations` are those on the test set.
@@ -60,7 +60,7 @@ class SweepState:
     def facts(self, number: int) -> dict[str, Any]:
         """Return what is known about a trial, as fields of a Run.
 
-        A trial that the journal has as running is interrupted if no driver is running the sweep.
+        A trial whose last state in the journal is running counts as interrupted if no driver is running the sweep.
         """
         facts: dict[str, Any] = {"sweep": self.name, "number": number, "evaluations": self.evaluations}
         if self.settings:

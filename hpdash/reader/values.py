@@ -52,7 +52,7 @@ def encoded_bytes(value: Any) -> bytes:
 def with_nonfinite(histogram: Histogram, share: float) -> Histogram:
     """Return a histogram with the number of non-finite values, from their `share` (0 to 1) of all values."""
     finite = 1 - share
-    # 1 if all values are non-finite, because their number is unknown
+    # If all values are non-finite, their number is unknown: 1 stands for it
     return replace(histogram, nonfinite=round(share / finite * histogram.total) if finite > 0 else 1)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A setting and its score: the mean, over its finished replicates, of their best objective.
+    """A setting and its score: the mean of the best objective values of its finished replicates.
 
     `score` is None while a replicate has no result, NaN if all replicates failed, and the worst possible value (an
     infinity) if one diverged. If the setting was pruned, `epochs` is the epoch after which it stopped, and `score` is

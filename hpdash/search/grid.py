@@ -11,15 +11,16 @@ from .evidence import Evidence
 from .order import children, parents_first, ruled_out
 
 Blocked = frozenset[str]  # later hyperparameters whose `when` is already known to be false
-MOST_BLOCKED = 200_000  # most names in all distinct sets of blocked names together, at one hyperparameter
+MOST_BLOCKED = 200_000  # limits memory: most sets of blocked names, plus the names in them, at one hyperparameter
 
 
 class Grid:
     """A strategy with every point of a finite space; the last hyperparameter varies fastest.
 
-    A hyperparameter with a `when` comes right after the last one that it depends on. Where it does not apply, it does
-    not multiply the number of points. `_counts[i][blocked]` is the number of ways to set the hyperparameters from index
-    i on, if those in `blocked` do not apply. Raises SpecError if there are too many distinct sets of blocked names.
+    A hyperparameter with a `when` comes right after the last one that it depends on. Points to which it does not apply
+    are counted once, not once for each of its values. `_counts[i][blocked]` is the number of ways to set the
+    hyperparameters from index i on, if those in `blocked` do not apply. Raises SpecError if there are too many distinct
+    sets of blocked names.
     """
 
     def __init__(self, sweep: Sweep) -> None:

@@ -1,4 +1,4 @@
-"""Choose which setting gets another seed, in a sweep that prunes: one of the best with the same number of seeds."""
+"""Choose which setting of a sweep that prunes gets another seed: one of the best with the same number of seeds."""
 
 from __future__ import annotations
 

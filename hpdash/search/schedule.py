@@ -20,7 +20,7 @@ from .replicates import leaders_seed, next_seed
 from .strategies import is_adaptive, strategy_for
 from .tpe import STARTUP
 
-SAMPLED = 1000  # random points that represent those an adaptive strategy may propose
+SAMPLED = 1000  # random points that represent the points that an adaptive strategy may propose
 Point = Mapping[str, Any]
 
 
@@ -47,7 +47,8 @@ class Schedule:
     def replayed(cls, sweep: Sweep, entries: Iterable[Entry]) -> Self:
         """Rebuild the schedule from the entries of a journal.
 
-        A setting whose entry is lost is proposed again, from the results that were known before it was first used.
+        If the journal has lost the line with a proposed setting, the setting is proposed again, based on the lines
+        before the first line about this setting or a later one, because it was proposed before that line.
         """
         schedule = cls(sweep)
         if not schedule.is_adaptive:
@@ -84,16 +85,23 @@ class Schedule:
         return [self._trial(point, first + n) for point, first in numbered for n in range(self.sweep.repeats)]
 
     def waiting(self, history: History) -> list[TrialSpec]:
-        """Return the trials to queue at the start: all known ones or, with pruning, those that have started before."""
+        """Return the trials to queue when a driver starts, including those that have ended already.
+
+        Without pruning, these are all known trials. With pruning, they are the trials that an earlier driver started;
+        `next` chooses the others.
+        """
         return [spec for spec in self.specs if self.pruner is None or spec.number in history.latest]
 
     def next(self, history: History, alone: bool) -> TrialSpec | None:
-        """Return the known trial to run next in a sweep that prunes, None if there is none.
+        """Return the trial of a known setting to run next in a sweep that prunes, None if there is none.
 
-        The order is: pruned trials that are promoted, the highest rung first; replicates of settings that deserve
-        another seed; new settings, in their order. If none of these is left, all settings are known and no other trial
-        is running (`alone`), the best setting gets its remaining seeds. If no trial has finished yet, the pruned trial
-        that got furthest resumes instead.
+        The first of these that exists is returned:
+
+        1. a pruned trial that is promoted, from the highest rung,
+        2. another seed of a setting that is among the best (`next_seed`),
+        3. the first trial of the first setting that has not started,
+        4. if all settings are known and no other trial is running (`alone`): another seed of the best setting. If no
+           trial has finished yet, the pruned trial that got furthest instead.
         """
         if self.pruner is None:
             return None
@@ -122,11 +130,14 @@ class Schedule:
 
     @property
     def least(self) -> int:
-        """The minimum number of trials: a sweep that prunes need not run every replicate."""
+        """The least number of trials: all, or one for each setting if the sweep prunes and may leave out replicates."""
         return self.total if self.pruner is None else self.total // self.sweep.repeats
 
     def count_trials(self, history: History, results: Mapping[int, TrialResult]) -> int:
-        """Return the number of trials, given the results so far: `total`, until it is certain that no more will run."""
+        """Return the number of trials, given the results so far.
+
+        It is `total` until it is certain that no more trials will run, and then the number of results.
+        """
         if self.pruner is None or len(self.specs) < self.total or not history.latest.keys() <= results.keys():
             return self.total
         return len(results) if self.next(history, alone=True) is None else self.total
@@ -143,7 +154,7 @@ class Schedule:
         return new
 
     def propose(self, history: History) -> Point | None:
-        """Return the next setting, based on the results so far, None after the last; `add` adds it.
+        """Return the next setting, based on the results so far; None if there are enough settings. `add` adds it.
 
         Raises SpecError if no setting is found that is new and meets the sweep's requirements.
         """

@@ -17,7 +17,7 @@ from .strategy import Strategy
 from .subset import SubsetStrategy
 from .tpe import Tpe
 
-MOST_TRIALS = 100_000  # most trials of a sweep, and most settings of a grid without [sweep] trials
+MOST_TRIALS = 100_000  # most trials of a sweep, with replicates; most settings of a grid without [sweep] trials
 
 
 def is_adaptive(sweep: Sweep) -> bool:
@@ -86,10 +86,10 @@ def _at_least_one(sweep: Sweep, indices: Iterable[int]) -> list[int]:
 
 
 def _drawn(sweep: Sweep, grid: Grid, trials: int) -> list[int]:
-    """Return the indices of `trials` settings, drawn at random. Raises SpecError if there are fewer."""
+    """Return the indices of `trials` settings, drawn at random. Raises SpecError if there are not so many settings."""
     drawn = list(islice(_allowed(sweep, grid, shuffled(grid.count, sweep.seed)), trials))
     if len(drawn) < trials:
-        expected = f"at most {len(drawn)}, because there are no more settings"
+        expected = f"at most {len(drawn)}, the number of settings"
         if sweep.requirements:
             expected += " that meet every [[require]]"
         hint = 'Set strategy = "grid" to try all of them.'

@@ -1,8 +1,8 @@
 """A process that has imported slow modules, and from which other processes are forked.
 
 A forked process starts in milliseconds and shares the memory of what has been imported. Python's own server
-(`multiprocessing`'s start method "forkserver") is not used, because a Python process has only one of those: it would
-belong to hpdash and to its user's code, with one environment for all sweeps.
+(`multiprocessing`'s start method "forkserver") is not used, because a Python process has only one of those: hpdash and
+the user's code would share it, and all sweeps would have the same environment.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .signals import blocked_signals, ignore_signals
 
 IDLE_SECONDS = 600.0  # a server without processes ends after this time, and frees some 300 MB
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from hpdash.system.fork_server import serve; serve({link}, {modules!r})"
-_REQUEST = struct.Struct("=cI")  # what is asked, and the number of the process
+_REQUEST = struct.Struct("=cI")  # the kind of request, and the number of the process
 _FORK, _KILL, _JOIN = b"f", b"k", b"j"
 _EXIT_CODE = struct.Struct("=i")
 _READY = b"\0"  # the server's first byte: everything is imported
@@ -91,17 +91,8 @@ class ForkServer:
         self.key = key
         self._numbers, self._lock, self._is_ready = count(), Lock(), False
         self._link, theirs = socket.socketpair()
-        program = _PROGRAM.format(path=sys.path, link=theirs.fileno(), modules=list(modules))
-        quiet = subprocess.DEVNULL
         with blocked_signals(), theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", program],
-                env=environment,
-                pass_fds=[theirs.fileno()],
-                stdin=quiet,
-                stdout=quiet,
-                stderr=quiet,
-            )
+            self._process = _launch(theirs.fileno(), environment, modules)
         weakref.finalize(self, _end, self._process, self._link)
 
     def is_alive(self) -> bool:
@@ -111,8 +102,8 @@ class ForkServer:
     def start(self, work: Callable[..., None], *arguments: Any) -> tuple[Connection, ForkedProcess]:
         """Fork a process that calls `work(pipe, *arguments)`; return the other end of the pipe, and the process.
 
-        The new process gets the caller's environment, working folder and sys.path as they are now. This returns before
-        the server has imported its modules.
+        The new process gets the caller's environment, working folder and sys.path as they are now. The call
+        does not wait until the server has imported its modules.
         """
         (ours, theirs), (sentinel, end), number = Pipe(), Pipe(duplex=False), next(self._numbers)
         with self._lock, theirs, end, suppress(OSError):  # a server that has died is reported by the sentinel
@@ -132,7 +123,7 @@ class ForkServer:
             self._link.sendall(_REQUEST.pack(_KILL, number))
 
     def join_process(self, number: int) -> int:
-        """Wait for the end of a process and return its exit code; the server's own if that has died."""
+        """Wait for the end of a process and return its exit code, or that of the server if the server has died."""
         with self._lock, suppress(OSError):
             self._link.sendall(_REQUEST.pack(_JOIN, number))
             if self._await_imports() and (answer := self._link.recv(_EXIT_CODE.size)):
@@ -150,6 +141,14 @@ class ForkServer:
         _end(self._process, self._link)
 
 
+def _launch(descriptor: int, environment: Mapping[str, str], modules: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a Python process that serves the link with this file descriptor."""
+    program = _PROGRAM.format(path=sys.path, link=descriptor, modules=list(modules))
+    quiet = subprocess.DEVNULL
+    command = [sys.executable, "-c", program]
+    return subprocess.Popen(command, env=environment, pass_fds=[descriptor], stdin=quiet, stdout=quiet, stderr=quiet)
+
+
 def _end(server: subprocess.Popen[bytes], link: socket.socket) -> None:
     server.kill()
     server.wait()
@@ -157,7 +156,10 @@ def _end(server: subprocess.Popen[bytes], link: socket.socket) -> None:
 
 
 def serve(descriptor: int, modules: Sequence[str]) -> None:
-    """Run a server: import the modules, then fork, kill and join processes, as asked, until the driver has died."""
+    """Run a server: import the modules, then fork, kill and join processes as requested.
+
+    The server ends when the driver has died, or after `IDLE_SECONDS` without processes.
+    """
     ignore_signals()
     set_process_name("hpdash-forks")
     lazy_imports.install()

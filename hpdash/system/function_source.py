@@ -24,10 +24,10 @@ class Sources:
     """The sources of a function and of what it refers to, each once.
 
     Attributes:
-        parts: the sources and values as text, to read.
-        compared: the same as text that differs if and only if something has changed.
+        parts: the sources and values as text, for people to read.
+        compared: the same as text for comparison: it differs if and only if a source or a value has changed.
         modules: the names of the modules that are used.
-        not_compared: the names of objects that have no such text.
+        not_compared: the names of objects for which there is no text for comparison.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Functions that a sweep is given in Python instead of their names: how they reach workers, and when they have changed.
+"""Functions that a sweep is given as Python objects: how they reach workers, and how changes of them are noticed.
 
 Workers get them by cloudpickle, over pipes between processes of one sweep. Nothing on the disk is ever unpickled.
 """

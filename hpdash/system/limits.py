@@ -1,4 +1,4 @@
-"""Find out what the system gives this process: processors, GPUs, writing to a folder, open files."""
+"""Find out what the system allows this process to use: processors, GPUs, folders and open files."""
 
 from __future__ import annotations
 

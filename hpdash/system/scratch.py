@@ -1,4 +1,4 @@
-"""A temporary folder of one process. If the process is killed, the next one that makes a folder there deletes it."""
+"""A temporary folder of one process. If that process is killed, the next process that makes one deletes it."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Signals:
 
     Args:
         ends_program: whether the program ends after the block. If a signal has arrived by then, SIGTERM and SIGHUP are
-            ignored from there on, because a repeated one would kill the program before it prints its results.
+            ignored after the block, because a repeated one would kill the program before it prints its results.
     """
 
     def __init__(self, ends_program: bool = False) -> None:

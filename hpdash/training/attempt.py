@@ -77,7 +77,7 @@ class Attempt:
     def checkpoint(self, save: Callable[[], Mapping[str, Any]]) -> Mapping[str, Array] | None:
         """Make the trial resumable, as `Trial.checkpoint` says."""
         self._save = save
-        if self._ask_if_pruned():  # asked again: the last attempt may have died between its checkpoint and its end
+        if self._ask_if_pruned():  # the last attempt may have died after its checkpoint, before it ended as pruned
             raise Pruned
         return self._checkpointer.kept.arrays if self._checkpointer.kept else None
 
@@ -122,7 +122,7 @@ class Attempt:
             self._between_epochs(epoch)
 
     def _check_epoch(self, epoch: int) -> None:
-        """Raise TrialError if an epoch was reported before, or if a rung before it was not."""
+        """Raise TrialError if a reported epoch is not after the last one, or if a rung between them is missing."""
         if epoch <= self.epoch:
             hint = "Start the loop at trial.epoch + 1. To train the trial from the start, sweep with --retry-failed."
             raise TrialError(f"report: expected an epoch after {self.epoch}, found {epoch}. {hint}")
@@ -173,11 +173,10 @@ class Attempt:
                 raise MetricError(str(Problem(key, f"one of {', '.join(metrics)}", metric, hint)))
 
     def write_best(self) -> None:
-        """Write the best epoch, and its metrics from the part that the objective is measured on, as extra scalars.
+        """Write the best epoch and its metrics as extra scalars; without a best epoch, write nothing.
 
-        The part is training or validation. The learning rate is left out. TensorBoard's HParams table shows the last
-        value of a scalar, so it shows the best values only as scalars of their own. Without a best epoch, nothing is
-        written.
+        These are the validation metrics if the objective is one of them, otherwise the training metrics. The learning
+        rate is left out. Extra scalars are needed because TensorBoard's HParams table shows the last value of a scalar.
         """
         if self.best_epoch is None:
             return
