@@ -131,6 +131,7 @@ class LocalBackend:
         """Replace the worker, and return the end of its attempt."""
         task, output = worker.task, worker.output_tail()
         assert task is not None
+        worker.task = None  # so that `run`, which still has this worker, does not end its attempt again
         self._replace(worker)
         return Ended(task.spec, task.attempt, TrialResult(state=state, error=reason, traceback=output or None))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import random
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,15 @@ def load_from_function(reference: str, folder: Path, spool: Path | None = None, 
     _seed_generators()  # a module may draw random numbers when it is imported
     function = load_function(reference, folder)
     _seed_generators(uses_tensorflow(function))
-    try:
+    with errors_of_data(reference):
         return as_dataset(reference, function(), spool, tell)
+
+
+@contextmanager
+def errors_of_data(reference: str) -> Iterator[None]:
+    """Raise DataError, with the name of the data, for any error of a user's function or pipeline in a `with` block."""
+    try:
+        yield
     except HpdashError:
         raise
     except Exception as error:

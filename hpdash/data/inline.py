@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..spec.inline import Inline
-from .function import as_dataset, temporary_folder
+from .function import as_dataset, errors_of_data, temporary_folder
 from .mapped import MappedDataset, to_files
 from .pipelines import Tell
 
@@ -35,7 +35,8 @@ def sendable(inline: Inline, tell: Tell = lambda _: None) -> Iterator[Sendable]:
     arrays = {}
     with closing(temporary_folder()) as scratch:
         for reference, value in inline.data.items():
-            mapped = to_files(as_dataset(reference, value, scratch.folder, tell), scratch.folder / "arrays")
+            with errors_of_data(reference):
+                mapped = to_files(as_dataset(reference, value, scratch.folder, tell), scratch.folder / "arrays")
             functions[reference] = pickle.dumps(partial(MappedDataset.open, mapped))
             arrays[reference] = mapped.open().sha256
         yield Sendable(functions, arrays)

@@ -46,14 +46,14 @@ def _accept(where: str, array: str, shape: tuple[int, ...], dtype: np.dtype[Any]
 def kinds(name: str, folder: Path) -> tuple[bool, Inputs] | None:
     """Return whether the labels of a `.npz` file are classes, and a description of its inputs.
 
-    Only the headers of the arrays are read. None if the file is missing or damaged, lacks x or y, or has labels with
-    more than one column, which may be one-hot.
+    Only the headers of the arrays are read. None if the file is missing or damaged, lacks x or y, has an x without
+    features, or has labels with more than one column, which may be one-hot.
     """
     try:
         found = headers(folder / Path(name).expanduser(), (*NAMES, *SHORT, "x_val"))
         (shape, dtype), (rows, labels) = found.get("x_train") or found["x"], found.get("y_train") or found["y"]
     except (DataError, KeyError):
         return None
-    if labels.kind not in "biufUS" or (len(rows) > 1 and rows[1] > 1):
+    if len(shape) < 2 or labels.kind not in "biufUS" or (len(rows) > 1 and rows[1] > 1):
         return None
     return labels.kind in "biuUS", inputs_of(shape[1:], MAXIMUM if dtype == np.uint8 else None, "x_val" in found)

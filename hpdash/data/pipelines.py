@@ -142,7 +142,7 @@ class _Reading:
             column.close()
 
     def _column(self, array: Any) -> _Column:
-        kind = np.asarray(array).dtype.kind
+        kind = _numbers_or_texts(array).dtype.kind
         return _Texts(self._name) if kind in "OSU" else _Numbers(self._name, self._folder)
 
     def _check_room(self) -> None:
@@ -183,7 +183,7 @@ class _Numbers(_Column):
         self._rows = 0
 
     def append(self, batch: Any) -> None:
-        array = np.ascontiguousarray(batch)
+        array = np.ascontiguousarray(_numbers_or_texts(batch))
         form = array.dtype, array.shape[1:]
         self._form = self._form or form
         if form != self._form:
@@ -203,6 +203,18 @@ class _Numbers(_Column):
 
     def close(self) -> None:
         self._file.close()
+
+
+def _numbers_or_texts(batch: Any) -> Array:
+    """Return a batch as an array of numbers that NumPy can write, or of texts.
+
+    Objects become what they are. NumPy has no type of its own for TensorFlow's small floats, such as bfloat16: they
+    become float32, which has all their values.
+    """
+    array = np.asarray(batch)
+    if array.dtype.kind == "O":
+        return np.array(array.tolist())
+    return array.astype(np.float32) if array.dtype.kind == "V" and array.dtype.names is None else array
 
 
 class _Texts(_Column):

@@ -90,9 +90,12 @@ def _drawn(sweep: Sweep, grid: Grid, trials: int) -> list[int]:
     drawn = list(islice(_allowed(sweep, grid, shuffled(grid.count, sweep.seed)), trials))
     if len(drawn) < trials:
         expected = f"at most {len(drawn)}, the number of settings"
+        hint = 'Set strategy = "grid" to try all of them.'
         if sweep.requirements:
             expected += " that meet every [[require]]"
-        hint = 'Set strategy = "grid" to try all of them.'
+        if sweep.requirements and grid.count > MOST_TRIALS:  # the search has given up; there may be more
+            expected = f"at most {len(drawn)}: no more settings that meet every [[require]] were found"
+            hint = f"After them, {MOST_TRIALS:,} settings in a row did not meet the conditions."
         raise SpecError([Problem(f"{sweep.where}: sweep.trials", expected, str(trials), hint)])
     return drawn
 

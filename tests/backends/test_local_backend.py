@@ -26,22 +26,24 @@ class ScriptedWorker:
 
     exitcode = 0
 
-    def __init__(self) -> None:
+    def __init__(self, dies: bool = False) -> None:
+        self.dies = dies  # as soon as it has a task
         self.ours, self._theirs = Pipe()
         self.sentinel, self._end = Pipe(duplex=False)
-        self._thread = Thread(target=self._serve, daemon=True)
-        self._thread.start()
+        Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
         with suppress(EOFError, OSError):  # the backend is closed
-            if isinstance(self._theirs.recv(), Task) and self._theirs.recv() is None:
+            if self.dies:
+                self._theirs.recv()
+            elif isinstance(self._theirs.recv(), Task) and self._theirs.recv() is None:
                 self._theirs.send(INTERRUPTED)
-        self._theirs.close()
         self._end.close()
+        self._theirs.close()
 
     def is_alive(self) -> bool:
         """Return whether the worker has not ended."""
-        return self._thread.is_alive()
+        return not self.sentinel.poll()
 
     def kill(self) -> None:
         """Do nothing: a worker that waits ends with the test."""
@@ -67,4 +69,25 @@ def test_a_signal_while_a_trial_is_handed_out_reaches_it(tmp_path: Path, monkeyp
     states = [event.result.state for event in events if isinstance(event, Ended)]
     assert [event.spec.number for event in events if isinstance(event, Started)] == [0]
     assert states == [TrialState.INTERRUPTED]
+    backend.close()
+
+
+def test_an_attempt_ends_once_if_its_worker_dies_when_its_time_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that dies in the moment in which its attempt exceeds the timeout is reported and replaced once."""
+    started: list[ScriptedWorker] = []
+
+    def start(*_: Any) -> tuple[Any, ScriptedWorker]:
+        worker = ScriptedWorker(dies=not started)
+        started.append(worker)
+        return worker.ours, worker
+
+    monkeypatch.setattr(children, "spawn", start)
+    monkeypatch.setattr("hpdash.backends.supervised.LONGEST_START", 0.0)
+    backend = LocalBackend(WorkerSetup(tmp_path, keras=False), workers=1, timeout=1e-9)
+    spec = TrialSpec(0, 0, 0, {}, SETTINGS, "loss", Goal.MIN)
+    ends = [event for event in backend.run(Queue([Task(spec, 1, tmp_path, "")])) if isinstance(event, Ended)]
+    assert [event.result.state for event in ends] == [TrialState.KILLED]
+    assert len(started) == 2
     backend.close()

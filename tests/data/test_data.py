@@ -707,6 +707,12 @@ def test_a_file_may_have_texts_weights_and_a_validation_set(tmp_path: Path) -> N
     assert known is not None and known[0] and known[1].has_validation
 
 
+def test_check_knows_no_inputs_of_a_file_without_features(tmp_path: Path) -> None:
+    """An x with one dimension has no features: reading it is an error, which `check` leaves to the sweep."""
+    np.savez(tmp_path / "flat.npz", x=np.arange(4.0), y=np.arange(4) % 2)
+    assert kinds("flat.npz", tmp_path) is None
+
+
 @pytest.mark.parametrize(
     ("y", "validation_from", "said"),
     [

@@ -15,8 +15,10 @@ import tensorflow as tf
 from hpdash import data
 from hpdash.data import pipelines
 from hpdash.data.function import as_dataset
+from hpdash.data.inline import sendable
 from hpdash.data.pipelines import read_pipelines
 from hpdash.errors import DataError
+from hpdash.spec.inline import Inline
 
 RANDOM = np.random.default_rng(5)
 X = RANDOM.normal(size=(50, 3)).astype(np.float32)
@@ -34,6 +36,14 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         part = slice(20 * index, 20 * index + 20)
         return X[part], Y[part], WEIGHT[part]
+
+
+class Objects(Batches):
+    """Batches whose labels are Python integers."""
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        x, y, _ = super().__getitem__(index)
+        return x, y.astype(object) * 5
 
 
 class Endless(Batches):
@@ -61,6 +71,11 @@ FORMS: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
         lambda: Slices(({"a": X, "b": X[:, 0]}, (Y, X[:, 1]))).batch(7),
         {"x_train": {"a": X, "b": X[:, :1]}, "y_train": (Y, X[:, 1])},
     ),
+    "bfloat16": (
+        lambda: Slices((tf.cast(X, tf.bfloat16), Y)).batch(16),
+        {"x_train": tf.cast(X, tf.bfloat16).numpy().astype(np.float32), "y_train": Y},
+    ),
+    "numbers as objects": (Objects, {"x_train": X, "y_train": 5 * Y}),
     "texts": (
         lambda: Slices((X, np.array(["bird", "cat", "dög", "eel"])[Y])).batch(16),
         {"x_train": X, "y_train": np.array(["bird", "cat", "dög", "eel"])[Y]},
@@ -111,6 +126,22 @@ def test_what_cannot_be_read_is_refused(pipeline: Callable[[], Any], said: str, 
     """A pipeline without an end, labels or a fixed shape is an error that says what to do."""
     with pytest.raises(DataError, match=said):
         read_pipelines("mine", pipeline(), tmp_path)
+
+
+class Failing(Batches):
+    """Batches that raise an error of the user's code."""
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        raise KeyError("a column")
+
+
+def test_an_error_of_a_pipeline_names_the_data() -> None:
+    """An error in a pipeline that was given in Python is a DataError, as from a data function."""
+    with (
+        pytest.raises(DataError, match="mine: failed with KeyError: 'a column'"),
+        sendable(Inline({}, {"mine": Failing()})),
+    ):
+        pass
 
 
 def test_one_that_fills_the_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
