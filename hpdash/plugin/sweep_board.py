@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from .start import WITH_PARENT
 
 _ADDRESS = re.compile(r"TensorBoard \S+ at (http://\S+?)/? ")
 _PATIENCE = 60.0  # seconds in which TensorBoard has to start
+_STARTS = 5  # attempts, if another program takes the port each time
+_PORT_TAKEN = "is in use by another program"
 _LINES = 5  # last lines of TensorBoard's output in an error
 
 
@@ -43,30 +45,57 @@ def sweep_board(logdir: Path) -> Iterator[SweepBoard]:
 
     Raises BackendError if it does not start.
     """
-    scratch = Scratch()
-    output = scratch.folder / "tensorboard.txt"
-    command = [sys.executable, "-m", "hpdash.plugin.start", WITH_PARENT, f"--logdir={logdir}", KEEP_ALL]
-    with output.open("wb") as file:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=file, stderr=file, start_new_session=True)
-    try:
-        yield SweepBoard(_address(process, output), process)
-    finally:
-        process.terminate()  # TensorBoard then deletes its own temporary file
+    with closing(Scratch()) as scratch:
+        board = _start(logdir, scratch.folder / "tensorboard.txt")
         try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        assert process.stdin is not None
-        process.stdin.close()
-        scratch.close()
+            yield board
+        finally:
+            _end(board.process)
 
 
-def _address(process: subprocess.Popen[bytes], output: Path) -> str:
+def _start(logdir: Path, output: Path) -> SweepBoard:
+    """Start TensorBoard, which writes into the file `output`; start it again if another program takes its port first.
+
+    TensorBoard looks for a free port and then binds it. It ends if the port is no longer free.
+    """
+    command = [sys.executable, "-m", "hpdash.plugin.start", WITH_PARENT, f"--logdir={logdir}", KEEP_ALL]
+    text = ""
+    for _ in range(_STARTS):
+        with output.open("wb") as file:
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=file, stderr=file, start_new_session=True)
+        try:
+            url, text = _address(process, output)
+            if url:
+                return SweepBoard(url, process)
+        except BaseException:
+            _end(process)
+            raise
+        _end(process)
+        if _PORT_TAKEN not in text:
+            break
+    lines = "\n".join(text.strip().splitlines()[-_LINES:])
+    raise BackendError(f"TensorBoard did not start; run the sweep without --board:\n{lines}")
+
+
+def _address(process: subprocess.Popen[bytes], output: Path) -> tuple[str, str]:
+    """Return the address of a TensorBoard, and its output; the address is "" if the TensorBoard does not start."""
     deadline = time.monotonic() + _PATIENCE
-    while not (said := _ADDRESS.search(text := output.read_text(errors="replace"))):
-        if process.poll() is not None or time.monotonic() > deadline:
-            lines = "\n".join(text.strip().splitlines()[-_LINES:])
-            raise BackendError(f"TensorBoard did not start; run the sweep without --board:\n{lines}")
+    while True:
+        has_ended = process.poll() is not None
+        text = output.read_text(errors="replace")
+        if said := _ADDRESS.search(text):
+            return said.group(1), text
+        if has_ended or time.monotonic() > deadline:
+            return "", text
         time.sleep(0.05)
-    return said.group(1)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()  # TensorBoard then deletes its own temporary file
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    assert process.stdin is not None
+    process.stdin.close()

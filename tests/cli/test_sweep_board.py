@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
 from commands import hpdash, own, patched
 from driven import until
 
 from hpdash.logs import layout
+from hpdash.plugin.sweep_board import sweep_board
 
 
 @contextmanager
@@ -66,6 +68,26 @@ def test_it_ends_with_the_sweep(tmp_path: Path) -> None:
     assert re.search(r"TensorBoard: (http://\S+)/#hpdash_trials", shown.stderr)
     assert not boards(tmp_path)
     assert "best validation/accuracy" in shown.stdout
+
+
+def test_a_port_that_another_program_takes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorBoard looks for a free port and then binds it; if another program was faster, it is started again."""
+    slow = tmp_path / "python"
+    slow.write_text(
+        f"""#!/bin/sh
+if [ ! -e {tmp_path}/tried ]; then
+    touch {tmp_path}/tried
+    echo "Address already in use. Port 6006 is in use by another program." >&2
+    exit 1
+fi
+exec {sys.executable} "$@"
+"""
+    )
+    slow.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(slow))
+    with sweep_board(tmp_path / "logs") as board, urllib.request.urlopen(board.url) as answer:
+        assert answer.status == 200
+    assert (tmp_path / "tried").exists()
 
 
 def test_a_dry_run_has_nothing_to_show(tmp_path: Path) -> None:
