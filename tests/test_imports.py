@@ -232,6 +232,7 @@ COMMANDS = [
     "data",
     "sweep keras.toml --dry-run",
     "sweep own.toml --workers 1",
+    "sweep keras.toml --workers 1",
     "ls",
     "show run",
     "compare --tag loss",

@@ -284,7 +284,9 @@ TEXTS = {
     "validation of all": (SMALL.replace("[hp", "validation = 1.0\n[hp"), "data.validation", "fraction"),
     "unknown word": (SMALL + "[model]\nactivation = 'rellu'\n", "model.activation", "Did you mean 'relu'?"),
     "condition with a misspelled value": (
-        SMALL.replace("[hparams]", "[[require]]\nthat = 'activation == tahn'\n[hparams]\nactivation = ['relu', 'tanh']"),
+        SMALL.replace(
+            "[hparams]", "[[require]]\nthat = 'activation == tahn'\n[hparams]\nactivation = ['relu', 'tanh']"
+        ),
         "require[0].that",
         "Did you mean 'tanh'?",
     ),

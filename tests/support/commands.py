@@ -7,8 +7,10 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from click.testing import CliRunner, Result
+from forked_drivers import ForkedDriver, fits
 from sweep_files import made_sweep
 
 from hpdash import cli
@@ -47,19 +49,15 @@ def hpdash(
     stderr: int = subprocess.PIPE,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command as a process; `before` is shell code that runs before it, such as `ulimit -n 20;`."""
+    wanted = {**os.environ, **(environment or {})}
+    options: dict[str, Any] = {"cwd": cwd, "env": wanted, "stdout": stdout, "stderr": stderr, "errors": "replace"}
+    if not before and fits(wanted):
+        with ForkedDriver(arguments, **options) as process:
+            output, errors = process.communicate(timeout=PATIENCE)
+        return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
     command = [sys.executable, "-m", "hpdash", *arguments]
     shell = ["sh", "-c", f'{before} "$@"', "sh"] if before else []
-    return subprocess.run(
-        [*shell, *command],
-        cwd=cwd,
-        env={**os.environ, **(environment or {})},
-        stdout=stdout,
-        stderr=stderr,
-        text=True,
-        errors="replace",
-        timeout=PATIENCE,
-        check=False,
-    )
+    return subprocess.run([*shell, *command], timeout=PATIENCE, check=False, **options)
 
 
 def patched(folder: Path, source: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from forked_drivers import ForkedDriver, fits
 from sweep_files import made_sweep
 from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.hparams import metadata
@@ -180,9 +181,12 @@ def digests(folder: Path) -> dict[int, str | None]:
 
 def drive(path: Path, *options: str, under: Sequence[str] = ()) -> subprocess.Popen[str]:
     """Start a driver as the leader of its own process group; `under` is a command that runs it, such as nohup."""
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    if not under and fits(os.environ):
+        arguments = ["sweep", str(path), "--logdir", str(path.parent / "logs"), *options]
+        return ForkedDriver(arguments, cwd=path.parent, **pipes)
     driver = [sys.executable, "-c", DRIVER, "sweep", str(path), "--logdir", str(path.parent / "logs")]
     command = [*under, *driver, *options]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, cwd=path.parent, start_new_session=True, preexec_fn=_heed, **pipes)  # noqa: PLW1509
 
 

@@ -200,7 +200,10 @@ def test_a_checkpoint_depends_on_the_code_and_the_objective(folder: Path, change
         made_sweep(
             folder,
             loop="own_loop:behave",
-            sweep={"max_retries": 0, "objective": "loss" if changes == "objective" and train else "validation/accuracy"},
+            sweep={
+                "max_retries": 0,
+                "objective": "loss" if changes == "objective" and train else "validation/accuracy",
+            },
             data={"name": "classes.npz"},
             train={"epochs": 3},
             log={"checkpoint_epochs": 1},
