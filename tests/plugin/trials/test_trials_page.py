@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +25,6 @@ def learn(trial):
         raise ValueError("<script>alert(1)</script>\\n<img src=x onerror=alert(2)>")
     trial.report(1, loss=1.0, validation_accuracy=len(trial.hparams["does"]) / 100)
 """
-
-
-@pytest.fixture(scope="module")
-def board(request: pytest.FixtureRequest, root: Path) -> Iterator[Board]:
-    """A TensorBoard over the logs root, with the default loader unless the test asks for another."""
-    with Board(root, getattr(request, "param", "true")) as board:
-        yield board.until(lambda board: board.get(f"plugin/{layout.TRIALS_PLUGIN}/version"))
-
-
-@pytest.fixture
-def tab(browser: Any, board: Board) -> Iterator[TrialsPage]:
-    """The tab over the logs root."""
-    with TrialsPage.opened(browser, board.url) as tab:
-        yield tab
 
 
 @pytest.mark.parametrize(

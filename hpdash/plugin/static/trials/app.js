@@ -3,13 +3,16 @@
 import { button, element, keyed, say } from "../common/dom.js";
 import { saveCsv } from "../common/files.js";
 import * as host from "../common/host.js";
+import { savePicture } from "../common/picture.js";
 import { get } from "../common/request.js";
 import { conditionOf } from "./brush.js";
 import { Controls } from "./controls.js";
 import { Drawer } from "./drawer.js";
 import { Grid } from "./grid.js";
+import { groupColumn, grouped } from "./groups.js";
 import { choicesOf, columnsOf, csvRows, rowsOf, scaleOf, sorted, textOf } from "./rows.js";
-import { decode, encode, sortedBy } from "./state.js";
+import { decode, encode, ofSweep, shownColumns, sortedBy, toggled } from "./state.js";
+import { Ticks, coloursOf, tickedFirst, withTicks } from "./ticks.js";
 import { Views } from "./views.js";
 
 const ASK = 2000; // milliseconds between two questions for the version
@@ -32,7 +35,7 @@ export class App {
 
   constructor() {
     const change = (patch) => this.#change(patch);
-    this.controls = new Controls({ change, csv: () => this.#save(), link: () => this.#link() });
+    this.controls = new Controls({ change, csv: () => this.#save(), png: () => this.#savePicture(), link: () => this.#link() });
     this.headline = element("p", { className: "headline", data: { headline: "" }, role: "status" });
     this.notes = element("div", { className: "notes" });
     this.trouble = element("p", { className: "wrong", role: "alert" });
@@ -40,14 +43,16 @@ export class App {
       onSort: (key, first, isFurther) => change({ sort: sortedBy(this.#chosen.sort ?? [], key, first, isFurther) }),
       onOpen: (open) => this.#open(open ?? ""),
       onCompare: (open) => change({ open, against: this.#chosen.open }),
+      onTick: (ids) => change({ ticked: withTicks(this.#chosen.ticked, ids) }),
       onFold: (key) => change({ unfolded: toggled(this.#chosen.unfolded ?? [], key) }),
     });
+    this.ticks = new Ticks((ids) => change({ ticked: withTicks(this.#chosen.ticked, ids) }));
     this.views = new Views({ change, onOpen: (open) => this.#open(open), onMean: (id) => this.grid.highlight(id) });
     this.drawer = new Drawer({ onClose: () => this.#close(), onCompare: (id) => this.#compare(id) });
     this.message = element("div", { className: "message", role: "status" });
     const skeleton = element("div", { className: "skeleton", "aria-hidden": "true" }, element("div"), element("div"));
     const split = element("div", { className: "split" }, this.grid.whole, this.drawer.whole);
-    const main = element("main", {}, this.controls.whole, this.trouble, this.headline, this.notes, this.views.whole, split);
+    const main = element("main", {}, this.controls.whole, this.trouble, this.headline, this.notes, this.views.whole, this.ticks.whole, split);
     this.whole = element("div", { id: "hpdash", data: { state: "loading" } }, this.message, skeleton, main);
   }
 
@@ -206,14 +211,18 @@ export class App {
   #table() {
     const { trials } = this.#answer;
     const columns = columnsOf(this.#answer, this.#chosen);
-    const rows = rowsOf(trials, this.#ranking, this.#chosen.unfolded);
-    return { trials, columns, rows: sorted(trials, rows, columns, this.#chosen.sort ?? []) };
+    const { sort = [], unfolded, group, ticked } = this.#chosen;
+    const ticks = coloursOf(ticked, trials, host.isDark());
+    const rows = sorted(trials, rowsOf(trials, this.#ranking, unfolded), columns, sort);
+    const by = groupColumn(this.#answer, group);
+    if (!by) return { trials, columns, ticks, rows: tickedFirst(trials, rows, ticks) };
+    return { trials, columns, ticks, rows: grouped(trials, rows, by, { columns, sort, goal: this.#answer.objective?.goal, unfolded }) };
   }
 
   #show() {
     if (!this.#answer) return;
     this.#state("ready");
-    const { trials, columns, rows } = this.#table();
+    const { trials, columns, rows, ticks } = this.#table();
     const { sort = [], open = "", against = "" } = this.#chosen;
     const onColumn = (name, isShown) => this.#change(shownColumns(this.#chosen, name, isShown));
     const choices = choicesOf(this.#answer, columns);
@@ -221,9 +230,10 @@ export class App {
     say(this.headline, this.#ranking.headline);
     keyed(this.notes, this.#notes, (text) => text, (text) => element("p", { text }), () => {});
     const text = (row, column) => textOf(trials, row, column);
-    this.grid.show(rows, columns, { trials, sort, open, against, text, scale: this.#scale, goal: this.#answer.objective?.goal });
+    this.grid.show(rows, columns, { trials, sort, open, against, ticks, text, scale: this.#scale, goal: this.#answer.objective?.goal });
+    this.ticks.show(ticks, this.#answer.sweep);
     const query = this.#query({ sweep: this.#answer.sweep });
-    this.views.show({ answer: this.#answer, ranking: this.#ranking, query, chosen: this.#chosen, where: this.#where, dark: host.isDark() });
+    this.views.show({ answer: this.#answer, ranking: this.#ranking, query, chosen: this.#chosen, where: this.#where, dark: host.isDark(), ticks });
     this.#showOpen(open);
   }
 
@@ -269,6 +279,11 @@ export class App {
     const { trials, columns, rows } = this.#table();
     saveCsv(`${this.#answer.sweep || "trials"}.csv`, csvRows(trials, rows, columns));
   }
+
+  #savePicture() {
+    const paper = getComputedStyle(document.body).backgroundColor;
+    return savePicture(`${this.#answer.sweep || "trials"}.png`, [this.headline, this.views.charts], paper);
+  }
 }
 
 /** Return an answer of the route `trials` in which each trial's curve has its own steps. */
@@ -276,15 +291,4 @@ function unpacked(answer) {
   const { steps, at, values } = answer.trials.curve;
   const curve = values.map((own, trial) => ({ steps: steps[at[trial]], values: own }));
   return { ...answer, trials: { ...answer.trials, curve } };
-}
-
-/** Return the choices for another sweep: only the view stays. */
-const ofSweep = ({ view }, sweep) => (sweep === undefined ? { view } : { view, sweep });
-
-const toggled = (list, item) => (list.includes(item) ? list.filter((one) => one !== item) : [...list, item]);
-
-/** Return the lists of columns that the user shows or hides, after a column was shown or hidden. */
-function shownColumns({ show = [], hide = [] }, name, isShown) {
-  const without = (list) => list.filter((one) => one !== name);
-  return isShown ? { show: [...without(show), name], hide: without(hide) } : { show: without(show), hide: [...without(hide), name] };
 }

@@ -3,15 +3,16 @@
 import { button, chooser, counted, duration, element, keyed, say } from "../common/dom.js";
 import { copy } from "../common/files.js";
 import { brushText, withBrush } from "./brush.js";
+import { groupColumn, groupings } from "./groups.js";
 
 const WAIT = 250; // milliseconds after the last key before a filter is applied
 const SEPARATOR = "\u0000"; // between the metric and the goal in the value of an option
 
-/** The controls; `change(patch)` gets choices, `csv()` saves the table, `link()` returns the address. */
+/** The controls; `change(patch)` gets choices, `csv()` saves the table, `png()` the charts, `link()` returns the address. */
 export class Controls {
   #typing = null;
 
-  constructor({ change, csv, link }) {
+  constructor({ change, csv, png, link }) {
     this.sweep = chooser("sweep", "Sweep", (value) => change({ sweep: value }));
     this.objective = chooser("objective", "Objective", (value) => {
       const [objective, goal] = value.split(SEPARATOR);
@@ -26,16 +27,18 @@ export class Controls {
     this.brushes = element("span", { className: "brushes" });
     this.onBrush = (name) => change({ brush: withBrush(this.chosen.brush, name, null) });
     this.wrong = element("p", { className: "wrong", role: "alert" });
+    this.group = chooser("group", "Group by", (group) => change({ group, unfolded: [] }));
     this.columns = menu((key, isShown) => this.onColumn(key, isShown));
     this.counts = element("span", { className: "counts", role: "status" });
     this.live = element("span", { className: "live" });
     const linked = button("Link", () => copy(link(), linked), { title: "Copy the link to what is shown", data: { control: "link" } });
     const save = button("CSV", csv, { title: "Save the table as CSV", data: { control: "csv" } });
+    const draw = button("PNG", png, { title: "Save the charts as a picture", data: { control: "png" } });
     this.whole = element(
       "div",
       { className: "controls" },
       element("div", { className: "line" }, this.sweep.whole, this.counts, this.live, element("span", { className: "fill" }), this.objective.whole),
-      element("div", { className: "line" }, this.filter, this.brushes, this.columns.whole, save, linked),
+      element("div", { className: "line" }, this.filter, this.brushes, this.group.whole, this.columns.whole, save, draw, linked),
       this.wrong,
     );
   }
@@ -71,6 +74,7 @@ export class Controls {
     if (document.activeElement !== this.filter && !this.#typing) this.filter.value = chosen.where ?? "";
     this.filter.placeholder = `filter, for example: ${example(answer)}`;
     this.columns.set(choices);
+    this.group.set(groupings(answer), groupColumn(answer, chosen.group) ? chosen.group : "");
     const counts = JSON.stringify([ranking.states, ranking.missing]);
     if (this.counts.dataset.counts !== counts) this.counts.replaceChildren(...states(ranking));
     this.counts.dataset.counts = counts;

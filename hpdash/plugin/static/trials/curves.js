@@ -37,8 +37,8 @@ export class Curves {
     this.whole = element("figure", { className: "chart curves" }, this.caption, this.plot, this.tip);
   }
 
-  /** Draw an answer of the route `curves`; `context` has `trials`, `hparams`, `by`, `dark`, `height` and
-   * `hasCounterpart`: whether the same metric of training (or of validation) is drawn too. */
+  /** Draw an answer of the route `curves`; `context` has `trials`, `hparams`, `by`, `dark`, `height`, `ticks`
+   * (a Map from the ids of ticked trials to colours) and `hasCounterpart`: whether the same metric of training (or of validation) is drawn too. */
   show(answer, context) {
     const without = (line) => ({ ...line, other: null });
     this.#answer = context.hasCounterpart ? answer : { ...answer, lines: answer.lines.map(without) };
@@ -54,7 +54,9 @@ export class Curves {
     const frame = this.#frame(width, height);
     const colours = this.#colours();
     this.#lines = lines.map(({ id, main, other }) => ({ id, main, other, colour: colours(id) }));
-    const shapes = [...(fan ? fanShapes(fan, frame) : []), ...this.#lines.toReversed().flatMap((one) => this.#shapes(one, frame))];
+    const isOther = ({ colour }) => colour === "var(--other)";
+    const behind = this.#lines.toReversed().toSorted((one, other) => isOther(other) - isOther(one));
+    const shapes = [...(fan ? fanShapes(fan, frame) : []), ...behind.flatMap((one) => this.#shapes(one, frame))];
     const label = `${name} over the epochs: ${counted(lines.length, "trial")}${fan ? ` and a fan of ${fan.trials} others` : ""}`;
     const svg = drawing(
       "svg",
@@ -105,10 +107,11 @@ export class Curves {
     }; // prettier-ignore
   }
 
-  /** Return the colour of a trial: by the hyperparameter `by`, else the best trial is marked. */
+  /** Return the colour of a trial: by the hyperparameter `by`; else the ticked trials, or the best one, are marked. */
   #colours() {
-    const { trials, hparams, by, dark } = this.#context;
+    const { trials, hparams, by, dark, ticks } = this.#context;
     const found = hparams.find(({ name }) => name === by);
+    if (!found && ticks.size) return Object.assign((id) => ticks.get(id) ?? "var(--other)", { legend: ticks });
     if (!found) {
       const best = this.#answer.lines[0]?.id;
       return (id) => (id === best ? "var(--accent)" : "var(--other)");
@@ -122,7 +125,7 @@ export class Curves {
     const path = (curve, dashes) =>
       drawing("path", {
         d: pathOf(curve.values, (at) => x(curve.steps[at]), y),
-        class: dashes ? "line other" : "line",
+        class: `line${dashes ? " other" : ""}${this.#context.ticks.has(id) ? " ticked" : ""}`,
         stroke: colour,
         "data-id": id,
       });

@@ -10,9 +10,10 @@ const SAMPLED = 400; // rows whose texts are measured for the width of a column
 const [LEAST, MOST] = [44, 240]; // pixels of a column
 const FIRST = { best: null, "#": "up", time: "down" }; // the direction of the first click; of "best" it is the goal's
 const SPARK = [84, 18];
+const MOST_CURVES = 20; // in the cell of a group
 
 /** The table; these are called with the user's choice: `onSort(key, first, isFurther)`, `onOpen(id or null)`,
- * `onCompare(id)` for a trial to compare with the open one, and `onFold(key)`.
+ * `onCompare(id)` for a trial to compare with the open one, `onFold(key)`, and `onTick(ids)`.
  */
 export class Grid {
   #rows = [];
@@ -20,8 +21,8 @@ export class Grid {
   #context = null;
   #active = -1;
 
-  constructor({ onSort, onOpen, onCompare, onFold }) {
-    Object.assign(this, { onSort, onOpen, onCompare, onFold });
+  constructor({ onSort, onOpen, onCompare, onFold, onTick }) {
+    Object.assign(this, { onSort, onOpen, onCompare, onFold, onTick });
     this.head = element("div", { role: "row", className: "head" });
     this.body = element("div", { role: "rowgroup", className: "body" });
     this.whole = element(
@@ -39,7 +40,8 @@ export class Grid {
     new ResizeObserver(() => this.#draw()).observe(this.whole);
   }
 
-  /** Show rows; `context` has `trials`, `sort`, `open` and `against` (ids), `goal`, and `text(row, column)`. */
+  /** Show rows; `context` has `trials`, `sort`, `open` and `against` (ids), `ticks` (a Map from ids to colours), `goal`,
+   * and `text(row, column)`. */
   show(rows, columns, context) {
     const active = this.#rows[this.#active]?.key;
     this.#rows = rows;
@@ -78,7 +80,8 @@ export class Grid {
       if (column.key === "curve") return SPARK[0] + 20;
       const texts = new Set(sampled.map((row) => this.#context.text(row, column)));
       const widest = Math.max(measured(column.title, 600) + 16, ...[...texts].map((text) => measured(text, 600)));
-      return Math.ceil(Math.min(MOST, Math.max(LEAST, widest + 20 + (column.key === "trial" || column.key === "status") * 16)));
+      const beside = { "#": 22, trial: 16, status: 16 }[column.key] ?? 0; // pixels of its box, arrow or dot
+      return Math.ceil(Math.min(MOST, Math.max(LEAST, widest + 20 + beside)));
     });
   }
 
@@ -127,11 +130,20 @@ export class Grid {
         click: (event) => {
           this.#active = this.#rows.findIndex(({ key }) => key === row.key);
           this.whole.focus({ preventScroll: true });
-          if (event.target.closest("[data-fold]")) this.onFold(row.key);
+          if (event.target.closest("[data-tick]")) this.#tick(this.#rows[this.#active]);
+          else if (row.group || event.target.closest("[data-fold]")) this.onFold(row.key);
           else this.#openRow(this.#rows[this.#active], event.ctrlKey || event.metaKey);
         },
       },
     });
+  }
+
+  #idsOf(row) {
+    return row.trials.map((trial) => this.#context.trials.id[trial]);
+  }
+
+  #tick(row) {
+    if (!row.group) this.onTick(this.#idsOf(row));
   }
 
   #openRow(row, isCompared) {
@@ -147,16 +159,18 @@ export class Grid {
     const [first] = row.trials;
     made.id = `row-${at}`;
     made.style.transform = `translateY(${at * HEIGHT}px)`;
-    made.dataset.trial = trials.id[first];
-    made.dataset.status = trials.status[first] ?? "";
+    if (row.group) made.dataset.group = row.group;
+    else made.dataset.trial = trials.id[first];
+    made.dataset.status = row.group ? "" : (trials.status[first] ?? "");
     made.setAttribute("aria-rowindex", at + 2);
-    made.setAttribute("aria-selected", String(trials.id[first] === open));
-    if (row.trials.length > 1) made.setAttribute("aria-expanded", String(!row.isFolded));
+    made.setAttribute("aria-selected", String(!row.group && trials.id[first] === open));
+    if (hasRows(row)) made.setAttribute("aria-expanded", String(!row.isFolded));
     else made.removeAttribute("aria-expanded");
     made.classList.toggle("active", at === this.#active);
-    made.classList.toggle("against", trials.id[first] === against);
+    made.classList.toggle("against", !row.group && trials.id[first] === against);
     made.classList.toggle("first", row.place === 1);
-    made.classList.toggle("replicate", row.depth > 0);
+    made.classList.toggle("replicate", Boolean(row.isReplicate));
+    made.dataset.depth = row.depth;
     keyed(
       made,
       this.#columns,
@@ -168,15 +182,17 @@ export class Grid {
 
   #fill(cell, row, column) {
     const { trials, text } = this.#context;
-    if (column.key === "curve") return fillCurve(cell, row.trials.map((trial) => trials.curve[trial]), this.#context.scale);
+    if (column.key === "curve") return fillCurve(cell, row.trials.slice(0, MOST_CURVES).map((trial) => trials.curve[trial]), this.#context.scale);
     const said = text(row, column);
-    const mark = `${said}|${row.trials.length}|${row.isFolded}`;
+    const colour = column.key === "#" && !row.group ? this.#idsOf(row).map((id) => this.#context.ticks.get(id) ?? "").join() : "";
+    const mark = `${said}|${row.trials.length}|${row.isFolded}|${colour}`;
     if (cell.mark === mark) return undefined;
     cell.mark = mark;
     cell.replaceChildren(said);
     cell.title = column.key === "status" ? (trials.reason[row.trials[0]] ?? said) : String(valueOf(trials, row, column) ?? "");
-    if (column.key === "trial" && row.trials.length > 1) cell.prepend(fold(row));
-    if (column.key === "status" && said) cell.prepend(element("span", { className: "dot" }));
+    if (column.key === "#" && !row.group) cell.prepend(tick(colour));
+    if (column.key === "trial" && hasRows(row)) cell.prepend(fold(row));
+    if (column.key === "status" && said && !row.group) cell.prepend(element("span", { className: "dot" }));
     return undefined;
   }
 
@@ -186,10 +202,12 @@ export class Grid {
     const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
     const row = this.#rows[this.#active];
     if (event.key in steps) this.#move(this.#active + steps[event.key]);
+    else if (event.key === "Enter" && row?.group) this.onFold(row.key);
     else if (event.key === "Enter" && row) this.#openRow(row, event.shiftKey);
+    else if (event.key === " " && row) this.#tick(row);
     else if (event.key === "Escape") this.onOpen(null);
     else if (event.key === "ArrowRight" && row?.isFolded) this.onFold(row.key);
-    else if (event.key === "ArrowLeft" && row?.trials.length > 1 && !row.isFolded) this.onFold(row.key);
+    else if (event.key === "ArrowLeft" && row && hasRows(row) && !row.isFolded) this.onFold(row.key);
     else return;
     event.preventDefault();
   }
@@ -203,6 +221,19 @@ export class Grid {
     this.#draw();
   }
 }
+
+/** Return the box that ticks a row; `colours` are those of its trials, with commas, empty for one that is not ticked. */
+function tick(colours) {
+  const box = element("input", { type: "checkbox", tabIndex: -1, title: "Tick to keep it on top and in every chart (space)", data: { tick: "" } });
+  const own = colours.split(",");
+  box.checked = own.every(Boolean);
+  box.indeterminate = !box.checked && own.some(Boolean);
+  box.style.accentColor = own.find(Boolean) ?? "";
+  return box;
+}
+
+/** Return whether a row can show rows below it: those of its replicates, or of its group. */
+const hasRows = (row) => Boolean(row.group) || row.trials.length > 1;
 
 const fold = (row) =>
   element("button", {

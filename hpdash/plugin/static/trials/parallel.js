@@ -3,10 +3,8 @@
 import { button, counted, element, keyed, spelled } from "../common/dom.js";
 import { rampColour } from "../common/colours.js";
 import { axesOf } from "./parallel_axes.js";
+import { BOTTOM, HEIGHT, TOP, bar, outlined, prepared } from "./parallel_marks.js";
 
-const HEIGHT = 300;
-const TOP = 14; // pixels above the axes
-const BOTTOM = 44; // pixels below them, for the rail of values that are not set
 const SIDE = 70; // pixels left of the first and right of the last axis
 const GRIP = 16; // pixels to the left and right of an axis in which a drag selects a range
 const NEAR = 8; // pixels around a line in which the pointer means it
@@ -54,7 +52,8 @@ export class Parallel {
     this.whole = element("figure", { className: "chart parallel" }, this.caption, this.heads, this.plot, this.tip);
   }
 
-  /** Draw all trials; `context` has `answer`, `selected` (a Set of indices), `brushes`, `order`, `goal` and `dark`. */
+  /** Draw all trials; `context` has `answer`, `selected` (a Set of indices), `brushes`, `order`, `goal`, `dark` and
+   * `ticks` (a Map from ids to colours). */
   show(context) {
     if (this.#drag) return; // it is drawn again when the drag ends
     this.#context = context;
@@ -129,7 +128,8 @@ export class Parallel {
     const { answer, selected } = this.#context;
     const { status, best } = answer.trials;
     const ends = bestAndWorst(best, this.#context.goal);
-    const lines = answer.trials.id.map((_, at) => at).toSorted((a, b) => selected.has(a) - selected.has(b) || COUNTED.has(status[a]) - COUNTED.has(status[b]) || goodness(best[a], ends) - goodness(best[b], ends));
+    const isTicked = (at) => this.#context.ticks.has(answer.trials.id[at]);
+    const lines = answer.trials.id.map((_, at) => at).toSorted((a, b) => isTicked(a) - isTicked(b) || selected.has(a) - selected.has(b) || COUNTED.has(status[a]) - COUNTED.has(status[b]) || goodness(best[a], ends) - goodness(best[b], ends));
     let next = 0;
     const more = () => {
       if (mine !== this.#drawing) return;
@@ -142,8 +142,9 @@ export class Parallel {
   }
 
   #style(at, ends) {
-    const { answer, selected, dark } = this.#context;
-    const { status, best } = answer.trials;
+    const { answer, selected, dark, ticks } = this.#context;
+    const { id, status, best } = answer.trials;
+    if (ticks.has(id[at])) return { colour: ticks.get(id[at]), width: 3, dashes: [] };
     if (!selected.has(at)) return { colour: dark ? "#3a424b" : "#dde3e9", width: 1, dashes: [] };
     if (!COUNTED.has(status[at])) return { colour: dark ? "#77828e" : "#9aa6b2", width: 1, dashes: [4, 4] };
     return { colour: rampColour(goodness(best[at], ends), dark), width: best[at] === ends[0] ? 3 : 1.4, dashes: [] };
@@ -273,30 +274,3 @@ function bestAndWorst(values, goal) {
 
 /** Return how good a value is, from 0 for the worst to 1 for the best; 0 for none. */
 const goodness = (value, [best, worst]) => (typeof value === "number" && best !== worst ? (value - worst) / (best - worst) : Number(typeof value === "number"));
-
-function prepared(canvas, width) {
-  const ratio = window.devicePixelRatio || 1;
-  canvas.width = width * ratio;
-  canvas.height = HEIGHT * ratio;
-  canvas.style.height = `${HEIGHT}px`;
-  const pen = canvas.getContext("2d");
-  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-  return pen;
-}
-
-function outlined(pen, text, x, y, ink, paper) {
-  pen.textAlign = "right";
-  pen.textBaseline = "middle";
-  pen.lineWidth = 3;
-  pen.strokeStyle = paper;
-  pen.strokeText(text, x - 6, y);
-  pen.fillStyle = ink;
-  pen.fillText(text, x - 6, y);
-}
-
-function bar(pen, x, [low, high], colour) {
-  pen.globalAlpha = 0.35;
-  pen.fillStyle = colour;
-  pen.fillRect(x - 7, TOP + low * (HEIGHT - TOP - BOTTOM), 14, Math.max(3, (high - low) * (HEIGHT - TOP - BOTTOM)));
-  pen.globalAlpha = 1;
-}

@@ -1,6 +1,6 @@
 /** The rows and columns of the table: pure functions of the server's answers and the user's choices. */
 
-import { duration, metric, short, spelled, spread } from "../common/dom.js";
+import { counted, duration, metric, short, spelled, spread } from "../common/dom.js";
 
 const RESULTS = ["best", "at", "last", "curve", "status", "time"];
 const NUMERIC = new Set(["#", "best", "at", "last", "time"]);
@@ -35,6 +35,7 @@ const replicate = (trials, trial) => ({
   trials: [trial],
   isFolded: false,
   depth: 1,
+  isReplicate: true,
 });
 
 /** Return the columns: those of the hyperparameters that differ and of the results, unless the user chose others. */
@@ -89,27 +90,31 @@ export function valueOf(trials, row, column) {
     case "time":
       return ofCounted(trials, row, trials.seconds);
     default:
-      return shared(row.trials.map((trial) => column.values[trial]));
+      return shared(row, row.trials.map((trial) => column.values[trial]));
   }
 }
 
-function shared(values) {
+/** Return the value that all trials of a row have, else a list of them; a group may have too many to list. */
+function shared(row, values) {
   const distinct = [...new Set(values)];
-  return distinct.length === 1 ? distinct[0] : distinct.map(spelled).join(", ");
+  if (distinct.length === 1) return distinct[0];
+  return row.group ? null : distinct.map(spelled).join(", ");
 }
 
 /** Return the value of a single trial; of several, the mean over those that count, or over all if none counts. */
 function ofCounted(trials, row, values) {
   if (row.trials.length === 1) return values[row.trials[0]];
-  const counted = row.trials.filter((trial) => ["finished", null].includes(trials.status[trial]));
-  return meanOf((counted.length ? counted : row.trials).map((trial) => values[trial]));
+  const own = countedTrials(trials, row.trials);
+  return meanOf((own.length ? own : row.trials).map((trial) => values[trial]));
 }
 
-const numbers = (values) => values.filter((value) => typeof value === "number");
-const sumOf = (values) => numbers(values).reduce((sum, value) => sum + value, 0);
-function meanOf(values) {
-  const found = numbers(values);
-  return found.length ? sumOf(found) / found.length : null;
+/** Return those of some trials that count in a mean: the finished ones, and runs whose state is not known. */
+export const countedTrials = (trials, own) => own.filter((trial) => ["finished", null].includes(trials.status[trial]));
+
+/** Return the mean of the numbers among some values, null if there is none. */
+export function meanOf(values) {
+  const found = values.filter((value) => typeof value === "number");
+  return found.length ? found.reduce((sum, value) => sum + value, 0) / found.length : null;
 }
 
 /** Return the text of a row in a column. */
@@ -135,8 +140,19 @@ export function textOf(trials, row, column) {
   }
 }
 
+/** Return rows in blocks: a row, and the replicates below it. */
+export function blocksOf(rows) {
+  const blocks = [];
+  for (const row of rows) {
+    if (row.depth) blocks.at(-1).push(row);
+    else blocks.push([row]);
+  }
+  return blocks;
+}
+
 /** Return the short name of a row: the numbers of its trials, or the first and the last of more than three. */
 export function nameOf(trials, row) {
+  if (row.group) return `${row.group}: ${counted(row.trials.length, "trial")}`;
   const names = row.trials.map((trial) =>
     trials.number[trial] === null ? trials.run[trial] : String(trials.number[trial]).padStart(4, "0"),
   );
@@ -169,11 +185,7 @@ export function sorted(trials, rows, columns, sort) {
     .map(([key, direction]) => [columns.find((column) => column.key === key), direction === "up" ? 1 : -1])
     .filter(([column]) => column);
   if (!keys.length) return rows;
-  const blocks = [];
-  for (const row of rows) {
-    if (row.depth) blocks.at(-1).rows.push(row);
-    else blocks.push({ rows: [row], values: keys.map(([column]) => valueOf(trials, row, column)) });
-  }
+  const blocks = blocksOf(rows).map((block) => ({ rows: block, values: keys.map(([column]) => valueOf(trials, block[0], column)) }));
   const order = (one, other) => {
     for (const [at, [, sign]] of keys.entries()) {
       const found = compare(one.values[at], other.values[at], sign);
@@ -215,7 +227,7 @@ export function csvRows(trials, rows, columns) {
   const header = kept.flatMap(({ key, title }) => (key === "best" ? ["best", "best_std", "best_n"] : [title]));
   const cells = (row) =>
     kept.flatMap((column) => {
-      if (column.key === "trial") return [row.trials.map((trial) => trials.id[trial]).join(" ")];
+      if (column.key === "trial") return [row.group ?? row.trials.map((trial) => trials.id[trial]).join(" ")];
       const value = valueOf(trials, row, column);
       return column.key === "best" ? [value, row.std, row.n] : [value];
     });

@@ -2,8 +2,8 @@
 
 import { areBrushes } from "./brush.js";
 
-const TEXTS = ["sweep", "where", "objective", "goal", "open", "against", "view", "metric", "by", "stage"];
-const LISTS = ["show", "hide", "unfolded", "order"];
+const TEXTS = ["sweep", "where", "objective", "goal", "open", "against", "view", "metric", "by", "stage", "group"];
+const LISTS = ["show", "hide", "unfolded", "order", "ticked"];
 
 /** Return the choices in a link's entries; invalid entries are ignored. */
 export function decode(entries) {
@@ -36,6 +36,18 @@ export function sortedBy(sort, key, first, isFurther) {
   const others = isFurther ? sort.filter(([name]) => name !== key) : [];
   if (isFurther && now !== undefined && next) return sort.map((pair) => (pair[0] === key ? [key, next] : pair));
   return next ? [...others, [key, next]] : others;
+}
+
+/** Return the choices for another sweep: only the view stays. */
+export const ofSweep = ({ view }, sweep) => (sweep === undefined ? { view } : { view, sweep });
+
+/** Return a list with an item, or without it if the list has it. */
+export const toggled = (list, item) => (list.includes(item) ? list.filter((one) => one !== item) : [...list, item]);
+
+/** Return the lists of columns that the user shows or hides, after a column was shown or hidden. */
+export function shownColumns({ show = [], hide = [] }, name, isShown) {
+  const without = (list) => list.filter((one) => one !== name);
+  return isShown ? { show: [...without(show), name], hide: without(hide) } : { show: without(show), hide: [...without(hide), name] };
 }
 
 function parsed(text) {

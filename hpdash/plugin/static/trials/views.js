@@ -59,7 +59,8 @@ export class Views {
     new ResizeObserver(() => this.#draw()).observe(this.charts);
   }
 
-  /** Show the chosen view; `context` has `answer` (of the route `trials`), `ranking`, `query`, `chosen`, `where`, `dark`. */
+  /** Show the chosen view; `context` has `answer` (of the route `trials`), `ranking`, `query`, `chosen`, `where`, `dark`
+   * and `ticks` (a Map from the ids of ticked trials to colours). */
   show(context) {
     if (this.#context?.answer.sweep !== context.answer.sweep) {
       for (const kept of [this.#asked, this.#addresses, this.#answers]) for (const name of Object.keys(kept)) delete kept[name];
@@ -75,7 +76,7 @@ export class Views {
     const own = answer.objective?.name ?? "";
     this.metric.set([["", own || "–"], ...answer.metrics.filter((name) => name !== own).map((name) => [name, name])], chosen.metric ?? "");
     const differing = answer.hparams.filter(({ differs }) => differs).map(({ name }) => [name, name]);
-    this.by.set([["", "the best trial"], ...differing], chosen.by ?? "");
+    this.by.set([["", context.ticks.size ? "the ticked trials" : "the best trial"], ...differing], chosen.by ?? "");
     this.#load(uses.filter((name) => name !== "parallel"));
   }
 
@@ -88,8 +89,9 @@ export class Views {
   /** Ask for what a chart draws, unless it has it; an answer to an earlier choice is ignored. */
   async #ask(name, mine) {
     const { query, chosen, where, answer } = this.#context;
+    const wanted = [chosen.open, chosen.against, ...this.#context.ticks.keys()].map((id) => ["trial", id]);
     const own = {
-      curves: [["metric", chosen.metric], ["trial", chosen.open], ["trial", chosen.against]].filter(([, value]) => value),
+      curves: [["metric", chosen.metric], ...wanted].filter(([, value]) => value),
       effects: chosen.stage === "rung" ? [["stage", "rung"]] : [],
     }[name];
     const address = `${name}?${new URLSearchParams([...query, ...(where ? [["where", where]] : []), ...(own ?? [])])}`;
@@ -117,18 +119,18 @@ export class Views {
   /** Draw the charts, unless nothing that they show has changed: a sort of the table draws none of them. */
   #draw() {
     if (!this.#context) return;
-    const { answer, ranking, chosen, dark } = this.#context;
+    const { answer, ranking, chosen, dark, ticks } = this.#context;
     const view = this.charts.dataset.view;
-    const own = [chosen.by, chosen.brush, chosen.order].map((choice) => JSON.stringify(choice));
+    const own = [chosen.by, chosen.brush, chosen.order, [...ticks]].map((choice) => JSON.stringify(choice));
     const drawn = [view, answer, ranking, dark, this.charts.clientWidth, ...Object.values(this.#answers), ...own];
     if (drawn.length === this.#drawn.length && drawn.every((one, at) => one === this.#drawn[at])) return;
     this.#drawn = drawn;
     const goal = answer.objective?.goal;
-    const shared = { trials: answer.trials, hparams: answer.hparams, goal, dark };
+    const shared = { trials: answer.trials, hparams: answer.hparams, goal, dark, ticks };
     if (this.#answers.curves) this.curves.show(this.#answers.curves, { ...shared, by: chosen.by, hasCounterpart: view === "curves", height: HEIGHTS[view] ?? HEIGHTS.overview });
     if (view === "parallel") {
       const selected = new Set(this.#context.ranking.trials.flat());
-      this.parallel.show({ answer, selected, brushes: chosen.brush ?? {}, order: chosen.order, goal, dark });
+      this.parallel.show({ answer, selected, brushes: chosen.brush ?? {}, order: chosen.order, goal, dark, ticks });
     }
     if (this.#answers.search) this.search.show(this.#answers.search);
     if (this.#answers.timeline) this.timeline.show(this.#answers.timeline);

@@ -1,0 +1,129 @@
+"""Tests of the Trials tab in Chromium: grouped rows, ticked trials, pictures, and the logs of other tools."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from boards import Board
+from commands import invoke
+from trials_page import TrialsPage
+
+
+def groups(tab: TrialsPage) -> list[str]:
+    """Return the names of the groups, from top to bottom."""
+    found: list[str] = tab.grid.locator("[data-group]").evaluate_all(
+        "rows => rows.toSorted((a, b) => a.ariaRowIndex - b.ariaRowIndex).map((row) => row.dataset.group)"
+    )
+    return found
+
+
+def test_rows_are_grouped_by_a_column(tab: TrialsPage, root: Path) -> None:
+    """A group has the mean, spread and number of `hpdash effects`; the best mean comes first; its rows unfold."""
+    tab.open(sweep="grid")
+    tab.control("group").select_option("=x")
+    tab.rows(3)
+    assert groups(tab) == ["x 0.9", "x 0.5", "x 0.2"]
+    [effects] = json.loads(invoke("effects", str(root / "grid"), "--json").stdout)["sweeps"]
+    [x] = [each for each in effects["hyperparameters"] if each["name"] == "x"]
+    levels = {level["value"]: level for level in x["levels"]}
+    first = tab.grid.locator('[data-group="x 0.9"]')
+    expected = levels[0.9]
+    assert f"{expected['mean']:.4f} ± {expected['std']:.4f} ({expected['n']})" in first.inner_text()
+    assert "x 0.9: 6 trials" in first.inner_text()
+    first.locator("[data-fold]").click()
+    tab.rows(6)
+    assert tab.ids()[0] == "grid/0012"
+    tab.page.wait_for_function("location.hash.includes('group')")
+    tab.page.reload()
+    tab.wait()
+    tab.rows(6)
+    tab.control("group").select_option("status")
+    tab.rows(3)
+    assert groups(tab)[0] == "status finished"
+    tab.control("group").select_option("")
+    tab.rows(9)
+
+
+def test_groups_by_the_keyboard(tab: TrialsPage) -> None:
+    """Enter and the right arrow unfold a group, the left arrow folds it; a click opens no trial."""
+    tab.open(sweep="grid", group="=does")
+    tab.rows(3)
+    tab.grid.focus()
+    tab.page.keyboard.press("ArrowDown")
+    tab.page.keyboard.press("Enter")
+    tab.rows(6)
+    tab.page.keyboard.press("ArrowLeft")
+    tab.rows(3)
+    tab.page.keyboard.press("ArrowRight")
+    tab.rows(6)
+    tab.grid.locator("[data-group]").first.click()
+    tab.rows(3)
+    assert tab.drawer.is_hidden()
+
+
+def test_ticked_trials_come_first_and_have_colours(tab: TrialsPage) -> None:
+    """A ticked trial is on top of the table, and has a line of its own colour in Curves and in Parallel."""
+    tab.open(sweep="curves", view="curves")
+    last, before = tab.ids()[-1], tab.ids()[-2]
+    for trial in (last, before):
+        tab.row(trial).locator("[data-tick]").click()
+        tab.row(trial).locator("[data-tick]:checked").wait_for()
+    assert set(tab.ids()[:2]) == {last, before}
+    tab.frame.locator(".curves .line.ticked").nth(1).wait_for(state="attached")
+    lines = tab.frame.locator(".curves .line.ticked")
+    colours = lines.evaluate_all("lines => lines.map((line) => [line.dataset.id, line.getAttribute('stroke')])")
+    drawn = dict(colours)
+    assert set(drawn) == {last, before}
+    assert len(set(drawn.values())) == 2
+    chips = tab.control("ticks").locator("[data-ticked]")
+    assert chips.count() == 2
+    tab.page.wait_for_function("location.hash.includes('ticked')")
+    tab.page.reload()
+    tab.wait()
+    chips.nth(1).wait_for()
+    tab.control("filter").fill("q > 0")  # a filter keeps the ticks
+    tab.rows(14)
+    assert set(tab.ids()[:2]) == {last, before}
+    tab.grid.focus()
+    tab.page.keyboard.press("Home")
+    tab.page.keyboard.press(" ")
+    tab.frame.locator("[data-ticked]").nth(1).wait_for(state="detached")
+    chips.first.click()
+    tab.control("ticks").wait_for(state="hidden")
+
+
+@pytest.mark.parametrize("view", ["overview", "parallel"])
+def test_the_charts_are_saved_as_a_picture(tab: TrialsPage, view: str) -> None:
+    """PNG saves the headline and the charts, with their colours; a canvas is in it too."""
+    image = pytest.importorskip("matplotlib.image", reason="matplotlib is not installed")
+    tab.open(sweep="curves", view=view)
+    tab.frame.locator("figure[data-drawn]:visible").first.wait_for()
+    with tab.page.expect_download() as waited:
+        tab.control("png").click()
+    assert waited.value.suggested_filename == "curves.png"
+    picture = image.imread(waited.value.path())
+    height, width, _ = picture.shape
+    box = tab.frame.locator(".charts").bounding_box()
+    assert width == pytest.approx(2 * (box["width"] + 24), abs=4)
+    assert height > 2 * box["height"]
+    rows = picture[:, :, :3].reshape(height, -1)
+    blank = (rows == rows[0]).all(axis=1)  # rows of pixels without anything
+    assert blank.mean() < 0.6
+
+
+def test_logs_of_other_tools(browser: Any, others: Path) -> None:
+    """Runs of Keras, tf.summary and tensorboardX's add_hparams are rows, with the hyperparameters of their sessions."""
+    with Board(others, "true") as board:
+        board.until(lambda board: board.get("plugin/hpdash_trials/version"))
+        with TrialsPage.opened(browser, board.url) as tab:
+            tab.open()
+            listed = json.loads(invoke("ls", str(others), "--json").stdout)["sweeps"]
+            rows = [row for sweep in listed for row in sweep["rows"]]
+            tab.rows(len(rows))
+            assert "units" in tab.columns()
+            for view in ("curves", "parallel", "effects", "search", "timeline"):
+                tab.control("view", view).click()
+                tab.wait()
