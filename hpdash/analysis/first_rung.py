@@ -1,4 +1,7 @@
-"""All trials of a sweep that prunes, compared after the same number of epochs: those that go on would mislead."""
+"""The trials of a sweep that prunes, each with its value at the first rung: after the same number of epochs.
+
+Final values would mislead, because only the trials that are not pruned train beyond the first rung.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The progress of a search: at the end of each trial, the best objective and the epochs so far; the pruned trials."""
+"""The progress of a search: at the end of each trial, the best value so far and the epochs of all trials so far."""
 
 from __future__ import annotations
 

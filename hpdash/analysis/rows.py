@@ -33,9 +33,10 @@ class Stat:
         finite = [value for value in values if math.isfinite(value)]
         if not finite:
             return None
+        if len(finite) == 1:
+            return cls(float(finite[0]), None, 1)
         with np.errstate(over="ignore", invalid="ignore"):  # values near the largest float: the results are infinite
-            std = float(np.std(finite, ddof=1)) if finite[1:] else None
-            return cls(float(np.mean(finite)), std, len(finite))
+            return cls(float(np.mean(finite)), float(np.std(finite, ddof=1)), len(finite))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +149,12 @@ def differing(runs: Sequence[Run]) -> list[str]:
     """
     swept = dict.fromkeys(name for run in runs for name in run.swept)
     names = dict.fromkeys([*swept, *sorted({name for run in runs for name in run.hparams})])
-    return [name for name in names if len({_distinct(run.hparams.get(name)) for run in runs}) > 1]
+    return [name for name in names if _differ([run.hparams.get(name) for run in runs])]
 
 
-def _distinct(value: Scalar | None) -> tuple[bool, Scalar | None]:
-    return isinstance(value, bool), value  # True == 1, but they are different values
+def _differ(values: Sequence[Scalar | None]) -> bool:
+    """Return whether there are several values; True and 1 are equal, but they are different values."""
+    return len(set(values)) > 1 or len({type(value) is bool for value in values}) > 1
 
 
 def by_sweep(runs: Iterable[Run]) -> dict[str | None, list[Run]]:

@@ -14,9 +14,9 @@ from .objective import objective_of, trained
 def seconds_left(runs: Sequence[Run], planned: int) -> float | None:
     """Estimate the seconds until all `planned` trials of a sweep have ended; None if it does not run or none has ended.
 
-    Each of the remaining trials is taken to need the mean time of those that have ended, and as many as now run at a
-    time. A running trial needs the part that is left of its epochs. Trials that were killed or
-    interrupted run again.
+    It assumes that each remaining trial takes the mean time of those that have ended, and that as many trials run at a
+    time as run now. Of a running trial, only the epochs that are left count. A trial that was killed, timed out or was
+    interrupted counts as remaining, as if it ran again.
     """
     running = [run for run in runs if run.status is TrialState.RUNNING]
     taken = [run.result.seconds for run in runs if run.result and run.status and run.status.is_conclusive]

@@ -6,8 +6,10 @@ left out.
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import LogdirError
@@ -52,6 +54,10 @@ class LogdirReader:
 
         Raises LogdirError if the folder does not exist.
         """
+        with _without_collector():
+            return self._current()
+
+    def _current(self) -> Logdir:
         warnings: list[str] = []
         folders = list(walk(self._root, warnings))
         if not folders:
@@ -95,6 +101,18 @@ class LogdirReader:
         self._contents = {file: known.get(file) or loaded.get(file.path) or fresh[file.path] for file in files}
         if self._cached and fresh:
             cache.save(self._root, files, {file.path: contents for file, contents in self._contents.items()})
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Pause the garbage collector in a `with` block: of the many objects that are read, none is garbage."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _sweep_folders(root: Path, folders: Sequence[Folder]) -> dict[str, tuple[Path, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -117,6 +118,7 @@ class _Helper:
 
 def serve(descriptor: int) -> None:
     """Run a helper process: read the batches that arrive over a pipe until the pipe closes."""
+    gc.disable()  # of what is read, nothing is garbage
     layouts = Layouts()
     with suppress(EOFError, OSError), Connection(descriptor) as pipe:
         while True:

@@ -1,4 +1,4 @@
-"""The answer of a sweep in one sentence: the best setting, its value, and whether it can be told from the next ones."""
+"""The answer of a sweep in one sentence: the best setting, its value, and whether it differs significantly from the next."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,7 +22,7 @@ from hpdash.reader import read
 from hpdash.records import TrialState
 from hpdash.runs import Logdir, Run
 from hpdash.views.report import render_report
-from hpdash.views.report.curves import MOST_STEPS, curves
+from hpdash.views.report.curves import MOST_LINES, MOST_STEPS, curves
 from hpdash.views.report.origin import what_ran
 from hpdash.views.report.parallel import NO_VALUE_Y, parallel
 from hpdash.views.text import number
@@ -152,7 +153,7 @@ def test_its_numbers_are_the_runs(found: Logdir, html: str) -> None:
     """Every trial is in the report with the best and the last value that `ls` and `export` show."""
     rows = html.split("<tr>")
     for run in found.runs:
-        [row] = [row for row in rows if f'data-key="{run.id}"' in row]
+        [row] = [row for row in rows if f"<td>{run.id}</td>" in row]
         for name in ("best", "last"):
             value = value_of(run, name)
             assert value is None or f">{number(float(value))}<" in row
@@ -244,6 +245,19 @@ def test_100_trials_are_less_than_8_megabytes() -> None:
     assert html.count("* plotly.js v") == 1
 
 
+def test_thousands_of_trials_are_less_than_8_megabytes() -> None:
+    """A report on 5,000 trials draws the lines of the best ones, and means of all; every trial is in the table."""
+    runs = many(5000, 30)
+    html = render_report(Logdir(Path("logs"), tuple(runs)))
+    assert len(html.encode()) < 8e6
+    assert "of all 5,000 trials" in html
+    assert all(f"<td>{run.id}</td>" in html for run in runs)
+    [*_, chart] = curves(runs, runs[0].objective, None)  # type: ignore[arg-type]
+    roles = Counter(trace["meta"]["role"] for trace in chart.figure["data"])  # type: ignore[union-attr]
+    assert roles["run"] == MOST_LINES
+    assert roles["band"] > 1
+
+
 def test_long_curves_keep_their_ends() -> None:
     """A curve with too many points is thinned to MOST_STEPS points and keeps its first and last step."""
     [*_, chart] = curves(many(4, 5000), many(1)[0].objective, None)  # type: ignore[arg-type]
@@ -260,7 +274,7 @@ def test_parallel_coordinates_drop_no_trial() -> None:
     unfinished = [path for kind, path in lines if kind == "unfinished"]
     assert len(unfinished) == 4
     assert all(path is not None and path.endswith(f",{NO_VALUE_Y:.1f}") for path in unfinished)
-    assert sum(f",{NO_VALUE_Y:.1f}C" in str(path) for _, path in lines) == 20
+    assert sum(f",{NO_VALUE_Y:.1f}S" in str(path) for _, path in lines) == 20
 
 
 def test_the_command_writes_it(logs: Path, tmp_path: Path) -> None:

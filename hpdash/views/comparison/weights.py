@@ -104,7 +104,10 @@ class WeightsComparison(Comparison):
         return [str(each) for each in self.damage]
 
     def statistics(self, snapshot: Snapshot) -> Iterator[tuple[ColourGroup, Run | None, dict[str, float]]]:
-        """Yield statistics of each group's mean distribution, with None for the run, and of each of several runs."""
+        """Yield (group, run, statistics) for each group's mean distribution, and for each run of a group of several.
+
+        For the mean distribution, the run is None.
+        """
         reference = mixture([snapshot.histograms[run.name] for run in self.reference.runs])
         for group in self.groups:
             own = {run.name: snapshot.histograms[run.name] for run in group.runs}

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...analysis.effects import group_runs, varied
+from ...analysis.objective import best
 from ...analysis.rows import grouped
 from ...logs.layout import VALIDATION_PREFIX, epoch_tag
 from ...runs import Objective, Run, Series
@@ -17,6 +18,7 @@ from ..terminal.effects import bounds_label
 from ..web.html import Block, Chart, Fragment
 from ..web.plots import curves_figure
 
+MOST_LINES = 100  # of single trials in a chart; more cover each other, and the page would be large
 POINTS = 150_000  # in all curves together; they take two megabytes
 FEWEST_STEPS, MOST_STEPS = 20, 200
 READING = (
@@ -30,15 +32,29 @@ def curves(runs: Sequence[Run], objective: Objective, by: str | None) -> list[Bl
     tags = list(dict.fromkeys([objective.tag.removeprefix(VALIDATION_PREFIX), epoch_tag("loss")]))
     tags = [tag for tag in tags if any(name in run.scalars for run in runs for name in (tag, VALIDATION_PREFIX + tag))]
     thinned = _thinned(runs, tags, len(choices) or 1)
+    drawn = _foremost(runs, objective)
     blocks: list[Block] = []
     for name in choices or [""]:
         groups = _groups(thinned, name) if name else [ColourGroup(None, "all trials", CATEGORIES[0], tuple(thinned))]
-        blocks += [Chart(curves_figure(groups, tag), f"{tag}{' by ' * bool(name)}{name}", height=340) for tag in tags]
+        blocks += [
+            Chart(curves_figure(groups, tag, drawn), f"{tag}{' by ' * bool(name)}{name}", height=340) for tag in tags
+        ]
+    reading = READING
+    if len(drawn) < len(runs):
+        reading += f" The mean and the range are of all {len(runs):,} trials; thin lines are the best {len(drawn)}."
     if len(choices) < 2 or not tags:
-        return [Fragment(f'<p class="soft">{READING}</p>'), *blocks]
+        return [Fragment(f'<p class="soft">{reading}</p>'), *blocks]
     options = "".join(f"<option>{escaped(name)}</option>" for name in choices)
     choice = f'<label class="choice" data-each="{len(tags)}">coloured by <select>{options}</select></label>'
-    return [Fragment(f'<p class="soft">{READING}</p>'), Fragment(choice), *blocks]
+    return [Fragment(f'<p class="soft">{reading}</p>'), Fragment(choice), *blocks]
+
+
+def _foremost(runs: Sequence[Run], objective: Objective) -> frozenset[str]:
+    """Return the ids of the runs whose lines are drawn: all of them, or the best `MOST_LINES`."""
+    if len(runs) <= MOST_LINES:
+        return frozenset(run.id for run in runs)
+    values = {run.id: found[0] for run in runs if (found := best(run, objective))}
+    return frozenset(sorted(values, key=lambda name: -objective.goal.utility(values[name]))[:MOST_LINES])
 
 
 def _groups(runs: Sequence[Run], name: str) -> Sequence[ColourGroup]:
@@ -61,7 +77,8 @@ def _thinned(runs: Sequence[Run], tags: Sequence[str], times: int) -> list[Run]:
     names = [name for tag in tags for name in (tag, VALIDATION_PREFIX + tag)]
     every = [run.scalars[name].steps for run in runs for name in names if name in run.scalars]
     steps = np.unique(np.concatenate(every)) if every else np.empty(0, int)
-    most = min(max(POINTS // max(len(every) * times, 1), FEWEST_STEPS), MOST_STEPS)
+    drawn = min(len(every), MOST_LINES * len(names))
+    most = min(max(POINTS // max(drawn * times, 1), FEWEST_STEPS), MOST_STEPS)
     if len(steps) <= most:
         return list(runs)
     kept = steps[np.unique(np.linspace(0, len(steps) - 1, most).round().astype(int))]

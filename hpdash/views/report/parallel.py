@@ -115,7 +115,8 @@ def _line(run: Run, axes: Sequence[Axis], across: Sequence[int], outcome: float 
     path = f"M{across[0]},{heights[0]:.1f}"
     for (left, start), (right, end) in pairwise(zip(across, heights, strict=True)):
         middle = (left + right) // 2
-        path += f"C{middle},{start:.1f} {middle},{end:.1f} {right},{end:.1f}"
+        leaves = f"C{middle},{start:.1f} " if left == across[0] else "S"  # S: as steep as the line arrives
+        path += f"{leaves}{middle},{end:.1f} {right},{end:.1f}"
     if outcome is None:
         colour, kind, ended = GREY, "unfinished", str(run.status or "no value")
     else:

@@ -19,7 +19,7 @@ addEventListener("DOMContentLoaded", () => {
   });
 
   // A click on a column sorts by it, a second click reverses the order; rows without a value stay last
-  const key = (row, at) => row.cells[at].dataset.key;
+  const key = (row, at) => row.cells[at].dataset.key ?? row.cells[at].textContent;
   function compare(one, other) {
     if (one === "" || other === "") return (one === "") - (other === "");
     return one - other || (Number.isNaN(one - other) ? one.localeCompare(other, "en", { numeric: true }) : 0);

@@ -18,7 +18,7 @@ are not `wide` are placed side by side if the page is wide enough.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -51,8 +51,8 @@ def literal(text: object) -> str:
     return escape(visible(str(text)), quote=False)
 
 
-def curves_figure(groups: Sequence[ColourGroup], tag: str) -> Figure:
-    """Draw a scalar over steps by group: its mean, its range and its runs.
+def curves_figure(groups: Sequence[ColourGroup], tag: str, drawn: Container[str] | None = None) -> Figure:
+    """Draw a scalar over steps by group: its mean, its range and its runs, or only the runs whose ids are in `drawn`.
 
     `validation/<tag>` is solid; `tag` is dashed, with its mean only. If the runs have only one of them, it is solid.
     """
@@ -78,7 +78,8 @@ def curves_figure(groups: Sequence[ColourGroup], tag: str) -> Figure:
                 continue
             if len(own) > 1:
                 data.append(_band(group, found.steps, found.low, found.high, alpha))
-                data += [_line(group, run, each.steps, each.values, "run") for run, each in own.items()]
+                lines = {run: each for run, each in own.items() if drawn is None or run in drawn}
+                data += [_line(group, run, each.steps, each.values, "run") for run, each in lines.items()]
             data.append(mean)
     whole = np.concatenate(values)
     log = needs_log_axis(whole)
