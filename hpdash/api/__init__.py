@@ -105,7 +105,7 @@ class Runs(Sequence[Run]):
         return {"sweeps": to_json(self.tables, top), "warnings": list(self.warnings)}
 
     def render(self, console: Console, top: int | None = None) -> Iterator[RenderableType]:
-        """Draw the tables, each with its first `top` rows; None for all."""
+        """Draw the tables, each with its first `top` rows: by default 40 on a terminal, and all in a pipe."""
         return draw(console, self.tables, top)
 
     def _repr_html_(self) -> str:
@@ -176,9 +176,9 @@ def compare(
 ) -> Comparison:
     """Compare one tag across runs, grouped by a hyperparameter: curves of a scalar, distributions of a histogram.
 
-    `step` is the step to compare at, instead of the last; `over_steps` draws histograms with one row per step. A
-    notebook shows the result; `.save("x.html")` (or .png, .svg, .csv) saves it. Raises SpecError if no run has the tag
-    or the name `by`, or if the runs do not have the step in common.
+    `step` is the step to compare at; by default it is the last, and for histograms also the first. `over_steps` draws
+    histograms with one row per step. A notebook shows the result; `.save("x.html")` (or .png, .svg, .csv) saves it.
+    Raises SpecError if no run has the tag or the name `by`, or if the runs do not have the step in common.
     """
     from ..views import comparison  # noqa: PLC0415
 

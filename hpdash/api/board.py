@@ -53,7 +53,10 @@ class Board:
                 os.waitpid(self.pid, 0)
 
     def _repr_html_(self) -> str:
-        """Return a frame with the tab, found from where the notebook's page is, or at $TENSORBOARD_PROXY_URL."""
+        """Return an iframe that shows the tab.
+
+        Its address has the host of the notebook's page, or is $TENSORBOARD_PROXY_URL if that is set.
+        """
         proxy = os.environ.get("TENSORBOARD_PROXY_URL")
         base = proxy.replace("%PORT%", str(self.port)) if proxy else "/"
         name = f"hpdash-board-{secrets.token_hex(4)}"  # two cells may show the same tab
@@ -102,7 +105,7 @@ def _start(logdir: Path) -> Any:
         warnings.simplefilter("ignore", ResourceWarning)  # the manager forgets the process that it has started
         started: Any = manager.start(arguments)
         if isinstance(started, manager.StartReused) and not _answers(started.info.port):
-            # It was killed, and has left its record, which the manager believes
+            # That TensorBoard was killed, so it did not delete the file by which the manager takes it for running
             (Path(tempfile.gettempdir()) / ".tensorboard-info" / f"pid-{started.info.pid}.info").unlink(missing_ok=True)
             started = manager.start(arguments)
     if isinstance(started, manager.StartLaunched):

@@ -33,7 +33,7 @@ def load_model(run: str, source: Source = "logs", *, bare: bool = False) -> Any:
     left as they were.
 
     Args:
-        run: the run's folder, name, id (`quickstart/0003`) or number.
+        run: the run's name, the name of its folder, its id (`quickstart/0003`) or its number.
         source: a logs root, or what `read_runs` returned.
         bare: whether to leave the scaling of the inputs out.
 
@@ -63,7 +63,7 @@ def load_model(run: str, source: Source = "logs", *, bare: bool = False) -> Any:
 
 @contextmanager
 def _same_randomness() -> Iterator[None]:
-    """Give the random generators of Python and NumPy their state back at the end: they are those of the notebook."""
+    """Restore the random state of Python and NumPy at the end, because the caller's own code may depend on it."""
     before = random.getstate(), np.random.get_state()
     try:
         yield

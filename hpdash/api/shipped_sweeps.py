@@ -56,6 +56,6 @@ def copy_shipped_sweep(name: str, folder: Path) -> list[Path]:
 
 
 def _folder() -> Path:
-    """Return the folder `sweeps`: inside an installed package, or beside the package in a checkout."""
+    """Return the folder `sweeps`: inside an installed package, or next to the package in a checkout."""
     inside = _PACKAGE / "sweeps"
     return inside if inside.is_dir() else _PACKAGE.parent / "sweeps"

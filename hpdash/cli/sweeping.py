@@ -37,7 +37,7 @@ SET = click.option(
 @click.option(
     "--workers",
     type=click.IntRange(1),
-    help="Number of workers; by default one per core or GPU, or as many as the cluster has room for.",
+    help="Workers; by default one per GPU, else cores / --threads; on a cluster, all that fit.",
 )
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads per worker.")
 @click.option(
@@ -142,7 +142,10 @@ def _run(loaded: Any, logdir: Path, options: Any, as_json: bool) -> int:
 
 
 def _cluster(backend: str, address: str | None, cpus: float | None, gpus: float | None, threads: int) -> Any:
-    """Return what a worker takes of the Ray cluster; None for the local backend, which refuses options of a cluster."""
+    """Return the Ray cluster with a worker's CPUs and GPUs; None for the local backend.
+
+    Raises UsageError if options of a cluster are given for the local backend.
+    """
     from ..backends.cluster import Cluster  # noqa: PLC0415
 
     if backend == "ray":

@@ -88,7 +88,11 @@ def _members(part: Operand, lookup: Lookup) -> list[Side]:
 
 
 def _equal(left: Side, right: Side) -> bool:
-    """Return whether two values are equal: numbers by size or as tables show them, other values by their text."""
+    """Return whether two values are equal.
+
+    A number also equals a literal that is spelled as tables show the number. A boolean equals the same boolean, and the
+    text "true" or "false". Two lists are compared by their elements, any other values by their text.
+    """
     (a, spelled_a), (b, spelled_b) = left, right
     if isinstance(a, bool) or isinstance(b, bool):
         return type(a) in (bool, str) and type(b) in (bool, str) and str(a).lower() == str(b).lower()

@@ -10,7 +10,10 @@ Constant = bool | int | float | str
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A value and its spelling `text`. Two numbers are also equal if tables show one as the other is spelled."""
+    """A value in a condition, and `text`, its spelling there.
+
+    The spelling is needed because tables round numbers: 1 / 3 also equals the literal `0.333333`.
+    """
 
     value: Constant
     text: str

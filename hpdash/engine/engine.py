@@ -16,8 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 from ..logs import kept_weights
+from . import sharing
 from .feed import EngineData, Subset, epoch_order, fill, view
-from .forward import floating_operations, forward_pass, graph_constants
+from .forward import floating_operations, forward_pass
 from .hyper import hypers
 from .metric_values import scalars
 from .passes import OnCall, Pass
@@ -169,13 +170,21 @@ class Engine:
             number.variable.assign(other)
         return True
 
-    def same_constants(self, fresh: keras.Model) -> bool:
-        """Return whether `fresh`, which the same builder has just built, has a graph with the same constants.
+    def same_step(self, fresh: keras.Model) -> bool:
+        """Return whether `fresh`, which the same builder has just built, uses its gradients in the same way.
 
-        If not, the builder draws random numbers that become constants, and the two models cannot share a graph.
+        If not, the builder makes constants of what it is given, such as a schedule of the learning rate.
+        """
+        return sharing.same_step(self.model, fresh)
+
+    def same_constants(self, fresh: keras.Model) -> bool:
+        """Return whether the loss of `fresh`, which the same builder has just built, has the same constants.
+
+        If not, the two models cannot share a graph. If the builder was given the same values for both, it draws random
+        numbers that become constants.
         """
         batch = self.data.batch(self.data.train, tf.constant([self.data.train.start]))
-        return graph_constants(self.model, *batch, seed=0) == graph_constants(fresh, *batch, seed=1)
+        return sharing.graph_constants(self.model, *batch, seed=0) == sharing.graph_constants(fresh, *batch, seed=1)
 
     def fit(
         self,

@@ -1,13 +1,11 @@
-"""Trace the forward pass of a model, and read from its graph the floating-point operations, constants and loops."""
+"""Trace the forward pass of a model, and read from its graph the floating-point operations and loops."""
 
 from __future__ import annotations
 
-import random
 from contextlib import suppress
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from ..nested import is_nested
@@ -35,35 +33,6 @@ def forward_pass(model: keras.Model, data: EngineData) -> Any:
             model.compute_loss(x, y, outputs, weight)
     model.compute_metrics(x, y, outputs, weight)
     return concrete.graph
-
-
-def graph_constants(model: keras.Model, x: Any, y: Any, weight: Any, seed: int) -> list[bytes]:
-    """Return the constants in the graph of a model's loss, and the seeds of its random operations, sorted.
-
-    If the lists of two models from one builder differ, the models cannot share a compiled graph: a random number became
-    a constant of the graph instead of a variable. `seed` seeds the global generators of NumPy and Python during the
-    trace, because a layer may draw from them; their state is restored afterwards.
-    """
-
-    def loss(x: Any, y: Any, weight: Any) -> Any:
-        outputs = model(x, training=True)
-        with suppress(Exception):  # a model with a custom `train_step` may have no loss
-            return outputs, model.compute_loss(x, y, outputs, weight, training=True)
-        return outputs
-
-    kept, drawn = np.random.get_state(), random.getstate()  # users' code may draw from the global generators
-    np.random.seed(seed)
-    random.seed(seed)
-    try:
-        graph = tf.function(loss, autograph=False).get_concrete_function(x, y, weight).graph
-    finally:
-        np.random.set_state(kept)
-        random.setstate(drawn)
-    definition = graph.as_graph_def()
-    nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
-    values = [node.attr["value"].SerializeToString() for node in nodes if node.op == "Const"]
-    seeds = [b"seed %d %d" % (node.attr["seed"].i, node.attr["seed2"].i) for node in nodes if "seed2" in node.attr]
-    return sorted(values + seeds)
 
 
 def floating_operations(graph: Any) -> float:

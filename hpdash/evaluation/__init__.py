@@ -61,9 +61,9 @@ class Evaluated(Shown):
 def evaluate(logs: Path | str = "logs", *, sweep: str | None = None, top: int = 1, again: bool = False) -> Evaluated:
     """Evaluate a sweep on its test set once: the best trial on validation, or the best `top` and their ensemble.
 
-    `sweep` names the sweep if the logdir has several. If the journal has the evaluation of this
-    selection, it is returned, and the test set is not opened. Evaluating another selection needs `again`, because the
-    first result would influence the second choice.
+    `sweep` names the sweep if the logdir has several. If the journal has an evaluation of this selection, or of one
+    that begins with it, that evaluation is returned, and the test set is not opened. Evaluating another selection needs
+    `again`, because the first result would influence the second choice.
 
     Raises SpecError if no trials can be selected on validation, or if another selection has been evaluated and
     `again` is False; LockedError while a driver runs the sweep; and the errors of `score`.

@@ -62,7 +62,7 @@ class Histogram:
 
         If the values are too close to be distinguished, or if there are none, one bucket lies around them or around 0.
         Its width is a millionth, or a millionth of the absolute value if that is above 1: wide enough to be drawn, too
-        narrow to look like a spread.
+        narrow to look like a spread. Values that are too far apart for float64 (1e308) get one bucket too.
         Takes time in proportion to the number of values, and 1 MiB of memory for any number of values.
         """
         flat = np.asarray(values).ravel(order="K")  # in memory order, so that a transposed array is not copied

@@ -13,7 +13,9 @@ _UNUSED = ("validation", "validation_from")  # each fold validates on its own pa
 
 
 def repeats_of(document: Document, head: Mapping[str, Any], data: Mapping[str, Any], faults: Faults) -> int:
-    """Return how many replicates each setting has: one a fold, else `repeats`; report keys that contradict each other.
+    """Return how many replicates each setting has, and report keys that contradict each other.
+
+    There is one replicate for each fold if `folds` is set and `fold` is not, otherwise there are `repeats`.
 
     Args:
         document: the sweep file.

@@ -78,7 +78,7 @@ class SweepTable(Table):
     repeats: Annotated[int, Field(ge=1, le=1000)] = key(
         1, "an integer from 1 to 1000", "Seeds per setting; with [prune], only the best settings get all of them."
     )
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = key(0, "an integer from 0 to 2147483647", "The first seed.")
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = key(0, "an integer from 0 to 2147483647", "The seed of replicate 0.")
     objective: Annotated[str, AfterValidator(metric_name)] = key(
         None,
         'a metric such as "validation/accuracy" or "loss"',
@@ -203,7 +203,7 @@ class TrainTable(Table):
     patience: Count = key(
         None, COUNT, "Epochs without a better objective after which a trial ends; default: it trains all its epochs."
     )
-    min_delta: Penalty = key(None, PENALTY, "The smallest improvement that counts as better (patience, plateau).")
+    min_delta: Penalty = key(None, PENALTY, "The smallest improvement that counts (patience, plateau); default: 0.")
     loss: Text = key(
         None, 'a Keras loss name such as "mse"', "The loss; default: cross-entropy, or mse for a regression."
     )

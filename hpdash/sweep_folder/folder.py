@@ -192,8 +192,9 @@ def write(
 ) -> None:
     """Write the sweep file as given to `sweep.toml`; write its normalised form, versions and columns to `sweep.json`.
 
-    Nothing is written if the folder already has this sweep. `specs` represent all trials that it may have, `total` is
-    their maximum number. `metrics` are the names of metrics for TensorBoard's table.
+    Nothing is written if the folder already has this sweep. `specs` are all its trials or, if it proposes its settings
+    later, random ones from its search space. `total` is the maximum number of trials. `metrics` are the names of
+    metrics for TensorBoard's table.
     """
     path = folder / layout.SWEEP_JSON
     known: Mapping[str, Any] = read(path) if path.exists() else {}

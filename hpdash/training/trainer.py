@@ -18,7 +18,7 @@ from ..errors import ChangedError, HpdashError, LogdirError, MetricError
 from ..logs import checkpoint, kept_weights, layout, text_tab
 from ..logs.checkpoint import Checkpointer
 from ..logs.writer import RunWriter
-from ..records import TrialResult, TrialSpec, TrialState, own_loop
+from ..records import BETWEEN_EPOCHS, TrialResult, TrialSpec, TrialState, own_loop
 from ..system import disk
 from ..system.user_functions import load_function
 from ..system.versions import versions
@@ -57,6 +57,7 @@ class Trainer:
         self.folder, self._changed = folder, changed
         self._read = load or (lambda settings: data.load(settings, folder))
         self._graphs: OrderedDict[str, Engine] = OrderedDict()
+        self._given: dict[str, Mapping[str, Any]] = {}  # by graph key: what `_given` returned for the kept engine
         self._shared: dict[str, bool] = {}  # by graph key: whether a second model had the constants of the first
         self._data: tuple[str, Loaded] | None = None
         self._tensors: EngineData | None = None
@@ -171,7 +172,7 @@ class Trainer:
             if trial.epoch:
                 facts["xla"], facts["weights_sha256"] = engine.compilation.xla, engine.digest()
                 facts["xla_reason"] = engine.compilation.reason or None
-                self._keep(key, engine)
+                self._keep(trial.spec, engine)
 
     def _engine(self, trial: Attempt) -> tuple[Engine, bool]:
         """Return an engine with the trial's initial values, and whether it reuses a compiled graph."""
@@ -206,27 +207,46 @@ class Trainer:
         )
 
     def _decide_sharing(self, trial: Attempt, kept: Engine, fresh: Any) -> bool:
-        """Return whether trials with the graph key of a kept engine may share its graph.
+        """Return whether a trial with the graph key of a kept engine may share its graph; notify the user if not.
 
-        Trials of the built-in MLP always may. For another builder, the second model of a graph key decides: if its
-        graph has other constants than the kept one, the builder puts random numbers into the graph, and the user is
-        notified.
+        Trials of the built-in MLP always may. A builder of the user's may make constants of values that it gets and
+        that the graph key leaves out, such as the learning rate. So each trial with other such values is compared with
+        the kept engine. Without other values, the second model of a graph key decides: if its graph has other constants
+        than the kept one, the builder puts random numbers into the graph.
         """
         key, builder = trial.spec.graph_key, trial.settings["model"]["builder"]
-        if builder != "mlp" and key not in self._shared:
+        if builder == "mlp":
+            return True
+        given, before = _given(trial.spec), self._given[key]
+        if changed := [name for name, value in given.items() if value != before[name]]:
+            if kept.same_step(fresh) and kept.same_constants(fresh):
+                return True
+            trial.host.notice(
+                f"{builder} puts {', '.join(changed)} into the graph as constants, or its model has a train_step of its"
+                " own, so each value needs its own graph, which takes longer"
+            )
+            return False
+        if key not in self._shared:
             self._shared[key] = kept.same_constants(fresh)
             if not self._shared[key]:
                 trial.host.notice(
                     f"{builder} puts random numbers into the graph as constants, so each trial needs its own graph,"
                     " which takes longer. Keep random numbers in variables, for example with add_weight"
                 )
-        return self._shared.get(key, True)
+        return self._shared[key]
 
-    def _keep(self, key: str, engine: Engine) -> None:
+    def _keep(self, spec: TrialSpec, engine: Engine) -> None:
+        key = spec.graph_key
         if engine.is_reusable and self._shared.get(key, True):
-            self._graphs[key] = engine
+            self._graphs[key], self._given[key] = engine, _given(spec)
         while len(self._graphs) > GRAPHS_KEPT:
             self._graphs.popitem(last=False)
+
+
+def _given(spec: TrialSpec) -> dict[str, Any]:
+    """Return the values that a trial's builder gets although the graph key leaves them out."""
+    train = spec.settings["train"]
+    return {name: train[name] for name in ("learning_rate", "epochs", *BETWEEN_EPOCHS) if name in spec.takes}
 
 
 def _run_own(loop: Callable[[Trial], object], trial: Attempt) -> None:

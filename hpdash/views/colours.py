@@ -9,7 +9,8 @@ from ..records import Scalar
 from ..runs import Run
 from .text import setting
 
-# Okabe & Ito 2008, "Color Universal Design", without two colours: black is invisible on a dark page, yellow on a white one
+# Okabe & Ito 2008, "Color Universal Design", without black, which is invisible on a dark page, and without yellow,
+# which is hard to see on a white page
 CATEGORIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 # darker shades of CATEGORIES, used if there are more names than colours
 DARKER = ("#004A73", "#8A3C00", "#00614A", "#8F4673", "#8F6300", "#2A7AA8")

@@ -1,4 +1,4 @@
-"""The answer of a sweep in one sentence: the best setting, its value, and whether it differs significantly from the next."""
+"""The answer of a sweep in one sentence: the best setting, its value, and whether it is significantly better."""
 
 from __future__ import annotations
 

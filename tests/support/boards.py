@@ -71,7 +71,7 @@ class Board:
 
     @cached_property
     def url(self) -> str:
-        """The address, without a slash at its end; TensorBoard says it when it has started."""
+        """The address, without a slash at its end; TensorBoard prints it when it has started."""
         deadline = time.monotonic() + PATIENCE
         while not (said := ADDRESS.search(self.output)):
             assert time.monotonic() < deadline, f"TensorBoard did not start:\n{self.output}"

@@ -1,9 +1,9 @@
 """Processes that run hpdash's command line, forked from one process that has imported TensorFlow.
 
 Hundreds of tests start a command or a driver. As a new Python process, each would import hpdash, which takes a second
-of a core, and TensorFlow, which takes four seconds, where it trains or loads a Keras model. Forked, it starts in some
-40 ms. It is a child of the test's process, like any that `subprocess` starts: tests signal it, kill it and read its
-pipes as usual.
+of a core. To train or load a Keras model, it would also import TensorFlow, which takes four seconds. A forked process
+starts in some 40 ms. It is a child of the test's process, like any that `subprocess` starts: tests signal it, kill it
+and read its pipes as usual.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import numpy
 from hpdash.backends.children import _IMPORTED, can_fork, tensorflow_environment
 from hpdash.system import fork_server, lazy_imports
 
+# A fork server that a driver forks has this text among its arguments too: `driven.children` finds it by "fork_server"
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from forked_drivers import serve; serve({link})  # not fork_server"
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER in <sys/prctl.h>
 _NUMBER_BYTES = 8
@@ -51,7 +52,10 @@ class ForkedDriver(subprocess.Popen[str]):
 
 
 def fits(environment: Mapping[str, str]) -> bool:
-    """Return whether a process with these variables may be forked: others are read only when Python starts."""
+    """Return whether a process with these environment variables may be forked.
+
+    It may not if one of the variables that are read only at the start or at an import differs from the source's.
+    """
     wanted = {**environment, **tensorflow_environment()}
     return can_fork() and _read_at_import(wanted) == _read_at_import(_environment())
 

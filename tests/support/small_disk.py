@@ -22,7 +22,7 @@ def behave(trial):
     for epoch in range(trial.epoch + 1, trial.epochs + 1):
         trial.histogram("model/weights", weights, epoch)
         trial.report(epoch, loss=1 / epoch, validation_accuracy=epoch / 4)
-        time.sleep(0.5)  # so that a driver elsewhere has written it before the next
+        time.sleep(0.5)  # so that the driver of a remote worker has written this checkpoint before the next one
 """
 ROOM = 10 * 2**20
 

@@ -35,7 +35,7 @@ class Branching(keras.Model):  # type: ignore[misc]
         self.out = LAYERS.Dense(classes, activation="softmax")
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Apply the blocks; add noise only during training."""
+        """Apply the blocks; during training, also multiply by 1, so that the two modes differ in their operations."""
         x = self.flatten(inputs)
         for number, block in enumerate(self.blocks):
             x = keras.ops.relu(block(x)) if number % 2 == 0 else keras.ops.tanh(block(x))

@@ -82,8 +82,10 @@ def interaction_sentence(interaction: Interaction) -> str:
     """Return a sentence that says how much two hyperparameters interact."""
     pair = f"{interaction.rows.name} and {interaction.columns.name}"
     if interaction.share is None:
-        why = "too few pairs of their values have finished trials, or all these pairs have the same mean"
-        return f"Whether {pair} interact is unknown: {why}."
+        return (
+            f"Whether {pair} interact is unknown: too few pairs of their values have finished trials, or all these "
+            "pairs have the same mean."
+        )
     share = f"{percent(interaction.share)} of the variance between pairs of values of {pair} is interaction"
     return f"{share}; the sum of their separate effects explains the rest."
 
