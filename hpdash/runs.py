@@ -110,6 +110,12 @@ class Run:
         return self.evaluations
 
     @property
+    def sweep_folder(self) -> Path:
+        """The folder of its sweep. `folder` is a folder in it or, for a trial without a folder, the sweep's itself."""
+        has_own = self.name in (".", self.folder.name) or self.name.endswith(f"/{self.folder.name}")
+        return self.folder.parent if has_own else self.folder
+
+    @property
     def id(self) -> str:
         """The shortest name that is unique in the logdir: `mnist_batchnorm/0003`, or the run's whole name."""
         return f"{self.sweep}/{self.number:04d}" if self.sweep is not None and self.number is not None else self.name

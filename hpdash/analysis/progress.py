@@ -67,8 +67,8 @@ def progress(runs: Sequence[Run]) -> SearchProgress | None:
     by_number = {run.number: run for run in runs if run.number is not None}
     if not by_number or runs[0].objective is None:
         return None
-    folders = {run.folder.parent for run in by_number.values() if (run.folder.parent / JOURNAL).is_file()}
-    if len(folders) != 1:
+    folders = {run.sweep_folder for run in by_number.values()}
+    if len(folders) != 1 or not (next(iter(folders)) / JOURNAL).is_file():
         return None
     records = (each for each in read_journal(folders.pop() / JOURNAL).transitions if each.trial in by_number)
     found = steps(records, runs[0].objective)

@@ -15,15 +15,15 @@ def seconds_left(runs: Sequence[Run], planned: int) -> float | None:
     """Estimate the seconds until all `planned` trials of a sweep have ended; None if it does not run or none has ended.
 
     It assumes that each remaining trial takes the mean time of those that have ended, and that as many trials run at a
-    time as run now. Of a running trial, only the epochs that are left count. A trial that was killed, timed out or was
-    interrupted counts as remaining, as if it ran again.
+    time as run now. Of a running trial, only the epochs that are left count. A trial that was killed or interrupted
+    counts as remaining, as if it ran again; one that timed out does not run again while the sweep runs.
     """
     running = [run for run in runs if run.status is TrialState.RUNNING]
     taken = [run.result.seconds for run in runs if run.result and run.status and run.status.is_conclusive]
     if not running or not taken:
         return None
     objective = objective_of(runs)
-    again = sum(not run.status.is_conclusive for run in runs if run.status not in (None, TrialState.RUNNING))
+    again = sum(run.status in (TrialState.KILLED, TrialState.INTERRUPTED) for run in runs)
     waiting = max(0, planned - len(runs)) + again + sum(1.0 - _share(trained(run, objective), run) for run in running)
     return float(np.mean(taken)) * waiting / len(running)
 

@@ -47,7 +47,7 @@ def load_model(run: str, source: Source = "logs", *, bare: bool = False) -> Any:
     kept = kept_weights.read_recorded(chosen.id, chosen.folder / layout.WEIGHTS, recorded)
     from ..engine import models, saving  # noqa: PLC0415  imports TensorFlow
 
-    with sendable(remembered(chosen.folder.parent)) as given, registered(given.functions), _same_randomness():
+    with sendable(remembered(chosen.sweep_folder)) as given, registered(given.functions), _same_randomness():
         dataset, _, scaling = data.prepare(data.load(spec.settings["data"], folder), spec.settings["data"])
         shape, classes = dataset.input_shape, dataset.classes
         model = models.build(spec.settings, folder, shape, classes, spec.seed, spec.takes, dataset.one_hot, plain=True)

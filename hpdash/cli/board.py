@@ -26,6 +26,8 @@ from .group import examples, main
 )
 def board(logdir: Path, options: tuple[str, ...], tensorflow: bool) -> None:
     """Start TensorBoard on LOGDIR so that it shows every step; OPTIONS, such as --port 6007, go to TensorBoard."""
+    if str(logdir).startswith("-"):  # LOGDIR was left out before an option of TensorBoard's
+        logdir, options = Path("logs"), (str(logdir), *options)
     if not logdir.is_dir():
         raise SpecError([f"{logdir}: no such folder. Run a sweep first, or give another LOGDIR."])
     from ..plugin.launch import KEEP_ALL, refresh_records  # noqa: PLC0415  only this command needs them

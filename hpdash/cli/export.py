@@ -53,7 +53,7 @@ def export(
     """Export the runs of LOGDIR: one row per trial, or one row per point of every scalar."""
     from .. import api  # noqa: PLC0415
 
-    ending = output.suffix.removeprefix(".") if output else ""
+    ending = output.suffix.removeprefix(".").lower() if output else ""
     form = form or ("json" if as_json else ending if ending in FORMATS else "csv")
     if form == "parquet" and output is None:
         raise SpecError(["--format parquet needs a file: add -o FILE.parquet."])

@@ -38,7 +38,7 @@ def pick_sweep(runs: Iterable[Run], name: str | None) -> Path:
     Runs without a sweep or without an objective do not count.
     Raises SpecError if there is no such sweep, or if `name` is None and there are several.
     """
-    folders = {run.sweep: run.folder.parent for run in runs if run.sweep is not None and run.objective}
+    folders = {run.sweep: run.sweep_folder for run in runs if run.sweep is not None and run.objective}
     if name is None and len(folders) == 1:
         return next(iter(folders.values()))
     if name in folders:

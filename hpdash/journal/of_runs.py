@@ -11,15 +11,11 @@ from .journal import JournalContent, read_journal
 
 
 def journal_of(runs: Sequence[Run]) -> JournalContent | None:
-    """Return the journal of the sweep of these runs; None if they have none, or if it cannot be read.
-
-    It is in the parent folder of a run's folder. For a trial without a folder of its own, `folder` is the sweep's.
-    """
+    """Return the journal of the sweep of these runs; None if they have none, or if it cannot be read."""
     first = next((run for run in runs if run.number is not None), None)
-    for folder in (first.folder.parent, first.folder) if first else ():
-        if (folder / layout.JOURNAL).is_file():
-            try:
-                return read_journal(folder / layout.JOURNAL)
-            except LogdirError:
-                return None
-    return None
+    if first is None or not (first.sweep_folder / layout.JOURNAL).is_file():
+        return None
+    try:
+        return read_journal(first.sweep_folder / layout.JOURNAL)
+    except LogdirError:
+        return None

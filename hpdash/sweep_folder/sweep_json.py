@@ -38,19 +38,17 @@ def record_of(run: Run) -> SweepRecord | None:
     """Return the record of a run's sweep, None if the run has no sweep or if the record is damaged."""
     if run.sweep is None:
         return None
-    for folder in (run.folder.parent, run.folder):  # of a trial without a folder, `run.folder` is the sweep's
-        try:
-            data = json.loads((folder / layout.SWEEP_JSON).read_bytes())
-            source = (folder / layout.SWEEP_TOML).read_text(errors="replace")
-            known = SweepFacts.from_json(data.get("known"))
-            settings = _checked({**data["settings"], "name": str(data["name"])})
-            versions = {str(name): found and str(found) for name, found in data["versions"].items()}
-            there, origin = data.get("folder"), data.get("provenance")
-            provenance = Provenance.from_json(origin) if origin else None
-            return SweepRecord(settings, int(data["trials"]), versions, source, there and str(there), known, provenance)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
-            continue
-    return None
+    try:
+        data = json.loads((run.sweep_folder / layout.SWEEP_JSON).read_bytes())
+        source = (run.sweep_folder / layout.SWEEP_TOML).read_text(errors="replace")
+        known = SweepFacts.from_json(data.get("known"))
+        settings = _checked({**data["settings"], "name": str(data["name"])})
+        versions = {str(name): found and str(found) for name, found in data["versions"].items()}
+        there, origin = data.get("folder"), data.get("provenance")
+        provenance = Provenance.from_json(origin) if origin else None
+        return SweepRecord(settings, int(data["trials"]), versions, source, there and str(there), known, provenance)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
+        return None
 
 
 def _checked(settings: dict[str, Any]) -> dict[str, Any]:
@@ -65,9 +63,10 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
 def planned(runs: Iterable[Run]) -> dict[str, int]:
     """Return how many trials each sweep of these runs has, started or not.
 
-    For a sweep that prunes this is the least number, because it may leave out replicates. Damaged sweeps are left out.
+    For a sweep that prunes this is the least number, because it may leave out replicates. Damaged sweeps are left out,
+    and the sweep of a run whose folder was read alone.
     """
-    one_each = {run.sweep: run for run in runs if run.sweep is not None}
+    one_each = {run.sweep: run for run in runs if run.sweep is not None and run.name != "."}
     return {sweep: _at_least(about) for sweep, run in one_each.items() if (about := record_of(run))}
 
 

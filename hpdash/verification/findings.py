@@ -124,7 +124,7 @@ def spans(numbers: Iterable[int | range], noun: str) -> str:
             else:
                 found.append([low, high])
     shown = ", ".join(f"{low:,}" if low == high else f"{low:,} to {high:,}" for low, high in found[:_SHOWN])
-    hidden += len(found[_SHOWN:])
+    hidden += sum(high - low + 1 for low, high in found[_SHOWN:])
     is_plural = len(found) > 1 or hidden or any(low < high for low, high in found)
     return f"{noun}{'s' if is_plural else ''} {shown}{f' and {hidden:,} more' if hidden else ''}"
 

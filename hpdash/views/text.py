@@ -25,6 +25,11 @@ def number(value: float | None) -> str:
     return f"{value:.4f}" if value == 0 or 0.001 <= abs(value) < 1000 else f"{value:.4g}"
 
 
+def noun_of_replicates(data: Mapping[str, Any]) -> str:
+    """Return "folds" or "seeds": what the replicates of a setting differ in, given the keys of [data]."""
+    return "folds" if data.get("folds") and data.get("fold") is None else "seeds"
+
+
 def setting(value: object) -> str:
     """Return a hyperparameter's value as text; "" for None."""
     text = shown(value)

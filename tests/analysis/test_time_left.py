@@ -34,3 +34,9 @@ def test_without_a_running_or_an_ended_trial_nothing_is_known() -> None:
     """There is no estimate for a sweep that does not run, nor before the first trial has ended."""
     assert seconds_left([run(0, TrialState.FINISHED, 10.0)], 7) is None
     assert seconds_left([run(0, TrialState.RUNNING)], 7) is None
+
+
+def test_a_trial_that_timed_out_does_not_run_again() -> None:
+    """Only killed and interrupted trials run again while the sweep runs."""
+    ended = [run(0, TrialState.FINISHED, 2.0), run(1, TrialState.TIMED_OUT, 9.0), run(2, TrialState.KILLED, 9.0)]
+    assert seconds_left([*ended, run(3, TrialState.RUNNING, epochs=5)], 4) == pytest.approx(2.0 * (1 + 0.5))

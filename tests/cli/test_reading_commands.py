@@ -131,4 +131,25 @@ def test_export_writes_what_its_options_say() -> None:
     points = json.loads(Path("runs.json").read_text())
     assert {point["tag"] for point in points} >= {"validation/epoch_accuracy", "epoch_loss"}
     assert Path("runs.parquet").read_bytes()[:4] == b"PAR1"
+    invoke("export", "-o", "RUNS.JSON")
+    assert len(json.loads(Path("RUNS.JSON").read_text())) == 4
     assert json.loads(invoke("export", "--json").stdout)[3]["error"] == "ValueError: [/b] odd"
+
+
+def test_a_run_alone_is_not_an_unfinished_sweep(logs: Path) -> None:
+    """The folder of one trial can be listed; the other trials of its sweep are not missing."""
+    (folder,) = (logs / "own").glob("0000*")
+    shown = invoke("ls", str(folder)).stdout
+    assert "not started" not in shown
+    assert json.loads(invoke("ls", str(folder), "--json").stdout)["sweeps"][0]["missing"] == 0
+
+
+@pytest.mark.usefixtures("logs")
+def test_board_takes_options_without_a_logdir(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An option of TensorBoard's may come first: LOGDIR is then the default."""
+    started: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda _, command: started.append(command))
+    invoke("board", "--port", "6007")
+    [command] = started
+    assert "--logdir=logs" in command
+    assert command[-2:] == ["--port", "6007"]

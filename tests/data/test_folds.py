@@ -17,6 +17,7 @@ from hpdash.data.arrays import from_arrays
 from hpdash.data.folds import on_fold
 from hpdash.errors import DataError, SpecError
 from hpdash.spec import parse_sweep
+from hpdash.views.terminal.check import summary
 
 RANDOM = np.random.default_rng(4)
 COUNT, FOLDS = 60, 4
@@ -126,5 +127,9 @@ def test_a_fold_alone_is_one_trial() -> None:
     content = {"data": {"name": "digits", "folds": 3, "fold": 1}, "hparams": {"l2": [0.0, 0.1]}}
     sweep = parse_sweep(content, name="mine", folder=Path())
     assert (sweep.repeats, sweep.settings({"l2": 0.1})["data"]["fold"]) == (1, 1)
+    seeds = parse_sweep({**content, "sweep": {"repeats": 3}}, name="mine", folder=Path())
+    assert "x 3 seeds" in summary(seeds, 2).plain
+    folds = parse_sweep({**content, "data": {"name": "digits", "folds": 3}}, name="mine", folder=Path())
+    assert "x 3 folds" in summary(folds, 2).plain
     with pytest.raises(SpecError, match=r"data\.fold"):
         parse_sweep({"data": {"name": "digits", "fold": 1}, "hparams": {"l2": [0.0]}}, name="mine", folder=Path())

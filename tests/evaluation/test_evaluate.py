@@ -349,6 +349,8 @@ def test_several_sweeps_are_asked_for(tmp_path: Path) -> None:
     """
     runs = [trial(0, 0.5, sweep=name) for name in ("mnist", "cifar")]
     assert pick_sweep(runs, "cifar") == Path("logs/cifar")
+    lost = replace(trial(1, 0.5, sweep="cifar"), name="cifar/0001", folder=Path("logs/cifar"))  # it has no folder
+    assert pick_sweep([*runs, lost], "cifar") == Path("logs/cifar")
     with pytest.raises(SpecError, match="mnist or cifar, found none"):
         pick_sweep(runs, None)
     with pytest.raises(SpecError, match="Did you mean mnist"):

@@ -35,6 +35,7 @@ from hpdash.logs.writer import EventFile, RunWriter
 from hpdash.reader.framing import records
 from hpdash.records import TrialResult, TrialState
 from hpdash.verification import Finding, find_damage
+from hpdash.verification.findings import spans
 
 LOOP = """
 import time
@@ -706,3 +707,8 @@ def test_a_sweep_that_was_copied_is_said_until_its_record_is_written_again(tmp_p
     assert (finding.sweep, finding.is_damage, "hpdash board" in finding.advice) == ("own", False, True)
     hparams_record.update_records(tmp_path / "others")
     assert [finding for finding in find_damage(tmp_path / "others").findings if "copied" in finding.what] == []
+
+
+def test_numbers_that_are_not_spelled_out_are_counted() -> None:
+    """After the first ranges, the numbers are counted, not the ranges."""
+    assert spans([*range(1, 4), 10, 20, 30, 40, *range(50, 60)], "step").endswith("and 10 more")

@@ -14,8 +14,10 @@ import pytest
 from nbclient import NotebookClient
 
 import hpdash
+from hpdash.goal import Goal
 from hpdash.logs import layout
-from hpdash.views.web.notebook import in_notebook
+from hpdash.records import Progress, Started, TrialSpec
+from hpdash.views.web.notebook import NotebookView, in_notebook
 
 CELLS = {
     "sweep": """
@@ -161,3 +163,17 @@ def serving(content: str) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://localhost:{server.server_port}/"
         server.shutdown()
+
+
+def test_a_trial_that_does_not_train_yet_shows_its_phase(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a trial compiles, its row says so instead of its epoch."""
+    settings: dict[str, Any] = {"data": {}, "model": {}, "train": {}, "log": {}}
+    spec = TrialSpec(0, 0, 0, {"units": 8}, settings, "loss", Goal.MIN)
+    monkeypatch.setattr(NotebookView, "_redraw", lambda _: None)  # only a kernel can show it
+    shown = NotebookView()
+    shown.plan([spec], {}, 1, 1)
+    shown.event(Started(spec, 1, 0))
+    shown.event(Progress(0, 0, 10, 0.0, phase="compiling"))
+    assert "compiling" in shown.html()
+    shown.event(Progress(0, 1, 10, 0.5))
+    assert "2/10" in shown.html()

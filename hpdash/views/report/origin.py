@@ -13,7 +13,7 @@ from ...records import shown
 from ...runs import Logdir, Run
 from ...sweep_folder.sweep_json import SweepRecord, record_of
 from ..markup import escaped
-from ..text import setting
+from ..text import noun_of_replicates, setting
 from .tags import block, collapsible, listed
 
 
@@ -33,7 +33,7 @@ def what_ran(runs: Sequence[Run]) -> str:
 def _recorded_pairs(known: SweepRecord) -> Iterator[tuple[str, str]]:
     settings = known.settings
     yield "data", _spelled(settings.get("data", {}))
-    each = "folds" if settings.get("data", {}).get("folds") else "seeds"
+    each = noun_of_replicates(settings.get("data", {}))
     seeds = f", {settings['repeats']} {each} per setting" if settings.get("repeats", 1) > 1 else ""
     yield "search", f"{settings.get('strategy', '')}, {known.trials} trials{seeds}"
     yield "epochs", str(settings.get("train", {}).get("epochs", ""))

@@ -39,14 +39,14 @@ def _foremost(listing: RankedTable, objective: Objective | None) -> str:
     first = next((row for row in listing.rows if row.best), None)
     if first is None or first.best is None or objective is None:
         return '<p class="lead">No trial has finished with a value to compare.</p>'
-    seeds = f" over {first.best.n} seeds" if first.best.n > 1 else ""
+    replicates = f" over {first.best.n} trials" if first.best.n > 1 else ""
     reached = best(first.runs[0], objective)
     epoch = f", at epoch {reached[1]}" if reached and len(first.runs) == 1 else ""
     names = varied(listing.runs)
     pairs = ", ".join(
         f"{name} = {setting(value)}" for name in names if (value := hparam(first.runs[0], name)) is not None
     )
-    lead = f"Best {escaped(objective.name)}: <strong>{spread(first.best)}</strong>{seeds}{epoch}"
+    lead = f"Best {escaped(objective.name)}: <strong>{spread(first.best)}</strong>{replicates}{epoch}"
     which = escaped(trial_names(first.runs) + (f": {pairs}" if pairs else ""))
     return f'<p class="lead">{lead}<br><span class="soft">{which}</span></p>'
 

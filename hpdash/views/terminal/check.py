@@ -13,7 +13,7 @@ from ...facts import Inputs
 from ...records import TrialSpec, shown
 from ...spec import Sweep
 from ...spec.domains import Choice
-from ..text import duration, plain, setting, table
+from ..text import duration, noun_of_replicates, plain, setting, table
 
 if TYPE_CHECKING:
     from ...data import Status
@@ -23,7 +23,7 @@ LISTED = 100  # maximum number of trials that a dry run shows on a terminal; a p
 
 def summary(sweep: Sweep, settings: int) -> Text:
     """Return a few lines about a valid sweep file; `settings` is the number of its settings."""
-    each = "folds" if sweep.given["data"].get("folds") else "seeds"
+    each = noun_of_replicates(sweep.given["data"])
     repeats = f" x {sweep.repeats} {each} = {settings * sweep.repeats:,} trials" if sweep.repeats > 1 else " trials"
     lines = [f"{sweep.name}: valid; {sweep.strategy} of {settings:,}{repeats}"]
     lines.append(f"  ranked by {sweep.objective}, {sweep.goal}: {sweep.ranking.reason}")

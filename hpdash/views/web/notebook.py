@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from ...records import Ended, Event, Notice, TrialResult, TrialSpec, TrialState
+from ...records import Ended, Event, Notice, Progress, TrialResult, TrialSpec, TrialState
 from ..markup import escaped, html_table
 from ..terminal.live import SHOWN_METRICS, Tally, ended_line
 from ..text import duration, number
@@ -97,8 +97,14 @@ def _running(tally: Tally) -> str:
     rows = []
     for running in tally.running.values():
         progress = running.progress
-        epoch = f"{min(progress.epoch + 1, progress.epochs)}/{progress.epochs}" if progress else "starting"
+        epoch = _epoch(progress) if progress else "starting"
         metrics = list(progress.metrics.items())[:SHOWN_METRICS] if progress else []
         values = "  ".join(f"{name} {number(value)}" for name, value in metrics)
         rows.append((f"{running.spec.number:04d}", running.spec.label, epoch, values))
     return html_table(["trial", "", "epoch", "metrics"], rows, [False] * 4) if rows else ""
+
+
+def _epoch(progress: Progress) -> str:
+    if progress.phase != "training":
+        return progress.phase
+    return f"{min(progress.epoch + 1, progress.epochs)}/{progress.epochs}"
