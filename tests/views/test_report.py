@@ -269,7 +269,7 @@ def test_parallel_coordinates_drop_no_trial() -> None:
     """Every trial is a line. A trial without a hyperparameter or a result goes through the dash of that axis."""
     runs = many(40)
     page = Page(parallel(runs, ["rate", "kind", "momentum"], runs[0].objective))  # type: ignore[arg-type]
-    lines = {(attributes["class"], attributes["d"]) for tag, attributes in page.elements if tag == "path"}
+    lines = {(attributes.get("class"), attributes["d"]) for tag, attributes in page.elements if tag == "path"}
     assert len(lines) == 40
     unfinished = [path for kind, path in lines if kind == "unfinished"]
     assert len(unfinished) == 4

@@ -8,19 +8,16 @@ from typing import Any
 import numpy as np
 
 from ...analysis.effects import group_runs, measure_effects, outcomes_of
-from ...analysis.failures import patterns
 from ...analysis.first_rung import as_of, first_rung
 from ...analysis.objective import goal_of, objective_of, tag_of
 from ...analysis.rows import rank
 from ...logs.layout import VALIDATION_PREFIX
-from ...records import TrialState
 from ...runs import Run, Series
 from .curves import thinned
 
 _LINES = 20  # best trials that get a line each; the others are shown together, as a fan of quantiles
 _POINTS = 120  # points of a line
 _FAN = (0.1, 0.5, 0.9)  # quantiles of the fan
-_ENDS = {TrialState.FAILED: "failed", TrialState.DIVERGED: "diverged", TrialState.TIMED_OUT: "timed out"}
 _DOTS = 60  # most values that are shown for one value or range of a hyperparameter
 _MOST_FOR_IMPORTANCE = 600  # finished trials; with more, the answer would take more than a second
 
@@ -98,9 +95,10 @@ def effects_impl(runs: Sequence[Run], at_rung: bool = False) -> dict[str, Any]:
     ones. For a sweep that does not prune, `at_rung` has no effect.
     """
     from ...views.terminal.effects import importance_sentence, label, to_json  # noqa: PLC0415  imports rich
+    from ...views.terminal.failures import pattern_sentences  # noqa: PLC0415
     from ...views.text import finite  # noqa: PLC0415
 
-    in_common = _in_common(runs)
+    in_common = pattern_sentences(runs)
     rung, objective = first_rung(runs), objective_of(runs)
     if at_rung and rung is not None and objective is not None:
         runs = as_of(runs, rung, objective)
@@ -116,18 +114,6 @@ def effects_impl(runs: Sequence[Run], at_rung: bool = False) -> dict[str, Any]:
     labels = {marginal.name: [label(level) for level in marginal.levels] for marginal in found.marginals}
     own = {"sentence": importance_sentence(found), "labels": labels, "dots": dots, "rung": rung, "at_rung": at_rung}
     return {**finite(to_json(found)), **own, "patterns": in_common}
-
-
-def _in_common(runs: Sequence[Run]) -> list[str]:
-    """Return a sentence for each value with which trials fail, diverge or are pruned more often than with others."""
-    from ...views.terminal.effects import bounds_label  # noqa: PLC0415  imports rich
-
-    return [
-        f"{each.name} = {bounds_label(each.low, each.high)}: {each.inside} of its {each.trials} trials"
-        f" {_ENDS.get(each.state, 'were ' + str(each.state).replace('_', ' '))}, of the other {each.others}"
-        f" {each.total - each.inside or 'none'}"
-        for each in patterns(runs)
-    ]
 
 
 def _evenly_chosen(values: Sequence[float]) -> list[float]:

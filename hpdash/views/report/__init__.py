@@ -7,20 +7,24 @@ from datetime import datetime
 from importlib.resources import files
 
 from ...analysis.effects import measure_effects, varied
+from ...analysis.first_rung import as_of, first_rung
 from ...analysis.ranking import RankedTable, listings
+from ...analysis.timeline import attempts
 from ...analysis.where import known, unknown
 from ...errors import Problem, SpecError
-from ...runs import Logdir, Run
+from ...runs import Logdir, Objective, Run
 from ...sweep_folder.sweep_json import planned, record_of
 from ..markup import escaped
 from ..terminal.effects import importance_sentence, interaction_sentence
-from ..terminal.progress import searched, spending
+from ..terminal.failures import pattern_sentences
+from ..terminal.progress import searched, spending, time_sentence
 from ..web.effect_figures import importance_figure, interaction_figure, marginals_figure
 from ..web.html import Block, Chart, Figure, Fragment, Heading, page
 from ..web.progress_figure import figure
 from .curves import curves
 from .origin import how_made, warned, what_ran
 from .parallel import parallel
+from .timeline import timeline
 from .trials import failures, headline, leaderboard
 from .weights import weights
 
@@ -28,6 +32,11 @@ READING = (
     "One line per trial: green is best, violet is worst, dashed did not finish; — means no value. "
     "Hover over a line for its settings."
 )
+MARGINALS = "Mean and standard deviation of the best objective, by hyperparameter value"
+MARGINALS = "Mean and standard deviation of the best objective, by hyperparameter value"
+COMMON = "These values fail, diverge or are pruned significantly more often than the others (Fisher's exact test):"
+EARLY = "The sweep prunes, so mostly good trials finish, and a comparison of finished trials is biased."
+BARS = "The dark part of a bar is training. Attempts at the same time are in different rows."
 
 
 def render_report(found: Logdir, *, by: str | None = None, where: str | None = None, command: str = "") -> str:
@@ -80,22 +89,26 @@ def _chapter(chapter: RankedTable, by: str | None, where: str | None, level: int
     yield Heading("Leaderboard", level)
     yield Fragment(leaderboard(chapter))
     wrong = list(failures(runs))
-    if wrong:
-        yield Heading("What failed", level)
-        yield Fragment("".join(wrong))
+    common = "".join(f"<li>{escaped(sentence)}</li>" for sentence in pattern_sentences(runs))
+    if wrong or common:
+        yield Heading("What failed" if wrong else "What was pruned", level)
+        yield Fragment("".join(wrong) + (f"<p>{COMMON}</p><ul>{common}</ul>" if common else ""))
     if objective is not None:
         yield Heading("Curves", level)
         yield from curves(runs, objective, by)
         if search := searched(runs):
             yield Heading("How the search went", level)
             yield Chart(figure(search), spending(search))
-        yield from _effects(runs, level)
+        yield from _effects(runs, objective, level)
         if names := varied(runs):
             yield Heading("Every trial", level)
             yield Fragment(f'<p class="soft">{READING}</p>{parallel(runs, names, objective)}')
         if charts := weights(runs, objective):
             yield Heading("Weights of the best and the worst trial", level)
             yield from charts
+    if (found := attempts(runs)) and len(found) > 1:
+        yield Heading("When the trials ran", level)
+        yield Fragment(f'<p class="soft">{time_sentence(found)} {BARS}</p>{timeline(found)}')
     yield Heading("What was run", level)
     yield Fragment(what_ran(runs))
 
@@ -111,12 +124,18 @@ def _introduction(chapter: RankedTable, where: str | None) -> str:
     return f"<p>{escaped(description)}</p>{notes}" if description else notes
 
 
-def _effects(runs: Sequence[Run], level: int) -> Iterator[Block]:
-    found = measure_effects(runs)
-    if not found.marginals or not found.finished:
+def _effects(runs: Sequence[Run], objective: Objective, level: int) -> Iterator[Block]:
+    found, rung = measure_effects(runs), first_rung(runs)
+    if not found.marginals or not (found.finished or rung):
         return
     yield Heading("Which hyperparameters matter", level)
-    yield _rows(marginals_figure(found), "Mean and standard deviation of the best objective, by hyperparameter value")
+    if found.finished:
+        yield _rows(marginals_figure(found), MARGINALS)
+    if rung is not None:
+        early = measure_effects(as_of(runs, rung, objective), 0)
+        epochs = f"{rung} epoch{'s' * (rung > 1)}"
+        yield Fragment(f'<p class="soft">{EARLY}</p>')
+        yield _rows(marginals_figure(early), f"The same for all {early.finished} trials, by their value after {epochs}")
     if found.importance.shares:
         yield _rows(importance_figure(found), "Importance, with its standard error")
     yield Fragment(f'<p class="soft">{escaped(importance_sentence(found))}</p>')

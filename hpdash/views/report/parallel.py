@@ -118,13 +118,14 @@ def _line(run: Run, axes: Sequence[Axis], across: Sequence[int], outcome: float 
         leaves = f"C{middle},{start:.1f} " if left == across[0] else "S"  # S: as steep as the line arrives
         path += f"{leaves}{middle},{end:.1f} {right},{end:.1f}"
     if outcome is None:
-        colour, kind, ended = GREY, "unfinished", str(run.status or "no value")
+        colour, ended = GREY, str(run.status or "no value")
     else:
         share = (BOTTOM - heights[-1]) / (BOTTOM - TOP)
-        colour, kind, ended = SEQUENCE[min(int(share * len(SEQUENCE)), len(SEQUENCE) - 1)], "", number(outcome)
+        colour, ended = SEQUENCE[min(int(share * len(SEQUENCE)), len(SEQUENCE) - 1)], number(outcome)
     pairs = ", ".join(f"{axis.name} {setting(hparam(run, axis.name)) or ABSENT}" for axis in axes[:-1])
     title = f"<title>{escaped(f'{run.id}: {ended}; {pairs}')}</title>"
-    return f'<path class="{kind}" stroke="{colour}" d="{path}">{title}</path>'
+    look = ' class="unfinished"' if outcome is None else ""
+    return f'<path{look} stroke="{colour}" d="{path}">{title}</path>'
 
 
 def _scale(axis: Axis, x: int, last: bool, runs: int) -> str:

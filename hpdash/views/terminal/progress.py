@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from ...analysis.progress import SearchProgress, progress
+from ...analysis.timeline import Attempt, training_share
 from ...records import DRAWING_STRATEGIES
 from ...runs import Run
 from ...sweep_folder.sweep_json import record_of
@@ -47,6 +48,15 @@ def spending(found: SearchProgress) -> str:
     stopped = ", ".join(f"{count} after epoch {epoch}" for epoch, count in found.pruned.items())
     pruned = f"; pruned: {stopped}" if stopped else ""
     return f"{trials:,} trials in {found.spent:,} epochs{share}{pruned}."
+
+
+def time_sentence(attempts: Sequence[Attempt]) -> str:
+    """Return a sentence on how many attempts there were, and how much of their time was training."""
+    count = f"{len(attempts):,} attempt{'' if len(attempts) == 1 else 's'}"
+    share = training_share(attempts)
+    if share is None:
+        return f"{count}."
+    return f"{count}; {100 * share:.0f} % of their time was training, the rest data, compilation and writing."
 
 
 def to_json(found: SearchProgress) -> dict[str, Any]:

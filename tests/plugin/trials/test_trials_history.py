@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from html import unescape
 from pathlib import Path
 
 from commands import invoke
 
+from hpdash.analysis.timeline import Attempt
 from hpdash.goal import Goal
 from hpdash.journal.entries import RungDecision, Transition, to_line
 from hpdash.journal.journal import read_journal
 from hpdash.logs import layout
+from hpdash.plugin.trials.charts import effects_impl
 from hpdash.plugin.trials.history import search_impl, timeline_impl
 from hpdash.plugin.trials.logdir import Snapshot
 from hpdash.plugin.trials.table import chosen_runs
+from hpdash.reader import read
 from hpdash.records import TrialResult, TrialState
 from hpdash.runs import Objective, Run
+from hpdash.views.report import render_report
+from hpdash.views.report.timeline import timeline
 
 
 def test_the_search_is_what_effects_prints(root: Path, snapshot: Snapshot) -> None:
@@ -149,3 +156,26 @@ def test_an_attempt_does_not_train_longer_than_it_ran(tmp_path: Path) -> None:
     ]
     answer = timeline_impl(recorded(tmp_path, *lines))
     assert [each["training"] for each in answer["spans"]] == [0.0, 5.0]
+
+
+def test_the_report_has_what_the_tab_has(root: Path, snapshot: Snapshot) -> None:
+    """The timeline, the effects at the first rung, and what failures have in common are in the report too."""
+    html = unescape(render_report(read(root)))
+    for sweep in ("curves", "grid"):
+        runs = chosen_runs(snapshot, sweep, None, None)
+        found = timeline_impl(runs)
+        assert found["sentence"] in html
+        assert f"{len(found['spans'])} attempts, {found['lanes']} at a time" in html
+        assert all(sentence in html for sentence in effects_impl(runs)["patterns"])
+    early = effects_impl(chosen_runs(snapshot, "curves", None, None), at_rung=True)
+    assert f"The same for all {early['finished']} trials, by their value after {early['rung']} epoch" in html
+    assert effects_impl(chosen_runs(snapshot, "grid", None, None))["patterns"]
+
+
+def test_bars_that_cannot_be_told_apart_are_one() -> None:
+    """Thousands of short attempts are at most a few hundred bars, and every attempt counts in one."""
+    many = [Attempt(f"s/{n}", 1, "finished", float(n), n + 1.0, 0.5, lane=0) for n in range(5000)]
+    svg = timeline(many)
+    assert svg.count("<g ") < 500
+    joined = [int(count) for count in re.findall(r"and (\d+) more", svg)]
+    assert sum(joined) + svg.count("<g ") == 5000

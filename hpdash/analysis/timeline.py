@@ -1,0 +1,105 @@
+"""When the attempts of a sweep's trials ran, from its journal."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..journal.entries import Transition
+from ..journal.journal import JournalContent
+from ..journal.of_runs import journal_of
+from ..records import TrialState
+from ..runs import Run
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt at a trial; what is known only at its end is None before.
+
+    `begin` and `end` are in unix seconds. `end` is None while the attempt runs, and if its driver died before it could
+    record the end. `training` is the number of seconds of training: the rest of the time went into data, compilation
+    and writing. Attempts at the same time have different lanes, which count from 0.
+    """
+
+    id: str
+    attempt: int
+    state: str
+    begin: float
+    end: float | None = None
+    training: float | None = None
+    epochs: int | None = None
+    reason: str | None = None
+    lane: int = 0
+
+    def finish(self, record: Transition, before: float) -> None:
+        """Take the end from the journal; `before` is the training time of earlier attempts, which a result includes."""
+        self.state, self.end = str(record.state), record.time
+        if result := record.result:
+            own = result.seconds - before
+            training = own if own >= 0 else result.seconds  # the attempt trained from the first epoch again
+            self.training = min(training, max(record.time - self.begin, 0.0))  # an attempt that died reports none
+            self.epochs, self.reason = result.epochs, result.error
+
+
+def attempts(runs: Sequence[Run]) -> list[Attempt] | None:
+    """Return the attempts at the trials of a sweep, sorted by their begin; None if the runs have no journal."""
+    journal = journal_of(runs)
+    if journal is None:
+        return None
+    found = sorted(_attempts(journal, runs), key=lambda attempt: attempt.begin)
+    _give_lanes(found)
+    return found
+
+
+def _attempts(journal: JournalContent, runs: Sequence[Run]) -> list[Attempt]:
+    """Return the attempts in the order of the journal."""
+    run_of = {run.number: run for run in runs if run.number is not None}
+    found: list[Attempt] = []
+    unfinished: dict[int, Attempt] = {}  # by trial, its last attempt until its end is found in the journal
+    before: dict[int, float] = {}  # by trial, the seconds of training in its result so far
+    for record in journal.transitions:
+        trial = record.trial
+        if trial not in run_of:
+            continue
+        if record.state is TrialState.RUNNING:
+            if trial in unfinished:  # its driver was killed before it could write the end
+                unfinished[trial].state = str(TrialState.INTERRUPTED)
+            unfinished[trial] = Attempt(run_of[trial].id, record.attempt, str(record.state), record.time)
+            found.append(unfinished[trial])
+        elif trial in unfinished:
+            unfinished.pop(trial).finish(record, before.get(trial, 0.0))
+            if record.result:
+                before[trial] = record.result.seconds
+    for trial, attempt in unfinished.items():
+        attempt.state = str(run_of[trial].status or TrialState.RUNNING)
+    return found
+
+
+def _give_lanes(found: Sequence[Attempt]) -> None:
+    """Give each attempt the first lane that is free when it begins."""
+    free: list[int] = []
+    busy: list[tuple[float, int]] = []  # the end of the last attempt of each lane that is in use
+    count = 0
+    for attempt in found:
+        while busy and busy[0][0] <= attempt.begin:
+            heapq.heappush(free, heapq.heappop(busy)[1])
+        attempt.lane = heapq.heappop(free) if free else count
+        count = max(count, attempt.lane + 1)
+        is_running = attempt.state == TrialState.RUNNING
+        end = attempt.end if attempt.end is not None else math.inf if is_running else attempt.begin
+        heapq.heappush(busy, (end, attempt.lane))
+
+
+def lanes(found: Sequence[Attempt]) -> int:
+    """Return how many attempts ran at a time at most."""
+    return max((attempt.lane + 1 for attempt in found), default=0)
+
+
+def training_share(found: Sequence[Attempt]) -> float | None:
+    """Return the share of the attempts' time that was training, at most 1; None if it is not known."""
+    ended = [(each.end - each.begin, each.training) for each in found if each.end is not None]
+    known = [(max(0.0, seconds), training) for seconds, training in ended if training is not None]
+    whole = sum(seconds for seconds, _ in known)
+    return min(sum(training for _, training in known) / whole, 1.0) if whole > 0 else None
