@@ -1,10 +1,16 @@
-"""Draw the pictures of the tabs in the documents: `python tests/pictures.py logs/mnist_batchnorm`."""
+"""Draw the pictures of the tabs in the documents: `python tests/pictures.py logs`.
+
+The folder has the sweeps `cifar_search` and `mnist_batchnorm`.
+"""
 
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
@@ -12,31 +18,44 @@ from boards import Board
 from browsers import CHROMIUM, FLAGS
 
 FOLDER = Path(__file__).parent / "pictures"
-PICTURES = {  # the address after the #, and an element that is there once the picture is drawn
-    "trials": ("hpdash_trials", "figure.effects[data-drawn]"),
-    "overlay": ("hpdash_weights&p.hpdash_weights.view=overlay", "[data-drawn][data-view=overlay]"),
-    "spread": ("hpdash_weights&p.hpdash_weights.view=spread", "[data-drawn][data-view=spread]"),
+TRIALS = ("hpdash_trials", {"sweep": "cifar_search"}, "figure.effects[data-drawn]")
+OVERLAY = ("hpdash_weights", {"sweep": "mnist_batchnorm", "view": "overlay"}, "[data-drawn][data-view=overlay]")
+SPREAD = ("hpdash_weights", {"sweep": "mnist_batchnorm", "view": "spread"}, "[data-drawn][data-view=spread]")
+# by theme, the pictures: their tab, what is chosen in it, and an element that is there once the tab is drawn
+PICTURES = {
+    "light": {"trials": TRIALS, "overlay": OVERLAY, "spread": SPREAD},
+    "dark": {"trials-dark": TRIALS, "overlay-dark": OVERLAY},
 }
 COLOURS = 64  # the size of a picture's palette; few colours keep the file small
 
 
 def draw(logs: Path) -> None:
-    """Draw the tabs over a sweep as a browser shows them in TensorBoard."""
-    from PIL import Image
+    """Draw the tabs as a browser shows them in TensorBoard, in TensorBoard's light and dark theme."""
     from playwright.sync_api import sync_playwright
 
     FOLDER.mkdir(exist_ok=True)
     with Board(logs, "true") as board, sync_playwright() as playwright:
         board.until(lambda board: bool(board.runs()))
         with playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS) as browser:
-            page = browser.new_page(viewport={"width": 1280, "height": 800})
-            for name, (address, drawn) in PICTURES.items():
-                page.goto("about:blank")
-                page.goto(f"{board.url}/#{address}")
-                page.frame_locator("iframe").last.locator(drawn).first.wait_for()
-                page.wait_for_timeout(1000)  # wait until a table shows its distances, or a second chart is drawn
-                picture = Image.open(io.BytesIO(page.screenshot()))
-                picture.convert("RGB").quantize(COLOURS).save(FOLDER / f"{name}.png", optimize=True)
+            for theme, pictures in PICTURES.items():
+                page = browser.new_page(viewport={"width": 1280, "height": 800})
+                page.goto(f"{board.url}/#hpdash_trials")
+                page.get_by_role("button", name=re.compile("theme", re.IGNORECASE)).click()
+                page.get_by_role("menuitem", name=theme.title()).click()
+                for name, (tab, chosen, drawn) in pictures.items():
+                    _draw(page, board.url, name, tab, chosen, drawn)
+
+
+def _draw(page: Any, url: str, name: str, tab: str, chosen: dict[str, str], drawn: str) -> None:
+    from PIL import Image
+
+    link = urlencode({f"p.{tab}.{key}": value for key, value in chosen.items()})
+    page.goto("about:blank")
+    page.goto(f"{url}/#{tab}&{link}")
+    page.frame_locator("iframe").last.locator(drawn).first.wait_for()
+    page.wait_for_timeout(1500)  # wait until a table shows its distances, or a second chart is drawn
+    picture = Image.open(io.BytesIO(page.screenshot()))
+    picture.convert("RGB").quantize(COLOURS).save(FOLDER / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

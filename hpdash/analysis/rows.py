@@ -1,4 +1,4 @@
-"""Look up a run's hyperparameter, field or metric by name, and rank runs, with replicates grouped into one row each."""
+"""Look up a run's hyperparameter, field or metric by name, and rank runs, with a setting's replicates in one row."""
 
 from __future__ import annotations
 

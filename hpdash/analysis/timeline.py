@@ -7,11 +7,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..journal.entries import Transition
 from ..journal.journal import JournalContent
 from ..journal.of_runs import journal_of
+from ..logs import layout
 from ..records import TrialState
-from ..runs import Run
+from ..runs import Run, Series
 
 
 @dataclass(slots=True)
@@ -19,8 +22,10 @@ class Attempt:
     """One attempt at a trial; what is known only at its end is None before.
 
     `begin` and `end` are in unix seconds. `end` is None while the attempt runs, and if its driver died before it could
-    record the end. `training` is the number of seconds of training: the rest of the time went into data, compilation
-    and writing. Attempts at the same time have different lanes, which count from 0.
+    record the end. `training` is the seconds that its epochs took, without `compiling`, which is how much longer its
+    first epoch took than the median of the others; None if it trained a single epoch. For a custom training loop,
+    `training` is the time in the worker. The rest of the time went into the start of a worker, data and writing.
+    Attempts at the same time have different lanes, which count from 0.
     """
 
     id: str
@@ -29,18 +34,31 @@ class Attempt:
     begin: float
     end: float | None = None
     training: float | None = None
+    compiling: float | None = None
     epochs: int | None = None
     reason: str | None = None
     lane: int = 0
 
-    def finish(self, record: Transition, before: float) -> None:
-        """Take the end from the journal; `before` is the training time of earlier attempts, which a result includes."""
+    def finish(self, record: Transition, epochs: Series | None, before: float) -> None:
+        """Take the end from the journal.
+
+        Args:
+            record: the line of the end.
+            epochs: the seconds that each epoch of the trial took, None if they were not logged.
+            before: the seconds of earlier attempts that the trial's result includes.
+        """
         self.state, self.end = str(record.state), record.time
         if result := record.result:
-            own = result.seconds - before
-            training = own if own >= 0 else result.seconds  # the attempt trained from the first epoch again
-            self.training = min(training, max(record.time - self.begin, 0.0))  # an attempt that died reports none
             self.epochs, self.reason = result.epochs, result.error
+            own = result.seconds - before
+            worked = own if own >= 0 else result.seconds  # the attempt trained from the first epoch again
+            self.training = min(worked, max(record.time - self.begin, 0.0))  # an attempt that died reports none
+        if epochs is not None:
+            own_epochs = epochs.values[(epochs.times >= self.begin) & (epochs.times <= record.time)]
+            self.training = float(own_epochs.sum())
+            if len(own_epochs) > 1:
+                self.compiling = max(0.0, float(own_epochs[0] - np.median(own_epochs[1:])))
+                self.training -= self.compiling
 
 
 def attempts(runs: Sequence[Run]) -> list[Attempt] | None:
@@ -69,9 +87,10 @@ def _attempts(journal: JournalContent, runs: Sequence[Run]) -> list[Attempt]:
             unfinished[trial] = Attempt(run_of[trial].id, record.attempt, str(record.state), record.time)
             found.append(unfinished[trial])
         elif trial in unfinished:
-            unfinished.pop(trial).finish(record, before.get(trial, 0.0))
-            if record.result:
-                before[trial] = record.result.seconds
+            epochs = run_of[trial].scalars.get(layout.time_tag("epoch"))
+            unfinished.pop(trial).finish(record, epochs, before.get(trial, 0.0))
+            goes_on = record.result is not None and record.state not in (TrialState.FAILED, TrialState.DIVERGED)
+            before[trial] = record.result.seconds if record.result and goes_on else 0.0
     for trial, attempt in unfinished.items():
         attempt.state = str(run_of[trial].status or TrialState.RUNNING)
     return found
@@ -97,9 +116,12 @@ def lanes(found: Sequence[Attempt]) -> int:
     return max((attempt.lane + 1 for attempt in found), default=0)
 
 
-def training_share(found: Sequence[Attempt]) -> float | None:
-    """Return the share of the attempts' time that was training, at most 1; None if it is not known."""
-    ended = [(each.end - each.begin, each.training) for each in found if each.end is not None]
-    known = [(max(0.0, seconds), training) for seconds, training in ended if training is not None]
-    whole = sum(seconds for seconds, _ in known)
-    return min(sum(training for _, training in known) / whole, 1.0) if whole > 0 else None
+def shares(found: Sequence[Attempt]) -> tuple[float, float] | None:
+    """Return the shares of the attempts' time that were training and compiling; None if they are not known."""
+    whole = training = compiling = 0.0
+    for each in found:
+        if each.end is not None and each.training is not None:
+            whole += max(0.0, each.end - each.begin)
+            training += each.training
+            compiling += each.compiling or 0.0
+    return (min(training / whole, 1.0), min(compiling / whole, 1.0)) if whole > 0 else None

@@ -142,8 +142,11 @@ def _without_effect(
 ) -> Iterator[Problem]:
     """Yield a problem for each optimizer key that varies but has no effect, although the builder takes it.
 
-    A key has no effect if the model's optimizer is the same for two of its values.
+    A key has no effect if the model's optimizer is the same for two of its values. If the model has a training step, an
+    optimizer or a schedule of the user's, the effect of a key is unknown.
     """
+    from ..engine.sharing import has_keras_step  # noqa: PLC0415  imports TensorFlow, only in the child
+
     for name, value in request.varied.items():
         if name not in OPTIMIZER_KEYS or name not in spec.takes:
             continue
@@ -152,7 +155,7 @@ def _without_effect(
             other, _ = _build(replace(spec, settings=settings), folder, dataset)
         except Exception:
             continue
-        if _optimizer(other) == _optimizer(model):
+        if has_keras_step(other) and _optimizer(other) == _optimizer(model):
             values = f"the same optimizer for {spec.settings['train'][name]} and {value}"
             expected = f"a hyperparameter that changes the optimizer of {request.reference}"
             yield Problem(request.given[name], expected, values, f"Use {name} in the builder, or leave it out.")

@@ -101,6 +101,7 @@ class LocalBackend:
         """Yield all messages that a worker has sent, then the end of its attempt if it has died."""
         task = worker.task
         assert task is not None
+        was_alive = worker.process.is_alive()  # asked first, so that what a dead worker has sent is read before
         try:
             while worker.pipe.poll():
                 message: Progress | Reached | Notice | AttemptReport = worker.pipe.recv()
@@ -115,7 +116,7 @@ class LocalBackend:
                 yield message
         except (EOFError, OSError):
             pass
-        if not worker.process.is_alive():
+        if not was_alive:
             yield self._report_death(worker)
 
     def _report_death(self, worker: _Worker) -> Ended:

@@ -169,7 +169,9 @@ def check(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     loaded = with_known_inputs(load_sweep(file, overrides))
     settings = strategy_for(loaded).count
     if as_json:
-        print_json({**loaded.to_json(), "settings": settings, "trials": settings * loaded.repeats})
+        print_json(
+            {**loaded.to_json(), "settings": settings, "trials": settings * loaded.repeats, "remarks": loaded.remarks}
+        )
         return
     console_for().print(summary(loaded, settings), soft_wrap=True)
 

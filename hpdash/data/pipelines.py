@@ -41,9 +41,10 @@ def _is_instance(value: Any, module: str, path: str) -> bool:
 def read_pipelines(name: str, value: Any, folder: Path, tell: Tell = lambda _: None) -> dict[str, Nested]:
     """Read a pipeline, or a tuple of up to three (training, validation, test), into files in a folder.
 
-    Returns the arrays, mapped, by the names that `from_arrays` takes. `tell` gets messages for the user: what has been
-    read so far and, in the end, how much it was. Raises DataError if a pipeline does not end, is empty, has batches of
-    different shapes, or is larger than the free part of the disk.
+    Returns the arrays by the names that `from_arrays` takes. Numbers are in the files, which are mapped; texts stay in
+    memory. `tell` gets messages for the user: what has been read so far and, in the end, how much it was. Raises
+    DataError if a pipeline does not end, is empty, has batches of different shapes, or is larger than the free part of
+    the disk.
     """
     given = value if isinstance(value, tuple) else (value,)
     found: dict[str, Nested] = {}
@@ -99,7 +100,7 @@ def _as_tuple(name: str, element: Any) -> tuple[Nested, ...]:
 
 
 class _Reading:
-    """The batches of one pipeline, appended to a file for each of its arrays."""
+    """The batches of one pipeline: each array of numbers is appended to a file of its own, texts to a list."""
 
     def __init__(self, name: str, folder: Path, tell: Tell) -> None:
         self._name, self._folder, self._tell = name, folder, tell
@@ -131,7 +132,7 @@ class _Reading:
         self._check_room()
 
     def arrays(self) -> tuple[Nested, ...]:
-        """Return the arrays that have been read, mapped."""
+        """Return the arrays that have been read; those of numbers are mapped."""
         if not self.examples:
             raise data_error(self._name, "at least one example", "none")
         return tuple(map_leaves(lambda column: column.array(), part) for part in self._parts)
@@ -208,8 +209,8 @@ class _Numbers(_Column):
 def _numbers_or_texts(batch: Any) -> Array:
     """Return a batch as an array of numbers that NumPy can write, or of texts.
 
-    Objects become what they are. NumPy has no type of its own for TensorFlow's small floats, such as bfloat16: they
-    become float32, which has all their values.
+    An array of Python objects gets the type that NumPy has for them. NumPy has no type of its own for TensorFlow's
+    small floats, such as bfloat16: they become float32, which has all their values.
     """
     array = np.asarray(batch)
     if array.dtype.kind == "O":

@@ -19,6 +19,7 @@ from .plan import Outcome, Plan, Watcher
 # How often a trial runs again without using up a retry because its machine has left the cluster. There is a limit,
 # because the trial itself may be the cause
 MACHINES_LOST = 3
+_TRAINED = (TrialState.FINISHED, TrialState.PRUNED)  # states that show that trials of the sweep can train
 GRACE_SECONDS = 10.0  # how long trials may take to stop after SIGTERM or SIGHUP before they are killed
 
 
@@ -38,7 +39,7 @@ class Driver:
         self._first_attempt = {number: record.attempt + 1 for number, record in journal.history.latest.items()}
         self._lost_machines = Counter[int]()
         self._queue = Queue((), self._queue_next)
-        self._any_finished = any(result.state is TrialState.FINISHED for result in plan.results.values())
+        self._any_trained = any(result.state in _TRAINED for result in plan.results.values())
         self._failures = 0
         self._stop_signal: int | None = None
         self._shown_notices: set[str] = set()
@@ -184,7 +185,7 @@ class Driver:
                 self._answer_rung(event)
             case Ended(spec, attempt, result):
                 self._running.pop(spec.number, None)
-                if result.is_refused and self._any_finished:  # other trials have the metric, so this trial is at fault
+                if result.is_refused and self._any_trained:  # other trials have the metric, so this trial is at fault
                     result = replace(result, state=TrialState.FAILED)
                     event = replace(event, result=result)
                 self._journal.append(spec.number, result.state, attempt, result)
@@ -222,9 +223,9 @@ class Driver:
             self._backend.interrupt()
 
     def _count_failures(self, result: TrialResult) -> None:
-        self._any_finished |= result.state is TrialState.FINISHED
+        self._any_trained |= result.state in _TRAINED
         self._failures += result.state is TrialState.FAILED
         if self._fail_fast and result.state.is_fault:
             self._stop_reason = "stopped at the first failed trial, because of --fail-fast"
-        elif not self._any_finished and self._failures >= self.plan.sweep.max_consecutive_failures:
-            self._stop_reason = f"stopped: {self._failures} trials have failed and none has finished"
+        elif not self._any_trained and self._failures >= self.plan.sweep.max_consecutive_failures:
+            self._stop_reason = f"stopped: {self._failures} trials have failed before any has finished or was pruned"

@@ -118,7 +118,7 @@ def drive_sweep(
         except Stopped:
             return replace(before, signal=signals.last)
         outcome = drive.run(signals, options.newest_first)
-        remember(outcome.folder, sweep.inline)  # with --new, it is another folder
+        remember(outcome.folder, sweep.inline)  # with --new, it may be another folder
         return outcome
 
 
@@ -221,7 +221,7 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Driver:
     warnings = hparams_record.update_records(folder.parent)
     journal = stack.enter_context(Journal.open(folder / layout.JOURNAL))
     known = changed_code.keep_provenance(folder, current)  # only once the journal is open: that may fail
-    remarks = [*facts.remarks, *large_batches(sweep, specs, sizes), *sweep.inline.remarks]
+    remarks = [*sweep.remarks, *facts.remarks, *large_batches(sweep, specs, sizes), *sweep.inline.remarks]
     job.warn_user([*notes, *remarks, *warnings, *journal.warnings])
     schedule = job.replayed()
     results = job.results_that_count(schedule, journal.history)

@@ -173,15 +173,16 @@ class Engine:
     def same_step(self, fresh: keras.Model) -> bool:
         """Return whether `fresh`, which the same builder has just built, uses its gradients in the same way.
 
-        If not, the builder makes constants of what it is given, such as a schedule of the learning rate.
+        If not, the builder makes constants of what it is given, such as a schedule of the learning rate, or its model
+        has a `train_step` of its own.
         """
         return sharing.same_step(self.model, fresh)
 
     def same_constants(self, fresh: keras.Model) -> bool:
         """Return whether the loss of `fresh`, which the same builder has just built, has the same constants.
 
-        If not, the two models cannot share a graph. If the builder was given the same values for both, it draws random
-        numbers that become constants.
+        If not, the two models cannot share a graph: the builder draws random numbers that become constants or, if it
+        was given other values for `fresh`, makes constants of these values.
         """
         batch = self.data.batch(self.data.train, tf.constant([self.data.train.start]))
         return sharing.graph_constants(self.model, *batch, seed=0) == sharing.graph_constants(fresh, *batch, seed=1)
@@ -281,8 +282,9 @@ def _as_keras(x: Any, y: Any, weight: Any) -> tuple[Any, ...]:
 def _even_batch(count: int) -> int:
     """Return the batch size of a validation pass over `count` examples, at most `EVALUATION_BATCH`.
 
-    It is the largest such divisor of `count`, so that no remainder needs a graph of its own. If that divisor is below a
-    quarter of `EVALUATION_BATCH`, it is `EVALUATION_BATCH` or, if that is less, `count`: small batches would be slow.
+    It is the largest such divisor of `count`, so that no remainder needs a graph of its own. But if that divisor is
+    below a quarter of `EVALUATION_BATCH`, the batch size is the lesser of `EVALUATION_BATCH` and `count`, because small
+    batches would be slow.
     """
     best = max(size for size in range(1, min(count, EVALUATION_BATCH) + 1) if count % size == 0)
     return best if best >= EVALUATION_BATCH // 4 else min(count, EVALUATION_BATCH)

@@ -16,19 +16,31 @@ import numpy as np
 import tensorflow as tf
 
 _RATE = "learning_rate"
+_KNOWN = ("keras", "hpdash")  # packages whose optimisers and schedules write all that they depend on
 
 
 def same_step(model: keras.Model, other: keras.Model) -> bool:
     """Return whether two models take the same step with their gradients, apart from the learning rate.
 
-    False if they have a `train_step` of their own, which may read anything, or if it is unknown.
+    Also return False if this is unknown, because a class or a function of the user's may read anything: a `train_step`,
+    an optimiser or a schedule that is not Keras'.
     """
-    if any(type(each).train_step is not keras.Model.train_step for each in (model, other)):
-        return False
     try:
-        return _settings(model.optimizer) == _settings(other.optimizer)
-    except NotImplementedError:  # an optimiser of the user's without get_config
+        return (
+            has_keras_step(model) and has_keras_step(other) and _settings(model.optimizer) == _settings(other.optimizer)
+        )
+    except Exception:  # what Keras cannot write as a configuration raises various errors
         return False
+
+
+def has_keras_step(model: keras.Model) -> bool:
+    """Return whether the optimiser's configuration has all that the model's step with its gradients depends on."""
+    optimizer = model.optimizer
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    rate = inner._learning_rate
+    parts = [optimizer, inner, *([] if isinstance(rate, keras.Variable) else [rate])]
+    are_known = all(type(part).__module__.partition(".")[0] in _KNOWN for part in parts)
+    return are_known and type(model).train_step is keras.Model.train_step
 
 
 def _settings(optimizer: Any) -> str:
@@ -51,9 +63,10 @@ def _inner(inner: Mapping[str, Any]) -> dict[str, Any]:
 def graph_constants(model: keras.Model, x: Any, y: Any, weight: Any, seed: int) -> list[bytes]:
     """Return the constants in the graph of a model's loss, and the seeds of its random operations, sorted.
 
-    If the lists of two models from one builder differ, the models cannot share a compiled graph: a random number became
-    a constant of the graph instead of a variable. `seed` seeds the global generators of NumPy and Python during the
-    trace, because a layer may draw from them; their state is restored afterwards.
+    If the lists of two models from one builder differ, the models cannot share a compiled graph: a random number, or a
+    value that the builder was given, became a constant of the graph instead of a variable. `seed` seeds the global
+    generators of NumPy and Python during the trace, because a layer may draw from them; their state is restored
+    afterwards.
     """
 
     def loss(x: Any, y: Any, weight: Any) -> Any:

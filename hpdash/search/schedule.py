@@ -47,8 +47,8 @@ class Schedule:
     def replayed(cls, sweep: Sweep, entries: Iterable[Entry]) -> Self:
         """Rebuild the schedule from the entries of a journal.
 
-        If the journal has lost the line with a proposed setting, the setting is proposed again, based on the lines
-        before the first line about this setting or a later one, because it was proposed before that line.
+        If the journal has lost the line with a proposed setting, the setting is proposed again. It was proposed before
+        the first line about this setting or a later one, so the new proposal is based on the lines before that line.
         """
         schedule = cls(sweep)
         if not schedule.is_adaptive:

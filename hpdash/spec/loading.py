@@ -44,9 +44,9 @@ def load_sweep(path: Path | str, overrides: Sequence[str] = ()) -> Sweep:
 def parse_sweep(source: str | Mapping[str, Any], *, name: str, folder: Path, overrides: Sequence[str] = ()) -> Sweep:
     """Read a sweep from TOML text or from a mapping. Raises SpecError with every fault.
 
-    `name` replaces the name of the file in errors. It is also the name of the sweep unless [sweep] has a name. `folder`
-    is where the user's modules and files are looked for. In a mapping, functions and data may be given themselves
-    instead of their names.
+    `name` replaces the name of the file in errors. Without a suffix such as ".toml", it is also the name of the sweep
+    unless [sweep] has a name. `folder` is where the user's modules and files are looked for. In a mapping, functions
+    and data may be given themselves instead of their names.
     """
     return _sweep(source, overrides, Faults(name), stem=Path(name).stem, path=None, folder=folder)
 
@@ -94,7 +94,7 @@ def _sweep(
 
 
 def _check_containers(document: Document, faults: Faults) -> None:
-    """Report unknown and invalid tables; replace each invalid table, and add each missing one, as an empty table."""
+    """Report unknown and invalid tables; put an empty table in the place of each that is invalid or missing."""
     for name, value in document.items():
         container = _CONTAINERS.get(name)
         if container is None:

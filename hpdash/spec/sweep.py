@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import Problem, SpecError
 from ..facts import NOT_EXAMINED, WHOLE, BuilderUse, SweepFacts
 from ..goal import Goal
-from ..records import TABLES, own_loop
+from ..records import TABLES, own_loop, shown
 from ..system.function_source import MODULE
 from .defaults import resolve
 from .domains import Choice
@@ -80,6 +80,19 @@ class Sweep:
     def fixed(self) -> dict[str, dict[str, Any]]:
         """The tables "data", "model", "train" and "log" with every default, and without hyperparameters."""
         return resolve(self.given)
+
+    @property
+    def remarks(self) -> list[str]:
+        """A sentence for each hyperparameter that never varies: its `when` names a fixed key that has another value."""
+        fixed = {name: value for table in self.fixed.values() for name, value in table.items()}
+        swept = {hyperparameter.name for hyperparameter in self.hparams}
+        return [
+            f"hparams.{each.name} never varies: its when asks for"
+            f" {name} = {' or '.join(map(str, map(shown, values)))}, and {name} is {shown(fixed[name])}"
+            for each in self.hparams
+            for name, values in each.when.items()
+            if name not in swept and name in fixed and fixed[name] not in values
+        ]
 
     @property
     def where(self) -> str:

@@ -93,7 +93,9 @@ class SweepTable(Table):
     timeout: Positive = key(
         None, "a number of seconds above 0", "Seconds that an attempt at a trial may take; default: no limit."
     )
-    max_consecutive_failures: Count = key(3, COUNT, "The sweep stops if this many trials fail before any finishes.")
+    max_consecutive_failures: Count = key(
+        3, COUNT, "The sweep stops if this many trials fail before any finishes or is pruned."
+    )
 
 
 class DataTable(Table):

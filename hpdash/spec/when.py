@@ -42,8 +42,6 @@ def when_tables(
             values = value if isinstance(value, list) else [value]
             whens[name][parent] = tuple(names.check(parent, item, key, faults) for item in values)
             _check_domain(domains.get(parent), values, whens[name][parent], key, faults)
-            if parent not in document["hparams"]:
-                _check_holds(name, fixed[table_of(parent)][parent], whens[name][parent], key, faults)
     _check_cycles(whens, faults)
     return whens
 
@@ -56,12 +54,6 @@ def _check_parent(parent: str, key: Key, names: Names, fixed: Tables, faults: Fa
         faults.add(key, "a key that is fixed or swept", "one that is neither", nearest(parent, names.file_keys))
         return False
     return True
-
-
-def _check_holds(name: str, value: Any, allowed: tuple[Any, ...], key: Key, faults: Faults) -> None:
-    """Add a fault if a condition on a fixed key does not hold, because its hyperparameter would never vary."""
-    if value not in allowed and None not in allowed:  # None stands for a value with a fault of its own
-        faults.add(key, f"the value that the key has, {found(value)}", found(list(allowed)), f"{name} never varies.")
 
 
 def _check_domain(domain: Domain | None, raw: list[Any], values: tuple[Any, ...], key: Key, faults: Faults) -> None:

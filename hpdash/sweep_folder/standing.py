@@ -13,7 +13,7 @@ from ..records import TrialState
 
 
 def is_undecided(folder: Path) -> bool:
-    """Return whether no trial of a folder has finished an epoch or failed, so that nothing depends on the objective."""
+    """Return whether nothing in a folder depends on the objective: no trial has failed or may have kept an epoch."""
     entries = read_journal(folder / layout.JOURNAL).entries
     latest = History.of(entries).latest.values()
     return not _is_anything_kept(folder, entries) and all(

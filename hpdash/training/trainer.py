@@ -44,7 +44,7 @@ class Trainer:
     """Train trials of one sweep; `folder` contains the user's modules and files.
 
     `load` returns the data set of a [data] table; by default the data set is loaded from this machine.
-    `changed` returns the user's code and data files that have changed since the sweep started, each with a description
+    `changed` returns the user's code and data files that have changed since the driver started, each with a description
     of the change. It is called before data are loaded, and so before any user code is imported.
     """
 
@@ -222,8 +222,8 @@ class Trainer:
             if kept.same_step(fresh) and kept.same_constants(fresh):
                 return True
             trial.host.notice(
-                f"{builder} puts {', '.join(changed)} into the graph as constants, or its model has a train_step of its"
-                " own, so each value needs its own graph, which takes longer"
+                f"{builder} puts {', '.join(changed)} or random numbers into the graph as constants, or its model has a"
+                " train_step of its own, so each trial needs its own graph, which takes longer"
             )
             return False
         if key not in self._shared:
@@ -273,6 +273,7 @@ def _log_epoch(
     trial.scalar(layout.time_tag("epoch"), now - begin, epoch)
     series.write(epoch)
     series.begin(epoch)
-    rate = logs.get(layout.LEARNING_RATE, float(engine.model.optimizer.learning_rate))  # before a callback lowers it
+    # A callback that changes the rate has put the rate of this epoch into `logs`
+    rate = logs.get(layout.LEARNING_RATE, float(engine.model.optimizer.learning_rate))
     trial.report(epoch, **{**logs, layout.LEARNING_RATE: rate})
     return now

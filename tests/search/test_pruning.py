@@ -209,6 +209,26 @@ def test_a_promoted_trial_has_its_retries(tmp_path: Path) -> None:
     assert attempts[0] > 2
 
 
+SOME_FAIL = """
+def curve(trial):
+    kept = trial.checkpoint(lambda: {"epoch": trial.epoch})
+    if trial.number in (2, 3, 4):
+        raise ValueError("too large")
+    for epoch in range(trial.epoch + 1, trial.epochs + 1):
+        trial.report(epoch, loss=1.0, validation_accuracy=1 / (1 + trial.number) + epoch)
+"""
+
+
+def test_pruned_trials_show_that_trials_can_train(tmp_path: Path) -> None:
+    """A sweep goes on after three failures if trials were pruned before, although none has finished yet."""
+    path = written(tmp_path, "sobol")
+    (tmp_path / "loops.py").write_text(SOME_FAIL)
+    outcome, _ = run(path, workers=1)
+    assert outcome.stopped == ""
+    assert sum(result.state is TrialState.FAILED for result in outcome.results.values()) == 3
+    assert any(result.state is TrialState.FINISHED for result in outcome.results.values())
+
+
 STOPS_ITS_DRIVER = """
 import os, signal, time
 

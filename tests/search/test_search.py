@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hpdash.errors import SpecError
 from hpdash.search import strategy_for, trials
 from hpdash.spec import parse_sweep
+from hpdash.views.terminal.check import summary
 
 
 def sweep(hparams, *, own=False, train=None, listed=None, **head):
@@ -60,10 +61,13 @@ def test_a_condition_does_not_multiply_where_it_does_not_hold():
 
 
 def test_a_condition_on_a_fixed_setting():
-    """A `when` on a fixed setting either always or never holds."""
+    """A `when` on a fixed setting either always or never holds; `check` and the sweep say that it never does."""
     hparams = {"a": [1, 2], "b": {"values": [3, 4], "when": {"epochs": 5}}}
-    assert strategy_for(sweep(hparams, own=True, train={"epochs": 5})).count == 4
-    assert points(sweep(hparams, own=True, train={"epochs": 6})) == [{"a": 1}, {"a": 2}]
+    always, never = (sweep(hparams, own=True, train={"epochs": epochs}) for epochs in (5, 6))
+    assert (strategy_for(always).count, always.remarks) == (4, [])
+    assert points(never) == [{"a": 1}, {"a": 2}]
+    assert never.remarks == ["hparams.b never varies: its when asks for epochs = 5, and epochs is 6"]
+    assert never.remarks[0] in summary(never, 2).plain
 
 
 @st.composite

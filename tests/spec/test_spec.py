@@ -355,11 +355,6 @@ TEXTS = {
     "unknown hyperparameter": (SMALL + "learnin_rate = [1]\n", "hparams.learnin_rate", "'learning_rate'"),
     "fixed and swept": (SMALL + "[model]\nhidden = [1]\n", "model.hidden", "remove it here"),
     "when unknown": (SMALL + "l2 = { values = [0, 1], when = { hiden = 1 } }\n", "hparams.l2.when.hiden", "'hidden'"),
-    "when that never holds": (
-        SMALL + "dropout = { values = [0.1, 0.2], when = { activation = 'elu' } }\n",
-        "hparams.dropout.when.activation",
-        "dropout never varies",
-    ),
     "when not swept": (
         SMALL + "l2 = { values = [0, 1], when = { hidden = [[16]] } }\n",
         "hparams.l2.when.hidden",

@@ -42,6 +42,22 @@ def decay(input_shape, classes, learning_rate):
 def penalty(input_shape, classes, learning_rate):
     return net(input_shape, classes, optimizers.SGD(learning_rate), penalty=learning_rate)
 
+def function(input_shape, classes, learning_rate):
+    def rate():
+        return learning_rate
+    return net(input_shape, classes, optimizers.SGD(rate))
+
+class Halved(optimizers.SGD):
+    def __init__(self, rate):
+        super().__init__(0.5)
+        self.half = rate / 2
+
+    def update_step(self, gradient, variable, learning_rate):
+        self.assign_sub(variable, self.half * gradient)
+
+def subclass(input_shape, classes, learning_rate):
+    return net(input_shape, classes, Halved(learning_rate))
+
 class Stepping(keras.Model):
     def train_step(self, data):
         x, y = data[:2]
@@ -74,7 +90,7 @@ def sweep(folder: Path, builder: str, rates: list[float], epochs: int = 1) -> Pa
 
 
 @pytest.mark.usefixtures("one_process")
-@pytest.mark.parametrize("builder", ["plain", "schedule", "steps", "decay", "penalty", "step"])
+@pytest.mark.parametrize("builder", ["plain", "schedule", "steps", "decay", "penalty", "function", "subclass", "step"])
 def test_each_trial_trains_with_its_own_learning_rate(tmp_path: Path, builder: str) -> None:
     """The second trial of a process has the weights that it has alone; only the plain builder shares a graph."""
     outcome, told = run(sweep(tmp_path, builder, RATES))

@@ -251,6 +251,12 @@ wide = [true, false]
 ratio = { min = 0.5, max = 1.0, step = 0.5 }
 label = { values = ["1", "odd \\u0022 name"], when = { wide = true } }
 """
+RARELY = """
+[data]
+name = "digits"
+[hparams]
+leaky_slope = { values = [0.1], when = { activation = "leaky_relu" } }
+"""
 
 
 def logged(spec: TrialSpec, sweep: Sweep, kind: type[int] | type[float] = float) -> Run:
@@ -267,7 +273,7 @@ def about_of(settings: dict[str, Any]) -> SweepRecord:
 
 
 @pytest.mark.parametrize("kind", [int, float])
-@pytest.mark.parametrize("source", [GRID, LISTED, OWN], ids=["grid", "listed", "own-code"])
+@pytest.mark.parametrize("source", [GRID, LISTED, OWN, RARELY], ids=["grid", "listed", "own-code", "nothing-applies"])
 def test_a_recipe_trains_the_same_trial(source: str, kind: type[int] | type[float]) -> None:
     """Every trial's recipe is a sweep file of one trial with equal settings, seed and objective.
 

@@ -44,6 +44,13 @@ class Snapshot:
             raise RefusedError(f"There is no longer {what} in {self.logdir.path}.", 404)
         return found
 
+    def run(self, name: str) -> Run:
+        """Return the run with an id; raises RefusedError if there is none."""
+        found = next((run for run in self.logdir.runs if run.id == name), None)
+        if found is None:
+            raise RefusedError(f"There is no longer a trial {shorten(name)} in {self.logdir.path}.", 404)
+        return found
+
 
 class WatchedLogdir:
     """A logdir that is read again when its files change. Threads may share one instance.

@@ -20,6 +20,7 @@ from .history import search_impl, timeline_impl
 from .logdir import Snapshot, WatchedLogdir
 from .table import chosen_runs, ranking_impl, sweeps_impl, trials_impl
 from .trial import trial_impl
+from .weights import weights_impl
 
 Answer = Callable[[Snapshot, Arguments], dict[str, Any]]
 
@@ -46,6 +47,7 @@ class TrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard h
             "/effects": self._serve_effects,
             "/search": self._serve_search,
             "/timeline": self._serve_timeline,
+            "/weights": self._serve_weights,
             "/*": AssetRoute(self.plugin_name),
         }
 
@@ -93,6 +95,10 @@ class TrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard h
     @guarded
     def _serve_timeline(self, request: wrappers.Request) -> wrappers.Response:
         return self._respond_json(request, _timeline, ("sweep", "objective", "goal", "where"))
+
+    @guarded
+    def _serve_weights(self, request: wrappers.Request) -> wrappers.Response:
+        return self._respond_json(request, _weights, ("id",))
 
     def _respond_json(
         self, request: wrappers.Request, answer: Answer, known: Sequence[str], repeatable: str = ""
@@ -146,6 +152,11 @@ def _search(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
 
 def _timeline(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
     return {"version": snapshot.version, **timeline_impl(_selected(snapshot, arguments))}
+
+
+def _weights(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
+    [name] = arguments.all("id")
+    return weights_impl(snapshot, name)
 
 
 def _trial(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:

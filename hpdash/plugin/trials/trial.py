@@ -11,7 +11,6 @@ from ...journal.of_runs import journal_of
 from ...logs import layout, outline
 from ...runs import Run, Series
 from ...sweep_folder import sweep_json
-from ..arguments import RefusedError, shorten
 from .curves import thinned
 from .logdir import Snapshot
 
@@ -28,9 +27,7 @@ def trial_impl(snapshot: Snapshot, name: str, metric: str | None = None, goal: s
     from ...views.terminal.show import Page, to_json  # noqa: PLC0415
     from ...views.text import finite  # noqa: PLC0415
 
-    run = next((run for run in snapshot.logdir.runs if run.id == name), None)
-    if run is None:
-        raise RefusedError(f"There is no longer a trial {shorten(name)} in {snapshot.logdir.path}.", 404)
+    run = snapshot.run(name)
     with suppress(SpecError):
         (run,) = with_objective([run], metric, goal)
     about = sweep_json.record_of(run)

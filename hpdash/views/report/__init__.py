@@ -33,7 +33,6 @@ READING = (
     "Hover over a line for its settings."
 )
 MARGINALS = "Mean and standard deviation of the best objective, by hyperparameter value"
-MARGINALS = "Mean and standard deviation of the best objective, by hyperparameter value"
 COMMON = "These values fail, diverge or are pruned significantly more often than the others (Fisher's exact test):"
 EARLY = "The sweep prunes, so mostly good trials finish, and a comparison of finished trials is biased."
 BARS = "The dark part of a bar is training. Attempts at the same time are in different rows."

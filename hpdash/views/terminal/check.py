@@ -32,6 +32,7 @@ def summary(sweep: Sweep, settings: int) -> Text:
     for hyperparameter in sweep.hparams:
         when = " and ".join(f"{key} = {_joined(values)}" for key, values in hyperparameter.when.items())
         lines.append(f"  {hyperparameter.name}: {_domain(hyperparameter.domain)}{f' when {when}' if when else ''}")
+    lines += [f"  {sentence}" for sentence in sweep.remarks]
     lines += [f"  require {requirement.text}" for requirement in sweep.requirements]
     if sweep.pruning:
         ends = f"from {sweep.pruning.min_epochs} epoch{'s' * (sweep.pruning.min_epochs > 1)} on"

@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from ...analysis.progress import SearchProgress, progress
-from ...analysis.timeline import Attempt, training_share
+from ...analysis.timeline import Attempt, shares
 from ...records import DRAWING_STRATEGIES
 from ...runs import Run
 from ...sweep_folder.sweep_json import record_of
@@ -51,12 +51,14 @@ def spending(found: SearchProgress) -> str:
 
 
 def time_sentence(attempts: Sequence[Attempt]) -> str:
-    """Return a sentence on how many attempts there were, and how much of their time was training."""
+    """Return a sentence on how many attempts there were, and what took their time."""
     count = f"{len(attempts):,} attempt{'' if len(attempts) == 1 else 's'}"
-    share = training_share(attempts)
-    if share is None:
+    found = shares(attempts)
+    if found is None:
         return f"{count}."
-    return f"{count}; {100 * share:.0f} % of their time was training, the rest data, compilation and writing."
+    training, compiling = (f"{100 * share:.0f} %" for share in found)
+    second = f", about {compiling} compiling" if found[1] >= 0.005 else ""
+    return f"{count}; {training} of their time was training{second}, the rest the start of workers, data and writing."
 
 
 def to_json(found: SearchProgress) -> dict[str, Any]:

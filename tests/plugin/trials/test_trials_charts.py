@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 from commands import invoke
 
+from hpdash.plugin.arguments import RefusedError
 from hpdash.plugin.trials.charts import curves_impl, effects_impl
 from hpdash.plugin.trials.curves import thinned
 from hpdash.plugin.trials.logdir import Snapshot
 from hpdash.plugin.trials.table import chosen_runs
+from hpdash.plugin.trials.weights import _chosen, weights_impl
+from hpdash.reader import read_histograms
+from hpdash.records import TrialState
 from hpdash.runs import Run, Series
 
 
@@ -126,3 +130,24 @@ def test_thinning_keeps_the_extremes() -> None:
     assert dict(zip(found["steps"], found["values"], strict=True))[4321] == 9.0
     only_nan = thinned(Series(np.arange(500), np.full(500, np.nan), np.zeros(500)), 100)
     assert set(only_nan["values"]) == {None}
+
+
+def test_strips_are_the_densities_of_the_histograms(snapshot: Snapshot) -> None:
+    """A strip has the density at each step, relative to the greatest one; a trial without histograms has none."""
+    best = next(run for run in snapshot.runs_of("curves") if run.status is TrialState.FINISHED)
+    [strip] = weights_impl(snapshot, best.id)["strips"]
+    series = read_histograms(best, ["model/total"])["model/total"]
+    assert (strip["tag"], strip["steps"]) == ("model/total", series.steps.tolist())
+    edges = np.linspace(strip["low"], strip["high"], len(strip["densities"][0]) + 1)
+    expected = np.array([each.density(edges) for each in series.histograms])
+    np.testing.assert_allclose(strip["densities"], expected / expected.max(), atol=1e-3)
+    assert weights_impl(snapshot, "grid/0012") == {"version": snapshot.version, "strips": [], "left_out": 0}
+    with pytest.raises(RefusedError):
+        weights_impl(snapshot, "grid/9999")
+
+
+def test_kernels_come_first_and_in_their_order() -> None:
+    """Of many histograms, the kernels are drawn, with the numbers in their names in order."""
+    tags = [f"hidden_{number}/{name}" for number in range(1, 12) for name in ("kernel", "bias")]
+    assert _chosen(tags) == [f"hidden_{number}/kernel" for number in range(1, 7)]
+    assert _chosen(["b", "a"]) == ["a", "b"]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from boards import Board
 from commands import invoke
+from driven import until
 from trials_page import TrialsPage
 
 
@@ -127,3 +128,19 @@ def test_logs_of_other_tools(browser: Any, others: Path) -> None:
             for view in ("curves", "parallel", "effects", "search", "timeline"):
                 tab.control("view", view).click()
                 tab.wait()
+
+
+def test_the_drawer_shows_how_the_weights_changed(tab: TrialsPage) -> None:
+    """The drawer has a picture of each histogram, one column for each step; another trial has its own."""
+    tab.open(sweep="curves", open="curves/0013")
+    strip = tab.drawer.locator('[data-strip="model/total"]')
+    strip.wait_for()
+    assert strip.locator("canvas").evaluate("(canvas) => [canvas.width, canvas.height]") == [9, 32]
+    assert "steps 1 to 9" in strip.inner_text()
+    before = strip.locator("canvas").evaluate("(canvas) => canvas.toDataURL()")
+    tab.row("curves/0011").click()
+    tab.drawer.locator("h2", has_text="curves/0011").wait_for()
+    until(lambda: strip.locator("canvas").evaluate("(canvas) => canvas.toDataURL()") != before, 10)
+    tab.open(sweep="grid", open="grid/0012")  # it has no histograms
+    tab.drawer.locator("h2", has_text="grid/0012").wait_for()
+    assert tab.drawer.locator("[data-strip]").count() == 0

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 from commands import invoke
 
 from hpdash.analysis.timeline import Attempt
@@ -21,7 +23,7 @@ from hpdash.plugin.trials.logdir import Snapshot
 from hpdash.plugin.trials.table import chosen_runs
 from hpdash.reader import read
 from hpdash.records import TrialResult, TrialState
-from hpdash.runs import Objective, Run
+from hpdash.runs import Objective, Run, Series
 from hpdash.views.report import render_report
 from hpdash.views.report.timeline import timeline
 
@@ -179,3 +181,34 @@ def test_bars_that_cannot_be_told_apart_are_one() -> None:
     assert svg.count("<g ") < 500
     joined = [int(count) for count in re.findall(r"and (\d+) more", svg)]
     assert sum(joined) + svg.count("<g ") == 5000
+
+
+def test_training_and_compiling_are_told_apart(tmp_path: Path) -> None:
+    """With the seconds of each epoch in the logs, an attempt has those of its own epochs; the first one compiles."""
+    states = [
+        (TrialState.RUNNING, 100.0, None), (TrialState.KILLED, 110.0, 0.0),
+        (TrialState.RUNNING, 120.0, None), (TrialState.FINISHED, 130.0, 12.0),
+    ]  # fmt: skip
+    lines = [
+        Transition(n, 0, state, (n + 1) // 2, time, None if seconds is None else TrialResult(state, 5, seconds=seconds))
+        for n, (state, time, seconds) in enumerate(states, start=1)
+    ]
+    seconds, times = np.array([4.0, 1.0, 3.0, 1.0, 1.0]), np.array([105.0, 106.0, 124.0, 125.0, 126.0])
+    epochs = {layout.time_tag("epoch"): Series(np.arange(1, 6), seconds, times)}
+    (run,) = recorded(tmp_path, *lines)
+    answer = timeline_impl([replace(run, scalars=epochs)])
+    assert [(each["training"], each["compiling"]) for each in answer["spans"]] == [(2.0, 3.0), (3.0, 2.0)]
+    assert "25 %" in answer["sentence"] and "compiling" in answer["sentence"]
+
+
+def test_a_trial_that_starts_over_counts_all_of_its_seconds(tmp_path: Path) -> None:
+    """A failed trial that runs again trains from the start: nothing of its first attempt is in the second result."""
+    states = [
+        (TrialState.RUNNING, 0.0, None), (TrialState.FAILED, 10.0, 9.0),
+        (TrialState.RUNNING, 20.0, None), (TrialState.FINISHED, 60.0, 30.0),
+    ]  # fmt: skip
+    lines = [
+        Transition(n, 0, state, (n + 1) // 2, time, None if seconds is None else TrialResult(state, 5, seconds=seconds))
+        for n, (state, time, seconds) in enumerate(states, start=1)
+    ]
+    assert [each["training"] for each in timeline_impl(recorded(tmp_path, *lines))["spans"]] == [9.0, 30.0]

@@ -263,7 +263,10 @@ export class App {
     } catch (error) {
       this.#shown = "";
       if (isCurrent()) this.drawer.fail(id, error.message);
+      return;
     }
+    const weights = await get(`weights?${new URLSearchParams({ id })}`).catch(() => null); // the next version asks again
+    if (weights && isCurrent()) this.drawer.showWeights(id, weights, host.isDark());
   }
 
   /** Return the hyperparameters of the best trial, null if `id` is one of the best row or if nothing is ranked. */

@@ -3,6 +3,7 @@
 import { button, counted, duration, element, metric, spelled } from "../common/dom.js";
 import { copy } from "../common/files.js";
 import { lineChart } from "./lines.js";
+import { stripChart } from "./strips.js";
 
 const VALIDATION = "validation/";
 const TRAINED = "var(--train)";
@@ -17,6 +18,7 @@ export class Drawer {
     this.onCompare = onCompare;
     this.title = element("h2");
     this.content = element("div", { className: "content" });
+    this.weights = element("section", { hidden: true });
     this.whole = element(
       "aside",
       { className: "drawer", data: { drawer: "" }, hidden: true, "aria-label": "Trial", on: { keydown: escape(onClose) } },
@@ -47,10 +49,19 @@ export class Drawer {
     const open = new Set([...this.content.querySelectorAll("details[open]")].map(({ dataset }) => dataset.part));
     const reference = other ? { name: shortName(other), settings: other.hparams } : best && { name: "best", settings: best };
     const head = [facts(trial), other && factsOf(other), this.#comparing(trial, other), error(trial)];
-    const parts = [settings(trial, reference), curves(trial, other), attempts(trial), layers(trial)];
+    if (this.weights.dataset.of !== trial.id) this.weights.hidden = true; // until `showWeights`
+    const parts = [settings(trial, reference), curves(trial, other), this.weights, attempts(trial), layers(trial)];
     this.content.replaceChildren(...[...head, ...parts, recipe(trial), origin(trial)].filter(Boolean));
     for (const part of this.content.querySelectorAll("details")) if (open.has(part.dataset.part)) part.open = true;
     this.whole.scrollTop = top;
+  }
+
+  /** Show how the weights of the open trial changed: an answer of the route `weights`. */
+  showWeights(id, { strips, left_out: others }, dark) {
+    this.weights.dataset.of = id;
+    const more = others ? [element("p", { className: "soft", text: `${counted(others, "more histogram")}: see Weights.` })] : [];
+    this.weights.replaceChildren(element("h3", { text: "Weights, from the first to the last step" }), ...strips.map((strip) => stripChart(strip, dark)), ...more);
+    this.weights.hidden = !strips.length;
   }
 
   /** Return the button that starts or ends a comparison. */

@@ -57,7 +57,7 @@ export class Timeline {
   }
 
   #bar(attempt, x, lane, now) {
-    const { id, state, begin, end, training, epochs, reason } = attempt;
+    const { id, state, begin, end, training, compiling, epochs, reason } = attempt;
     const stop = end ?? (state === "running" ? now : begin);
     const left = x(begin);
     const width = Math.max(x(stop) - left - 1, 1.5);
@@ -66,7 +66,7 @@ export class Timeline {
     const title = drawing("title");
     const parts = [
       `${id}, attempt ${attempt.attempt}: ${state.replace("_", " ")}`,
-      `${duration(stop - begin)}${training === null ? "" : `, of which training ${duration(training)}`}`,
+      `${duration(stop - begin)}${training === null ? "" : `, of which training ${duration(training)}`}${compiling ? ` and compiling about ${duration(compiling)}` : ""}`,
       epochs === null ? "" : counted(epochs, "epoch"),
       reason ?? "",
     ];
