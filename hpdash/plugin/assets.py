@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import PurePath
@@ -20,6 +22,15 @@ def assets() -> Mapping[str, Traversable]:
         for file in folder.iterdir()
         if PurePath(file.name).suffix in CONTENT_TYPES
     }
+
+
+@cache
+def version() -> str:
+    """Return a part of the files' addresses that differs if any of them does, so that a browser may keep them."""
+    digest = hashlib.sha256()
+    for name, file in sorted(assets().items()):
+        digest.update(name.encode() + file.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def content_type(name: str) -> str:

@@ -12,6 +12,7 @@ from werkzeug import wrappers
 
 from ..logs import layout
 from ..records import Scalar
+from . import assets
 from .answer_cache import AnswerCache
 from .arguments import Arguments, RefusedError, shorten
 from .catalogue import Catalogue, read_catalogue
@@ -54,7 +55,7 @@ class WeightsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard 
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
         """Return the name of the tab and the JavaScript module that draws it."""
-        return base_plugin.FrontendMetadata(es_module_path="/weights/index.js", tab_name="Weights")
+        return base_plugin.FrontendMetadata(es_module_path=f"/{assets.version()}/weights/index.js", tab_name="Weights")
 
     @guarded
     def _serve_overview(self, request: wrappers.Request) -> wrappers.Response:

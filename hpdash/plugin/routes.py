@@ -11,8 +11,10 @@ from tensorboard.util import tb_logging
 from werkzeug import wrappers
 
 from .arguments import RefusedError, shorten
-from .assets import assets, content_type
+from .assets import assets, content_type, version
 from .source import UNAVAILABLE
+
+_YEAR = 365 * 24 * 3600  # seconds
 
 
 def guarded(method: Callable[[Any, wrappers.Request], wrappers.Response]) -> Any:
@@ -50,7 +52,10 @@ def respond(request: wrappers.Request, content: object, kind: str, **more: Any) 
 
 
 class AssetRoute:
-    """The route of the files of a tab's page; all other paths are answered with 404."""
+    """The route of the files of a tab's page; all other paths are answered with 404.
+
+    A browser may keep a file whose address contains the version, because another version has another address.
+    """
 
     def __init__(self, plugin: str) -> None:
         self._plugin, self._assets = plugin, assets()
@@ -58,7 +63,9 @@ class AssetRoute:
     @guarded
     def __call__(self, request: wrappers.Request) -> wrappers.Response:
         """Respond with a file of the page."""
-        name = request.path.rpartition(f"/{self._plugin}/")[2]
+        asked = request.path.rpartition(f"/{self._plugin}/")[2]
+        name = asked.removeprefix(f"{version()}/")
         if name not in self._assets:
-            raise RefusedError(f"The tab has no file or route {shorten(name)}.", 404)
-        return respond(request, self._assets[name].read_bytes(), content_type(name))
+            raise RefusedError(f"The tab has no file or route {shorten(asked)}.", 404)
+        seconds = _YEAR if name != asked else 0
+        return respond(request, self._assets[name].read_bytes(), content_type(name), expires=seconds)

@@ -59,7 +59,17 @@ def test_tensorboard_shows_the_tab(board: Board) -> None:
     """TensorBoard lists the tab as active without any setting, with the module that draws it."""
     listed = board.get("plugins_listing")[layout.PLUGIN]
     assert listed["enabled"] and listed["tab_name"] == "Weights"
-    assert listed["loading_mechanism"]["module_path"].endswith(f"/plugin/{layout.PLUGIN}/weights/index.js")
+    page = listed["loading_mechanism"]["module_path"]
+    assert re.search(rf"/plugin/{layout.PLUGIN}/[0-9a-f]{{12}}/weights/index\.js$", page)
+
+
+def test_a_browser_keeps_the_files_of_a_version(board: Board) -> None:
+    """A file with the version in its address may be kept for a year; without it, or with another one, it may not."""
+    status, headers, content = http(board, f"{assets.version()}/weights/index.js")
+    assert status == 200 and f"max-age={365 * 24 * 3600}" in headers["Cache-Control"]
+    status, headers, same = http(board, "weights/index.js")
+    assert same == content and "max-age" not in headers.get("Cache-Control", "")
+    assert http(board, f"{'0' * 12}/weights/index.js")[0] == 404
 
 
 @pytest.mark.filterwarnings("ignore:html5lib")

@@ -12,6 +12,7 @@ from werkzeug import wrappers
 from ...goal import Goal
 from ...logs import layout
 from ...runs import Run
+from .. import assets
 from ..answer_cache import AnswerCache
 from ..arguments import Arguments, RefusedError, shorten
 from ..routes import AssetRoute, guarded, respond
@@ -57,7 +58,7 @@ class TrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard h
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
         """Return the name of the tab and the JavaScript module that draws it."""
-        return base_plugin.FrontendMetadata(es_module_path="/trials/index.js", tab_name="Trials")
+        return base_plugin.FrontendMetadata(es_module_path=f"/{assets.version()}/trials/index.js", tab_name="Trials")
 
     @guarded
     def _serve_version(self, request: wrappers.Request) -> wrappers.Response:
