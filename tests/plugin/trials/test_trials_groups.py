@@ -144,3 +144,42 @@ def test_the_drawer_shows_how_the_weights_changed(tab: TrialsPage) -> None:
     tab.open(sweep="grid", open="grid/0012")  # it has no histograms
     tab.drawer.locator("h2", has_text="grid/0012").wait_for()
     assert tab.drawer.locator("[data-strip]").count() == 0
+
+
+@pytest.mark.parametrize(("view", "plot"), [("timeline", ".timeline .plot"), ("search", ".search .pair")])
+def test_marks_are_reached_by_the_keyboard(tab: TrialsPage, view: str, plot: str) -> None:
+    """Arrow keys go from mark to mark and say what it is; Enter opens its trial."""
+    tab.open(sweep="curves", view=view)
+    tab.frame.locator(f"figure.{view}[data-drawn='15'], figure.{view}[data-drawn='14']").wait_for()
+    tab.frame.locator(plot).focus()
+    for _ in range(3):
+        tab.page.keyboard.press("ArrowRight")
+    meant = tab.frame.locator(f".{view} .meant")
+    assert meant.count() == 1
+    said = tab.frame.locator(f".{view} .tip").inner_text()
+    number = said.removeprefix("curves/")[:4]
+    assert number.isdecimal()
+    tab.page.keyboard.press("Enter")
+    tab.drawer.locator("h2", has_text=f"curves/{number}").wait_for()
+
+
+def test_a_value_of_the_effects_is_chosen_by_the_keyboard(tab: TrialsPage) -> None:
+    """The values of a hyperparameter are buttons: Enter filters."""
+    tab.open(sweep="grid", view="effects")
+    tab.frame.locator('[data-level="0.9"]').focus()
+    tab.page.keyboard.press("Enter")
+    tab.rows(3)
+    assert set(tab.column("x")) == {"0.9"}
+
+
+def test_an_open_drawer_is_modal_in_a_narrow_window(browser: Any, board: Board) -> None:
+    """Where the drawer covers the page, the keyboard stays in it; Escape closes it and returns to the table."""
+    with TrialsPage.opened(browser, board.url, 600) as tab:
+        tab.open(sweep="grid")
+        tab.row("grid/0012").click()
+        tab.drawer.locator("h2", has_text="grid/0012").wait_for()
+        until(lambda: tab.drawer.locator(".close").evaluate("(close) => close === document.activeElement"), 10)
+        assert tab.grid.evaluate("(grid) => grid.inert")
+        tab.page.keyboard.press("Escape")
+        tab.drawer.wait_for(state="hidden")
+        assert tab.grid.evaluate("(grid) => !grid.inert && grid === document.activeElement")

@@ -7,10 +7,10 @@ import { savePicture } from "../common/picture.js";
 import { get } from "../common/request.js";
 import { conditionOf } from "./brush.js";
 import { Controls } from "./controls.js";
-import { Drawer } from "./drawer.js";
+import { Drawer, NARROW } from "./drawer.js";
 import { Grid } from "./grid.js";
 import { groupColumn, grouped } from "./groups.js";
-import { choicesOf, columnsOf, csvRows, rowsOf, scaleOf, sorted, textOf } from "./rows.js";
+import { choicesOf, columnsOf, csvRows, rowsOf, scaleOf, sorted, textOf, unpacked } from "./rows.js";
 import { decode, encode, ofSweep, shownColumns, sortedBy, toggled } from "./state.js";
 import { Ticks, coloursOf, tickedFirst, withTicks } from "./ticks.js";
 import { Views } from "./views.js";
@@ -63,6 +63,7 @@ export class App {
       this.#show();
     };
     host.onDark(dress);
+    NARROW.addEventListener("change", () => this.#show());
     dress();
     host.onLink(() => {
       this.#chosen = decode(host.readLink());
@@ -238,6 +239,7 @@ export class App {
   }
 
   async #showOpen(id) {
+    this.drawer.cover([this.controls, this.views, this.ticks, this.grid], Boolean(id));
     if (!id) {
       this.drawer.close();
       return;
@@ -287,11 +289,4 @@ export class App {
     const paper = getComputedStyle(document.body).backgroundColor;
     return savePicture(`${this.#answer.sweep || "trials"}.png`, [this.headline, this.views.charts], paper);
   }
-}
-
-/** Return an answer of the route `trials` in which each trial's curve has its own steps. */
-function unpacked(answer) {
-  const { steps, at, values } = answer.trials.curve;
-  const curve = values.map((own, trial) => ({ steps: steps[at[trial]], values: own }));
-  return { ...answer, trials: { ...answer.trials, curve } };
 }

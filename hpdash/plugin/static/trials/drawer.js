@@ -8,6 +8,7 @@ import { stripChart } from "./strips.js";
 const VALIDATION = "validation/";
 const TRAINED = "var(--train)";
 const VALIDATED = "var(--accent)";
+export const NARROW = matchMedia("(max-width: 900px)"); // as in the style sheet: the drawer covers the page
 const OTHER = "var(--soft)"; // the curves of the trial that it is compared with
 
 /** The drawer; `onClose()` is called when the user closes it, `onCompare(id)` with the trial to compare with, or null. */
@@ -85,6 +86,13 @@ export class Drawer {
     this.whole.dataset.trial = id;
     this.title.textContent = id;
     this.content.replaceChildren(element("p", { text: sentence }));
+  }
+
+  /** In a narrow window, take the other parts of the page out of reach while the drawer is open and covers them. */
+  cover(parts, isOpen) {
+    const covers = isOpen && NARROW.matches;
+    for (const { whole } of parts) whole.inert = covers;
+    if (covers && !this.whole.contains(document.activeElement)) setTimeout(() => this.whole.querySelector(".close").focus());
   }
 
   /** Hide the drawer. */

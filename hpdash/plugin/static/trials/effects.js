@@ -90,6 +90,12 @@ export class Effects {
       group.classList.add("link");
       group.append(drawing("rect", { x: 0, y: at * ROW, width, height: ROW, class: "hit" }));
       group.addEventListener("click", () => this.onFilter(name, brush));
+      for (const [key, value] of Object.entries({ tabindex: 0, role: "button", "aria-label": `${name} = ${label}: ${number}. Filter` })) group.setAttribute(key, value);
+      group.addEventListener("keydown", (event) => {
+        if (!["Enter", " "].includes(event.key)) return;
+        event.preventDefault();
+        this.onFilter(name, brush);
+      });
     }
     const title = drawing("title");
     title.textContent = `${name} = ${label}: ${number}${brush ? ". Click to filter." : ""}`;

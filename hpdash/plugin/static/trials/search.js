@@ -2,6 +2,7 @@
 
 import { counted, drawing, element, metric } from "../common/dom.js";
 import { levels, rangeOf, scaled, ticks, words } from "./axes.js";
+import { walkable } from "./walk.js";
 
 const HEIGHT = 280;
 const MARGIN = { left: 56, right: 14, top: 10, bottom: 34 };
@@ -24,6 +25,7 @@ export class Search {
     this.caption = element("figcaption");
     this.panels = element("div", { className: "pair" });
     this.whole = element("figure", { className: "chart search" }, this.caption, this.panels);
+    walkable(this.whole, this.panels, ".end[data-number]", (mark) => onOpen(Number(mark.dataset.number)));
   }
 
   /** Draw an answer of the route `search`. */

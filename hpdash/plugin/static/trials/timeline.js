@@ -2,6 +2,7 @@
 
 import { counted, drawing, duration, element } from "../common/dom.js";
 import { scaled, ticks, words } from "./axes.js";
+import { walkable } from "./walk.js";
 
 const LANE = 22; // pixels of a lane
 const MOST = 320; // pixels of all lanes; with more lanes, each is lower
@@ -16,6 +17,7 @@ export class Timeline {
     this.caption = element("figcaption");
     this.plot = element("div", { className: "plot" });
     this.whole = element("figure", { className: "chart timeline" }, this.caption, this.plot);
+    walkable(this.whole, this.plot, ".attempt", (mark) => onOpen(mark.dataset.id));
   }
 
   /** Draw an answer of the route `timeline`. */
