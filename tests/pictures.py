@@ -6,7 +6,7 @@ The folder has the sweeps `cifar_search` and `mnist_batchnorm`.
 from __future__ import annotations
 
 import io
-import re
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ PICTURES = {
     "light": {"trials": TRIALS, "overlay": OVERLAY, "spread": SPREAD},
     "dark": {"trials-dark": TRIALS, "overlay-dark": OVERLAY},
 }
-COLOURS = 64  # the size of a picture's palette; few colours keep the file small
+COLOURS = 128  # the size of a picture's palette; few colours keep the file small
 
 
 def draw(logs: Path) -> None:
@@ -39,9 +39,8 @@ def draw(logs: Path) -> None:
         with playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS) as browser:
             for theme, pictures in PICTURES.items():
                 page = browser.new_page(viewport={"width": 1280, "height": 800})
-                page.goto(f"{board.url}/#hpdash_trials")
-                page.get_by_role("button", name=re.compile("theme", re.IGNORECASE)).click()
-                page.get_by_role("menuitem", name=theme.title()).click()
+                stored = json.dumps({"theme": theme})  # as TensorBoard stores the choice in its menu
+                page.add_init_script(f"localStorage.setItem('_tb_global_settings', '{stored}')")
                 for name, (tab, chosen, drawn) in pictures.items():
                     _draw(page, board.url, name, tab, chosen, drawn)
 

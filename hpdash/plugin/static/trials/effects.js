@@ -5,7 +5,7 @@ import { rangeOf, scaled, ticks, words } from "./axes.js";
 
 const ROW = 20; // pixels of a value
 const LABEL = 118; // pixels for the values' names
-const NUMBERS = 148; // pixels for their means
+const NUMBERS = 164; // pixels for their means
 const WORST = 0.05; // share of the results, the worst ones, that may lie outside
 
 /** The charts; `onFilter(name, brush)` is called when a value is clicked, `onStage(stage)` when trials are chosen. */
