@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..analysis.objective import last
 from ..analysis.ranking import RankedTable
 from ..analysis.rows import FIELDS, Row, Stat, hparam
 from ..analysis.significance import ALIKE, welch
@@ -23,8 +24,10 @@ def headline(table: RankedTable) -> str:
         return "no trial meets the filter" if table.found else "no trial has started"
     best = ranked[0]
     assert best.best is not None
-    named = [label(best), *filter(None, [_settings(best, table)])]
-    return f"{_value(best, best.best, table)} ({': '.join(named)}); {_against_next(ranked)}"
+    name = f"best {table.objective.name} " if table.objective else ""
+    won = f"{name}{_value(best, best.best, table)} ({label(best)}), {_against_next(ranked)}"
+    settings = _settings(best, table)
+    return ". ".join(filter(None, [won, _by_last(ranked, table), f"Its settings: {settings}" if settings else ""]))
 
 
 def label(row: Row) -> str:
@@ -47,17 +50,33 @@ def _value(row: Row, found: Stat, table: RankedTable) -> str:
     return f"{number(found.mean)}" + (f" at {unit} {epoch}" if epoch is not None else "")
 
 
+def _by_last(ranked: Sequence[Row], table: RankedTable) -> str:
+    """Say if the best trial is not the best by its last value: its best one may be a peak by chance."""
+    ends = [last(row.runs[0], table.objective) if len(row.runs) == 1 else None for row in ranked]
+    own = ends[0]
+    if own is None or table.objective is None:
+        return ""
+    utility = table.objective.goal.utility
+    better = sum(utility(each) > utility(own) for each in ends if each is not None)
+    return f"By its last value, {number(own)}, it is number {better + 1} of {len(ranked)}" if better else ""
+
+
 def _against_next(ranked: Sequence[Row]) -> str:
-    """Say how many of the next settings do not differ significantly from the best one (`welch`)."""
+    """Say how much better the best setting is than the next one, and whether that is significant (`welch`)."""
     if len(ranked) == 1:
-        return "nothing to compare it with"
+        return "with nothing to compare it with"
+    first, second = ranked[0].best, ranked[1].best
+    assert first is not None and second is not None
+    lead = f"{number(abs(first.mean - second.mean))} better than the next"
     values = [welch(ranked[0].values, row.values) for row in ranked[1:]]
     if values[0] is None:
-        second = ranked[1].best
-        assert second is not None
-        return f"the next has {number(second.mean)}; without replicates, the difference may be noise"
+        return f"{lead}; without replicates, this may be noise"
     alike = next((count for count, p in enumerate(values) if p is None or p < ALIKE), len(values))
     if not alike:
-        return f"it differs significantly from the next (p = {values[0]:.2g}, Welch's t-test)"
+        return f"{lead}, significantly (p {_p(values[0])}, Welch's t-test)"
     which = "the next" if alike == 1 else f"the next {alike}"
-    return f"it does not differ significantly from {which} (p ≥ {ALIKE:g}, Welch's t-test)"
+    return f"{lead}, but not significantly better than {which} (p ≥ {ALIKE:g}, Welch's t-test)"
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {value:.2g}"

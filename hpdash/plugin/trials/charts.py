@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ...analysis.effects import group_runs, measure_effects, outcomes_of
+from ...analysis.effects import Effects, group_runs, measure_effects, outcomes_of
 from ...analysis.first_rung import as_of, first_rung
 from ...analysis.objective import goal_of, objective_of, tag_of
 from ...analysis.rows import rank
@@ -112,8 +112,21 @@ def effects_impl(runs: Sequence[Run], at_rung: bool = False) -> dict[str, Any]:
         for marginal in found.marginals
     }
     labels = {marginal.name: [label(level) for level in marginal.levels] for marginal in found.marginals}
-    own = {"sentence": importance_sentence(found), "labels": labels, "dots": dots, "rung": rung, "at_rung": at_rung}
-    return {**finite(to_json(found)), **own, "patterns": in_common}
+    sentence = importance_sentence(found, "trials") if at_rung else importance_sentence(found)
+    own = {"sentence": sentence, "labels": labels, "dots": dots, "rung": rung, "at_rung": at_rung}
+    return {**finite(to_json(found)), **own, "patterns": in_common, "same": _same(found, labels)}
+
+
+def _same(found: Effects, labels: Mapping[str, Sequence[str]]) -> str:
+    """Return a sentence with the hyperparameters that have one value in all compared trials; "" if there is none.
+
+    A comparison cannot show that such a value was decisive: all trials with other values may have been pruned.
+    """
+    levels = {marginal.name: [level.best is not None for level in marginal.levels] for marginal in found.marginals}
+    alone = [
+        f"{name} {labels[name][has.index(True)]}" for name, has in levels.items() if sum(has) == 1 and len(has) > 1
+    ]
+    return f"The same in all of them: {', '.join(alone)}." if alone else ""
 
 
 def _evenly_chosen(values: Sequence[float]) -> list[float]:

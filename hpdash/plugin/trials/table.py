@@ -68,6 +68,7 @@ def trials_impl(snapshot: Snapshot, sweep: str, metric: str | None, goal: str | 
         "objective": asdict(objective) if objective else None,
         "metrics": _metrics(runs),
         "hparams": _hparams(runs),
+        "tests": _tests(runs),
         "trials": _columns(runs, objective),
         "caveats": caveats(runs),
         "ranking": _ranking(runs, snapshot, None),
@@ -130,6 +131,16 @@ def _hparams(runs: Sequence[Run]) -> list[dict[str, Any]]:
         }
         for name in names
     ]
+
+
+def _tests(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Return the metrics on the test set with their values by trial: those of the last evaluation of each trial."""
+    found: list[dict[str, float]] = []
+    for run in runs:
+        scores = [score for evaluation in run.evaluations for score in evaluation.scores if score.trial == run.number]
+        found.append(dict(scores[-1].test) if scores else {})
+    names = dict.fromkeys(name for test in found for name in test)
+    return [{"name": f"test/{name}", "values": [_plain(test.get(name)) for test in found]} for name in names]
 
 
 def _columns(runs: Sequence[Run], objective: Objective | None) -> dict[str, Any]:

@@ -68,12 +68,12 @@ def title(found: Effects) -> str:
     return f"{sweep}: best {found.objective.name}, {found.finished} of {found.trials} trials finished"
 
 
-def importance_sentence(found: Effects) -> str:
+def importance_sentence(found: Effects, counted_as: str = "finished trials") -> str:
     """Return a sentence that says what the importance is based on, or why there is none."""
     if found.importance.refused:
         return f"No importance: {found.importance.refused}."
     return (
-        f"Importance by a random forest on {found.finished} finished trials; it explains "
+        f"Importance by a random forest on {found.finished} {counted_as}; it explains "
         f"{percent(found.importance.r2 or 0)} of the variance of trials it has not seen (out-of-bag R²)."
     )
 

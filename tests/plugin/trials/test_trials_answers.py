@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import made
 import pytest
 import trials_logs
 from commands import invoke
@@ -16,6 +17,7 @@ from tensorboard.plugins import base_plugin
 from werkzeug.test import Client
 
 from hpdash import Options, run_sweep
+from hpdash.analysis.ranking import listings
 from hpdash.logs import layout
 from hpdash.plugin.arguments import RefusedError
 from hpdash.plugin.loader import TrialsLoader
@@ -23,6 +25,7 @@ from hpdash.plugin.trials import logdir
 from hpdash.plugin.trials.logdir import WatchedLogdir
 from hpdash.plugin.trials.table import ranking_impl, sweeps_impl, trials_impl
 from hpdash.plugin.trials.trial import trial_impl
+from hpdash.views.headline import headline
 
 SWEEPS = ("grid", "curves", "")
 
@@ -93,9 +96,9 @@ def test_sweeps_are_listed_newest_first(snapshot: logdir.Snapshot) -> None:
 
 def test_the_headline_says_who_won_and_whether_that_can_be_told(snapshot: logdir.Snapshot) -> None:
     """With replicates, the sentence has the mean, its spread and Welch's test; without, it says what is missing."""
-    headline = trials_impl(snapshot, "grid", None, None)["ranking"]["headline"]
-    assert headline.startswith("0.9005 ± 0.0007 over 2 trials (0012, 0013: x 0.9, does learn)")
-    assert "differs significantly from the next" in headline
+    found = trials_impl(snapshot, "grid", None, None)["ranking"]["headline"]
+    assert "0.9005 ± 0.0007 over 2 trials (0012, 0013), 0.4000 better than the next, significantly" in found
+    assert found.endswith("x 0.9, does learn")
     alone = trials_impl(snapshot, "curves", None, None)["ranking"]["headline"]
     assert "at epoch" in alone and "without replicates" in alone
     best = f"trial = {alone.partition('(')[2][:4]}"
@@ -122,8 +125,8 @@ def test_what_is_not_finite_is_text_or_null(snapshot: logdir.Snapshot) -> None:
     """NaN in curves is null, and every answer is JSON without NaN."""
     answer = trials_impl(snapshot, "grid", "loss", "min")
     assert None in answer["trials"]["curve"]["values"][answer["trials"]["status"].index("diverged")]
-    for made in (answer, sweeps_impl(snapshot), trial_impl(snapshot, "grid/0004")):
-        json.dumps(made, allow_nan=False)
+    for each in (answer, sweeps_impl(snapshot), trial_impl(snapshot, "grid/0004")):
+        json.dumps(each, allow_nan=False)
 
 
 def test_a_wrong_condition_is_refused_in_a_sentence(snapshot: logdir.Snapshot) -> None:
@@ -256,3 +259,12 @@ def test_reading_writes_nothing(root: Path) -> None:
     trials_impl(snapshot, "grid", None, None)
     trial_impl(snapshot, "grid/0000")
     assert state() == before
+
+
+def test_a_peak_by_chance_is_said() -> None:
+    """If the best trial is not the best by its last value, the sentence says which it is by that."""
+    runs = [made.trial(0, 0.5, 0.9, 0.4), made.trial(1, 0.6, 0.7, 0.8), made.trial(2, 0.1, 0.2, 0.3)]
+    (table,) = listings(runs)
+    assert "By its last value, 0.4000, it is number 2 of 3" in headline(table)
+    (steady,) = listings(runs[1:])
+    assert "last value" not in headline(steady)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ from boards import Board
 from commands import invoke
 from driven import until
 from trials_page import TrialsPage
+
+from hpdash.journal.entries import EvaluationEntry, to_line
+from hpdash.journal.journal import read_journal
+from hpdash.logs import layout
+from hpdash.testset import Evaluation, Score
 
 
 def groups(tab: TrialsPage) -> list[str]:
@@ -183,3 +189,41 @@ def test_an_open_drawer_is_modal_in_a_narrow_window(browser: Any, board: Board) 
         tab.page.keyboard.press("Escape")
         tab.drawer.wait_for(state="hidden")
         assert tab.grid.evaluate("(grid) => !grid.inert && grid === document.activeElement")
+
+
+def test_test_columns_are_shown_but_not_sorted_by(browser: Any, root: Path, tmp_path: Path) -> None:
+    """After `evaluate`, the table has the metrics on the test set; their headers have no button."""
+    logs = shutil.copytree(root, tmp_path / "logs")
+    journal = logs / "grid" / layout.JOURNAL
+    score = Score(12, 3, "0" * 64, 0.9, {"loss": 0.4, "accuracy": 0.875})
+    evaluation = Evaluation(1, "synthetic", 20, "validation/accuracy", "max", (score,))
+    seq = len(read_journal(journal).entries) + 1
+    journal.write_bytes(journal.read_bytes() + to_line(EvaluationEntry(seq, 0.0, evaluation)))
+    with Board(logs, "true") as board:
+        board.until(lambda board: board.get("plugin/hpdash_trials/version"))
+        with TrialsPage.opened(browser, board.url) as tab:
+            tab.open(sweep="curves")
+            assert not [name for name in tab.columns() if name.startswith("test/")]
+            tab.open(sweep="grid")
+            assert tab.columns()[-2:] == ["test/accuracy", "test/loss"]
+            assert tab.column("test/accuracy")[0] == "0.8750"
+            assert set(tab.column("test/accuracy")[1:]) == {""}
+            assert tab.header("test/accuracy").count() == 0
+            assert "test set" in tab.frame.locator(".notes").inner_text()
+            tab.open(sweep="grid", sort='[["test:test/accuracy","up"]]')  # a link cannot sort by it either
+            assert tab.ids()[0] == "grid/0012"
+
+
+def test_curves_are_smoothed_as_tensorboard_does(tab: TrialsPage) -> None:
+    """Smoothing is off at first; with it, the line is TensorBoard's moving average, and the values are behind it."""
+    tab.open(sweep="curves", view="curves", smooth="0.6")
+    tab.frame.locator("figure.curves[data-drawn]").wait_for()
+    lines, raw = tab.frame.locator(".curves .line:not(.raw)"), tab.frame.locator(".curves .line.raw")
+    assert lines.count() == raw.count() == 14
+    # the average of 1, 2, 3 with the weight 0.6, corrected for its start at 0
+    page = tab.frame.locator("body")
+    module = "document.querySelector('link[href*=style]').href.replace('style.css', 'curves.js')"
+    found = page.evaluate(f"async () => (await import({module})).smoothed([1, null, 2, 3], 0.6)")
+    assert found == pytest.approx([1.0, None, 1.625, 2.326530612], abs=1e-6)
+    tab.control("smooth").select_option("")
+    raw.first.wait_for(state="detached")

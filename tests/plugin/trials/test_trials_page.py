@@ -40,7 +40,8 @@ def test_it_opens_on_the_newest_sweep_best_first(tab: TrialsPage, root: Path) ->
     assert tab.columns() == ["#", "trial", "q", "best", "at", "last", "curve", "status", "time"]
     ranked = [row["place"] for row in listed if row["place"]]
     assert tab.column("#") == [*map(str, ranked), *[""] * (14 - len(ranked))]
-    assert f"({expected[0][-4:]}: q " in tab.headline()
+    assert f"({expected[0][-4:]})" in tab.headline()
+    assert "Its settings: q " in tab.headline()
 
 
 def test_another_sweep_is_chosen(tab: TrialsPage) -> None:

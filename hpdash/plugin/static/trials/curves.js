@@ -38,7 +38,7 @@ export class Curves {
   }
 
   /** Draw an answer of the route `curves`; `context` has `trials`, `hparams`, `by`, `dark`, `height`, `ticks`
-   * (a Map from the ids of ticked trials to colours) and `hasCounterpart`: whether the same metric of training (or of validation) is drawn too. */
+   * (a Map from the ids of ticked trials to colours), `smooth` (a weight from 0 to 1) and `hasCounterpart`: whether the same metric of training (or of validation) is drawn too. */
   show(answer, context) {
     const without = (line) => ({ ...line, other: null });
     this.#answer = context.hasCounterpart ? answer : { ...answer, lines: answer.lines.map(without) };
@@ -87,6 +87,7 @@ export class Curves {
       lines.length ? `${counted(lines.length, "trial")}, the best on top` : "no trial has it",
       fan ? `shaded: 10 % to 90 % of the other ${fan.trials}, with their median` : "",
       hasOther ? `dashed: ${counterpart}` : "",
+      this.#context.smooth ? `smoothed with the weight ${this.#context.smooth}, behind it the values` : "",
       none ? `${counted(none, "trial")} without it` : "",
     ];
     return parts.filter(Boolean).join("; ");
@@ -121,15 +122,18 @@ export class Curves {
     return Object.assign((id) => colours.get(found.values[place.get(id)] ?? null), { legend: colours });
   }
 
+  /** Return the lines of a trial; a smoothed line has the values as they are behind it. */
   #shapes({ id, main, other, colour }, { x, y }) {
-    const path = (curve, dashes) =>
+    const { ticks, smooth } = this.#context;
+    const path = (curve, dashes, raw = false) =>
       drawing("path", {
-        d: pathOf(curve.values, (at) => x(curve.steps[at]), y),
-        class: `line${dashes ? " other" : ""}${this.#context.ticks.has(id) ? " ticked" : ""}`,
+        d: pathOf(raw ? curve.values : smoothed(curve.values, smooth), (at) => x(curve.steps[at]), y),
+        class: `line${dashes ? " other" : ""}${ticks.has(id) ? " ticked" : ""}${raw ? " raw" : ""}`,
         stroke: colour,
         "data-id": id,
       });
-    return other ? [path(other, true), path(main, false)] : [path(main, false)];
+    const behind = smooth ? [path(main, false, true)] : [];
+    return other ? [...behind, path(other, true), path(main, false)] : [...behind, path(main, false)];
   }
 
   /** Highlight a trial's lines. */
@@ -182,6 +186,18 @@ export class Curves {
 }
 
 const order = (one, other) => (typeof one === "number" && typeof other === "number" ? one - other : spelled(one).localeCompare(spelled(other), "en", { numeric: true }));
+
+/** Return values smoothed as TensorBoard smooths them: an exponential moving average, corrected at its start. */
+export function smoothed(values, weight) {
+  if (!weight) return values;
+  let [last, count] = [0, 0];
+  return values.map((value) => {
+    if (value === null) return null;
+    last = last * weight + (1 - weight) * value;
+    count += 1;
+    return last / (1 - weight ** count);
+  });
+}
 
 function nearestStep(steps_, x, left) {
   let best = 0;

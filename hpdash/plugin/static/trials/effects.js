@@ -32,7 +32,7 @@ export class Effects {
   /** Draw again, for example in another size. */
   draw() {
     if (!this.#answer || !this.whole.clientWidth) return;
-    const { hyperparameters, finished, trials, sentence, rung, at_rung: atRung, patterns } = this.#answer;
+    const { hyperparameters, finished, trials, sentence, same, rung, at_rung: atRung, patterns } = this.#answer;
     const shown = hyperparameters.slice(0, this.#context.most);
     const rest = hyperparameters.length - shown.length;
     const [low, high] = this.#range();
@@ -43,6 +43,8 @@ export class Effects {
         ? ` on ${name} after ${counted(rung, "epoch")}, over ${finished} of ${counted(trials, "trial")}. `
         : ` on ${name}, over ${finished} finished of ${counted(trials, "trial")}. `,
       ...(rung === null ? [] : ["Compare ", this.stage.whole, ` trials${atRung ? ` after ${counted(rung, "epoch")}` : ""}. `]),
+      same ? element("strong", { text: `${same} ` }) : "",
+      element("span", { className: "soft", text: `${KEY} ` }),
       element("span", { className: "soft", text: sentence + (rest > 0 ? ` ${counted(rest, "more hyperparameter")}: see Effects.` : "") }),
     );
     this.stage.set(atRung ? "rung" : "finished");
@@ -53,14 +55,17 @@ export class Effects {
 
   #range() {
     const values = Object.values(this.#answer.dots).flat(2);
-    return rangeOf(values, this.#context.goal, WORST);
+    const levels = this.#answer.hyperparameters.flatMap((one) => one.levels).filter(({ n, std }) => n && std !== null);
+    const ends = levels.flatMap(({ mean, std }) => [mean - std, mean + std]); // no bar is cut off
+    const [low, high] = rangeOf(values, this.#context.goal, WORST);
+    return [Math.min(low, ...ends), Math.max(high, ...ends)];
   }
 
   #panel({ name, levels, explained }, low, high) {
     const width = this.panels.clientWidth > 900 ? (this.panels.clientWidth - 16) / 2 : this.panels.clientWidth;
     const x = scaled(low, high, LABEL, width - NUMBERS);
     const share = this.#answer.importance.shares.find((one) => one.name === name);
-    const weight = share ? `importance ${percent(share.share)} ± ${percent(share.std)}` : `explains ${percent(explained)} of the variance`;
+    const weight = weightOf(levels, this.#answer.labels[name], share, explained);
     const labels = this.#answer.labels[name];
     const rows = levels.map((level, at) => this.#row(name, level, labels[at], this.#answer.dots[name][at], at, x, width));
     const height = levels.length * ROW + 20;
@@ -116,6 +121,15 @@ export class Effects {
   }
 }
 
+/** Return how much a hyperparameter matters, in words; a share that is not larger than its error says nothing. */
+function weightOf(levels, labels, share, explained) {
+  const known = levels.flatMap(({ n }, at) => (n ? [labels[at]] : []));
+  if (known.length === 1 && levels.length > 1) return `only ${known[0]} has results`;
+  if (share) return share.share > share.std ? `importance ${percent(share.share)} ± ${percent(share.std)}` : "no clear effect";
+  return `explains ${percent(explained)} of the variance`;
+}
+
+const KEY = "Dot: a trial; tick: mean; bar: ± 1 standard deviation; in brackets, trials with a result of all.";
 const percent = (share) => `${(100 * share).toFixed(0)} %`;
 const shorten = (label) => (label.length <= 18 ? label : `${label.slice(0, 17)}…`);
 

@@ -90,7 +90,7 @@ export class Grid {
       const goal = this.#context.goal === "min" ? "up" : "down";
       this.onSort(column.key, FIRST[column.key] === null ? goal : (FIRST[column.key] ?? "up"), event.shiftKey);
     };
-    const sorts = column.key !== "curve";
+    const sorts = column.key !== "curve" && !column.isTest;
     const inner = sorts ? button("", null, { on: { click: press } }) : element("span");
     return element("div", { role: "columnheader", data: { column: column.title } }, inner);
   }
@@ -100,7 +100,10 @@ export class Grid {
     const direction = this.#context.sort[at]?.[1];
     const which = this.#context.sort.length > 1 && at >= 0 ? String(at + 1) : "";
     cell.firstChild.textContent = column.title + ({ up: " ↑", down: " ↓" }[direction] ?? "") + which;
-    cell.firstChild.title = column.key === "curve" ? "the objective over epochs" : `Sort by ${column.title}; Shift adds a key`;
+    const titles = { curve: "the objective over epochs" };
+    if (column.isTest) titles[column.key] = "on the test set, after `hpdash evaluate`; it cannot be sorted by, because whoever selects by it makes it too good";
+    cell.firstChild.title = titles[column.key] ?? `Sort by ${column.title}; Shift adds a key`;
+    cell.classList.toggle("test", Boolean(column.isTest));
     cell.setAttribute("aria-sort", { up: "ascending", down: "descending" }[direction] ?? "none");
     cell.classList.toggle("number", Boolean(column.numeric));
   }

@@ -6,7 +6,7 @@ import { blocksOf, countedTrials, meanOf, sorted, valueOf } from "./rows.js";
 /** Return what the table can be grouped by, as pairs of a column's key and title: what differs, and the status. */
 export function groupings({ hparams }) {
   const differing = hparams.filter(({ differs }) => differs).map(({ name }) => [`=${name}`, name]);
-  return [["", "nothing"], ...differing, ["status", "status"]];
+  return [["", "setting"], ...differing, ["status", "status"]];
 }
 
 /** Return the column with this key, by which the table can be grouped; null if there is none. */

@@ -53,12 +53,14 @@ export function columnsOf(answer, chosen) {
   const hparams = answer.hparams
     .filter(({ name, differs, swept: own }) => isShown(`=${name}`, differs && (own || !swept)))
     .map((hparam) => ({ key: `=${hparam.name}`, title: hparam.name, values: hparam.values, numeric: areNumbers(hparam) }));
+  const tests = answer.tests.map(({ name, values }) => ({ key: `test:${name}`, title: name, values, numeric: true, isTest: true }));
   const results = RESULTS.filter((name) => isShown(name, answer.objective || !["best", "at", "last", "curve"].includes(name)));
   return [
     { key: "#", title: "#", numeric: true },
     { key: "trial", title: "trial" },
     ...hparams,
     ...results.map((key) => ({ key, title: key, numeric: NUMERIC.has(key) })),
+    ...tests.filter(({ key }) => isShown(key, true)),
   ];
 }
 
@@ -71,7 +73,8 @@ export function choicesOf(answer, columns) {
     isShown: shown.has(`=${name}`),
     note: differs ? "" : `always ${spelled(values.find((value) => value !== null) ?? null)}`,
   }));
-  return [...hparams, ...RESULTS.map((name) => ({ name, key: name, isShown: shown.has(name), note: "" }))];
+  const tests = answer.tests.map(({ name }) => ({ name, key: `test:${name}`, isShown: shown.has(`test:${name}`), note: "on the test set" }));
+  return [...hparams, ...RESULTS.map((name) => ({ name, key: name, isShown: shown.has(name), note: "" })), ...tests];
 }
 
 const areNumbers = ({ values }) => values.every((value) => value === null || typeof value === "number");
@@ -79,6 +82,7 @@ const areNumbers = ({ values }) => values.every((value) => value === null || typ
 /** Return the value of a row in a column, by which rows are sorted; null if it has none. */
 export function valueOf(trials, row, column) {
   const [first] = row.trials;
+  if (column.isTest) return meanOf(row.trials.map((trial) => column.values[trial]));
   switch (column.key) {
     case "#":
       return row.place;
@@ -127,6 +131,7 @@ export function meanOf(values) {
 /** Return the text of a row in a column. */
 export function textOf(trials, row, column) {
   const value = valueOf(trials, row, column);
+  if (column.isTest) return metric(value);
   switch (column.key) {
     case "#":
       return value === null ? "" : String(value);
@@ -190,7 +195,7 @@ function counts(states) {
 export function sorted(trials, rows, columns, sort) {
   const keys = sort
     .map(([key, direction]) => [columns.find((column) => column.key === key), direction === "up" ? 1 : -1])
-    .filter(([column]) => column);
+    .filter(([column]) => column && !column.isTest);
   if (!keys.length) return rows;
   const blocks = blocksOf(rows).map((block) => ({ rows: block, values: keys.map(([column]) => valueOf(trials, block[0], column)) }));
   const order = (one, other) => {

@@ -49,6 +49,7 @@ export class Search {
       element("strong", { text: `Best ${objective.name} so far` }),
       ` ${sentence}`,
       ...kinds.map(([state, text]) => legend(state, text)),
+      " Triangles: values outside of the axis.",
     );
     const width = rungs.length ? this.whole.clientWidth * 0.6 : this.whole.clientWidth;
     const panels = [this.#progress(width - 16)];
@@ -56,19 +57,21 @@ export class Search {
     this.panels.replaceChildren(...panels);
   }
 
-  #bounds(values) {
-    return rangeOf(values, this.#answer.objective.goal, WORST);
+  /** Return the range of both charts, so that they can be compared. */
+  #bounds() {
+    const { steps, rungs, objective } = this.#answer;
+    return rangeOf([...steps.map(({ value }) => value), ...rungs.flatMap(({ values }) => values)], objective.goal, WORST);
   }
 
   #progress(width) {
     const { steps, spent } = this.#answer;
-    const [low, high] = this.#bounds(steps.map(({ value }) => value));
+    const [low, high] = this.#bounds();
     const x = scaled(0, Math.max(spent, 1), MARGIN.left, width - MARGIN.right);
     const y = scaled(low, high, HEIGHT - MARGIN.bottom, MARGIN.top);
     const inside = (value) => Math.min(Math.max(y(value), MARGIN.top), HEIGHT - MARGIN.bottom);
     const dots = steps
       .filter(({ value }) => value !== null)
-      .map((step) => this.#dot(step.trial, `${metric(step.value)} after ${counted(step.epochs, "epoch")}, ${step.state}`, x(step.spent), inside(step.value), step.state));
+      .map((step) => this.#dot(step.trial, `${metric(step.value)} after ${counted(step.epochs, "epoch")}, ${step.state}`, x(step.spent), inside(step.value), step.state, isOutside(step.value, low, high)));
     const best = steps.filter((step) => step.best !== null);
     const path = best.map((step, at) => (at ? `H${x(step.spent)}V${inside(step.best)}` : `M${x(step.spent)} ${inside(step.best)}`)).join("");
     const label = `The best value so far over the epochs of all trials: ${counted(steps.length, "end")} of trials`;
@@ -85,10 +88,10 @@ export class Search {
 
   #ladder(width) {
     const { rungs } = this.#answer;
-    const [low, high] = this.#bounds(rungs.flatMap(({ values }) => values));
+    const [low, high] = this.#bounds();
     const y = scaled(low, high, HEIGHT - MARGIN.bottom, MARGIN.top);
     const x = (at) => MARGIN.left + ((at + 0.5) / rungs.length) * (width - MARGIN.left - MARGIN.right);
-    const marks = rungs.flatMap((rung, at) => rung.trials.map((trial, place) => this.#decision(rung, place, trial, x(at), y)));
+    const marks = rungs.flatMap((rung, at) => rung.trials.map((trial, place) => this.#decision(rung, place, trial, x(at), y, low, high)));
     const names = rungs.flatMap(({ epoch, goes_on: on, promoted }, at) => {
       const went = on.filter((one, place) => one || promoted[place]).length;
       return [
@@ -100,23 +103,28 @@ export class Search {
     return drawing("svg", { width, height: HEIGHT, role: "img", "aria-label": label }, ...levels(low, high, y, MARGIN.left, width - MARGIN.right, 5), ...marks, ...names);
   }
 
-  #decision({ values, goes_on: on, promoted }, place, trial, x, y) {
+  #decision({ values, goes_on: on, promoted }, place, trial, x, y, low, high) {
     const value = values[place];
     const said = `${metric(value)}: ${on[place] ? "went on" : promoted[place] ? "pruned, promoted later" : "pruned"}`;
     const middle = Math.min(Math.max(typeof value === "number" ? y(value) : HEIGHT, MARGIN.top), HEIGHT - MARGIN.bottom);
     const aside = ((((trial * 7) % 11) - 5) / 5) * JITTER;
-    return this.#dot(trial, said, x + aside, middle, on[place] ? "finished" : promoted[place] ? "promoted" : "pruned");
+    return this.#dot(trial, said, x + aside, middle, on[place] ? "finished" : promoted[place] ? "promoted" : "pruned", isOutside(value, low, high));
   }
 
-  #dot(trial, said, x, y, state) {
+  /** Return the mark of a trial: a dot, or a triangle at the edge for a value outside of the axis. */
+  #dot(trial, said, x, y, state, outside) {
     const name = String(trial).padStart(4, "0");
     const title = drawing("title");
     title.textContent = `${name}: ${said}`;
-    const dot = drawing("circle", { cx: x, cy: y, r: 4, class: `end ${state}`, "data-number": trial }, title);
+    const look = { class: `end ${state}${outside ? " outside" : ""}`, "data-number": trial };
+    const tip = y > HEIGHT / 2 ? 5 : -5; // it points outwards
+    const dot = outside ? drawing("path", { d: `M${x - 5} ${y - tip}h10l-5 ${2 * tip}z`, ...look }, title) : drawing("circle", { cx: x, cy: y, r: 4, ...look }, title);
     dot.addEventListener("click", () => this.onOpen(trial));
     return dot;
   }
 }
+
+const isOutside = (value, low, high) => typeof value !== "number" || value < low || value > high;
 
 function legend(state, text) {
   const dot = drawing("circle", { cx: 6, cy: 6, r: 4, class: `end ${state}` });

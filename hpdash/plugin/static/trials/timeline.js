@@ -36,7 +36,7 @@ export class Timeline {
       this.plot.replaceChildren();
       return;
     }
-    this.caption.replaceChildren(element("strong", { text: `${counted(lanes, "trial")} at a time` }), ` ${sentence} The dark part of a bar is training.`);
+    this.caption.replaceChildren(element("strong", { text: `${counted(lanes, "trial")} at a time` }), ` ${sentence} The dark part of a bar is training; its colour is how the attempt ended: `, ...keys(attempts));
     const width = this.plot.clientWidth;
     const lane = Math.max(2, Math.min(LANE, MOST / lanes));
     const height = lanes * lane + MARGIN.bottom;
@@ -83,4 +83,13 @@ export class Timeline {
     made.addEventListener("click", () => this.onOpen(id));
     return made;
   }
+}
+
+/** Return the legend: the states in which attempts ended, with their colours. */
+function keys(attempts) {
+  const states = [...new Set(attempts.map(({ state }) => state))].toSorted();
+  return states.map((state) => {
+    const box = drawing("g", { class: `attempt ${state}` }, drawing("rect", { width: 10, height: 10, class: "trained" }));
+    return element("span", { className: "key" }, drawing("svg", { width: 10, height: 10, "aria-hidden": "true" }, box), state.replace("_", " "));
+  });
 }

@@ -29,6 +29,7 @@ const USES = {
   timeline: ["timeline"],
   table: [],
 };
+const SMOOTH = [["", "nothing"], ["0.6", "a little (0.6)"], ["0.9", "much (0.9)"]]; // weights of TensorBoard's smoothing
 const HEIGHTS = { overview: 250, curves: 400 };
 const FEW = 3; // hyperparameters of the overview; the view Effects has all
 
@@ -48,12 +49,13 @@ export class Views {
     this.parallel = new Parallel({ onMean, onOpen, onBrush, onOrder: (order) => change({ order }) });
     this.view = segmented("view", "View", VIEWS.map((name) => [name, TITLES[name]]), (view) => change({ view }));
     this.metric = chooser("metric", "Metric", (metric) => change({ metric }));
+    this.smooth = chooser("smooth", "Smooth", (smooth) => change({ smooth }));
     this.by = chooser("by", "Colour by", (by) => change({ by }));
     const openNumber = (number) => onOpen(this.#context.answer.trials.id[this.#context.answer.trials.number.indexOf(number)]);
     this.search = new Search({ onOpen: openNumber });
     this.timeline = new Timeline({ onOpen });
     this.all = { curves: this.curves, parallel: this.parallel, effects: this.effects, search: this.search, timeline: this.timeline };
-    const line = element("div", { className: "line" }, this.view.whole, this.metric.whole, this.by.whole);
+    const line = element("div", { className: "line" }, this.view.whole, this.metric.whole, this.by.whole, this.smooth.whole);
     this.charts = element("div", { className: "charts" }, ...Object.values(this.all).map(({ whole }) => whole));
     this.whole = element("section", { className: "views", "aria-label": "Charts" }, line, this.charts);
     new ResizeObserver(() => this.#draw()).observe(this.charts);
@@ -72,7 +74,8 @@ export class Views {
     this.charts.dataset.view = view;
     const uses = USES[view];
     for (const [name, { whole }] of Object.entries(this.all)) whole.hidden = !uses.includes(name);
-    this.metric.whole.hidden = this.by.whole.hidden = view !== "curves";
+    for (const { whole } of [this.metric, this.by, this.smooth]) whole.hidden = view !== "curves";
+    this.smooth.set(SMOOTH, SMOOTH.some(([weight]) => weight === chosen.smooth) ? chosen.smooth : "");
     const own = answer.objective?.name ?? "";
     this.metric.set([["", own || "–"], ...answer.metrics.filter((name) => name !== own).map((name) => [name, name])], chosen.metric ?? "");
     const differing = answer.hparams.filter(({ differs }) => differs).map(({ name }) => [name, name]);
@@ -121,13 +124,13 @@ export class Views {
     if (!this.#context) return;
     const { answer, ranking, chosen, dark, ticks } = this.#context;
     const view = this.charts.dataset.view;
-    const own = [chosen.by, chosen.brush, chosen.order, [...ticks]].map((choice) => JSON.stringify(choice));
+    const own = [chosen.by, chosen.smooth, chosen.brush, chosen.order, [...ticks]].map((choice) => JSON.stringify(choice));
     const drawn = [view, answer, ranking, dark, this.charts.clientWidth, ...Object.values(this.#answers), ...own];
     if (drawn.length === this.#drawn.length && drawn.every((one, at) => one === this.#drawn[at])) return;
     this.#drawn = drawn;
     const goal = answer.objective?.goal;
     const shared = { trials: answer.trials, hparams: answer.hparams, goal, dark, ticks };
-    if (this.#answers.curves) this.curves.show(this.#answers.curves, { ...shared, by: chosen.by, hasCounterpart: view === "curves", height: HEIGHTS[view] ?? HEIGHTS.overview });
+    if (this.#answers.curves) this.curves.show(this.#answers.curves, { ...shared, by: chosen.by, smooth: view === "curves" ? Number(chosen.smooth) || 0 : 0, hasCounterpart: view === "curves", height: HEIGHTS[view] ?? HEIGHTS.overview });
     if (view === "parallel") {
       const selected = new Set(this.#context.ranking.trials.flat());
       this.parallel.show({ answer, selected, brushes: chosen.brush ?? {}, order: chosen.order, goal, dark, ticks });
