@@ -196,7 +196,7 @@ def test_test_columns_are_shown_but_not_sorted_by(browser: Any, root: Path, tmp_
     logs = shutil.copytree(root, tmp_path / "logs")
     journal = logs / "grid" / layout.JOURNAL
     score = Score(12, 3, "0" * 64, 0.9, {"loss": 0.4, "accuracy": 0.875})
-    evaluation = Evaluation(1, "synthetic", 20, "validation/accuracy", "max", (score,))
+    evaluation = Evaluation(2, "synthetic", 20, "validation/accuracy", "max", (score,))
     seq = len(read_journal(journal).entries) + 1
     journal.write_bytes(journal.read_bytes() + to_line(EvaluationEntry(seq, 0.0, evaluation)))
     with Board(logs, "true") as board:
@@ -209,7 +209,7 @@ def test_test_columns_are_shown_but_not_sorted_by(browser: Any, root: Path, tmp_
             assert tab.column("test/accuracy")[0] == "0.8750"
             assert set(tab.column("test/accuracy")[1:]) == {""}
             assert tab.header("test/accuracy").count() == 0
-            assert "test set" in tab.frame.locator(".notes").inner_text()
+            assert "2 evaluations on the test set" in tab.frame.locator(".notes").inner_text()
             tab.open(sweep="grid", sort='[["test:test/accuracy","up"]]')  # a link cannot sort by it either
             assert tab.ids()[0] == "grid/0012"
 
