@@ -22,10 +22,10 @@ class Attempt:
     """One attempt at a trial; what is known only at its end is None before.
 
     `begin` and `end` are in unix seconds. `end` is None while the attempt runs, and if its driver died before it could
-    record the end. `training` is the seconds that its epochs took, without `compiling`, which is how much longer its
-    first epoch took than the median of the others; None if it trained a single epoch. For a custom training loop,
-    `training` is the time in the worker. The rest of the time went into the start of a worker, data and writing.
-    Attempts at the same time have different lanes, which count from 0.
+    record the end. `compiling` is how much longer its first epoch took than the median of the others; it is None with
+    fewer than two logged epochs. `training` is the seconds of the epochs without `compiling`. If epochs were not
+    logged, as in a custom loop, it is the time in the worker. The rest of the time went into the start of a worker,
+    data and writing. Attempts at the same time have different lanes, which count from 0.
     """
 
     id: str
@@ -52,7 +52,8 @@ class Attempt:
             self.epochs, self.reason = result.epochs, result.error
             own = result.seconds - before
             worked = own if own >= 0 else result.seconds  # the attempt trained from the first epoch again
-            self.training = min(worked, max(record.time - self.begin, 0.0))  # an attempt that died reports none
+            # not longer than the attempt: after an attempt that died, `before` may be too small
+            self.training = min(worked, max(record.time - self.begin, 0.0))
         if epochs is not None:
             own_epochs = epochs.values[(epochs.times >= self.begin) & (epochs.times <= record.time)]
             self.training = float(own_epochs.sum())
@@ -89,8 +90,10 @@ def _attempts(journal: JournalContent, runs: Sequence[Run]) -> list[Attempt]:
         elif trial in unfinished:
             epochs = run_of[trial].scalars.get(layout.time_tag("epoch"))
             unfinished.pop(trial).finish(record, epochs, before.get(trial, 0.0))
-            goes_on = record.result is not None and record.state not in (TrialState.FAILED, TrialState.DIVERGED)
-            before[trial] = record.result.seconds if record.result and goes_on else 0.0
+            if record.state in (TrialState.FAILED, TrialState.DIVERGED):  # it starts over if it runs again
+                before.pop(trial, None)
+            elif record.result and record.result.seconds:  # an attempt that died reports 0
+                before[trial] = record.result.seconds
     for trial, attempt in unfinished.items():
         attempt.state = str(run_of[trial].status or TrialState.RUNNING)
     return found

@@ -1,6 +1,6 @@
-"""Checks before the first trial: they load data and users' functions, build models and count GPUs.
+"""Work in child processes of the driver: fetch and load data, call users' functions, build models, count GPUs.
 
-Each runs in a short-lived child process, so that the driver never imports TensorFlow or a user's module.
+Each piece of work runs in a short-lived child process, so that the driver never imports TensorFlow or a user's module.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def fetch(names: Sequence[str], progress: FetchProgress, signals: Signals) -> No
 
 
 def gather_facts(request: ProbeRequest, signals: Signals, tell: Tell = lambda _: None) -> ProbeResult:
-    """Load every function and data set once, and examine the builders.
+    """Load every function and the data of every [data] table, each data function once, and examine the builders.
 
     `tell` gets messages for the user while pipelines are read. Raises the HpdashError that a worker would raise,
     Stopped at a signal.

@@ -10,7 +10,7 @@ from .base import Task
 from .worker import AttemptReport
 
 GROWTH = 3 * 2**30  # bytes a worker's memory may grow after its first trial before it is replaced
-LONGEST_TICK = 2.0  # a longer time between two checks counts as so many seconds, because the machine may have slept
+LONGEST_TICK = 2.0  # seconds; a longer time between two checks counts as this, because the machine may have slept
 LONGEST_START = 120.0  # seconds for the imports of a new worker, in addition to the attempt's timeout
 HUNG_SECONDS = 10.0  # an attempt that times out counts as hung if it was silent for longer, and for half its timeout
 DEATHS_AT_START = 3  # if so many workers in a row die before they can train, no more are started

@@ -28,6 +28,9 @@ def from_arrays(name: str, arrays: Mapping[str, Any]) -> Dataset:
     there are columns. If y has other floating-point numbers, they are targets of a regression. Raises DataError, naming
     the array, if one does not fit.
     """
+    if twice := [key for key in SHORT if key in arrays and f"{key}_train" in arrays]:
+        hint = "x and x_train are two names of the same array."
+        raise data_error(name, "each array once", ", ".join(f"{key} and {key}_train" for key in twice), hint)
     arrays = {f"{key}_train" if key in SHORT else key: value for key, value in arrays.items()}
     if not {"x_train", "y_train"} <= set(arrays) <= set(KNOWN):
         unknown = [key for key in arrays if key not in KNOWN]
@@ -165,7 +168,9 @@ def _array(where: str, value: Any) -> Array:
     try:
         array = np.asarray(value)
     except ValueError:  # arrays of different shapes
-        raise data_error(where, "one array", f"a {type(value).__name__} of {len(value)} of unequal shapes") from None
+        raise data_error(
+            where, "one array", f"a {type(value).__name__} of {len(value)} items of unequal shapes"
+        ) from None
     if array.dtype.kind == "O" and array.size and all(isinstance(item, str) for item in array.reshape(-1)):
         array = array.astype(str)
     return array

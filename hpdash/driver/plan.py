@@ -16,9 +16,10 @@ from ..spec import Sweep
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is about to run: the schedule of trials, the results that are final, and the number of workers.
+    """What is about to run: the schedule of trials, the results that count so far, and the number of workers.
 
-    `schedule` has the trials known so far. `results` has, by number, the results of the trials that do not run again.
+    `schedule` has the trials known so far. `results` has the results that count, by trial number; a pruned trial among
+    them may still be promoted.
     `accepted` has the files and data functions whose changes were accepted during the sweep, each with the number of
     changes. `mapped` has what each data function returned, in files, by the function's reference. `seconds` estimates
     how long a trial trains; only the ratios between trials are meaningful, not the absolute values.
@@ -72,11 +73,11 @@ class View(Protocol):
     """Something that shows a sweep while it runs."""
 
     def plan(self, specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], workers: int, total: int) -> None:
-        """Start with the trials known so far and the results that are final, by trial number.
+        """Start with the trials known so far and the results that count so far, by trial number.
 
-        `total` is the least number of trials. Without pruning, it is the number of all trials. If the sweep prunes, it
-        is the number of settings: each has at least one trial, and only good settings get more seeds. A search that
-        ends early runs fewer trials.
+        `total` is how many trials run at least, unless the search ends early. Without pruning, it is the number of all
+        trials. If the sweep prunes, it is the number of settings: each has at least one trial, and only good settings
+        get more seeds.
         """
 
     def event(self, event: Event | None) -> None:

@@ -1,6 +1,7 @@
-"""Settle what depends on the data and models of a sweep: the default objective, and whether metrics exist.
+"""Settle what depends on the data and models of a sweep: the default objective, and whether its keys fit them.
 
-The metrics in question are those that the sweep names as its objective and for pruning.
+The metrics that the sweep names as its objective and for pruning have to exist. `builder_requests` says what has to be
+examined for that.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ def settle(sweep: Sweep, specs: Sequence[TrialSpec], tables: Tables, facts: Prob
     """Return the sweep with an objective that fits its data and models, and with what is known of builders and inputs.
 
     `tables` are the distinct [data] tables of the trials, in the order of `facts`. Raises SpecError if a model does not
-    have the objective or the metric that pruning watches.
+    have the objective or the metric that pruning watches, if the built-in MLP gets data with several inputs or outputs,
+    or if [data] sets a validation part although the data set has one.
     """
     if problems := [*_single_only(sweep, specs, tables, facts), *_has_validation(sweep, facts, tables)]:
         raise SpecError(problems)

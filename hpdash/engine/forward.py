@@ -1,4 +1,4 @@
-"""Trace the forward pass of a model, and read from its graph the floating-point operations and loops."""
+"""Trace the forward pass of a model, and read from its graph the floating-point operations, values and loops."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from .xla import FREE, operations_of, size
 
 
 def trace(model: keras.Model, example: Any) -> Any:
-    """Return the concrete function of inference on one example, float32 [1, ...], or several inputs."""
+    """Return the concrete function of inference on one example.
+
+    `example` is an array [1, ...], or several nested ones for a model with several inputs; each is traced as float32.
+    """
     forward = tf.function(lambda batch: model(batch, training=False), autograph=False)
     return forward.get_concrete_function(tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, tf.float32), example))
 

@@ -17,7 +17,7 @@ class Pass:
     """Run a step for each batch, in calls of a compiled loop over full batches and one call for the remainder.
 
     Args:
-        take: returns the examples at the indices [b] of one batch, as they are stored.
+        take: returns the examples at the indices of one batch, int32 [batch], as they are stored.
         step: trains or validates one batch; it gets the examples that `take` returned, and their indices.
         count: the number of examples.
         batch: the number of examples in a full batch.

@@ -1,7 +1,7 @@
 """The lines of the journal: trials' changes of state, their rungs, proposed settings, evaluations on the test set.
 
-A line is `{…,"kind":…,…,"crc":"8 hex digits"}` in JSON with sorted keys. The CRC-32C is computed from the same line
-without "crc". Lines of schema 1 have no "kind"; it follows from their keys.
+A line is `{…,"kind":…,…,"crc":"8 hex digits"}`: JSON with sorted keys, and "crc" after them. The CRC-32C is computed
+from the same line without "crc". Lines of schema 1 have no "kind"; it follows from their keys.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _COUNTS = frozenset(("seq", "trial", "attempt", "epoch", "setting", "after"))
 _RESULT_COUNTS = frozenset(("epochs", "best_epoch", "kept_epoch", "parameters", "trainable_parameters"))
 _RESULT_TEXTS = frozenset(("weights_sha256", "kept_sha256", "loss_function", "xla_reason", "error", "traceback"))
 _LINE = re.compile(rb'(\{.*),"crc":"([0-9a-f]{8})"\}', re.DOTALL)
+# the start of a line, with the first of its sorted keys; `_WITHIN` finds whole lines inside a damaged one
 _START = rb'\{"(?:after|attempt|epoch|evaluation|look)":'
 _WITHIN = re.compile(_START + rb"(?:(?!" + _START + rb').)*?,"crc":"[0-9a-f]{8}"\}', re.DOTALL)
 _KIND = re.compile(rb'"kind":"([a-z]+)"')

@@ -40,7 +40,8 @@ class SweepState:
     """What a sweep's folder records; `name` is the folder's name in this logdir.
 
     `latest` has the last transition of each trial in the journal, `started` the time at which its last attempt started,
-    in unix seconds. `is_live` says that a driver is running the sweep. `evaluations` are those on the test set.
+    in unix seconds. `is_live` says that a trial is running and a driver holds the lock. `evaluations` are those on the
+    test set.
     """
 
     folder: Path

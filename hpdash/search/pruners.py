@@ -10,7 +10,6 @@ from typing import Protocol
 
 from ..journal.history import History
 from ..spec import Sweep
-from ..spec.domains import Choice
 from ..spec.pruning import Pruning
 
 
@@ -44,9 +43,7 @@ def pruner_for(sweep: Sweep) -> Pruner | None:
 
 def _longest(sweep: Sweep) -> int:
     """Return the largest number of epochs that a trial of a sweep may train."""
-    swept = [hparam.domain for hparam in sweep.hparams if hparam.name == "epochs"]
-    ends = [max(domain.values) if isinstance(domain, Choice) else domain.max for domain in swept]
-    return int(max([*ends, sweep.fixed["train"]["epochs"]] if not swept or sweep.listed else ends))
+    return int(max(sweep.values["epochs"]))
 
 
 class Halving:

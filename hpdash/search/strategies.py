@@ -93,9 +93,9 @@ def _drawn(sweep: Sweep, grid: Grid, trials: int) -> list[int]:
         hint = 'Set strategy = "grid" to try all of them.'
         if sweep.requirements:
             expected += " that meet every [[require]]"
-        if sweep.requirements and grid.count > MOST_TRIALS:  # the search has given up; there may be more
+        if sweep.requirements and grid.count > MOST_TRIALS:  # `_allowed` may have given up
             expected = f"at most {len(drawn)}: no more settings that meet every [[require]] were found"
-            hint = f"After them, {MOST_TRIALS:,} settings in a row did not meet the conditions."
+            hint = f"The search for more ends when {MOST_TRIALS:,} settings in a row do not meet the conditions."
         raise SpecError([Problem(f"{sweep.where}: sweep.trials", expected, str(trials), hint)])
     return drawn
 

@@ -134,7 +134,7 @@ class Sweep:
 
     @property
     def modules(self) -> list[str]:
-        """The modules of these functions, and those that functions given in Python use."""
+        """The modules of `functions`, and those that functions given in Python use."""
         named = [reference.partition(":")[0] for reference in self.functions]
         return list(dict.fromkeys(name for name in (*named, *self.inline.modules) if name != MODULE))
 

@@ -1,4 +1,4 @@
-"""The answer of a sweep in one sentence: the best setting, its value, and whether it is significantly better."""
+"""The answer of a sweep in a few sentences: the best setting, its value, and whether it is significantly better."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _VALUES = 8  # hyperparameters that the sentence names
 
 
 def headline(table: RankedTable) -> str:
-    """Return the sentence; of a table without a ranked trial, it says why nothing is ranked."""
+    """Return the sentences; for a table without a ranked trial, they say why nothing is ranked."""
     ranked = [row for row in table.rows if row.best]
     if not ranked:
         if table.rows:
@@ -57,8 +57,9 @@ def _by_last(ranked: Sequence[Row], table: RankedTable) -> str:
     if own is None or table.objective is None:
         return ""
     utility = table.objective.goal.utility
-    better = sum(utility(each) > utility(own) for each in ends if each is not None)
-    return f"By its last value, {number(own)}, it is number {better + 1} of {len(ranked)}" if better else ""
+    known = [utility(each) for each in ends if each is not None]
+    better = sum(each > utility(own) for each in known)
+    return f"By its last value, {number(own)}, it is number {better + 1} of {len(known)}" if better else ""
 
 
 def _against_next(ranked: Sequence[Row]) -> str:

@@ -413,6 +413,7 @@ X, Y = np.zeros((4, 3)), np.arange(4)
         pytest.param({"x": np.where(X == 0, np.nan, X), "y": Y}, "12 that are NaN or infinite", id="nan"),
         pytest.param({"x": X + 1e300, "y": Y}, "12 that are NaN or infinite", id="beyond float32"),
         pytest.param({"x": X, "y": [0.0, np.inf, 1.0, 2.0]}, "own: y_train: expected finite", id="infinite target"),
+        pytest.param({"x": X, "y": Y, "x_train": X[:2]}, "x and x_train", id="one array twice"),
         pytest.param(
             {"x_train": X, "y_train": Y, "x_test": X[:, :2], "y_test": Y}, "own: x_test", id="other test shape"
         ),

@@ -311,6 +311,21 @@ def test_less_may_be_better_and_nan_is_worst() -> None:
     assert not pruner.goes_on(2, 1, float("nan"), others)
 
 
+def test_the_brackets_end_at_the_longest_trial() -> None:
+    """The default number of epochs counts too if the `when` of `epochs` does not hold in every setting."""
+    conditional = {"values": [5], "when": {"optimizer": "sgd"}}
+    tables = {
+        "data": {"name": "digits"},
+        "prune": {"strategy": "hyperband", "min_epochs": 1},
+        "sweep": {"strategy": "random", "trials": 12},
+        "hparams": {"optimizer": ["sgd", "adam"], "epochs": conditional},
+    }
+    pruner = Schedule(parse_sweep(tables, name="x.toml", folder=Path())).pruner
+    assert pruner is not None
+    firsts = {min(pruner.rungs(setting, 10), default=10) for setting in range(40)}
+    assert firsts == {1, 3, 9, 10}
+
+
 def test_hyperbands_brackets() -> None:
     """Each bracket starts a factor later, and settings are spread evenly in Hyperband's proportions.
 

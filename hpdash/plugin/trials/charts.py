@@ -89,7 +89,7 @@ def _fan(series: Sequence[Series]) -> dict[str, Any] | None:
 
 
 def effects_impl(runs: Sequence[Run], at_rung: bool = False) -> dict[str, Any]:
-    """Return what `hpdash effects --json` has, without the progress of a search, and the values behind each mean.
+    """Return what `hpdash effects --json` has, without the progress of a search but with the values behind each mean.
 
     With `at_rung`, trials are compared by their values at the first rung. So pruned trials count, not only finished
     ones. For a sweep that does not prune, `at_rung` has no effect.
@@ -100,6 +100,7 @@ def effects_impl(runs: Sequence[Run], at_rung: bool = False) -> dict[str, Any]:
 
     in_common = pattern_sentences(runs)
     rung, objective = first_rung(runs), objective_of(runs)
+    at_rung = at_rung and rung is not None
     if at_rung and rung is not None and objective is not None:
         runs = as_of(runs, rung, objective)
     found = measure_effects(runs, _MOST_FOR_IMPORTANCE)
