@@ -318,7 +318,7 @@ def test_the_brackets_end_at_the_longest_trial() -> None:
         "data": {"name": "digits"},
         "prune": {"strategy": "hyperband", "min_epochs": 1},
         "sweep": {"strategy": "random", "trials": 12},
-        "hparams": {"optimizer": ["sgd", "adam"], "epochs": conditional},
+        "hparams": {"optimizer": ["sgd", "adam"], "epochs": conditional, "dropout": {"min": 0.0, "max": 0.5}},
     }
     pruner = Schedule(parse_sweep(tables, name="x.toml", folder=Path())).pruner
     assert pruner is not None
