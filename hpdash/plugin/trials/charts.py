@@ -22,9 +22,12 @@ _DOTS = 60  # most values that are shown for one value or range of a hyperparame
 _MOST_FOR_IMPORTANCE = 600  # finished trials; with more, the answer would take more than a second
 
 
-def curves_impl(runs: Sequence[Run], metric: str | None, wanted: Sequence[str]) -> dict[str, Any]:
+def curves_impl(
+    runs: Sequence[Run], metric: str | None, wanted: Sequence[str], over_time: bool = False
+) -> dict[str, Any]:
     """Return the curves of a metric: of the best trials and of those in `wanted` (ids), and a fan of the others.
 
+    With `over_time`, `steps` are seconds since the trial's start, and there is no fan, because trials end at any time.
     `metric` is by default the objective. Each line has the metric and, if the trial has it, the counterpart: the
     training metric for one of validation, or the other way round.
     """
@@ -40,8 +43,8 @@ def curves_impl(runs: Sequence[Run], metric: str | None, wanted: Sequence[str]) 
         "metric": name,
         "counterpart": counterpart(name),
         "goal": goal and str(goal),
-        "lines": [_line(run, name) for run in lines],
-        "fan": _fan([series for series in others if len(series.steps)]),
+        "lines": [_line(run, name, over_time) for run in lines],
+        "fan": None if over_time else _fan([series for series in others if len(series.steps)]),
         "left_out": len(runs) - len(ordered),
     }
 
@@ -51,13 +54,23 @@ def counterpart(name: str) -> str:
     return name.removeprefix(VALIDATION_PREFIX) if name.startswith(VALIDATION_PREFIX) else f"{VALIDATION_PREFIX}{name}"
 
 
-def _line(run: Run, name: str) -> dict[str, Any]:
-    other = tag_of(run, counterpart(name))
+def _line(run: Run, name: str, over_time: bool) -> dict[str, Any]:
+    other = counterpart(name)
     return {
         "id": run.id,
-        "main": thinned(run.scalars[tag_of(run, name) or ""], _POINTS),
-        "other": thinned(run.scalars[other], _POINTS) if other else None,
+        "main": thinned(_series(run, name, over_time), _POINTS),
+        "other": thinned(_series(run, other, over_time), _POINTS) if tag_of(run, other) else None,
     }
+
+
+def _series(run: Run, name: str, over_time: bool) -> Series:
+    """Return a metric's series; with `over_time`, seconds since the trial's start take the place of the steps."""
+    series = run.scalars[tag_of(run, name) or ""]
+    if not over_time or not len(series.times):
+        return series
+    begin = series.times[0] if run.started is None else min(run.started, series.times[0])
+    seconds: Any = np.round(series.times - begin, 3)
+    return Series(seconds, series.values, series.times)
 
 
 def _fan(series: Sequence[Series]) -> dict[str, Any] | None:

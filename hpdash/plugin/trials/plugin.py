@@ -82,7 +82,7 @@ class TrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard h
 
     @guarded
     def _serve_curves(self, request: wrappers.Request) -> wrappers.Response:
-        known = ("sweep", "objective", "goal", "where", "metric", "trial")
+        known = ("sweep", "objective", "goal", "where", "metric", "trial", "over")
         return self._respond_json(request, _curves, known, repeatable="trial")
 
     @guarded
@@ -135,7 +135,10 @@ def _selected(snapshot: Snapshot, arguments: Arguments) -> Sequence[Run]:
 
 def _curves(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
     metric, wanted = arguments.text("metric", "") or None, arguments.values.get("trial", ())
-    return {"version": snapshot.version, **curves_impl(_selected(snapshot, arguments), metric, wanted)}
+    over = arguments.text("over", "steps")
+    if over not in ("steps", "time"):
+        raise RefusedError(f'over: expected "steps" or "time", found {shorten(over)}.')
+    return {"version": snapshot.version, **curves_impl(_selected(snapshot, arguments), metric, wanted, over == "time")}
 
 
 def _effects(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:

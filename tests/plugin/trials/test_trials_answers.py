@@ -218,6 +218,7 @@ def http(root: Path) -> Iterator[Client]:
         pytest.param("trial?id=..%2f..", 404, "no longer a trial", id="a-path"),
         pytest.param("weights?id=..%2f..", 404, "no longer a trial", id="a-path-of-weights"),
         pytest.param("weights?id=grid/0000&step=1", 400, "step", id="an-unknown-argument-of-weights"),
+        pytest.param("curves?sweep=grid&over=years", 400, '"steps" or "time"', id="over-what"),
         pytest.param("nowhere", 404, "nowhere'", id="no-such-route"),
         pytest.param("..%2f..%2fplugin.py", 404, "no file or route", id="a-file"),
     ],

@@ -151,3 +151,15 @@ def test_kernels_come_first_and_in_their_order() -> None:
     tags = [f"hidden_{number}/{name}" for number in range(1, 12) for name in ("kernel", "bias")]
     assert _chosen(tags) == [f"hidden_{number}/kernel" for number in range(1, 7)]
     assert _chosen(["b", "a"]) == ["a", "b"]
+
+
+def test_curves_over_time_begin_with_their_trial(snapshot: Snapshot) -> None:
+    """Over time, a point lies at the seconds since the start of its trial; the values are the same."""
+    runs = chosen_runs(snapshot, "curves", None, None)
+    plain, timed = curves_impl(runs, None, ()), curves_impl(runs, None, (), over_time=True)
+    run = {run.id: run for run in runs}[timed["lines"][0]["id"]]
+    series = run.scalars["validation/epoch_accuracy"]
+    assert run.started is not None
+    expected = series.times - min(run.started, series.times[0])
+    assert timed["lines"][0]["main"]["steps"] == pytest.approx(expected.tolist(), abs=1e-3)
+    assert timed["lines"][0]["main"]["values"] == plain["lines"][0]["main"]["values"]

@@ -227,3 +227,16 @@ def test_curves_are_smoothed_as_tensorboard_does(tab: TrialsPage) -> None:
     assert found == pytest.approx([1.0, None, 1.625, 2.326530612], abs=1e-6)
     tab.control("smooth").select_option("")
     raw.first.wait_for(state="detached")
+
+
+def test_curves_over_time(tab: TrialsPage) -> None:
+    """Curves can be drawn over the time since the start of their trial; the link has the choice."""
+    tab.open(sweep="curves", view="curves")
+    label = tab.frame.locator(".curves svg[role=img]")
+    assert "over the epochs" in label.get_attribute("aria-label")
+    tab.control("over").select_option("time")
+    tab.frame.locator('.curves svg[aria-label*="over time"]').wait_for()
+    assert tab.frame.locator(".curves text", has_text="since the start of the trial").count() == 1
+    tab.page.wait_for_function("location.hash.includes('over=time')")
+    tab.control("by").select_option("q")
+    tab.frame.locator(".curves .key").first.wait_for()

@@ -1,9 +1,9 @@
 /** The curves of the best trials over the epochs, and the others as a fan. */
 
 import { palette } from "../common/colours.js";
-import { counted, drawing, element, metric, spelled } from "../common/dom.js";
+import { counted, drawing, duration, element, metric, spelled } from "../common/dom.js";
 import { legendOf } from "./lines.js";
-import { levels, pathOf, rangeOf, scaled, steps, words } from "./axes.js";
+import { levels, pathOf, rangeOf, scaled, steps, ticks, words } from "./axes.js";
 
 const MARGIN = { left: 56, right: 14, top: 10, bottom: 34 };
 const WORST = 0.1; // share of the values, the worst ones, that may lie outside: the first epochs are far off
@@ -38,7 +38,7 @@ export class Curves {
   }
 
   /** Draw an answer of the route `curves`; `context` has `trials`, `hparams`, `by`, `dark`, `height`, `ticks`
-   * (a Map from the ids of ticked trials to colours), `smooth` (a weight from 0 to 1) and `hasCounterpart`: whether the same metric of training (or of validation) is drawn too. */
+   * (a Map from the ids of ticked trials to colours), `smooth` (a weight from 0 to 1), `isOverTime` and `hasCounterpart`: whether the same metric of training (or of validation) is drawn too. */
   show(answer, context) {
     const without = (line) => ({ ...line, other: null });
     this.#answer = context.hasCounterpart ? answer : { ...answer, lines: answer.lines.map(without) };
@@ -57,14 +57,14 @@ export class Curves {
     const isOther = ({ colour }) => colour === "var(--other)";
     const behind = this.#lines.toReversed().toSorted((one, other) => isOther(other) - isOther(one));
     const shapes = [...(fan ? fanShapes(fan, frame) : []), ...behind.flatMap((one) => this.#shapes(one, frame))];
-    const label = `${name} over the epochs: ${counted(lines.length, "trial")}${fan ? ` and a fan of ${fan.trials} others` : ""}`;
+    const label = `${name} over ${this.#context.isOverTime ? "time" : "the epochs"}: ${counted(lines.length, "trial")}${fan ? ` and a fan of ${fan.trials} others` : ""}`;
     const svg = drawing(
       "svg",
       { width, height, role: "img", "aria-label": label },
       clip(frame),
       ...levels(frame.low, frame.high, frame.y, MARGIN.left, width - MARGIN.right, 5),
-      ...steps(frame.first, frame.last, frame.x, height - MARGIN.bottom),
-      words("epoch", (MARGIN.left + width - MARGIN.right) / 2, height - 4, "middle"),
+      ...this.#steps(frame, height - MARGIN.bottom),
+      words(this.#context.isOverTime ? "since the start of the trial" : "epoch", (MARGIN.left + width - MARGIN.right) / 2, height - 4, "middle"),
       drawing("g", { "clip-path": "url(#curves-clip)" }, ...shapes),
     );
     this.plot.replaceChildren(svg);
@@ -85,6 +85,7 @@ export class Curves {
     const hasOther = lines.some(({ other }) => other);
     const parts = [
       lines.length ? `${counted(lines.length, "trial")}, the best on top` : "no trial has it",
+      this.#context.isOverTime ? "only the best trials, and those that are open or ticked" : "",
       fan ? `shaded: 10 % to 90 % of the other ${fan.trials}, with their median` : "",
       hasOther ? `dashed: ${counterpart}` : "",
       this.#context.smooth ? `smoothed with the weight ${this.#context.smooth}, behind it the values` : "",
@@ -108,11 +109,16 @@ export class Curves {
     }; // prettier-ignore
   }
 
+  #steps({ first, last, x }, bottom) {
+    if (!this.#context.isOverTime) return steps(first, last, x, bottom);
+    return ticks(first, last, 6).map((at) => words(duration(at), x(at), bottom + 14, "middle"));
+  }
+
   /** Return the colour of a trial: by the hyperparameter `by`; else the ticked trials, or the best one, are marked. */
   #colours() {
-    const { trials, hparams, by, dark, ticks } = this.#context;
+    const { trials, hparams, by, dark, ticks: marked } = this.#context;
     const found = hparams.find(({ name }) => name === by);
-    if (!found && ticks.size) return Object.assign((id) => ticks.get(id) ?? "var(--other)", { legend: ticks });
+    if (!found && marked.size) return Object.assign((id) => marked.get(id) ?? "var(--other)", { legend: marked });
     if (!found) {
       const best = this.#answer.lines[0]?.id;
       return (id) => (id === best ? "var(--accent)" : "var(--other)");
@@ -124,11 +130,11 @@ export class Curves {
 
   /** Return the lines of a trial; a smoothed line has the values as they are behind it. */
   #shapes({ id, main, other, colour }, { x, y }) {
-    const { ticks, smooth } = this.#context;
+    const { ticks: marked, smooth } = this.#context;
     const path = (curve, dashes, raw = false) =>
       drawing("path", {
         d: pathOf(raw ? curve.values : smoothed(curve.values, smooth), (at) => x(curve.steps[at]), y),
-        class: `line${dashes ? " other" : ""}${ticks.has(id) ? " ticked" : ""}${raw ? " raw" : ""}`,
+        class: `line${dashes ? " other" : ""}${marked.has(id) ? " ticked" : ""}${raw ? " raw" : ""}`,
         stroke: colour,
         "data-id": id,
       });
@@ -167,7 +173,7 @@ export class Curves {
     this.tip.hidden = !found;
     if (!found) return;
     const value = metric(found.main.values[found.at]);
-    this.tip.textContent = `${found.id}: ${value} at epoch ${found.main.steps[found.at]}`;
+    this.tip.textContent = `${found.id}: ${value} ${this.#context.isOverTime ? `after ${duration(found.main.steps[found.at])}` : `at epoch ${found.main.steps[found.at]}`}`;
     const box = this.whole.getBoundingClientRect();
     this.tip.style.left = `${Math.min((event?.clientX ?? box.left + 80) - box.left + 12, box.width - 200)}px`;
     this.tip.style.top = `${(event?.clientY ?? box.top + 40) - box.top + 12}px`;

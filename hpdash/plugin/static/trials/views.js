@@ -50,12 +50,13 @@ export class Views {
     this.view = segmented("view", "View", VIEWS.map((name) => [name, TITLES[name]]), (view) => change({ view }));
     this.metric = chooser("metric", "Metric", (metric) => change({ metric }));
     this.smooth = chooser("smooth", "Smooth", (smooth) => change({ smooth }));
+    this.over = chooser("over", "Over", (over) => change({ over }));
     this.by = chooser("by", "Colour by", (by) => change({ by }));
     const openNumber = (number) => onOpen(this.#context.answer.trials.id[this.#context.answer.trials.number.indexOf(number)]);
     this.search = new Search({ onOpen: openNumber });
     this.timeline = new Timeline({ onOpen });
     this.all = { curves: this.curves, parallel: this.parallel, effects: this.effects, search: this.search, timeline: this.timeline };
-    const line = element("div", { className: "line" }, this.view.whole, this.metric.whole, this.by.whole, this.smooth.whole);
+    const line = element("div", { className: "line" }, this.view.whole, this.metric.whole, this.by.whole, this.smooth.whole, this.over.whole);
     this.charts = element("div", { className: "charts" }, ...Object.values(this.all).map(({ whole }) => whole));
     this.whole = element("section", { className: "views", "aria-label": "Charts" }, line, this.charts);
     new ResizeObserver(() => this.#draw()).observe(this.charts);
@@ -74,7 +75,8 @@ export class Views {
     this.charts.dataset.view = view;
     const uses = USES[view];
     for (const [name, { whole }] of Object.entries(this.all)) whole.hidden = !uses.includes(name);
-    for (const { whole } of [this.metric, this.by, this.smooth]) whole.hidden = view !== "curves";
+    for (const { whole } of [this.metric, this.by, this.smooth, this.over]) whole.hidden = view !== "curves";
+    this.over.set([["", answer.trials.number.some((one) => one !== null) ? "epochs" : "steps"], ["time", "time"]], chosen.over === "time" ? "time" : "");
     this.smooth.set(SMOOTH, SMOOTH.some(([weight]) => weight === chosen.smooth) ? chosen.smooth : "");
     const own = answer.objective?.name ?? "";
     this.metric.set([["", own || "–"], ...answer.metrics.filter((name) => name !== own).map((name) => [name, name])], chosen.metric ?? "");
@@ -94,7 +96,7 @@ export class Views {
     const { query, chosen, where, answer } = this.#context;
     const wanted = [chosen.open, chosen.against, ...this.#context.ticks.keys()].map((id) => ["trial", id]);
     const own = {
-      curves: [["metric", chosen.metric], ...wanted].filter(([, value]) => value),
+      curves: [["metric", chosen.metric], ["over", this.charts.dataset.view === "curves" ? chosen.over : ""], ...wanted].filter(([, value]) => value),
       effects: chosen.stage === "rung" ? [["stage", "rung"]] : [],
     }[name];
     const address = `${name}?${new URLSearchParams([...query, ...(where ? [["where", where]] : []), ...(own ?? [])])}`;
@@ -130,7 +132,7 @@ export class Views {
     this.#drawn = drawn;
     const goal = answer.objective?.goal;
     const shared = { trials: answer.trials, hparams: answer.hparams, goal, dark, ticks };
-    if (this.#answers.curves) this.curves.show(this.#answers.curves, { ...shared, by: chosen.by, smooth: view === "curves" ? Number(chosen.smooth) || 0 : 0, hasCounterpart: view === "curves", height: HEIGHTS[view] ?? HEIGHTS.overview });
+    if (this.#answers.curves) this.curves.show(this.#answers.curves, { ...shared, by: chosen.by, isOverTime: view === "curves" && chosen.over === "time", smooth: view === "curves" ? Number(chosen.smooth) || 0 : 0, hasCounterpart: view === "curves", height: HEIGHTS[view] ?? HEIGHTS.overview });
     if (view === "parallel") {
       const selected = new Set(this.#context.ranking.trials.flat());
       this.parallel.show({ answer, selected, brushes: chosen.brush ?? {}, order: chosen.order, goal, dark, ticks });
