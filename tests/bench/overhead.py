@@ -113,7 +113,7 @@ def driver(scratch: Path, workers: int = 2, **options: Any) -> dict[str, Any]:
 
     def watch(event: Event | None) -> None:
         view.event(event)
-        ended = view._tally.ended if view._tally else 0
+        ended = view._tally.done if view._tally else 0
         if (isinstance(event, Ended) and ended % 50 == 0) or (isinstance(event, Started) and not marks):
             marks.append((ended, time.perf_counter() - begin, memory(), cpu()))
 
