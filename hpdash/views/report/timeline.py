@@ -30,7 +30,7 @@ class _Bar:
 
 
 def timeline(attempts: Sequence[Attempt]) -> str:
-    """Draw a bar for each attempt; bars that are too narrow to be told apart are drawn as one."""
+    """Draw a bar for each attempt; neighbouring narrow bars are drawn as one."""
     rows = lanes(attempts)
     row = max(2.0, min(ROW, MOST / max(rows, 1)))
     first = min(attempt.begin for attempt in attempts)
