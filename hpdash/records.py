@@ -17,8 +17,9 @@ DRAWING_STRATEGIES = ("random", "sobol", "tpe")  # strategies that draw as many 
 KERAS_LOOP = "none"  # train.loop of a trial that trains a Keras model, in a sweep whose other trials have loops
 CALLBACK_PREFIX = "between_epochs/"  # in a checkpoint, prefix of the names of the state of hpdash's callbacks
 USER_CALLBACK_PREFIX = "callbacks/"  # the same for the user's callbacks
-# Keys of [train] that act only between two epochs
+# Keys of [train] that act only between two epochs, and all keys of [train] whose values share a compiled graph
 BETWEEN_EPOCHS = ("schedule", "decay", "decay_epochs", "min_learning_rate", "patience", "min_delta")
+OUTSIDE_GRAPH = ("learning_rate", "epochs", *BETWEEN_EPOCHS)
 INITIALIZERS = ("kernel_initializer", "bias_initializer", "output_initializer")
 # Numbers that the graph of the built-in MLP reads from variables. All values but 0 and None give the same graph
 MODEL_HYPERS = ("dropout", "l1", "l2", "noise")
@@ -136,13 +137,13 @@ class TrialSpec:
     def graph_key(self) -> str:
         """A text that identifies the compiled graph: trials with equal texts differ only in values of variables.
 
-        The text leaves out the seed, the learning rate, the number of epochs and the keys `BETWEEN_EPOCHS`. For the
+        The text leaves out the seed and the keys `OUTSIDE_GRAPH`. For the
         built-in MLP, it also leaves out the initialisers, and it has "nonzero" for every value of `MODEL_HYPERS` and
         `OPTIMIZER_HYPERS` except 0 and None. For a user's builder, it has all these values, because the builder may do
         anything with its arguments and its optimiser.
         """
         model, train = dict(self.settings["model"]), dict(self.settings["train"])
-        for key in ("learning_rate", "epochs", *BETWEEN_EPOCHS):
+        for key in OUTSIDE_GRAPH:
             train.pop(key, None)
         if model.get("builder") == "mlp":
             for key in INITIALIZERS:

@@ -153,7 +153,7 @@ def differing(runs: Sequence[Run]) -> list[str]:
 
 
 def _differ(values: Sequence[Scalar | None]) -> bool:
-    """Return whether there are several values; True and 1 are equal, but they are different values."""
+    """Return whether the values differ; True and 1 differ here, although Python says that they are equal."""
     return len(set(values)) > 1 or len({type(value) is bool for value in values}) > 1
 
 

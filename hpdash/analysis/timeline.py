@@ -56,10 +56,11 @@ class Attempt:
             self.training = min(worked, max(record.time - self.begin, 0.0))
         if epochs is not None:
             own_epochs = epochs.values[(epochs.times >= self.begin) & (epochs.times <= record.time)]
-            self.training = float(own_epochs.sum())
+            if len(own_epochs):  # the logs of an attempt are set aside if the trial starts over
+                self.training = float(own_epochs.sum())
             if len(own_epochs) > 1:
                 self.compiling = max(0.0, float(own_epochs[0] - np.median(own_epochs[1:])))
-                self.training -= self.compiling
+                self.training = float(own_epochs.sum()) - self.compiling
 
 
 def attempts(runs: Sequence[Run]) -> list[Attempt] | None:
@@ -77,7 +78,7 @@ def _attempts(journal: JournalContent, runs: Sequence[Run]) -> list[Attempt]:
     run_of = {run.number: run for run in runs if run.number is not None}
     found: list[Attempt] = []
     unfinished: dict[int, Attempt] = {}  # by trial, its last attempt until its end is found in the journal
-    before: dict[int, float] = {}  # by trial, the seconds of training in its result so far
+    before: dict[int, float] = {}  # by trial, the seconds in the worker that its result includes so far
     for record in journal.transitions:
         trial = record.trial
         if trial not in run_of:

@@ -144,7 +144,7 @@ def serve(link: Link, trainer: Trainer) -> None:
             task: Task | bool | None = link.recv()
         except EOFError:
             return
-        if not isinstance(task, Task):  # None; anything else is no task either
+        if not isinstance(task, Task):  # None: the sweep stops
             return
         host.number = task.spec.number
         host.progress(Progress(host.number, task.epoch, task.spec.settings["train"]["epochs"], 0.0, phase="starting"))

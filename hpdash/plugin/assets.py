@@ -26,7 +26,7 @@ def assets() -> Mapping[str, Traversable]:
 
 @cache
 def version() -> str:
-    """Return a part of the files' addresses that differs if any of them does, so that a browser may keep them."""
+    """Return a text that changes when any file changes; as it is in the files' addresses, a browser may keep them."""
     digest = hashlib.sha256()
     for name, file in sorted(assets().items()):
         digest.update(name.encode() + file.read_bytes())

@@ -105,7 +105,7 @@ class LogdirReader:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Pause the garbage collector in a `with` block: of the many objects that are read, none is garbage."""
+    """Pause the garbage collector in a `with` block: all that is read is kept, so the collector would find nothing."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

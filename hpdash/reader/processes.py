@@ -118,7 +118,7 @@ class _Helper:
 
 def serve(descriptor: int) -> None:
     """Run a helper process: read the batches that arrive over a pipe until the pipe closes."""
-    gc.disable()  # of what is read, nothing is garbage
+    gc.disable()  # all that is read is kept, so there is no garbage
     layouts = Layouts()
     with suppress(EOFError, OSError), Connection(descriptor) as pipe:
         while True:

@@ -18,7 +18,7 @@ from ..errors import ChangedError, HpdashError, LogdirError, MetricError
 from ..logs import checkpoint, kept_weights, layout, text_tab
 from ..logs.checkpoint import Checkpointer
 from ..logs.writer import RunWriter
-from ..records import BETWEEN_EPOCHS, TrialResult, TrialSpec, TrialState, own_loop
+from ..records import OUTSIDE_GRAPH, TrialResult, TrialSpec, TrialState, own_loop
 from ..system import disk
 from ..system.user_functions import load_function
 from ..system.versions import versions
@@ -246,7 +246,7 @@ class Trainer:
 def _given(spec: TrialSpec) -> dict[str, Any]:
     """Return the values that a trial's builder gets although the graph key leaves them out."""
     train = spec.settings["train"]
-    return {name: train[name] for name in ("learning_rate", "epochs", *BETWEEN_EPOCHS) if name in spec.takes}
+    return {name: train[name] for name in OUTSIDE_GRAPH if name in spec.takes}
 
 
 def _run_own(loop: Callable[[Trial], object], trial: Attempt) -> None:

@@ -165,7 +165,7 @@ def _fork_twice(link: socket.socket, work: Callable[[], None]) -> None:
 
 
 def _run(arguments: list[str], folder: str, environment: dict[str, str], descriptors: list[int]) -> None:
-    """Be a command of hpdash: run it and exit as a new Python process would."""
+    """Run a command of hpdash, and exit as a new Python process would."""
     os.setsid()
     for number, descriptor in enumerate(descriptors, start=1):
         os.dup2(descriptor, number)
@@ -249,7 +249,10 @@ def _launch(descriptor: int, environment: Mapping[str, str], modules: Sequence[s
 
 
 def _close_all_but(descriptor: int) -> None:
-    """Close what a new process would not inherit, such as the sweep's lock; standard streams lead nowhere."""
+    """Close what a new process would not inherit, such as the sweep's lock.
+
+    The standard streams are connected to os.devnull.
+    """
     with Path(os.devnull).open("r+b") as nothing:
         for standard in range(3):
             os.dup2(nothing.fileno(), standard)

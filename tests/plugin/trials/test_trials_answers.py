@@ -263,7 +263,7 @@ def test_reading_writes_nothing(root: Path) -> None:
 
 
 def test_a_peak_by_chance_is_said() -> None:
-    """If the best trial is not the best by its last value, the sentence says which it is by that."""
+    """If the best trial is not the best by its last value, the headline gives its place by the last value."""
     runs = [made.trial(0, 0.5, 0.9, 0.4), made.trial(1, 0.6, 0.7, 0.8), made.trial(2, 0.1, 0.2, 0.3)]
     (table,) = listings(runs)
     assert "By its last value, 0.4000, it is number 2 of 3" in headline(table)

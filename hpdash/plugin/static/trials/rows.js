@@ -105,7 +105,7 @@ export function valueOf(trials, row, column) {
   }
 }
 
-/** Return the value that all trials of a row have, else a list of them; a group may have too many to list. */
+/** Return the value that all trials of a row share, else a list of their values; null for a group, which may have many. */
 function shared(row, values) {
   const distinct = [...new Set(values)];
   if (distinct.length === 1) return distinct[0];
@@ -119,7 +119,7 @@ function ofCounted(trials, row, values) {
   return meanOf((own.length ? own : row.trials).map((trial) => values[trial]));
 }
 
-/** Return those of some trials that count in a mean: the finished ones, and runs whose state is not known. */
+/** Return the trials among `own` that count in a mean: the finished ones, and runs whose state is not known. */
 export const countedTrials = (trials, own) => own.filter((trial) => ["finished", null].includes(trials.status[trial]));
 
 /** Return the mean of the numbers among some values, null if there is none. */

@@ -1,10 +1,12 @@
-/** Let the arrow keys go from mark to mark of a chart; Enter opens the marked one. */
+/** The keyboard in a chart: arrow keys move from mark to mark, Enter opens the current mark. */
 
 import { element } from "../common/dom.js";
 
 const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
 
-/** Make a chart's `plot`, a part of its figure `whole`, walkable: `selector` finds its marks, `open(mark)` opens one.
+/** Let the arrow keys move through the marks of `plot`, a part of the figure `whole`.
+ *
+ * `selector` finds the marks, `open(mark)` opens one.
  *
  * A mark has a title, which is shown beside it and read out.
  */
