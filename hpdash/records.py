@@ -137,10 +137,9 @@ class TrialSpec:
     def graph_key(self) -> str:
         """A text that identifies the compiled graph: trials with equal texts differ only in values of variables.
 
-        The text leaves out the seed and the keys `OUTSIDE_GRAPH`. For the
-        built-in MLP, it also leaves out the initialisers, and it has "nonzero" for every value of `MODEL_HYPERS` and
-        `OPTIMIZER_HYPERS` except 0 and None. For a user's builder, it has all these values, because the builder may do
-        anything with its arguments and its optimiser.
+        The text leaves out the seed and the keys `OUTSIDE_GRAPH`. For the built-in MLP, it also leaves out the
+        initialisers, and it has "nonzero" for every value of `MODEL_HYPERS` and `OPTIMIZER_HYPERS` except 0 and None.
+        For a user's builder, it has all these values, because the builder may do anything with its arguments.
         """
         model, train = dict(self.settings["model"]), dict(self.settings["train"])
         for key in OUTSIDE_GRAPH:

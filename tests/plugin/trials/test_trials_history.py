@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -146,16 +147,21 @@ def test_a_resumed_trial_counts_its_training_once(tmp_path: Path) -> None:
     assert "80 %" in answer["sentence"]
 
 
+def two_attempts(states: Sequence[tuple[TrialState, float, float | None]]) -> list[Transition]:
+    """Return the lines of two attempts at trial 0; each has a state, a time, and at its end the seconds of the result."""
+    return [
+        Transition(n, 0, state, (n + 1) // 2, time, None if seconds is None else TrialResult(state, 5, seconds=seconds))
+        for n, (state, time, seconds) in enumerate(states, start=1)
+    ]
+
+
 def test_an_attempt_does_not_train_longer_than_it_ran(tmp_path: Path) -> None:
     """The seconds of a resumed trial include an attempt that died, whose own seconds are not known."""
     states = [
         (TrialState.RUNNING, 0.0, None), (TrialState.KILLED, 10.0, 0.0),
         (TrialState.RUNNING, 20.0, None), (TrialState.FINISHED, 25.0, 12.0),
     ]  # fmt: skip
-    lines = [
-        Transition(n, 0, state, (n + 1) // 2, time, None if seconds is None else TrialResult(state, 3, seconds=seconds))
-        for n, (state, time, seconds) in enumerate(states, start=1)
-    ]
+    lines = two_attempts(states)
     answer = timeline_impl(recorded(tmp_path, *lines))
     assert [each["training"] for each in answer["spans"]] == [0.0, 5.0]
 
@@ -189,10 +195,7 @@ def test_training_and_compiling_are_told_apart(tmp_path: Path) -> None:
         (TrialState.RUNNING, 100.0, None), (TrialState.KILLED, 110.0, 0.0),
         (TrialState.RUNNING, 120.0, None), (TrialState.FINISHED, 130.0, 12.0),
     ]  # fmt: skip
-    lines = [
-        Transition(n, 0, state, (n + 1) // 2, time, None if seconds is None else TrialResult(state, 5, seconds=seconds))
-        for n, (state, time, seconds) in enumerate(states, start=1)
-    ]
+    lines = two_attempts(states)
     seconds, times = np.array([4.0, 1.0, 3.0, 1.0, 1.0]), np.array([105.0, 106.0, 124.0, 125.0, 126.0])
     epochs = {layout.time_tag("epoch"): Series(np.arange(1, 6), seconds, times)}
     (run,) = recorded(tmp_path, *lines)
@@ -207,8 +210,5 @@ def test_a_trial_that_starts_over_counts_all_of_its_seconds(tmp_path: Path) -> N
         (TrialState.RUNNING, 0.0, None), (TrialState.FAILED, 10.0, 9.0),
         (TrialState.RUNNING, 20.0, None), (TrialState.FINISHED, 60.0, 30.0),
     ]  # fmt: skip
-    lines = [
-        Transition(n, 0, state, (n + 1) // 2, time, None if seconds is None else TrialResult(state, 5, seconds=seconds))
-        for n, (state, time, seconds) in enumerate(states, start=1)
-    ]
+    lines = two_attempts(states)
     assert [each["training"] for each in timeline_impl(recorded(tmp_path, *lines))["spans"]] == [9.0, 30.0]
