@@ -148,7 +148,7 @@ def test_a_resumed_trial_counts_its_training_once(tmp_path: Path) -> None:
 
 
 def two_attempts(states: Sequence[tuple[TrialState, float, float | None]]) -> list[Transition]:
-    """Return the lines of two attempts at trial 0: of each, a state, a time and, at its end, the seconds of its result."""
+    """Return the lines of two attempts at trial 0, from their states, times and, at an end, the seconds of a result."""
     return [
         Transition(n, 0, state, (n + 1) // 2, time, None if seconds is None else TrialResult(state, 5, seconds=seconds))
         for n, (state, time, seconds) in enumerate(states, start=1)
