@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -61,18 +62,18 @@ def listings(
     repeats: bool = False,
     planned: Mapping[str, int] | None = None,
 ) -> list[RankedTable]:
-    """Return one table per sweep of the runs for which the condition `where` holds, ranked by the objective.
+    """Return a table for each sweep of `runs`: its runs for which the condition `where` holds, ranked by the objective.
 
     `sort` is a column to sort by instead; with a leading `-`, in descending order. `columns` replace the default ones.
     `repeats` gives each replicate a row of its own. `planned` maps a sweep to its number of trials.
-    Raises SpecError if the condition is invalid, or if no run has one of the names.
+    Raises SpecError if the condition is invalid, or if no run has a name in `sort` or `columns`.
     """
-    chosen = select(runs, where)
+    selected = select(runs, where)
     key = None if sort is None else sort.removeprefix("-")
     _check(runs, {"--sort": [] if key is None else [key], "--columns": columns})
     made = []
     for sweep, found in by_sweep(runs).items():
-        own = [run for run in chosen if run.sweep == sweep]
+        own = [run for run in selected if run.sweep == sweep]
         objective = objective_of(own)
         listed = RankedTable(
             sweep=sweep,
@@ -111,11 +112,11 @@ def _columns(runs: Sequence[Run], objective: Objective | None, repeats: bool) ->
 
 
 def _sorted(listing: RankedTable, key: str, descending: bool) -> RankedTable:
-    """Sort by a column. Rows without a value come last in either direction."""
+    """Sort by a column. Rows whose value is missing or NaN come last in either direction."""
     keyed = [(sort_key(listing.value(row, key)), row) for row in listing.rows]
-    absent = sort_key(None)
-    present = sorted((pair for pair in keyed if pair[0] != absent), key=lambda pair: pair[0], reverse=descending)
-    rows = (*present, *(pair for pair in keyed if pair[0] == absent))
+    last = (sort_key(math.nan), sort_key(None))
+    present = sorted((pair for pair in keyed if pair[0] not in last), key=lambda pair: pair[0], reverse=descending)
+    rows = (*present, *(pair for absent in last for pair in keyed if pair[0] == absent))
     return replace(listing, rows=tuple(row for _, row in rows))
 
 

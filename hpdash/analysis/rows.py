@@ -44,7 +44,7 @@ class Row:
     """One row of a ranking: the replicates of a setting, or one run.
 
     `values` are the finite best values of the runs that count (`ranked`). `best` is their mean and standard deviation,
-    None if there is no value. `place` is the rank, from 1; it is None if `best` is.
+    None if there is no value. `place` is the rank, from 1; None if `best` is None.
     """
 
     runs: tuple[Run, ...]
@@ -64,7 +64,7 @@ class Row:
         return max((result.epochs for result in pruned if result), default=0)
 
     def value(self, name: str, objective: Objective | None = None) -> Scalar | Stat | None:
-        """Return what a name means for this row: the value of a single run, or that of several runs together.
+        """Return what a name means for this row: the value of its run, or one value for all of its runs.
 
         Of several runs, a measured value is the mean over those that count, or over all of them if none counts. Any
         other value is the one that they share, or their different values in one text, separated by commas. None if no
@@ -154,7 +154,8 @@ def differing(runs: Sequence[Run]) -> list[str]:
 
 def _differ(values: Sequence[Scalar | None]) -> bool:
     """Return whether the values differ; True and 1 differ here, although Python says that they are equal."""
-    return len(set(values)) > 1 or len({type(value) is bool for value in values}) > 1
+    known = {"NaN" if value != value else value for value in values}  # noqa: PLR0124  every NaN counts as the same value
+    return len(known) > 1 or len({type(value) is bool for value in values}) > 1
 
 
 def by_sweep(runs: Iterable[Run]) -> dict[str | None, list[Run]]:

@@ -24,9 +24,10 @@ _BASELINES = (None, False, "none", "default")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A distance, or the ratio of two: `raw` in weight units, `scaled` divided by a pooled standard deviation.
+    """A distance in two units: `raw` is in units of the weights, `scaled` is divided by a pooled standard deviation.
 
-    Both are NaN if there is nothing to measure; `scaled` also if all weights are equal.
+    Both are NaN if there is nothing to measure; `scaled` also if all weights are equal. A pair can also have the ratios
+    of two distances, which have no unit.
     """
 
     raw: float
@@ -70,7 +71,7 @@ class Spread:
     """The groups of one tag at `steps`, which are common to all runs.
 
     `start` is the first of these steps, from which every `drift` is measured; None if there are no common steps.
-    `logged` is the number of different steps after 0 that all runs have together.
+    `logged` is the number of steps after 0 that at least one run has.
     """
 
     steps: tuple[int, ...]
@@ -155,7 +156,8 @@ def _pair(distance: float, compared: Sequence[_Point]) -> Pair:
 def _trace(steps: Sequence[int], since: Sequence[int], pairs: Sequence[Pair]) -> Trace:
     """Return a trace from one pair per step.
 
-    `since` has the step from which each pair is measured: pairs since step 0 are `initial`, all others in the `mean`.
+    A pair whose entry in `since` is 0 is the trace's `initial` one; those with a later step are averaged in its `mean`.
+    The entry is the pair's own step, or for a change the earlier of its two steps.
     """
     initial = _mean(pair for step, pair in zip(since, pairs, strict=True) if step == 0)
     mean = _mean(pair for step, pair in zip(since, pairs, strict=True) if step > 0)
@@ -184,6 +186,8 @@ def _ratio(own: Pair | None, reference: Pair | None) -> Ratio | None:
 
 
 def _over(value: float, reference: float) -> float:
+    if math.isnan(value):
+        return value
     if reference:
         return value / reference
     return math.inf if value else 1.0

@@ -12,11 +12,12 @@ from .objective import objective_of, trained
 
 
 def seconds_left(runs: Sequence[Run], planned: int) -> float | None:
-    """Estimate the seconds until all `planned` trials of a sweep have ended; None if it does not run or none has ended.
+    """Estimate the seconds until all `planned` trials of a sweep have ended; None if this is unknown.
 
-    It assumes that each remaining trial takes the mean time of those that have ended, and that as many trials run at a
-    time as run now. Of a running trial, only the epochs that are left count. A trial that was killed or interrupted
-    counts as remaining, as if it ran again; one that timed out does not run again while the sweep runs.
+    It is unknown if no trial is running, or if none has finished, failed, diverged or been pruned yet. The estimate
+    assumes that each remaining trial takes their mean time, and that as many trials run at a time as run now. Of a
+    running trial, only the epochs that are left count. A trial that was killed or interrupted counts as remaining, as
+    if it ran again; one that timed out does not run again while the sweep runs.
     """
     running = [run for run in runs if run.status is TrialState.RUNNING]
     taken = [run.result.seconds for run in runs if run.result and run.status and run.status.is_conclusive]

@@ -23,9 +23,10 @@ class Attempt:
 
     `begin` and `end` are in unix seconds. `end` is None while the attempt runs, and if its driver died before it could
     record the end. `compiling` is how much longer its first epoch took than the median of the others; it is None with
-    fewer than two logged epochs. `training` is the seconds of the epochs without `compiling`. If epochs were not
-    logged, as in a custom loop, it is the time in the worker. The rest of the time went into the start of a worker,
-    data and writing. Attempts at the same time have different lanes, which count from 0.
+    fewer than two logged epochs. `training` is the seconds of the logged epochs without `compiling`, or the time in the
+    worker if no epoch was logged, as in a custom loop. The rest of the attempt went into the start of a worker, data
+    and writing. `epochs` counts the trial's epochs, those of earlier attempts included. Attempts at the same time have
+    different lanes, which count from 0.
     """
 
     id: str
@@ -39,24 +40,25 @@ class Attempt:
     reason: str | None = None
     lane: int = 0
 
-    def finish(self, record: Transition, epochs: Series | None, before: float) -> None:
+    def finish(self, record: Transition, epoch_seconds: Series | None, before: float) -> None:
         """Take the end from the journal.
 
         Args:
-            record: the line of the end.
-            epochs: the seconds that each epoch of the trial took, None if they were not logged.
+            record: the journal line that records the end.
+            epoch_seconds: the seconds that each epoch of the trial took, None if they were not logged.
             before: the seconds of earlier attempts that the trial's result includes.
         """
         self.state, self.end = str(record.state), record.time
         if result := record.result:
             self.epochs, self.reason = result.epochs, result.error
             own = result.seconds - before
-            worked = own if own >= 0 else result.seconds  # the attempt trained from the first epoch again
+            worked = own if own >= 0 else result.seconds  # negative: it started from the first epoch again
             # not longer than the attempt: after an attempt that died, `before` may be too small
             self.training = min(worked, max(record.time - self.begin, 0.0))
-        if epochs is not None:
-            own_epochs = epochs.values[(epochs.times >= self.begin) & (epochs.times <= record.time)]
-            if len(own_epochs):  # the logs of an attempt are set aside if the trial starts over
+        if epoch_seconds is not None:
+            times = epoch_seconds.times
+            own_epochs = epoch_seconds.values[(times >= self.begin) & (times <= record.time)]
+            if len(own_epochs):  # none if the attempt's logs were set aside because the trial started over
                 self.training = float(own_epochs.sum())
             if len(own_epochs) > 1:
                 self.compiling = max(0.0, float(own_epochs[0] - np.median(own_epochs[1:])))

@@ -20,7 +20,7 @@ from ..errors import BackendError, SpecError
 from ..logs import layout
 from ..plugin.launch import KEEP_ALL, refresh_records
 
-_BINARY = "TENSORBOARD_BINARY"  # names the program that TensorBoard's manager starts
+_BINARY = "TENSORBOARD_BINARY"  # environment variable: the program that TensorBoard's manager starts
 _LINES = 5  # last lines of TensorBoard's output in an error
 _ANSWER_SECONDS = 5.0  # a TensorBoard that takes longer to answer counts as ended
 _RUNNING: set[int] = set()  # the processes of TensorBoards that this process has started and not stopped
@@ -105,7 +105,7 @@ def _start(logdir: Path) -> Any:
         warnings.simplefilter("ignore", ResourceWarning)  # the manager forgets the process that it has started
         started: Any = manager.start(arguments)
         if isinstance(started, manager.StartReused) and not _answers(started.info.port):
-            # That TensorBoard was killed, so it did not delete the file by which the manager takes it for running
+            # That TensorBoard was killed, so it did not delete the file that lets the manager believe that it runs
             (Path(tempfile.gettempdir()) / ".tensorboard-info" / f"pid-{started.info.pid}.info").unlink(missing_ok=True)
             started = manager.start(arguments)
     if isinstance(started, manager.StartLaunched):

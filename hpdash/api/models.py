@@ -79,7 +79,7 @@ def save_model(run: str, output: Path | str, source: Source = "logs", *, bare: b
     """
     path = Path(output)
     if path.suffix != ".keras" or not path.absolute().parent.is_dir():
-        raise SpecError([Problem("-o", "a file that ends in .keras, in a folder that exists", str(path))])
+        raise SpecError([Problem("output (-o)", "a file that ends in .keras, in a folder that exists", str(path))])
     load_model(run, source, bare=bare).save(path)
     return path
 

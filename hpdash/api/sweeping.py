@@ -35,7 +35,7 @@ def run_sweep(
 ) -> Outcome:
     """Run the missing trials of a sweep and return its outcome.
 
-    If the sweep was started more than once, with `Options.new`, the newest one is resumed. A trial that fails is a
+    If `Options.new` has made several folders of the sweep, the newest one is resumed. A trial that fails is a
     result, not an error. In a notebook the progress is shown, unless a watcher is given.
 
     Args:

@@ -26,7 +26,7 @@ MESSAGE_SECONDS = 1.0  # a request for messages waits at most this long for the 
 
 @dataclass(frozen=True, slots=True)
 class WorkerInfo:
-    """What an actor sends when it is ready: its Ray node and host, and the package versions there."""
+    """What an actor answers once its process has started: its Ray node and host, and the package versions there."""
 
     node: str
     host: str
@@ -65,13 +65,13 @@ class Actor:
         return dataset
 
     def arrived(self) -> WorkerInfo:
-        """Return the machine of this actor, and the package versions there; Ray answers once the actor is ready."""
+        """Return the machine of this actor, and the package versions there; Ray answers once the actor has started."""
         import ray  # noqa: PLC0415
 
         return WorkerInfo(ray.get_runtime_context().get_node_id(), os.uname().nodename, dict(versions()))
 
     def order(self, number: int, order: Order, datasets: Mapping[tuple[Any, ...], Any]) -> None:
-        """Put an order, numbered from 1, into the mailbox; `datasets` are references to the data sets that it needs."""
+        """Put an order (`Order`), numbered from 1, into the mailbox; `datasets` are references to its data sets."""
         self._data |= datasets
         self._mailbox.order(number, order)
 
@@ -79,14 +79,19 @@ class Actor:
         """Return the number of the next batch and its messages; `seen` is the number of the last batch received."""
         return self._mailbox.messages(seen, MESSAGE_SECONDS)
 
-    def leave(self) -> None:
+    def delete_folder(self) -> None:
         """Delete this actor's temporary folder on its machine."""
         self._scratch.close()
 
 
 def actor_class(ray: Any, cluster: Cluster, setup: WorkerSetup) -> Any:
     """Return the class of Ray actors for workers, with the CPUs and GPUs that each reserves; `ray` is the module."""
-    for method, group in {"order": "orders", "arrived": "orders", "leave": "orders", "messages": "messages"}.items():
+    for method, group in {
+        "order": "orders",
+        "arrived": "orders",
+        "delete_folder": "orders",
+        "messages": "messages",
+    }.items():
         ray.method(concurrency_group=group)(getattr(Actor, method))
     return ray.remote(
         num_cpus=cluster.cpus, num_gpus=cluster.gpus, scheduling_strategy="SPREAD",

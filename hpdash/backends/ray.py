@@ -289,9 +289,9 @@ class RayBackend:
         if self._closed:
             return
         self._closed = True
-        leaving = [worker.actor.leave.remote() for worker in self._workers.values() if worker.node]
-        if leaving:
-            self._ray.wait(leaving, num_returns=len(leaving), timeout=LEAVE_SECONDS)
+        deleting = [worker.actor.delete_folder.remote() for worker in self._workers.values() if worker.node]
+        if deleting:
+            self._ray.wait(deleting, num_returns=len(deleting), timeout=LEAVE_SECONDS)
         for worker in list(self._workers.values()):
             self._drop(worker)
         if self._connection.ours:

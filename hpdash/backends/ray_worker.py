@@ -12,7 +12,10 @@ from .supervised import Supervised
 
 
 class RayWorker(Supervised):
-    """The driver's handle of an actor: `awaited` is the pending answer, `node` is empty until the actor is ready."""
+    """The driver's handle of an actor: `node` is empty until the actor has started.
+
+    `awaited` is Ray's reference to the answer that the driver waits for, None if it waits for none.
+    """
 
     def __init__(self, number: int, actor: Any) -> None:
         super().__init__(number)

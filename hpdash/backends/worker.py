@@ -35,7 +35,7 @@ class WorkerSetup:
         modules: the names of the user's modules.
         names: the names of the data sets, as in the sweep file.
         provenance: the digests of the modules and the data sets when the driver started.
-        functions: the functions that were given in Python, pickled, by their references.
+        functions: the pickled functions that were given in Python; the keys are their references.
     """
 
     folder: Path
@@ -144,7 +144,7 @@ def serve(link: Link, trainer: Trainer) -> None:
             task: Task | bool | None = link.recv()
         except EOFError:
             return
-        if not isinstance(task, Task):  # None: the sweep stops
+        if not isinstance(task, Task):  # None: the sweep stops; answers at rungs arrive only while a trial runs
             return
         host.number = task.spec.number
         host.progress(Progress(host.number, task.epoch, task.spec.settings["train"]["epochs"], 0.0, phase="starting"))

@@ -1,4 +1,4 @@
-"""What all commands share: the group that turns errors into exit codes, the console and the JSON output."""
+"""What all commands share: the console, the JSON output, and the group that turns errors into exit codes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..records import visible
 from ..views.text import PIPE_WIDTH, json_text, plain
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_AS_JSON = "hpdash.as_json"  # whether the command is asked for JSON, in click's context
 
 
 class Screen(Console):
@@ -40,6 +41,11 @@ class Screen(Console):
 class Commands(click.Group):
     """A group whose commands print the message of an HpdashError and exit with its code, without a traceback."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, and remember whether the command is asked for JSON."""
+        ctx.meta[_AS_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command, and turn errors into exit codes."""
         _open_standard_files()
@@ -49,7 +55,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except HpdashError as error:
-            if ctx.params.get("as_json") or "--json" in sys.argv:
+            if ctx.meta[_AS_JSON]:
                 print_json({"error": str(error), "exit_code": error.exit_code})
             _say_error(error)
             ctx.exit(error.exit_code)
@@ -111,7 +117,9 @@ def write(data: bytes) -> None:
     """Write bytes (UTF-8) to standard output; for a terminal, show control characters as escape sequences."""
     try:
         click.echo(visible(data.decode(), besides="\n") if sys.stdout and sys.stdout.isatty() else data, nl=False)
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):  # a closed pipe, a closed terminal
+            raise
         _silence(1)
 
 

@@ -114,7 +114,7 @@ def _run_with_board(loaded: Any, logdir: Path, options: Any, as_json: bool) -> N
         console.print(f"TensorBoard: {tensorboard.link}", soft_wrap=True, highlight=False)
         code = _run(loaded, logdir, options, as_json)
         asked_to_end = code in (128 + signal.SIGTERM, 128 + signal.SIGHUP)
-        if sys.stdout.isatty() and not asked_to_end:
+        if sys.stdout and sys.stdout.isatty() and not asked_to_end:  # it is None if standard output was closed
             console.print(
                 f"TensorBoard is still running: {tensorboard.link}. Press Ctrl-C to stop it.",
                 soft_wrap=True,
@@ -185,7 +185,7 @@ def _dry_run(loaded: Any, options: Any, as_json: bool) -> None:
         "--accept-changes": options.accept_changes, "--new": options.new, "--backend ray": options.ray,
     }  # fmt: skip
     if given := [name for name, value in unused.items() if value]:
-        raise click.UsageError(f"--dry-run lists all trials, and estimates for this machine: leave out {given[0]}.")
+        raise click.UsageError(f"--dry-run lists all trials and estimates their time here: leave out {given[0]}.")
     forecast = dry_run(loaded, options.workers, options.threads)
     specs, total, seconds = forecast.specs, forecast.total, forecast.seconds
     if as_json:

@@ -149,7 +149,7 @@ class _Parser:
         return text if text is not None and self._vocabulary.is_name(text) else None
 
     def _side(self, part: _Part, neighbour: str | None, is_first: bool) -> Operand:
-        """Return a side of a comparison; `neighbour` is the name next to it, None if there is a value or a sum."""
+        """Return a side of a comparison; `neighbour` is the name before it; for the first side, after it."""
         if isinstance(part, Items):
             return Items(tuple(self._side(each, neighbour, is_first=False) for each in part.parts))
         if not isinstance(part, _Word):
@@ -168,7 +168,8 @@ class _Parser:
         if isinstance(part, _Word):
             return Literal(part.token.text, part.token.text) if part.token.kind == "text" else self._name(part)
         if isinstance(part, Relation | Joined):
-            self._fail("`and`, `or` or the end")
+            hint = "A condition cannot be a part of arithmetic, nor a side of a comparison."
+            raise ConditionError(self._token.at, "a name or a value", "a condition", hint)
         if isinstance(part, Items):
             return Items(tuple(self._operand(each) for each in part.parts))
         return part
@@ -262,7 +263,7 @@ class _Parser:
     def _nested(self) -> Iterator[None]:
         self._depth += 1
         if self._depth > DEEPEST:
-            self._fail(f"at most {DEEPEST} levels of parentheses and `not`")
+            self._fail(f"at most {DEEPEST} levels of parentheses, brackets, signs and `not`")
         yield
         self._depth -= 1
 

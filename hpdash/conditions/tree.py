@@ -12,7 +12,7 @@ Constant = bool | int | float | str
 class Literal:
     """A value in a condition, and `text`, its spelling there.
 
-    The spelling is needed because tables round numbers: 1 / 3 also equals the literal `0.333333`.
+    Tables round numbers, so a number also equals a literal that is spelled as tables show it: 1 / 3 equals `0.333333`.
     """
 
     value: Constant
@@ -35,7 +35,7 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function of a list."""
+    """A function that is applied to a list."""
 
     function: str
     argument: Operand
@@ -70,7 +70,7 @@ Operand = Literal | Name | Items | Call | Element | Negative | Arithmetic
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """Operands with an operator between each two of them: `=`, `!=`, `<`, `<=`, `>`, `>=`, `in` or `not in`."""
+    """Operands with an operator between neighbours: `=`, `!=`, `<`, `<=`, `>`, `>=`, `in` or `not in`."""
 
     operands: tuple[Operand, ...]
     operators: tuple[str, ...]

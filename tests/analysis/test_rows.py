@@ -154,6 +154,13 @@ def test_what_differs_is_swept_first_and_counts_absence() -> None:
     assert differing(runs[:1]) == []
 
 
+def test_nan_does_not_differ_from_nan() -> None:
+    """A hyperparameter that is NaN in all runs does not differ."""
+    runs = [trial(number, hparams={"a": float("nan"), "b": float("nan") if number else 1.0}) for number in range(2)]
+    assert "a" not in differing(runs)
+    assert "b" in differing(runs)
+
+
 def test_groups_come_in_a_stable_order() -> None:
     """Groups are in natural order: numbers by size, words by the size of the numbers in them, absent values last."""
     values: list[Any] = ["w10", None, 10, math.nan, "w9", 2.5, True, math.nan]

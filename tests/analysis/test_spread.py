@@ -168,6 +168,15 @@ def test_contrast_with_what_does_not_move() -> None:
     assert contrast(moves, still).spread is None
 
 
+def test_contrast_of_what_cannot_be_scaled() -> None:
+    """If all weights of a group are equal, its scaled ratio is unknown, also to a group without a distance."""
+    points = [HistogramSeries(np.array([1]), (Histogram(np.array([x, x]), np.array([4.0])),)) for x in (0.0, 1.0)]
+    own, reference = measure({"points": points, "alike": [run({1: 0}), run({1: 0})]}).groups
+    ratio = contrast(own, reference).spread
+    assert ratio is not None
+    assert math.isnan(ratio.ratio.scaled)
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [

@@ -65,8 +65,8 @@ class Fake:
         found = next(self.batches)
         return Answer(found if isinstance(found, Exception) else (seen + 1, found))
 
-    def on_leave(self) -> Answer:
-        """Accept the request to leave."""
+    def on_delete_folder(self) -> Answer:
+        """Accept the request."""
         return Answer(None)
 
 

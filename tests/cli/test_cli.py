@@ -152,6 +152,27 @@ def test_errors_in_json(folder: Path) -> None:
     assert "nowhere.toml" in shown.stderr
 
 
+def test_errors_in_json_in_process(folder: Path) -> None:
+    """The JSON of an error does not depend on the command line of the process."""
+    assert json.loads(invoke("check", "nowhere.toml", "--json").stdout)["exit_code"] == 2
+
+
+def test_json_for_a_terminal_that_was_closed() -> None:
+    """Output for a terminal that has been closed is discarded without an error, JSON too."""
+    program = (
+        "import os, pty, signal\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "master, slave = pty.openpty()\n"
+        "os.dup2(slave, 1)\n"
+        "os.close(slave)\n"
+        "os.close(master)\n"
+        "from hpdash.cli.group import print_json\n"
+        "print_json({})\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_data_sets_are_listed(folder: Path) -> None:
     """Every named data set is listed, with its file and whether it is present."""
     shown = invoke("data")

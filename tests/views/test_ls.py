@@ -123,6 +123,14 @@ def test_sorting(key: str, expected: list[int]) -> None:
     assert [run.number for run in listings(runs, sort=key)[0].runs] == expected
 
 
+@pytest.mark.parametrize(("key", "expected"), [("z", [2, 0, 1, 3]), ("-z", [0, 2, 1, 3])])
+def test_nan_is_sorted_last(key: str, expected: list[int]) -> None:
+    """Rows whose value is NaN come after all numbers in both directions, and before those without a value."""
+    values = {0: 0.9, 1: math.nan, 2: 0.6, 3: None}
+    runs = [trial(number, 0.5, hparams={} if z is None else {"z": z}) for number, z in values.items()]
+    assert [run.number for run in listings(runs, sort=key)[0].runs] == expected
+
+
 def slow() -> dict[str, Series]:
     """Make the series of a trial that took 100 seconds."""
     return {ACCURACY.tag: series(0.7), "time/epoch": replace(series(1.0, 2.0), times=np.array([0.0, 100.0]))}

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from made import foreign
 
+from hpdash.analysis.snapshots import snapshots
 from hpdash.histograms.histogram import Histogram
 from hpdash.runs import HistogramSeries, Run
 from hpdash.views.comparison import WeightsComparison, compare, groups_of
+from hpdash.views.web.panels import density_panels
 from hpdash.views.web.plots import (
     Chart,
     Fragment,
@@ -243,3 +245,10 @@ def test_a_scalar_page_in_a_browser(opened: Any) -> None:
     assert shown.evaluate(runs_seen) == 0
     shown.get_by_role("button", name="log y").click()
     assert shown.evaluate("document.getElementById('chart-0')._fullLayout.yaxis.type") == "log"
+
+
+def test_each_group_has_its_panel_whatever_its_name() -> None:
+    """A group whose name has a character that is not printable has its curves in its panel."""
+    named = [foreign(f"r{place}", {"o": ("x\ty", "z")[place % 2]}) for place in range(4)]
+    panels = density_panels(groups_of(named, "o"), snapshots(histograms()), "t")
+    assert all(len(panel["data"]) > 0 for row in panels for panel in row)

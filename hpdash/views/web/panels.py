@@ -9,7 +9,7 @@ import numpy as np
 from ...analysis.snapshots import Snapshot
 from ...runs import HistogramSeries
 from ..colours import ColourGroup
-from .plots import Figure, densities_figure, literal
+from .plots import Figure, densities_figure, legend_key, literal
 
 MOST_PANELS_PER_ROW = 4  # groups with a panel each; more groups share one panel
 
@@ -17,8 +17,9 @@ MOST_PANELS_PER_ROW = 4  # groups with a panel each; more groups share one panel
 def density_panels(groups: Sequence[ColourGroup], snapshots: Sequence[Snapshot], tag: str) -> list[list[Figure]]:
     """Return rows of panels: one row per snapshot, with one panel per group.
 
-    All panels share the x-axis. Panels share the y-axis only within a row, because training flattens distributions.
-    A single group, or more than `MOST_PANELS_PER_ROW` groups, get one panel per snapshot, and these form one row.
+    All panels share the x-axis. The panels of one snapshot share the y-axis; those of different snapshots do not,
+    because training flattens distributions. A single group, or more than `MOST_PANELS_PER_ROW` groups, get one panel
+    per snapshot, and these form one row.
     """
     apart = [[group] for group in groups] if 1 < len(groups) <= MOST_PANELS_PER_ROW else [list(groups)]
     rows = []
@@ -38,9 +39,9 @@ def titled(figure: Figure, title: str) -> Figure:
 
 
 def _part(figure: Figure, groups: Sequence[ColourGroup], title: str) -> Figure:
-    """Return a figure with only the traces of `groups`; its title names the snapshot, and the group if there is one."""
-    labels = [group.label for group in groups]
-    data = [trace for trace in figure["data"] if trace["legendgroup"] in labels]
+    """Return a figure with only the traces of `groups`; its title names the snapshot, and a group that is alone."""
+    labels, keys = [group.label for group in groups], {legend_key(group) for group in groups}
+    data = [trace for trace in figure["data"] if trace["legendgroup"] in keys]
     return titled({**figure, "data": data}, f"{labels[0]}, {title}" if len(labels) == 1 else title)
 
 

@@ -209,7 +209,7 @@ def _densities(histograms: Iterable[Histogram], edges: Floats) -> tuple[Floats, 
     return rows, known if len(known) else np.zeros((1, len(nothing)))
 
 
-def _key(group: ColourGroup) -> str:
+def legend_key(group: ColourGroup) -> str:
     """Return a group's name as the page's buttons show it; they take no markup, so it is not escaped."""
     return visible(group.label)
 
@@ -218,7 +218,8 @@ def _line(group: ColourGroup, name: str, x: ArrayLike, y: ArrayLike, role: str, 
     strong = role == "mean"
     dash = "dot" if role == "edge" else "solid"
     return {
-        "type": "scatter", "mode": mode, "name": literal(name), "legendgroup": _key(group), "meta": {"role": role},
+        "type": "scatter", "mode": mode, "name": literal(name), "legendgroup": legend_key(group),
+        "meta": {"role": role},
         "x": _rounded(x), "y": _rounded(y), "opacity": 0.45 if role == "run" else 1,
         "line": {"color": group.colour, "width": 2.6 if strong else 1.2, "dash": dash},
         "hovertemplate": "%{x}: %{y:.5g}" + _EXTRA,
@@ -228,7 +229,7 @@ def _line(group: ColourGroup, name: str, x: ArrayLike, y: ArrayLike, role: str, 
 def _band(group: ColourGroup, x: ArrayLike, low: ArrayLike, high: ArrayLike, alpha: float) -> dict[str, Any]:
     across, bottom, top = _rounded(x), _rounded(low), _rounded(high)
     return {
-        "type": "scatter", "mode": "lines", "name": literal(group.label), "legendgroup": _key(group),
+        "type": "scatter", "mode": "lines", "name": literal(group.label), "legendgroup": legend_key(group),
         "meta": {"role": "band"}, "x": across + across[::-1], "y": top + bottom[::-1], "fill": "toself",
         "fillcolor": _tint(group, alpha), "line": {"width": 0}, "hoverinfo": "skip",
     }  # fmt: skip
@@ -243,7 +244,7 @@ def _layout(groups: Sequence[ColourGroup], x: str, y: str, y_axis: dict[str, Any
     return {
         "xaxis": {"title": {"text": x}}, "yaxis": {"title": {"text": y}, **y_axis}, "showlegend": False,
         "hovermode": "closest", "margin": {"l": 64, "r": 16, "t": 12, "b": 48},
-        "meta": {"legend": [[_key(group), group.colour] for group in groups], "log": log},
+        "meta": {"legend": [[legend_key(group), group.colour] for group in groups], "log": log},
     }  # fmt: skip
 
 
