@@ -15,8 +15,8 @@ from .source import HPARAMS, Source
 class HParamsRecords:
     """The HParams sessions of all runs.
 
-    `swept` has the swept hyperparameters in the order of the experiment records. `contents` has the bytes of each valid
-    record.
+    `swept` has the swept hyperparameters, in the order of TensorBoard's experiment records, which declare the
+    hyperparameters of all sessions. `contents` has the bytes of each valid record.
     """
 
     sessions: Sessions

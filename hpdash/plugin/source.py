@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
+import numpy as np
 from tensorboard.data import provider
 from tensorboard.errors import PublicError
+
+from ..runs import Series
 
 HISTOGRAMS, SCALARS, HPARAMS = "histograms", "scalars", "hparams"  # names of the TensorBoard plugins that own the data
 
@@ -56,6 +59,22 @@ class Source:
         )  # fmt: skip
         return {run: {datum.step: float(datum.value) for datum in tags[tag]} for run, tags in found.items() if tags}
 
+    def scalar_listing(self) -> TagListing:
+        """Return the scalars with their metadata: {run: {tag: metadata}}."""
+        listing: TagListing = self.provider.list_scalars(
+            self.context, experiment_id=self.experiment, plugin_name=SCALARS
+        )
+        return listing
+
+    def series(self, runs: Sequence[str]) -> Iterator[tuple[str, dict[str, Series]]]:
+        """Yield each of some runs that has scalars, with all of them by tag."""
+        for start in range(0, len(runs), _RUNS_PER_CALL):
+            found = self.provider.read_scalars(
+                self.context, experiment_id=self.experiment, plugin_name=SCALARS, downsample=_ALL,
+                run_tag_filter=provider.RunTagFilter(runs=runs[start : start + _RUNS_PER_CALL]),
+            )  # fmt: skip
+            yield from ((run, {tag: _series(data) for tag, data in tags.items()}) for run, tags in found.items())
+
     def _histograms(self, tag: str, runs: Sequence[str]) -> Iterator[tuple[str, list[Any] | str]]:
         """Read some runs in one call. If it fails, read each half separately, so that only broken runs are lost."""
         try:
@@ -74,6 +93,14 @@ class Source:
             yield from self._histograms(tag, runs[middle:])
             return
         yield from ((run, found[run][tag]) for run in runs if tag in found.get(run, {}))
+
+
+def _series(data: Sequence[Any]) -> Series:
+    """Return the points of a scalar; of several points at one step, the last counts."""
+    points = {datum.step: datum for datum in data}
+    ordered = [points[step] for step in sorted(points)]
+    values, times = (np.array([getattr(datum, name) for datum in ordered], float) for name in ("value", "wall_time"))
+    return Series(np.array(sorted(points), np.int64), values, times)
 
 
 def _is_gone(error: Exception) -> bool:

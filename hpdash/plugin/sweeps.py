@@ -24,7 +24,7 @@ def sweeps_of(runs: Iterable[str], listing: TagListing) -> tuple[SweepRuns, ...]
     """Return the sweeps, the one with the latest data first; runs that belong to no sweep come last, as `NO_SWEEP`."""
     found: dict[str, list[str]] = {}
     for run in runs:
-        found.setdefault(_sweep_of(run), []).append(run)
+        found.setdefault(sweep_of(run), []).append(run)
 
     def order(name: str) -> tuple[bool, float]:
         return name == NO_SWEEP, -max(_latest(listing[run]) for run in found[name])
@@ -43,8 +43,8 @@ def chosen_runs(sweeps: Sequence[SweepRuns], sweep: str | None) -> tuple[str, Se
     return found.name, found.runs
 
 
-def _sweep_of(run: str) -> str:
-    """Return the folder above a run folder that hpdash made, relative to the logdir."""
+def sweep_of(run: str) -> str:
+    """Return the folder above a run folder that hpdash made, relative to the logdir; `NO_SWEEP` for other runs."""
     parts = run.split("/")
     at = next((at for at, part in enumerate(parts) if at and layout.parse_run_name(part)), 0)
     return "/".join(parts[:at]) or NO_SWEEP

@@ -155,6 +155,16 @@ def _sweep_of(name: str, sweeps: Mapping[str, SweepState]) -> SweepState | None:
     return sweeps.get(".." if name == "." else parent_of(name))
 
 
+def runs_of_contents(contents: Mapping[str, Contents]) -> list[Run]:
+    """Return the runs of contents that were not read from a folder, by the names of their folders, with slashes.
+
+    So they are merged and get their hyperparameters as those that `read` finds. Their `folder` does not exist.
+    """
+    files = {name: EventFileInfo(name, ()) for name in contents}
+    folders = [Folder(f"{os.devnull}/{name}", name, (file,), frozenset()) for name, file in files.items()]
+    return _runs(folders, {}, contents)
+
+
 def read_histograms(run: Run, tags: Collection[str], damage: list[Damage] | None = None) -> dict[str, HistogramSeries]:
     """Read the histograms of a run that are among `tags`; malformed ones are left out and reported in `damage`."""
     layouts, parts = Layouts(), []

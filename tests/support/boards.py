@@ -31,14 +31,17 @@ class Board:
     """A TensorBoard process over a logs root; `load_fast` "true" selects its default loader, "false" the Python one.
 
     `hpdash board` starts TensorBoard without TensorFlow unless a test asks for it. With the Python loader, TensorFlow
-    is always loaded, as in a TensorBoard that a user starts by its own command.
+    is always loaded, as in a TensorBoard that a user starts by its own command. `spec` is a `--logdir_spec`, which
+    `hpdash board` does not take.
     """
 
-    def __init__(self, logdir: Path, load_fast: str, *options: str, tensorflow: bool = False) -> None:
+    def __init__(self, logdir: Path, load_fast: str, *options: str, tensorflow: bool = False, spec: str = "") -> None:
         self.logdir = logdir
         # TensorBoard takes a port that is free. A port that was free before it started could be taken by another test.
         command = [sys.executable, "-m", "hpdash", "board", str(logdir), "--port=0", f"--load_fast={load_fast}"]
-        if tensorflow or load_fast != "true":
+        if spec:
+            command[2:5] = ["hpdash.plugin.start", f"--logdir_spec={spec}"]
+        elif tensorflow or load_fast != "true":
             command.append("--tensorflow")
         self._folder = tempfile.TemporaryDirectory()
         self._output = Path(self._folder.name, "output")

@@ -24,12 +24,13 @@ _REST = 10  # the files of runs are checked again after this many times the time
 class Snapshot:
     """A logdir at one time; `version` changes whenever a run or a sweep does.
 
-    `planned` maps a sweep to its number of trials.
+    `planned` maps a sweep to its number of trials. `place` is the name of the logdir in messages.
     """
 
     logdir: Logdir
     version: str
     planned: Mapping[str, int]
+    place: str
 
     @property
     def sweeps(self) -> dict[str | None, list[Run]]:
@@ -41,62 +42,53 @@ class Snapshot:
         found = self.sweeps.get(sweep or None)
         if not found:
             what = f"a sweep {shorten(sweep)}" if sweep else "a run without a sweep"
-            raise RefusedError(f"There is no longer {what} in {self.logdir.path}.", 404)
+            raise RefusedError(f"There is no longer {what} in {self.place}.", 404)
         return found
 
     def run(self, name: str) -> Run:
         """Return the run with an id; raises RefusedError if there is none."""
         found = next((run for run in self.logdir.runs if run.id == name), None)
         if found is None:
-            raise RefusedError(f"There is no longer a trial {shorten(name)} in {self.logdir.path}.", 404)
+            raise RefusedError(f"There is no longer a trial {shorten(name)} in {self.place}.", 404)
         return found
 
 
 class WatchedLogdir:
-    """A logdir that is read again when its files change. Threads may share one instance.
+    """A logdir that is read again when its files change. Threads may share one instance."""
 
-    `path` is None if TensorBoard was not started with a single folder.
-    """
-
-    def __init__(self, path: str | None) -> None:
-        self._path, self._lock = path, Lock()
-        self._reader = LogdirReader(path or ".")
+    def __init__(self, path: str) -> None:
+        self._path, self._lock = Path(path), Lock()
+        self._reader = LogdirReader(path)
         self._checked_at, self._next_full_check = -_FRESH, 0.0
         self._count, self._start = 0, secrets.token_hex(4)  # another TensorBoard process has other versions
         self._snapshot: Snapshot | None = None
 
     def current(self) -> Snapshot:
         """Return the logdir as it is now, or as it was a short time ago; raises RefusedError if it cannot be read."""
-        if self._path is None or "://" in self._path:
-            raise RefusedError(
-                "The Trials tab reads the logs itself, from one folder on this machine. Start TensorBoard with"
-                " --logdir FOLDER, or use hpdash board FOLDER.",
-                404,
-            )
         with self._lock:
             now = time.monotonic()
             if self._snapshot is None or now - self._checked_at >= _FRESH:
-                self._snapshot = self._check(self._snapshot, Path(self._path), now)
+                self._snapshot = self._check(self._snapshot, now)
                 self._checked_at = time.monotonic()
             return self._snapshot
 
-    def _check(self, before: Snapshot | None, path: Path, now: float) -> Snapshot:
+    def _check(self, before: Snapshot | None, now: float) -> Snapshot:
         """Check all files for changes, or only the journals of known sweeps if all were checked a short time ago."""
         if before is not None and now < self._next_full_check and not self._reader.sweeps_changed():
             return before
-        found = self._updated(path)
+        found = self._updated()
         after = time.monotonic()
         self._next_full_check = after + _REST * (after - now)
         return found
 
-    def _updated(self, path: Path) -> Snapshot:
+    def _updated(self) -> Snapshot:
         try:
             found = self._reader.read()
         except HpdashError as error:
-            if path.is_dir():
+            if self._path.is_dir():
                 raise RefusedError(f"{error}", 503) from error
-            found = Logdir(path, (), (f"{path}: there is no such folder yet",))
+            found = Logdir(self._path, (), (f"{self._path}: there is no such folder yet",))
         if self._snapshot is not None and found is self._snapshot.logdir:
             return self._snapshot
         self._count += 1
-        return Snapshot(found, f"{self._start}-{self._count}", sweep_json.planned(found.runs))
+        return Snapshot(found, f"{self._start}-{self._count}", sweep_json.planned(found.runs), str(self._path))

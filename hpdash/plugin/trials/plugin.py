@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tensorboard import plugin_util
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
@@ -16,9 +17,11 @@ from .. import assets
 from ..answer_cache import AnswerCache
 from ..arguments import Arguments, RefusedError, shorten
 from ..routes import AssetRoute, guarded, respond
+from ..source import Source
 from .charts import curves_impl, effects_impl
 from .history import search_impl, timeline_impl
 from .logdir import Snapshot, WatchedLogdir
+from .provided import ProvidedRuns
 from .table import chosen_runs, ranking_impl, sweeps_impl, trials_impl
 from .trial import trial_impl
 from .weights import weights_impl
@@ -27,14 +30,19 @@ Answer = Callable[[Snapshot, Arguments], dict[str, Any]]
 
 
 class TrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard has no types
-    """The Trials tab, for a TensorBoard that was started with a folder on this machine."""
+    """The Trials tab.
+
+    If TensorBoard was started with one folder on this machine, the tab reads that folder itself; otherwise it shows
+    what TensorBoard's data provider has.
+    """
 
     plugin_name = layout.TRIALS_PLUGIN
 
     def __init__(self, context: base_plugin.TBContext) -> None:
         flags = context.flags
-        path = None if getattr(flags, "logdir_spec", "") else context.logdir or getattr(flags, "logdir", "") or None
-        self._logdir, self._bodies = WatchedLogdir(path), AnswerCache()
+        path = "" if getattr(flags, "logdir_spec", "") else context.logdir or getattr(flags, "logdir", "")
+        self._logdir = WatchedLogdir(path) if path and "://" not in path else None
+        self._provider, self._provided, self._bodies = context.data_provider, ProvidedRuns(), AnswerCache()
 
     def get_plugin_apps(self) -> dict[str, Any]:
         """Return the routes of http_api.md; any other path is that of an asset, or is answered with 404."""
@@ -106,10 +114,16 @@ class TrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard h
     ) -> wrappers.Response:
         """Respond with JSON; `known` are the arguments of the route, `repeatable` may be given several times."""
         arguments = Arguments.of(dict(request.args.lists()), known, repeatable)
-        snapshot = self._logdir.current()
+        snapshot = self._snapshot(request)
         key = (request.path, request.query_string, snapshot.version)
         body = self._bodies.get(key, lambda: json.dumps(answer(snapshot, arguments), allow_nan=False))
         return respond(request, body, "application/json", content_encoding="gzip")
+
+    def _snapshot(self, request: wrappers.Request) -> Snapshot:
+        if self._logdir is not None:
+            return self._logdir.current()
+        context = plugin_util.context(request.environ)
+        return self._provided.current(Source(self._provider, context, plugin_util.experiment_id(request.environ)))
 
 
 def _objective(arguments: Arguments) -> tuple[str | None, str | None]:

@@ -38,7 +38,7 @@ def sweeps_impl(snapshot: Snapshot) -> dict[str, Any]:
     sweeps = [_sweep(name, runs, snapshot) for name, runs in snapshot.sweeps.items()]
     sweeps.sort(key=lambda sweep: (sweep["name"] is None, -(sweep["started"] or 0)))
     warnings = list(snapshot.logdir.warnings[:_WARNINGS])
-    return {"version": snapshot.version, "logdir": str(snapshot.logdir.path), "sweeps": sweeps, "warnings": warnings}
+    return {"version": snapshot.version, "logdir": snapshot.place, "sweeps": sweeps, "warnings": warnings}
 
 
 def _sweep(name: str | None, runs: Sequence[Run], snapshot: Snapshot) -> dict[str, Any]:

@@ -22,8 +22,9 @@ _BINS = 32
 def weights_impl(snapshot: Snapshot, name: str) -> dict[str, Any]:
     """Return for some histograms of the trial with an id: their `steps`, and at each step the density in equal bins.
 
-    `densities` are shares of the greatest one, in `bins` from `low` to `high`, which hold 99.9 % of the values. Kernels
-    come first; `left_out` is how many histograms are not among them. Raises RefusedError if there is no such trial.
+    `densities` are shares of the greatest one, in `bins` from `low` to `high`, which hold 99.9 % of the values. If the
+    trial has kernels, only they are drawn; `left_out` is how many histograms are not drawn. Raises RefusedError if
+    there is no such trial.
     """
     run = snapshot.run(name)
     tags = _chosen(run.histograms)
