@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..logs import layout
 from .arguments import RefusedError, shorten
+from .best_runs import best_first
 from .catalogue import Catalogue
 from .rows import Floats, shared_edges
 from .series import Batch, Histograms, read_histograms
@@ -30,12 +31,13 @@ def distributions_impl(
 ) -> dict[str, Any]:
     """Return the densities and statistics of a tag in the runs whose names contain a text, whatever its case.
 
-    An answer over `MOST_BYTES` gets fewer bins, down to `LEAST_BINS`, and then fewer runs, but never fewer steps.
-    Raises RefusedError if no run has the tag.
+    An answer over `MOST_BYTES` gets fewer bins, down to `LEAST_BINS`, and then fewer runs, but never fewer steps. The
+    runs with the best results are the last that are left out. Raises RefusedError if no run has the tag.
     """
     wanted = contains.casefold()
     places = [place for place in runs_with(catalogue, tag) if wanted in catalogue.runs[place].name.casefold()]
-    found = read_histograms(source, catalogue, tag, places[:MOST_RUNS], MOST_BYTES // (2 * LEAST_BINS))
+    places, metric = _best_first(source, catalogue, places)
+    found = read_histograms(source, catalogue, tag, places[:MOST_RUNS], _most_histograms())
     bins = max(min(bins, MOST_BYTES // (2 * max(found.count, 1))), min(bins, LEAST_BINS))
     edges, steps = shared_edges([batch.rows for batch in found.batches], bins, clip), found.steps()
     shares = _nonfinite(source, catalogue, tag, found)
@@ -55,9 +57,22 @@ def distributions_impl(
         "runs": sorted(runs, key=lambda run: int(run["run"])),
         "statistics": STATISTICS,
         "sampled": sampled(source, found),
-        "left_out": _left_out(len(places), len(places[MOST_RUNS:]), len(found.left_out)),
+        "left_out": _left_out(len(places), len(places[MOST_RUNS:]), len(found.left_out), metric),
         "damage": found.sentences(),
     }
+
+
+def _most_histograms() -> int:
+    return MOST_BYTES // (2 * LEAST_BINS)
+
+
+def _best_first(source: Source, catalogue: Catalogue, places: list[int]) -> tuple[list[int], str]:
+    """Return runs (as indices), the best first if an answer may not hold all of them, and the metric for that."""
+    if len(places) <= MOST_RUNS and source.kept is not None and len(places) * source.kept <= _most_histograms():
+        return places, ""
+    place_of = {catalogue.runs[place].name: place for place in places}
+    names, metric = best_first(source, list(place_of))
+    return [place_of[name] for name in names], metric
 
 
 def runs_with(catalogue: Catalogue, tag: str) -> tuple[int, ...]:
@@ -131,10 +146,11 @@ def _logged(steps: NDArray[np.int64]) -> int:
     return int((steps[-1] - steps[0]) // np.gcd.reduce(gaps)) + 1 if gaps.size else len(steps)
 
 
-def _left_out(asked: int, over: int, without_room: int) -> dict[str, Any]:
+def _left_out(asked: int, over: int, without_room: int, metric: str) -> dict[str, Any]:
     runs = over + without_room
     if not runs:
         return {"runs": 0, "reason": ""}
     most = f"{MOST_RUNS:,} runs" if over else f"{MOST_BYTES // 1_000_000} MB"
-    why = f"{runs:,} of {asked:,} runs are not shown, because an answer is limited to {most}"
-    return {"runs": runs, "reason": f"{why}. Filter the runs by name."}
+    chosen = f"those with the best {metric} are shown" if metric else "the first ones by name are shown"
+    why = f"{runs:,} of {asked:,} runs are not shown, because an answer is limited to {most}; {chosen}"
+    return {"runs": runs, "reason": f"{why}. Filter the runs by name to see others."}
