@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import compileall
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,10 +33,12 @@ LONGEST = (  # files that take a minute or more: they start first, so that no co
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compile hpdash to bytecode once.
+    """Compile hpdash to bytecode once, and let SIGHUP have its effect.
 
-    If Python may not write bytecode, each of hundreds of processes would compile hpdash again.
+    If Python may not write bytecode, each of hundreds of processes would compile hpdash again. Under `nohup`, drivers
+    of tests would inherit that SIGHUP is ignored.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if not hasattr(config, "workerinput"):
         compileall.compile_dir(Path(hpdash.__file__).parent, quiet=2)
 

@@ -54,6 +54,22 @@ def test_rows_are_grouped_by_a_column(tab: TrialsPage, root: Path) -> None:
     tab.rows(9)
 
 
+def test_many_numbers_are_grouped_into_ranges(tab: TrialsPage, root: Path) -> None:
+    """Of a hyperparameter with many numbers, the groups are the ranges of `hpdash effects`; results are grouped too."""
+    tab.open(sweep="curves", group="=q", sort=json.dumps([["trial", "up"]]))
+    tab.rows(4)
+    [effects] = json.loads(invoke("effects", str(root / "curves"), "--json").stdout)["sweeps"]
+    [levels] = [each["levels"] for each in effects["hyperparameters"] if each["name"] == "q"]
+    expected = {f"q {level['from']:.6g} to {level['to']:.6g}": level["trials"] for level in levels}
+    assert set(groups(tab)) == set(expected)
+    for name, count in expected.items():
+        assert f"{name}: {count} trials" in tab.grid.locator(f'[data-group="{name}"]').inner_text()
+    for column in ("best", "at", "last", "time"):
+        tab.control("group").select_option(column)
+        tab.grid.locator("[data-group]").first.wait_for()
+        assert 1 <= len(groups(tab)) <= 8
+
+
 def test_groups_by_the_keyboard(tab: TrialsPage) -> None:
     """Enter and the right arrow unfold a group, the left arrow folds it; a click opens no trial."""
     tab.open(sweep="grid", group="=does")
