@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -186,8 +187,13 @@ def sort_key(value: Scalar | Stat | None) -> tuple[int, float, tuple[object, ...
             return 1, value.mean, ()
         case int() | float():
             return (2, 0.0, ()) if math.isnan(value) else (1, float(value), ())
-    parts = re.split(r"0*(\d+)", str(value))
-    return 3, 0.0, tuple((0, len(part), part) if part.isdecimal() else (1, 0, part) for part in parts)
+    return 3, 0.0, _text_key(str(value))
+
+
+@lru_cache(10_000)
+def _text_key(text: str) -> tuple[object, ...]:
+    parts = re.split(r"0*(\d+)", text)
+    return tuple((0, len(part), part) if part.isdecimal() else (1, 0, part) for part in parts)
 
 
 def rank(runs: Sequence[Run], objective: Objective | None, repeats: bool = False) -> list[Row]:

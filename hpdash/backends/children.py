@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any
 
 from ..system.child_process import prepare_child
@@ -69,9 +70,24 @@ def spawn(environment: Mapping[str, str], work: Callable[..., None], *arguments:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_spawned, args=(theirs, work, *arguments), daemon=True)
-    with blocked_signals(), theirs, _variables(environment):
+    with blocked_signals(), theirs, _variables(environment), _hidden_script():
         process.start()
     return ours, process
+
+
+@contextmanager
+def _hidden_script() -> Iterator[None]:
+    """Hide the user's script inside a `with` block, so that the process that is started there does not import it.
+
+    The script may call `run_sweep` without `if __name__ == "__main__":`, and would then start the sweep once more. Its
+    functions reach workers in pickled form, as those of a notebook do.
+    """
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from typing import Any
 
 from ..errors import LogdirError
 from ..goal import Goal
-from ..journal.journal import Transition, read_journal
+from ..journal.journal import Transition
+from ..journal.of_runs import current_journal
 from ..logs import layout
 from ..records import TrialState
 from ..runs import Objective
@@ -96,7 +97,7 @@ def read_sweep(folder: Path, name: str) -> SweepState:
         newer = f"written by a newer hpdash (schema {settings.schema}, this version reads up to {SCHEMA})"
         warnings.append(f"{folder / layout.SWEEP_JSON}: {newer}. Some information may be missing: update hpdash.")
     try:
-        journal = read_journal(folder / layout.JOURNAL)
+        journal = current_journal(folder / layout.JOURNAL)
         latest, evaluations = journal.latest, tuple(each.evaluation for each in journal.evaluations)
         started = {record.trial: record.time for record in journal.transitions if record.state is TrialState.RUNNING}
         warnings += [f"{folder}: {warning}" for warning in journal.warnings]

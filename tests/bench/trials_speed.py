@@ -57,11 +57,41 @@ TIMED = """(script) => new Promise((done) => {
     new Function(script)();
     requestAnimationFrame(() => setTimeout(() => done(performance.now() - begin)));
 })"""
+# seconds since the answer with all trials arrived
+SINCE_ANSWER = """() => {
+    const found = performance.getEntriesByType('resource').filter(({ name }) => /\\/trials\\?/.test(name));
+    return (performance.now() - found[0].responseEnd) / 1000;
+}"""
+# what is done in the page, in this order: it is timed until the page has drawn it
 ACTS = {
     "sort": "document.querySelector('[data-column=learning_rate] button').click()",
     "scroll by 20,000 pixels": "document.querySelector('[role=grid]').scrollTop += 20000",
     "hide a column": "document.querySelector('[data-control=columns] .options input').click()",
+    "hover over a curve": """
+        const box = document.querySelector('figure.curves svg').getBoundingClientRect();
+        const at = { clientX: box.right - 60, clientY: box.top + 60, bubbles: true };
+        document.querySelector('figure.curves svg').dispatchEvent(new PointerEvent('pointermove', at));""",
 }
+# what needs another answer of the server: it is timed until the page shows that answer
+ASKS = {
+    "filter": (
+        "const f = document.querySelector('[data-control=filter]'); f.value = 'units < 100';"
+        " f.dispatchEvent(new Event('change'))",
+        "Number(document.querySelector('[role=grid]').ariaRowCount ?? "
+        "document.querySelector('[role=grid]').getAttribute('aria-rowcount')) < 2100",
+    ),
+    "open a drawer": (
+        "document.querySelector('[role=row][data-trial]').click()",
+        "document.querySelector('[data-drawer][data-trial] figure') !== null",
+    ),
+}
+ASKED = """([script, done]) => new Promise((resolve) => {
+    const begin = performance.now();
+    const isDone = new Function(`return ${done}`);
+    new Function(script)();
+    const look = () => (isDone() ? setTimeout(() => resolve(performance.now() - begin)) : requestAnimationFrame(look));
+    requestAnimationFrame(look);
+})"""
 
 
 def main() -> None:
@@ -120,11 +150,14 @@ def measure(logs: Path, options: argparse.Namespace) -> None:
         answer(f"{board.url}/data/{ROUTES}/trials?sweep=many")
         with playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS) as browser:
             ours = [trials_page(browser, board.url, options.trials) for _ in range(options.repeats)]
-            drawn = statistics.median(seconds for seconds, _ in ours)
+            drawn = statistics.median(seconds for seconds, _, _ in ours)
+            since = statistics.median(seconds for _, seconds, _ in ours)
             hparams = median(lambda: page(browser, f"{board.url}/#hparams"), options.repeats)
-            print(f"the Trials tab drawn, with table, curves and effects: {drawn:.2f} s")
-            for act in ACTS:
-                print(f"  {act}: {statistics.median(acts[act] for _, acts in ours):.0f} ms")
+            print(
+                f"the Trials tab drawn, with table, curves and effects: {drawn:.2f} s, {since:.2f} s after the answer"
+            )
+            for act in (*ACTS, *ASKS):
+                print(f"  {act}: {statistics.median(acts[act] for _, _, acts in ours):.0f} ms")
             print(
                 f"TensorBoard's HParams page, to its first rows: {hparams:.2f} s, {hparams / drawn:.1f} times as long"
             )
@@ -148,8 +181,8 @@ def memory(board: Any) -> float:
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
-def trials_page(browser: Any, url: str, trials: int) -> tuple[float, dict[str, float]]:
-    """Return the seconds until the tab is drawn in a new page, and the milliseconds of each act in it."""
+def trials_page(browser: Any, url: str, trials: int) -> tuple[float, float, dict[str, float]]:
+    """Return the seconds until the tab is drawn in a new page, in all and since the answer, and the acts' milliseconds."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     opened = context.new_page()
     begin = time.perf_counter()
@@ -158,10 +191,11 @@ def trials_page(browser: Any, url: str, trials: int) -> tuple[float, dict[str, f
     frame.locator("#hpdash").wait_for(state="attached", timeout=60_000)
     inner = opened.frames[-1]
     inner.wait_for_function(OURS, arg=trials, timeout=120_000)
-    seconds = time.perf_counter() - begin
+    seconds, since = time.perf_counter() - begin, inner.evaluate(SINCE_ANSWER)
     acts = {name: inner.evaluate(TIMED, script) for name, script in ACTS.items()}
+    acts |= {name: inner.evaluate(ASKED, [script, done]) for name, (script, done) in ASKS.items()}
     context.close()
-    return seconds, acts
+    return seconds, since, acts
 
 
 def page(browser: Any, url: str) -> float:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 
 from ...analysis.rows import by_sweep
 from ...errors import HpdashError
@@ -57,11 +58,22 @@ class WatchedLogdir:
     """A logdir that is read again when its files change. Threads may share one instance."""
 
     def __init__(self, path: str) -> None:
-        self._path, self._lock = Path(path), Lock()
+        self._path, self._lock = Path(path), threading.Lock()
         self._reader = LogdirReader(path)
         self._checked_at, self._next_full_check = -_FRESH, 0.0
         self._count, self._start = 0, secrets.token_hex(4)  # another TensorBoard process has other versions
         self._snapshot: Snapshot | None = None
+        self._is_prepared = False
+
+    def prepare(self) -> None:
+        """Start to read the logdir in the background, once, so that the first request has to wait less."""
+        if not self._is_prepared:
+            self._is_prepared = True
+            threading.Thread(target=self._try_current, daemon=True).start()
+
+    def _try_current(self) -> None:
+        with suppress(RefusedError):  # a request reports it
+            self.current()
 
     def current(self) -> Snapshot:
         """Return the logdir as it is now, or as it was a short time ago; raises RefusedError if it cannot be read."""

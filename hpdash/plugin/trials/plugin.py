@@ -61,7 +61,13 @@ class TrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard h
         }
 
     def is_active(self) -> bool:
-        """Return whether TensorBoard shows the tab among the active ones: always, also before the first trial."""
+        """Return whether TensorBoard shows the tab among the active ones: always, also before the first trial.
+
+        TensorBoard asks when its page is opened, which is a second before the tab's page sends its first request. So
+        the logs are read from now on.
+        """
+        if self._logdir is not None:
+            self._logdir.prepare()
         return True
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:

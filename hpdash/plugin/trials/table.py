@@ -97,7 +97,8 @@ def chosen_runs(
     """
     runs = snapshot.runs_of(sweep)
     if metric is None and goal is None and (usual := objective_of(runs)):
-        runs = [replace(run, objective=usual) for run in runs]  # else `where` could change it by removing runs
+        # else `where` could change it by removing runs
+        runs = [run if run.objective == usual else replace(run, objective=usual) for run in runs]
     try:
         return select(with_objective(runs, metric, goal), where)
     except SpecError as error:
