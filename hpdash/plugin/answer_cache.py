@@ -17,6 +17,12 @@ class AnswerCache:
         self._most, self._size, self._lock = most, 0, Lock()
         self._kept: OrderedDict[Hashable, bytes] = OrderedDict()
 
+    def known(self, key: Hashable) -> str | None:
+        """Return the text for a key if it is in the cache, else None."""
+        with self._lock:
+            body = self._kept.get(key)
+        return None if body is None else gzip.decompress(body).decode()
+
     def get(self, key: Hashable, make: Callable[[], str]) -> bytes:
         """Return the gzipped text for a key; `make` is called only if the text is not in the cache."""
         with self._lock:

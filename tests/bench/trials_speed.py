@@ -182,7 +182,7 @@ def memory(board: Any) -> float:
 
 
 def trials_page(browser: Any, url: str, trials: int) -> tuple[float, float, dict[str, float]]:
-    """Return the seconds until the tab is drawn in a new page, in all and since the answer, and the acts' milliseconds."""
+    """Return the seconds until the tab is drawn in a new page, those since the answer, and the milliseconds of acts."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     opened = context.new_page()
     begin = time.perf_counter()

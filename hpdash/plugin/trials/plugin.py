@@ -18,6 +18,7 @@ from ..answer_cache import AnswerCache
 from ..arguments import Arguments, RefusedError, shorten
 from ..routes import AssetRoute, guarded, respond
 from ..source import Source
+from .changes import changes
 from .charts import curves_impl, effects_impl
 from .history import search_impl, timeline_impl
 from .logdir import Snapshot, WatchedLogdir
@@ -84,7 +85,7 @@ class TrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard h
 
     @guarded
     def _serve_trials(self, request: wrappers.Request) -> wrappers.Response:
-        return self._respond_json(request, _trials, ("sweep", "objective", "goal"))
+        return self._respond_json(request, self._trials, ("sweep", "objective", "goal", "since"))
 
     @guarded
     def _serve_ranking(self, request: wrappers.Request) -> wrappers.Response:
@@ -125,6 +126,14 @@ class TrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard h
         body = self._bodies.get(key, lambda: json.dumps(answer(snapshot, arguments), allow_nan=False))
         return respond(request, body, "application/json", content_encoding="gzip")
 
+    def _trials(self, snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
+        """Return all trials of a sweep; if the request names a version that was answered before, what changed since."""
+        sweep, objective = arguments.text("sweep", ""), _objective(arguments)
+        made = trials_impl(snapshot, sweep, *objective)
+        before = self._bodies.known(("whole", sweep, objective, arguments.text("since", "")))
+        self._bodies.get(("whole", sweep, objective, snapshot.version), lambda: json.dumps(made, allow_nan=False))
+        return (changes(json.loads(before), made) if before else None) or made
+
     def _snapshot(self, request: wrappers.Request) -> Snapshot:
         if self._logdir is not None:
             return self._logdir.current()
@@ -137,10 +146,6 @@ def _objective(arguments: Arguments) -> tuple[str | None, str | None]:
     if goal not in (None, *Goal):
         raise RefusedError(f'goal: expected "min" or "max", found {shorten(goal)}.')
     return arguments.text("objective", "") or None, goal
-
-
-def _trials(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
-    return trials_impl(snapshot, arguments.text("sweep", ""), *_objective(arguments))
 
 
 def _ranking(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:

@@ -6,21 +6,19 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import made
 import pytest
 import trials_logs
 from commands import invoke
-from tensorboard.plugins import base_plugin
+from trials_client import client
 from werkzeug.test import Client
 
 from hpdash import Options, run_sweep
 from hpdash.analysis.ranking import listings
 from hpdash.logs import layout
 from hpdash.plugin.arguments import RefusedError
-from hpdash.plugin.loader import TrialsLoader
 from hpdash.plugin.trials import logdir
 from hpdash.plugin.trials.logdir import WatchedLogdir
 from hpdash.plugin.trials.table import ranking_impl, sweeps_impl, trials_impl
@@ -184,19 +182,6 @@ def test_there_need_not_be_a_folder_yet(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 # --- over HTTP, without a TensorBoard
-
-
-def client(**flags: object) -> Client:
-    """Return a client of the plugin's routes."""
-    context = base_plugin.TBContext(flags=SimpleNamespace(**flags), logdir=flags.get("logdir"))
-    plugin = TrialsLoader().load(context)
-    assert plugin is not None
-
-    def app(environ: dict[str, Any], start: Any) -> Any:
-        apps = plugin.get_plugin_apps()
-        return apps.get(environ["PATH_INFO"], apps["/*"])(environ, start)
-
-    return Client(app)
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,13 @@ import { saveCsv } from "../common/files.js";
 import * as host from "../common/host.js";
 import { savePicture } from "../common/picture.js";
 import { get } from "../common/request.js";
+import { loadTrials } from "./answers.js";
 import { conditionOf } from "./brush.js";
 import { Controls } from "./controls.js";
 import { Drawer, NARROW } from "./drawer.js";
 import { Grid } from "./grid.js";
 import { groupColumn, grouped } from "./groups.js";
-import { choicesOf, columnsOf, csvRows, rowsOf, scaleOf, sorted, textOf, unpacked } from "./rows.js";
+import { choicesOf, columnsOf, csvRows, rowsOf, scaleOf, sorted, textOf } from "./rows.js";
 import { decode, encode, ofSweep, shownColumns, sortedBy, toggled } from "./state.js";
 import { Ticks, coloursOf, tickedFirst, withTicks } from "./ticks.js";
 import { Views } from "./views.js";
@@ -105,13 +106,13 @@ export class App {
 
   /** Return the server's answers to the current choices; null if there are no trials. */
   async #answers() {
-    const { sweeps, warnings } = await get("sweeps");
+    const { version, sweeps, warnings } = await get("sweeps");
     if (!sweeps.length) return null;
     const { sweep: wanted } = this.#chosen;
     const known = sweeps.some(({ name }) => (name ?? "") === wanted);
     if (wanted !== undefined && !known) this.#chosen = ofSweep(this.#chosen, undefined); // it has been deleted
     const query = this.#query({ sweep: known ? wanted : (sweeps[0].name ?? "") });
-    const [answer, note] = await this.#trials(query);
+    const [answer, note] = await this.#trials(query, version);
     const where = conditionOf(this.#chosen.where, this.#chosen.brush);
     const filtered = where ? await get(`ranking?${new URLSearchParams([...query, ["where", where]])}`) : {};
     const { ranking = answer.ranking, wrong = "" } = filtered;
@@ -120,23 +121,23 @@ export class App {
   }
 
   /** Return the trials and a note; if they do not have the chosen objective, those by the sweep's own. */
-  async #trials(query) {
+  async #trials(query, version) {
     try {
-      return [unpacked(await get(`trials?${query}`)), ""];
+      return [await loadTrials(query, version, this.#answer), ""];
     } catch (error) {
       if (!query.has("objective")) throw error;
       const wanted = query.get("objective");
       query.delete("objective");
       query.delete("goal");
       this.#chosen = { ...this.#chosen, objective: "", goal: "" };
-      return [unpacked(await get(`trials?${query}`)), `no trial has the metric ${wanted}: ranked by the sweep's own objective`];
+      return [await loadTrials(query, version), `no trial has the metric ${wanted}: ranked by the sweep's own objective`];
     }
   }
 
   #take({ sweeps, answer, ranking, wrong, where, notes }) {
     this.#sweeps = sweeps;
+    if (answer !== this.#answer) this.#scale = scaleOf(answer.trials, answer.objective?.goal);
     this.#answer = answer;
-    this.#scale = scaleOf(answer.trials, answer.objective?.goal);
     this.#ranking = ranking;
     this.#where = where;
     this.#notes = notes;
@@ -233,9 +234,9 @@ export class App {
     const text = (row, column) => textOf(trials, row, column);
     this.grid.show(rows, columns, { trials, sort, open, against, ticks, text, scale: this.#scale, goal: this.#answer.objective?.goal });
     this.ticks.show(ticks, this.#answer.sweep);
+    this.#showOpen(open); // asks the server before the charts do, because the user waits for it
     const query = this.#query({ sweep: this.#answer.sweep });
     this.views.show({ answer: this.#answer, ranking: this.#ranking, query, chosen: this.#chosen, where: this.#where, dark: host.isDark(), ticks });
-    this.#showOpen(open);
   }
 
   async #showOpen(id) {

@@ -5,13 +5,6 @@ import { counted, duration, metric, short, spelled, spread } from "../common/dom
 const RESULTS = ["best", "at", "last", "curve", "status", "time"];
 const NUMERIC = new Set(["#", "best", "at", "last", "time"]);
 
-/** Return an answer of the route `trials` in which each trial's curve has its own steps. */
-export function unpacked(answer) {
-  const { steps, at, values } = answer.trials.curve;
-  const curve = values.map((own, trial) => ({ steps: steps[at[trial]], values: own }));
-  return { ...answer, trials: { ...answer.trials, curve } };
-}
-
 /** Return the rows of a ranking. A row has the indices of its trials; of a setting with replicates, they are a row each
  * below it, if its key is in `unfolded`.
  */

@@ -30,6 +30,7 @@ const USES = {
   table: [],
 };
 const SMOOTH = [["", "nothing"], ["0.6", "a little (0.6)"], ["0.9", "much (0.9)"]]; // weights of TensorBoard's smoothing
+const BEST = 20; // trials that the route `curves` always returns a line for; it returns them first
 const HEIGHTS = { overview: 250, curves: 400 };
 const FEW = 3; // hyperparameters of the overview; the view Effects has all
 
@@ -39,6 +40,7 @@ export class Views {
   #asked = {}; // by chart, the version and address of the answer
   #addresses = {}; // by chart, the address of the answer
   #answers = {};
+  #best = { base: "", ids: new Set() }; // the trials that each answer of the route `curves` to this address has
   #context = null;
   #drawn = []; // what the charts show now
 
@@ -94,12 +96,12 @@ export class Views {
   /** Ask for what a chart draws, unless it has it; an answer to an earlier choice is ignored. */
   async #ask(name, mine) {
     const { query, chosen, where, answer } = this.#context;
-    const wanted = [chosen.open, chosen.against, ...this.#context.ticks.keys()].map((id) => ["trial", id]);
     const own = {
-      curves: [["metric", chosen.metric], ["over", this.charts.dataset.view === "curves" ? chosen.over : ""], ...wanted].filter(([, value]) => value),
+      curves: [["metric", chosen.metric], ["over", this.charts.dataset.view === "curves" ? chosen.over : ""]].filter(([, value]) => value),
       effects: chosen.stage === "rung" ? [["stage", "rung"]] : [],
     }[name];
-    const address = `${name}?${new URLSearchParams([...query, ...(where ? [["where", where]] : []), ...(own ?? [])])}`;
+    const base = `${name}?${new URLSearchParams([...query, ...(where ? [["where", where]] : []), ...(own ?? [])])}`;
+    const address = name === "curves" ? this.#withTrials(base) : base;
     const key = `${answer.version} ${address}`;
     if (this.#asked[name] === key) {
       this.all[name].whole.dataset.busy = "false";
@@ -113,12 +115,21 @@ export class Views {
       if (mine !== this.#turn) return;
       Object.assign(this.#asked, { [name]: key });
       Object.assign(this.#addresses, { [name]: address });
+      if (name === "curves") this.#best = { base, ids: new Set(found.lines.slice(0, BEST).map(({ id }) => id)) };
       this.#answers[name] = found;
       this.#draw();
     } catch (error) {
       if (mine === this.#turn) caption.textContent = error.message;
     }
     whole.dataset.busy = "false";
+  }
+
+  /** Return the address of the curves with the trials that are open or ticked, unless they are among the best ones. */
+  #withTrials(base) {
+    const { chosen, ticks } = this.#context;
+    const best = this.#best.base === base ? this.#best.ids : new Set();
+    const further = [chosen.open, chosen.against, ...ticks.keys()].filter((id) => id && !best.has(id));
+    return further.reduce((address, id) => `${address}&${new URLSearchParams({ trial: id })}`, base);
   }
 
   /** Draw the charts, unless nothing that they show has changed: a sort of the table draws none of them. */
