@@ -96,7 +96,9 @@ def measure_effects(runs: Sequence[Run], most: int | None = None) -> Effects:
     names = varied(runs)
     settings = {name: [hparam(run, name) for run in runs if run.name in outcomes] for name in names}
     if most is not None and len(outcomes) > most:
-        shares = Importance(refused=f"it takes long for more than {most:,} finished trials; hpdash effects computes it")
+        shares = Importance(
+            refused=f"it takes seconds for more than {most:,} finished trials; hpdash effects computes it"
+        )
     else:
         shares = importance(settings, list(outcomes.values()))
     place = {share.name: place for place, share in enumerate(shares.shares)}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from ..journal.journal import Transition, read_journal
-from ..logs.layout import JOURNAL
+from ..journal.entries import Proposal
+from ..journal.journal import JournalContent, Transition
+from ..journal.of_runs import current_journal
+from ..logs.layout import JOURNAL, setting_of
 from ..records import TrialState
 from ..runs import Objective, Run
 
@@ -34,12 +37,14 @@ class Step:
 class SearchProgress:
     """The steps of a search in chronological order, and the objective that they are measured by.
 
-    `whole` is the number of epochs that the same trials would train if none stopped early.
+    `whole` is the number of epochs that the same trials would train if none stopped early. `known` has, for each trial
+    that a search proposed, the number of steps that had taken place by then: the results that it could learn from.
     """
 
     objective: Objective
     steps: tuple[Step, ...]
     whole: int
+    known: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def spent(self) -> int:
@@ -70,11 +75,24 @@ def progress(runs: Sequence[Run]) -> SearchProgress | None:
     folders = {run.sweep_folder for run in by_number.values()}
     if len(folders) != 1 or not (next(iter(folders)) / JOURNAL).is_file():
         return None
-    records = (each for each in read_journal(folders.pop() / JOURNAL).transitions if each.trial in by_number)
+    journal = current_journal(folders.pop() / JOURNAL)
+    records = [each for each in journal.transitions if each.trial in by_number]
     found = steps(records, runs[0].objective)
     epochs = [run.hparams.get("epochs") for run in by_number.values()]
     whole = sum(int(each) for each in epochs if isinstance(each, int | float))
-    return SearchProgress(runs[0].objective, found, whole) if found else None
+    return SearchProgress(runs[0].objective, found, whole, _known(journal, records, by_number)) if found else None
+
+
+def _known(journal: JournalContent, records: Iterable[Transition], runs: Mapping[int, Run]) -> dict[int, int]:
+    """Return for each proposed trial the number of steps among `records` before its proposal."""
+    ends = [record.seq for record in records if record.result is not None and record.state.is_conclusive]
+    after = {entry.setting: entry.after for entry in journal.entries if isinstance(entry, Proposal)}
+    settings = {number: setting_of(run.group) for number, run in runs.items() if run.group is not None}
+    return {
+        number: bisect_right(ends, after[setting])
+        for number, setting in settings.items()
+        if setting in after and setting is not None
+    }
 
 
 def steps(records: Iterable[Transition], objective: Objective) -> tuple[Step, ...]:

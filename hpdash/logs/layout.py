@@ -144,6 +144,12 @@ def session_group(sweep: str, setting: int) -> str:
     return f"{sweep}/{setting:04d}"
 
 
+def setting_of(group: str) -> int | None:
+    """Return the index of the setting in the name of a session group, None if hpdash did not make the name."""
+    _, _, setting = group.rpartition("/")
+    return int(setting) if setting.isdecimal() else None
+
+
 def epoch_tag(metric: str) -> str:
     """Return the tag of a per-epoch scalar, named as Keras' TensorBoard callback does: `epoch_accuracy`."""
     return f"epoch_{metric}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import socket
 import statistics
 import subprocess
@@ -152,12 +153,14 @@ def measure(logs: Path, options: argparse.Namespace) -> None:
             ours = [trials_page(browser, board.url, options.trials) for _ in range(options.repeats)]
             drawn = statistics.median(seconds for seconds, _, _ in ours)
             since = statistics.median(seconds for _, seconds, _ in ours)
+            row = median(lambda: row_after_end(browser, board.url, logs), options.repeats)
             hparams = median(lambda: page(browser, f"{board.url}/#hparams"), options.repeats)
             print(
                 f"the Trials tab drawn, with table, curves and effects: {drawn:.2f} s, {since:.2f} s after the answer"
             )
             for act in (*ACTS, *ASKS):
                 print(f"  {act}: {statistics.median(acts[act] for _, _, acts in ours):.0f} ms")
+            print(f"  from a trial's end in the journal to its row: {row:.1f} s")
             print(
                 f"TensorBoard's HParams page, to its first rows: {hparams:.2f} s, {hparams / drawn:.1f} times as long"
             )
@@ -196,6 +199,31 @@ def trials_page(browser: Any, url: str, trials: int) -> tuple[float, float, dict
     acts |= {name: inner.evaluate(ASKED, [script, done]) for name, (script, done) in ASKS.items()}
     context.close()
     return seconds, since, acts
+
+
+def row_after_end(browser: Any, url: str, logs: Path) -> float:
+    """Return the seconds from a trial's end in its journal to its row; its sweep is one of three trials in `logs`."""
+    import trials_logs
+
+    from hpdash.journal.journal import read_journal
+
+    with tempfile.TemporaryDirectory() as folder:
+        name = Path(folder).name
+        path = trials_logs.grid(Path(folder), name, ("wait",), 1)
+        command = [sys.executable, "-m", "hpdash", "sweep", str(path), "--logdir", str(logs), "--workers", "1"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+            context = browser.new_context(viewport={"width": 1400, "height": 900})
+            opened = context.new_page()
+            opened.goto(f"{url}/#hpdash_trials&p.hpdash_trials.sweep={name}")
+            row = opened.frame_locator("iframe").last.locator(f'[role=row][data-trial="{name}/0000"]')
+            row.and_(opened.frame_locator("iframe").last.locator("[data-status=running]")).wait_for(timeout=60_000)
+            Path(folder, "go").touch()
+            row.and_(opened.frame_locator("iframe").last.locator("[data-status=finished]")).wait_for(timeout=60_000)
+            seen = time.time()
+            context.close()
+        ended = read_journal(logs / name / "journal.jsonl").latest[0].time
+        shutil.rmtree(logs / name)
+    return seen - ended
 
 
 def page(browser: Any, url: str) -> float:

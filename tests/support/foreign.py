@@ -4,6 +4,7 @@ keras/       keras.callbacks.TensorBoard(histogram_freq=1), three epochs: train/
 hparams/     hp.hparams_config in the root; a run with both hp.KerasCallback and keras.callbacks.TensorBoard; a run of
              tf.summary with hp.hparams, which starts its session but never ends it
 summary/     tf.summary.scalar, .histogram and .text; one histogram has equal values only, one has no values
+tuner/       KerasTuner's layout: a folder for each trial, and in it one for each execution, with both callbacks
 torch/       tensorboardX: scalars, histograms with far outliers, add_hparams in a separate folder
 """
 
@@ -44,6 +45,16 @@ def write_hparams(root: Path) -> None:
         tf.summary.scalar("accuracy", 0.75, 1)
 
 
+def write_tuner(root: Path) -> None:
+    """Write two trials with two executions each, as `Tuner.search` does if it gets a TensorBoard callback."""
+    from tensorboard.plugins.hparams import api as hp
+
+    for trial, units in enumerate((4, 8)):
+        for execution in range(2):
+            folder = root / str(trial) / f"execution{execution}"
+            write_keras(folder, hp.KerasCallback(str(folder), {"units": units, "act": "relu"}))
+
+
 def write_summary(root: Path) -> None:
     """Write scalars, histograms and texts, one of each per step."""
     import tensorflow as tf
@@ -74,6 +85,7 @@ def main(root: Path) -> None:
     for name, write in (
         ("keras", write_keras),
         ("hparams", write_hparams),
+        ("tuner", write_tuner),
         ("summary", write_summary),
         ("torch", write_torch),
     ):

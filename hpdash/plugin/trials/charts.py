@@ -19,7 +19,7 @@ _LINES = 20  # best trials that get a line each; the others are shown together, 
 _POINTS = 120  # points of a line
 _FAN = (0.1, 0.5, 0.9)  # quantiles of the fan
 _DOTS = 60  # most values that are shown for one value or range of a hyperparameter
-_MOST_FOR_IMPORTANCE = 600  # finished trials; with more, the answer would take more than a second
+_MOST_AT_ONCE = 600  # finished trials; with more, the importance takes seconds and is computed only if asked for
 
 
 def curves_impl(
@@ -101,11 +101,12 @@ def _fan(series: Sequence[Series]) -> dict[str, Any] | None:
     }
 
 
-def effects_impl(runs: Sequence[Run], at_rung: bool = False) -> dict[str, Any]:
+def effects_impl(runs: Sequence[Run], at_rung: bool = False, whole: bool = True) -> dict[str, Any]:
     """Return what `hpdash effects --json` has, without the progress of a search but with the values behind each mean.
 
     With `at_rung`, trials are compared by their values at the first rung. So pruned trials count, not only finished
-    ones. For a sweep that does not prune, `at_rung` has no effect.
+    ones. For a sweep that does not prune, `at_rung` has no effect. Unless `whole`, the importance is left out of an
+    answer for which it would take seconds; `is_whole` then is False.
     """
     from ...views.terminal.effects import importance_sentence, label, to_json  # noqa: PLC0415  imports rich
     from ...views.terminal.failures import pattern_sentences  # noqa: PLC0415
@@ -116,7 +117,7 @@ def effects_impl(runs: Sequence[Run], at_rung: bool = False) -> dict[str, Any]:
     at_rung = at_rung and rung is not None
     if at_rung and rung is not None and objective is not None:
         runs = as_of(runs, rung, objective)
-    found = measure_effects(runs, _MOST_FOR_IMPORTANCE)
+    found = measure_effects(runs, None if whole else _MOST_AT_ONCE)
     outcomes = outcomes_of(runs, found.objective)
     dots = {
         marginal.name: [
@@ -127,7 +128,8 @@ def effects_impl(runs: Sequence[Run], at_rung: bool = False) -> dict[str, Any]:
     }
     labels = {marginal.name: [label(level) for level in marginal.levels] for marginal in found.marginals}
     sentence = importance_sentence(found, "trials") if at_rung else importance_sentence(found)
-    own = {"sentence": sentence, "labels": labels, "dots": dots, "rung": rung, "at_rung": at_rung}
+    is_whole = whole or found.finished <= _MOST_AT_ONCE
+    own = {"sentence": sentence, "is_whole": is_whole, "labels": labels, "dots": dots, "rung": rung, "at_rung": at_rung}
     return {**finite(to_json(found)), **own, "patterns": in_common, "same": _same(found, labels)}
 
 

@@ -33,6 +33,7 @@ def search_impl(runs: Sequence[Run]) -> dict[str, Any]:
         "objective": {"name": found.objective.name, "goal": str(found.objective.goal)},
         "sentence": spending(found),
         **to_json(found),
+        "known": found.known,
         "rungs": _rungs(History.of(journal.entries), numbers) if journal else [],
     }
 

@@ -102,7 +102,7 @@ class TrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard h
 
     @guarded
     def _serve_effects(self, request: wrappers.Request) -> wrappers.Response:
-        return self._respond_json(request, _effects, ("sweep", "objective", "goal", "where", "stage"))
+        return self._respond_json(request, _effects, ("sweep", "objective", "goal", "where", "stage", "importance"))
 
     @guarded
     def _serve_search(self, request: wrappers.Request) -> wrappers.Response:
@@ -170,7 +170,11 @@ def _effects(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
     stage = arguments.text("stage", "finished")
     if stage not in ("finished", "rung"):
         raise RefusedError(f'stage: expected "finished" or "rung", found {shorten(stage)}.')
-    return {"version": snapshot.version, **effects_impl(_selected(snapshot, arguments), stage == "rung")}
+    importance = arguments.text("importance", "quick")
+    if importance not in ("quick", "whole"):
+        raise RefusedError(f'importance: expected "quick" or "whole", found {shorten(importance)}.')
+    answer = effects_impl(_selected(snapshot, arguments), stage == "rung", importance == "whole")
+    return {"version": snapshot.version, **answer}
 
 
 def _search(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from commands import invoke
 
 from hpdash.plugin.arguments import RefusedError
+from hpdash.plugin.trials import charts
 from hpdash.plugin.trials.charts import curves_impl, effects_impl
 from hpdash.plugin.trials.curves import thinned
 from hpdash.plugin.trials.logdir import Snapshot
@@ -45,6 +46,16 @@ def test_all_trials_are_compared_at_the_first_rung(snapshot: Snapshot) -> None:
     assert effects_impl(runs_)["finished"] < 14
     grid = chosen_runs(snapshot, "grid", None, None)
     assert effects_impl(grid, at_rung=True)["finished"] == effects_impl(grid)["finished"]
+
+
+def test_a_slow_importance_is_left_out_at_first(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With many finished trials, the importance is computed only if it is asked for."""
+    monkeypatch.setattr(charts, "_MOST_AT_ONCE", 5)
+    runs = chosen_runs(snapshot, "grid", None, None)
+    quick, whole = effects_impl(runs, whole=False), effects_impl(runs, whole=True)
+    assert (quick["is_whole"], whole["is_whole"]) == (False, True)
+    assert "hpdash effects" in quick["sentence"] and quick["sentence"] != whole["sentence"]
+    assert effects_impl(runs[:4], whole=False)["is_whole"]
 
 
 def test_what_failed_trials_have_in_common_is_said(snapshot: Snapshot) -> None:

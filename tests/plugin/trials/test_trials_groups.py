@@ -16,6 +16,9 @@ from trials_page import TrialsPage
 from hpdash.journal.entries import EvaluationEntry, to_line
 from hpdash.journal.journal import read_journal
 from hpdash.logs import layout
+from hpdash.plugin.trials.history import search_impl
+from hpdash.plugin.trials.logdir import WatchedLogdir
+from hpdash.plugin.trials.table import chosen_runs
 from hpdash.testset import Evaluation, Score
 
 
@@ -233,6 +236,46 @@ def test_test_columns_are_shown_but_not_sorted_by(browser: Any, root: Path, tmp_
             assert "2 evaluations on the test set" in tab.frame.locator(".notes").inner_text()
             tab.open(sweep="grid", sort='[["test:test/accuracy","up"]]')  # a link cannot sort by it either
             assert tab.ids()[0] == "grid/0012"
+
+
+def test_executions_of_a_keras_tuner_trial_are_replicates(browser: Any, others: Path) -> None:
+    """The executions of a trial are one row with their mean and spread, as `hpdash ls` has it, and unfold."""
+    with Board(others / "tuner", "true") as board:
+        board.until(lambda board: len(board.runs()) >= 8)
+        with TrialsPage.opened(browser, board.url) as tab:
+            tab.open()
+            tab.rows(2)
+            [listed] = json.loads(invoke("ls", str(others / "tuner"), "--json").stdout)["sweeps"]
+            assert [len(row["runs"]) for row in listed["rows"]] == [2, 2]
+            assert tab.ids() == [row["runs"][0]["id"] for row in listed["rows"]]
+            assert tab.column("units") == [str(row["hparams"]["units"]) for row in listed["rows"]]
+            assert all("± " in text and text.endswith("(2)") for text in tab.column("best"))
+            tab.grid.locator("[data-fold]").first.click()
+            tab.rows(4)
+
+
+def test_the_axis_can_have_all_values(tab: TrialsPage) -> None:
+    """The caption says how many values lie outside of the axis; with all values on it, none does."""
+    tab.open(sweep="curves", view="curves")
+    caption = tab.frame.locator("figure.curves figcaption")
+    caption.filter(has_text="lie outside of the axis").wait_for()
+    tab.control("range").select_option("all")
+    tab.page.wait_for_function("location.hash.includes('range=all')")
+    assert "outside" not in caption.inner_text()
+
+
+def test_a_trial_shows_what_the_search_knew(tab: TrialsPage, root: Path) -> None:
+    """At the pointer or by keyboard, the results that were known when a trial was proposed stand out."""
+    tab.open(sweep="curves", view="search")
+    known = search_impl(chosen_runs(WatchedLogdir(str(root)).current(), "curves", None, None))["known"]
+    last = max(known, key=lambda trial: known[trial])
+    dot = tab.frame.locator(f'.search .end[data-step][data-number="{last}"]').last
+    dot.hover(force=True)
+    tab.frame.locator(".search .explains").wait_for()
+    assert tab.frame.locator(".search .end.known").count() == known[last]
+    assert f"when {known[last]} results were known" in dot.locator("title").text_content()
+    tab.frame.locator("[data-headline]").hover()
+    tab.frame.locator(".search .explains").wait_for(state="detached")
 
 
 def test_curves_are_smoothed_as_tensorboard_does(tab: TrialsPage) -> None:

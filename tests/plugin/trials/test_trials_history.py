@@ -45,6 +45,17 @@ def test_the_search_is_what_effects_prints(root: Path, snapshot: Snapshot) -> No
     assert went == second
 
 
+def test_a_proposal_has_the_results_that_were_known(root: Path, snapshot: Snapshot) -> None:
+    """The results before a proposal are the ends of trials above its line in the journal."""
+    answer = search_impl(chosen_runs(snapshot, "curves", None, None))
+    lines = [json.loads(line) for line in (root / "curves" / layout.JOURNAL).read_text().splitlines()]
+    ended = [line["kind"] == "state" and line["state"] in ("finished", "pruned") for line in lines]
+    expected = {line["setting"]: sum(ended[:at]) for at, line in enumerate(lines) if line["kind"] == "proposal"}
+    assert answer["known"] == expected
+    assert max(expected.values()) > min(expected.values()) == 0
+    assert search_impl(chosen_runs(snapshot, "grid", None, None))["known"] == {}
+
+
 def test_the_timeline_has_each_attempt(root: Path, snapshot: Snapshot) -> None:
     """Each attempt in the journal is one bar, and bars of one lane do not overlap."""
     for sweep in ("grid", "curves"):

@@ -1,7 +1,7 @@
 /** The curves of the best trials over the epochs, and the others as a fan. */
 
 import { palette } from "../common/colours.js";
-import { counted, drawing, duration, element, metric, spelled } from "../common/dom.js";
+import { counted, drawing, duration, element, metric, short, spelled } from "../common/dom.js";
 import { legendOf } from "./lines.js";
 import { levels, pathOf, rangeOf, scaled, steps, ticks, words } from "./axes.js";
 
@@ -38,7 +38,7 @@ export class Curves {
   }
 
   /** Draw an answer of the route `curves`; `context` has `trials`, `hparams`, `by`, `dark`, `height`, `ticks`
-   * (a Map from the ids of ticked trials to colours), `smooth` (a weight from 0 to 1), `isOverTime` and `hasCounterpart`: whether the same metric of training (or of validation) is drawn too. */
+   * (a Map from the ids of ticked trials to colours), `smooth` (a weight from 0 to 1), `isOverTime`, `isWhole` (the axis has all values) and `hasCounterpart`: whether the same metric of training (or of validation) is drawn too. */
   show(answer, context) {
     const without = (line) => ({ ...line, other: null });
     this.#answer = context.hasCounterpart ? answer : { ...answer, lines: answer.lines.map(without) };
@@ -75,12 +75,12 @@ export class Curves {
     const legend = [...(colours.legend ?? [])].slice(0, KEYS);
     this.caption.replaceChildren(
       element("strong", { text: name || "no metric" }),
-      ` ${this.#said()}`,
+      ` ${this.#said(frame)}`,
       ...legend.map(([value, colour]) => legendOf({ name: spelled(value), colour })),
     );
   }
 
-  #said() {
+  #said({ outside }) {
     const { lines, fan, counterpart, left_out: none } = this.#answer;
     const hasOther = lines.some(({ other }) => other);
     const parts = [
@@ -90,6 +90,7 @@ export class Curves {
       hasOther ? `dashed: ${counterpart}` : "",
       this.#context.smooth ? `smoothed with the weight ${this.#context.smooth}, behind it the values` : "",
       none ? `${counted(none, "trial")} without it` : "",
+      outside ? `${short(outside * 100, 2)} % of the values, the worst ones, lie outside of the axis` : "",
     ];
     return parts.filter(Boolean).join("; ");
   }
@@ -98,12 +99,13 @@ export class Curves {
     const { lines, fan } = this.#answer;
     const curves = lines.flatMap(({ main, other }) => (other ? [main, other] : [main]));
     const values = [...curves.flatMap((curve) => curve.values), ...(fan ? [...fan.low, ...fan.high] : [])].filter((value) => value !== null);
-    const [low, high] = rangeOf(values, this.#answer.goal, WORST);
+    const [low, high] = rangeOf(values, this.#answer.goal, this.#context.isWhole ? 0 : WORST);
     const all = [...curves.flatMap((curve) => curve.steps), ...(fan?.steps ?? [])];
     const first = Math.min(...all);
     const last = Math.max(...all, first + 1);
     return {
       low, high, first, last, width, height,
+      outside: values.filter((value) => value < low || value > high).length / Math.max(values.length, 1),
       x: scaled(first, last, MARGIN.left, width - MARGIN.right),
       y: scaled(low, high, height - MARGIN.bottom, MARGIN.top),
     }; // prettier-ignore

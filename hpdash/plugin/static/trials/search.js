@@ -25,7 +25,9 @@ export class Search {
     this.caption = element("figcaption");
     this.panels = element("div", { className: "pair" });
     this.whole = element("figure", { className: "chart search" }, this.caption, this.panels);
-    walkable(this.whole, this.panels, ".end[data-number]", (mark) => onOpen(Number(mark.dataset.number)));
+    walkable(this.whole, this.panels, ".end[data-number]", (mark) => onOpen(Number(mark.dataset.number)), (mark) => this.#explain(mark));
+    this.panels.addEventListener("pointerover", ({ target }) => this.#explain(target.closest(".end[data-number]")));
+    this.panels.addEventListener("pointerleave", () => this.#explain(null));
   }
 
   /** Draw an answer of the route `search`. */
@@ -50,11 +52,24 @@ export class Search {
       ` ${sentence}`,
       ...kinds.map(([state, text]) => legend(state, text)),
       " Triangles: values outside of the axis.",
+      Object.keys(this.#answer.known).length ? " Point at a trial to see the results that the search knew when it proposed it." : "",
     );
     const width = rungs.length ? this.whole.clientWidth * 0.6 : this.whole.clientWidth;
     const panels = [this.#progress(width - 16)];
     if (rungs.length) panels.push(this.#ladder(this.whole.clientWidth - width));
     this.panels.replaceChildren(...panels);
+  }
+
+  /** Mark the results that a search knew when it proposed a trial. */
+  #explain(mark) {
+    const known = this.#knownTo(Number(mark?.dataset.number ?? NaN));
+    this.panels.classList.toggle("explains", known !== null);
+    for (const dot of this.panels.querySelectorAll(".end[data-step]")) dot.classList.toggle("known", Number(dot.dataset.step) < known);
+  }
+
+  /** Return the number of steps that had taken place when a trial was proposed; null if no search proposed it. */
+  #knownTo(trial) {
+    return this.#answer?.known?.[trial] ?? null;
   }
 
   /** Return the range of both charts, so that they can be compared. */
@@ -69,9 +84,13 @@ export class Search {
     const x = scaled(0, Math.max(spent, 1), MARGIN.left, width - MARGIN.right);
     const y = scaled(low, high, HEIGHT - MARGIN.bottom, MARGIN.top);
     const inside = (value) => Math.min(Math.max(y(value), MARGIN.top), HEIGHT - MARGIN.bottom);
-    const dots = steps
-      .filter(({ value }) => value !== null)
-      .map((step) => this.#dot(step.trial, `${metric(step.value)} after ${counted(step.epochs, "epoch")}, ${step.state}`, x(step.spent), inside(step.value), step.state, isOutside(step.value, low, high)));
+    const dots = steps.flatMap((step, at) => {
+      if (step.value === null) return [];
+      const said = `${metric(step.value)} after ${counted(step.epochs, "epoch")}, ${step.state}${this.#proposed(step.trial)}`;
+      const dot = this.#dot(step.trial, said, x(step.spent), inside(step.value), step.state, isOutside(step.value, low, high));
+      dot.dataset.step = at;
+      return [dot];
+    });
     const best = steps.filter((step) => step.best !== null);
     const path = best.map((step, at) => (at ? `H${x(step.spent)}V${inside(step.best)}` : `M${x(step.spent)} ${inside(step.best)}`)).join("");
     const label = `The best value so far over the epochs of all trials: ${counted(steps.length, "end")} of trials`;
@@ -84,6 +103,11 @@ export class Search {
       ...dots,
       drawing("path", { d: `${path}${best.length ? `H${x(spent)}` : ""}`, class: "best-so-far" }),
     );
+  }
+
+  #proposed(trial) {
+    const known = this.#knownTo(trial);
+    return known === null ? "" : `; proposed when ${known ? counted(known, "result") : "no result"} ${known > 1 ? "were" : "was"} known`;
   }
 
   #ladder(width) {

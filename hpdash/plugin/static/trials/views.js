@@ -31,6 +31,7 @@ const USES = {
 };
 const SMOOTH = [["", "nothing"], ["0.6", "a little (0.6)"], ["0.9", "much (0.9)"]]; // weights of TensorBoard's smoothing
 const BEST = 20; // trials that the route `curves` always returns a line for; it returns them first
+const RANGES = [["", "without the worst values"], ["all", "all values"]];
 const HEIGHTS = { overview: 250, curves: 400 };
 const FEW = 3; // hyperparameters of the overview; the view Effects has all
 
@@ -53,12 +54,13 @@ export class Views {
     this.metric = chooser("metric", "Metric", (metric) => change({ metric }));
     this.smooth = chooser("smooth", "Smooth", (smooth) => change({ smooth }));
     this.over = chooser("over", "Over", (over) => change({ over }));
+    this.range = chooser("range", "Axis", (range) => change({ range }));
     this.by = chooser("by", "Colour by", (by) => change({ by }));
     const openNumber = (number) => onOpen(this.#context.answer.trials.id[this.#context.answer.trials.number.indexOf(number)]);
     this.search = new Search({ onOpen: openNumber });
     this.timeline = new Timeline({ onOpen });
     this.all = { curves: this.curves, parallel: this.parallel, effects: this.effects, search: this.search, timeline: this.timeline };
-    const line = element("div", { className: "line" }, this.view.whole, this.metric.whole, this.by.whole, this.smooth.whole, this.over.whole);
+    const line = element("div", { className: "line" }, this.view.whole, this.metric.whole, this.by.whole, this.smooth.whole, this.over.whole, this.range.whole);
     this.charts = element("div", { className: "charts" }, ...Object.values(this.all).map(({ whole }) => whole));
     this.whole = element("section", { className: "views", "aria-label": "Charts" }, line, this.charts);
     new ResizeObserver(() => this.#draw()).observe(this.charts);
@@ -77,9 +79,10 @@ export class Views {
     this.charts.dataset.view = view;
     const uses = USES[view];
     for (const [name, { whole }] of Object.entries(this.all)) whole.hidden = !uses.includes(name);
-    for (const { whole } of [this.metric, this.by, this.smooth, this.over]) whole.hidden = view !== "curves";
+    for (const { whole } of [this.metric, this.by, this.smooth, this.over, this.range]) whole.hidden = view !== "curves";
     this.over.set([["", answer.trials.number.some((one) => one !== null) ? "epochs" : "steps"], ["time", "time"]], chosen.over === "time" ? "time" : "");
     this.smooth.set(SMOOTH, SMOOTH.some(([weight]) => weight === chosen.smooth) ? chosen.smooth : "");
+    this.range.set(RANGES, chosen.range === "all" ? "all" : "");
     const own = answer.objective?.name ?? "";
     this.metric.set([["", own || "–"], ...answer.metrics.filter((name) => name !== own).map((name) => [name, name])], chosen.metric ?? "");
     const differing = answer.hparams.filter(({ differs }) => differs).map(({ name }) => [name, name]);
@@ -118,10 +121,20 @@ export class Views {
       if (name === "curves") this.#best = { base, ids: new Set(found.lines.slice(0, BEST).map(({ id }) => id)) };
       this.#answers[name] = found;
       this.#draw();
+      if (found.is_whole === false && !answer.trials.status.includes("running")) await this.#askWhole(name, key, address);
     } catch (error) {
       if (mine === this.#turn) caption.textContent = error.message;
     }
     whole.dataset.busy = "false";
+  }
+
+  /** Ask for what an answer left out because it takes seconds, unless another answer is shown by then. */
+  async #askWhole(name, key, address) {
+    this.all[name].whole.dataset.busy = "false";
+    const found = await get(`${address}&importance=whole`);
+    if (this.#asked[name] !== key) return;
+    this.#answers[name] = found;
+    this.#draw();
   }
 
   /** Return the address of the curves with the trials that are open or ticked, unless they are among the best ones. */
@@ -137,13 +150,13 @@ export class Views {
     if (!this.#context) return;
     const { answer, ranking, chosen, dark, ticks } = this.#context;
     const view = this.charts.dataset.view;
-    const own = [chosen.by, chosen.smooth, chosen.brush, chosen.order, [...ticks]].map((choice) => JSON.stringify(choice));
+    const own = [chosen.by, chosen.smooth, chosen.range, chosen.brush, chosen.order, [...ticks]].map((choice) => JSON.stringify(choice));
     const drawn = [view, answer, ranking, dark, this.charts.clientWidth, ...Object.values(this.#answers), ...own];
     if (drawn.length === this.#drawn.length && drawn.every((one, at) => one === this.#drawn[at])) return;
     this.#drawn = drawn;
     const goal = answer.objective?.goal;
     const shared = { trials: answer.trials, hparams: answer.hparams, goal, dark, ticks };
-    if (this.#answers.curves) this.curves.show(this.#answers.curves, { ...shared, by: chosen.by, isOverTime: view === "curves" && chosen.over === "time", smooth: view === "curves" ? Number(chosen.smooth) || 0 : 0, hasCounterpart: view === "curves", height: HEIGHTS[view] ?? HEIGHTS.overview });
+    if (this.#answers.curves) this.curves.show(this.#answers.curves, { ...shared, by: chosen.by, isOverTime: view === "curves" && chosen.over === "time", isWhole: view === "curves" && chosen.range === "all", smooth: view === "curves" ? Number(chosen.smooth) || 0 : 0, hasCounterpart: view === "curves", height: HEIGHTS[view] ?? HEIGHTS.overview });
     if (view === "parallel") {
       const selected = new Set(this.#context.ranking.trials.flat());
       this.parallel.show({ answer, selected, brushes: chosen.brush ?? {}, order: chosen.order, goal, dark, ticks });

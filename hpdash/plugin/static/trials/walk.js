@@ -6,11 +6,11 @@ const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -
 
 /** Let the arrow keys move through the marks of `plot`, a part of the figure `whole`.
  *
- * `selector` finds the marks, `open(mark)` opens one.
+ * `selector` finds the marks, `open(mark)` opens one, `onMean(mark or null)` is called when another one is current.
  *
  * A mark has a title, which is shown beside it and read out.
  */
-export function walkable(whole, plot, selector, open) {
+export function walkable(whole, plot, selector, open, onMean = () => {}) {
   const tip = element("div", { className: "tip", hidden: true, role: "status" });
   whole.append(tip);
   plot.tabIndex = 0;
@@ -19,6 +19,7 @@ export function walkable(whole, plot, selector, open) {
   const mean = (mark) => {
     for (const one of marks()) one.classList.toggle("meant", one === mark);
     tip.hidden = !mark;
+    onMean(mark);
     if (!mark) return;
     tip.textContent = mark.querySelector("title").textContent;
     const [box, outer] = [mark.getBoundingClientRect(), whole.getBoundingClientRect()];
