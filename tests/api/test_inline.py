@@ -242,13 +242,14 @@ def build_here() -> None:
     """A builder that other processes can import."""
 
 
-def test_a_script_may_sweep_its_own_functions(tmp_path: Path) -> None:
-    """A script that is run, with its functions in `__main__`, sweeps them."""
+@pytest.mark.parametrize("guard", ["__name__ == '__main__'", "True"], ids=["guarded", "not-guarded"])
+def test_a_script_may_sweep_its_own_functions(tmp_path: Path, guard: str) -> None:
+    """A script that is run, with its functions in `__main__`, sweeps them; workers do not run the script again."""
     (tmp_path / "mine.py").write_text(
         "import hpdash, numpy as np\n"
         "def learn(trial):\n"
         "    trial.report(1, loss=float(trial.data.x_train.mean()), validation_loss=trial.settings['model']['a'])\n"
-        "if __name__ == '__main__':\n"
+        f"if {guard}:\n"
         "    x = np.ones((20, 2), 'float32')\n"
         "    outcome = hpdash.run_sweep({'sweep': {'objective': 'validation/loss', 'goal': 'min'},\n"
         "        'data': {'x': x, 'y': x[:, 0]}, 'train': {'loop': learn, 'epochs': 1}, 'hparams': {'a': [1., 2.]}},\n"
