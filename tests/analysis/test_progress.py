@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from hpdash.journal.journal import Transition, read_journal
 from hpdash.logs import layout
 from hpdash.records import TrialResult, TrialState
 from hpdash.runs import Objective
-from hpdash.views.terminal.progress import searched, spending
+from hpdash.views.terminal.progress import searched, spending, summary
 from hpdash.views.web.progress_figure import figure
 
 LOSS = Objective("loss", "epoch_loss", Goal.MIN)
@@ -62,6 +63,15 @@ def test_who_was_pruned_when() -> None:
     told = spending(found)
     assert told.startswith("3 trials in 13 epochs, 48 % of the epochs ")
     assert told.endswith("; pruned: 1 after epoch 1, 1 after epoch 3.")
+
+
+def test_when_the_search_last_improved() -> None:
+    """The summary names the last trial that improved the best value, and how many have ended since."""
+    found = SearchProgress(
+        LOSS, steps(records((0, F, 3, 0.9), (1, F, 3, 0.5), (2, F, 3, 0.7), (3, D, 1, math.nan)), LOSS), 9
+    )
+    assert "trial 0001, after 6 epochs: 2 more trials have ended since then" in summary(found)
+    assert "the last to end" in summary(replace(found, steps=found.steps[:2]))
 
 
 @pytest.fixture(scope="module")

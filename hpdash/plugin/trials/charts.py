@@ -109,10 +109,10 @@ def effects_impl(runs: Sequence[Run], at_rung: bool = False, whole: bool = True)
     answer for which it would take seconds; `is_whole` then is False.
     """
     from ...views.terminal.effects import importance_sentence, label, to_json  # noqa: PLC0415  imports rich
-    from ...views.terminal.failures import pattern_sentences  # noqa: PLC0415
+    from ...views.terminal.failures import pattern_sentences, reason_sentences  # noqa: PLC0415
     from ...views.text import finite  # noqa: PLC0415
 
-    in_common = pattern_sentences(runs)
+    reasons, in_common = reason_sentences(runs), pattern_sentences(runs)
     rung, objective = first_rung(runs), objective_of(runs)
     at_rung = at_rung and rung is not None
     if at_rung and rung is not None and objective is not None:
@@ -130,7 +130,7 @@ def effects_impl(runs: Sequence[Run], at_rung: bool = False, whole: bool = True)
     sentence = importance_sentence(found, "trials") if at_rung else importance_sentence(found)
     is_whole = whole or found.finished <= _MOST_AT_ONCE
     own = {"sentence": sentence, "is_whole": is_whole, "labels": labels, "dots": dots, "rung": rung, "at_rung": at_rung}
-    return {**finite(to_json(found)), **own, "patterns": in_common, "same": _same(found, labels)}
+    return {**finite(to_json(found)), **own, "reasons": reasons, "patterns": in_common, "same": _same(found, labels)}
 
 
 def _same(found: Effects, labels: Mapping[str, Sequence[str]]) -> str:

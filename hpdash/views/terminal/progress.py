@@ -37,7 +37,7 @@ def render(console: Console, found: SearchProgress) -> Iterator[RenderableType]:
         for step in found.improvements
     ]
     yield table(console, ["trial", "ends so far", "epochs so far", "best so far", "state"], rows, left=1)
-    yield plain(spending(found))
+    yield plain(summary(found))
 
 
 def spending(found: SearchProgress) -> str:
@@ -48,6 +48,22 @@ def spending(found: SearchProgress) -> str:
     stopped = ", ".join(f"{count} after epoch {epoch}" for epoch, count in found.pruned.items())
     pruned = f"; pruned: {stopped}" if stopped else ""
     return f"{trials:,} trials in {found.spent:,} epochs{share}{pruned}."
+
+
+def summary(found: SearchProgress) -> str:
+    """Return sentences on the epochs that a search has trained, and on when it last improved its best value."""
+    return f"{spending(found)} {_last_improvement(found)}".rstrip()
+
+
+def _last_improvement(found: SearchProgress) -> str:
+    """Return a sentence on when the search last improved its best value; "" if no trial has a value."""
+    if not found.improvements:
+        return ""
+    step = found.improvements[-1]
+    after = len(found.steps) - 1 - found.steps.index(step)
+    more = "1 more trial has" if after == 1 else f"{after:,} more trials have"
+    ends = f"{more} ended since then" if after else "the last to end"
+    return f"The best value last improved with trial {step.trial:04d}, after {step.spent:,} epochs: {ends}."
 
 
 def time_sentence(attempts: Sequence[Attempt]) -> str:

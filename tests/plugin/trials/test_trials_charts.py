@@ -48,6 +48,14 @@ def test_all_trials_are_compared_at_the_first_rung(snapshot: Snapshot) -> None:
     assert effects_impl(grid, at_rung=True)["finished"] == effects_impl(grid)["finished"]
 
 
+def test_the_reasons_of_failures_are_said(snapshot: Snapshot) -> None:
+    """Errors of trials are counted, the most frequent first, with one of the trials."""
+    said = effects_impl(chosen_runs(snapshot, "grid", None, None))["reasons"]
+    assert any(text.startswith("6 trials failed: ") and "<b>4 filters</b> are too many" in text for text in said)
+    assert all("second line" not in text for text in said)
+    assert effects_impl(chosen_runs(snapshot, "curves", None, None))["reasons"] == []
+
+
 def test_a_slow_importance_is_left_out_at_first(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
     """With many finished trials, the importance is computed only if it is asked for."""
     monkeypatch.setattr(charts, "_MOST_AT_ONCE", 5)

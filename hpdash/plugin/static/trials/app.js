@@ -11,6 +11,7 @@ import { Controls } from "./controls.js";
 import { Drawer, NARROW } from "./drawer.js";
 import { Grid } from "./grid.js";
 import { groupColumn, grouped } from "./groups.js";
+import { sayHeadline } from "./headline.js";
 import { choicesOf, columnsOf, csvRows, rowsOf, scaleOf, sorted, textOf } from "./rows.js";
 import { decode, encode, ofSweep, shownColumns, sortedBy, toggled } from "./state.js";
 import { Ticks, coloursOf, tickedFirst, withTicks } from "./ticks.js";
@@ -229,7 +230,7 @@ export class App {
     const onColumn = (name, isShown) => this.#change(shownColumns(this.#chosen, name, isShown));
     const choices = choicesOf(this.#answer, columns);
     this.controls.set({ sweeps: this.#sweeps, answer: this.#answer, ranking: this.#ranking, chosen: this.#chosen, choices, onColumn });
-    say(this.headline, this.#ranking.headline);
+    sayHeadline(this.headline, this.#ranking.headline);
     keyed(this.notes, this.#notes, (text) => text, (text) => element("p", { text }), () => {});
     const text = (row, column) => textOf(trials, row, column);
     this.grid.show(rows, columns, { trials, sort, open, against, ticks, text, scale: this.#scale, goal: this.#answer.objective?.goal });

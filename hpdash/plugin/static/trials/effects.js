@@ -32,7 +32,7 @@ export class Effects {
   /** Draw again, for example in another size. */
   draw() {
     if (!this.#answer || !this.whole.clientWidth) return;
-    const { hyperparameters, finished, trials, sentence, same, rung, at_rung: atRung, patterns } = this.#answer;
+    const { hyperparameters, finished, trials, sentence, same, rung, at_rung: atRung, patterns, reasons } = this.#answer;
     const shown = hyperparameters.slice(0, this.#context.most);
     const rest = hyperparameters.length - shown.length;
     const [low, high] = this.#range();
@@ -48,7 +48,7 @@ export class Effects {
       element("span", { className: "soft", text: sentence + (rest > 0 ? ` ${counted(rest, "more hyperparameter")}: see Effects.` : "") }),
     );
     this.stage.set(atRung ? "rung" : "finished");
-    this.patterns.replaceChildren(...patterns.map((text) => element("li", { text })));
+    this.patterns.replaceChildren(...[...patterns, ...reasons].map((text) => element("li", { text })));
     this.panels.replaceChildren(...shown.map((one) => this.#panel(one, low, high)));
     this.whole.dataset.drawn = shown.length;
   }

@@ -2,6 +2,7 @@
 
 import { button, counted, element, keyed, spelled } from "../common/dom.js";
 import { rampColour } from "../common/colours.js";
+import { legendOf } from "./lines.js";
 import { axesOf } from "./parallel_axes.js";
 import { BOTTOM, HEIGHT, TOP, bar, outlined, prepared } from "./parallel_marks.js";
 
@@ -68,7 +69,8 @@ export class Parallel {
     const all = answer.trials.id.length;
     const left = all - selected.size;
     const said = `${counted(selected.size, "trial")}${left ? `, ${left.toLocaleString("en")} filtered out in grey` : ""}; dashed: not finished.`;
-    this.caption.replaceChildren(element("strong", { text: "Parallel coordinates" }), ` ${said} Drag along an axis to select, double click to take it back.`);
+    const scale = [["the best", 1], ["the worst that finished", 0]].map(([name, share]) => legendOf({ name, colour: rampColour(share, this.#context.dark) }));
+    this.caption.replaceChildren(element("strong", { text: "Parallel coordinates" }), ` ${said} Drag along an axis to select, double click to take it back.`, ...scale);
     this.plot.setAttribute("aria-label", `Parallel coordinates of ${said} Axes: ${this.#axes.map(({ name }) => name).join(", ")}. Up and down keys go from trial to trial.`);
     this.whole.dataset.drawn = all;
     keyed(this.heads, this.#axes, ({ key }) => key, (axis) => this.#head(axis), (head, axis) => this.#dressHead(head, axis));
