@@ -16,6 +16,7 @@ from ...runs import Run, Series
 from .curves import thinned
 
 _LINES = 20  # best trials that get a line each; the others are shown together, as a fan of quantiles
+_FEW = 80  # trials that all get a line: a fan of few trials shows who was pruned when, more than how they learned
 _POINTS = 120  # points of a line
 _FAN = (0.1, 0.5, 0.9)  # quantiles of the fan
 _DOTS = 60  # most values that are shown for one value or range of a hyperparameter
@@ -27,6 +28,7 @@ def curves_impl(
 ) -> dict[str, Any]:
     """Return the curves of a metric: of the best trials and of those in `wanted` (ids), and a fan of the others.
 
+    If there are few trials, all of them have a line.
     With `over_time`, `steps` are seconds since the trial's start, and there is no fan, because trials end at any time.
     `metric` is by default the objective. Each line has the metric and, if the trial has it, the counterpart: the
     training metric for one of validation, or the other way round.
@@ -36,7 +38,8 @@ def curves_impl(
     is_objective = objective is not None and name == objective.name
     goal = objective.goal if objective and is_objective else goal_of(name)
     ordered = [run for row in rank(runs, objective) for run in row.runs if name and tag_of(run, name)]
-    lines = [run for at, run in enumerate(ordered) if at < _LINES or run.id in wanted]
+    most = _FEW if len(ordered) <= _FEW else _LINES
+    lines = [run for at, run in enumerate(ordered) if at < most or run.id in wanted]
     own = {run.name for run in lines}
     others = [run.scalars[tag_of(run, name) or ""] for run in ordered if run.name not in own]
     return {
@@ -134,15 +137,16 @@ def effects_impl(runs: Sequence[Run], at_rung: bool = False, whole: bool = True)
 
 
 def _same(found: Effects, labels: Mapping[str, Sequence[str]]) -> str:
-    """Return a sentence with the hyperparameters that have one value in all compared trials; "" if there is none.
+    """Return a sentence with the values that all compared trials have, although others were tried; "" if none.
 
-    A comparison cannot show that such a value was decisive: all trials with other values may have been pruned.
+    A comparison of these trials cannot show such an effect, which may be the largest: no trial with another value is
+    left to compare with.
     """
     levels = {marginal.name: [level.best is not None for level in marginal.levels] for marginal in found.marginals}
     alone = [
         f"{name} {labels[name][has.index(True)]}" for name, has in levels.items() if sum(has) == 1 and len(has) > 1
     ]
-    return f"The same in all of them: {', '.join(alone)}." if alone else ""
+    return f"All of them have {' and '.join(alone)}; no trial with another value is among them." if alone else ""
 
 
 def _evenly_chosen(values: Sequence[float]) -> list[float]:

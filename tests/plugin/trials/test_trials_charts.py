@@ -101,7 +101,8 @@ def runs(count: int, epochs: int) -> list[Run]:
 
 
 def test_many_trials_are_a_fan() -> None:
-    """Beyond twenty trials, the others are quantiles at each epoch; a trial that is asked for has a line of its own."""
+    """Of many trials, all but the best twenty are quantiles at each epoch; one that is asked for has its own line."""
+    assert len(curves_impl(runs(80, 5), None, ())["lines"]) == 80
     answer = curves_impl(runs(121, 5), None, ("r003",))
     assert len(answer["lines"]) == 21
     assert answer["lines"][-1]["id"] == "r003"
@@ -115,17 +116,17 @@ def test_many_trials_are_a_fan() -> None:
 def test_a_trial_counts_in_the_fan_up_to_its_last_epoch() -> None:
     """A trial that was stopped early, or diverged, is not continued in the fan after its last finite value."""
     short = Series(np.array([1, 2]), np.array([5.0, np.nan]), np.zeros(2))
-    found = [*runs(25, 4), Run("s", Path(), scalars={"accuracy": short})]
+    found = [*runs(85, 4), Run("s", Path(), scalars={"accuracy": short})]
     fan = curves_impl(found, None, ())["fan"]
     assert fan["steps"] == [1, 2, 3, 4]
-    assert fan["counts"] == [6, 5, 5, 5]
+    assert fan["counts"] == [66, 65, 65, 65]
 
 
 def test_a_fan_of_nothing_is_none() -> None:
     """If the trials without a line have no finite value at all, there is no fan."""
     steps = np.array([1, 2])
     bad = [
-        Run(f"z{at}", Path(), scalars={"accuracy": Series(steps, np.full(2, np.nan), steps / 1.0)}) for at in range(9)
+        Run(f"z{at}", Path(), scalars={"accuracy": Series(steps, np.full(2, np.nan), steps / 1.0)}) for at in range(61)
     ]
     assert curves_impl([*runs(20, 4), *bad], None, ())["fan"] is None
 

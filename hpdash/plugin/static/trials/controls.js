@@ -25,6 +25,7 @@ export class Controls {
       on: { input: () => this.#type(change), change: () => this.#typed(change) },
     });
     this.brushes = element("span", { className: "brushes" });
+    this.onState = (where) => change({ where: where === this.chosen.where ? "" : where });
     this.onBrush = (name) => change({ brush: withBrush(this.chosen.brush, name, null) });
     this.wrong = element("p", { className: "wrong", role: "alert" });
     this.group = chooser("group", "Group by", (group) => change({ group, unfolded: [] }));
@@ -76,7 +77,7 @@ export class Controls {
     this.columns.set(choices);
     this.group.set(groupings(answer), groupColumn(answer, chosen.group) ? chosen.group : "");
     const counts = JSON.stringify([ranking.states, ranking.missing]);
-    if (this.counts.dataset.counts !== counts) this.counts.replaceChildren(...states(ranking));
+    if (this.counts.dataset.counts !== counts) this.counts.replaceChildren(...states(ranking, this.onState));
     this.counts.dataset.counts = counts;
     const sweep = sweeps.find(({ name }) => (name ?? "") === answer.sweep);
     this.live.textContent = sweep?.is_live ? `● live${leftText(sweep.seconds_left)}` : "";
@@ -116,12 +117,15 @@ function objectives({ objective, metrics }) {
 const valueOf = (objective) => (objective ? `${objective.name}${SEPARATOR}${objective.goal}` : "");
 
 /** Return how many trials are shown and how many of them are in each state. */
-function states({ states: counted_, missing }) {
+function states({ states: counted_, missing }, onState) {
   const all = Object.values(counted_).reduce((sum, count) => sum + count, 0);
   const parts = Object.entries(counted_).filter(([state]) => state !== "unknown");
-  const texts = parts.map(([state, count]) =>
-    element("span", { data: { status: state } }, element("span", { className: "dot" }), `${count.toLocaleString("en")} ${state.replace("_", " ")}`),
-  );
+  const texts = parts.map(([state, count]) => {
+    const text = `${count.toLocaleString("en")} ${state.replace("_", " ")}`;
+    const dot = element("span", { className: "dot" });
+    const on = { click: () => onState(`status = ${state}`) };
+    return element("button", { type: "button", className: "state", title: "Show only these trials; again for all", data: { status: state }, on }, dot, text);
+  });
   const waiting = missing ? [element("span", { text: `${missing.toLocaleString("en")} not started` })] : [];
   return [element("span", { text: counted(all, "trial") }), ...texts, ...waiting];
 }

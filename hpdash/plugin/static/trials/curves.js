@@ -6,6 +6,7 @@ import { legendOf } from "./lines.js";
 import { levels, pathOf, rangeOf, scaled, steps, ticks, words } from "./axes.js";
 
 const MARGIN = { left: 56, right: 14, top: 10, bottom: 34 };
+const BRIGHT = 20; // lines that are not faint
 const WORST = 0.1; // share of the values, the worst ones, that may lie outside: the first epochs are far off
 const KEYS = 12; // values of the legend
 const NEAR = 24; // pixels around a line in which the pointer means it
@@ -37,7 +38,7 @@ export class Curves {
     this.whole = element("figure", { className: "chart curves" }, this.caption, this.plot, this.tip);
   }
 
-  /** Draw an answer of the route `curves`; `context` has `trials`, `hparams`, `by`, `dark`, `height`, `ticks`
+  /** Draw an answer of the route `curves`; `context` has `trials`, `hparams`, `best` (the ids of the best row's trials), `by`, `dark`, `height`, `ticks`
    * (a Map from the ids of ticked trials to colours), `smooth` (a weight from 0 to 1), `isOverTime`, `isWhole` (the axis has all values) and `hasCounterpart`: whether the same metric of training (or of validation) is drawn too. */
   show(answer, context) {
     const without = (line) => ({ ...line, other: null });
@@ -51,9 +52,10 @@ export class Curves {
     if (!this.#answer || !this.plot.clientWidth) return;
     const [width, height] = [this.plot.clientWidth, this.#context.height];
     const { lines, fan, metric: name } = this.#answer;
-    const frame = this.#frame(width, height);
     const colours = this.#colours();
-    this.#lines = lines.map(({ id, main, other }) => ({ id, main, other, colour: colours(id) }));
+    const isFaint = (id, at) => at >= BRIGHT && !this.#context.ticks.has(id) && !this.#context.by;
+    this.#lines = lines.map(({ id, main, other }, at) => ({ id, main, other, colour: colours(id), faint: isFaint(id, at) }));
+    const frame = this.#frame(width, height);
     const isOther = ({ colour }) => colour === "var(--other)";
     const behind = this.#lines.toReversed().toSorted((one, other) => isOther(other) - isOther(one));
     const shapes = [...(fan ? fanShapes(fan, frame) : []), ...behind.flatMap((one) => this.#shapes(one, frame))];
@@ -85,11 +87,13 @@ export class Curves {
     const hasOther = lines.some(({ other }) => other);
     const parts = [
       lines.length ? `${counted(lines.length, "trial")}, the best on top` : "no trial has it",
+      lines.length > BRIGHT ? `all but the best ${BRIGHT} are faint` : "",
+      lines.some(({ id }) => this.#context.trials.status[this.#context.trials.id.indexOf(id)] === "pruned") ? "circles: pruned" : "",
       this.#context.isOverTime ? "only the best trials, and those that are open or ticked" : "",
       fan ? `shaded: 10 % to 90 % of the other ${fan.trials}, with their median` : "",
-      hasOther ? `dashed: ${counterpart}` : "",
+      hasOther ? `dashed: ${counterpart}${counterpart.startsWith("validation/") ? "" : " in training"}` : "",
       this.#context.smooth ? `smoothed with the weight ${this.#context.smooth}, behind it the values` : "",
-      none ? `${counted(none, "trial")} without it` : "",
+      none ? `${counted(none, "trial")} ${none === 1 ? "has" : "have"} no value` : "",
       outside ? `${short(outside * 100, 2)} % of the values, the worst ones, lie outside of the axis` : "",
     ];
     return parts.filter(Boolean).join("; ");
@@ -99,7 +103,8 @@ export class Curves {
     const { lines, fan } = this.#answer;
     const curves = lines.flatMap(({ main, other }) => (other ? [main, other] : [main]));
     const values = [...curves.flatMap((curve) => curve.values), ...(fan ? [...fan.low, ...fan.high] : [])].filter((value) => value !== null);
-    const [low, high] = rangeOf(values, this.#answer.goal, this.#context.isWhole ? 0 : WORST);
+    const clear = this.#lines.filter(({ faint }) => !faint).flatMap(({ main, other }) => [...main.values, ...(other?.values ?? [])]);
+    const [low, high] = this.#context.isWhole ? rangeOf(values, this.#answer.goal, 0) : rangeOf(fan ? values : clear, this.#answer.goal, WORST);
     const all = [...curves.flatMap((curve) => curve.steps), ...(fan?.steps ?? [])];
     const first = Math.min(...all);
     const last = Math.max(...all, first + 1);
@@ -122,8 +127,8 @@ export class Curves {
     const found = hparams.find(({ name }) => name === by);
     if (!found && marked.size) return Object.assign((id) => marked.get(id) ?? "var(--other)", { legend: marked });
     if (!found) {
-      const best = this.#answer.lines[0]?.id;
-      return (id) => (id === best ? "var(--accent)" : "var(--other)");
+      const { best } = this.#context;
+      return (id) => (best.has(id) ? "var(--accent)" : "var(--other)");
     }
     const colours = palette([...new Set(found.values)].toSorted(order), dark);
     const place = new Map(trials.id.map((id, at) => [id, at]));
@@ -131,17 +136,29 @@ export class Curves {
   }
 
   /** Return the lines of a trial; a smoothed line has the values as they are behind it. */
-  #shapes({ id, main, other, colour }, { x, y }) {
+  #shapes({ id, main, other, colour, faint }, { x, y }) {
     const { ticks: marked, smooth } = this.#context;
     const path = (curve, dashes, raw = false) =>
       drawing("path", {
         d: pathOf(raw ? curve.values : smoothed(curve.values, smooth), (at) => x(curve.steps[at]), y),
-        class: `line${dashes ? " other" : ""}${marked.has(id) ? " ticked" : ""}${raw ? " raw" : ""}`,
+        class: `line${dashes ? " other" : ""}${marked.has(id) ? " ticked" : ""}${raw ? " raw" : ""}${faint ? " faint" : ""}`,
         stroke: colour,
         "data-id": id,
       });
     const behind = smooth ? [path(main, false, true)] : [];
-    return other ? [...behind, path(other, true), path(main, false)] : [...behind, path(main, false)];
+    const lines = other ? [...behind, path(other, true), path(main, false)] : [...behind, path(main, false)];
+    const mark = smooth ? null : this.#mark(id, main);
+    return mark === null ? lines : [...lines, drawing("circle", { cx: x(main.steps[mark.at]), cy: y(main.values[mark.at]), r: 3, class: `mark ${mark.kind}` })];
+  }
+
+  /** Return the point of a curve to mark: the best value of the best trials, or where a pruned trial ends; null for none. */
+  #mark(id, { values }) {
+    const { best, trials } = this.#context;
+    const known = values.filter((value) => value !== null);
+    const { goal } = this.#answer;
+    if (best.has(id) && known.length && goal) return { at: values.indexOf(goal === "min" ? Math.min(...known) : Math.max(...known)), kind: "best" };
+    const at = values.findLastIndex((value) => value !== null);
+    return trials.status[trials.id.indexOf(id)] === "pruned" && at >= 0 ? { at, kind: "pruned" } : null;
   }
 
   /** Highlight a trial's lines. */

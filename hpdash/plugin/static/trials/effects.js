@@ -1,11 +1,13 @@
 /** The effects of the hyperparameters: for each value, its trials as dots, and their mean with its deviation. */
 
-import { counted, drawing, element, metric, segmented, spread } from "../common/dom.js";
+import { counted, drawing, element, metric, segmented, short, spread } from "../common/dom.js";
 import { rangeOf, scaled, ticks, words } from "./axes.js";
 
 const ROW = 20; // pixels of a value
 const LABEL = 118; // pixels for the values' names
 const NUMBERS = 164; // pixels for their means
+const FEW = 3; // trials of a value: with fewer, a deviation or a share of the variance says little
+const FITTING = 290; // pixels of the panels in the overview
 const WORST = 0.05; // share of the results, the worst ones, that may lie outside
 
 /** The charts; `onFilter(name, brush)` is called when a value is clicked, `onStage(stage)` when trials are chosen. */
@@ -19,10 +21,11 @@ export class Effects {
     this.patterns = element("ul", { className: "patterns" });
     this.caption = element("figcaption");
     this.panels = element("div", { className: "panels" });
-    this.whole = element("figure", { className: "chart effects" }, this.caption, this.patterns, this.panels);
+    this.foot = element("p", { className: "foot" });
+    this.whole = element("figure", { className: "chart effects" }, this.caption, this.patterns, this.panels, this.foot);
   }
 
-  /** Draw an answer of the route `effects`; `context` has `goal` and `most`, the number of hyperparameters to draw. */
+  /** Draw an answer of the route `effects`; `context` has `goal`, and `isShort`: only what fits is drawn. */
   show(answer, context) {
     this.#answer = answer;
     this.#context = context;
@@ -33,7 +36,7 @@ export class Effects {
   draw() {
     if (!this.#answer || !this.whole.clientWidth) return;
     const { hyperparameters, finished, trials, sentence, same, rung, at_rung: atRung, patterns, reasons } = this.#answer;
-    const shown = hyperparameters.slice(0, this.#context.most);
+    const shown = this.#context.isShort ? fitting(hyperparameters) : hyperparameters;
     const rest = hyperparameters.length - shown.length;
     const [low, high] = this.#range();
     const name = this.#answer.objective?.name ?? "the objective";
@@ -44,9 +47,9 @@ export class Effects {
         : ` on ${name}, over ${finished} finished of ${counted(trials, "trial")}. `,
       ...(rung === null ? [] : ["Compare ", this.stage.whole, ` trials${atRung ? ` after ${counted(rung, "epoch")}` : ""}. `]),
       same ? element("strong", { text: `${same} ` }) : "",
-      element("span", { className: "soft", text: `${KEY} ` }),
-      element("span", { className: "soft", text: sentence + (rest > 0 ? ` ${counted(rest, "more hyperparameter")}: see Effects.` : "") }),
+      rest > 0 ? `${counted(rest, "more hyperparameter")}: see Effects.` : "",
     );
+    this.foot.textContent = `${KEY} ${sentence}`;
     this.stage.set(atRung ? "rung" : "finished");
     this.patterns.replaceChildren(...[...patterns, ...reasons].map((text) => element("li", { text })));
     this.panels.replaceChildren(...shown.map((one) => this.#panel(one, low, high)));
@@ -64,8 +67,7 @@ export class Effects {
   #panel({ name, levels, explained }, low, high) {
     const width = this.panels.clientWidth > 900 ? (this.panels.clientWidth - 16) / 2 : this.panels.clientWidth;
     const x = scaled(low, high, LABEL, width - NUMBERS);
-    const share = this.#answer.importance.shares.find((one) => one.name === name);
-    const weight = weightOf(levels, this.#answer.labels[name], share, explained);
+    const weight = weightOf(levels, this.#answer.labels[name], this.#share(name), explained);
     const labels = this.#answer.labels[name];
     const rows = levels.map((level, at) => this.#row(name, level, labels[at], this.#answer.dots[name][at], at, x, width));
     const height = levels.length * ROW + 20;
@@ -80,13 +82,13 @@ export class Effects {
 
   #row(name, level, label, dots, at, x, width) {
     const middle = at * ROW + ROW / 2;
-    const best = this.#isBest(name, level);
+    const best = this.#isBest(name, level) && !hasNoEffect(this.#share(name));
     const inside = dots.filter((value) => x(value) >= LABEL && x(value) <= width - NUMBERS + 4);
     const number = level.n ? `${level.std === null ? metric(level.mean) : spread(level.mean, level.std)} (${level.n === level.trials ? level.n : `${level.n}/${level.trials}`})` : `– (0/${level.trials})`;
     const shapes = [
       words(shorten(label), LABEL - 8, middle + 4, "end", { class: best ? "value best" : "value" }),
-      ...inside.map((value) => drawing("circle", { cx: x(value), cy: middle, r: 2.5, class: "dot" })),
       ...(level.n ? this.#mean(level, middle, x, width) : []),
+      ...inside.map((value, place) => drawing("circle", { cx: x(value), cy: middle + (((place * 5) % 7) - 3), r: 2.5, class: "dot" })),
       words(number, width - NUMBERS + 8, middle + 4, "start", { class: best ? "best" : "" }),
     ];
     const group = drawing("g", { class: "level", "data-level": label }, ...shapes);
@@ -110,8 +112,12 @@ export class Effects {
 
   #mean(level, middle, x, width) {
     const bound = (value) => Math.min(Math.max(x(value), LABEL), width - NUMBERS);
-    const bar = level.std === null ? [] : [drawing("line", { x1: bound(level.mean - level.std), x2: bound(level.mean + level.std), y1: middle, y2: middle, class: "whisker" })];
+    const bar = level.std === null || level.n < FEW ? [] : [drawing("line", { x1: bound(level.mean - level.std), x2: bound(level.mean + level.std), y1: middle, y2: middle, class: "whisker" })];
     return [...bar, drawing("line", { x1: bound(level.mean), x2: bound(level.mean), y1: middle - 7, y2: middle + 7, class: "mean" })];
+  }
+
+  #share(name) {
+    return this.#answer.importance.shares.find((one) => one.name === name);
   }
 
   #isBest(name, level) {
@@ -121,21 +127,37 @@ export class Effects {
   }
 }
 
+/** Return the first hyperparameters of which at least two values have results, as many as fit; at least one. */
+function fitting(hyperparameters) {
+  const compared = hyperparameters.filter(({ levels }) => levels.filter(({ n }) => n).length > 1);
+  let height = 0;
+  return (compared.length ? compared : hyperparameters).filter(({ levels }, at) => {
+    height += levels.length * ROW + 44;
+    return at === 0 || height <= FITTING;
+  });
+}
+
+/** Return whether a share of the importance is not larger than its error; false if no importance is known. */
+const hasNoEffect = (share) => share !== undefined && share.share <= share.std;
+
 /** Return how much a hyperparameter matters, in words; a share that is not larger than its error says nothing. */
 function weightOf(levels, labels, share, explained) {
   const known = levels.flatMap(({ n }, at) => (n ? [labels[at]] : []));
   if (known.length === 1 && levels.length > 1) return `only ${known[0]} has results`;
-  if (share) return share.share > share.std ? `importance ${percent(share.share)} ± ${percent(share.std)}` : "no clear effect";
-  return `explains ${percent(explained)} of the variance`;
+  if (hasNoEffect(share)) return "no clear effect";
+  if (share) return `importance ${percent(share.share)} ± ${percent(share.std)}`;
+  const counts = levels.filter(({ n }) => n).map(({ n }) => n);
+  const isThin = Math.min(...counts) < FEW;
+  return `explains ${percent(explained)} of the variance${isThin ? ", but some values have few trials: this may be chance" : ""}`;
 }
 
-const KEY = "Dot: a trial; tick: mean; bar: ± 1 standard deviation; in brackets, trials with a result of all.";
+const KEY = "Dot: a trial; tick: mean; bar: ± 1 standard deviation, of at least 3 trials; in brackets: trials with a result, of all.";
 const percent = (share) => `${(100 * share).toFixed(0)} %`;
 const shorten = (label) => (label.length <= 18 ? label : `${label.slice(0, 17)}…`);
 
 function grid(low, high, x, height) {
   return ticks(low, high, 4).flatMap((value) => [
     drawing("line", { x1: x(value), x2: x(value), y1: 0, y2: height - 16, class: "axis" }),
-    words(metric(value), x(value), height - 3, "middle"),
+    words(short(value, 4), x(value), height - 3, "middle"),
   ]);
 }

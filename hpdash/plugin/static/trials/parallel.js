@@ -4,7 +4,7 @@ import { button, counted, element, keyed, spelled } from "../common/dom.js";
 import { rampColour } from "../common/colours.js";
 import { legendOf } from "./lines.js";
 import { axesOf } from "./parallel_axes.js";
-import { BOTTOM, HEIGHT, TOP, bar, outlined, prepared } from "./parallel_marks.js";
+import { BOTTOM, HEIGHT, TOP, bar, outlined, prepared, stroked } from "./parallel_marks.js";
 
 const SIDE = 70; // pixels left of the first and right of the last axis
 const GRIP = 16; // pixels to the left and right of an axis in which a drag selects a range
@@ -97,6 +97,8 @@ export class Parallel {
   #dressHead(head, axis) {
     head.textContent = axis.name + (axis.isLog ? " (log)" : "");
     head.style.left = `${this.#x(this.#axes.indexOf(axis))}px`;
+    head.style.maxWidth = `${this.#x(1) - this.#x(0) - 8}px`;
+    head.title = `${axis.name}: left and right keys move this axis; or drag it`;
     head.dataset.axis = axis.key;
   }
 
@@ -129,7 +131,7 @@ export class Parallel {
     prepared(this.top, width);
     const { answer, selected } = this.#context;
     const { status, best } = answer.trials;
-    const ends = bestAndWorst(best, this.#context.goal);
+    const ends = bestAndWorst(answer.trials, this.#context.goal);
     const isTicked = (at) => this.#context.ticks.has(answer.trials.id[at]);
     const lines = answer.trials.id.map((_, at) => at).toSorted((a, b) => isTicked(a) - isTicked(b) || selected.has(a) - selected.has(b) || COUNTED.has(status[a]) - COUNTED.has(status[b]) || goodness(best[a], ends) - goodness(best[b], ends));
     let next = 0;
@@ -156,9 +158,9 @@ export class Parallel {
     pen.strokeStyle = colour;
     pen.lineWidth = width;
     pen.setLineDash(dashes);
-    pen.beginPath();
-    this.#axes.forEach((axis, place) => pen[place ? "lineTo" : "moveTo"](this.#x(place), this.#y(axis, axis.values[at])));
-    pen.stroke();
+    const points = this.#axes.map((axis, place) => [this.#x(place), this.#y(axis, axis.values[at])]);
+    if (dashes.length) points.slice(1).forEach((point, place) => stroked(pen, [points[place], point])); // so that dashes of lines on one another coincide
+    else stroked(pen, points);
   }
 
   #paintAxes(pen) {
@@ -257,7 +259,7 @@ export class Parallel {
 
   #key(event) {
     const { selected, answer } = this.#context;
-    const ends = bestAndWorst(answer.trials.best, this.#context.goal);
+    const ends = bestAndWorst(answer.trials, this.#context.goal);
     const lines = [...selected].toSorted((a, b) => goodness(answer.trials.best[b], ends) - goodness(answer.trials.best[a], ends));
     const next = lines[lines.indexOf(answer.trials.id.indexOf(this.#meant)) + ({ ArrowDown: 1, ArrowUp: -1 }[event.key] ?? NaN)];
     if (next !== undefined) this.#mean(next);
@@ -267,12 +269,12 @@ export class Parallel {
   }
 }
 
-/** Return the best and the worst finite value. */
-function bestAndWorst(values, goal) {
-  const numbers = values.filter((value) => typeof value === "number");
+/** Return the best and the worst finite value of the trials that count. */
+function bestAndWorst({ best, status }, goal) {
+  const numbers = best.filter((value, at) => typeof value === "number" && COUNTED.has(status[at]));
   const ends = [Math.min(...numbers), Math.max(...numbers)];
   return goal === "min" ? ends : ends.toReversed();
 }
 
 /** Return how good a value is, from 0 for the worst to 1 for the best; 0 for none. */
-const goodness = (value, [best, worst]) => (typeof value === "number" && best !== worst ? (value - worst) / (best - worst) : Number(typeof value === "number"));
+const goodness = (value, [best, worst]) => (typeof value === "number" && best !== worst ? Math.min(Math.max((value - worst) / (best - worst), 0), 1) : Number(typeof value === "number"));

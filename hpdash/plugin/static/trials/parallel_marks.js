@@ -33,3 +33,10 @@ export function bar(pen, x, [low, high], colour) {
   pen.fillRect(x - 7, TOP + low * (HEIGHT - TOP - BOTTOM), 14, Math.max(3, (high - low) * (HEIGHT - TOP - BOTTOM)));
   pen.globalAlpha = 1;
 }
+
+/** Draw a line through points. */
+export function stroked(pen, points) {
+  pen.beginPath();
+  points.forEach(([x, y], at) => pen[at ? "lineTo" : "moveTo"](x, y));
+  pen.stroke();
+}

@@ -14,11 +14,12 @@ const KINDS = [
   ["failed", "failed"],
   ["diverged", "diverged"],
 ];
-const JITTER = 18; // pixels over which the trials of a rung are spread
+const JITTER = 0.3; // of the room of a rung, over which its trials are spread to each side
 
 /** The charts; `onOpen(number)` is called with the number of the trial that is clicked. */
 export class Search {
   #answer = null;
+  #best = new Set();
 
   constructor({ onOpen }) {
     this.onOpen = onOpen;
@@ -30,9 +31,10 @@ export class Search {
     this.panels.addEventListener("pointerleave", () => this.#explain(null));
   }
 
-  /** Draw an answer of the route `search`. */
-  show(answer) {
+  /** Draw an answer of the route `search`; `best` has the numbers of the best row's trials. */
+  show(answer, best) {
     this.#answer = answer;
+    this.#best = best;
     this.draw();
   }
 
@@ -50,6 +52,7 @@ export class Search {
     this.caption.replaceChildren(
       element("strong", { text: `Best ${objective.name} so far` }),
       ` ${sentence}`,
+      legend("best", "the best trial"),
       ...kinds.map(([state, text]) => legend(state, text)),
       " Triangles: values outside of the axis.",
       Object.keys(this.#answer.known).length ? " Point at a trial to see the results that the search knew when it proposed it." : "",
@@ -83,7 +86,7 @@ export class Search {
     const [low, high] = this.#bounds();
     const x = scaled(0, Math.max(spent, 1), MARGIN.left, width - MARGIN.right);
     const y = scaled(low, high, HEIGHT - MARGIN.bottom, MARGIN.top);
-    const inside = (value) => Math.min(Math.max(y(value), MARGIN.top), HEIGHT - MARGIN.bottom);
+    const inside = (value) => Math.min(Math.max(y(value), MARGIN.top), HEIGHT - MARGIN.bottom - 5);
     const dots = steps.flatMap((step, at) => {
       if (step.value === null) return [];
       const said = `${metric(step.value)} after ${counted(step.epochs, "epoch")}, ${step.state}${this.#proposed(step.trial)}`;
@@ -115,7 +118,8 @@ export class Search {
     const [low, high] = this.#bounds();
     const y = scaled(low, high, HEIGHT - MARGIN.bottom, MARGIN.top);
     const x = (at) => MARGIN.left + ((at + 0.5) / rungs.length) * (width - MARGIN.left - MARGIN.right);
-    const marks = rungs.flatMap((rung, at) => rung.trials.map((trial, place) => this.#decision(rung, place, trial, x(at), y, low, high)));
+    const side = (JITTER * (width - MARGIN.left - MARGIN.right)) / rungs.length;
+    const marks = rungs.flatMap((rung, at) => rung.trials.map((trial, place) => this.#decision(rung, place, trial, x(at) + aside(trial) * side, y, low, high)));
     const names = rungs.flatMap(({ epoch, goes_on: on, promoted }, at) => {
       const went = on.filter((one, place) => one || promoted[place]).length;
       return [
@@ -124,15 +128,14 @@ export class Search {
       ];
     });
     const label = `The rungs: ${rungs.map(({ epoch, trials }) => `${counted(trials.length, "trial")} compared after epoch ${epoch}`).join(", ")}`;
-    return drawing("svg", { width, height: HEIGHT, role: "img", "aria-label": label }, ...levels(low, high, y, MARGIN.left, width - MARGIN.right, 5), ...marks, ...names);
+    return drawing("svg", { width, height: HEIGHT, role: "img", "aria-label": label }, ...levels(low, high, y, MARGIN.left, width - MARGIN.right, 5), words("when trials were compared", (MARGIN.left + width) / 2, 12, "middle"), ...marks, ...names);
   }
 
   #decision({ values, goes_on: on, promoted }, place, trial, x, y, low, high) {
     const value = values[place];
     const said = `${metric(value)}: ${on[place] ? "went on" : promoted[place] ? "pruned, promoted later" : "pruned"}`;
-    const middle = Math.min(Math.max(typeof value === "number" ? y(value) : HEIGHT, MARGIN.top), HEIGHT - MARGIN.bottom);
-    const aside = ((((trial * 7) % 11) - 5) / 5) * JITTER;
-    return this.#dot(trial, said, x + aside, middle, on[place] ? "finished" : promoted[place] ? "promoted" : "pruned", isOutside(value, low, high));
+    const middle = Math.min(Math.max(typeof value === "number" ? y(value) : HEIGHT, MARGIN.top), HEIGHT - MARGIN.bottom - 5);
+    return this.#dot(trial, said, x, middle, on[place] ? "finished" : promoted[place] ? "promoted" : "pruned", isOutside(value, low, high));
   }
 
   /** Return the mark of a trial: a dot, or a triangle at the edge for a value outside of the axis. */
@@ -140,13 +143,16 @@ export class Search {
     const name = String(trial).padStart(4, "0");
     const title = drawing("title");
     title.textContent = `${name}: ${said}`;
-    const look = { class: `end ${state}${outside ? " outside" : ""}`, "data-number": trial };
+    const look = { class: `end ${state}${outside ? " outside" : ""}${this.#best.has(trial) ? " best" : ""}`, "data-number": trial };
     const tip = y > HEIGHT / 2 ? 5 : -5; // it points outwards
     const dot = outside ? drawing("path", { d: `M${x - 5} ${y - tip}h10l-5 ${2 * tip}z`, ...look }, title) : drawing("circle", { cx: x, cy: y, r: 4, ...look }, title);
     dot.addEventListener("click", () => this.onOpen(trial));
     return dot;
   }
 }
+
+/** Return how far to the side a trial is drawn, from -1 to 1; trials with near numbers are far apart. */
+const aside = (trial) => ((trial * 7) % 23) / 11 - 1;
 
 const isOutside = (value, low, high) => typeof value !== "number" || value < low || value > high;
 

@@ -36,7 +36,7 @@ export class Timeline {
       this.plot.replaceChildren();
       return;
     }
-    this.caption.replaceChildren(element("strong", { text: `${counted(lanes, "trial")} at a time` }), ` ${sentence} The dark part of a bar is training; its colour is how the attempt ended: `, ...keys(attempts));
+    this.caption.replaceChildren(element("strong", { text: `${counted(lanes, "trial")} at a time` }), ` ${sentence} The coloured part of a bar is training, the grey part the rest; the colour says how the attempt ended: `, ...keys(attempts));
     const width = this.plot.clientWidth;
     const lane = Math.max(2, Math.min(LANE, MOST / lanes));
     const height = lanes * lane + MARGIN.bottom;

@@ -31,9 +31,8 @@ const USES = {
 };
 const SMOOTH = [["", "nothing"], ["0.6", "a little (0.6)"], ["0.9", "much (0.9)"]]; // weights of TensorBoard's smoothing
 const BEST = 20; // trials that the route `curves` always returns a line for; it returns them first
-const RANGES = [["", "without the worst values"], ["all", "all values"]];
+const RANGES = [["", "no outliers"], ["all", "all values"]];
 const HEIGHTS = { overview: 250, curves: 400 };
-const FEW = 3; // hyperparameters of the overview; the view Effects has all
 
 /** The views; `change(patch)` gets choices, `onOpen(id)` the trial to open, `onMean(id or null)` the one at the pointer. */
 export class Views {
@@ -118,7 +117,7 @@ export class Views {
       if (mine !== this.#turn) return;
       Object.assign(this.#asked, { [name]: key });
       Object.assign(this.#addresses, { [name]: address });
-      if (name === "curves") this.#best = { base, ids: new Set(found.lines.slice(0, BEST).map(({ id }) => id)) };
+      if (name === "curves") this.#best = { base, ids: new Set((found.fan ? found.lines.slice(0, BEST) : found.lines).map(({ id }) => id)) };
       this.#answers[name] = found;
       this.#draw();
       if (found.is_whole === false && !answer.trials.status.includes("running")) await this.#askWhole(name, key, address);
@@ -155,14 +154,18 @@ export class Views {
     if (drawn.length === this.#drawn.length && drawn.every((one, at) => one === this.#drawn[at])) return;
     this.#drawn = drawn;
     const goal = answer.objective?.goal;
-    const shared = { trials: answer.trials, hparams: answer.hparams, goal, dark, ticks };
+    const best = bestTrials(ranking);
+    const shared = { trials: answer.trials, hparams: answer.hparams, goal, dark, ticks, best: new Set(best.map((at) => answer.trials.id[at])) };
     if (this.#answers.curves) this.curves.show(this.#answers.curves, { ...shared, by: chosen.by, isOverTime: view === "curves" && chosen.over === "time", isWhole: view === "curves" && chosen.range === "all", smooth: view === "curves" ? Number(chosen.smooth) || 0 : 0, hasCounterpart: view === "curves", height: HEIGHTS[view] ?? HEIGHTS.overview });
     if (view === "parallel") {
       const selected = new Set(this.#context.ranking.trials.flat());
       this.parallel.show({ answer, selected, brushes: chosen.brush ?? {}, order: chosen.order, goal, dark, ticks });
     }
-    if (this.#answers.search) this.search.show(this.#answers.search);
+    if (this.#answers.search) this.search.show(this.#answers.search, new Set(best.map((at) => answer.trials.number[at])));
     if (this.#answers.timeline) this.timeline.show(this.#answers.timeline);
-    if (this.#answers.effects) this.effects.show(this.#answers.effects, { goal, most: view === "overview" ? FEW : Infinity });
+    if (this.#answers.effects) this.effects.show(this.#answers.effects, { goal, isShort: view === "overview" });
   }
 }
+
+/** Return the indices of the trials of the best row: several, if it has replicates. */
+const bestTrials = ({ trials, place }) => trials[place.indexOf(1)] ?? [];
