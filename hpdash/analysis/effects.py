@@ -111,6 +111,15 @@ def measure_effects(runs: Sequence[Run], most: int | None = None) -> Effects:
     return Effects(sweep, objective, len(outcomes), len(runs), tuple(marginals), shares, interaction)
 
 
+def interaction_of(runs: Sequence[Run], rows: str, columns: str) -> Interaction | None:
+    """Return how two hyperparameters act together; None if no trial of the runs has a result."""
+    outcomes = outcomes_of(runs, objective_of(runs))
+    down, across = group_runs(runs, rows), group_runs(runs, columns)
+    if not outcomes:
+        return None
+    return _interaction(_marginal(rows, down, outcomes), down, _marginal(columns, across, outcomes), across, outcomes)
+
+
 def outcomes_of(runs: Sequence[Run], objective: Objective | None) -> dict[str, float]:
     """Return the best objective by run name, in the runs' order, if the run counts (`RANKED`) and has a finite one."""
     found = {run.name: best(run, objective) for run in runs if run.status in RANKED}

@@ -12,6 +12,7 @@ from .terminal.effects import spread
 from .text import number, setting
 
 _NAMES = 3  # trials of a row that the sentence names one by one
+_FEW = 3  # replicates: with so few, only a large difference is significant
 _VALUES = 8  # hyperparameters that the sentence names
 
 
@@ -76,7 +77,9 @@ def _against_next(ranked: Sequence[Row]) -> str:
     if not alike:
         return f"{lead}, significantly (p {_p(values[0])}, Welch's t-test)"
     which = "the next" if alike == 1 else f"the next {alike}"
-    return f"{lead}, but not significantly better than {which} (p ≥ {ALIKE:g}, Welch's t-test)"
+    counts = " and ".join(dict.fromkeys(str(each.n) for each in (first, second)))
+    few = f"; with only {counts} trials each" if min(first.n, second.n) <= _FEW else ""
+    return f"{lead}, but not significantly better than {which} (p ≥ {ALIKE:g}, Welch's t-test{few})"
 
 
 def _p(value: float) -> str:

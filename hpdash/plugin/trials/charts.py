@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ...analysis.effects import Effects, group_runs, measure_effects, outcomes_of
+from ...analysis.effects import Effects, Interaction, group_runs, interaction_of, measure_effects, outcomes_of
 from ...analysis.first_rung import as_of, first_rung
 from ...analysis.objective import goal_of, objective_of, tag_of
 from ...analysis.rows import rank
 from ...logs.layout import VALIDATION_PREFIX
 from ...runs import Run, Series
+from ..arguments import RefusedError, shorten
 from .curves import thinned
 
 _LINES = 20  # best trials that get a line each; the others are shown together, as a fan of quantiles
@@ -104,14 +105,18 @@ def _fan(series: Sequence[Series]) -> dict[str, Any] | None:
     }
 
 
-def effects_impl(runs: Sequence[Run], at_rung: bool = False, whole: bool = True) -> dict[str, Any]:
+def effects_impl(
+    runs: Sequence[Run], at_rung: bool = False, whole: bool = True, pair: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return what `hpdash effects --json` has, without the progress of a search but with the values behind each mean.
 
     With `at_rung`, trials are compared by their values at the first rung. So pruned trials count, not only finished
     ones. For a sweep that does not prune, `at_rung` has no effect. Unless `whole`, the importance is left out of an
     answer for which it would take seconds; `is_whole` then is False.
+    `pair` are the two hyperparameters whose interaction is wanted; by default the foremost two. Raises RefusedError if
+    one of them does not differ.
     """
-    from ...views.terminal.effects import importance_sentence, label, to_json  # noqa: PLC0415  imports rich
+    from ...views.terminal import effects as shown  # noqa: PLC0415  imports rich
     from ...views.terminal.failures import pattern_sentences, reason_sentences  # noqa: PLC0415
     from ...views.text import finite  # noqa: PLC0415
 
@@ -129,11 +134,26 @@ def effects_impl(runs: Sequence[Run], at_rung: bool = False, whole: bool = True)
         ]
         for marginal in found.marginals
     }
-    labels = {marginal.name: [label(level) for level in marginal.levels] for marginal in found.marginals}
-    sentence = importance_sentence(found, "trials") if at_rung else importance_sentence(found)
+    labels = {marginal.name: [shown.label(level) for level in marginal.levels] for marginal in found.marginals}
+    sentence = shown.importance_sentence(found, "trials") if at_rung else shown.importance_sentence(found)
+    together = _interaction(runs, pair, labels) if pair else found.interaction
     is_whole = whole or found.finished <= _MOST_AT_ONCE
     own = {"sentence": sentence, "is_whole": is_whole, "labels": labels, "dots": dots, "rung": rung, "at_rung": at_rung}
-    return {**finite(to_json(found)), **own, "reasons": reasons, "patterns": in_common, "same": _same(found, labels)}
+    of_pair = {
+        "interaction": shown.interaction_json(together) if together else None,
+        "interaction_sentence": shown.interaction_sentence(together) if together else "",
+    }
+    said = {"reasons": reasons, "patterns": in_common, "same": _same(found, labels)}
+    return {**finite({**shown.to_json(found), **of_pair}), **own, **said}
+
+
+def _interaction(runs: Sequence[Run], pair: Sequence[str], known: Collection[str]) -> Interaction | None:
+    for name in pair:
+        if name not in known:
+            raise RefusedError(f"pair: expected a hyperparameter that differs, found {shorten(name)}.")
+    if len(pair) != 2:
+        raise RefusedError(f"pair: expected two hyperparameters, found {len(pair)}.")
+    return interaction_of(runs, *pair)
 
 
 def _same(found: Effects, labels: Mapping[str, Sequence[str]]) -> str:

@@ -102,7 +102,8 @@ class TrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard h
 
     @guarded
     def _serve_effects(self, request: wrappers.Request) -> wrappers.Response:
-        return self._respond_json(request, _effects, ("sweep", "objective", "goal", "where", "stage", "importance"))
+        known = ("sweep", "objective", "goal", "where", "stage", "importance", "pair")
+        return self._respond_json(request, _effects, known, repeatable="pair")
 
     @guarded
     def _serve_search(self, request: wrappers.Request) -> wrappers.Response:
@@ -173,8 +174,8 @@ def _effects(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
     importance = arguments.text("importance", "quick")
     if importance not in ("quick", "whole"):
         raise RefusedError(f'importance: expected "quick" or "whole", found {shorten(importance)}.')
-    answer = effects_impl(_selected(snapshot, arguments), stage == "rung", importance == "whole")
-    return {"version": snapshot.version, **answer}
+    runs, pair = _selected(snapshot, arguments), arguments.values.get("pair", ())
+    return {"version": snapshot.version, **effects_impl(runs, stage == "rung", importance == "whole", pair)}
 
 
 def _search(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:

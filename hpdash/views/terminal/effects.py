@@ -232,12 +232,13 @@ def to_json(found: Effects) -> dict[str, Any]:
             "refused": found.importance.refused,
             "shares": [{"name": each.name, "share": each.share, "std": each.std} for each in found.importance.shares],
         },
-        "interaction": _interaction_json(found.interaction) if found.interaction else None,
+        "interaction": interaction_json(found.interaction) if found.interaction else None,
         **({"search": progress.to_json(found.progress)} if found.progress else {}),
     }
 
 
-def _interaction_json(interaction: Interaction) -> dict[str, Any]:
+def interaction_json(interaction: Interaction) -> dict[str, Any]:
+    """Return the means at each pair of levels as JSON values."""
     return {
         "rows": {"name": interaction.rows.name, "levels": [_bounds(level) for level in interaction.rows.levels]},
         "columns": {

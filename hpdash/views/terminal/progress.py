@@ -55,6 +55,19 @@ def summary(found: SearchProgress) -> str:
     return f"{spending(found)} {_last_improvement(found)}".rstrip()
 
 
+def pruning_rule(runs: Sequence[Run]) -> str:
+    """Return a sentence on which trials of a sweep go on after a rung; "" if the sweep does not prune."""
+    record = record_of(runs[0])
+    rule = record.settings.get("prune") if record else None
+    if not rule:
+        return ""
+    if rule["strategy"] == "median":
+        return "A trial went on unless its value was worse than the median of the others at the same epoch."
+    among = "trials of its bracket" if rule["strategy"] == "hyperband" else "trials"
+    factor = rule["reduction_factor"]
+    return f"A trial went on if it was among the best 1 in {factor} of the {among} that had reached the epoch by then."
+
+
 def _last_improvement(found: SearchProgress) -> str:
     """Return a sentence on when the search last improved its best value; "" if no trial has a value."""
     if not found.improvements:

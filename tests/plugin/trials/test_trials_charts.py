@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from commands import invoke
 
+from hpdash.analysis.objective import best
 from hpdash.plugin.arguments import RefusedError
 from hpdash.plugin.trials import charts
 from hpdash.plugin.trials.charts import curves_impl, effects_impl
@@ -46,6 +47,23 @@ def test_all_trials_are_compared_at_the_first_rung(snapshot: Snapshot) -> None:
     assert effects_impl(runs_)["finished"] < 14
     grid = chosen_runs(snapshot, "grid", None, None)
     assert effects_impl(grid, at_rung=True)["finished"] == effects_impl(grid)["finished"]
+
+
+def test_any_two_hyperparameters_can_be_crossed(snapshot: Snapshot) -> None:
+    """Each cell has the mean over the trials with both values; the labels are those of the two hyperparameters."""
+    runs = chosen_runs(snapshot, "grid", None, None)
+    answer = effects_impl(runs, pair=("does", "x"))
+    found = answer["interaction"]
+    assert (found["rows"]["name"], found["columns"]["name"]) == ("does", "x")
+    for row, does in zip(found["cells"], answer["labels"]["does"], strict=True):
+        for cell, x in zip(row, answer["labels"]["x"], strict=True):
+            own = [run for run in runs if run.hparams["does"] == does and str(run.hparams["x"]) == x]
+            finished = [best(run, run.objective) for run in own if run.status is TrialState.FINISHED]
+            values = [pair[0] for pair in finished if pair is not None]
+            assert cell["n"] == len(values)
+            assert cell["mean"] == (pytest.approx(np.mean(values)) if values else None)
+    with pytest.raises(RefusedError, match="pair"):
+        effects_impl(runs, pair=("does", "nope"))
 
 
 def test_the_reasons_of_failures_are_said(snapshot: Snapshot) -> None:

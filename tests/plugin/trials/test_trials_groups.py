@@ -254,6 +254,36 @@ def test_executions_of_a_keras_tuner_trial_are_replicates(browser: Any, others: 
             tab.rows(4)
 
 
+def test_two_hyperparameters_together(tab: TrialsPage) -> None:
+    """The view Effects has the means of each pair of values; another choice is in the link and survives a reload."""
+    tab.open(sweep="grid", view="effects")
+    table = tab.frame.locator(".pairs[data-drawn]")
+    table.wait_for()
+    rows = tab.control("crossed").input_value()
+    other = "does" if rows == "x" else "x"
+    tab.control("crossed").select_option(other)  # the two change places
+    table.locator("th", has_text=f"{other} ↓").wait_for()
+    assert tab.control("with").input_value() == rows
+    tab.page.wait_for_function("location.hash.includes('pair')")
+    tab.page.reload()
+    tab.wait()
+    table.locator("th", has_text=f"{other} ↓").wait_for()
+    assert table.locator("td", has_text="(2)").count() == 3  # three numbers, of which only those that learn finish
+    tab.open(sweep="grid")
+    tab.frame.locator("figure.effects[data-drawn]").wait_for()
+    assert table.is_hidden()
+
+
+def test_a_count_filters_by_its_state(tab: TrialsPage) -> None:
+    """A click on the number of trials in a state selects them; another one selects all again."""
+    tab.open(sweep="grid")
+    tab.frame.locator(".counts [data-status=failed]").click()
+    tab.rows(3)
+    assert tab.control("filter").input_value() == "status = failed"
+    tab.frame.locator(".counts [data-status=failed]").click()
+    tab.rows(9)
+
+
 def test_the_axis_can_have_all_values(tab: TrialsPage) -> None:
     """The caption says how many values lie outside of the axis; with all values on it, none does."""
     tab.open(sweep="curves", view="curves")

@@ -2,6 +2,7 @@
 
 import { counted, drawing, element, metric, segmented, short, spread } from "../common/dom.js";
 import { rangeOf, scaled, ticks, words } from "./axes.js";
+import { Interaction } from "./interaction.js";
 
 const ROW = 20; // pixels of a value
 const LABEL = 118; // pixels for the values' names
@@ -10,19 +11,21 @@ const FEW = 3; // trials of a value: with fewer, a deviation or a share of the v
 const FITTING = 290; // pixels of the panels in the overview
 const WORST = 0.05; // share of the results, the worst ones, that may lie outside
 
-/** The charts; `onFilter(name, brush)` is called when a value is clicked, `onStage(stage)` when trials are chosen. */
+/** The charts; `onFilter(name, brush)` is called when a value is clicked, `onStage(stage)` when trials are chosen,
+ * `onPair(names)` when two hyperparameters are. */
 export class Effects {
   #answer = null;
   #context = null;
 
-  constructor({ onFilter, onStage }) {
+  constructor({ onFilter, onStage, onPair }) {
+    this.interaction = new Interaction(onPair);
     this.onFilter = onFilter;
     this.stage = segmented("stage", "Which trials are compared", [["finished", "finished"], ["rung", "all"]], onStage);
     this.patterns = element("ul", { className: "patterns" });
     this.caption = element("figcaption");
     this.panels = element("div", { className: "panels" });
     this.foot = element("p", { className: "foot" });
-    this.whole = element("figure", { className: "chart effects" }, this.caption, this.patterns, this.panels, this.foot);
+    this.whole = element("figure", { className: "chart effects" }, this.caption, this.patterns, this.panels, this.foot, this.interaction.whole);
   }
 
   /** Draw an answer of the route `effects`; `context` has `goal`, and `isShort`: only what fits is drawn. */
@@ -47,6 +50,7 @@ export class Effects {
         : ` on ${name}, over ${finished} finished of ${counted(trials, "trial")}. `,
       ...(rung === null ? [] : ["Compare ", this.stage.whole, ` trials${atRung ? ` after ${counted(rung, "epoch")}` : ""}. `]),
       same ? element("strong", { text: `${same} ` }) : "",
+      same && rung !== null && !atRung ? "Press “all” to compare them with the others. " : "",
       rest > 0 ? `${counted(rest, "more hyperparameter")}: see Effects.` : "",
     );
     this.foot.textContent = `${KEY} ${sentence}`;
@@ -54,6 +58,7 @@ export class Effects {
     this.patterns.replaceChildren(...[...patterns, ...reasons].map((text) => element("li", { text })));
     this.panels.replaceChildren(...shown.map((one) => this.#panel(one, low, high)));
     this.whole.dataset.drawn = shown.length;
+    this.interaction.show(this.#context.isShort ? { interaction: null } : this.#answer, this.#context.goal);
   }
 
   #range() {

@@ -128,7 +128,7 @@ export class Search {
       ];
     });
     const label = `The rungs: ${rungs.map(({ epoch, trials }) => `${counted(trials.length, "trial")} compared after epoch ${epoch}`).join(", ")}`;
-    return drawing("svg", { width, height: HEIGHT, role: "img", "aria-label": label }, ...levels(low, high, y, MARGIN.left, width - MARGIN.right, 5), words("when trials were compared", (MARGIN.left + width) / 2, 12, "middle"), ...marks, ...names);
+    return drawing("svg", { width, height: HEIGHT, role: "img", "aria-label": label }, ...levels(low, high, y, MARGIN.left, width - MARGIN.right, 5), words("values when trials were compared; sideways without meaning", (MARGIN.left + width) / 2, 12, "middle"), ...marks, ...names);
   }
 
   #decision({ values, goes_on: on, promoted }, place, trial, x, y, low, high) {

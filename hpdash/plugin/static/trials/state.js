@@ -3,7 +3,7 @@
 import { areBrushes } from "./brush.js";
 
 const TEXTS = ["sweep", "where", "objective", "goal", "open", "against", "view", "metric", "by", "stage", "group", "smooth", "over", "range"];
-const LISTS = ["show", "hide", "unfolded", "order", "ticked"];
+const LISTS = ["show", "hide", "unfolded", "order", "ticked", "pair"];
 
 /** Return the choices in a link's entries; invalid entries are ignored. */
 export function decode(entries) {

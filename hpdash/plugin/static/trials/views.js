@@ -47,7 +47,7 @@ export class Views {
   constructor({ change, onOpen, onMean }) {
     const onBrush = (name, brush) => change({ brush: withBrush(this.#context.chosen.brush, name, brush) });
     this.curves = new Curves({ onMean, onOpen });
-    this.effects = new Effects({ onFilter: onBrush, onStage: (stage) => change({ stage }) });
+    this.effects = new Effects({ onFilter: onBrush, onStage: (stage) => change({ stage }), onPair: (pair) => change({ pair }) });
     this.parallel = new Parallel({ onMean, onOpen, onBrush, onOrder: (order) => change({ order }) });
     this.view = segmented("view", "View", VIEWS.map((name) => [name, TITLES[name]]), (view) => change({ view }));
     this.metric = chooser("metric", "Metric", (metric) => change({ metric }));
@@ -100,7 +100,7 @@ export class Views {
     const { query, chosen, where, answer } = this.#context;
     const own = {
       curves: [["metric", chosen.metric], ["over", this.charts.dataset.view === "curves" ? chosen.over : ""]].filter(([, value]) => value),
-      effects: chosen.stage === "rung" ? [["stage", "rung"]] : [],
+      effects: [...(chosen.stage === "rung" ? [["stage", "rung"]] : []), ...this.#pair().map((name) => ["pair", name])],
     }[name];
     const base = `${name}?${new URLSearchParams([...query, ...(where ? [["where", where]] : []), ...(own ?? [])])}`;
     const address = name === "curves" ? this.#withTrials(base) : base;
@@ -134,6 +134,13 @@ export class Views {
     if (this.#asked[name] !== key) return;
     this.#answers[name] = found;
     this.#draw();
+  }
+
+  /** Return the two hyperparameters whose interaction is wanted; none for the foremost two, and where none is drawn. */
+  #pair() {
+    const { pair = [] } = this.#context.chosen;
+    const differs = (name) => this.#context.answer.hparams.some((one) => one.name === name && one.differs);
+    return this.charts.dataset.view === "effects" && pair.length === 2 && pair.every(differs) ? pair : [];
   }
 
   /** Return the address of the curves with the trials that are open or ticked, unless they are among the best ones. */
