@@ -17,8 +17,8 @@ from ..runs import Objective, Run
 
 
 def first_rung(runs: Sequence[Run]) -> int | None:
-    """Return the first epoch after which trials were compared for pruning; None if none were."""
-    journal = journal_of(runs)
+    """Return the first epoch after which trials of a sweep were compared; None if none were, or for several sweeps."""
+    journal = journal_of(runs) if len({run.sweep for run in runs}) == 1 else None
     return min(History.of(journal.entries).rungs, default=None) if journal else None
 
 

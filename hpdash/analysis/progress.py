@@ -72,7 +72,7 @@ def progress(runs: Sequence[Run]) -> SearchProgress | None:
     by_number = {run.number: run for run in runs if run.number is not None}
     if not by_number or runs[0].objective is None:
         return None
-    folders = {run.sweep_folder for run in by_number.values()}
+    folders = {run.sweep_folder for run in runs if run.number is not None}
     if len(folders) != 1 or not (next(iter(folders)) / JOURNAL).is_file():
         return None
     journal = current_journal(folders.pop() / JOURNAL)

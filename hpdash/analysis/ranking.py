@@ -61,19 +61,22 @@ def listings(
     columns: Sequence[str] = (),
     repeats: bool = False,
     planned: Mapping[str, int] | None = None,
+    together: bool = False,
 ) -> list[RankedTable]:
     """Return a table for each sweep of `runs`: its runs for which the condition `where` holds, ranked by the objective.
 
     `sort` is a column to sort by instead; with a leading `-`, in descending order. `columns` replace the default ones.
     `repeats` gives each replicate a row of its own. `planned` maps a sweep to its number of trials.
+    With `together`, all runs are in one table.
     Raises SpecError if the condition is invalid, or if no run has a name in `sort` or `columns`.
     """
     selected = select(runs, where)
     key = None if sort is None else sort.removeprefix("-")
     _check(runs, {"--sort": [] if key is None else [key], "--columns": columns})
     made = []
-    for sweep, found in by_sweep(runs).items():
-        own = [run for run in selected if run.sweep == sweep]
+    parts: Mapping[str | None, Sequence[Run]] = {None: runs} if together else by_sweep(runs)
+    for sweep, found in parts.items():
+        own = [run for run in selected if together or run.sweep == sweep]
         objective = objective_of(own)
         listed = RankedTable(
             sweep=sweep,

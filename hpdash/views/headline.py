@@ -26,14 +26,14 @@ def headline(table: RankedTable) -> str:
     best = ranked[0]
     assert best.best is not None
     name = f"best {table.objective.name} " if table.objective else ""
-    won = f"{name}{_value(best, best.best, table)} ({label(best)}), {_against_next(ranked)}"
+    won = f"{name}{_value(best, best.best, table)} ({label(best, whole=table.sweep is None)}), {_against_next(ranked)}"
     settings = _settings(best, table)
     return ". ".join(filter(None, [won, _by_last(ranked, table), f"Its settings: {settings}" if settings else ""]))
 
 
-def label(row: Row) -> str:
-    """Return the short name of a row: the numbers of its trials, or the names of its runs."""
-    names = [run.name if run.number is None else f"{run.number:04d}" for run in row.runs]
+def label(row: Row, whole: bool = False) -> str:
+    """Return the short name of a row: the numbers of its trials, with `whole` their ids, or the names of its runs."""
+    names = [run.name if run.number is None else run.id if whole else f"{run.number:04d}" for run in row.runs]
     return ", ".join(names) if len(names) <= _NAMES else f"{names[0]} … {names[-1]}"
 
 

@@ -25,7 +25,7 @@ def search_impl(runs: Sequence[Run]) -> dict[str, Any]:
 
     found = progress(runs)
     if found is None:
-        return {"note": _missing(runs), "steps": [], "rungs": []}
+        return {"note": _of_several(runs) or _missing(runs), "steps": [], "rungs": []}
     journal = journal_of(runs)
     numbers = {run.number for run in runs}
     return {
@@ -36,6 +36,11 @@ def search_impl(runs: Sequence[Run]) -> dict[str, Any]:
         "known": found.known,
         "rungs": _rungs(History.of(journal.entries), numbers) if journal else [],
     }
+
+
+def _of_several(runs: Sequence[Run]) -> str:
+    several = len({run.sweep for run in runs}) > 1
+    return "Each sweep has a search and times of its own: choose one of the sweeps." if several else ""
 
 
 def _missing(runs: Sequence[Run]) -> str:
@@ -69,9 +74,10 @@ def timeline_impl(runs: Sequence[Run]) -> dict[str, Any]:
     """
     from ...views.terminal.progress import time_sentence  # noqa: PLC0415  imports rich
 
-    found = attempts(runs)
+    found = None if _of_several(runs) else attempts(runs)
     if found is None:
-        why = "These runs have no journal, so it is not known when they ran." if runs else "No trial meets the filter."
+        unknown = "These runs have no journal, so it is not known when they ran."
+        why = _of_several(runs) or (unknown if runs else "No trial meets the filter.")
         return {"note": why, "spans": [], "lanes": 0}
     return {
         "note": "",

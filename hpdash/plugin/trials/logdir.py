@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...analysis.rows import by_sweep
@@ -16,6 +16,7 @@ from ...reader import LogdirReader
 from ...runs import Logdir, Run
 from ...sweep_folder import sweep_json
 from ..arguments import RefusedError, shorten
+from ..sweeps import ALL_SWEEPS
 
 _FRESH = 1.0  # seconds for which what was read is used again, by any number of open pages
 _REST = 10  # the files of runs are checked again after this many times the time that the last check took
@@ -39,8 +40,13 @@ class Snapshot:
         return by_sweep(self.logdir.runs)
 
     def runs_of(self, sweep: str) -> Sequence[Run]:
-        """Return the runs of a sweep, or for "" those that belong to none; raises RefusedError if there are none."""
-        found = self.sweeps.get(sweep or None)
+        """Return the runs of a sweep, for "" those that belong to none, for `ALL_SWEEPS` all of them.
+
+        All runs together only have the hyperparameters that all sweeps share, and their sweep as another one. Raises
+        RefusedError if there are no such runs.
+        """
+        sweeps = self.sweeps
+        found = _joined(list(sweeps.values())) if sweep == ALL_SWEEPS else sweeps.get(sweep or None)
         if not found:
             what = f"a sweep {shorten(sweep)}" if sweep else "a run without a sweep"
             raise RefusedError(f"There is no longer {what} in {self.place}.", 404)
@@ -52,6 +58,20 @@ class Snapshot:
         if found is None:
             raise RefusedError(f"There is no longer a trial {shorten(name)} in {self.place}.", 404)
         return found
+
+
+def _joined(sweeps: Sequence[Sequence[Run]]) -> list[Run]:
+    names = [set().union(*(run.hparams for run in runs)) for runs in sweeps]
+    shared = set.intersection(*names) if names else set()
+    return [
+        replace(
+            run,
+            hparams={"sweep": run.sweep or "", **{name: run.hparams[name] for name in run.hparams if name in shared}},
+            swept=("sweep", *(name for name in run.swept if name in shared)),
+        )
+        for runs in sweeps
+        for run in runs
+    ]
 
 
 class WatchedLogdir:

@@ -22,6 +22,8 @@ from ...logs import layout
 from ...records import Scalar
 from ...runs import Objective, Run
 from ..arguments import RefusedError
+from ..sweeps import ALL_SWEEPS
+from .commands import commands_of
 from .curves import small
 from .logdir import Snapshot
 
@@ -71,6 +73,7 @@ def trials_impl(snapshot: Snapshot, sweep: str, metric: str | None, goal: str | 
         "tests": _tests(runs),
         "trials": _columns(runs, objective),
         "caveats": caveats(runs),
+        "commands": [] if sweep == ALL_SWEEPS else commands_of(runs, max(snapshot.planned.get(sweep, 0), len(runs))),
         "ranking": _ranking(runs, snapshot, None),
     }
 
@@ -188,7 +191,8 @@ def _ranking(runs: Sequence[Run], snapshot: Snapshot, where: str | None) -> dict
     from ...views.headline import headline  # noqa: PLC0415  imports rich
 
     place = {run.name: index for index, run in enumerate(runs)}
-    (table,) = listings(runs, where=where or None, planned=snapshot.planned)
+    together = len({run.sweep for run in runs}) > 1
+    (table,) = listings(runs, where=where or None, planned=snapshot.planned, together=together)
     return {
         "headline": headline(table),
         "advice": table.advice,

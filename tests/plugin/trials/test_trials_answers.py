@@ -20,6 +20,8 @@ from hpdash.analysis.ranking import listings
 from hpdash.logs import layout
 from hpdash.plugin.arguments import RefusedError
 from hpdash.plugin.trials import logdir
+from hpdash.plugin.trials.charts import effects_impl
+from hpdash.plugin.trials.history import search_impl, timeline_impl
 from hpdash.plugin.trials.logdir import WatchedLogdir
 from hpdash.plugin.trials.table import ranking_impl, sweeps_impl, trials_impl
 from hpdash.plugin.trials.trial import trial_impl
@@ -103,6 +105,38 @@ def test_the_headline_says_who_won_and_whether_that_can_be_told(snapshot: logdir
     assert "nothing to compare it with" in ranking_impl(snapshot, "curves", None, None, best)["ranking"]["headline"]
     nothing = ranking_impl(snapshot, "curves", None, None, "q > 99")["ranking"]["headline"]
     assert nothing == "no trial meets the filter"
+
+
+def test_all_sweeps_together(snapshot: logdir.Snapshot) -> None:
+    """All sweeps in one table have the hyperparameters that they share and their sweep; the best of all leads."""
+    answer = trials_impl(snapshot, "*", "validation/accuracy", "max")
+    assert [each["name"] for each in answer["hparams"]] == ["sweep"]
+    assert len(answer["trials"]["id"]) == len(set(answer["trials"]["id"])) == 35
+    best = max(value for value in answer["trials"]["best"] if isinstance(value, float))
+    first = answer["ranking"]["trials"][answer["ranking"]["place"].index(1)]
+    assert best in [answer["trials"]["best"][trial] for trial in first]
+    assert f"({answer['trials']['id'][first[0]]}" in answer["ranking"]["headline"]
+    runs = snapshot.runs_of("*")
+    assert "choose one" in search_impl(runs)["note"] and "choose one" in timeline_impl(runs)["note"]
+    only = ranking_impl(snapshot, "*", None, None, "sweep = grid")["ranking"]
+    assert sum(map(len, only["trials"])) == 18
+    assert effects_impl(runs)["hyperparameters"][0]["name"] == "sweep"
+
+
+def test_commands_go_on_from_here(root: Path, snapshot: logdir.Snapshot, tmp_path: Path) -> None:
+    """The tab has the commands that continue a sweep; a path with a space is quoted; other runs have none."""
+    commands = dict(trials_impl(snapshot, "grid", None, None)["commands"])
+    assert commands["Train the 6 that failed again"].endswith(f"grid.toml --logdir {root} --retry-failed")
+    assert commands["Evaluate the best trial on the test set"] == f"hpdash evaluate {root / 'grid'}"
+    assert "Continue the sweep" not in commands
+    assert (
+        "sweep.trials=28 --extend"
+        in dict(trials_impl(snapshot, "curves", None, None)["commands"])["Try as many settings again"]
+    )
+    assert trials_impl(snapshot, "", None, None)["commands"] == []
+    shutil.copytree(root / "grid", tmp_path / "a b" / "grid")
+    copied = trials_impl(WatchedLogdir(str(tmp_path / "a b")).current(), "grid", None, None)["commands"]
+    assert dict(copied)["Write a report"] == f"hpdash report '{tmp_path}/a b/grid'"
 
 
 def test_a_trial_has_all_that_show_has(root: Path, snapshot: logdir.Snapshot) -> None:

@@ -284,6 +284,33 @@ def test_a_count_filters_by_its_state(tab: TrialsPage) -> None:
     tab.rows(9)
 
 
+def test_all_sweeps_in_one_table(tab: TrialsPage) -> None:
+    """The last choice of sweeps shows all of them, with the sweep as a column that rows can be grouped by."""
+    tab.open(sweep="*", objective="validation/accuracy", goal="max")
+    tab.rows(14 + 9 + 3)
+    assert "sweep" in tab.columns()
+    assert {name.lstrip("▸").split("/")[0] for name in tab.column("trial")} >= {"grid", "curves"}
+    tab.control("group").select_option("=sweep")
+    tab.rows(3)
+    tab.control("sweep").select_option("grid")
+    tab.rows(9)
+    assert "sweep" not in tab.columns()
+
+
+def test_a_command_is_copied(tab: TrialsPage) -> None:
+    """The menu has the commands that go on from here; a click copies one."""
+    tab.open(sweep="grid")
+    tab.control("commands").locator("summary").click()
+    entry = tab.frame.locator(".command", has_text="Train the 6 that failed again")
+    assert "--retry-failed" in entry.locator("code").inner_text()
+    entry.locator("button").click()
+    tab.frame.locator(".command button", has_text="Copied").wait_for()
+    tab.page.keyboard.press("Escape")
+    entry.wait_for(state="hidden")
+    tab.open(sweep="")
+    assert tab.control("commands").is_hidden()
+
+
 def test_the_axis_can_have_all_values(tab: TrialsPage) -> None:
     """The caption says how many values lie outside of the axis; with all values on it, none does."""
     tab.open(sweep="curves", view="curves")

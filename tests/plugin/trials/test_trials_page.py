@@ -48,7 +48,7 @@ def test_another_sweep_is_chosen(tab: TrialsPage) -> None:
     """The picker lists the sweeps and the runs without one; the link has the choice, and a reload keeps it."""
     tab.open()
     options = tab.control("sweep").locator("option").all_inner_texts()
-    assert options == ["curves (14)", "grid (18)", "runs without a sweep (3)"]
+    assert options == ["curves (14)", "grid (18)", "runs without a sweep (3)", "all sweeps (3)"]
     tab.control("sweep").select_option("grid")
     tab.rows(9)
     tab.page.wait_for_function("location.hash.includes('sweep=grid')")

@@ -48,6 +48,19 @@ export function chooser(control, label, choose) {
   return { whole: element("label", { className: "field" }, element("span", { text: label }), select), set };
 }
 
+/** Make a menu that opens below its title; Escape and a click elsewhere close it. */
+export function dropDown(control, title, ...content) {
+  const sheet = element("div", { className: "sheet" }, ...content);
+  const whole = element("details", { className: "menu", data: { control } }, element("summary", { text: title }), sheet);
+  whole.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") whole.open = false;
+  });
+  document.addEventListener("pointerdown", (event) => {
+    if (!whole.contains(event.target)) whole.open = false;
+  });
+  return whole;
+}
+
 /** Give an element exactly these children; those that are in place are not touched, so that they keep the focus. */
 export function arrange(parent, children) {
   const wanted = new Set(children);

@@ -2,6 +2,8 @@
 
 import { get } from "../common/request.js";
 
+export const ALL = "*"; // the choice of all sweeps
+
 /** Return the answer to a query at the current `version`; what an earlier answer to the same query has is not loaded. */
 export async function loadTrials(query, version, before = null) {
   const asked = String(query);
@@ -15,7 +17,9 @@ export async function loadTrials(query, version, before = null) {
 function unpacked(answer) {
   const { steps, at, values } = answer.trials.curve;
   const curve = values.map((own, trial) => ({ steps: steps[at[trial]], values: own }));
-  return { ...answer, trials: { ...answer.trials, curve } };
+  const { id } = answer.trials;
+  const names = answer.sweep === ALL ? { run: id, number: id.map(() => null) } : {}; // a number alone is not unique
+  return { ...answer, trials: { ...answer.trials, ...names, curve } };
 }
 
 /** Return the answer that the server would give now, from an unpacked earlier one and what has changed since.

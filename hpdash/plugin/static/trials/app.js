@@ -5,7 +5,7 @@ import { saveCsv } from "../common/files.js";
 import * as host from "../common/host.js";
 import { savePicture } from "../common/picture.js";
 import { get } from "../common/request.js";
-import { loadTrials } from "./answers.js";
+import { ALL, loadTrials } from "./answers.js";
 import { conditionOf } from "./brush.js";
 import { Controls } from "./controls.js";
 import { Drawer, NARROW } from "./drawer.js";
@@ -110,7 +110,7 @@ export class App {
     const { version, sweeps, warnings } = await get("sweeps");
     if (!sweeps.length) return null;
     const { sweep: wanted } = this.#chosen;
-    const known = sweeps.some(({ name }) => (name ?? "") === wanted);
+    const known = sweeps.some(({ name }) => (name ?? "") === wanted) || (wanted === ALL && sweeps.length > 1);
     if (wanted !== undefined && !known) this.#chosen = ofSweep(this.#chosen, undefined); // it has been deleted
     const query = this.#query({ sweep: known ? wanted : (sweeps[0].name ?? "") });
     const [answer, note] = await this.#trials(query, version);

@@ -1,11 +1,14 @@
 /** The controls above the table: sweep, objective, filter, columns, and what can be saved. */
 
-import { button, chooser, counted, duration, element, keyed, say } from "../common/dom.js";
+import { button, chooser, counted, dropDown, duration, element, keyed, say } from "../common/dom.js";
 import { copy } from "../common/files.js";
+import { ALL } from "./answers.js";
+import { commandMenu } from "./commands.js";
 import { brushText, withBrush } from "./brush.js";
 import { groupColumn, groupings } from "./groups.js";
 
 const WAIT = 250; // milliseconds after the last key before a filter is applied
+const ENDED = new Set(["finished", "pruned", "failed", "diverged", "timed_out"]);
 const SEPARATOR = "\u0000"; // between the metric and the goal in the value of an option
 
 /** The controls; `change(patch)` gets choices, `csv()` saves the table, `png()` the charts, `link()` returns the address. */
@@ -29,6 +32,7 @@ export class Controls {
     this.onBrush = (name) => change({ brush: withBrush(this.chosen.brush, name, null) });
     this.wrong = element("p", { className: "wrong", role: "alert" });
     this.group = chooser("group", "Group by", (group) => change({ group, unfolded: [] }));
+    this.commands = commandMenu();
     this.columns = menu((key, isShown) => this.onColumn(key, isShown));
     this.counts = element("span", { className: "counts", role: "status" });
     this.live = element("span", { className: "live" });
@@ -39,7 +43,7 @@ export class Controls {
       "div",
       { className: "controls" },
       element("div", { className: "line" }, this.sweep.whole, this.counts, this.live, element("span", { className: "fill" }), this.objective.whole),
-      element("div", { className: "line" }, this.filter, this.brushes, this.group.whole, this.columns.whole, save, draw, linked),
+      element("div", { className: "line" }, this.filter, this.brushes, this.group.whole, this.columns.whole, this.commands.whole, save, draw, linked),
       this.wrong,
     );
   }
@@ -69,7 +73,9 @@ export class Controls {
         chip.title = "Take this selection back";
       },
     );
-    this.sweep.set(sweeps.map(({ name, planned }) => [name ?? "", `${name ?? "runs without a sweep"} (${planned})`]), answer.sweep);
+    const all = sweeps.length > 1 ? [[ALL, `all sweeps (${sweeps.length})`]] : [];
+    this.sweep.set([...sweeps.map((sweep) => [sweep.name ?? "", nameOf(sweep)]), ...all], answer.sweep);
+    this.commands.set(answer.commands);
     this.objective.set(objectives(answer), valueOf(answer.objective));
     this.objective.whole.title = answer.objective?.reason ?? "";
     if (document.activeElement !== this.filter && !this.#typing) this.filter.value = chosen.where ?? "";
@@ -88,6 +94,13 @@ export class Controls {
     say(this.wrong, sentence);
     this.filter.setAttribute("aria-invalid", String(Boolean(sentence)));
   }
+}
+
+/** Return the text of a sweep in the picker: its number of trials, and what is not done. */
+function nameOf({ name, planned, is_live: isLive, states: counted_ }) {
+  if (name === null) return `runs without a sweep (${planned})`;
+  const done = Object.entries(counted_).reduce((sum, [state, count]) => sum + (ENDED.has(state) ? count : 0), 0);
+  return `${name} (${planned}${isLive ? ", running" : done < planned ? `, ${planned - done} not done` : ""})`;
 }
 
 /** Return an example of a condition, with the first hyperparameter that differs. */
@@ -147,14 +160,7 @@ function menu(onColumn) {
     made.firstChild.checked = isShown;
     made.lastChild.textContent = note;
   };
-  const sheet = element("div", { className: "sheet" }, find, options);
-  const whole = element("details", { className: "menu", data: { control: "columns" } }, element("summary", { text: "Columns" }), sheet);
-  whole.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") whole.open = false;
-  });
-  document.addEventListener("pointerdown", (event) => {
-    if (!whole.contains(event.target)) whole.open = false;
-  });
+  const whole = dropDown("columns", "Columns", find, options);
   return {
     whole,
     set: (found) => {

@@ -1,11 +1,12 @@
 /** The curves of the best trials over the epochs, and the others as a fan. */
 
-import { palette } from "../common/colours.js";
+import { palette, rampColour } from "../common/colours.js";
 import { counted, drawing, duration, element, metric, short, spelled } from "../common/dom.js";
 import { legendOf } from "./lines.js";
 import { levels, pathOf, rangeOf, scaled, steps, ticks, words } from "./axes.js";
 
 const MARGIN = { left: 56, right: 14, top: 10, bottom: 34 };
+export const [RANK, TRIAL] = [" rank", " trial"]; // choices of a colour; no hyperparameter's name begins with a space
 const BRIGHT = 20; // lines that are not faint
 const WORST = 0.1; // share of the values, the worst ones, that may lie outside: the first epochs are far off
 const KEYS = 12; // values of the legend
@@ -124,6 +125,12 @@ export class Curves {
   /** Return the colour of a trial: by the hyperparameter `by`; else the ticked trials, or the best one, are marked. */
   #colours() {
     const { trials, hparams, by, dark, ticks: marked } = this.#context;
+    const ids = this.#answer.lines.map(({ id }) => id);
+    if (by === RANK) return (id) => rampColour(1 - ids.indexOf(id) / Math.max(ids.length - 1, 1), dark);
+    if (by === TRIAL) {
+      const own = palette(ids.slice(0, BRIGHT), dark);
+      return Object.assign((id) => own.get(id) ?? "var(--other)", { legend: own });
+    }
     const found = hparams.find(({ name }) => name === by);
     if (!found && marked.size) return Object.assign((id) => marked.get(id) ?? "var(--other)", { legend: marked });
     if (!found) {

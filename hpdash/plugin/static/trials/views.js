@@ -2,7 +2,7 @@
 
 import { chooser, element, segmented } from "../common/dom.js";
 import { get } from "../common/request.js";
-import { Curves } from "./curves.js";
+import { Curves, RANK, TRIAL } from "./curves.js";
 import { Effects } from "./effects.js";
 import { withBrush } from "./brush.js";
 import { Parallel } from "./parallel.js";
@@ -85,7 +85,7 @@ export class Views {
     const own = answer.objective?.name ?? "";
     this.metric.set([["", own || "–"], ...answer.metrics.filter((name) => name !== own).map((name) => [name, name])], chosen.metric ?? "");
     const differing = answer.hparams.filter(({ differs }) => differs).map(({ name }) => [name, name]);
-    this.by.set([["", context.ticks.size ? "the ticked trials" : "the best trial"], ...differing], chosen.by ?? "");
+    this.by.set([["", context.ticks.size ? "the ticked trials" : "the best trial"], [RANK, "rank"], [TRIAL, "trial"], ...differing], chosen.by ?? "");
     this.#load(uses.filter((name) => name !== "parallel"));
   }
 
