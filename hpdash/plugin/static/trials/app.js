@@ -24,6 +24,7 @@ const WRITE = 250; // milliseconds until the link is written, because browsers l
 export class App {
   #chosen = decode(host.readLink());
   #sweeps = [];
+  #listed = null; // the last answer of the route `sweeps`
   #answer = null; // of the route `trials`
   #scale = null; // of the small curves
   #ranking = null; // of the trials that the filter selects
@@ -89,12 +90,13 @@ export class App {
     }
   }
 
-  async #load() {
+  /** Load and show what is chosen; if only the filter has changed, without asking for the sweeps again. */
+  async #load(isFilterOnly = false) {
     this.#turn += 1;
     const mine = this.#turn;
     this.#loading = true;
     try {
-      const found = await this.#answers();
+      const found = await this.#answers(isFilterOnly ? this.#listed : null);
       if (mine !== this.#turn) return;
       if (found) this.#take(found);
       else this.#empty();
@@ -105,9 +107,10 @@ export class App {
     }
   }
 
-  /** Return the server's answers to the current choices; null if there are no trials. */
-  async #answers() {
-    const { version, sweeps, warnings } = await get("sweeps");
+  /** Return the server's answers to the current choices; null if there are no trials. `listed` are known sweeps. */
+  async #answers(listed) {
+    this.#listed = listed ?? (await get("sweeps"));
+    const { version, sweeps, warnings } = this.#listed;
     if (!sweeps.length) return null;
     const { sweep: wanted } = this.#chosen;
     const known = sweeps.some(({ name }) => (name ?? "") === wanted) || (wanted === ALL && sweeps.length > 1);
@@ -179,7 +182,8 @@ export class App {
     clearTimeout(this.#writing);
     this.#writing = setTimeout(() => this.#write(), WRITE);
     if ("sweep" in patch) this.#chosen = ofSweep(this.#chosen, patch.sweep);
-    if (["sweep", "objective", "where", "brush"].some((key) => key in patch)) this.#load();
+    if (["sweep", "objective"].some((key) => key in patch)) this.#load();
+    else if ("where" in patch || "brush" in patch) this.#load(true);
     else this.#show();
   }
 
