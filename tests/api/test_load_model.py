@@ -138,6 +138,9 @@ def test_the_command_saves_with_and_without_the_scaling(tmp_path: Path, monkeypa
     x = np.random.default_rng(0).integers(0, 17, (5, 8, 8)).astype("float32")
     whole, bare = (keras.saving.load_model(tmp_path / f"{name}.keras") for name in ("best", "bare"))
     np.testing.assert_allclose(whole.predict(x, verbose=0), bare.predict(x / 16, verbose=0), rtol=1e-4, atol=1e-6)
+    alone = [sys.executable, "-m", "hpdash", "save", "own/0", "-o", "alone.keras"]  # it has to import TensorFlow itself
+    ended = subprocess.run(alone, capture_output=True, text=True, timeout=200, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")  # without TensorFlow's log lines
     wrong = command("save", "own/0", "-o", "best.h5", cwd=tmp_path)
     assert (wrong.returncode, ".keras" in wrong.stderr) == (2, True)
 
