@@ -153,7 +153,7 @@ function weightOf(levels, labels, share, explained) {
   if (share) return `importance ${percent(share.share)} ± ${percent(share.std)}`;
   const counts = levels.filter(({ n }) => n).map(({ n }) => n);
   const isThin = Math.min(...counts) < FEW;
-  return `explains ${percent(explained)} of the variance${isThin ? ", but some values have few trials: this may be chance" : ""}`;
+  return `explains ${percent(explained)} of the variance${isThin ? " (few trials: may be chance)" : ""}`;
 }
 
 const KEY = "Dot: a trial; tick: mean; bar: ± 1 standard deviation, of at least 3 trials; in brackets: trials with a result, of all.";

@@ -32,7 +32,7 @@ const USES = {
 const SMOOTH = [["", "nothing"], ["0.6", "a little (0.6)"], ["0.9", "much (0.9)"]]; // weights of TensorBoard's smoothing
 const BEST = 20; // trials that the route `curves` always returns a line for; it returns them first
 const RANGES = [["", "no outliers"], ["all", "all values"]];
-const HEIGHTS = { overview: 250, curves: 400 };
+const HEIGHTS = { overview: 310, curves: 400 };
 
 /** The views; `change(patch)` gets choices, `onOpen(id)` the trial to open, `onMean(id or null)` the one at the pointer. */
 export class Views {
