@@ -92,10 +92,10 @@ def with_objective(runs: Sequence[Run], metric: str | None, goal: str | None) ->
         hint = f"The name {tag!r} does not show whether lower or higher is better."
         raise SpecError([Problem("--goal", '"min" or "max"', "nothing", hint)])
     chosen = Objective(metric_name(tag), tag, known, "as you asked")
-    return [run if run.objective == chosen else _ranked_by(run, chosen) for run in runs]
+    return [run if run.objective == chosen else ranked_by(run, chosen) for run in runs]
 
 
-def _ranked_by(run: Run, objective: Objective) -> Run:
+def ranked_by(run: Run, objective: Objective) -> Run:
     """Return a run with another objective. The best epoch in the journal is left out: it is by the old objective."""
     result = run.result and replace(run.result, best={}, best_epoch=None)
     return replace(run, objective=objective, result=result)

@@ -17,6 +17,7 @@ from .source import Source
 _WIDTH = 32  # histograms get empty buckets up to a multiple of this number, so that most have the same length
 _BLOCK = 262_144  # buckets computed at once: 2 MiB of float64 stay in a core's cache
 _MOST_BUCKETS = 100_000  # of a histogram, as `_LARGEST` in reader/values.py
+_TOGETHER = 64  # runs that may be read in another order, so that a request can ask for several of them
 _MOST_DAMAGE = 50  # sentences about damage in an answer
 _FAULTS = (
     "",
@@ -92,14 +93,12 @@ def read_histograms(source: Source, catalogue: Catalogue, tag: str, places: Sequ
     If there is no room, whole runs are left out, but never steps.
     """
     found = Histograms()
-    by_own_tag: dict[str, list[int]] = {}
-    for place in places:
-        by_own_tag.setdefault(catalogue.tags[tag][place], []).append(place)
-    order = [place for own in by_own_tag.values() for place in own]
+    parts = _parts(catalogue.tags[tag], places)
+    order = [place for _, own in parts for place in own]
     place_of = {catalogue.runs[place].name: place for place in order}
     pending: dict[int, list[tuple[int, int, NDArray[Any]]]] = {}
     count = 0
-    for name, data in _read(source, catalogue, by_own_tag):
+    for name, data in _read(source, catalogue, parts):
         place = place_of[name]
         if count >= most:
             found.left_out = order[order.index(place) :]  # an earlier run that was not returned has no data
@@ -120,13 +119,25 @@ def read_histograms(source: Source, catalogue: Catalogue, tag: str, places: Sequ
     return found
 
 
-def _read(source: Source, catalogue: Catalogue, by_own_tag: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, Any]]:
-    """Yield the name and the data of each run, in the order of `by_own_tag`; runs without data are left out.
+def _parts(own_tag: Mapping[int, str], places: Sequence[int]) -> list[tuple[str, list[int]]]:
+    """Return runs by the names under which they have logged a tag: each name with the indices of some of its runs.
 
-    Runs may have logged one tag of the catalogue under different names. `by_own_tag` has these names, each with the
-    indices of its runs.
+    The order of the runs is kept but for `_TOGETHER` of them, so that the first ones are read first.
     """
-    for own, places in by_own_tag.items():
+    parts: list[tuple[str, list[int]]] = []
+    for start in range(0, len(places), _TOGETHER):
+        by_own_tag: dict[str, list[int]] = {}
+        for place in places[start : start + _TOGETHER]:
+            by_own_tag.setdefault(own_tag[place], []).append(place)
+        parts += by_own_tag.items()
+    return parts
+
+
+def _read(
+    source: Source, catalogue: Catalogue, parts: Sequence[tuple[str, Sequence[int]]]
+) -> Iterator[tuple[str, Any]]:
+    """Yield the name and the data of each run, in the order of `parts`; runs without data are left out."""
+    for own, places in parts:
         yield from source.histograms(own, [catalogue.runs[place].name for place in places])
 
 

@@ -22,7 +22,7 @@ class SweepRecord:
     `settings` is the normalised file. It has the name in use: `quickstart-2` if the name in the file was taken.
     `folder` is where the modules and files named in the file were, None if that was not recorded. `known` has the facts
     about its data and builders. `provenance` has the digests of the user's code and data, None if an older version did
-    not record them.
+    not record them. `file_name` is the name in the file.
     """
 
     settings: Mapping[str, Any]
@@ -32,6 +32,7 @@ class SweepRecord:
     folder: str | None = None
     known: SweepFacts = FROM_OLD_VERSION
     provenance: Provenance | None = None
+    file_name: str = ""
 
 
 def record_of(run: Run) -> SweepRecord | None:
@@ -46,7 +47,8 @@ def record_of(run: Run) -> SweepRecord | None:
         versions = {str(name): found and str(found) for name, found in data["versions"].items()}
         there, origin = data.get("folder"), data.get("provenance")
         provenance = Provenance.from_json(origin) if origin else None
-        return SweepRecord(settings, int(data["trials"]), versions, source, there and str(there), known, provenance)
+        file_name, folder = str(data["settings"]["name"]), there and str(there)
+        return SweepRecord(settings, int(data["trials"]), versions, source, folder, known, provenance, file_name)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return None
 

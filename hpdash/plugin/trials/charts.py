@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ...analysis.effects import Effects, Interaction, group_runs, interaction_of, measure_effects, outcomes_of
+from ...analysis.effects import Effects, group_runs, interaction_of, measure_effects, outcomes_of
 from ...analysis.first_rung import as_of, first_rung
 from ...analysis.objective import goal_of, objective_of, tag_of
 from ...analysis.rows import rank
@@ -48,6 +48,7 @@ def curves_impl(
         "counterpart": counterpart(name),
         "goal": goal and str(goal),
         "lines": [_line(run, name, over_time) for run in lines],
+        "best": min(most, len(ordered)),
         "fan": None if over_time else _fan([series for series in others if len(series.steps)]),
         "left_out": len(runs) - len(ordered),
     }
@@ -113,8 +114,8 @@ def effects_impl(
     With `at_rung`, trials are compared by their values at the first rung. So pruned trials count, not only finished
     ones. For a sweep that does not prune, `at_rung` has no effect. Unless `whole`, the importance is left out of an
     answer for which it would take seconds; `is_whole` then is False.
-    `pair` are the two hyperparameters whose interaction is wanted; by default the foremost two. Raises RefusedError if
-    one of them does not differ.
+    `pair` are the two hyperparameters whose interaction is wanted; by default, and if one of them has the same value in
+    all runs, it is that of the foremost two. Raises RefusedError if no run has one of them.
     """
     from ...views.terminal import effects as shown  # noqa: PLC0415  imports rich
     from ...views.terminal.failures import pattern_sentences, reason_sentences  # noqa: PLC0415
@@ -136,7 +137,8 @@ def effects_impl(
     }
     labels = {marginal.name: [shown.label(level) for level in marginal.levels] for marginal in found.marginals}
     sentence = shown.importance_sentence(found, "trials") if at_rung else shown.importance_sentence(found)
-    together = _interaction(runs, pair, labels) if pair else found.interaction
+    _check_pair(runs, pair)
+    together = interaction_of(runs, *pair) if pair and labels.keys() >= set(pair) else found.interaction
     is_whole = whole or found.finished <= _MOST_AT_ONCE
     own = {"sentence": sentence, "is_whole": is_whole, "labels": labels, "dots": dots, "rung": rung, "at_rung": at_rung}
     of_pair = {
@@ -147,13 +149,12 @@ def effects_impl(
     return {**finite({**shown.to_json(found), **of_pair}), **own, **said}
 
 
-def _interaction(runs: Sequence[Run], pair: Sequence[str], known: Collection[str]) -> Interaction | None:
+def _check_pair(runs: Sequence[Run], pair: Sequence[str]) -> None:
     for name in pair:
-        if name not in known:
-            raise RefusedError(f"pair: expected a hyperparameter that differs, found {shorten(name)}.")
-    if len(pair) != 2:
+        if not any(name in run.hparams for run in runs):
+            raise RefusedError(f"pair: expected a hyperparameter of these trials, found {shorten(name)}.")
+    if len(pair) not in (0, 2):
         raise RefusedError(f"pair: expected two hyperparameters, found {len(pair)}.")
-    return interaction_of(runs, *pair)
 
 
 def _same(found: Effects, labels: Mapping[str, Sequence[str]]) -> str:

@@ -66,8 +66,8 @@ def _joined(sweeps: Sequence[Sequence[Run]]) -> list[Run]:
     return [
         replace(
             run,
-            hparams={"sweep": run.sweep or "", **{name: run.hparams[name] for name in run.hparams if name in shared}},
-            swept=("sweep", *(name for name in run.swept if name in shared)),
+            hparams={**{name: run.hparams[name] for name in run.hparams if name in shared}, "sweep": run.sweep or ""},
+            swept=("sweep", *(name for name in run.swept if name in shared and name != "sweep")),
         )
         for runs in sweeps
         for run in runs

@@ -18,6 +18,7 @@ from ..answer_cache import AnswerCache
 from ..arguments import Arguments, RefusedError, shorten
 from ..routes import AssetRoute, guarded, respond
 from ..source import Source
+from ..sweeps import ALL_SWEEPS
 from .changes import changes
 from .charts import curves_impl, effects_impl
 from .history import search_impl, timeline_impl
@@ -179,8 +180,9 @@ def _effects(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
 
 
 def _search(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
-    where = arguments.text("where", "") or None
-    runs = chosen_runs(snapshot, arguments.text("sweep", ""), None, None, where)  # by the sweep's own objective
+    sweep, where = arguments.text("sweep", ""), arguments.text("where", "") or None
+    # by the sweep's own objective; several sweeps have no search of theirs, whatever the filter leaves
+    runs = chosen_runs(snapshot, sweep, None, None, None if sweep == ALL_SWEEPS else where)
     return {"version": snapshot.version, **search_impl(runs)}
 
 

@@ -67,11 +67,11 @@ class ProvidedRuns:
         digest = hashlib.sha256(repr(sorted(stamps.items())).encode("utf-8", "backslashreplace")).hexdigest()[:16]
         if known.snapshot is not None and digest == known.digest:
             return known.snapshot
-        known.digest = digest
         changed = [run for run in stamps if known.contents.get(run, ("",))[0] != stamps[run]]
         series = dict(source.series([run for run in changed if run in listing]))
         fresh = {run: (stamps[run], _contents(series.get(run, {}), sessions.get(run))) for run in changed}
         known.contents = {run: fresh.get(run) or known.contents[run] for run in stamps}
+        known.digest = digest  # only now: if reading fails, the next request tries again
         described = tuple(_described(run, records.swept) for run in _runs(known.contents))
         return Snapshot(Logdir(Path(), described, (MISSING,)), f"{self._start}-{digest}", {}, PLACE)
 

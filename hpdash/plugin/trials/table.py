@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from ...analysis.objective import best, last, metric_name, objective_of, seconds, trained, with_objective
+from ...analysis.objective import best, last, metric_name, objective_of, ranked_by, seconds, trained, with_objective
 from ...analysis.ranking import RankedTable, listings
 from ...analysis.rows import caveats, differing
 from ...analysis.time_left import seconds_left
@@ -64,6 +64,8 @@ def trials_impl(snapshot: Snapshot, sweep: str, metric: str | None, goal: str | 
     """
     runs = chosen_runs(snapshot, sweep, metric, goal)
     objective = objective_of(runs)
+    names = {run.name for run in runs}
+    whole = {run.name: run for run in snapshot.logdir.runs if run.name in names}  # with all of their hyperparameters
     return {
         "version": snapshot.version,
         "sweep": sweep,
@@ -71,8 +73,8 @@ def trials_impl(snapshot: Snapshot, sweep: str, metric: str | None, goal: str | 
         "metrics": _metrics(runs),
         "hparams": _hparams(runs),
         "tests": _tests(runs),
-        "trials": _columns(runs, objective),
-        "caveats": caveats(runs),
+        "trials": _columns(runs, objective, whole),
+        "caveats": caveats(list(whole.values())),
         "commands": [] if sweep == ALL_SWEEPS else commands_of(runs, max(snapshot.planned.get(sweep, 0), len(runs))),
         "ranking": _ranking(runs, snapshot, None),
     }
@@ -101,7 +103,7 @@ def chosen_runs(
     runs = snapshot.runs_of(sweep)
     if metric is None and goal is None and (usual := objective_of(runs)):
         # else `where` could change it by removing runs
-        runs = [run if run.objective == usual else replace(run, objective=usual) for run in runs]
+        runs = [run if run.objective == usual else ranked_by(run, usual) for run in runs]
     try:
         return select(with_objective(runs, metric, goal), where)
     except SpecError as error:
@@ -147,7 +149,7 @@ def _tests(runs: Sequence[Run]) -> list[dict[str, Any]]:
     return [{"name": f"test/{name}", "values": [_plain(test.get(name)) for test in found]} for name in names]
 
 
-def _columns(runs: Sequence[Run], objective: Objective | None) -> dict[str, Any]:
+def _columns(runs: Sequence[Run], objective: Objective | None, whole: Mapping[str, Run]) -> dict[str, Any]:
     found = [best(run, objective) for run in runs]
     return {
         "id": [run.id for run in runs],
@@ -158,7 +160,7 @@ def _columns(runs: Sequence[Run], objective: Objective | None) -> dict[str, Any]
         "attempt": [run.attempt for run in runs],
         "reason": [_reason(run) for run in runs],
         "epochs": [trained(run, objective) for run in runs],
-        "planned": [_whole(run.hparams.get("epochs")) for run in runs],
+        "planned": [_whole(whole[run.name].hparams.get("epochs")) for run in runs],
         "best": [None if pair is None else _plain(pair[0]) for pair in found],
         "at": [None if pair is None else pair[1] for pair in found],
         "last": [_plain(last(run, objective)) for run in runs],

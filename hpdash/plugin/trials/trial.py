@@ -34,7 +34,8 @@ def trial_impl(snapshot: Snapshot, name: str, metric: str | None = None, goal: s
     again = recipe(run, about) if about else None
     page = Page(run, {}, again, outline.read(run.folder), about)
     curves = {tag: thinned(series, _POINTS) for tag, series in sorted(run.scalars.items()) if _is_drawn(tag, series)}
-    return {"version": snapshot.version, **finite(to_json(page)), "curves": curves, "history": _history(run)}
+    place = {} if run.folder.exists() else {"folder": None}
+    return {"version": snapshot.version, **finite(to_json(page)), **place, "curves": curves, "history": _history(run)}
 
 
 def _is_drawn(tag: str, series: Series) -> bool:

@@ -12,7 +12,7 @@ import { Drawer, NARROW } from "./drawer.js";
 import { Grid } from "./grid.js";
 import { groupColumn, grouped } from "./groups.js";
 import { sayHeadline } from "./headline.js";
-import { choicesOf, columnsOf, csvRows, rowsOf, scaleOf, sorted, textOf } from "./rows.js";
+import { bestSettings, choicesOf, columnsOf, csvRows, rowsOf, scaleOf, sorted, textOf } from "./rows.js";
 import { decode, encode, ofSweep, shownColumns, sortedBy, toggled } from "./state.js";
 import { Ticks, coloursOf, tickedFirst, withTicks } from "./ticks.js";
 import { Views } from "./views.js";
@@ -107,8 +107,11 @@ export class App {
     }
   }
 
-  /** Return the server's answers to the current choices; null if there are no trials. `listed` are known sweeps. */
-  async #answers(listed) {
+  /** Return the server's answers to the current choices; null if there are no trials. `listed` are known sweeps.
+   *
+   * All must be of one version, because a ranking has indices of trials. If the logs change in between, it asks again.
+   */
+  async #answers(listed, tries = 5) {
     this.#listed = listed ?? (await get("sweeps"));
     const { version, sweeps, warnings } = this.#listed;
     if (!sweeps.length) return null;
@@ -120,6 +123,9 @@ export class App {
     const where = conditionOf(this.#chosen.where, this.#chosen.brush);
     const filtered = where ? await get(`ranking?${new URLSearchParams([...query, ["where", where]])}`) : {};
     const { ranking = answer.ranking, wrong = "" } = filtered;
+    const versions = new Set([version, answer.version, filtered.version ?? answer.version]);
+    if (versions.size > 1 && tries) return this.#answers(null, tries - 1);
+    if (filtered.version && filtered.version !== answer.version) throw new Error("The logs change too fast to apply the filter.");
     const notes = [...answer.caveats, ...(note ? [note] : []), ...warnings];
     return { sweeps, answer, ranking: ranking ?? answer.ranking, wrong, where: wrong ? "" : where, notes };
   }
@@ -241,7 +247,7 @@ export class App {
     this.ticks.show(ticks, this.#answer.sweep);
     this.#showOpen(open); // asks the server before the charts do, because the user waits for it
     const query = this.#query({ sweep: this.#answer.sweep });
-    this.views.show({ answer: this.#answer, ranking: this.#ranking, query, chosen: this.#chosen, where: this.#where, dark: host.isDark(), ticks });
+    this.views.show({ answer: this.#answer, ranking: this.#ranking, query, chosen: this.#chosen, where: this.#where, dark: host.isDark(), ticks, isLive: this.#sweeps.some((sweep) => sweep.is_live) });
   }
 
   async #showOpen(id) {
@@ -267,7 +273,7 @@ export class App {
       const [trial, other = null] = await Promise.all(addresses.map(get));
       if (!isCurrent()) return;
       this.#shown = key;
-      this.drawer.show(trial, this.#bestSettings(id), other);
+      this.drawer.show(trial, bestSettings(this.#answer, id), other);
     } catch (error) {
       this.#shown = "";
       if (isCurrent()) this.drawer.fail(id, error.message);
@@ -275,15 +281,6 @@ export class App {
     }
     const weights = await get(`weights?${new URLSearchParams({ id })}`).catch(() => null); // the next version asks again
     if (weights && isCurrent()) this.drawer.showWeights(id, weights, host.isDark());
-  }
-
-  /** Return the hyperparameters of the best trial, null if `id` is one of the best row or if nothing is ranked. */
-  #bestSettings(id) {
-    const { hparams, trials } = this.#answer;
-    const at = this.#answer.ranking.place.indexOf(1);
-    const own = this.#answer.ranking.trials[at] ?? [];
-    if (at < 0 || own.some((trial) => trials.id[trial] === id)) return null;
-    return Object.fromEntries(hparams.map(({ name, values }) => [name, values[own[0]]]));
   }
 
   #save() {

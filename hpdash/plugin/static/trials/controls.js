@@ -83,7 +83,8 @@ export class Controls {
     this.columns.set(choices);
     this.group.set(groupings(answer), groupColumn(answer, chosen.group) ? chosen.group : "");
     const counts = JSON.stringify([ranking.states, ranking.missing]);
-    if (this.counts.dataset.counts !== counts) this.counts.replaceChildren(...states(ranking, this.onState));
+    const isName = answer.hparams.some(({ name }) => name === "status"); // a condition would be about the hyperparameter
+    if (this.counts.dataset.counts !== counts) this.counts.replaceChildren(...states(ranking, isName ? null : this.onState));
     this.counts.dataset.counts = counts;
     const sweep = sweeps.find(({ name }) => (name ?? "") === answer.sweep);
     this.live.textContent = sweep?.is_live ? `● live${leftText(sweep.seconds_left)}` : "";
@@ -136,6 +137,7 @@ function states({ states: counted_, missing }, onState) {
   const texts = parts.map(([state, count]) => {
     const text = `${count.toLocaleString("en")} ${state.replace("_", " ")}`;
     const dot = element("span", { className: "dot" });
+    if (!onState) return element("span", { data: { status: state } }, dot, text);
     const on = { click: () => onState(`status = ${state}`) };
     return element("button", { type: "button", className: "state", title: "Show only these trials; again for all", data: { status: state }, on }, dot, text);
   });

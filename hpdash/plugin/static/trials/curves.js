@@ -129,6 +129,7 @@ export class Curves {
     if (by === RANK) return (id) => rampColour(1 - ids.indexOf(id) / Math.max(ids.length - 1, 1), dark);
     if (by === TRIAL) {
       const own = palette(ids.slice(0, BRIGHT), dark);
+      own.delete(null);
       return Object.assign((id) => own.get(id) ?? "var(--other)", { legend: own });
     }
     const found = hparams.find(({ name }) => name === by);

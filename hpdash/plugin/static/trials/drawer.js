@@ -245,6 +245,6 @@ function recipe(trial) {
 
 function origin(trial) {
   const digest = trial.result?.weights_sha256;
-  const lines = [`folder ${trial.folder}`, digest ? `SHA-256 of the weights ${digest}` : ""].filter(Boolean);
+  const lines = [trial.folder === null ? "" : `folder ${trial.folder}`, digest ? `SHA-256 of the weights ${digest}` : ""].filter(Boolean);
   return folded("Where it is", ...lines.map((text) => element("p", { className: "soft", text })));
 }

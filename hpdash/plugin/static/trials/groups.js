@@ -30,16 +30,18 @@ export function grouped(trials, rows, column, { columns, sort, goal, unfolded = 
   const blocks = blocksOf(rows);
   const name = namer(blocks.map(([row]) => ({ value: valueOf(trials, row, column), times: row.trials.length })), column);
   for (const block of blocks) {
-    const label = name(valueOf(trials, block[0], column));
-    members.set(label, [...(members.get(label) ?? []), block]);
+    const { key, label } = name(valueOf(trials, block[0], column));
+    const group = members.get(key) ?? { label, own: [] };
+    members.set(key, group);
+    group.own.push(block);
   }
-  const groups = [...members].map(([label, own]) => groupRow(trials, column, label, own, unfolded));
+  const groups = [...members].map(([key, { label, own }]) => groupRow(trials, column, key, label, own, unfolded));
   const usual = [["best", goal === "min" ? "up" : "down"]];
   const below = (group) => group.blocks.flat().map((row) => ({ ...row, depth: row.depth + 1 }));
   return sorted(trials, groups, columns, sort.length ? sort : usual).flatMap((group) => [group, ...(group.isFolded ? [] : below(group))]);
 }
 
-/** Return a function that maps a value to the name of its group: the value or, of many numbers, a range at quantiles.
+/** Return a function that maps a value to its group's key and label: the value or, of many numbers, a range at quantiles.
  *
  * `found` has the value of each row, and how many trials have it. The rule is the one of `group_runs` in
  * analysis/effects.py.
@@ -50,7 +52,8 @@ function namer(found, { key, values }) {
   const numbers = found.filter(({ value }) => typeof value === "number");
   const distinct = new Set(numbers.map(({ value }) => value));
   const hasTexts = Boolean(values) && found.some(({ value }) => value !== null && typeof value !== "number");
-  if (distinct.size <= MOST_NUMBERS || hasTexts) return text;
+  const alone = (value) => ({ key: JSON.stringify(value), label: text(value) });
+  if (distinct.size <= MOST_NUMBERS || hasTexts) return alone;
   const all = numbers.flatMap(({ value, times }) => Array(times).fill(value)).toSorted((one, other) => one - other);
   const edges = Array.from({ length: BINS - 1 }, (_, at) => all[Math.ceil((all.length * (at + 1)) / BINS) - 1]);
   const binOf = (value) => edges.filter((edge) => edge < value).length;
@@ -58,15 +61,15 @@ function namer(found, { key, values }) {
     const own = all.filter((value) => binOf(value) === bin);
     return own.length ? (own[0] === own.at(-1) ? text(own[0]) : `${text(own[0])} to ${text(own.at(-1))}`) : "";
   });
-  return (value) => (typeof value === "number" ? names[binOf(value)] : text(value));
+  return (value) => (typeof value === "number" ? { key: `range ${binOf(value)}`, label: names[binOf(value)] } : alone(value));
 }
 
 /** Return the row of a group. Its mean, standard deviation and number are those of its trials, as in the view Effects. */
-function groupRow(trials, column, label, blocks, unfolded) {
+function groupRow(trials, column, groupKey, label, blocks, unfolded) {
   const own = blocks.flatMap(([row]) => row.trials);
   const values = countedTrials(trials, own).map((trial) => trials.best[trial]).filter((best) => best !== null);
   const mean = meanOf(values);
-  const key = `${column.key}=${JSON.stringify(label)}`;
+  const key = `${column.key}=${groupKey}`;
   return {
     key,
     place: null,

@@ -1,6 +1,7 @@
 /** The rows and columns of the table: pure functions of the server's answers and the user's choices. */
 
 import { counted, duration, metric, short, spelled, spread } from "../common/dom.js";
+import { ALL } from "./answers.js";
 
 const RESULTS = ["best", "at", "last", "curve", "status", "time"];
 const NUMERIC = new Set(["#", "best", "at", "last", "time"]);
@@ -237,4 +238,15 @@ export function csvRows(trials, rows, columns) {
       return column.key === "best" ? [value, row.std, row.n] : [value];
     });
   return [header, ...rows.map(cells)];
+}
+
+/** Return the hyperparameters of the best trial; null if `id` is one of the best row, or there is none to compare with.
+ *
+ * Of all sweeps together, only the hyperparameters that they share are known: too few to compare with.
+ */
+export function bestSettings({ sweep, hparams, trials, ranking }, id) {
+  const at = ranking.place.indexOf(1);
+  const own = ranking.trials[at] ?? [];
+  if (at < 0 || sweep === ALL || own.some((trial) => trials.id[trial] === id)) return null;
+  return Object.fromEntries(hparams.map(({ name, values }) => [name, values[own[0]]]));
 }

@@ -30,7 +30,6 @@ const USES = {
   table: [],
 };
 const SMOOTH = [["", "nothing"], ["0.6", "a little (0.6)"], ["0.9", "much (0.9)"]]; // weights of TensorBoard's smoothing
-const BEST = 20; // trials that the route `curves` always returns a line for; it returns them first
 const RANGES = [["", "no outliers"], ["all", "all values"]];
 const HEIGHTS = { overview: 310, curves: 400 };
 
@@ -40,7 +39,8 @@ export class Views {
   #asked = {}; // by chart, the version and address of the answer
   #addresses = {}; // by chart, the address of the answer
   #answers = {};
-  #best = { base: "", ids: new Set() }; // the trials that each answer of the route `curves` to this address has
+  #best = { base: "", ids: new Set() }; // the trials that every answer of the route `curves` to this address has
+  #isWaiting = false; // for an answer that takes seconds
   #context = null;
   #drawn = []; // what the charts show now
 
@@ -66,7 +66,7 @@ export class Views {
   }
 
   /** Show the chosen view; `context` has `answer` (of the route `trials`), `ranking`, `query`, `chosen`, `where`, `dark`
-   * and `ticks` (a Map from the ids of ticked trials to colours). */
+   * `ticks` (a Map from the ids of ticked trials to colours) and `isLive`: whether a sweep runs. */
   show(context) {
     if (this.#context?.answer.sweep !== context.answer.sweep) {
       for (const kept of [this.#asked, this.#addresses, this.#answers]) for (const name of Object.keys(kept)) delete kept[name];
@@ -117,20 +117,22 @@ export class Views {
       if (mine !== this.#turn) return;
       Object.assign(this.#asked, { [name]: key });
       Object.assign(this.#addresses, { [name]: address });
-      if (name === "curves") this.#best = { base, ids: new Set((found.fan ? found.lines.slice(0, BEST) : found.lines).map(({ id }) => id)) };
+      if (name === "curves") this.#best = { base, ids: new Set(found.lines.slice(0, found.best).map(({ id }) => id)) };
       this.#answers[name] = found;
       this.#draw();
-      if (found.is_whole === false && !answer.trials.status.includes("running")) await this.#askWhole(name, key, address);
+      if (found.is_whole === false && !this.#context.isLive) await this.#askWhole(name, key, address);
     } catch (error) {
       if (mine === this.#turn) caption.textContent = error.message;
     }
     whole.dataset.busy = "false";
   }
 
-  /** Ask for what an answer left out because it takes seconds, unless another answer is shown by then. */
+  /** Ask for what an answer left out because it takes seconds; one request at a time. Another answer may be shown by then. */
   async #askWhole(name, key, address) {
     this.all[name].whole.dataset.busy = "false";
-    const found = await get(`${address}&importance=whole`);
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    const found = await get(`${address}&importance=whole`).finally(() => (this.#isWaiting = false));
     if (this.#asked[name] !== key) return;
     this.#answers[name] = found;
     this.#draw();
