@@ -17,6 +17,7 @@ from werkzeug.test import Client
 
 from hpdash import Options, run_sweep
 from hpdash.analysis.ranking import listings
+from hpdash.goal import Goal
 from hpdash.logs import layout
 from hpdash.plugin.arguments import RefusedError
 from hpdash.plugin.trials import logdir
@@ -123,19 +124,47 @@ def test_all_sweeps_together(snapshot: logdir.Snapshot) -> None:
     assert effects_impl(runs)["hyperparameters"][0]["name"] == "sweep"
 
 
+def test_all_sweeps_are_ranked_by_one_metric(root: Path, tmp_path: Path) -> None:
+    """If sweeps have different objectives, each trial's best value is that of the common metric, at its own epoch."""
+    for name in ("grid", "curves"):
+        shutil.copytree(root / name, tmp_path / "logs" / name)
+    path = tmp_path / "logs" / "curves" / layout.SWEEP_JSON
+    about = json.loads(path.read_text())
+    about["settings"] |= {"objective": "loss", "goal": "min"}
+    path.write_text(json.dumps(about))
+    snapshot = WatchedLogdir(str(tmp_path / "logs")).current()
+    answer = trials_impl(snapshot, "*", None, None)
+    tag, goal = answer["objective"]["tag"], Goal(answer["objective"]["goal"])
+    runs = {run.id: run for run in snapshot.logdir.runs}
+    for name, best, at in zip(*(answer["trials"][key] for key in ("id", "best", "at")), strict=True):
+        series = runs[name].scalars.get(tag)
+        expected = None if series is None else series.best(goal)
+        value, step = expected or (None, None)
+        assert (best, at) == (value if value is None else pytest.approx(value), step)  # event files have float32
+
+
+def test_all_sweeps_keep_their_caveats(snapshot: logdir.Snapshot) -> None:
+    """All sweeps together have the caveats of each, and the trials have their planned epochs."""
+    alone, together = (trials_impl(snapshot, sweep, None, None) for sweep in ("grid", "*"))
+    assert set(alone["caveats"]) <= set(together["caveats"])
+    planned = dict(zip(together["trials"]["id"], together["trials"]["planned"], strict=True))
+    assert planned["grid/0000"] == 5
+
+
 def test_commands_go_on_from_here(root: Path, snapshot: logdir.Snapshot, tmp_path: Path) -> None:
     """The tab has the commands that continue a sweep; a path with a space is quoted; other runs have none."""
     commands = dict(trials_impl(snapshot, "grid", None, None)["commands"])
     assert commands["Train the 6 that failed again"].endswith(f"grid.toml --logdir {root} --retry-failed")
     assert commands["Evaluate the best trial on the test set"] == f"hpdash evaluate {root / 'grid'}"
     assert "Continue the sweep" not in commands
-    assert (
-        "sweep.trials=28 --extend"
-        in dict(trials_impl(snapshot, "curves", None, None)["commands"])["Try as many settings again"]
-    )
+    search = dict(trials_impl(snapshot, "curves", None, None)["commands"])
+    assert search["Try as many settings again"].endswith("--set sweep.trials=28 --extend")
     assert trials_impl(snapshot, "", None, None)["commands"] == []
     shutil.copytree(root / "grid", tmp_path / "a b" / "grid")
     copied = trials_impl(WatchedLogdir(str(tmp_path / "a b")).current(), "grid", None, None)["commands"]
+    shutil.copytree(root / "grid", tmp_path / "a b" / "grid-2")  # `hpdash sweep` would resume this one
+    older = trials_impl(WatchedLogdir(str(tmp_path / "a b")).current(), "grid", None, None)["commands"]
+    assert not any(command.startswith("hpdash sweep") for _, command in older)
     assert dict(copied)["Write a report"] == f"hpdash report '{tmp_path}/a b/grid'"
 
 

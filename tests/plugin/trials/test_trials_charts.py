@@ -64,6 +64,8 @@ def test_any_two_hyperparameters_can_be_crossed(snapshot: Snapshot) -> None:
             assert cell["mean"] == (pytest.approx(np.mean(values)) if values else None)
     with pytest.raises(RefusedError, match="pair"):
         effects_impl(runs, pair=("does", "nope"))
+    some = chosen_runs(snapshot, "grid", None, None, "x = 0.5")  # x has one value only
+    assert effects_impl(some, pair=("does", "x"))["interaction"] is None
 
 
 def test_the_reasons_of_failures_are_said(snapshot: Snapshot) -> None:

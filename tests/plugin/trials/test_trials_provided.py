@@ -105,3 +105,14 @@ def test_it_is_read_again_only_when_it_changed(source: Source, monkeypatch: pyte
     first = runs.current(source)
     monkeypatch.setattr(Source, "series", lambda *_: pytest.fail("a series was read again"))
     assert runs.current(source) is first
+
+
+def test_a_failed_read_is_tried_again(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If reading fails once, the next request reads again, although nothing has changed."""
+    monkeypatch.setattr(provided, "_FRESH", 0.0)
+    runs, series = ProvidedRuns(), Source.series
+    monkeypatch.setattr(Source, "series", lambda *_: (_ for _ in ()).throw(ValueError("gone")))
+    with pytest.raises(ValueError, match="gone"):
+        runs.current(source)
+    monkeypatch.setattr(Source, "series", series)
+    assert runs.current(source).logdir.runs
