@@ -127,14 +127,7 @@ def effects_impl(
     if at_rung and rung is not None and objective is not None:
         runs = as_of(runs, rung, objective)
     found = measure_effects(runs, None if whole else _MOST_AT_ONCE)
-    outcomes = outcomes_of(runs, found.objective)
-    dots = {
-        marginal.name: [
-            _evenly_chosen([outcomes[run.name] for run in part.runs if run.name in outcomes])
-            for part in group_runs(runs, marginal.name)
-        ]
-        for marginal in found.marginals
-    }
+    dots = _dots(runs, found)
     labels = {marginal.name: [shown.label(level) for level in marginal.levels] for marginal in found.marginals}
     sentence = shown.importance_sentence(found, "trials") if at_rung else shown.importance_sentence(found)
     _check_pair(runs, pair)
@@ -147,6 +140,18 @@ def effects_impl(
     }
     said = {"reasons": reasons, "patterns": in_common, "same": _same(found, labels)}
     return {**finite({**shown.to_json(found), **of_pair}), **own, **said}
+
+
+def _dots(runs: Sequence[Run], found: Effects) -> dict[str, list[list[float]]]:
+    """Return some of the results behind each mean, by hyperparameter."""
+    outcomes = outcomes_of(runs, found.objective)
+    return {
+        marginal.name: [
+            _evenly_chosen([outcomes[run.name] for run in part.runs if run.name in outcomes])
+            for part in group_runs(runs, marginal.name)
+        ]
+        for marginal in found.marginals
+    }
 
 
 def _check_pair(runs: Sequence[Run], pair: Sequence[str]) -> None:
