@@ -28,7 +28,7 @@ LONGEST = (  # files that take a minute or more: they start first, so that no co
     "test_pruning", "test_driver_signalled", "test_crash_points_remote", "test_engine", "test_cli", "test_notebook",
     "test_checkpoint", "test_layer_series", "test_own_loop", "test_inline", "test_crash_points", "test_folds",
     "test_environment", "test_runner", "test_strategies", "test_evaluate", "test_zoo_nets", "test_pipelines",
-    "test_trials_page",
+    "test_trials_page", "test_trials_groups",
 )  # fmt: skip
 
 

@@ -4,13 +4,14 @@ keras/       keras.callbacks.TensorBoard(histogram_freq=1), three epochs: train/
 hparams/     hp.hparams_config in the root; a run with both hp.KerasCallback and keras.callbacks.TensorBoard; a run of
              tf.summary with hp.hparams, which starts its session but never ends it
 summary/     tf.summary.scalar, .histogram and .text; one histogram has equal values only, one has no values
-tuner/       KerasTuner's layout: a folder for each trial, and in it one for each execution, with both callbacks
+tuner/       KerasTuner's layout: a folder for each trial, and in it one for each execution, with both callbacks' logs
 torch/       tensorboardX: scalars, histograms with far outliers, add_hparams in a separate folder
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -46,13 +47,13 @@ def write_hparams(root: Path) -> None:
 
 
 def write_tuner(root: Path) -> None:
-    """Write two trials with two executions each, as `Tuner.search` does if it gets a TensorBoard callback."""
+    """Write two trials with two equal executions each, as `Tuner.search` does if it gets a TensorBoard callback."""
     from tensorboard.plugins.hparams import api as hp
 
     for trial, units in enumerate((4, 8)):
-        for execution in range(2):
-            folder = root / str(trial) / f"execution{execution}"
-            write_keras(folder, hp.KerasCallback(str(folder), {"units": units, "act": "relu"}))
+        folder = root / str(trial) / "execution0"
+        write_keras(folder, hp.KerasCallback(str(folder), {"units": units, "act": "relu"}))
+        shutil.copytree(folder, folder.with_name("execution1"))
 
 
 def write_summary(root: Path) -> None:

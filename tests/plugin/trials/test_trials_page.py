@@ -334,15 +334,16 @@ def test_hostile_names_are_text(browser: Any, tmp_path: Path) -> None:
         tab.open()
         tab.rows(3 * len(HOSTILE))
         assert set(tab.column("does")) == set(HOSTILE)
-        for value in HOSTILE:
-            tab.open(brush=json.dumps({"does": {"in": [value]}}))
-            tab.rows(3)
+        tab.open(brush=json.dumps({"does": {"in": list(HOSTILE)[1:]}}))
+        tab.rows(3 * (len(HOSTILE) - 1))
         tab.open(brush=json.dumps({"does": {"in": ["=cmd()"]}}))
+        tab.rows(3)
         failed = tab.grid.locator("[data-status=failed]").first
         failed.click()
         assert "<script>alert(1)</script>" in tab.drawer.locator(".error").inner_text()
-        for hostile in ("filter", "sort", "open", "show", "sweep"):
-            tab.open(**{hostile: "<img src=x onerror=alert(3)>"})
+        markup = "<img src=x onerror=alert(3)>"
+        tab.open(filter=markup, sort=markup, show=markup)
+        tab.open(open=markup, sweep=markup)
 
 
 def test_a_running_sweep_is_followed(browser: Any, tmp_path: Path) -> None:
