@@ -86,12 +86,8 @@ class Actor:
 
 def actor_class(ray: Any, cluster: Cluster, setup: WorkerSetup) -> Any:
     """Return the class of Ray actors for workers, with the CPUs and GPUs that each reserves; `ray` is the module."""
-    for method, group in {
-        "order": "orders",
-        "arrived": "orders",
-        "delete_folder": "orders",
-        "messages": "messages",
-    }.items():
+    for method in ("order", "arrived", "delete_folder", "messages"):
+        group = "messages" if method == "messages" else "orders"
         ray.method(concurrency_group=group)(getattr(Actor, method))
     return ray.remote(
         num_cpus=cluster.cpus, num_gpus=cluster.gpus, scheduling_strategy="SPREAD",

@@ -78,14 +78,14 @@ ASKS = {
     "filter": (
         "const f = document.querySelector('[data-control=filter]'); f.value = 'units < 100';"
         " f.dispatchEvent(new Event('change'))",
-        "Number(document.querySelector('[role=grid]').ariaRowCount ?? "
-        "document.querySelector('[role=grid]').getAttribute('aria-rowcount')) < 2100",
+        "Number(document.querySelector('[role=grid]').getAttribute('aria-rowcount')) < 2100",
     ),
     "open a drawer": (
         "document.querySelector('[role=row][data-trial]').click()",
         "document.querySelector('[data-drawer][data-trial] figure') !== null",
     ),
 }
+IDLE = "!document.querySelector('figure.chart[data-busy=true]:not([hidden])')"
 ASKED = """([script, done]) => new Promise((resolve) => {
     const begin = performance.now();
     const isDone = new Function(`return ${done}`);
@@ -196,7 +196,9 @@ def trials_page(browser: Any, url: str, trials: int) -> tuple[float, float, dict
     inner.wait_for_function(OURS, arg=trials, timeout=120_000)
     seconds, since = time.perf_counter() - begin, inner.evaluate(SINCE_ANSWER)
     acts = {name: inner.evaluate(TIMED, script) for name, script in ACTS.items()}
-    acts |= {name: inner.evaluate(ASKED, [script, done]) for name, (script, done) in ASKS.items()}
+    for name, (script, done) in ASKS.items():
+        inner.wait_for_function(IDLE)  # else it would wait for the answers to the act before
+        acts[name] = inner.evaluate(ASKED, [script, done])
     context.close()
     return seconds, since, acts
 

@@ -86,7 +86,9 @@ class TrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard h
 
     @guarded
     def _serve_trials(self, request: wrappers.Request) -> wrappers.Response:
-        return self._respond_json(request, self._trials, ("sweep", "objective", "goal", "since"))
+        arguments = Arguments.of(dict(request.args.lists()), ("sweep", "objective", "goal", "since"))
+        body = self._trials(self._snapshot(request), arguments)
+        return respond(request, body, "application/json", content_encoding="gzip")
 
     @guarded
     def _serve_ranking(self, request: wrappers.Request) -> wrappers.Response:
@@ -128,13 +130,21 @@ class TrialsPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # tensorboard h
         body = self._bodies.get(key, lambda: json.dumps(answer(snapshot, arguments), allow_nan=False))
         return respond(request, body, "application/json", content_encoding="gzip")
 
-    def _trials(self, snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
+    def _trials(self, snapshot: Snapshot, arguments: Arguments) -> bytes:
         """Return all trials of a sweep; if the request names a version that was answered before, what changed since."""
-        sweep, objective = arguments.text("sweep", ""), _objective(arguments)
-        made = trials_impl(snapshot, sweep, *objective)
-        before = self._bodies.known(("whole", sweep, objective, arguments.text("since", "")))
-        self._bodies.get(("whole", sweep, objective, snapshot.version), lambda: json.dumps(made, allow_nan=False))
-        return (changes(json.loads(before), made) if before else None) or made
+        chosen = (arguments.text("sweep", ""), *_objective(arguments))
+
+        def whole() -> str:
+            return json.dumps(trials_impl(snapshot, *chosen), allow_nan=False)
+
+        def changed(before: str) -> str:
+            after = json.loads(self._bodies.known(key) or whole())
+            return json.dumps(changes(json.loads(before), after) or after)
+
+        key, since = ("trials", chosen, snapshot.version), arguments.text("since", "")
+        body = self._bodies.get(key, whole)
+        before = self._bodies.known(("trials", chosen, since))
+        return self._bodies.get((*key, since), lambda: changed(before)) if before else body
 
     def _snapshot(self, request: wrappers.Request) -> Snapshot:
         if self._logdir is not None:

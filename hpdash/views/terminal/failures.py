@@ -40,7 +40,7 @@ def reason_sentences(runs: Sequence[Run]) -> list[str]:
         for (state, line), own in ordered[:_REASONS]
     ]
     more = len(ordered) - _REASONS
-    return said + [f"and {more:,} other reasons; the rows of the trials have them"] * (more > 0)
+    return said + [f"and {more:,} other {'reason' if more == 1 else 'reasons'}: see the trials' rows"] * (more > 0)
 
 
 def _end(state: TrialState) -> str:

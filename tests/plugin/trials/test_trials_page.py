@@ -342,7 +342,7 @@ def test_hostile_names_are_text(browser: Any, tmp_path: Path) -> None:
         failed.click()
         assert "<script>alert(1)</script>" in tab.drawer.locator(".error").inner_text()
         markup = "<img src=x onerror=alert(3)>"
-        tab.open(filter=markup, sort=markup, show=markup)
+        tab.open(where=markup, sort=markup, show=markup)
         tab.open(open=markup, sweep=markup)
 
 

@@ -23,7 +23,6 @@ const WRITE = 250; // milliseconds until the link is written, because browsers l
 /** The page as an element; `start` loads the data and shows them. */
 export class App {
   #chosen = decode(host.readLink());
-  #sweeps = [];
   #listed = null; // the last answer of the route `sweeps`
   #answer = null; // of the route `trials`
   #scale = null; // of the small curves
@@ -127,7 +126,7 @@ export class App {
     if (versions.size > 1 && tries) return this.#answers(null, tries - 1);
     if (filtered.version && filtered.version !== answer.version) throw new Error("The logs change too fast to apply the filter.");
     const notes = [...answer.caveats, ...(note ? [note] : []), ...warnings];
-    return { sweeps, answer, ranking: ranking ?? answer.ranking, wrong, where: wrong ? "" : where, notes };
+    return { answer, ranking: ranking ?? answer.ranking, wrong, where: wrong ? "" : where, notes };
   }
 
   /** Return the trials and a note; if they do not have the chosen objective, those by the sweep's own. */
@@ -144,8 +143,7 @@ export class App {
     }
   }
 
-  #take({ sweeps, answer, ranking, wrong, where, notes }) {
-    this.#sweeps = sweeps;
+  #take({ answer, ranking, wrong, where, notes }) {
     if (answer !== this.#answer) this.#scale = scaleOf(answer.trials, answer.objective?.goal);
     this.#answer = answer;
     this.#ranking = ranking;
@@ -239,7 +237,7 @@ export class App {
     const { sort = [], open = "", against = "" } = this.#chosen;
     const onColumn = (name, isShown) => this.#change(shownColumns(this.#chosen, name, isShown));
     const choices = choicesOf(this.#answer, columns);
-    this.controls.set({ sweeps: this.#sweeps, answer: this.#answer, ranking: this.#ranking, chosen: this.#chosen, choices, onColumn });
+    this.controls.set({ sweeps: this.#listed.sweeps, answer: this.#answer, ranking: this.#ranking, chosen: this.#chosen, choices, onColumn });
     sayHeadline(this.headline, this.#ranking.headline);
     keyed(this.notes, this.#notes, (text) => text, (text) => element("p", { text }), () => {});
     const text = (row, column) => textOf(trials, row, column);
@@ -247,7 +245,7 @@ export class App {
     this.ticks.show(ticks, this.#answer.sweep);
     this.#showOpen(open); // asks the server before the charts do, because the user waits for it
     const query = this.#query({ sweep: this.#answer.sweep });
-    this.views.show({ answer: this.#answer, ranking: this.#ranking, query, chosen: this.#chosen, where: this.#where, dark: host.isDark(), ticks, isLive: this.#sweeps.some((sweep) => sweep.is_live) });
+    this.views.show({ answer: this.#answer, ranking: this.#ranking, query, chosen: this.#chosen, where: this.#where, dark: host.isDark(), ticks, isLive: this.#listed.sweeps.some((sweep) => sweep.is_live) });
   }
 
   async #showOpen(id) {

@@ -65,7 +65,7 @@ export class Views {
     new ResizeObserver(() => this.#draw()).observe(this.charts);
   }
 
-  /** Show the chosen view; `context` has `answer` (of the route `trials`), `ranking`, `query`, `chosen`, `where`, `dark`
+  /** Show the chosen view; `context` has `answer` (of the route `trials`), `ranking`, `query`, `chosen`, `where`, `dark`,
    * `ticks` (a Map from the ids of ticked trials to colours) and `isLive`: whether a sweep runs. */
   show(context) {
     if (this.#context?.answer.sweep !== context.answer.sweep) {
