@@ -7,6 +7,7 @@ on what a sampler proposed before.
 
 from __future__ import annotations
 
+import math
 import random
 import warnings
 from collections.abc import Iterator, Sequence
@@ -34,9 +35,9 @@ ATTEMPTS = 20  # Optuna's proposals for one setting; if none of them is allowed,
 class Tpe:
     """A strategy that proposes settings from the results so far; the first come from Sobol's sequence.
 
-    In a finite space no setting comes twice. A setting that diverged counts as the worst. One that failed is ignored.
-    One that is still running counts as bad, so that no similar one is proposed (Optuna's constant liar). One that was
-    pruned counts as worse than those that trained longer.
+    In a finite space no setting comes twice. A setting that was pruned counts as worse than those that trained longer.
+    One that diverged counts as the worst of all. One that is still running counts as bad, so that no similar one is
+    proposed (Optuna's constant liar). One that failed is ignored.
     """
 
     def __init__(self, sweep: Sweep, count: int) -> None:
@@ -83,6 +84,8 @@ class Tpe:
         about: dict[str, Any] = {"params": params, "distributions": distributions}
         if evidence.score is None:
             return create_trial(state=TrialState.RUNNING, **about)
+        if math.isinf(evidence.score):  # Optuna ranks every complete trial above every pruned one, and this one last
+            return create_trial(state=TrialState.PRUNED, **about)
         if evidence.epochs is None:
             return create_trial(state=TrialState.COMPLETE, value=evidence.score, **about)
         return create_trial(state=TrialState.PRUNED, intermediate_values={evidence.epochs: evidence.score}, **about)
@@ -91,7 +94,8 @@ class Tpe:
 def _distribution(domain: Domain) -> BaseDistribution:
     """Return Optuna's distribution for a domain.
 
-    A finite domain becomes a distribution of indices, which are exact; a list's indices are categories, without order.
+    A finite domain becomes a distribution of indices, because integers are exact. A list's indices are categories,
+    without order.
     """
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution  # noqa: PLC0415
 

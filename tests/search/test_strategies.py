@@ -195,3 +195,15 @@ def test_sobol_fills_a_space_evenly():
         drawn = [strategy.point(index) for index in range(64)]
         rates = [int((4 + math.log10(point["learning_rate"])) * 2) for point in drawn]
         assert len(set(zip(rates, (int(point["dropout"] * 10) for point in drawn), strict=True))) == 64
+
+
+@pytest.mark.parametrize("goal", ["min", "max"])
+def test_tpe_prefers_pruned_settings_to_diverged_ones(goal):
+    """Where no setting has finished, tpe proposes settings like the best pruned ones, not like those that diverged."""
+    space = {"learning_rate": {"min": 0.0001, "max": 1.0, "scale": "log"}}
+    made = sweep("tpe", space, objective="loss", goal=goal)
+    sign = 1 if goal == "min" else -1
+    diverged = [Evidence({"learning_rate": 0.5 + place / 100}, sign * math.inf) for place in range(10)]
+    pruned = [Evidence({"learning_rate": 0.001 + place / 10_000}, sign * (place + 1.0), 1) for place in range(10)]
+    rates = [strategy_for(made).point(index, [*diverged, *pruned])["learning_rate"] for index in range(20, 30)]
+    assert sum(rate < 0.1 for rate in rates) >= 8
