@@ -119,9 +119,10 @@ def effects_impl(
     """
     from ...views.terminal import effects as shown  # noqa: PLC0415  imports rich
     from ...views.terminal.failures import pattern_sentences, reason_sentences  # noqa: PLC0415
+    from ...views.terminal.progress import pruning_sentence  # noqa: PLC0415
     from ...views.text import finite  # noqa: PLC0415
 
-    reasons, in_common = reason_sentences(runs), pattern_sentences(runs)
+    reasons, in_common, pruned = reason_sentences(runs), pattern_sentences(runs), pruning_sentence(runs)
     rung, objective = first_rung(runs), objective_of(runs)
     at_rung = at_rung and rung is not None
     if at_rung and rung is not None and objective is not None:
@@ -138,7 +139,7 @@ def effects_impl(
         "interaction": shown.interaction_json(together) if together else None,
         "interaction_sentence": shown.interaction_sentence(together) if together else "",
     }
-    said = {"reasons": reasons, "patterns": in_common, "same": _same(found, labels)}
+    said = {"reasons": reasons, "patterns": in_common, "pruned": pruned, "same": _same(found, labels)}
     return {**finite({**shown.to_json(found), **of_pair}), **own, **said}
 
 

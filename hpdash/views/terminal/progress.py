@@ -45,14 +45,27 @@ def spending(found: SearchProgress) -> str:
     trials = len({step.trial for step in found.steps})
     percent = f"{100 * found.spent / found.whole:.0f} %" if found.whole > found.spent else ""
     share = f", {percent} of the epochs that they would train if none stopped early" if percent else ""
-    stopped = ", ".join(f"{count} after epoch {epoch}" for epoch, count in found.pruned.items())
-    pruned = f"; pruned: {stopped}" if stopped else ""
+    pruned = f"; pruned: {_stopped(found)}" if found.pruned else ""
     return f"{trials:,} trials in {found.spent:,} epochs{share}{pruned}."
+
+
+def _stopped(found: SearchProgress) -> str:
+    return ", ".join(f"{count:,} after epoch {epoch}" for epoch, count in found.pruned.items())
 
 
 def summary(found: SearchProgress) -> str:
     """Return sentences on the epochs that a search has trained, and on when it last improved its best value."""
     return f"{spending(found)} {_last_improvement(found)}".rstrip()
+
+
+def pruning_sentence(runs: Sequence[Run]) -> str:
+    """Return sentences on how many trials of a sweep were pruned, when, and by which rule; "" if none was."""
+    found = progress(runs)
+    if found is None or not found.pruned:
+        return ""
+    count = sum(found.pruned.values())
+    was = "trial was" if count == 1 else "trials were"
+    return f"{count:,} {was} pruned: {_stopped(found)}. {pruning_rule(runs)}".rstrip()
 
 
 def pruning_rule(runs: Sequence[Run]) -> str:
@@ -65,7 +78,10 @@ def pruning_rule(runs: Sequence[Run]) -> str:
         return "A trial went on unless its value was worse than the median of the others at the same epoch."
     among = "trials of its bracket" if rule["strategy"] == "hyperband" else "trials"
     factor = rule["reduction_factor"]
-    return f"A trial went on if it was among the best 1 in {factor} of the {among} that had reached the epoch by then."
+    return (
+        f"A trial went on if it was among the best 1 in {factor} of the {among} that had reached the epoch so far."
+        " Early trials had few rivals, so more may have gone on in all."
+    )
 
 
 def _last_improvement(found: SearchProgress) -> str:

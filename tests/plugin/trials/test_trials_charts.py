@@ -20,6 +20,7 @@ from hpdash.plugin.trials.weights import _chosen, weights_impl
 from hpdash.reader import read_histograms
 from hpdash.records import TrialState
 from hpdash.runs import Run, Series
+from hpdash.views.terminal.progress import pruning_rule
 
 
 @pytest.mark.parametrize("sweep", ["grid", "curves"])
@@ -91,6 +92,16 @@ def test_what_failed_trials_have_in_common_is_said(snapshot: Snapshot) -> None:
     said = effects_impl(chosen_runs(snapshot, "grid", None, None))["patterns"]
     assert "does = raise: 6 of its 6 trials failed, of the other 12 none" in said
     assert len(said) == 2
+
+
+def test_how_trials_were_pruned_is_said(snapshot: Snapshot) -> None:
+    """In a sweep that prunes, the effects have the number of pruned trials and the rule; else nothing is said."""
+    runs = chosen_runs(snapshot, "curves", None, None)
+    count = sum(run.status is TrialState.PRUNED for run in runs)
+    said = effects_impl(runs)["pruned"]
+    assert count and said.startswith(f"{count} trials were pruned: 7 after epoch 1, 2 after epoch 3. ")
+    assert said.endswith(pruning_rule(runs)) and pruning_rule(runs)
+    assert effects_impl(chosen_runs(snapshot, "grid", None, None))["pruned"] == ""
 
 
 def test_a_condition_selects_the_trials_of_the_charts(snapshot: Snapshot) -> None:

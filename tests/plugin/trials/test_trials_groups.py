@@ -274,6 +274,27 @@ def test_two_hyperparameters_together(tab: TrialsPage) -> None:
     assert table.is_hidden()
 
 
+def test_all_trials_of_a_sweep_that_prunes_are_compared_at_first(tab: TrialsPage) -> None:
+    """Until the finished ones are chosen, all trials are compared at the first rung; the link keeps the choice."""
+
+    def compared(stage: str) -> str:
+        tab.frame.locator(f"[data-control=stage] [data-value={stage}][aria-pressed=true]").wait_for()
+        return str(tab.frame.locator("figure.effects figcaption").inner_text())
+
+    tab.open(sweep="curves")
+    assert "over 14 of 14 trials" in compared("rung")
+    assert "were pruned" in tab.frame.locator("figure.effects .patterns").inner_text()
+    tab.frame.locator("[data-control=stage] [data-value=finished]").click()
+    assert "finished of 14 trials" in compared("finished")
+    tab.page.wait_for_function("location.hash.includes('stage')")
+    tab.page.reload()
+    tab.wait()
+    assert "finished of 14 trials" in compared("finished")
+    tab.open(sweep="grid")
+    tab.frame.locator("figure.effects[data-drawn]").wait_for()
+    assert tab.frame.locator("[data-control=stage]").count() == 0
+
+
 def test_a_count_filters_by_its_state(tab: TrialsPage) -> None:
     """A click on the number of trials in a state selects them; another one selects all again."""
     tab.open(sweep="grid")

@@ -38,24 +38,24 @@ export class Effects {
   /** Draw again, for example in another size. */
   draw() {
     if (!this.#answer || !this.whole.clientWidth) return;
-    const { hyperparameters, finished, trials, sentence, same, rung, at_rung: atRung, patterns, reasons } = this.#answer;
+    const { hyperparameters, finished, trials, sentence, same, rung, at_rung: atRung, patterns, pruned, reasons } = this.#answer;
     const shown = this.#context.isShort ? fitting(hyperparameters) : hyperparameters;
-    const rest = hyperparameters.length - shown.length;
+    const rest = hyperparameters.filter((one) => !shown.includes(one));
     const [low, high] = this.#range();
     const name = this.#answer.objective?.name ?? "the objective";
     this.caption.replaceChildren(
       element("strong", { text: "Effects" }),
       atRung && rung !== null
-        ? ` on ${name} after ${counted(rung, "epoch")}, over ${finished} of ${counted(trials, "trial")}. `
+        ? ` on ${name} after ${counted(rung, "epoch")}, over ${finished} of ${counted(trials, "trial")}; later, only trials that were not pruned have values. `
         : ` on ${name}, over ${finished} finished of ${counted(trials, "trial")}. `,
-      ...(rung === null ? [] : ["Compare ", this.stage.whole, ` trials${atRung ? ` after ${counted(rung, "epoch")}` : ""}. `]),
+      ...(rung === null ? [] : ["Compare ", this.stage.whole, " trials. "]),
       same ? element("strong", { text: `${same} ` }) : "",
       same && rung !== null && !atRung ? "Press “all” to compare them with the others. " : "",
-      rest > 0 ? `${counted(rest, "more hyperparameter")}: see Effects.` : "",
+      rest.length ? `${counted(rest.length, "more hyperparameter")}${rest.every(({ name: one }) => hasNoEffect(this.#share(one))) ? " without a clear effect" : ""}: see Effects.` : "",
     );
     this.foot.textContent = `${KEY} ${sentence}`;
     this.stage.set(atRung ? "rung" : "finished");
-    this.patterns.replaceChildren(...[...patterns, ...reasons].map((text) => element("li", { text })));
+    this.patterns.replaceChildren(...[...patterns, ...reasons, ...(pruned ? [pruned] : [])].map((text) => element("li", { text })));
     this.panels.replaceChildren(...shown.map((one) => this.#panel(one, low, high)));
     this.whole.dataset.drawn = shown.length;
     this.interaction.show(this.#context.isShort ? { interaction: null } : this.#answer, this.#context.goal);

@@ -100,7 +100,7 @@ export class Views {
     const { query, chosen, where, answer } = this.#context;
     const own = {
       curves: [["metric", chosen.metric], ["over", this.charts.dataset.view === "curves" ? chosen.over : ""]].filter(([, value]) => value),
-      effects: [...(chosen.stage === "rung" ? [["stage", "rung"]] : []), ...this.#pair().map((name) => ["pair", name])],
+      effects: [...(chosen.stage === "finished" ? [] : [["stage", "rung"]]), ...this.#pair().map((name) => ["pair", name])],
     }[name];
     const base = `${name}?${new URLSearchParams([...query, ...(where ? [["where", where]] : []), ...(own ?? [])])}`;
     const address = name === "curves" ? this.#withTrials(base) : base;
