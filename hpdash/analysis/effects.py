@@ -134,9 +134,10 @@ def varied(runs: Sequence[Run]) -> list[str]:
 
 
 def group_runs(runs: Sequence[Run], name: str) -> list[RunGroup]:
-    """Group runs by a hyperparameter's values, or by bins if all values are numbers and more than `MOST_NUMBERS`.
+    """Group runs by a hyperparameter's values, or by bins if it has many numbers.
 
-    The bins are cut at quantiles, with about as many runs in each. So they are the same on a linear and on a
+    Bins are used if there are more than `MOST_NUMBERS` different values, all of them numbers. They are cut at
+    quantiles, so that each has about the same number of runs. So they are the same on a linear and on a
     logarithmic scale. Runs without the hyperparameter are a group of their own, the last.
     """
     groups: dict[Scalar | None, list[Run]] = {}

@@ -50,7 +50,7 @@ SET = click.option(
 )
 @click.option("--cpus", type=float, help="CPUs of the Ray cluster per worker; by default as many as --threads.")
 @click.option("--gpus", type=float, help="GPUs of the Ray cluster per worker; may be a fraction; by default none.")
-@click.option("--dry-run", is_flag=True, help="List the trials and estimate the time; train and write nothing.")
+@click.option("--dry-run", is_flag=True, help="List the trials and estimate the time; nothing is trained or written.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first trial that fails, is killed or times out.")
 @click.option("--retry-failed", is_flag=True, help="Run failed and diverged trials again, from the start.")
 @click.option("--extend", is_flag=True, help="Add the trials or values that are new in FILE to the existing sweep.")
@@ -185,7 +185,9 @@ def _dry_run(loaded: Any, options: Any, as_json: bool) -> None:
         "--accept-changes": options.accept_changes, "--new": options.new, "--backend ray": options.ray,
     }  # fmt: skip
     if given := [name for name, value in unused.items() if value]:
-        raise click.UsageError(f"--dry-run lists all trials and estimates their time here: leave out {given[0]}.")
+        raise click.UsageError(
+            f"--dry-run lists all trials and estimates their time on this machine: leave out {given[0]}."
+        )
     forecast = dry_run(loaded, options.workers, options.threads)
     specs, total, seconds = forecast.specs, forecast.total, forecast.seconds
     if as_json:

@@ -74,7 +74,12 @@ def _batches(name: str, pipeline: Any) -> Iterator[tuple[Nested, ...]]:
     """
     if _is_instance(pipeline, "keras", "utils.PyDataset"):
         if pipeline.num_batches is None:
-            raise data_error(name, "a PyDataset with a number of batches", "an endless one", "Return it from __len__.")
+            raise data_error(
+                name,
+                "a PyDataset with a number of batches",
+                "an endless one",
+                "Return the number of batches from __len__.",
+            )
         yield from (_as_tuple(name, pipeline[index]) for index in range(pipeline.num_batches))
         return
     if not is_pipeline(pipeline):

@@ -16,8 +16,8 @@ from ..records import Ended, Event, Notice, Reached, Started, TrialResult, Trial
 from ..system.signals import Signals
 from .plan import Outcome, Plan, Watcher
 
-# How often a trial runs again without using up a retry because its machine has left the cluster. There is a limit,
-# because the trial itself may be the cause
+# How often a trial whose machine has left the cluster runs again without using up a retry. There is a limit, because
+# the trial itself may be the cause
 MACHINES_LOST = 3
 _TRAINED = (TrialState.FINISHED, TrialState.PRUNED)  # states that show that trials of the sweep can train
 GRACE_SECONDS = 10.0  # how long trials may take to stop after SIGTERM or SIGHUP before they are killed
@@ -154,9 +154,9 @@ class Driver:
     def _stop(self, number: int, again: bool) -> float:
         """Ask the workers to stop; return until when to wait for them, by the monotonic clock.
 
-        After a first Ctrl-C, the wait has no limit. A Ctrl-C after another signal (`again`) ends the wait at once.
-        After SIGTERM or SIGHUP, the wait takes at most `GRACE_SECONDS`. Repeating them changes nothing, because one
-        event may send several: a terminal that closes sends several SIGHUPs.
+        After a first Ctrl-C, the wait has no limit. A Ctrl-C that is not the first signal (`again`) ends the wait at
+        once. After SIGTERM or SIGHUP, the wait takes at most `GRACE_SECONDS`. Repeating them changes nothing, because
+        one event may send several: a terminal that closes sends several SIGHUPs.
         """
         self._stop_signal = self._stop_signal or number
         self._backend.interrupt()

@@ -282,9 +282,9 @@ def _as_keras(x: Any, y: Any, weight: Any) -> tuple[Any, ...]:
 def _even_batch(count: int) -> int:
     """Return the batch size of a validation pass over `count` examples, at most `EVALUATION_BATCH`.
 
-    It is the largest such divisor of `count`, so that no remainder needs a graph of its own. But if that divisor is
-    below a quarter of `EVALUATION_BATCH`, the batch size is the lesser of `EVALUATION_BATCH` and `count`, because small
-    batches would be slow.
+    It is the largest divisor of `count` up to this limit, so that no remainder needs a graph of its own. But if that
+    divisor is below a quarter of `EVALUATION_BATCH`, the batch size is the lesser of `EVALUATION_BATCH` and `count`,
+    because small batches would be slow.
     """
     best = max(size for size in range(1, min(count, EVALUATION_BATCH) + 1) if count % size == 0)
     return best if best >= EVALUATION_BATCH // 4 else min(count, EVALUATION_BATCH)

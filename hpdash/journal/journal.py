@@ -67,7 +67,7 @@ class JournalContent:
 
     @classmethod
     def of(cls, data: bytes, name: str) -> Self:
-        """Parse a journal's bytes. A bad line is left out, except for complete lines inside it.
+        """Parse a journal's bytes. A bad line is left out, except for intact entries inside it.
 
         `name` is the file's name in the warnings.
         """
@@ -239,7 +239,7 @@ def _keep(path: Path, data: bytes) -> Path:
 def lock(folder: Path) -> Iterator[None]:
     """Hold a sweep's lock inside a `with` block; the kernel releases it if this process dies.
 
-    Raises LockedError, which names the holder, if another process holds the lock; it does not wait for its release.
+    Raises LockedError, which names the holder, if another process still holds the lock after a fraction of a second.
     """
     import fcntl  # noqa: PLC0415 - Windows has none; logs are only read there
 

@@ -93,7 +93,10 @@ class LogdirReader:
         return Logdir(self._path, tuple(runs), (*warnings, *of_sweeps, *damage))
 
     def _read_files(self, files: Sequence[EventFileInfo]) -> None:
-        """Bring the contents of event files up to date: from memory, else from the cache, else from the files."""
+        """Bring the contents of event files up to date: from memory, else from the files.
+
+        The cache is asked only if nothing is in memory yet.
+        """
         known = {file: self._contents[file] for file in files if file.key and file in self._contents}
         missing = [file for file in files if file not in known]
         loaded = cache.load(self._root, missing) if self._cached and missing and not known else {}
@@ -156,9 +159,10 @@ def _sweep_of(name: str, sweeps: Mapping[str, SweepState]) -> SweepState | None:
 
 
 def runs_of_contents(contents: Mapping[str, Contents]) -> list[Run]:
-    """Return the runs of contents that were not read from a folder, by the names of their folders, with slashes.
+    """Return the runs of contents that were not read from the disk.
 
-    So they are merged and get their hyperparameters as those that `read` finds. Their `folder` does not exist.
+    The keys of `contents` are the names of runs, with slashes. As in `read`, the runs of one trial are merged, and
+    hyperparameters come from HParams sessions or from the names. The `folder` of a run is a path that does not exist.
     """
     files = {name: EventFileInfo(name, ()) for name in contents}
     folders = [Folder(f"{os.devnull}/{name}", name, (file,), frozenset()) for name, file in files.items()]

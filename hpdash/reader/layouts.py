@@ -1,7 +1,7 @@
 """Read records without parsing them: records of one tag differ only in wall time, step and value.
 
-A `Layout` has the bytes that the records of a tag have in common. A `Stride` is a sequence of layouts, one for each tag
-that a training loop writes at a step; it reads the records of all these tags at once.
+A `Layout` has the bytes that the records of a tag have in common. A training loop writes the same tags at every step. A
+`Stride` has the layouts of these tags, in their order, and reads the records of all of them at once.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ class Layout:
 
 @dataclass(slots=True)
 class Taken:
-    """What was read from strides: the steps, and for each step a wall time and a number of every layout, in turn.
+    """What a stride has read: the steps, and for each step and each layout in turn, one wall time and one number.
 
-    `end` is where the strides end. The number of a histogram is its first edge.
+    `end` is the offset after the last record that was read. The number of a histogram is its first edge.
     """
 
     end: int
@@ -65,11 +65,11 @@ class Taken:
 
 
 class Stride:
-    """The records that a training loop writes at every step, one per layout, read all at once.
+    """Reads, all at once, the records that a training loop writes at every step, one per layout.
 
-    `step_width` is the number of bytes of the step. A stride is read only if all of this holds: sizes, tags and
-    metadata are as in the layouts, checksums match, all records have the same step, steps increase, and the numbers (of
-    a histogram its first edge) are finite.
+    `step_width` is the number of bytes of the step. The records of a step are read only if all of this holds: sizes,
+    tags and metadata are as in the layouts, checksums match, all records have the same step, steps increase, and the
+    numbers (of a histogram its first edge) are finite.
     """
 
     def __init__(self, layouts: Sequence[Layout], step_width: int) -> None:
@@ -89,7 +89,7 @@ class Stride:
         )
 
     def take(self, data: bytes, at: int) -> Taken:
-        """Read as many strides as there are in `data` from `at` on."""
+        """Read the records of consecutive steps in `data` from `at` on, as long as they match the layouts."""
         taken, last = Taken(at), -math.inf
         while taken.end + self.size <= len(data):
             block = data[taken.end : taken.end + self.size]
@@ -136,7 +136,7 @@ class Layouts:
         return None
 
     def learn(self, tag: str, plugin: str | None, body: bytes, at: int, value: bytes) -> None:
-        """Learn the layout of a parsed record, unless the bytes of its `value` are not found exactly once."""
+        """Learn the layout of a parsed record if the bytes of its `value` occur exactly once from `at` on."""
         start = body.find(value, at)
         if start < at or body.count(value) > 1:
             return

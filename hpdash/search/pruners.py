@@ -78,7 +78,10 @@ class Halving:
             first *= self._factor
 
     def goes_on(self, trial: int, epoch: int, value: float, history: History) -> bool:
-        """Return whether a trial is among the best n // factor of the n in its bracket at this rung (with itself)."""
+        """Return whether a trial is among the best n // factor at a rung.
+
+        n is the number of trials of its bracket that have reached the rung, the trial itself included.
+        """
         bracket = self._bracket(trial // self._repeats)
         values = self._reached(epoch, history).get(bracket, {}) | {trial: self._pruning.goal.utility(value)}
         return trial in self._best(values)

@@ -48,7 +48,7 @@ class Schedule:
         """Rebuild the schedule from the entries of a journal.
 
         If the journal has lost the line with a proposed setting, the setting is proposed again. It was proposed before
-        the first line about this setting or a later one, so the new proposal is based on the lines before that line.
+        the first line about this or a later setting. So the new proposal is based on the lines before that line.
         """
         schedule = cls(sweep)
         if not schedule.is_adaptive:
@@ -204,7 +204,7 @@ def evidence(specs: Sequence[TrialSpec], results: Sequence[TrialResult | None]) 
 
 
 def _used(lines: Iterable[Transition | RungDecision | Proposal], repeats: int) -> list[int]:
-    """Return, for each setting, the lowest `seq` of the lines about this setting or a later one.
+    """Return, for each setting, the lowest `seq` of the lines about this or a later setting.
 
     The setting was proposed by then, because settings are proposed in their order.
     """

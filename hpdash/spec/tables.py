@@ -94,7 +94,10 @@ class SweepTable(Table):
         None, "a number of seconds above 0", "Seconds that an attempt at a trial may take; default: no limit."
     )
     max_consecutive_failures: Count = key(
-        3, COUNT, "The sweep stops if this many trials fail before any finishes or is pruned."
+        3,
+        COUNT,
+        "The sweep stops if this many trials have failed and none has finished or was pruned."
+        " Once a trial has finished or was pruned, failures no longer stop the sweep.",
     )
 
 

@@ -191,7 +191,8 @@ def _effects(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
 
 def _search(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
     sweep, where = arguments.text("sweep", ""), arguments.text("where", "") or None
-    # by the sweep's own objective; several sweeps have no search of theirs, whatever the filter leaves
+    # The objective is always the sweep's own. All sweeps together have no search, even if the filter leaves the runs of
+    # only one. So the filter is not applied then.
     runs = chosen_runs(snapshot, sweep, None, None, None if sweep == ALL_SWEEPS else where)
     return {"version": snapshot.version, **search_impl(runs)}
 

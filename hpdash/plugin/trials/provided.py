@@ -1,7 +1,7 @@
-"""The runs that TensorBoard's data provider has, for a TensorBoard without a single folder on this machine.
+"""The runs of TensorBoard's data provider, for a TensorBoard that was not started with one folder on this machine.
 
-A data provider has the curves and HParams sessions of runs. It has no journals, so states other than finished and
-failed, errors, attempts and rungs are unknown, and so is a sweep's objective.
+A data provider has the curves and HParams sessions of runs. It has no journals. So errors, attempts, rungs and a
+sweep's objective are unknown, and the only states are finished and failed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MISSING = (
     " weights. Start TensorBoard with --logdir FOLDER, or use hpdash board FOLDER, to see them."
 )
 PLACE = "TensorBoard's data"
-_FRESH = 2.0  # seconds for which what was read is used again, by any number of open pages
+_FRESH = 2.0  # seconds for which a snapshot is reused, by any number of open pages
 
 
 @dataclass(slots=True)
