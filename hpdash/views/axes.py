@@ -8,13 +8,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+_SMALLEST = 1e-300  # a range that is divided must be larger: below 1e-308, floats lose their precision
+
 
 def ticks(low: float, high: float, most: int) -> list[float]:
     """Return at most `most` round numbers from `low` to `high`, with a step of 1, 2 or 5 times a power of ten.
 
-    Return only `low` if the range is empty or not finite, or if `most` is below 2.
+    Return only `low` if the range is empty, not finite or too small to divide, or if `most` is below 2.
     """
-    if not (math.isfinite(high - low) and high > low) or most < 2:
+    if not (math.isfinite(high - low) and high - low > _SMALLEST) or most < 2:
         return [low]
     rough = (high - low) / most
     size = 10.0 ** math.floor(math.log10(rough))

@@ -8,7 +8,7 @@ from io import StringIO
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from made import foreign
 from rich.console import Console
@@ -23,6 +23,7 @@ NUMBERS = st.floats(-1e12, 1e12, allow_nan=False)
 
 
 @given(NUMBERS, NUMBERS, st.integers(2, 12))
+@example(0.0, 5e-324, 2)
 def test_ticks_lie_on_the_axis(low: float, high: float, most: int) -> None:
     """Ticks lie between the ends, at equal distances, and there are no more than asked for."""
     low, high = min(low, high), max(low, high)
