@@ -25,7 +25,7 @@ class Level:
     """A value of a hyperparameter, or its numbers from `low` to `high`; both are None for trials without it.
 
     `trials` is the number of trials at this level. `best` is the mean over the best objectives of those that finished,
-    None if none did.
+    None if none did. Runs whose log does not say how they ended count as finished (`RANKED`).
     """
 
     low: Scalar | None
@@ -187,7 +187,8 @@ def _not_additive(cells: Sequence[Sequence[Stat | None]]) -> float | None:
     """Return 1 - R² of the least squares fit of row + column effects to the means of the filled cells.
 
     Each cell has the same weight, however many trials it has (Yates 1934, the analysis of unweighted means). None if
-    all means are equal, or if there are no more filled cells than effects, so that the fit is always exact.
+    all means are equal. Also None if there are no more filled cells than independent effects (the rank of the design),
+    because the fit is then always exact.
     """
     filled = [(i, j, cell.mean) for i, row in enumerate(cells) for j, cell in enumerate(row) if cell]
     rows, columns, means = (np.array(each) for each in zip(*filled, strict=True))

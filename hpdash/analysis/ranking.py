@@ -68,7 +68,7 @@ def listings(
     `sort` is a column to sort by instead; with a leading `-`, in descending order. `columns` replace the default ones.
     `repeats` gives each replicate a row of its own. `planned` maps a sweep to its number of trials.
     With `together`, all runs are in one table.
-    Raises SpecError if the condition is invalid, or if no run has a name in `sort` or `columns`.
+    Raises SpecError if the condition is invalid, or if `sort` or `columns` has a name that no run has.
     """
     selected = select(runs, where)
     key = None if sort is None else sort.removeprefix("-")

@@ -173,8 +173,8 @@ class Engine:
     def same_step(self, fresh: keras.Model) -> bool:
         """Return whether `fresh`, which the same builder has just built, uses its gradients in the same way.
 
-        If not, the builder makes constants of what it is given, such as a schedule of the learning rate, or its model
-        has a `train_step` of its own.
+        If not, the builder makes constants of the values that it gets, or its model has a `train_step`, an optimiser or
+        a schedule that is not Keras'.
         """
         return sharing.same_step(self.model, fresh)
 

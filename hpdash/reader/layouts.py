@@ -136,7 +136,7 @@ class Layouts:
         return None
 
     def learn(self, tag: str, plugin: str | None, body: bytes, at: int, value: bytes) -> None:
-        """Learn the layout of a parsed record if the bytes of its `value` occur exactly once from `at` on."""
+        """Learn the layout of a parsed record if the bytes of its `value` occur after `at`, and nowhere else."""
         start = body.find(value, at)
         if start < at or body.count(value) > 1:
             return
@@ -145,7 +145,10 @@ class Layouts:
         alike[:] = [layout, *(one for one in alike if (one.head, one.tail) != (layout.head, layout.tail))][:_MOST_ALIKE]
 
     def strides(self, layout: Layout, data: bytes, at: int) -> tuple[Stride, Taken] | None:
-        """Read the strides that follow a record of a layout; None if there are none."""
+        """Read the records after a record of a layout with the first stride that fits.
+
+        Return the stride and what it has read, None if no stride fits.
+        """
         step_width = step_of(data[at + HEAD : at + HEAD + _LONGEST_STEP])[1] - _BEFORE_STEP
         if step_width < 1:
             return None

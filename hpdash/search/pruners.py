@@ -89,7 +89,7 @@ class Halving:
     def promoted(self, history: History) -> int | None:
         """Return a pruned trial that is now among the best at the rung where it stopped, or None if there is none.
 
-        If there are several, return one at the highest rung: the best trial of its bracket there.
+        If there are several, return one at the highest rung: the best of these in its bracket.
         """
         for epoch in sorted(history.rungs, reverse=True):
             for values in self._reached(epoch, history).values():

@@ -57,7 +57,7 @@ class Trainer:
         self.folder, self._changed = folder, changed
         self._read = load or (lambda settings: data.load(settings, folder))
         self._graphs: OrderedDict[str, Engine] = OrderedDict()
-        self._given: dict[str, Mapping[str, Any]] = {}  # by graph key: what `_given` returned for the kept engine
+        self._given: dict[str, Mapping[str, Any]] = {}  # by graph key: what the kept engine's builder got
         self._shared: dict[str, bool] = {}  # by graph key: whether a second model had the constants of the first
         self._data: tuple[str, Loaded] | None = None
         self._tensors: EngineData | None = None

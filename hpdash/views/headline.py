@@ -78,7 +78,7 @@ def _against_next(ranked: Sequence[Row]) -> str:
         return f"{lead}, significantly (p {_p(values[0])}, Welch's t-test)"
     which = "the next" if alike == 1 else f"the next {alike}"
     counts = " and ".join(dict.fromkeys(str(each.n) for each in (first, second)))
-    few = f"; with only {counts} trials each" if min(first.n, second.n) <= _FEW else ""
+    few = f"; with only {counts} trials each, only large differences are" if min(first.n, second.n) <= _FEW else ""
     return f"{lead}, but not significantly better than {which} (p ≥ {ALIKE:g}, Welch's t-test{few})"
 
 

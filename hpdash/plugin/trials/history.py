@@ -21,7 +21,7 @@ def search_impl(runs: Sequence[Run]) -> dict[str, Any]:
     `note` says why there is nothing to draw. The rungs are those of the given trials. The objective is the sweep's own,
     because the journal has no other best values.
     """
-    from ...views.terminal.progress import pruning_rule, summary, to_json  # noqa: PLC0415  imports rich
+    from ...views.terminal.progress import how_pruned, summary, to_json  # noqa: PLC0415  imports rich
 
     found = progress(runs)
     if found is None:
@@ -31,7 +31,7 @@ def search_impl(runs: Sequence[Run]) -> dict[str, Any]:
     return {
         "note": "",
         "objective": {"name": found.objective.name, "goal": str(found.objective.goal)},
-        "sentence": f"{summary(found)} {pruning_rule(runs)}".rstrip(),
+        "sentence": f"{summary(found)} {how_pruned(runs)}".rstrip(),
         **to_json(found),
         "known": found.known,
         "rungs": _rungs(History.of(journal.entries), numbers) if journal else [],

@@ -17,7 +17,7 @@ from ...sweep_folder.sweep_json import planned, record_of
 from ..markup import escaped
 from ..terminal.effects import importance_sentence, interaction_sentence
 from ..terminal.failures import pattern_sentences
-from ..terminal.progress import pruning_rule, searched, summary, time_sentence
+from ..terminal.progress import how_pruned, searched, summary, time_sentence
 from ..web.effect_figures import importance_figure, interaction_figure, marginals_figure
 from ..web.html import Block, Chart, Figure, Fragment, Heading, page
 from ..web.progress_figure import figure
@@ -97,7 +97,7 @@ def _chapter(chapter: RankedTable, by: str | None, where: str | None, level: int
         yield from curves(runs, objective, by)
         if search := searched(runs):
             yield Heading("How the search went", level)
-            yield Chart(figure(search), f"{summary(search)} {pruning_rule(runs)}".rstrip())
+            yield Chart(figure(search), f"{summary(search)} {how_pruned(runs)}".rstrip())
         yield from _effects(runs, objective, level)
         if names := varied(runs):
             yield Heading("Every trial", level)

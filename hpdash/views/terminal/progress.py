@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -68,20 +68,28 @@ def pruning_sentence(runs: Sequence[Run]) -> str:
     return f"{count:,} {was} pruned: {_stopped(found)}. {pruning_rule(runs)}".rstrip()
 
 
+def how_pruned(runs: Sequence[Run]) -> str:
+    """Return `pruning_rule`, and why more trials go on than the rule seems to say."""
+    rule = _rule_of(runs)
+    more = " Early trials have few rivals and a search finds better ones over time, so more may have gone on in all."
+    return pruning_rule(runs) + (more if rule and rule["strategy"] != "median" else "")
+
+
 def pruning_rule(runs: Sequence[Run]) -> str:
     """Return a sentence on which trials of a sweep go on after a rung; "" if the sweep does not prune."""
-    record = record_of(runs[0])
-    rule = record.settings.get("prune") if record else None
+    rule = _rule_of(runs)
     if not rule:
         return ""
     if rule["strategy"] == "median":
         return "A trial went on unless its value was worse than the median of the others at the same epoch."
     among = "trials of its bracket" if rule["strategy"] == "hyperband" else "trials"
     factor = rule["reduction_factor"]
-    return (
-        f"A trial went on if it was among the best 1 in {factor} of the {among} that had reached the epoch so far."
-        " Early trials had few rivals, so more may have gone on in all."
-    )
+    return f"A trial went on if it was among the best 1 in {factor} of the {among} that had reached the epoch so far."
+
+
+def _rule_of(runs: Sequence[Run]) -> Mapping[str, Any] | None:
+    record = record_of(runs[0])
+    return record.settings.get("prune") if record else None
 
 
 def _last_improvement(found: SearchProgress) -> str:

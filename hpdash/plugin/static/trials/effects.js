@@ -8,6 +8,7 @@ const ROW = 20; // pixels of a value
 const LABEL = 118; // pixels for the values' names
 const NUMBERS = 164; // pixels for their means
 const FEW = 3; // trials of a value: with fewer, a deviation or a share of the variance says little
+const LITTLE = 0.05; // share of the variance; a hyperparameter that explains less has no clear effect
 const FITTING = 290; // pixels of the panels in the overview
 const WORST = 0.05; // share of the results, the worst ones, that may lie outside
 
@@ -38,27 +39,39 @@ export class Effects {
   /** Draw again, for example in another size. */
   draw() {
     if (!this.#answer || !this.whole.clientWidth) return;
-    const { hyperparameters, finished, trials, sentence, same, rung, at_rung: atRung, patterns, pruned, reasons } = this.#answer;
+    const { hyperparameters, at_rung: atRung, sentence, patterns, pruned, reasons } = this.#answer;
     const shown = this.#context.isShort ? fitting(hyperparameters) : hyperparameters;
-    const rest = hyperparameters.filter((one) => !shown.includes(one));
     const [low, high] = this.#range();
-    const name = this.#answer.objective?.name ?? "the objective";
-    this.caption.replaceChildren(
-      element("strong", { text: "Effects" }),
-      atRung && rung !== null
-        ? ` on ${name} after ${counted(rung, "epoch")}, over ${finished} of ${counted(trials, "trial")}; later, only trials that were not pruned have values. `
-        : ` on ${name}, over ${finished} finished of ${counted(trials, "trial")}. `,
-      ...(rung === null ? [] : ["Compare ", this.stage.whole, " trials. "]),
-      same ? element("strong", { text: `${same} ` }) : "",
-      same && rung !== null && !atRung ? "Press “all” to compare them with the others. " : "",
-      rest.length ? `${counted(rest.length, "more hyperparameter")}${rest.every(({ name: one }) => hasNoEffect(this.#share(one))) ? " without a clear effect" : ""}: see Effects.` : "",
-    );
+    this.caption.replaceChildren(...this.#introduction(), this.#rest(hyperparameters.filter((one) => !shown.includes(one))));
     this.foot.textContent = `${KEY} ${sentence}`;
     this.stage.set(atRung ? "rung" : "finished");
     this.patterns.replaceChildren(...[...patterns, ...reasons, ...(pruned ? [pruned] : [])].map((text) => element("li", { text })));
     this.panels.replaceChildren(...shown.map((one) => this.#panel(one, low, high)));
     this.whole.dataset.drawn = shown.length;
     this.interaction.show(this.#context.isShort ? { interaction: null } : this.#answer, this.#context.goal);
+  }
+
+  /** Return which results of which trials are compared, with the choice between all and the finished ones. */
+  #introduction() {
+    const { finished, trials, same, rung, at_rung: atRung } = this.#answer;
+    const name = this.#answer.objective?.name ?? "the objective";
+    const compared = atRung
+      ? [` on ${name} `, element("strong", { text: `after ${counted(rung, "epoch")}` }), `, over ${finished} of ${counted(trials, "trial")}; later, only trials that were not pruned have values. `]
+      : [` on ${name}, over ${finished} finished of ${counted(trials, "trial")}. `];
+    return [
+      element("strong", { text: "Effects" }),
+      ...compared,
+      ...(rung === null ? [] : ["Compare ", this.stage.whole, " trials. "]),
+      same ? element("strong", { text: `${same} ` }) : "",
+      same && rung !== null && !atRung ? "Press “all” to compare them with the others. " : "",
+    ];
+  }
+
+  /** Return a sentence on the hyperparameters that are not shown. */
+  #rest(hidden) {
+    if (!hidden.length) return "";
+    const idle = hidden.every(({ name }) => hasNoEffect(this.#share(name))) ? " without a clear effect" : "";
+    return `${counted(hidden.length, "more hyperparameter")}${idle}: see Effects.`;
   }
 
   #range() {
@@ -87,7 +100,7 @@ export class Effects {
 
   #row(name, level, label, dots, at, x, width) {
     const middle = at * ROW + ROW / 2;
-    const best = this.#isBest(name, level) && !hasNoEffect(this.#share(name));
+    const best = this.#isBest(name, level) && this.#matters(name);
     const inside = dots.filter((value) => x(value) >= LABEL && x(value) <= width - NUMBERS + 4);
     const number = level.n ? `${level.std === null ? metric(level.mean) : spread(level.mean, level.std)} (${level.n === level.trials ? level.n : `${level.n}/${level.trials}`})` : `– (0/${level.trials})`;
     const shapes = [
@@ -125,8 +138,18 @@ export class Effects {
     return this.#answer.importance.shares.find((one) => one.name === name);
   }
 
+  /** Return whether a hyperparameter has an effect, so that its best value is worth a mark. */
+  #matters(name) {
+    const share = this.#share(name);
+    return share ? !hasNoEffect(share) : this.#marginal(name).explained >= LITTLE;
+  }
+
+  #marginal(name) {
+    return this.#answer.hyperparameters.find((one) => one.name === name);
+  }
+
   #isBest(name, level) {
-    const { levels } = this.#answer.hyperparameters.find((one) => one.name === name);
+    const { levels } = this.#marginal(name);
     const means = levels.filter(({ n }) => n).map(({ mean }) => mean);
     return level.n > 0 && means.length > 1 && level.mean === (this.#context.goal === "min" ? Math.min(...means) : Math.max(...means));
   }
