@@ -146,7 +146,7 @@ def _output(arrays: Mapping[str, tuple[str, Any]]) -> tuple[dict[str, Array], in
 def _from_texts(raw: Mapping[str, tuple[str, Array]]) -> tuple[dict[str, Array], int, tuple[str, ...]]:
     for where, array in raw.values():
         if array.dtype.kind not in "US" or array.size != len(array):
-            raise data_error(where, "one text an example", f"{array.dtype} of shape {array.shape}")
+            raise data_error(where, "one text per example", f"{array.dtype} of shape {array.shape}")
     flat = {part: array.reshape(-1).astype(str) for part, (_, array) in raw.items()}
     names = np.unique(np.concatenate(list(flat.values())))
     return (

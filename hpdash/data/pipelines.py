@@ -231,7 +231,7 @@ class _Texts(_Column):
     def append(self, batch: Any) -> None:
         array = np.asarray(batch)
         if array.size != len(array):
-            raise data_error(self._name, "numbers, or one text an example", f"texts of shape {array.shape[1:]}")
+            raise data_error(self._name, "numbers, or one text per example", f"texts of shape {array.shape[1:]}")
         texts = [item.decode() if isinstance(item, bytes) else str(item) for item in array.reshape(-1)]
         self._found += texts
         self.size += sum(map(len, texts))

@@ -145,7 +145,7 @@ class Layouts:
         alike[:] = [layout, *(one for one in alike if (one.head, one.tail) != (layout.head, layout.tail))][:_MOST_ALIKE]
 
     def strides(self, layout: Layout, data: bytes, at: int) -> tuple[Stride, Taken] | None:
-        """Read the records after a record of a layout with the first stride that fits.
+        """Find the first stride that fits the records after a record of a layout, and read them.
 
         Return the stride and what it has read, None if no stride fits.
         """

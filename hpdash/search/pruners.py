@@ -54,9 +54,9 @@ class Halving:
     have arrived. Each rung has `factor` times the epochs of the one before.
 
     Hyperband (Li et al., 2018) divides the settings into brackets. The first rung of each bracket has `factor` times
-    the epochs of the first rung of the bracket before; the last bracket never prunes. A setting's bracket depends on
-    its index alone, and each bracket gets as large a share of the settings as in Hyperband. Trials are compared within
-    their bracket.
+    the epochs of the first rung of the bracket before; the last bracket never prunes. Trials are compared within
+    their bracket. In this class, a setting's bracket depends on its index alone, and each bracket gets as large a share
+    of the settings as in the paper.
     """
 
     promotes = True
@@ -89,7 +89,7 @@ class Halving:
     def promoted(self, history: History) -> int | None:
         """Return a pruned trial that is now among the best at the rung where it stopped, or None if there is none.
 
-        If there are several, return one at the highest rung: the best of these in its bracket.
+        If there are several, those at the highest rung go first, and among these the best of a bracket.
         """
         for epoch in sorted(history.rungs, reverse=True):
             for values in self._reached(epoch, history).values():
@@ -114,7 +114,7 @@ class Halving:
 
     @cached_property
     def _pattern(self) -> list[int]:
-        """The brackets of consecutive settings, repeated in a cycle; each is as frequent as in Hyperband."""
+        """The brackets of consecutive settings, repeated in a cycle; each is as frequent as in the paper."""
         last = len(self._first) - 1
         sizes = [-(-len(self._first) * self._factor ** (last - b) // (last - b + 1)) for b in range(len(self._first))]
         pattern, given = list[int](), [0] * len(sizes)

@@ -191,8 +191,8 @@ def _effects(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
 
 def _search(snapshot: Snapshot, arguments: Arguments) -> dict[str, Any]:
     sweep, where = arguments.text("sweep", ""), arguments.text("where", "") or None
-    # The objective is always the sweep's own. A search belongs to one sweep, so none is shown for all sweeps together.
-    # The filter is not applied to these: it may leave the runs of one sweep, whose search would be shown.
+    # The objective is always the sweep's own. For all sweeps together, no search is shown, because a search belongs to
+    # one sweep. In that case the filter is not applied: it could leave the runs of only one sweep.
     runs = chosen_runs(snapshot, sweep, None, None, None if sweep == ALL_SWEEPS else where)
     return {"version": snapshot.version, **search_impl(runs)}
 
