@@ -211,8 +211,8 @@ class Trainer:
 
         Trials of the built-in MLP always may. A builder of the user's may make constants of values that it gets and
         that the graph key leaves out, such as the learning rate. So a trial for which such a value differs is compared
-        with the kept engine. Among trials for which all are equal, the first one decides for the graph key: if its graph
-        has other constants than the graph of the kept engine, the builder puts random numbers into the graph.
+        with the kept engine. Among trials for which all are equal, the first one decides for the graph key: if its
+        graph has other constants than the graph of the kept engine, the builder puts random numbers into the graph.
         """
         key, builder = trial.spec.graph_key, trial.settings["model"]["builder"]
         if builder == "mlp":
