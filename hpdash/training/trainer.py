@@ -210,9 +210,10 @@ class Trainer:
         """Return whether a trial with the graph key of a kept engine may share its graph; notify the user if not.
 
         Trials of the built-in MLP always may. A builder of the user's may make constants of values that it gets and
-        that the graph key leaves out, such as the learning rate. So a trial for which such a value differs is compared
-        with the kept engine. Among trials for which all are equal, the first one decides for the graph key: if its
-        graph has other constants than the graph of the kept engine, the builder puts random numbers into the graph.
+        that the graph key leaves out, such as the learning rate. So a trial with another such value than the kept
+        engine is compared with it. A builder may also put random numbers into the graph as constants. So the first
+        trial that has all these values in common with the kept engine is compared with it too, and the answer holds for
+        all later such trials.
         """
         key, builder = trial.spec.graph_key, trial.settings["model"]["builder"]
         if builder == "mlp":
