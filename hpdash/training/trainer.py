@@ -209,11 +209,11 @@ class Trainer:
     def _decide_sharing(self, trial: Attempt, kept: Engine, fresh: Any) -> bool:
         """Return whether a trial with the graph key of a kept engine may share its graph; notify the user if not.
 
-        Trials of the built-in MLP always may. A builder of the user's may make constants of values that it gets and
-        that the graph key leaves out, such as the learning rate. So a trial with another such value than the kept
-        engine is compared with it. A builder may also put random numbers into the graph as constants. So the first
-        trial that has all these values in common with the kept engine is compared with it too, and the answer holds for
-        all later such trials.
+        Trials of the built-in MLP always may. A builder of the user's may put constants into the graph that differ from
+        trial to trial: values that it gets and that the graph key leaves out, such as the learning rate, or random
+        numbers. So the trial's new model is compared with the model of the kept engine. If one of those values differs
+        between the two, every trial is compared. If none differs, only the first trial is compared, and the result
+        holds for the later ones.
         """
         key, builder = trial.spec.graph_key, trial.settings["model"]["builder"]
         if builder == "mlp":
