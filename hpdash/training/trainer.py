@@ -209,11 +209,11 @@ class Trainer:
     def _decide_sharing(self, trial: Attempt, kept: Engine, fresh: Any) -> bool:
         """Return whether a trial with the graph key of a kept engine may share its graph; notify the user if not.
 
-        Trials of the built-in MLP always may. A builder of the user's may put constants into the graph that differ from
-        trial to trial: values that it gets and that the graph key leaves out, such as the learning rate, or random
-        numbers. So the trial's new model is compared with the model of the kept engine. If one of those values differs
-        between the two, every trial is compared. If none differs, only the first trial is compared, and the result
-        holds for the later ones.
+        Trials of the built-in MLP always may. For a user's builder, the new model of the trial is compared with the
+        model of the kept engine, because the builder may have put constants into the graph: arguments that the graph
+        key leaves out, such as the learning rate, or random numbers. A trial whose builder gets other such arguments
+        than that of the kept engine is always compared. Of the trials whose builder gets the same arguments, only the
+        first is compared, because its result holds for the others too.
         """
         key, builder = trial.spec.graph_key, trial.settings["model"]["builder"]
         if builder == "mlp":
