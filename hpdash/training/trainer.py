@@ -209,11 +209,14 @@ class Trainer:
     def _decide_sharing(self, trial: Attempt, kept: Engine, fresh: Any) -> bool:
         """Return whether a trial with the graph key of a kept engine may share its graph; notify the user if not.
 
-        Trials of the built-in MLP always may. For a user's builder, the new model of the trial is compared with the
-        model of the kept engine, because the builder may have put constants into the graph: arguments that the graph
-        key leaves out, such as the learning rate, or random numbers. A trial whose builder gets other such arguments
-        than that of the kept engine is always compared. Of the trials whose builder gets the same arguments, only the
-        first is compared, because its result holds for the others too.
+        Trials of the built-in MLP always may. A user's builder may have put constants into the graph. Therefore, the
+        new model of the trial is compared with the model of the kept engine. `_given` has the values that the builder
+        gets although the graph key leaves them out, such as the learning rate.
+
+        - If these values differ between the two trials, the models are compared each time: the builder may have made
+          constants of the values.
+        - If they are equal, the models are compared only once for each graph key: the builder may have made constants
+          of random numbers, and it does so for all trials or for none.
         """
         key, builder = trial.spec.graph_key, trial.settings["model"]["builder"]
         if builder == "mlp":
