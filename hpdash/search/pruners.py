@@ -50,8 +50,8 @@ class Halving:
     """Asynchronous successive halving (ASHA): at each rung, the best of the trials that have reached it go on.
 
     Source: Li et al., A System for Massively Parallel Hyperparameter Tuning (2020), algorithm 2. If n trials have
-    reached a rung, the best n // factor go on. A pruned trial goes on later if it is among the best once more trials
-    have arrived. Each rung has `factor` times the epochs of the one before.
+    reached a rung, the best n // factor go on. A pruned trial goes on later if it is among the best
+    after more trials have reached the rung. Each rung has `factor` times the epochs of the one before.
 
     Hyperband (Li et al., 2018) divides the settings into brackets. The first rung of each bracket has `factor` times
     the epochs of the first rung of the bracket before; the last bracket never prunes. Trials are compared within
