@@ -85,7 +85,7 @@ class Schedule:
         return [self._trial(point, first + n) for point, first in numbered for n in range(self.sweep.repeats)]
 
     def waiting(self, history: History) -> list[TrialSpec]:
-        """Return the trials that a driver considers when it starts; it leaves out those whose results count.
+        """Return the trials that a driver considers when it starts, including those that already have a result.
 
         Without pruning, these are all known trials. With pruning, they are the trials that an earlier driver started;
         `next` chooses the others.
