@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any
 
 from .goal import Goal
@@ -14,6 +13,7 @@ from .goal import Goal
 Scalar = bool | int | float | str
 TABLES = ("data", "model", "train")  # tables whose keys are hyperparameters; [log] only selects what is written
 DRAWING_STRATEGIES = ("random", "sobol", "tpe")  # strategies that draw as many settings as `sweep.trials` says
+COMMAND, STEPS = "command", "steps"  # keys of [train] of a sweep whose trials are programs
 KERAS_LOOP = "none"  # train.loop of a trial that trains a Keras model, in a sweep whose other trials have loops
 CALLBACK_PREFIX = "between_epochs/"  # in a checkpoint, prefix of the names of the state of hpdash's callbacks
 USER_CALLBACK_PREFIX = "callbacks/"  # the same for the user's callbacks
@@ -84,6 +84,16 @@ def own_loop(train: Mapping[str, Any]) -> str | None:
     return None if loop == KERAS_LOOP else loop
 
 
+def program_of(train: Mapping[str, Any]) -> list[str] | None:
+    """Return the command of a program from a [train] table; None for trials that are no program."""
+    return train.get(COMMAND)
+
+
+def trains_keras(train: Mapping[str, Any]) -> bool:
+    """Return whether a [train] table is that of a Keras model that hpdash trains: no own loop and no program."""
+    return own_loop(train) is None and program_of(train) is None
+
+
 def visible(text: str, besides: str = "") -> str:
     """Escape characters that a terminal would interpret or not show, such as control and direction characters.
 
@@ -127,11 +137,27 @@ class TrialSpec:
     def hparams(self) -> dict[str, Scalar]:
         """The values of all keys of [data], [model] and [train], as numbers, strings or booleans for TensorBoard.
 
-        Keys whose value is None, and keys that begin with `_`, are left out.
+        Keys whose value is None, keys that begin with `_`, and the command of a program are left out.
         """
         settings = (pair for table in TABLES for pair in self.settings[table].items())
-        pairs = {key: shown(value) for key, value in settings if not key.startswith("_")}
+        pairs = {key: shown(value) for key, value in settings if not key.startswith("_") and key != COMMAND}
         return {key: value for key, value in pairs.items() if value is not None}
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs the trial is set to train; for a program, its steps, 0 if their number is unknown."""
+        train = self.settings["train"]
+        return int(train[STEPS] or 0) if self.is_program else int(train["epochs"])
+
+    @property
+    def is_program(self) -> bool:
+        """Whether the trial is a program."""
+        return program_of(self.settings["train"]) is not None
+
+    @property
+    def unit(self) -> str:
+        """What a trial's steps are called: epochs, unless it is a program."""
+        return "step" if self.is_program else "epoch"
 
     @property
     def graph_key(self) -> str:
@@ -155,36 +181,6 @@ class TrialSpec:
     def label(self) -> str:
         """The swept hyperparameters in one line: `activation=elu batchnorm=before`."""
         return " ".join(f"{key}={_plain(value)}" for key, value in self.swept.items())
-
-
-def caveats(
-    specs: Sequence[TrialSpec], synthetic: bool, accepted: Mapping[str, int] = MappingProxyType({})
-) -> list[str]:
-    """Return the caveats that must be shown with the results of these trials; see `result_caveats`."""
-    on_test = any(spec.settings["data"]["validation"] == "test" for spec in specs)
-    return result_caveats(synthetic, on_test, accepted=accepted)
-
-
-def result_caveats(
-    synthetic: bool, on_test: bool, evaluations: int = 0, accepted: Mapping[str, int] = MappingProxyType({})
-) -> list[str]:
-    """Return the caveats that apply to results, such as "synthetic data" or "validated on the test set".
-
-    `evaluations` is the number of selections that have been evaluated on the test set. More than one is a caveat,
-    because the first result may have influenced the second selection. `accepted` has the files and data functions whose
-    changes were accepted during the sweep, each with the number of changes.
-    """
-    again = [f"{evaluations} evaluations on the test set"] if evaluations > 1 else []
-    return ["synthetic data"] * synthetic + ["validated on the test set"] * on_test + again + version_caveats(accepted)
-
-
-def version_caveats(accepted: Mapping[str, int]) -> list[str]:
-    """Return a caveat for each of the user's files and data functions whose changes were accepted during the sweep.
-
-    The trials of such a sweep were trained with different versions of that file or function. `accepted` has the number
-    of changes of each.
-    """
-    return [f"trained with {count + 1} versions of {name}" for name, count in sorted(accepted.items())]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .goal import Goal
 from .histograms.histogram import Histogram
-from .records import Scalar, TrialResult, TrialState
+from .records import STEPS, Scalar, TrialResult, TrialState
 from .testset import Evaluation
 
 
@@ -81,7 +81,8 @@ class Run:
     that `reader.read_histograms` can read, each with its number of steps. `swept` are the names that its sweep varies;
     a run that hpdash did not make has none. Runs with the same `group` are replicates. `started` is in unix seconds.
     `evaluations` are those of its sweep on the test set. `accepted` has the user's files and data functions whose
-    changes were accepted during its sweep, each with the number of changes. What was not recorded is None.
+    changes were accepted during its sweep, each with the number of changes. `is_program` says that hpdash started a
+    program that trained it. What was not recorded is None.
     """
 
     name: str
@@ -102,6 +103,18 @@ class Run:
     damage: tuple[Damage, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
     accepted: Mapping[str, int] = field(default_factory=dict)
+    is_program: bool = False
+
+    @property
+    def unit(self) -> str:
+        """What its steps are called: epochs if hpdash trained it."""
+        return "step" if self.sweep is None or self.is_program else "epoch"
+
+    @property
+    def planned(self) -> int | None:
+        """How many epochs, or steps of a program, it is set to train; None if that is unknown."""
+        count = self.hparams.get(STEPS if self.is_program else "epochs")
+        return int(count) if isinstance(count, int | float) and not isinstance(count, bool) else None
 
     @property
     def looks(self) -> tuple[Evaluation, ...]:

@@ -32,7 +32,7 @@ def as_of(runs: Sequence[Run], epoch: int, objective: Objective) -> list[Run]:
 
 def _as_of(run: Run, epoch: int, objective: Objective) -> Run:
     series = run.scalars.get(objective.tag)
-    value = series.values[series.steps == epoch] if series is not None else np.empty(0)
+    value = series.values[series.steps >= epoch] if series is not None else np.empty(0)  # a program may skip steps
     if not len(value) or not np.isfinite(value[0]):
         return replace(run, status=TrialState.FAILED if run.status is TrialState.FINISHED else run.status)
     result = run.result or TrialResult(TrialState.FINISHED)

@@ -39,12 +39,14 @@ class SearchProgress:
 
     `whole` is the number of epochs that the same trials would train if none stopped early. `known` has, for each trial
     that a search proposed, the number of steps that had taken place by then: the results that it could learn from.
+    `unit` is what the epochs are called: "epoch", or "step" if the trials are programs.
     """
 
     objective: Objective
     steps: tuple[Step, ...]
     whole: int
     known: Mapping[int, int] = field(default_factory=dict)
+    unit: str = "epoch"
 
     @property
     def spent(self) -> int:
@@ -78,9 +80,9 @@ def progress(runs: Sequence[Run]) -> SearchProgress | None:
     journal = current_journal(folders.pop() / JOURNAL)
     records = [each for each in journal.transitions if each.trial in by_number]
     found = steps(records, runs[0].objective)
-    epochs = [run.hparams.get("epochs") for run in by_number.values()]
-    whole = sum(int(each) for each in epochs if isinstance(each, int | float))
-    return SearchProgress(runs[0].objective, found, whole, _known(journal, records, by_number)) if found else None
+    whole = sum(run.planned or 0 for run in by_number.values())
+    known, unit = _known(journal, records, by_number), runs[0].unit
+    return SearchProgress(runs[0].objective, found, whole, known, unit) if found else None
 
 
 def _known(journal: JournalContent, records: Iterable[Transition], runs: Mapping[int, Run]) -> dict[int, int]:

@@ -10,8 +10,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..records import Scalar, TrialState, result_caveats
+from ..records import Scalar, TrialState
 from ..runs import Objective, Run
+from .caveats import result_caveats
 from .objective import best, last, objective_of, seconds, tag_of, trained
 
 RANKED = (TrialState.FINISHED, None)  # None: the log does not say how the run ended, as is usual in foreign logs

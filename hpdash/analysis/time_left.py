@@ -31,7 +31,7 @@ def seconds_left(runs: Sequence[Run], planned: int) -> float | None:
 
 def _share(epochs: int | None, run: Run) -> float:
     """Return how much of its epochs a trial has trained, from 0 to 1."""
-    whole = run.hparams.get("epochs")
-    if not epochs or not isinstance(whole, int | float) or not whole > 0:
+    whole = run.planned
+    if not epochs or not whole or whole < 0:
         return 0.0
     return min(epochs / whole, 1.0)

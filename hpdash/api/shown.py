@@ -41,7 +41,7 @@ class RunPage(Shown):
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as JSON values."""
-        from ..views.terminal.show import to_json  # noqa: PLC0415
+        from ..views.terminal.show_json import to_json  # noqa: PLC0415
 
         return to_json(self.page)
 

@@ -14,9 +14,7 @@ from ..data import Dataset
 from ..errors import BackendError
 from ..system import lazy_imports
 from ..system.scratch import Scratch
-from ..system.user_functions import register
 from ..system.versions import versions
-from ..training.trainer import Trainer
 from .cluster import Cluster
 from .remote import Mailbox, Order
 from .worker import WorkerSetup, serve
@@ -49,11 +47,7 @@ class Actor:
     def _train(self, setup: WorkerSetup, folder: Path) -> None:
         try:
             lazy_imports.install()
-            register(setup.functions)
-            trainer = Trainer(folder, self._load, lambda: setup.changed(folder))
-            if setup.keras:
-                trainer.warm_up()
-            serve(self._mailbox, trainer)
+            serve(self._mailbox, setup.trainer(folder, self._load))
         except BaseException as error:
             self._mailbox.send(BackendError(f"{type(error).__name__}: {error}"))  # the driver then ends this actor
             raise

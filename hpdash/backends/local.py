@@ -17,7 +17,7 @@ from pathlib import Path
 from ..errors import BackendError
 from ..records import Ended, Event, Notice, Progress, Reached, Started, TrialResult, TrialState
 from ..system.scratch import Scratch
-from ..training.diagnosis import OUT_OF_MEMORY
+from ..training.diagnosis import MEMORY_SIGNS, OUT_OF_MEMORY
 from . import children
 from .base import Queue, Task
 from .children import Child
@@ -25,7 +25,6 @@ from .supervised import DEATHS_AT_START, LONGEST_TICK, OUTGROWN, Supervised
 from .worker import AttemptReport, WorkerSetup, main
 
 POLL_SECONDS = 0.2
-MEMORY_SIGNS = ("MemoryError", "bad_alloc")  # what Python and C++ print when they run out of memory
 OUTPUT_TAIL_BYTES = 2000  # bytes from the end of a dead worker's output that are reported
 
 

@@ -65,6 +65,8 @@ def pack(task: Task) -> PackedTask:
     have left them half replaced. Raises LogdirError if the disk refuses.
     """
     task, run = replace(task, mapped=None), task.run  # its files are on this machine only
+    if task.spec.is_program:
+        return PackedTask(replace(task, run=run.absolute()))
     if not run.is_dir():
         return PackedTask(task)
     kept = checkpoint.read(run / layout.CHECKPOINT) if task.epoch else None
@@ -126,7 +128,7 @@ class FolderSync:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._run: Path | None = None
+        self._run: Path | None = None  # None while the task is a program, which logs into the folder of all machines
         self._sent: dict[str, int] = {}
         self._known: dict[str, tuple[int, ...] | None] = {}
         self._last = 0.0
@@ -134,8 +136,12 @@ class FolderSync:
     def unpack(self, packed: PackedTask) -> Task:
         """Make a run folder for an attempt, and return the task with this folder.
 
+        A program logs into the run folder itself, which all machines have to share.
         Earlier event files become files of zeros with the same sizes, because only what is added to them is sent.
         """
+        if packed.task.spec.is_program:
+            self._run = None
+            return packed.task
         run = self._run = self._folder / packed.task.run.name
         shutil.rmtree(run, ignore_errors=True)
         run.mkdir(parents=True)
@@ -155,7 +161,8 @@ class FolderSync:
         Changes are due at the end, with a new checkpoint, or `LEAST_SECONDS` after the last ones.
         """
         run, now = self._run, time.monotonic()
-        assert run is not None
+        if run is None:
+            return None
         states = {name: _state(run / name) for name in WHOLE}
         new = [name for name in WHOLE if states[name] not in (None, self._known[name])]
         if not (is_last or layout.CHECKPOINT in new or now - self._last >= LEAST_SECONDS):

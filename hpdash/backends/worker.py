@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..records import Notice, Progress, Reached, TrialResult
+from ..records import Notice, Progress, Reached, TrialResult, TrialSpec
 from ..sweep_folder import provenance
 from ..sweep_folder.provenance import Provenance
 from ..system.child_process import set_process_name
@@ -20,7 +20,8 @@ from .base import Task
 from .children import tensorflow_environment
 
 if TYPE_CHECKING:
-    from ..training.trainer import Trainer
+    from ..data import Dataset, MappedDataset
+    from ..training.host import Host
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class WorkerSetup:
         names: the names of the data sets, as in the sweep file.
         provenance: the digests of the modules and the data sets when the driver started.
         functions: the pickled functions that were given in Python; the keys are their references.
+        is_program: whether the trials are programs.
+        scripts: the files of the user that the command of a program names, as in the command.
     """
 
     folder: Path
@@ -46,15 +49,32 @@ class WorkerSetup:
     names: Sequence[str] = ()
     provenance: Provenance = field(default_factory=Provenance)
     functions: Mapping[str, bytes] = field(default_factory=dict)
+    is_program: bool = False
+    scripts: Sequence[str] = ()
 
     def changed(self, folder: Path) -> dict[str, str]:
         """Return which of the user's code and data files in a folder have changed since the driver started, and how."""
-        return self.provenance.changed(provenance.current(self.modules, self.names, folder, self.provenance))
+        now = provenance.current(self.modules, self.names, folder, self.provenance, scripts=self.scripts)
+        return self.provenance.changed(now)
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables that the worker's process starts with."""
-        return tensorflow_environment(self.threads)
+        """The environment variables that the worker's process starts with; a program gets those of the user alone."""
+        return {} if self.is_program else tensorflow_environment(self.threads)
+
+    def trainer(self, folder: Path, load: Callable[[Mapping[str, Any]], Dataset] | None = None) -> TrialRunner:
+        """Return what runs the trials in this process; `load` returns a data set, if not from this machine."""
+        if self.is_program:
+            from ..programs.trainer import ProgramTrainer  # noqa: PLC0415  other workers do not need it
+
+            return ProgramTrainer(folder, lambda: self.changed(folder))
+        from ..training.trainer import Trainer  # noqa: PLC0415  the driver imports this module, without TensorFlow
+
+        register(self.functions)
+        trainer = Trainer(folder, load, lambda: self.changed(folder))
+        if self.keras:
+            trainer.warm_up()
+        return trainer
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +83,15 @@ class AttemptReport:
 
     result: TrialResult
     peak_memory: int
+
+
+class TrialRunner(Protocol):
+    """What runs the trials in a worker: it trains Keras models and calls users' loops, or it starts programs."""
+
+    def run(
+        self, spec: TrialSpec, run: Path, group: str, host: Host, epoch: int = 0, mapped: MappedDataset | None = None
+    ) -> TrialResult:
+        """Run one trial, which writes into its run folder, and return its result; never raises."""
 
 
 class Link(Protocol):
@@ -123,16 +152,10 @@ def main(pipe: Connection, setup: WorkerSetup, output: Path) -> None:
     set_process_name("hpdash-worker")
     _redirect_output(output)
 
-    from ..training.trainer import Trainer  # noqa: PLC0415  the driver imports this module, without TensorFlow
-
-    register(setup.functions)
-    trainer = Trainer(setup.folder, changed=lambda: setup.changed(setup.folder))
-    if setup.keras:
-        trainer.warm_up()
-    serve(pipe, trainer)
+    serve(pipe, setup.trainer(setup.folder))
 
 
-def serve(link: Link, trainer: Trainer) -> None:
+def serve(link: Link, trainer: TrialRunner) -> None:
     """Train the tasks that arrive over a link, one after another.
 
     Return when the link closes, or when the driver sends None: the sweep stops. A running trial notices None by
@@ -147,7 +170,7 @@ def serve(link: Link, trainer: Trainer) -> None:
         if not isinstance(task, Task):  # None: the sweep stops; answers at rungs arrive only while a trial runs
             return
         host.number = task.spec.number
-        host.progress(Progress(host.number, task.epoch, task.spec.settings["train"]["epochs"], 0.0, phase="starting"))
+        host.progress(Progress(host.number, task.epoch, task.spec.epochs, 0.0, phase="starting"))
         result = trainer.run(task.spec, task.run, task.group, host, task.epoch, task.mapped)
         link.send(AttemptReport(result, _peak_memory()))
 

@@ -8,15 +8,15 @@ from typing import Any
 
 from ..backends import estimate, probe
 from ..facts import WHOLE
-from ..records import TrialSpec, own_loop
+from ..records import TrialSpec, program_of, trains_keras
 from ..spec import Sweep
 
 
 def data_tables(specs: Sequence[TrialSpec]) -> list[Mapping[str, Any]]:
-    """Return the distinct [data] tables of trials, in the order of their first appearance."""
+    """Return the distinct [data] tables of trials, in the order of their first appearance; programs have none."""
     tables: list[Mapping[str, Any]] = []
     for spec in specs:
-        if spec.settings["data"] not in tables:
+        if program_of(spec.settings["train"]) is None and spec.settings["data"] not in tables:
             tables.append(spec.settings["data"])
     return tables
 
@@ -39,13 +39,13 @@ def sizes_by_split(tables: Sequence[Mapping[str, Any]], facts: probe.ProbeResult
 def large_batches(sweep: Sweep, specs: Sequence[TrialSpec], sizes: Mapping[str, estimate.Size]) -> list[str]:
     """Return a message for each batch size above the number of training examples: one batch then holds all of them.
 
-    Only batch sizes that the sweep file sets count. Trials with a training loop of the user's own are left out.
+    Only batch sizes that the sweep file sets count. Only trials of Keras models that hpdash trains count.
     """
     found: dict[str, None] = {}
-    for spec in specs:
+    for spec in filter(lambda spec: trains_keras(spec.settings["train"]), specs):
         is_given = "batch_size" in sweep.given["train"] or "batch_size" in spec.swept
         batch, size = spec.settings["train"]["batch_size"], sizes.get(split_key(spec.settings["data"]))
-        if is_given and size and batch > size.train and own_loop(spec.settings["train"]) is None:
+        if is_given and size and batch > size.train:
             text = f"batch_size {batch:,} exceeds the {size.train:,} training examples: each epoch is a single batch"
             found[text] = None
     return list(found)

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..backends.base import Backend, Queue, Task
 from ..errors import HpdashError, LogdirError, SpecError
 from ..journal.journal import Journal
-from ..logs import checkpoint, layout, run_folder
+from ..logs import checkpoint, layout, program_folder, run_folder
 from ..records import Ended, Event, Notice, Reached, Started, TrialResult, TrialSpec, TrialState
 from ..system.signals import Signals
 from .plan import Outcome, Plan, Watcher
@@ -144,11 +144,16 @@ class Driver:
         run, last = self._folder(spec), self._journal.history.latest.get(spec.number)
         attempt = last.attempt if last else 0
         resume = last is None or last.state not in (TrialState.FAILED, TrialState.DIVERGED)
-        epoch, trouble = run_folder.prepare(run, max(attempt, 1), resume)
+        if self.plan.is_program:
+            resume = resume and self.plan.sweep.is_resumable
+            program_folder.prepare(run, max(attempt, 1), resume)
+            epoch, trouble = (last.result.epochs if resume and last and last.result else 0), ""
+        else:
+            epoch, trouble = run_folder.prepare(run, max(attempt, 1), resume)
         if trouble:
             self._watcher.event(Notice(trouble, spec.number))
         group = layout.session_group(self.plan.sweep.name, spec.setting)
-        mapped = self.plan.mapped.get(spec.settings["data"]["name"])
+        mapped = self.plan.mapped.get(spec.settings["data"].get("name", ""))
         return Task(spec, attempt + 1, run, group, self.plan.seconds(spec), epoch, mapped)
 
     def _stop(self, number: int, again: bool) -> float:
@@ -164,7 +169,8 @@ class Driver:
             return time.monotonic() + GRACE_SECONDS
         if again:
             return 0.0
-        self._watcher.event(Notice("stopping after the current epoch of each trial; Ctrl-C again stops at once"))
+        how = "asking each program to end" if self.plan.is_program else "stopping after the current epoch of each trial"
+        self._watcher.event(Notice(f"{how}; Ctrl-C again stops at once"))
         return float("inf")
 
     def _handle(self, event: Event | None) -> Event | None:
@@ -212,7 +218,8 @@ class Driver:
         self._results[spec.number] = result
         is_session_open = result.is_refused and result.state is TrialState.FAILED
         if is_session_open or result.state in (TrialState.KILLED, TrialState.TIMED_OUT):
-            run_folder.end_session(self._folder(spec), success=False)
+            suffix = layout.END_SUFFIX if self.plan.is_program else ""
+            run_folder.end_session(self._folder(spec), success=False, suffix=suffix)
         elif result.state is not TrialState.INTERRUPTED and not self._is_promotable(result):
             checkpoint.remove(self._folder(spec))
         if result.state is TrialState.INTERRUPTED and result.error and self._stop_signal is None:

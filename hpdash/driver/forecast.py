@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from .. import data
 from ..backends import estimate, probe
+from ..programs.command import check_executable
 from ..records import TrialSpec, own_loop
 from ..search import Schedule
 from ..spec import Sweep
@@ -47,6 +48,9 @@ def _duration(sweep: Sweep, schedule: Schedule, workers: int) -> float | str:
     """Return the estimated duration in seconds, or the reason why it is unknown."""
     samples = schedule.samples()
     tables = data_tables(samples)
+    check_executable(sweep)
+    if sweep.command is not None:
+        return "the duration of a program is unknown before it runs"
     if any(own_loop(spec.settings["train"]) for spec in samples):
         return "the duration of a custom training loop is unknown before it runs"
     if any(data.needs_fetch(table) for table in tables):

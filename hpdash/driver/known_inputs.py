@@ -20,7 +20,9 @@ INPUTS: Mapping[str, Inputs] = {  # a test compares them with the data
 
 def with_known_inputs(sweep: Sweep) -> Sweep:
     """Return a sweep with the inputs of its data sets and the objective that fits them, as far as they are known."""
-    names = [name for name in sweep.values["name"] if name is not None]
+    if sweep.command is not None:
+        return sweep
+    names = sweep.data_names
     files = {name: _kinds(name, sweep) for name in names if name.endswith(".npz")}
     inputs = {name: INPUTS[name] for name in names if name in INPUTS} | {
         n: kind[1] for n, kind in files.items() if kind

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
 
+from ..analysis.caveats import caveats
 from ..backends.probe import FetchProgress
 from ..data import MappedDataset
-from ..records import Event, TrialResult, TrialSpec, caveats
+from ..records import Event, TrialResult, TrialSpec
 from ..search import Schedule
 from ..spec import Sweep
 
@@ -34,6 +35,11 @@ class Plan:
     accepted: Mapping[str, int] = field(default_factory=dict)
     mapped: Mapping[str, MappedDataset] = field(default_factory=dict)
     seconds: Callable[[TrialSpec], float] = lambda _: 0.0
+
+    @property
+    def is_program(self) -> bool:
+        """Whether the trials are programs."""
+        return self.sweep.command is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ from ..journal.history import History
 from ..journal.journal import Journal, lock, read_journal
 from ..logs import hparams_record, layout
 from ..nested import leaves
-from ..records import Notice, TrialResult, TrialSpec, TrialState, default_metrics, own_loop
+from ..programs.command import check_executable
+from ..records import Notice, TrialResult, TrialSpec, TrialState, default_metrics, own_loop, trains_keras
 from ..search import Schedule
 from ..spec import Sweep, load_sweep, parse_sweep
 from ..spec.inline import check_given, remember
@@ -98,6 +99,7 @@ def drive_sweep(
     if options.ray and importlib.util.find_spec("ray") is None:
         raise SpecError(['running on a Ray cluster needs ray, which is not installed: pip install "hpdash[ray]"'])
     check_given(sweep.functions, sweep.inline)
+    check_executable(sweep)
     folder = (
         next(sweep_folder.free_folders(Path(logs), sweep))
         if options.new
@@ -125,7 +127,8 @@ def drive_sweep(
 def _provenance(sweep: Sweep, folder: Path, given: Sendable) -> Provenance:
     inline = {reference: each.sha256 for reference, each in sweep.inline.functions.items()}
     before = changed_code.provenance_of(folder)
-    found = provenance.current(sweep.modules, sweep.values["name"], sweep.folder, before, inline)
+    scripts = provenance.scripts_in(sweep.command or (), sweep.folder)
+    found = provenance.current(sweep.modules, sweep.data_names, sweep.folder, before, inline, scripts)
     return replace(found, arrays=given.arrays)
 
 
@@ -243,8 +246,8 @@ def _gather_facts(
     own_data = any(":" in table["name"] for table in tables)
     spool = stack.enter_context(closing(data.temporary_folder())).folder if own_data else None
     asked = () if sweep_folder.knows_builders(job.folder, job.options.extend) else builder_requests(job.sweep, specs)
-    folders, given = (job.sweep.folder, spool), (class_weights_of(specs), with_callbacks(specs))
-    request = probe.ProbeRequest(tables, _functions(specs), *folders, asked, *given, job.functions)
+    given = class_weights_of(specs), with_callbacks(specs)
+    request = probe.ProbeRequest(tables, _functions(specs), job.sweep.folder, spool, asked, *given, job.functions)
     return probe.gather_facts(request, signals, lambda text: job.watcher.event(Notice(text)))
 
 
@@ -272,7 +275,7 @@ def _functions(specs: Sequence[TrialSpec]) -> list[str]:
 
 def _metrics(specs: Sequence[TrialSpec], facts: probe.ProbeResult) -> list[str]:
     defaults = [name for classes in facts.classes for each in leaves(classes) for name in default_metrics(each[1])]
-    chosen = (spec.settings["train"]["metrics"] or defaults for spec in specs)
+    chosen = (spec.settings["train"].get("metrics") or defaults for spec in specs)
     return list(dict.fromkeys(name for names in chosen for name in names))
 
 
@@ -285,10 +288,11 @@ def _fetch_missing(tables: Sequence[Mapping[str, Any]], watcher: Watcher, signal
 def _start(job: _Job, specs: Sequence[TrialSpec], signals: Signals) -> tuple[Backend, int]:
     """Start the workers, which warm up during the rest of the preparation; return the backend and their number."""
     sweep, options = job.sweep, job.options
-    keras = any(own_loop(spec.settings["train"]) is None for spec in specs)
-    own_code = bool(_functions(specs)) or any(":" in spec.settings["data"]["name"] for spec in specs)
-    code_and_data = sweep.modules, sweep.values["name"], job.provenance, job.functions
-    setup = WorkerSetup(sweep.folder.resolve(), options.threads, keras, own_code, *code_and_data)
+    keras = any(trains_keras(spec.settings["train"]) for spec in specs)
+    own_code = bool(_functions(specs)) or any(":" in name for name in sweep.data_names)
+    code_and_data = sweep.modules, sweep.data_names, job.provenance, job.functions
+    program = sweep.command is not None, provenance.scripts_in(sweep.command or (), sweep.folder)
+    setup = WorkerSetup(sweep.folder.resolve(), options.threads, keras, own_code, *code_and_data, *program)
     if options.ray is not None:
         from ..backends.ray import RayBackend  # noqa: PLC0415  an extra
 

@@ -16,7 +16,7 @@ from ..errors import Problem, SpecError
 from ..facts import SweepFacts
 from ..logs.layout import VALIDATION_PREFIX
 from ..nested import is_nested
-from ..records import TABLES, TrialSpec, default_metrics, own_loop
+from ..records import TABLES, TrialSpec, default_metrics, trains_keras
 from ..spec import Sweep
 from ..spec.faults import nearest
 from ..spec.file_keys import table_of
@@ -39,7 +39,7 @@ def builder_requests(sweep: Sweep, specs: Sequence[TrialSpec]) -> list[BuilderRe
 
 
 def _own_builder(spec: TrialSpec) -> str | None:
-    builder = None if own_loop(spec.settings["train"]) else spec.settings["model"]["builder"]
+    builder = spec.settings["model"]["builder"] if trains_keras(spec.settings["train"]) else None
     return builder if builder and ":" in builder else None
 
 
@@ -102,7 +102,7 @@ def _single_only(sweep: Sweep, specs: Sequence[TrialSpec], tables: Tables, facts
     """Yield a problem if the built-in MLP, which has one input and one output, gets data with several."""
     for table, classes, inputs in zip(tables, facts.classes, facts.inputs, strict=True):
         uses_mlp = any(
-            spec.settings["data"] == table and not own_loop(spec.settings["train"]) and _own_builder(spec) is None
+            spec.settings["data"] == table and trains_keras(spec.settings["train"]) and _own_builder(spec) is None
             for spec in specs
         )
         if uses_mlp and (is_nested(classes) or inputs.is_nested):
@@ -126,7 +126,7 @@ def _metrics(specs: Sequence[TrialSpec], tables: Tables, facts: ProbeResult) -> 
     """Return (owner, metrics) of each model whose metrics are known: the built-in MLP, and models that were built."""
     found: dict[tuple[str, tuple[str, ...]], None] = {}
     for spec in specs:
-        if own_loop(spec.settings["train"]):
+        if not trains_keras(spec.settings["train"]):
             continue
         builder = _own_builder(spec)
         built = facts.built.get(builder or "")

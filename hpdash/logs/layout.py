@@ -19,6 +19,9 @@ LOCK = "lock"
 CHECKPOINT = "checkpoint.npz"
 WEIGHTS = "weights.npz"
 MODEL = "model.json"
+OUTPUT = "output.log"  # what a program prints
+STATE = "state"  # the folder in which a program may keep a checkpoint
+END_SUFFIX = ".hpdash-end"  # of the event file with the end of a program's session, which a resumed program removes
 ROOT_LOCK = ".hpdash-lock"
 VALIDATION = "validation"
 VALIDATION_PREFIX = f"{VALIDATION}/"  # of a metric, or of a tag, that belongs to the validation part
@@ -120,6 +123,11 @@ def hparams_record_folders(sweep: Path) -> list[Path]:
 def event_files(folder: Path) -> list[Path]:
     """List the event files that TensorBoard reads directly in a folder, sorted by name."""
     return sorted(path for path in folder.glob("*tfevents*") if path.is_file())
+
+
+def all_event_files(run: Path) -> list[Path]:
+    """List the event files in a folder and in all folders below it that TensorBoard reads."""
+    return sorted(path for path in run.rglob("*tfevents*") if path.is_file())
 
 
 def event_sizes(run: Path) -> dict[str, int]:

@@ -70,10 +70,10 @@ def set_aside(run: Path, attempt: int, keep: Iterable[str] = ()) -> None:
             (run / name).rename(aside.with_name(aside.name.replace(layout.EVENT_FILE, layout.SET_ASIDE, 1)))
 
 
-def end_session(run: Path, success: bool) -> None:
-    """End the HParams session of a run whose own writer is dead.
+def end_session(run: Path, success: bool, suffix: str = "") -> None:
+    """End the HParams session of a run whose own writer is dead; the name of the new event file ends with `suffix`.
 
     The end is written into a new file, because the last record of the old file may be incomplete.
     """
-    with closing(EventFile(run)) as file:
+    with closing(EventFile(run, suffix)) as file:
         file.add(session_end(success), 0)

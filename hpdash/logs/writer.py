@@ -38,14 +38,15 @@ _TEXT = text_metadata.create_summary_metadata(display_name="", description="")
 class EventFile:
     """One new event file in a folder, whose name sorts after those of the existing ones.
 
+    The name ends with `suffix`. With `early`, it sorts before those of files that other programs make from now on.
     If a write fails, its bytes are removed from the file, so that the file ends with a whole record: readers read
     nothing after an incomplete record. Methods raise LogdirError if the disk refuses.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, suffix: str = "", early: bool = False) -> None:
         with disk.guarded(folder):
             folder.mkdir(exist_ok=True)  # no parents: a run or sweep that was moved away must not come back
-            self.path = _next_path(folder)
+            self.path = _next_path(folder, suffix, early)
             self._file = self.path.open("xb", buffering=0)
         self._waiting = bytearray(_record(_version()))
         self._written = 0
@@ -104,7 +105,7 @@ class RunWriter:
     def scalar(self, tag: str, value: float, step: int, validation: bool = False) -> None:
         """Add a number as `tf.summary.scalar` does, in float32; with `validation`, to the sub-run."""
         file = self._validation_file() if validation else self._training
-        file.add(_scalar(tag, value), step)
+        file.add(scalar_value(tag, value), step)
 
     def histogram(self, tag: str, histogram: Histogram, step: int) -> None:
         """Add a histogram as `tf.summary.histogram` does: float64 [k, 3] of left edge, right edge and count."""
@@ -114,7 +115,7 @@ class RunWriter:
 
     def text(self, tag: str, markdown: str) -> None:
         """Add a text for TensorBoard's Text tab, at step 0."""
-        self._training.add(summary_pb2.Summary.Value(tag=tag, metadata=_TEXT, tensor=_string(markdown)), 0)
+        self._training.add(text_value(tag, markdown), 0)
 
     def graph(self, definition: bytes) -> None:
         """Add the run's graph, a serialized GraphDef, for TensorBoard's Graphs tab."""
@@ -125,18 +126,7 @@ class RunWriter:
 
         Raises TypeError if a hyperparameter is not a boolean, a number or a string.
         """
-        info = plugin_data_pb2.SessionStartInfo(group_name=group, start_time_secs=time.time())
-        for name, value in hparams.items():
-            match value:
-                case bool():
-                    info.hparams[name].bool_value = value
-                case int() | float():
-                    info.hparams[name].number_value = value
-                case str():
-                    info.hparams[name].string_value = value
-                case _:
-                    raise TypeError(f"hyperparameter {name}: expected a bool, a number or a string, found {value!r}")
-        self._training.add(_hparams(hparams_metadata.SESSION_START_INFO_TAG, session_start_info=info), 0)
+        self._training.add(session_start(hparams, group), 0)
         self.flush()
 
     def end(self, success: bool) -> None:
@@ -190,7 +180,7 @@ def add_scalars(folder: Path, values: Mapping[str, float], step: int) -> None:
     """Add scalars to a run that is done, in a new file that is synced to the disk."""
     with closing(EventFile(folder)) as file:
         for tag, value in values.items():
-            file.add(_scalar(tag, value), step)
+            file.add(scalar_value(tag, value), step)
         file.sync()
     with disk.guarded(folder):
         disk.sync(folder)
@@ -207,16 +197,16 @@ def write_hparams_record(folder: Path, experiment: api_pb2.Experiment) -> None:
         disk.sync(folder)
 
 
-def _next_path(folder: Path) -> Path:
+def _next_path(folder: Path, suffix: str = "", early: bool = False) -> Path:
     """Return a path for a new event file that sorts after all others in its folder, even if the clock was set back.
 
     TensorBoard reads a folder's files in the order of their names, and ignores a new file that sorts before one that it
-    has read.
+    has read. With `early`, the name has the second before, because another program may make a file in this one.
     """
     files = layout.event_files(folder)
     stamps = [int(match[1]) for file in files if (match := re.match(rf"{layout.EVENT_FILE}\.(\d+)\.", file.name))]
-    second = max([int(time.time()), *(stamp + 1 for stamp in stamps)])
-    return folder / f"{layout.EVENT_FILE}.{second:010d}.{socket.gethostname()}.{os.getpid()}.{len(files)}"
+    second = max([int(time.time()) - early, *(stamp + 1 for stamp in stamps)])
+    return folder / f"{layout.EVENT_FILE}.{second:010d}.{socket.gethostname()}.{os.getpid()}.{len(files)}{suffix}"
 
 
 def _version() -> event_pb2.Event:
@@ -245,10 +235,35 @@ def _string(text: str) -> tensor_pb2.TensorProto:
     )
 
 
-def _scalar(tag: str, value: float) -> summary_pb2.Summary.Value:
+def text_value(tag: str, markdown: str) -> summary_pb2.Summary.Value:
+    """Return a text for TensorBoard's Text tab."""
+    return summary_pb2.Summary.Value(tag=tag, metadata=_TEXT, tensor=_string(markdown))
+
+
+def scalar_value(tag: str, value: float) -> summary_pb2.Summary.Value:
+    """Return a scalar as `tf.summary.scalar` writes it, in float32."""
     with np.errstate(over="ignore"):  # values too large for float32 become infinite
         tensor = _tensor(np.asarray(value, "<f4"), types_pb2.DT_FLOAT)
     return summary_pb2.Summary.Value(tag=tag, metadata=_SCALAR, tensor=tensor)
+
+
+def session_start(hparams: Mapping[str, Scalar], group: str) -> summary_pb2.Summary.Value:
+    """Return the record that starts an HParams session now, in the session group `group`.
+
+    Raises TypeError if a hyperparameter is not a boolean, a number or a string.
+    """
+    info = plugin_data_pb2.SessionStartInfo(group_name=group, start_time_secs=time.time())
+    for name, value in hparams.items():
+        match value:
+            case bool():
+                info.hparams[name].bool_value = value
+            case int() | float():
+                info.hparams[name].number_value = value
+            case str():
+                info.hparams[name].string_value = value
+            case _:
+                raise TypeError(f"hyperparameter {name}: expected a bool, a number or a string, found {value!r}")
+    return _hparams(hparams_metadata.SESSION_START_INFO_TAG, session_start_info=info)
 
 
 def session_end(success: bool) -> summary_pb2.Summary.Value:

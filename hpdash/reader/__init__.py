@@ -134,7 +134,7 @@ def _runs(folders: Sequence[Folder], sweeps: Mapping[str, SweepState], by_file: 
     """Return all runs, sorted by name: those of folders, and those of trials that have no folder."""
     contents = {
         name: [(part.role, joined([by_file[file.path] for file in part.files])) for part in parts]
-        for name, parts in parts_of_runs(folders).items()
+        for name, parts in parts_of_runs(folders, _program_folders(folders, sweeps)).items()
     }
     foreign = {name for name in contents if _sweep_of(name, sweeps) is None}
     merge_hparams_runs(contents, foreign)
@@ -151,6 +151,16 @@ def _runs(folders: Sequence[Folder], sweeps: Mapping[str, SweepState], by_file: 
         if name != "..":
             runs += runs_without_folders(sweep, "" if name == "." else f"{name}/", runs)
     return sorted(runs, key=lambda run: run.name)
+
+
+def _program_folders(folders: Sequence[Folder], sweeps: Mapping[str, SweepState]) -> set[str]:
+    """Return the names of the run folders in which programs log."""
+    owners = {name: sweep for name, sweep in sweeps.items() if sweep.settings and sweep.settings.is_program}
+    return {
+        folder.name
+        for folder in folders
+        if _sweep_of(folder.name, owners) and layout.parse_run_name(Path(folder.path).name)
+    }
 
 
 def _sweep_of(name: str, sweeps: Mapping[str, SweepState]) -> SweepState | None:

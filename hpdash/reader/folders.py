@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -53,7 +53,8 @@ class Folder:
 class RunPart:
     """Some event files of a run: those in its own folder, or those in one of its subfolders.
 
-    `role` is "" for the run's own folder, and "train" or "validation" for the subfolder of that name.
+    `role` is "" for the run's own folder, and "train" or "validation" for the subfolder of that name. In the run of a
+    program, it is the path of any other subfolder.
     """
 
     role: str
@@ -111,7 +112,7 @@ def _event_files(entries: Iterable[os.DirEntry[str]]) -> Iterator[EventFileInfo]
                 yield EventFileInfo(entry.path, key)
 
 
-def parts_of_runs(folders: Iterable[Folder]) -> dict[str, list[RunPart]]:
+def parts_of_runs(folders: Iterable[Folder], programs: Collection[str] = ()) -> dict[str, list[RunPart]]:
     """Return the parts of each run, by the run's name; the part in its own folder is the first.
 
     Keras writes a run as `<run>/train` and `<run>/validation`, hpdash as `<run>` and `<run>/validation`. So a folder
@@ -121,7 +122,8 @@ def parts_of_runs(folders: Iterable[Folder]) -> dict[str, list[RunPart]]:
     - the parent contains no other folder with event files,
     - the folder is called "validation", and the parent has event files of its own.
 
-    Folders without event files are left out.
+    `programs` are the run folders of programs: all folders below such a folder are parts of it. Folders without event
+    files are left out.
     """
     filled = {folder.name: folder for folder in folders if folder.files}
     siblings: dict[str, set[str]] = {}
@@ -130,11 +132,31 @@ def parts_of_runs(folders: Iterable[Folder]) -> dict[str, list[RunPart]]:
     runs: dict[str, list[RunPart]] = {}
     for name, folder in filled.items():
         parent, leaf = folder.parent, folder.leaf
-        if leaf in (TRAIN, VALIDATION) and name != "." and _is_part(leaf, siblings[parent], parent in filled):
+        if owner := next((each for each in _upwards(name) if each in programs), None):
+            runs.setdefault(owner, []).append(RunPart(_role(name, owner), folder.files))
+        elif leaf in (TRAIN, VALIDATION) and name != "." and _is_part(leaf, siblings[parent], parent in filled):
             runs.setdefault(parent, []).append(RunPart(leaf, folder.files))
         else:
             runs.setdefault(name, []).append(RunPart("", folder.files))
     return runs
+
+
+def _upwards(name: str) -> Iterator[str]:
+    """Yield the name of a folder and of all folders above it, the logdir's last."""
+    while name != ".":
+        yield name
+        name = name.rpartition("/")[0] or "."
+    yield name
+
+
+def _role(name: str, owner: str) -> str:
+    """Return the role of a folder in the run of a program, whose run folder is `owner`.
+
+    It is "train" or "validation" for folders of these names, as Keras writes them, and the path for any other folder.
+    """
+    leaf = name.rpartition("/")[2]
+    path = "" if name == owner else name.removeprefix("" if owner == "." else f"{owner}/")
+    return leaf if path and leaf in (TRAIN, VALIDATION) else path
 
 
 def _is_part(leaf: str, siblings: set[str], has_parent: bool) -> bool:
@@ -151,12 +173,12 @@ def _is_part(leaf: str, siblings: set[str], has_parent: bool) -> bool:
 def merged(parts: Iterable[tuple[str, Mapping[str, _Value]]]) -> dict[str, _Value]:
     """Merge the values of a run's parts by tag; `parts` has the role and the values of each part.
 
-    A tag of the "validation" part becomes `validation/<tag>`. A tag of the "train" part becomes `train/<tag>` if the
-    run's own folder has the same tag. All other tags stay as they are.
+    A tag of the "validation" part becomes `validation/<tag>`. A tag of another subfolder becomes `<role>/<tag>` if an
+    earlier part has the same tag, such as `train/<tag>`. All other tags stay as they are.
     """
     run: dict[str, _Value] = {}
     for role, values in parts:
         for tag, value in values.items():
-            is_taken = role == TRAIN and tag in run
+            is_taken = role != "" and tag in run
             run.setdefault(f"{role}/{tag}" if role == VALIDATION or is_taken else tag, value)
     return run

@@ -14,7 +14,7 @@ from ..goal import Goal
 from ..journal.journal import Transition
 from ..journal.of_runs import current_journal
 from ..logs import layout
-from ..records import TrialState
+from ..records import TrialState, program_of
 from ..runs import Objective
 from ..sweep_folder.sweep_json import SCHEMA
 from ..testset import Evaluation
@@ -25,7 +25,7 @@ class SharedSettings:
     """What all trials of a sweep share.
 
     A trial's number is setting * repeats + replicate, its seed is seed + replicate. `accepted` has the code and data
-    files whose changes were accepted while the sweep ran, and how often.
+    files whose changes were accepted while the sweep ran, and how often. `is_program` says that trials are programs.
     """
 
     repeats: int
@@ -34,6 +34,7 @@ class SharedSettings:
     objective: Objective
     schema: int = SCHEMA
     accepted: Mapping[str, int] = field(default_factory=dict)
+    is_program: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class SweepState:
             setting, repeat = divmod(number, self.settings.repeats)
             group, seed = layout.session_group(self.name, setting), self.settings.seed + repeat
             facts |= {"group": group, "seed": seed, "swept": self.settings.swept, "objective": self.settings.objective}
-            facts["accepted"] = self.settings.accepted
+            facts |= {"accepted": self.settings.accepted, "is_program": self.settings.is_program}
         if record := self.latest.get(number):
             is_orphan = record.state is TrialState.RUNNING and not self.is_live
             facts["status"] = TrialState.INTERRUPTED if is_orphan else record.state
@@ -129,13 +130,14 @@ def read_settings(path: Path) -> SharedSettings:
     """
     known = json.loads(path.read_bytes())
     given, name = known["settings"], str(known["settings"]["objective"])
+    is_program = program_of(given["train"]) is not None
     metric = name.removeprefix(layout.VALIDATION_PREFIX)
-    tag = name.removesuffix(metric) + layout.epoch_tag(metric)
+    tag = name if is_program else name.removesuffix(metric) + layout.epoch_tag(metric)
     swept = tuple(str(column["name"]) for column in known["columns"] if column["swept"])
     objective = Objective(name, tag, Goal(given["goal"]))
     accepted = {str(file): int(count) for file, count in dict(known.get("accepted", {})).items()}
     schema = int(known.get("schema", SCHEMA))
-    return SharedSettings(max(1, given["repeats"]), int(given["seed"]), swept, objective, schema, accepted)
+    return SharedSettings(max(1, given["repeats"]), int(given["seed"]), swept, objective, schema, accepted, is_program)
 
 
 def is_held(lock: Path) -> bool:

@@ -9,6 +9,7 @@ from heapq import nlargest
 from typing import Protocol
 
 from ..journal.history import History
+from ..records import STEPS
 from ..spec import Sweep
 from ..spec.pruning import Pruning
 
@@ -38,20 +39,23 @@ def pruner_for(sweep: Sweep) -> Pruner | None:
         return None
     if sweep.pruning.strategy == "median":
         return Median(sweep.pruning)
-    return Halving(sweep.pruning, sweep.repeats, _longest(sweep))
+    return Halving(sweep.pruning, sweep.repeats, _longest(sweep), promotes=sweep.is_resumable)
 
 
 def _longest(sweep: Sweep) -> int:
-    """Return the largest number of epochs that a trial of a sweep may train."""
-    return int(max(sweep.values["epochs"]))
+    """Return the largest number of epochs, or of a program's steps, that a trial of a sweep may train."""
+    return int(max(sweep.values["epochs" if sweep.command is None else STEPS]))
 
 
 class Halving:
     """Asynchronous successive halving (ASHA): at each rung, the best of the trials that have reached it go on.
 
     Source: Li et al., A System for Massively Parallel Hyperparameter Tuning (2020), algorithm 2. If n trials have
-    reached a rung, the best n // factor go on. A pruned trial goes on later if it is among the best
-    after more trials have reached the rung. Each rung has `factor` times the epochs of the one before.
+    reached a rung, the best n // factor go on. A pruned trial goes on later if it is among the best after
+    more trials have reached the rung. Each rung has `factor` times the epochs of the one before.
+
+    If pruned trials cannot go on (`promotes` is false), at least the best trial so far goes on, as in Optuna's
+    SuccessiveHalvingPruner. Otherwise the first trials would all be lost.
 
     Hyperband (Li et al., 2018) divides the settings into brackets. The first rung of each bracket has `factor` times
     the epochs of the first rung of the bracket before; the last bracket never prunes. Trials are compared within
@@ -59,10 +63,8 @@ class Halving:
     of the settings as in the paper.
     """
 
-    promotes = True
-
-    def __init__(self, pruning: Pruning, repeats: int, longest: int) -> None:
-        self._pruning, self._repeats = pruning, repeats
+    def __init__(self, pruning: Pruning, repeats: int, longest: int, promotes: bool = True) -> None:
+        self._pruning, self._repeats, self.promotes = pruning, repeats, promotes
         self._factor = pruning.reduction_factor
         self._first = [pruning.min_epochs]
         while pruning.strategy == "hyperband" and self._first[-1] < longest:
@@ -91,7 +93,7 @@ class Halving:
 
         If there are several, those at the highest rung go first, and among these the best of a bracket.
         """
-        for epoch in sorted(history.rungs, reverse=True):
+        for epoch in sorted(history.rungs, reverse=True) if self.promotes else ():
             for values in self._reached(epoch, history).values():
                 for trial in self._best(values):
                     if history.pruned_after(trial) == epoch:
@@ -107,7 +109,8 @@ class Halving:
         return brackets
 
     def _best(self, values: Mapping[int, float]) -> list[int]:
-        return nlargest(len(values) // self._factor, values, key=lambda trial: (values[trial], -trial))
+        count = len(values) // self._factor if self.promotes else max(1, len(values) // self._factor)
+        return nlargest(count, values, key=lambda trial: (values[trial], -trial))
 
     def _bracket(self, setting: int) -> int:
         return self._pattern[setting % len(self._pattern)]

@@ -177,13 +177,13 @@ class Schedule:
         """
         setting, repeat = divmod(number, self.sweep.repeats)
         sweep, settings = self.sweep, self.sweep.settings(point)
-        if settings["data"]["folds"] and settings["data"]["fold"] is None:
+        if settings["data"].get("folds") and settings["data"]["fold"] is None:
             settings["data"]["fold"] = repeat
         seed, takes = sweep.seed + repeat, sweep.use(settings).takes
         spec = TrialSpec(number, setting, seed, point, settings, sweep.objective, sweep.goal, takes=takes)
         if self.pruner is None or sweep.pruning is None or repeat:
             return spec
-        return replace(spec, rungs=self.pruner.rungs(setting, settings["train"]["epochs"]), watch=sweep.pruning.watch)
+        return replace(spec, rungs=self.pruner.rungs(setting, spec.epochs), watch=sweep.pruning.watch)
 
 
 def evidence(specs: Sequence[TrialSpec], results: Sequence[TrialResult | None]) -> Evidence:

@@ -8,7 +8,8 @@ from .faults import Faults, Key, found
 
 def goal_for(metric: str, given: str | None, key: Key, faults: Faults) -> Goal:
     """Return the goal that the file gives, else the one of Keras; if there is neither, add a fault and return MAX."""
-    known = Goal(given) if given else goal_of_metric(metric)
+    parts = (goal_of_metric(part) for part in reversed(metric.split("/")))  # "loss/validation" is a loss
+    known = Goal(given) if given else next(filter(None, parts), None)
     if known is None:
         name = found(metric.rpartition("/")[2])
         why = f"Keras has no metric called {name}, so hpdash cannot tell whether a lower or a higher value is better."

@@ -41,6 +41,7 @@ SHARE, UNIT = "a number of at least 0 and below 1", "a number from 0 to 1"
 SWITCH, FUNCTION = "true or false", '"package.module:function"'
 DATA = f'one of {", ".join(DATA_SETS)}, a path that ends in ".npz", or {FUNCTION}'
 SERIES = ", ".join(f'"{name}"' for name in get_args(SeriesKind))
+METRIC = 'a metric such as "validation/accuracy" or "loss"'
 FOLDER = "1 to 64 ASCII letters, digits, `_`, `.` and `-`, not starting with `.`, `-` or `hparams-` or ending with `.`"
 CLASS_WEIGHT = '"balanced", "none", or a table of a weight above 0 for each class, such as { 0 = 1.0, 1 = 5.0 }'
 INITIALIZER = 'a Keras name or a table such as { name = "random_normal", stddev = 1.0 }'
@@ -81,10 +82,15 @@ def folder_name(name: str) -> str:
     return name
 
 
-def metric_name(name: str) -> str:
-    """Return the name if it has the form of a metric, `loss` or `validation/loss`. Raises ValueError otherwise."""
-    _require(re.fullmatch(r"(validation/)?[A-Za-z_]\w*", name, re.ASCII) is not None)
+def metric_tag(name: str) -> str:
+    """Return the name if it can be the tag of a scalar, such as `Loss/val (mean)`. Raises ValueError otherwise."""
+    _require(bool(name) and name.isprintable() and name == name.strip())
     return name
+
+
+def is_metric(name: str) -> bool:
+    """Return whether a name has the form of a metric of hpdash: `loss` or `validation/loss`."""
+    return re.fullmatch(r"(validation/)?[A-Za-z_]\w*", name, re.ASCII) is not None
 
 
 def class_weights(value: Any) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..logs.layout import VALIDATION_PREFIX
-from ..records import DRAWING_STRATEGIES, TABLES, default_metrics, own_loop
+from ..records import DRAWING_STRATEGIES, STEPS, TABLES, default_metrics, own_loop
 from . import text
 from .defaults import resolve
 from .domains import Choice
@@ -18,6 +18,7 @@ from .idle import check_idle
 from .inline import NOTHING, with_references
 from .keys import MLP
 from .objective import ranking
+from .program import check_metric_names, check_program, is_program, program_names
 from .pruning import Pruning
 from .requirements import requirements
 from .space import Hyperparameter, Names, choices, domains, hint_at, listed, names_of
@@ -70,7 +71,8 @@ def _sweep(
         faults.fail("", "a [data] table with a name, and [hparams] or [[trial]] tables", "an empty file")
     prunes = "prune" in document
     _check_containers(document, faults)
-    names = names_of(document)
+    runs_programs = is_program(document)
+    names = program_names() if runs_programs else names_of(document)
     head = _head(_table("sweep", document, names, faults), stem, bool(document["trial"]), faults)
     given = {table: _table(table, document, names, faults) for table in _TABLES}
     head["repeats"] = repeats_of(document, head, given["data"], faults)
@@ -79,12 +81,16 @@ def _sweep(
     required = requirements(document, names, {**fixed, **{each.name: _listed_values(each) for each in hparams}}, faults)
     _check_strategy(head, hparams, trials, faults)
     values = possible_values(given, hparams, trials)
+    if runs_programs:
+        check_program(document, given, hparams, trials, prunes, faults)
+        faults.raise_any()
     chosen = ranking(head["objective"], head["goal"], values, faults)
-    if len(trials) != 1:  # a single trial may come from `hpdash show`, which writes keys without an effect, too
-        check_idle(values, given, {hparam.name for hparam in hparams}, faults)
     prune_table = _table("prune", document, names, faults)
     pruning = Pruning.of(prune_table, chosen.objective, chosen.goal, faults) if prunes else None
-    _check_required(chosen.objective, pruning, given, hparams, trials, faults)
+    if not runs_programs:
+        if len(trials) != 1:  # a single trial may come from `hpdash show`, which writes keys without an effect, too
+            check_idle(values, given, {hparam.name for hparam in hparams}, faults)
+        _check_required(chosen.objective, pruning, given, hparams, trials, faults)
     faults.raise_any()
     return Sweep(
         **{name: value for name, value in head.items() if name not in ("objective", "goal")},
@@ -161,7 +167,8 @@ def _space(
         faults.add(("hparams",), "either [hparams] or [[trial]] tables", "both", "Remove one of them.")
     if trials:
         swept = choices(trials)
-    hparams = (Hyperparameter(name, table_of(name), domain, whens.get(name, {})) for name, domain in swept.items())
+    tables = {name: "model" if is_program(document) and name != STEPS else table_of(name) for name in swept}
+    hparams = (Hyperparameter(name, tables[name], domain, whens.get(name, {})) for name, domain in swept.items())
     return tuple(hparams), trials
 
 
@@ -194,6 +201,8 @@ def _check_required(
 
     A model or a training loop of the user's own may have any metric.
     """
+    asked = {("sweep", "objective"): objective} | ({("prune", "watch"): pruning.watch} if pruning else {})
+    check_metric_names(asked, faults)
     key, swept = ("data", "name"), {hparam.name: hparam for hparam in hparams}
     always = "name" in swept and not swept["name"].when and all("name" in trial for trial in trials)
     if "name" not in given["data"] and not always and not faults.has_fault_at(key):
@@ -201,9 +210,8 @@ def _check_required(
     fixed = resolve(given)
     own = fixed["model"]["builder"] != MLP or own_loop(fixed["train"]) or swept.keys() & {"builder", "loop", "metrics"}
     known = ["loss", *(fixed["train"]["metrics"] or (*default_metrics(2), *default_metrics(None)))]
-    asked = {("sweep", "objective"): objective} | ({("prune", "watch"): pruning.watch} if pruning else {})
     for where, name in asked.items():
         metric = name.removeprefix(VALIDATION_PREFIX)
-        if not own and metric not in known and not faults.has_fault_in("metrics"):
+        if not own and metric not in known and not faults.has_fault_in("metrics") and not faults.has_fault_at(where):
             expected = f"a metric of the sweep, {' or '.join(known)}"
             faults.add(where, expected, found(name), nearest(metric, known))

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import Problem, SpecError
 from ..facts import NOT_EXAMINED, WHOLE, BuilderUse, SweepFacts
 from ..goal import Goal
-from ..records import TABLES, own_loop, shown
+from ..records import TABLES, program_of, shown, trains_keras
 from ..system.function_source import MODULE
 from .defaults import resolve
 from .domains import Choice
@@ -18,6 +18,7 @@ from .file_keys import FILE_KEYS, table_of
 from .inline import FUNCTION_KEYS, NOTHING, Inline
 from .keys import is_reference
 from .objective import Ranking
+from .program import keeps_state, unmentioned
 from .pruning import Pruning
 from .requirements import Requirement
 from .space import Hyperparameter
@@ -83,16 +84,25 @@ class Sweep:
 
     @property
     def remarks(self) -> list[str]:
-        """A sentence for each hyperparameter that never varies: its `when` names a fixed key that has another value."""
+        """A sentence for each hyperparameter that never varies: its `when` names a fixed key that has another value.
+
+        Also a sentence on the hyperparameters that the command of a program does not mention.
+        """
         fixed = {name: value for table in self.fixed.values() for name, value in table.items()}
         swept = {hyperparameter.name for hyperparameter in self.hparams}
-        return [
+        never = [
             f"hparams.{each.name} never varies: its when asks for"
             f" {name} = {' or '.join(map(str, map(shown, values)))}, and {name} is {shown(fixed[name])}"
             for each in self.hparams
             for name, values in each.when.items()
             if name not in swept and name in fixed and fixed[name] not in values
         ]
+        return never + self._unmentioned()
+
+    def _unmentioned(self) -> list[str]:
+        names = unmentioned(self.command, self.hparams) if self.command is not None else []
+        has = "is" if len(names) == 1 else "are"
+        return [f"{', '.join(names)} {has} not in train.command: only HPDASH_HPARAMS has the values"] if names else []
 
     @property
     def where(self) -> str:
@@ -105,9 +115,12 @@ class Sweep:
         A key that does not apply, such as an argument of another optimiser, is None.
         """
         tables = {table: dict(values) for table, values in self.given.items()}
+        own = {hparam.name: hparam.table for hparam in self.hparams}
         for name, value in point.items():
-            tables[table_of(name)][name] = value
+            tables[own.get(name) or table_of(name)][name] = value
         resolved = resolve(tables)
+        if self.command is not None:
+            return resolved
         resolved["train"] |= dict.fromkeys(self.use(resolved).unused)
         inputs = self.known.inputs.get(resolved["data"]["name"])
         if inputs and "scale" not in tables["data"]:
@@ -127,8 +140,25 @@ class Sweep:
         return possible_values(self.given, self.hparams, self.listed)
 
     @property
+    def command(self) -> list[str] | None:
+        """The command of the program that every trial is; None if hpdash trains the trials."""
+        return program_of(self.given["train"])
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether a trial may go on where it stopped: always, but a program only if its command has {state}."""
+        return self.command is None or keeps_state(self.command)
+
+    @property
+    def data_names(self) -> list[str]:
+        """The names of the data sets of all trials."""
+        return [] if self.command is not None else [name for name in self.values["name"] if name is not None]
+
+    @property
     def functions(self) -> list[str]:
         """The user's functions that the sweep names, "package.module:function": builders, loops, callbacks, data."""
+        if self.command is not None:
+            return []
         named = (value for name in FUNCTION_KEYS for value in self.values[name] if value)
         return list(dict.fromkeys(value for value in named if is_reference(value)))
 
@@ -146,8 +176,8 @@ class Sweep:
         return replace(self, ranking=by, pruning=pruning)
 
     def use(self, settings: Mapping[str, Mapping[str, Any]]) -> BuilderUse:
-        """Return how a trial's builder uses these settings; empty if unknown, as with a custom training loop."""
-        builder = None if own_loop(settings["train"]) else settings["model"]["builder"]
+        """Return how a trial's builder uses these settings; empty if it is unknown, or if there is no builder."""
+        builder = settings["model"]["builder"] if trains_keras(settings["train"]) else None
         return self.known.builders.get(builder or "", BuilderUse())
 
     def allows(self, point: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from .keys import (
     FOLDER,
     FUNCTION,
     INITIALIZER,
+    METRIC,
     MLP,
     PENALTY,
     POSITIVE,
@@ -48,7 +49,7 @@ from .keys import (
     folder_name,
     key,
     loop_name,
-    metric_name,
+    metric_tag,
     one_of,
     switched,
 )
@@ -79,10 +80,11 @@ class SweepTable(Table):
         1, "an integer from 1 to 1000", "Seeds per setting; with [prune], only the best settings get all of them."
     )
     seed: Annotated[int, Field(ge=0, lt=2**31)] = key(0, "an integer from 0 to 2147483647", "The seed of replicate 0.")
-    objective: Annotated[str, AfterValidator(metric_name)] = key(
+    objective: Annotated[str, AfterValidator(metric_tag)] = key(
         None,
-        'a metric such as "validation/accuracy" or "loss"',
-        "The metric that ranks trials; default: validation/accuracy for classes, else validation/loss.",
+        METRIC,
+        "The metric that ranks trials; default: validation/accuracy for classes, else validation/loss. For a program: "
+        "the tag of a scalar that it logs.",
     )
     goal: Direction = one_of(
         None, Direction, "Whether lower (min) or higher (max) is better; default: the direction of the Keras metric."
@@ -201,13 +203,9 @@ class TrainTable(Table):
         "The factor that the learning rate is multiplied by: every epoch (exponential), every `decay_epochs` (step), "
         "or after `decay_epochs` without a better objective (plateau).",
     )
-    decay_epochs: Count = key(
-        None, COUNT, "Epochs between two decays (step), or without a better objective before a decay (plateau)."
-    )
+    decay_epochs: Count = key(None, COUNT, "Epochs between decays (step), or without a better objective (plateau).")
     min_learning_rate: Penalty = key(None, PENALTY, "The final (cosine) or the lowest (plateau) learning rate.")
-    patience: Count = key(
-        None, COUNT, "Epochs without a better objective after which a trial ends; default: it trains all its epochs."
-    )
+    patience: Count = key(None, COUNT, "Epochs without a better objective after which a trial ends; default: no end.")
     min_delta: Penalty = key(None, PENALTY, "The smallest improvement that counts (patience, plateau); default: 0.")
     loss: Text = key(
         None, 'a Keras loss name such as "mse"', "The loss; default: cross-entropy, or mse for a regression."
@@ -237,6 +235,17 @@ class TrainTable(Table):
         f'{FUNCTION}, or "none"',
         'A training loop of your own, called with an hpdash.Trial; "none" trains a Keras model.',
         [KERAS_LOOP],
+    )
+    command: Annotated[list[Text], Field(min_length=1)] = key(
+        None,
+        'a list of texts, such as ["python", "train.py", "{*}", "--logdir", "{run}"]',
+        "The command of the program that a trial is: {name} becomes a hyperparameter's value, {*} --name=value for "
+        "each, {run} the folder to log into. [data] and [model] are then left out.",
+    )
+    steps: Count = key(
+        None,
+        COUNT,
+        "How many steps a program logs: the length of a trial, for the time left and for [prune]. Default: unknown.",
     )
 
 
@@ -271,13 +280,15 @@ class PruneTable(Table):
         "Which trials go on when they are compared after some epochs: only the best of them (asha, hyperband), or "
         "those no worse than the median of the others (median).",
     )
-    watch: Annotated[str, AfterValidator(metric_name)] = key(
-        None, 'a metric such as "validation/accuracy" or "loss"', "The metric that decides; default: the objective."
+    watch: Annotated[str, AfterValidator(metric_tag)] = key(
+        None, METRIC, "The metric that decides; default: the objective."
     )
     goal: Direction = one_of(
         None, Direction, "Whether lower (min) or higher (max) is better; default: the direction of the Keras metric."
     )
-    min_epochs: Count = key(1, COUNT, "Epochs that every trial trains before it is first compared with others.")
+    min_epochs: Count = key(
+        1, COUNT, "Epochs that every trial trains before it is first compared with others; for a program, steps."
+    )
     reduction_factor: Annotated[int, Field(ge=2, le=100)] = key(
         3, "an integer from 2 to 100", "With 3, the best third goes on to three times the epochs (asha, hyperband)."
     )

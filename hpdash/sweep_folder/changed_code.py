@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..analysis.caveats import version_caveats
 from ..errors import SpecError
 from ..logs import layout
-from ..records import version_caveats
 from ..system import disk
 from . import folder as sweep_folder
 from .provenance import Provenance

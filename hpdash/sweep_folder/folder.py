@@ -9,12 +9,13 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from ..analysis.caveats import caveats
 from ..errors import LogdirError, SpecError
 from ..facts import NOT_EXAMINED, SweepFacts
 from ..goal import Goal
 from ..logs import layout
 from ..logs.hparams_record import Discrete, HParamsColumn, HParamsTable, Interval, Metric
-from ..records import Scalar, TrialSpec, caveats, shown
+from ..records import Scalar, TrialSpec, shown
 from ..spec import Sweep
 from ..spec.domains import Choice
 from ..spec.inline import Inline

@@ -82,6 +82,7 @@ def current(
     folder: Path,
     before: Provenance | None = None,
     inline: Mapping[str, str] | None = None,
+    scripts: Sequence[str] = (),
 ) -> Provenance:
     """Return the digests of the code and the data files as they are now.
 
@@ -92,23 +93,26 @@ def current(
         before: earlier digests; a file with the same size and time is not read again.
         inline: the digests of functions given in Python, by their references; None for those in `before`, as in a
             worker, where they cannot have changed.
+        scripts: the files that the command of a program names, by their paths relative to the folder.
     """
     if inline is None:
         inline = {name: digest for name, digest in before.code.items() if ":" in name} if before else {}
     known = before.files if before else {}
     paths = {name: folder / Path(name).expanduser() for name in names if name.endswith(".npz")}
     files = {name: _file(path, known.get(name)) for name, path in paths.items() if path.is_file()}
-    return Provenance({**code(modules, folder), **inline}, files)
+    return Provenance({**code(modules, folder, scripts), **inline}, files)
 
 
-def code(modules: Sequence[str], folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of modules, and of all modules that these import from the sweep file's folder.
+def code(modules: Sequence[str], folder: Path, scripts: Sequence[str] = ()) -> dict[str, str]:
+    """Return the SHA-256 of modules and scripts, and of all modules that these import from the sweep file's folder.
 
     The keys are paths relative to that folder. Imports are found by parsing the sources, also inside functions; nothing
-    is imported.
+    is imported. A script imports from its own folder, too.
     """
     folder = folder.resolve()
     waiting = [path for module in modules for path in _files(module, folder)]
+    waiting += [folder / script for script in scripts if (folder / script).is_file()]
+    roots = list(dict.fromkeys([folder, *((folder / script).parent for script in scripts)]))
     found: dict[str, str] = {}
     while waiting:
         path = waiting.pop()
@@ -118,7 +122,8 @@ def code(modules: Sequence[str], folder: Path) -> dict[str, str]:
         with disk.guarded(path):
             source = path.read_bytes()
         found[name] = hashlib.sha256(source).hexdigest()
-        waiting += [each for module in _imported(source, path, folder) for each in _files(module, folder)]
+        names = list(_imported(source, path, folder))
+        waiting += [each for root in roots for module in names for each in _files(module, root)]
     return dict(sorted(found.items()))
 
 
@@ -182,3 +187,18 @@ def _file(path: Path, before: DataFile | None) -> DataFile:
         while block := file.read(_BLOCK):
             digest.update(block)
     return DataFile(digest.hexdigest(), stat.st_size, stat.st_mtime_ns)
+
+
+def scripts_in(command: Sequence[str], folder: Path) -> list[str]:
+    """Return the files in a folder that the elements of a command name, by their paths relative to the folder.
+
+    The element after `-m` names a module.
+    """
+    folder = folder.resolve()
+    found: dict[str, None] = {}
+    for before, text in zip(["", *command], command, strict=False):
+        module = _files(text, folder) if before == "-m" else ()
+        for path in (*module, folder / text):
+            if "{" not in text and path.is_file() and folder in path.resolve().parents:
+                found[path.resolve().relative_to(folder).as_posix()] = None
+    return list(found)

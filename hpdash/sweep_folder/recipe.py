@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import SpecError
 from ..logs import layout
-from ..records import TABLES, TrialSpec, shown
+from ..records import COMMAND, STEPS, TABLES, TrialSpec, program_of, shown
 from ..runs import Run
 from .sweep_json import SweepRecord
 
@@ -60,6 +60,8 @@ def _write(run: Run, about: SweepRecord) -> str:
         defaults = {name: file_key.default for name, file_key in FILE_KEYS[table].items()}
         used = (name for name in names if name in values and name not in point)
         document[table] = {name: values[name] for name in used if values[name] != defaults.get(name) or name in takes}
+    if (command := program_of(settings["train"])) is not None:
+        document["train"] = {COMMAND: command} | {name: exact[name] for name in (STEPS,) if name in exact}
     if not point:  # no swept hyperparameter applies to this trial, but a [[trial]] has to set something
         point = {"epochs": document["train"].pop("epochs", exact["epochs"])}
     toml = to_toml({name: table for name, table in document.items() if table})

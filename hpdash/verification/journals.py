@@ -13,7 +13,7 @@ from ..reader.sweeps import is_held
 from ..records import TrialState
 from .findings import NOTHING_TO_DO, Finding, FindingFactory, Severity, spans
 from .lines import JournalLine, numbered, read_lines
-from .own_files import verify_provenance, verify_sweep_json, verify_sweep_toml
+from .own_files import runs_programs, verify_provenance, verify_sweep_json, verify_sweep_toml
 
 GO_ON = "`hpdash sweep FILE` continues"
 _KEPT = f"{layout.JOURNAL}.damaged-"
@@ -26,6 +26,7 @@ class SweepFolder:
     `latest` has the last transition of each trial in the journal. `planned` is the number of trials, None if unknown.
     `trials_in_bad_lines` are the trials that bad journal lines are about. `is_live` says that a driver holds the
     sweep's lock. `is_lost` says that the journal cannot be read, or is missing or empty although there are run folders.
+    `is_program` says that its trials are programs.
     """
 
     folder: Path
@@ -36,6 +37,7 @@ class SweepFolder:
     trials_in_bad_lines: frozenset[int] = frozenset()
     is_lost: bool = False
     findings: tuple[Finding, ...] = ()
+    is_program: bool = False
 
     def is_written(self, number: int) -> bool:
         """Return whether a trial's files may change now: a driver runs the sweep, and the trial has not finished.
@@ -66,9 +68,8 @@ def verify_sweep_folder(folder: Path, name: str, names: Iterable[str], has_runs:
     findings += [_original(folder / kept, make) for kept in sorted(names) if kept.startswith(_KEPT)]
     latest = {record.trial: record for _, record in numbered(lines)}
     trials_in_bad_lines = frozenset[int]().union(*(each.trials for each in lines))
-    return SweepFolder(
-        folder, name, live, latest, planned, trials_in_bad_lines, is_lost or bool(trouble), tuple(findings)
-    )
+    facts = live, latest, planned, trials_in_bad_lines, is_lost or bool(trouble), tuple(findings)
+    return SweepFolder(folder, name, *facts, runs_programs(folder / layout.SWEEP_JSON))
 
 
 def _no_journal(path: Path, make: FindingFactory, reason: str) -> Finding:

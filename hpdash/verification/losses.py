@@ -31,6 +31,19 @@ def missing_at_end(parts: Parts, result: TrialResult) -> dict[str, list[range]]:
     return {name: [range(end + 1, result.epochs + 1)] for name, end in ends.items() if end < result.epochs}
 
 
+def missing_of_program(parts: Parts, result: TrialResult) -> dict[str, list[range]]:
+    """Return the steps that are missing in the scalars of a program's result.
+
+    A program may log at any steps. So a scalar is only known to be incomplete if it is gone, or, for the objective,
+    which is the first of the result's metrics, if it ends before the last step.
+    """
+    steps = _steps(parts)
+    ends = {tag: 0 if tag not in steps else result.epochs for tag in result.metrics}
+    for objective in list(result.metrics)[:1]:
+        ends[objective] = steps.get(objective, [0])[-1]
+    return {tag: [range(end + 1, result.epochs + 1)] for tag, end in ends.items() if end < result.epochs}
+
+
 def missing_steps(parts: Parts, result: TrialResult | None, places: int) -> dict[str, list[range]]:
     """Return the steps that are missing in the series of a run; `places` is the number of damaged places.
 

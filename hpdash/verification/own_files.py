@@ -52,6 +52,14 @@ def verify_sweep_json(path: Path, make: FindingFactory) -> tuple[int | None, lis
         return None, [make(path, f"not a valid {path.name} ({error_text(error)})", affected, advice)]
 
 
+def runs_programs(path: Path) -> bool:
+    """Return whether the trials of the sweep with this `sweep.json` are programs; False if it cannot be read."""
+    try:
+        return read_settings(path).is_program
+    except _FAULTS:
+        return False
+
+
 def verify_provenance(path: Path, make: FindingFactory) -> list[Finding]:
     """Return a note for each of the user's modules and data files that has changed since the sweep used it."""
     try:

@@ -16,7 +16,15 @@ from ..records import TrialState
 from .events import File, Trouble, join_by_role, joined_session, read_parts, trouble_findings, troubles
 from .findings import NOTHING_TO_DO, Finding, FindingFactory, Severity
 from .journals import GO_ON, SweepFolder
-from .losses import Parts, describe_missing_steps, missing_at_end, missing_hparams, missing_steps
+from .losses import (
+    Lost,
+    Parts,
+    describe_missing_steps,
+    missing_at_end,
+    missing_hparams,
+    missing_of_program,
+    missing_steps,
+)
 
 _ONLY_WHEN_ASKED = (TrialState.FAILED, TrialState.DIVERGED)
 _AGAIN = "`hpdash sweep FILE --retry-failed` trains it again"
@@ -124,7 +132,9 @@ def _state_findings(run: RunFolder, make: FindingFactory) -> Iterator[Finding]:
 def _affected(run: RunFolder, parts: Parts, found: Sequence[Trouble], trouble: Trouble) -> str:
     """Return, as text, what is missing in a run and may have been in the damaged file."""
     result = run.record.result if run.record else None
-    lost = missing_steps(parts, result, sum(len(each.places) for each in found))
+    lost: Lost = missing_steps(parts, result, sum(len(each.places) for each in found))
+    if run.sweep and run.sweep.is_program:
+        lost = missing_of_program(parts, result) if result else {}
     own = {
         name: steps
         for name, steps in lost.items()
@@ -146,7 +156,8 @@ def _unlogged(run: RunFolder, make: FindingFactory, files: Sequence[File], parts
     if not files:
         yield _nothing_logged(make, run.folder, "its event files are gone", record)
         return
-    short = describe_missing_steps(missing_at_end(parts, record.result)) if record.result else ""
+    missing = missing_of_program if run.sweep and run.sweep.is_program else missing_at_end
+    short = describe_missing_steps(missing(parts, record.result)) if record.result else ""
     if affected := "; ".join(filter(None, [short, *_missing_hparams(run, parts)])):
         what = f"{record.state}, but some of its logs are missing: a file was deleted, or cut between two records"
         yield make(run.folder, what, affected, _remedy(run, parts))

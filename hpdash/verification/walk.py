@@ -115,14 +115,19 @@ def _absolute(root: Path) -> Path:
 
 def _runs(root: Path, folders: Sequence[Folder], sweeps: Sweeps) -> list[RunFolder]:
     """Return the runs: folders with event files, and folders of trials with or without them."""
-    parts = parts_of_runs(folders)
+    programs = {each.name for each in folders if (found := _sweep_of(each, sweeps)) and found.is_program}
+    parts = parts_of_runs(folders, programs)
     runs = []
     for each in folders:
-        sweep = sweeps.get(_ABOVE if each.name == "." else each.parent)
+        sweep = _sweep_of(each, sweeps)
         parsed = layout.parse_run_name(_absolute(root).name if each.name == "." else each.leaf) if sweep else None
         if each.name in parts or parsed:
             runs.append(_run(each, parts.get(each.name, ()), sweep if parsed else None, parsed[0] if parsed else None))
     return runs
+
+
+def _sweep_of(folder: Folder, sweeps: Sweeps) -> SweepFolder | None:
+    return sweeps.get(_ABOVE if folder.name == "." else folder.parent)
 
 
 def _run(folder: Folder, parts: Sequence[RunPart], sweep: SweepFolder | None, number: int | None) -> RunFolder:

@@ -47,8 +47,7 @@ def _value(row: Row, found: Stat, table: RankedTable) -> str:
     if found.std is not None:
         return f"{spread(found)} over {found.n} trials"
     epoch = row.value("epoch", table.objective) if len(row.runs) == 1 else None
-    unit = "epoch" if row.runs[0].sweep is not None else "step"
-    return f"{number(found.mean)}" + (f" at {unit} {epoch}" if epoch is not None else "")
+    return f"{number(found.mean)}" + (f" at {row.runs[0].unit} {epoch}" if epoch is not None else "")
 
 
 def _by_last(ranked: Sequence[Row], table: RankedTable) -> str:

@@ -28,7 +28,8 @@ from hpdash.spec import Sweep, parse_sweep
 from hpdash.sweep_folder.recipe import recipe
 from hpdash.sweep_folder.sweep_json import SweepRecord, record_of
 from hpdash.views.statistics import BARS, sparkline, statistics
-from hpdash.views.terminal.show import Page, draw, find, to_json
+from hpdash.views.terminal.show import Page, draw, find
+from hpdash.views.terminal.show_json import to_json
 from hpdash.views.text import json_text
 
 HOSTILE = "[/b]\x1b[31m<img>"

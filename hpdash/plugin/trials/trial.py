@@ -24,7 +24,8 @@ def trial_impl(snapshot: Snapshot, name: str, metric: str | None = None, goal: s
     trial does not have the metric.
     """
     from ...sweep_folder.recipe import recipe  # noqa: PLC0415  only this route needs them
-    from ...views.terminal.show import Page, to_json  # noqa: PLC0415
+    from ...views.terminal.show import Page  # noqa: PLC0415
+    from ...views.terminal.show_json import to_json  # noqa: PLC0415
     from ...views.text import finite  # noqa: PLC0415
 
     run = snapshot.run(name)

@@ -74,9 +74,9 @@ def _rows(
     specs: Sequence[TrialSpec], results: Mapping[int, TrialResult], most: int | None
 ) -> tuple[list[str], list[list[object]]]:
     rows, names = ranked(specs, results), differing(specs)
-    objective = specs[0].objective if specs else "objective"
+    objective, unit = (specs[0].objective, specs[0].unit) if specs else ("objective", "epoch")
     has_replicates = any(len(row.runs) > 1 for row in rows)
-    header = ["", "setting" if has_replicates else "trial", *names, f"best {objective}", "epoch", "last", "time"]
+    header = ["", "setting" if has_replicates else "trial", *names, f"best {objective}", unit, "last", "time"]
     by_number = {spec.number: spec for spec in specs}
     cells = []
     for row in rows[:most]:

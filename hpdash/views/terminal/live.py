@@ -186,7 +186,7 @@ class LiveView:
         if self._tally.best is not None:
             spec, value, epoch = self._tally.best
             parts.append(
-                plain(f"best  {spec.number:04d} {spec.objective} {number(value)} at epoch {epoch}  {spec.label}")
+                plain(f"best  {spec.number:04d} {spec.objective} {number(value)} at {spec.unit} {epoch}  {spec.label}")
             )
         return Group(*parts)
 
@@ -194,7 +194,7 @@ class LiveView:
 def ended_line(tally: Tally, spec: TrialSpec, result: TrialResult) -> str:
     """Return one line that says how a trial has ended."""
     value = result.best.get(spec.objective)
-    best = f" {spec.objective} {number(value)} at epoch {result.best_epoch}" if value is not None else ""
+    best = f" {spec.objective} {number(value)} at {spec.unit} {result.best_epoch}" if value is not None else ""
     place = f"[{tally.done}/{tally.total}] {spec.number:04d} {spec.label}"
     return f"{place}: {result.state}{best} in {duration(result.seconds)}"
 
@@ -206,12 +206,19 @@ def _running_table(tally: Tally, now: float) -> Table:
         if progress is None or progress.phase != "training":
             state, bar = progress.phase if progress else "starting", ProgressBar(completed=0, width=16)
         else:
-            state = f"epoch {min(progress.epoch + 1, progress.epochs)}/{progress.epochs}"
+            state = _position(running.spec, progress)
             bar = ProgressBar(total=1.0, completed=running.share, width=16)
         metrics = list(progress.metrics.items())[:SHOWN_METRICS] if progress else []
         values = "  ".join(f"{name} {number(value)}" for name, value in metrics)
         grid.add_row(plain(f"{running.spec.number:04d}"), plain(running.spec.label), state, bar, plain(values), left)
     return grid
+
+
+def _position(spec: TrialSpec, progress: Progress) -> str:
+    """Return how far a trial is: the epoch that it trains, or the last step that a program has logged."""
+    if spec.unit == "epoch":
+        return f"epoch {min(progress.epoch + 1, progress.epochs)}/{progress.epochs}"
+    return f"step {progress.epoch}" + (f"/{progress.epochs}" if progress.epochs else "")
 
 
 def time_left(running: Running, now: float) -> str:

@@ -108,7 +108,8 @@ def title(listing: RankedTable) -> str:
     epochs = {value_of(run, "trained", objective) for run in listing.runs}
     if len(epochs) == 1 and None not in epochs:
         end = epochs.pop()
-        parts.append(f"last step {end}" if listing.sweep is None else f"{end} epoch{'s' * (end != 1)}")
+        is_steps = listing.runs[0].unit == "step"
+        parts.append(f"last step {end}" if is_steps else f"{end} epoch{'s' * (end != 1)}")
     reason = f" ({objective.reason})" if objective and objective.reason else ""
     parts += [f"{objective.goal} of {objective.name}{reason}" if objective else listing.advice]
     return " · ".join(filter(None, [listing.sweep or "no sweep", *parts, *listing.caveats]))
@@ -159,8 +160,8 @@ def _spell(name: str, value: float) -> str:
 
 def progress(run: Run, objective: Objective | None) -> str:
     """Return how many epochs a run has trained, `3/10` if it has not finished."""
-    done, goal = trained(run, objective), hparam(run, "epochs")
-    if done is None or run.status in (TrialState.FINISHED, None) or not isinstance(goal, int | float) or done >= goal:
+    done, goal = trained(run, objective), run.planned
+    if done is None or run.status in (TrialState.FINISHED, None) or goal is None or done >= goal:
         return setting(done)
     return f"{done}/{setting(goal)}"
 

@@ -36,7 +36,7 @@ def render(console: Console, found: SearchProgress) -> Iterator[RenderableType]:
         [f"{step.trial:04d}", places[id(step)], step.spent, number(step.best), str(step.state)]
         for step in found.improvements
     ]
-    yield table(console, ["trial", "ends so far", "epochs so far", "best so far", "state"], rows, left=1)
+    yield table(console, ["trial", "ends so far", f"{found.unit}s so far", "best so far", "state"], rows, left=1)
     yield plain(summary(found))
 
 
@@ -44,13 +44,13 @@ def spending(found: SearchProgress) -> str:
     """Return a sentence on how many epochs a search has trained, and how many trials it pruned after which epoch."""
     trials = len({step.trial for step in found.steps})
     percent = f"{100 * found.spent / found.whole:.0f} %" if found.whole > found.spent else ""
-    share = f", {percent} of the epochs that they would train if none stopped early" if percent else ""
+    share = f", {percent} of the {found.unit}s that they would train if none stopped early" if percent else ""
     pruned = f"; pruned: {_stopped(found)}" if found.pruned else ""
-    return f"{trials:,} trials in {found.spent:,} epochs{share}{pruned}."
+    return f"{trials:,} trials in {found.spent:,} {found.unit}s{share}{pruned}."
 
 
 def _stopped(found: SearchProgress) -> str:
-    return ", ".join(f"{count:,} after epoch {epoch}" for epoch, count in found.pruned.items())
+    return ", ".join(f"{count:,} after {found.unit} {epoch}" for epoch, count in found.pruned.items())
 
 
 def summary(found: SearchProgress) -> str:
@@ -81,10 +81,11 @@ def pruning_rule(runs: Sequence[Run]) -> str:
     if not rule:
         return ""
     if rule["strategy"] == "median":
-        return "A trial went on unless its value was worse than the median of the others at the same epoch."
+        return f"A trial went on unless its value was worse than the median of the others at the same {runs[0].unit}."
     among = "trials of its bracket" if rule["strategy"] == "hyperband" else "trials"
     factor = rule["reduction_factor"]
-    return f"A trial went on if it was among the best 1 in {factor} of the {among} that had reached the epoch so far."
+    rest = f"of the {among} that had reached the {runs[0].unit} so far"
+    return f"A trial went on if it was among the best 1 in {factor} {rest}."
 
 
 def _rule_of(runs: Sequence[Run]) -> Mapping[str, Any] | None:
@@ -100,7 +101,7 @@ def _last_improvement(found: SearchProgress) -> str:
     after = len(found.steps) - 1 - found.steps.index(step)
     more = "1 more trial has" if after == 1 else f"{after:,} more trials have"
     ends = f"{more} ended since then" if after else "the last to end"
-    return f"The best value last improved with trial {step.trial:04d}, after {step.spent:,} epochs: {ends}."
+    return f"The best value last improved with trial {step.trial:04d}, after {step.spent:,} {found.unit}s: {ends}."
 
 
 def time_sentence(attempts: Sequence[Attempt]) -> str:

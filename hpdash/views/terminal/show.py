@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import PurePosixPath
-from typing import Any
 
 import numpy as np
 from rich.console import RenderableType
@@ -15,10 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ...analysis.objective import best, goal_of, last, objective_of, seconds, trained
-from ...analysis.rows import FIELDS, caveats, field_of
+from ...analysis.rows import caveats
 from ...errors import Problem, SpecError
 from ...histograms.histogram import NEAR_ZERO
-from ...logs import layout
+from ...logs import layout, program_folder
 from ...logs.layout import VALIDATION_PREFIX
 from ...logs.outline import Layer
 from ...runs import HistogramSeries, Run, Series
@@ -46,6 +45,11 @@ class Page:
     recipe: str | None = None
     layers: Sequence[Layer] = ()
     about: SweepRecord | None = None
+
+    @property
+    def output(self) -> str:
+        """The end of what the run's program printed; "" if it is no program."""
+        return program_folder.output_tail(self.run.folder) if self.run.is_program else ""
 
     @property
     def inputs(self) -> str:
@@ -97,6 +101,8 @@ def draw(page: Page) -> Iterator[RenderableType]:
     for what, kept in _by_kind(page.histograms).items():
         yield _heading(f"{what}, at the first and at the last step")
         yield from _distributions(run, kept)
+    if page.output:
+        yield from (_heading(f"The end of {layout.OUTPUT}"), _lines(page.output))
     yield from _faults(run)
     if page.recipe:
         yield _heading("Train it again")
@@ -122,7 +128,7 @@ def _lines(text: str, style: str = "") -> Text:
 
 def _facts(run: Run) -> Iterator[Text]:
     objective, result, time = objective_of([run]), run.result, seconds(run)
-    found, end, unit = best(run, objective), last(run, objective), "step" if run.sweep is None else "epoch"
+    found, end, unit = best(run, objective), last(run, objective), run.unit
     parts = [
         run.status,
         run.attempt and run.attempt > 1 and f"attempt {run.attempt}",
@@ -196,14 +202,15 @@ def _metrics(run: Run) -> Table:
     for tag in sorted(run.scalars, key=lambda tag: (tag.removeprefix(VALIDATION_PREFIX), tag)):
         series = run.scalars[tag]
         if len(series.values) and not tag.startswith(layout.best_tag("")):
-            found = _best(run, tag, series)
+            found = best_of(run, tag, series)
             at_best = (number(found[0]), str(found[1])) if found else ("", "")
             ends = number(float(series.values[0])), number(series.last)
             table.add_row(plain(tag), sparkline(series.values), *ends, *at_best)
     return table
 
 
-def _best(run: Run, tag: str, series: Series) -> tuple[float, int] | None:
+def best_of(run: Run, tag: str, series: Series) -> tuple[float, int] | None:
+    """Return the best value of a scalar of a run and its step; None if it is not known which direction is better."""
     goal = run.objective.goal if run.objective and run.objective.tag == tag else goal_of(tag)
     return series.best(goal) if goal else None
 
@@ -255,39 +262,3 @@ def _faults(run: Run) -> Iterator[Text]:
     if run.damage:
         yield _heading("Damage")
         yield from (plain(damage) for damage in run.damage)
-
-
-def to_json(page: Page) -> dict[str, Any]:
-    """Return a run as JSON values: its fields, hyperparameters, metrics, statistics of weights, result and recipe."""
-    run = page.run
-    metrics = {tag: _metric_json(run, tag, series) for tag, series in sorted(run.scalars.items()) if len(series.values)}
-    weights = {
-        tag: [statistics(run, tag, series, at) for at in dict.fromkeys((0, len(series.steps) - 1))]
-        for tag, series in sorted(page.histograms.items())
-        if len(series.steps)
-    }
-    objective = objective_of([run])
-    return {
-        **{name: field_of(run, name, objective) for name in FIELDS},
-        "folder": str(run.folder),
-        "started": run.started,
-        "objective": asdict(objective) if objective else None,
-        "caveats": caveats([run]),
-        "inputs": page.inputs or None,
-        "provenance": page.about.provenance.to_json() if page.about and page.about.provenance else None,
-        "swept": list(run.swept),
-        "hparams": dict(sorted(run.hparams.items())),
-        "metrics": metrics,
-        "layers": [asdict(layer) for layer in page.layers],
-        "weights": weights,
-        "looks": [each.to_json() for each in run.evaluations if run.number in {score.trial for score in each.scores}],
-        "result": run.result.to_json() if run.result else None,
-        "damage": [{"file": str(each.file), "offset": each.offset, "reason": each.reason} for each in run.damage],
-        "recipe": page.recipe,
-    }
-
-
-def _metric_json(run: Run, tag: str, series: Series) -> dict[str, Any]:
-    found = _best(run, tag, series)
-    ends = {"steps": len(series.steps), "first": float(series.values[0]), "last": series.last}
-    return ends | ({"best": found[0], "best_step": found[1]} if found else {})

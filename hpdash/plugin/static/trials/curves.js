@@ -60,14 +60,14 @@ export class Curves {
     const isOther = ({ colour }) => colour === "var(--other)";
     const behind = this.#lines.toReversed().toSorted((one, other) => isOther(other) - isOther(one));
     const shapes = [...(fan ? fanShapes(fan, frame) : []), ...behind.flatMap((one) => this.#shapes(one, frame))];
-    const label = `${name} over ${this.#context.isOverTime ? "time" : "the epochs"}: ${counted(lines.length, "trial")}${fan ? ` and a fan of ${fan.trials} others` : ""}`;
+    const label = `${name} over ${this.#context.isOverTime ? "time" : `the ${this.#context.unit}s`}: ${counted(lines.length, "trial")}${fan ? ` and a fan of ${fan.trials} others` : ""}`;
     const svg = drawing(
       "svg",
       { width, height, role: "img", "aria-label": label },
       clip(frame),
       ...levels(frame.low, frame.high, frame.y, MARGIN.left, width - MARGIN.right, 5),
       ...this.#steps(frame, height - MARGIN.bottom),
-      words(this.#context.isOverTime ? "since the start of the trial" : "epoch", (MARGIN.left + width - MARGIN.right) / 2, height - 4, "middle"),
+      words(this.#context.isOverTime ? "since the start of the trial" : this.#context.unit, (MARGIN.left + width - MARGIN.right) / 2, height - 4, "middle"),
       drawing("g", { "clip-path": "url(#curves-clip)" }, ...shapes),
     );
     this.plot.replaceChildren(svg);
@@ -200,7 +200,7 @@ export class Curves {
     this.tip.hidden = !found;
     if (!found) return;
     const value = metric(found.main.values[found.at]);
-    this.tip.textContent = `${found.id}: ${value} ${this.#context.isOverTime ? `after ${duration(found.main.steps[found.at])}` : `at epoch ${found.main.steps[found.at]}`}`;
+    this.tip.textContent = `${found.id}: ${value} ${this.#context.isOverTime ? `after ${duration(found.main.steps[found.at])}` : `at ${this.#context.unit} ${found.main.steps[found.at]}`}`;
     const box = this.whole.getBoundingClientRect();
     this.tip.style.left = `${Math.min((event?.clientX ?? box.left + 80) - box.left + 12, box.width - 200)}px`;
     this.tip.style.top = `${(event?.clientY ?? box.top + 40) - box.top + 12}px`;

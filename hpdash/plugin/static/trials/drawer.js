@@ -128,7 +128,7 @@ function facts(trial) {
   const parts = [
     trial.status?.replace("_", " "),
     trial.attempt > 1 ? `attempt ${trial.attempt}` : "",
-    trial.trained === null ? "" : `${trial.trained} ${trial.sweep === null ? "steps" : "epochs"}`,
+    trial.trained === null ? "" : `${trial.trained} ${trial.unit + "s"}`,
     duration(trial.time),
     trial.seed === null ? "" : `seed ${trial.seed}`,
   ];
@@ -218,7 +218,7 @@ function curvesOf(trial) {
 function attempts(trial) {
   if (trial.history.length < 3) return null;
   const lines = trial.history.map(({ attempt, state, epochs, reason }) => {
-    const after = epochs === null ? "" : ` after ${counted(epochs, "epoch")}`;
+    const after = epochs === null ? "" : ` after ${counted(epochs, trial.unit)}`;
     return element("li", { text: `attempt ${attempt}: ${state.replace("_", " ")}${after}${reason ? `: ${reason}` : ""}` });
   });
   return section("Attempts", element("ol", {}, ...lines));

@@ -29,7 +29,7 @@ export class Effects {
     this.whole = element("figure", { className: "chart effects" }, this.caption, this.patterns, this.panels, this.foot, this.interaction.whole);
   }
 
-  /** Draw an answer of the route `effects`; `context` has `goal`, and `isShort`: only what fits is drawn. */
+  /** Draw an answer of the route `effects`; `context` has `goal`, `unit` ("epoch" or "step"), and `isShort`: only what fits is drawn. */
   show(answer, context) {
     this.#answer = answer;
     this.#context = context;
@@ -56,7 +56,7 @@ export class Effects {
     const { finished, trials, same, rung, at_rung: atRung } = this.#answer;
     const name = this.#answer.objective?.name ?? "the objective";
     const compared = atRung
-      ? [` on ${name} `, element("strong", { text: `after ${counted(rung, "epoch")}` }), `, over ${finished} of ${counted(trials, "trial")}; later, only trials that were not pruned have values. `]
+      ? [` on ${name} `, element("strong", { text: `after ${counted(rung, this.#context.unit)}` }), `, over ${finished} of ${counted(trials, "trial")}; later, only trials that were not pruned have values. `]
       : [` on ${name}, over ${finished} finished of ${counted(trials, "trial")}. `];
     return [
       element("strong", { text: "Effects" }),

@@ -173,7 +173,7 @@ function statusText(trials, row) {
   const epochs = trials.epochs[first] ?? 0;
   if (status === "finished") return trials.attempt[first] > 1 ? `finished, attempt ${trials.attempt[first]}` : status;
   const of = trials.planned[first] === null ? "" : ` of ${trials.planned[first]}`;
-  return `${status.replace("_", " ")}, epoch ${epochs}${of}`;
+  return `${status.replace("_", " ")}, ${trials.unit[first]} ${epochs}${of}`;
 }
 
 function counts(states) {

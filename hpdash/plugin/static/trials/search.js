@@ -20,6 +20,7 @@ const JITTER = 0.3; // of the room of a rung, over which its trials are spread t
 export class Search {
   #answer = null;
   #best = new Set();
+  #unit = "epoch";
 
   constructor({ onOpen }) {
     this.onOpen = onOpen;
@@ -31,9 +32,10 @@ export class Search {
     this.panels.addEventListener("pointerleave", () => this.#explain(null));
   }
 
-  /** Draw an answer of the route `search`; `best` has the numbers of the best row's trials. */
-  show(answer, best) {
+  /** Draw an answer of the route `search`; `best` has the numbers of the best row's trials, `unit` is "epoch" or "step". */
+  show(answer, best, unit) {
     this.#answer = answer;
+    this.#unit = unit;
     this.#best = best;
     this.draw();
   }
@@ -89,20 +91,20 @@ export class Search {
     const inside = (value) => Math.min(Math.max(y(value), MARGIN.top), HEIGHT - MARGIN.bottom - 5);
     const dots = steps.flatMap((step, at) => {
       if (step.value === null) return [];
-      const said = `${metric(step.value)} after ${counted(step.epochs, "epoch")}, ${step.state}${this.#proposed(step.trial)}`;
+      const said = `${metric(step.value)} after ${counted(step.epochs, this.#unit)}, ${step.state}${this.#proposed(step.trial)}`;
       const dot = this.#dot(step.trial, said, x(step.spent), inside(step.value), step.state, isOutside(step.value, low, high));
       dot.dataset.step = at;
       return [dot];
     });
     const best = steps.filter((step) => step.best !== null);
     const path = best.map((step, at) => (at ? `H${x(step.spent)}V${inside(step.best)}` : `M${x(step.spent)} ${inside(step.best)}`)).join("");
-    const label = `The best value so far over the epochs of all trials: ${counted(steps.length, "end")} of trials`;
+    const label = `The best value so far over the ${this.#unit}s of all trials: ${counted(steps.length, "end")} of trials`;
     return drawing(
       "svg",
       { width, height: HEIGHT, role: "img", "aria-label": label },
       ...levels(low, high, y, MARGIN.left, width - MARGIN.right, 5),
       ...ticks(0, spent, 6).map((at) => words(at.toLocaleString("en"), x(at), HEIGHT - MARGIN.bottom + 14, "middle")),
-      words("epochs of all trials together", (MARGIN.left + width) / 2, HEIGHT - 4, "middle"),
+      words(`${this.#unit}s of all trials together`, (MARGIN.left + width) / 2, HEIGHT - 4, "middle"),
       ...dots,
       drawing("path", { d: `${path}${best.length ? `H${x(spent)}` : ""}`, class: "best-so-far" }),
     );
@@ -123,11 +125,11 @@ export class Search {
     const names = rungs.flatMap(({ epoch, goes_on: on, promoted }, at) => {
       const went = on.filter((one, place) => one || promoted[place]).length;
       return [
-        words(`epoch ${epoch}`, x(at), HEIGHT - MARGIN.bottom + 14, "middle"),
+        words(`${this.#unit} ${epoch}`, x(at), HEIGHT - MARGIN.bottom + 14, "middle"),
         words(`${went} of ${on.length} went on`, x(at), HEIGHT - 4, "middle"),
       ];
     });
-    const label = `The rungs: ${rungs.map(({ epoch, trials }) => `${counted(trials.length, "trial")} compared after epoch ${epoch}`).join(", ")}`;
+    const label = `The rungs: ${rungs.map(({ epoch, trials }) => `${counted(trials.length, "trial")} compared after ${this.#unit} ${epoch}`).join(", ")}`;
     return drawing("svg", { width, height: HEIGHT, role: "img", "aria-label": label }, ...levels(low, high, y, MARGIN.left, width - MARGIN.right, 5), words("values when trials were compared; sideways without meaning", (MARGIN.left + width) / 2, 12, "middle"), ...marks, ...names);
   }
 

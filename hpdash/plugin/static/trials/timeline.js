@@ -11,6 +11,7 @@ const MARGIN = { left: 14, right: 14, bottom: 32 };
 /** The chart; `onOpen(id)` is called with the trial that is clicked. */
 export class Timeline {
   #answer = null;
+  #unit = "epoch";
 
   constructor({ onOpen }) {
     this.onOpen = onOpen;
@@ -20,9 +21,10 @@ export class Timeline {
     walkable(this.whole, this.plot, ".attempt", (mark) => onOpen(mark.dataset.id));
   }
 
-  /** Draw an answer of the route `timeline`. */
-  show(answer) {
+  /** Draw an answer of the route `timeline`; `unit` is "epoch" or "step". */
+  show(answer, unit) {
     this.#answer = answer;
+    this.#unit = unit;
     this.draw();
   }
 
@@ -69,7 +71,7 @@ export class Timeline {
     const parts = [
       `${id}, attempt ${attempt.attempt}: ${state.replace("_", " ")}`,
       `${duration(stop - begin)}${training === null ? "" : `, of which training ${duration(training)}`}${compiling ? ` and compiling about ${duration(compiling)}` : ""}`,
-      epochs === null ? "" : counted(epochs, "epoch"),
+      epochs === null ? "" : counted(epochs, this.#unit),
       reason ?? "",
     ];
     title.textContent = parts.filter(Boolean).join("; ");

@@ -79,7 +79,7 @@ export class Views {
     const uses = USES[view];
     for (const [name, { whole }] of Object.entries(this.all)) whole.hidden = !uses.includes(name);
     for (const { whole } of [this.metric, this.by, this.smooth, this.over, this.range]) whole.hidden = view !== "curves";
-    this.over.set([["", answer.trials.number.some((one) => one !== null) ? "epochs" : "steps"], ["time", "time"]], chosen.over === "time" ? "time" : "");
+    this.over.set([["", `${unitOf(answer)}s`], ["time", "time"]], chosen.over === "time" ? "time" : "");
     this.smooth.set(SMOOTH, SMOOTH.some(([weight]) => weight === chosen.smooth) ? chosen.smooth : "");
     this.range.set(RANGES, chosen.range === "all" ? "all" : "");
     const own = answer.objective?.name ?? "";
@@ -164,17 +164,20 @@ export class Views {
     this.#drawn = drawn;
     const goal = answer.objective?.goal;
     const best = bestTrials(ranking);
-    const shared = { trials: answer.trials, hparams: answer.hparams, goal, dark, ticks, best: new Set(best.map((at) => answer.trials.id[at])) };
+    const shared = { unit: unitOf(answer), trials: answer.trials, hparams: answer.hparams, goal, dark, ticks, best: new Set(best.map((at) => answer.trials.id[at])) };
     if (this.#answers.curves) this.curves.show(this.#answers.curves, { ...shared, by: chosen.by, isOverTime: view === "curves" && chosen.over === "time", isWhole: view === "curves" && chosen.range === "all", smooth: view === "curves" ? Number(chosen.smooth) || 0 : 0, hasCounterpart: view === "curves", height: HEIGHTS[view] ?? HEIGHTS.overview });
     if (view === "parallel") {
       const selected = new Set(this.#context.ranking.trials.flat());
       this.parallel.show({ answer, selected, brushes: chosen.brush ?? {}, order: chosen.order, goal, dark, ticks });
     }
-    if (this.#answers.search) this.search.show(this.#answers.search, new Set(best.map((at) => answer.trials.number[at])));
-    if (this.#answers.timeline) this.timeline.show(this.#answers.timeline);
-    if (this.#answers.effects) this.effects.show(this.#answers.effects, { goal, isShort: view === "overview" });
+    if (this.#answers.search) this.search.show(this.#answers.search, new Set(best.map((at) => answer.trials.number[at])), unitOf(answer));
+    if (this.#answers.timeline) this.timeline.show(this.#answers.timeline, unitOf(answer));
+    if (this.#answers.effects) this.effects.show(this.#answers.effects, { goal, unit: unitOf(answer), isShort: view === "overview" });
   }
 }
 
 /** Return the indices of the trials of the best row: several, if it has replicates. */
 const bestTrials = ({ trials, place }) => trials[place.indexOf(1)] ?? [];
+
+/** Return what the steps of the trials are called, "epoch" or "step". */
+const unitOf = ({ trials }) => trials.unit[0] ?? "epoch";

@@ -1,0 +1,62 @@
+"""The command and the environment of a program: the placeholders of `train.command` filled with a trial's values."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import Problem, SpecError
+from ..logs import layout
+from ..records import STEPS, TrialSpec
+from ..spec import Sweep
+from ..spec.program import ALL, RUN, SEED, STATE, parts
+
+
+def check_executable(sweep: Sweep) -> None:
+    """Raise SpecError if the program of a sweep is not on this machine; do nothing for other sweeps."""
+    if sweep.command is None:
+        return
+    name = sweep.command[0]
+    path = sweep.folder / Path(name).expanduser()
+    is_there = os.access(path, os.X_OK) and path.is_file() if os.sep in name else shutil.which(name) is not None
+    if not is_there:
+        hint = "Give the path of the program, or install it."
+        raise SpecError([Problem(f"{sweep.where}: train.command[0]", "a program on this machine", repr(name), hint)])
+
+
+def arguments(command: Sequence[str], spec: TrialSpec, run: Path) -> list[str]:
+    """Return the arguments of a trial's program; each element of the command gives one, only `{*}` gives several."""
+    values = {
+        **spec.swept,
+        STEPS: spec.settings["train"][STEPS],
+        RUN: str(run),
+        STATE: str(run / layout.STATE),
+        SEED: spec.seed,
+    }
+    return list(_arguments(command, spec.swept, values))
+
+
+def _arguments(command: Sequence[str], swept: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[str]:
+    for text in command:
+        if text == f"{{{ALL}}}":
+            yield from (f"--{name}={spelled(value)}" for name, value in swept.items())
+        else:
+            yield "".join(before + ("" if name is None else spelled(values[name])) for before, name in parts(text))
+
+
+def spelled(value: Any) -> str:
+    """Return a value as an argument: true, 0.001, a text as it is; a list or a table as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def environment(spec: TrialSpec, run: Path) -> dict[str, str]:
+    """Return the environment variables that a trial's program gets in addition to the user's."""
+    return {
+        "HPDASH_RUN": str(run),
+        "HPDASH_SEED": str(spec.seed),
+        "HPDASH_HPARAMS": json.dumps(dict(spec.swept)),
+    }

@@ -1,0 +1,110 @@
+"""The worker's side of a running program: start it, wait for it, ask it to end, kill it."""
+
+from __future__ import annotations
+
+import json
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+from typing import Any
+
+from ..errors import TrialError
+
+GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL; less than the driver waits for its workers
+
+
+class GuardLost(Exception):
+    """The guard of a program has died; the kernel then kills the program."""
+
+
+class ProgramProcess:
+    """Run one program after another, each under a guard: a process that ends it if this one dies.
+
+    The guard is started with the first program and reused. `guard.py` describes what is exchanged with it.
+    """
+
+    def __init__(self) -> None:
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._reports = b""
+        self.is_running = False
+
+    def start(self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], output: Path) -> None:
+        """Start a program in a folder; what it prints is appended to the file `output`.
+
+        Raises TrialError with the reason if the system cannot start it.
+        """
+        if self._guard is None or self._guard.poll() is not None:
+            self.close()
+            self._guard = subprocess.Popen(
+                [sys.executable, "-P", "-m", "hpdash.programs.guard"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C in a terminal goes to the driver alone
+            )
+        about = {"folder": str(folder), "environment": dict(environment), "output": str(output)}
+        self._order({"start": {"arguments": list(arguments), **about}})
+        report = self._report(None)
+        if report is not None and "refused" in report:
+            raise TrialError(f"train.command: {arguments[0]!r} cannot be started: {report['refused']}")
+        self.is_running = True
+
+    def wait(self, seconds: float) -> int | None:
+        """Wait up to some seconds for the end of the program; return its exit code, None if it still runs.
+
+        The code is the negative number of a signal that killed it. Raises GuardLost if the guard has died.
+        """
+        report = self._report(seconds)
+        if report is None:
+            return None
+        self.is_running = False
+        return int(report["ended"])
+
+    def stop(self) -> int:
+        """Ask the program to end, kill it `GRACE_SECONDS` later, and return its exit code."""
+        self._order({"signal": SIGTERM})
+        code = self.wait(GRACE_SECONDS)
+        if code is None:
+            self._order({"signal": SIGKILL})
+            while code is None:
+                code = self.wait(GRACE_SECONDS)
+        return code
+
+    def close(self) -> None:
+        """End the guard, which kills a program that still runs."""
+        if self._guard is not None:
+            for pipe in (self._guard.stdin, self._guard.stdout):
+                with suppress(OSError):
+                    assert pipe is not None
+                    pipe.close()
+            self._guard.wait()
+        self._guard, self._reports, self.is_running = None, b"", False
+
+    def _order(self, order: Mapping[str, Any]) -> None:
+        assert self._guard is not None and self._guard.stdin is not None
+        try:
+            self._guard.stdin.write(json.dumps(order).encode() + b"\n")
+            self._guard.stdin.flush()
+        except OSError as error:
+            raise GuardLost from error
+
+    def _report(self, seconds: float | None) -> dict[str, Any] | None:
+        """Return the next report of the guard; None if there is none within some seconds."""
+        assert self._guard is not None and self._guard.stdout is not None
+        pipe, deadline = self._guard.stdout.fileno(), time.monotonic() + (seconds or 0)
+        while b"\n" not in self._reports:
+            left = None if seconds is None else max(0.0, deadline - time.monotonic())
+            ready, _, _ = select.select([pipe], [], [], left)
+            if not ready:
+                return None
+            data = self._guard.stdout.read1()  # type: ignore[attr-defined]
+            if not data:
+                raise GuardLost
+            self._reports += data
+        line, _, self._reports = self._reports.partition(b"\n")
+        report: dict[str, Any] = json.loads(line)
+        return report
