@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,23 @@ def check_executable(sweep: Sweep) -> None:
         return
     name = sweep.command[0]
     path = sweep.folder / Path(name).expanduser()
-    is_there = os.access(path, os.X_OK) and path.is_file() if os.sep in name else shutil.which(name) is not None
+    is_there = os.access(path, os.X_OK) and path.is_file() if os.sep in name else which(name) is not None
     if not is_there:
         hint = "Give the path of the program, or install it."
         raise SpecError([Problem(f"{sweep.where}: train.command[0]", "a program on this machine", repr(name), hint)])
+
+
+def which(name: str) -> str | None:
+    """Return the path of a program that is called by its name, as `environment` finds it; None if there is none."""
+    return shutil.which(name, path=_search_path())
+
+
+def _search_path() -> str:
+    """Return the user's PATH and, after it, the folder of hpdash's Python.
+
+    A virtual environment that is not activated then still has a `python`.
+    """
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])
 
 
 def arguments(command: Sequence[str], spec: TrialSpec, run: Path) -> list[str]:
@@ -56,6 +70,7 @@ def spelled(value: Any) -> str:
 def environment(spec: TrialSpec, run: Path) -> dict[str, str]:
     """Return the environment variables that a trial's program gets in addition to the user's."""
     return {
+        "PATH": _search_path(),
         "HPDASH_RUN": str(run),
         "HPDASH_SEED": str(spec.seed),
         "HPDASH_HPARAMS": json.dumps(dict(spec.swept)),

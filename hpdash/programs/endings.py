@@ -7,18 +7,21 @@ import signal
 from ..records import TrialState
 from ..training.diagnosis import MEMORY_SIGNS, OUT_OF_MEMORY
 
+_NO_MODULE = "ModuleNotFoundError"  # what Python prints if it cannot import a module
 
-def ending(code: int, output: str) -> tuple[TrialState, str]:
+
+def ending(code: int, output: str, program: str = "") -> tuple[TrialState, str]:
     """Return the state and the reason of a program that ended with an exit code other than 0.
 
-    A negative code is the number of a signal. `output` is the end of what the program has printed. A program that was
-    killed or ran out of memory is tried again, as a trial whose worker dies.
+    A negative code is the number of a signal. `output` is the end of what the program has printed, `program` its path.
+    A program that was killed or ran out of memory is tried again, as a trial whose worker dies.
     """
     is_short = any(sign in output for sign in MEMORY_SIGNS)
     if code > 0:
         if is_short:
             return TrialState.KILLED, f"the program ended with exit code {code} ({OUT_OF_MEMORY})"
-        return TrialState.FAILED, f"the program ended with exit code {code}"
+        where = f": {program} lacks a module. Is it the Python that you mean?" if _NO_MODULE in output else ""
+        return TrialState.FAILED, f"the program ended with exit code {code}{where}"
     memory = OUT_OF_MEMORY if is_short else "perhaps out of memory" if code == -signal.SIGKILL else ""
     name = _name_of(-code)
     return TrialState.KILLED, f"the program was killed by signal {-code} ({', '.join(filter(None, [name, memory]))})"

@@ -8,7 +8,7 @@ input and writes reports to its standard output, one JSON object a line:
     {"signal": 15}
 
     {"started": 4711} or {"refused": "No such file or directory"}
-    {"ended": 0}, with the exit code, or the negative number of the signal that killed it
+    {"ended": 0, "lost": ""}: the exit code, or the negative number of a signal that killed it; and why output was lost
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class _Program:
 
     def __init__(self, order: Mapping[str, Any]) -> None:
         self.output = BoundedFile(Path(order["output"]))
+        self.lost = ""  # why its output could not be written
         try:
             self.process = subprocess.Popen(
                 order["arguments"],
@@ -59,10 +60,17 @@ class _Program:
         """Copy what the program has printed; empty `pipes` at its end."""
         try:
             while data := os.read(self._pipe.fileno(), _CHUNK):
-                self.output.write(data)
+                self._keep(data)
         except BlockingIOError:
             return
         self.pipes = []
+
+    def _keep(self, data: bytes) -> None:
+        try:
+            if not self.lost:
+                self.output.write(data)
+        except OSError as error:
+            self.lost = error.strerror or str(error)
 
     def signal(self, number: int) -> None:
         """Send a signal to the program and to all processes of its group."""
@@ -99,7 +107,7 @@ def main() -> None:
         if program:
             program.copy_output()
             if program.process.poll() is not None:
-                _report({"ended": program.finish()})
+                _report({"ended": program.finish(), "lost": program.lost})
                 program = None
             elif woken in ready:
                 reap_orphans(program.process.pid)

@@ -13,7 +13,8 @@ from pathlib import Path
 from signal import SIGKILL, SIGTERM
 from typing import Any
 
-from ..errors import TrialError
+from ..errors import LogdirError, TrialError
+from ..system.descendants import adopt_orphans, kill_descendants
 
 GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL; less than the driver waits for its workers
 
@@ -31,7 +32,9 @@ class ProgramProcess:
     def __init__(self) -> None:
         self._guard: subprocess.Popen[bytes] | None = None
         self._reports = b""
+        self._output, self._marker = Path(), b""
         self.is_running = False
+        adopt_orphans()  # if the guard dies, what the program has started is found by the marker
 
     def start(self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], output: Path) -> None:
         """Start a program in a folder; what it prints is appended to the file `output`.
@@ -46,6 +49,7 @@ class ProgramProcess:
                 stdout=subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C in a terminal goes to the driver alone
             )
+        self._output, self._marker = output, f"HPDASH_RUN={environment['HPDASH_RUN']}".encode()
         about = {"folder": str(folder), "environment": dict(environment), "output": str(output)}
         self._order({"start": {"arguments": list(arguments), **about}})
         report = self._report(None)
@@ -56,12 +60,15 @@ class ProgramProcess:
     def wait(self, seconds: float) -> int | None:
         """Wait up to some seconds for the end of the program; return its exit code, None if it still runs.
 
-        The code is the negative number of a signal that killed it. Raises GuardLost if the guard has died.
+        The code is the negative number of a signal that killed it. Raises GuardLost if the guard has died, LogdirError
+        if the output could not be written.
         """
         report = self._report(seconds)
         if report is None:
             return None
         self.is_running = False
+        if report["lost"]:
+            raise LogdirError(f"{self._output}: {report['lost']}")
         return int(report["ended"])
 
     def stop(self) -> int:
@@ -82,6 +89,8 @@ class ProgramProcess:
                     assert pipe is not None
                     pipe.close()
             self._guard.wait()
+            if self.is_running:
+                kill_descendants(self._marker)
         self._guard, self._reports, self.is_running = None, b"", False
 
     def _order(self, order: Mapping[str, Any]) -> None:

@@ -79,6 +79,7 @@ class ProgramTrainer:
         except Pruned:
             return TrialState.PRUNED, {}
         except GuardLost:
+            self._process.close()
             return TrialState.KILLED, {"error": "the guard of the program was killed, and the program with it"}
         except ChangedError as error:
             return TrialState.INTERRUPTED, {"error": str(error), "is_stale": True}
@@ -91,7 +92,8 @@ class ProgramTrainer:
                 self._process.stop()
         if code:
             tail = program_folder.output_tail(run, TAIL)
-            state, reason = ending(code, tail)
+            name = (program_of(spec.settings["train"]) or [""])[0]
+            state, reason = ending(code, tail, command.which(name) or name)
             return state, {"error": reason, "traceback": tail or None}
         try:
             logged.require()
@@ -134,7 +136,3 @@ class ProgramTrainer:
             if has_more:
                 host.progress(Progress(spec.number, logged.step, spec.epochs, 0.0, logged.metrics))
         return code
-
-    def close(self) -> None:
-        """End the program that runs, if any."""
-        self._process.close()

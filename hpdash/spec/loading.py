@@ -75,7 +75,8 @@ def _sweep(
     names = program_names() if runs_programs else names_of(document)
     head = _head(_table("sweep", document, names, faults), stem, bool(document["trial"]), faults)
     given = {table: _table(table, document, names, faults) for table in _TABLES}
-    head["repeats"] = repeats_of(document, head, given["data"], faults)
+    if not runs_programs:
+        head["repeats"] = repeats_of(document, head, given["data"], faults)
     hparams, trials = _space(document, names, given, overridden, faults)
     fixed = {name: [value] for table in TABLES for name, value in resolve(given)[table].items()}
     required = requirements(document, names, {**fixed, **{each.name: _listed_values(each) for each in hparams}}, faults)

@@ -202,7 +202,8 @@ def write(
     if known and not _changed(known, sweep):
         return
     description = SEPARATOR.join(filter(None, [sweep.description, *caveats(specs, synthetic)]))
-    sheet = HParamsTable(columns(sweep, specs), tuple(table_metrics(sweep.objective, metrics)), description)
+    listed = table_metrics(sweep.objective, metrics) if sweep.command is None else program_metrics(sweep.objective)
+    sheet = HParamsTable(columns(sweep, specs), tuple(listed), description)
     content = {
         "schema": SCHEMA,
         "name": folder.name,  # the name in use; "settings" has the name in the file
@@ -261,6 +262,19 @@ def columns(sweep: Sweep, specs: Sequence[TrialSpec]) -> tuple[HParamsColumn, ..
         for name, values in seen.items()
         if values or name in ranges
     )
+
+
+def program_metrics(objective: str) -> Iterator[Metric]:
+    """Yield the metrics of TensorBoard's table for programs: the best objective and its step, then its last value.
+
+    A tag such as `validation/loss` may be logged as `loss` into a folder `validation`, or as it is; both are listed.
+    """
+    base = objective.removeprefix(layout.VALIDATION_PREFIX)
+    yield Metric(layout.best_tag(base))
+    yield Metric(layout.BEST_EPOCH)
+    yield Metric(objective)
+    if base != objective:
+        yield Metric(base, layout.VALIDATION)
 
 
 def table_metrics(objective: str, metrics: Sequence[str]) -> Iterator[Metric]:

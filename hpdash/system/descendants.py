@@ -30,9 +30,12 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def kill_descendants() -> None:
-    """Kill all descendants of this process and wait for them; call `adopt_orphans` before they are started."""
-    while children := _children():
+def kill_descendants(marker: bytes = b"") -> None:
+    """Kill the descendants of this process whose environment has the marker, and wait for them.
+
+    Call `adopt_orphans` before they are started. An empty marker means all.
+    """
+    while children := [child for child in _children() if _has(child, marker)]:
         for child in children:
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
@@ -47,6 +50,21 @@ def reap_orphans(but: int) -> None:
         if child != but:
             with suppress(ChildProcessError):
                 os.waitpid(child, os.WNOHANG)
+
+
+def _has(child: int, marker: bytes) -> bool:
+    """Return whether a process was started with the marker in its environment.
+
+    Also return True for a process that is ending and has no environment any more: its own children become children of
+    this process only once it has ended.
+    """
+    try:
+        environment = Path(f"/proc/{child}/environ").read_bytes()
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return marker in environment or not environment
 
 
 def _children() -> list[int]:

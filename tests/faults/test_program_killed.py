@@ -8,13 +8,26 @@ from pathlib import Path
 
 import pytest
 from driven import alive, children, driving, run, session_ends, states, trial_folder, until
-from programs import COMMAND, noted_pids, program_sweep
+from programs import COMMAND, SOURCE, noted_pids, program_sweep
 
 from hpdash.journal.journal import read_journal
 from hpdash.logs import layout
 from hpdash.records import TrialState
 from hpdash.system.signals import WATCHED
 
+FILLS = """
+import sys
+from pathlib import Path
+
+if not (Path(__file__).parent / "mended").exists():
+    with (Path(__file__).parent / "logs" / "filler").open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+    sys.stdout.write("x" * 100_000)
+"""
 RESUMABLE = (*COMMAND, "--state", "{state}")
 
 
@@ -27,6 +40,11 @@ def has_logged(folder: Path) -> bool:
     """Return whether the program has logged its first steps, and the worker has had time to see them."""
     runs = list((folder / "logs" / "programs").glob("0000*"))
     return bool(runs) and len(layout.event_files(runs[0])) > 1 and len(noted_pids(folder)) > 0
+
+
+def parent(pid: int) -> int:
+    """Return the process id of a process's parent."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def attempts(folder: Path) -> list[TrialState]:
@@ -91,6 +109,33 @@ def test_a_signal_ends_the_program(tmp_path: Path, number: signal.Signals, does:
     assert driver.returncode == 128 + number
     assert not any(map(alive, noted_pids(tmp_path)))
     assert attempts(tmp_path) == [TrialState.RUNNING, TrialState.INTERRUPTED]
+    (tmp_path / "mended").touch()
+    outcome, _ = run(path)
+    assert outcome.exit_code == 0
+
+
+def test_a_killed_guard_takes_its_program_along(tmp_path: Path) -> None:
+    """After kill -9 of the guard, the program and what it has started are killed, and the trial is tried again."""
+    path = waiting(tmp_path, "leave")
+    with driving(path, "--workers", "1") as driver:
+        until(lambda: has_logged(tmp_path) and len(noted_pids(tmp_path)) == 3, 60)
+        first = noted_pids(tmp_path)
+        (tmp_path / "mended").touch()
+        os.kill(parent(first[0]), signal.SIGKILL)
+        driver.communicate(timeout=60)
+    assert driver.returncode == 0
+    assert not any(map(alive, first))
+    states = attempts(tmp_path)
+    assert states == [TrialState.RUNNING, TrialState.KILLED, TrialState.RUNNING, TrialState.FINISHED]
+
+
+def test_a_full_disk_stops_the_sweep(disk: Path, tmp_path: Path) -> None:
+    """If what a program prints cannot be written, the sweep stops with the path and the reason, and goes on later."""
+    path = program_sweep(tmp_path, {"does": ["fill"]}, source=FILLS + SOURCE)
+    with driving(path, "--workers", "1") as driver:
+        _, errors = driver.communicate(timeout=60)
+    assert driver.returncode == 4 and str(disk) in errors and "No space left" in errors
+    (disk / "filler").unlink()
     (tmp_path / "mended").touch()
     outcome, _ = run(path)
     assert outcome.exit_code == 0

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from commands import hpdash
 from driven import (
+    alive,
     digests,
     driving,
     journal_faults,
@@ -25,6 +26,7 @@ from driven import (
     trial_folder,
     until,
 )  # fmt: skip
+from programs import COMMAND, noted_pids, program_sweep
 from small_disk import CHECKPOINT_SIZE, ROOM, large, size
 from sweep_files import made_sweep
 from tensorboard.plugins.hparams import api_pb2
@@ -279,6 +281,22 @@ def test_pruned_and_promoted_as_on_this_machine(cluster: Any, tmp_path: Path) ->
     assert {TrialState.PRUNED, TrialState.FINISHED} == set(states(sweeps["there"]).values())
     assert max(record.attempt for record in read_journal(sweeps["there"] / layout.JOURNAL).transitions) > 1
     assert series(sweeps["there"]) == series(sweeps["here"])
+
+
+def test_programs_on_a_cluster(cluster: Any, tmp_path: Path) -> None:
+    """Programs log into the run folders, which all machines share; none outlives its actor; a killed one goes on."""
+    command = (*COMMAND, "--state", "{state}")
+    head = {"timeout": 5.0}
+    path = program_sweep(tmp_path, {"does": ["learn", "die", "leave"]}, command=command, sweep=head)
+    shown = hpdash("sweep", path.name, *on(cluster), cwd=tmp_path)
+    assert shown.returncode == 1, shown.stderr
+    folder = tmp_path / "logs" / "programs"
+    assert states(folder) == {0: TrialState.FINISHED, 1: TrialState.KILLED, 2: TrialState.TIMED_OUT}
+    until(lambda: not any(map(alive, noted_pids(tmp_path))), 20)
+    (tmp_path / "mended").touch()
+    shown = hpdash("sweep", path.name, *on(cluster), cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "going on after step 2" in (trial_folder(folder, 1) / layout.OUTPUT).read_text()
 
 
 def test_a_hung_trial_is_timed_out(cluster: Any, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from commands import invoke
 from driven import alive, run, session_ends, states, trial_folder
-from programs import noted_pids, program_sweep
+from programs import PYTHON, noted_pids, program_sweep
 
 import hpdash
 from hpdash.journal.journal import read_journal
@@ -95,7 +95,7 @@ kept |= {name: value for name, value in os.environ.items() if name.startswith("H
 Path(os.environ["HPDASH_RUN"], "kept.json").write_text(json.dumps(kept))
 """
     odd = "--x; rm -rf / $HOME \n'\" {run}"
-    command = ("python", "program.py", "{*}", "--odd", "{odd}", "a{{b}}{n}-{seed}", "{run}")
+    command = (PYTHON, "program.py", "{*}", "--odd", "{odd}", "a{{b}}{n}-{seed}", "{run}")
     path = program_sweep(
         tmp_path, {"odd": [odd], "n": [0.0001], "on": [True], "units": [[8, 4]]}, command=command, source=source,
         steps=None, sweep={"seed": 3},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,8 @@ for step in range(first, flags.steps + 1):
         time.sleep(0.1)
 file.close()
 """
-COMMAND = ("python", "program.py", "{*}", "--logdir", "{run}")
+PYTHON = sys.executable
+COMMAND = (PYTHON, "program.py", "{*}", "--logdir", "{run}")
 
 
 def program_sweep(

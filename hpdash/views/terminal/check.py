@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...facts import Inputs
+from ...programs.command import which
 from ...records import TrialSpec, shown
 from ...spec import Sweep
 from ...spec.domains import Choice
@@ -27,6 +29,9 @@ def summary(sweep: Sweep, settings: int) -> Text:
     repeats = f" x {sweep.repeats} {each} = {settings * sweep.repeats:,} trials" if sweep.repeats > 1 else " trials"
     lines = [f"{sweep.name}: valid; {sweep.strategy} of {settings:,}{repeats}"]
     lines.append(f"  ranked by {sweep.objective}, {sweep.goal}: {sweep.ranking.reason}")
+    if sweep.command is not None:
+        program, *arguments = sweep.command
+        lines.append(f"  program: {shlex.join([which(program) or program, *arguments])}")
     for name, inputs in sweep.known.inputs.items():
         lines.append(f"  {name}: {' | '.join(inputs.scaled(scale) for scale in _scales(sweep, inputs))}")
     for hyperparameter in sweep.hparams:
@@ -35,7 +40,8 @@ def summary(sweep: Sweep, settings: int) -> Text:
     lines += [f"  {sentence}" for sentence in sweep.remarks]
     lines += [f"  require {requirement.text}" for requirement in sweep.requirements]
     if sweep.pruning:
-        ends = f"from {sweep.pruning.min_epochs} epoch{'s' * (sweep.pruning.min_epochs > 1)} on"
+        unit = "epoch" if sweep.command is None else "step"
+        ends = f"from {sweep.pruning.min_epochs} {unit}{'s' * (sweep.pruning.min_epochs > 1)} on"
         lines.append(f"  prune by {sweep.pruning.strategy} of {sweep.pruning.watch}, {ends}")
     return Text("\n").join(plain(line) for line in lines)
 
