@@ -63,11 +63,11 @@ class WorkerSetup:
         return {} if self.is_program else tensorflow_environment(self.threads)
 
     def trainer(self, folder: Path, load: Callable[[Mapping[str, Any]], Dataset] | None = None) -> TrialRunner:
-        """Return what runs the trials in this process; `load` returns a data set, if not from this machine."""
+        """Return what runs the trials in this process; an actor of Ray's has `load`, which returns a data set."""
         if self.is_program:
             from ..programs.trainer import ProgramTrainer  # noqa: PLC0415  other workers do not need it
 
-            return ProgramTrainer(folder, lambda: self.changed(folder))
+            return ProgramTrainer(folder, lambda: self.changed(folder), detached=load is not None)
         from ..training.trainer import Trainer  # noqa: PLC0415  the driver imports this module, without TensorFlow
 
         register(self.functions)

@@ -1,4 +1,4 @@
-"""A process between a worker and its program: `python -m hpdash.programs.guard`.
+"""A process between a worker and its program: `python -m hpdash.programs.guard [detached]`.
 
 It starts the program in a process group of its own and reports its exit code. When the program ends, or when the worker
 dies, whose end closes the pipe, it kills everything that the program has started. It reads orders from its standard
@@ -19,6 +19,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from ..system.descendants import adopt_orphans, end_with_parent, kill_descendant
 from ..system.signals import WATCHED
 from .output import BoundedFile
 
+DETACHED = "detached"
 _CHUNK = 2**16
 _ORDERS, _REPORTS = 0, 1  # the file descriptors of the standard input and output
 
@@ -89,7 +91,13 @@ class _Program:
 
 
 def main() -> None:
-    """Run programs as the worker orders, until it closes the pipe."""
+    """Run programs as the worker orders, until it closes the pipe.
+
+    With the argument `detached`, the process is no child of the worker: Ray kills the children of a worker that it
+    kills, and the guard would not have the time to end what its program has started.
+    """
+    if DETACHED in sys.argv[1:] and os.fork():
+        os._exit(0)
     for number in WATCHED:
         signal.signal(number, lambda *_: None)  # not ignored: a program would inherit that
     signal.pthread_sigmask(signal.SIG_SETMASK, [])

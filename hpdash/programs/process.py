@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import LogdirError, TrialError
 from ..system.descendants import adopt_orphans, kill_descendants
+from .guard import DETACHED
 
 GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL; less than the driver waits for its workers
 
@@ -26,25 +27,28 @@ class GuardLost(Exception):
 class ProgramProcess:
     """Run one program after another, each under a guard: a process that ends it if this one dies.
 
-    The guard is started with the first program and reused. `guard.py` describes what is exchanged with it.
+    The guard is started with the first program and reused. `guard.py` describes what is exchanged with it. If it is
+    `detached`, it is no child of this process; otherwise this process ends what a guard that was killed leaves behind.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, detached: bool = False) -> None:
+        self._detached = detached
         self._guard: subprocess.Popen[bytes] | None = None
         self._reports = b""
         self._output, self._marker = Path(), b""
         self.is_running = False
-        adopt_orphans()  # if the guard dies, what the program has started is found by the marker
+        if not detached:
+            adopt_orphans()  # if the guard dies, what the program has started is found by the marker
 
     def start(self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], output: Path) -> None:
         """Start a program in a folder; what it prints is appended to the file `output`.
 
         Raises TrialError with the reason if the system cannot start it.
         """
-        if self._guard is None or self._guard.poll() is not None:
+        if self._guard is None or self._is_lost():
             self.close()
             self._guard = subprocess.Popen(
-                [sys.executable, "-P", "-m", "hpdash.programs.guard"],
+                [sys.executable, "-P", "-m", "hpdash.programs.guard", *([DETACHED] if self._detached else [])],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C in a terminal goes to the driver alone
@@ -84,14 +88,20 @@ class ProgramProcess:
     def close(self) -> None:
         """End the guard, which kills a program that still runs."""
         if self._guard is not None:
-            for pipe in (self._guard.stdin, self._guard.stdout):
-                with suppress(OSError):
-                    assert pipe is not None
-                    pipe.close()
+            assert self._guard.stdin is not None and self._guard.stdout is not None
+            with suppress(OSError):
+                self._guard.stdin.close()
+            self._guard.stdout.read()  # until it has ended
+            self._guard.stdout.close()
             self._guard.wait()
-            if self.is_running:
+            if self.is_running and not self._detached:
                 kill_descendants(self._marker)
         self._guard, self._reports, self.is_running = None, b"", False
+
+    def _is_lost(self) -> bool:
+        """Return whether the guard has ended although no program runs: its pipe is then at its end."""
+        assert self._guard is not None and self._guard.stdout is not None
+        return bool(select.select([self._guard.stdout.fileno()], [], [], 0)[0])
 
     def _order(self, order: Mapping[str, Any]) -> None:
         assert self._guard is not None and self._guard.stdin is not None

@@ -32,12 +32,13 @@ TAIL = 2000  # bytes from the end of a failed program's output that are kept in 
 class ProgramTrainer:
     """Run programs one after another; `folder` is the sweep file's folder, in which they run.
 
-    `changed` returns the user's files that have changed since the driver started, each with a description.
+    `changed` returns the user's files that have changed since the driver started, each with a description. `detached`
+    is that of `ProgramProcess`.
     """
 
-    def __init__(self, folder: Path, changed: Callable[[], Mapping[str, str]] = dict) -> None:
+    def __init__(self, folder: Path, changed: Callable[[], Mapping[str, str]] = dict, detached: bool = False) -> None:
         self._folder, self._changed = folder, changed
-        self._process = ProgramProcess()
+        self._process = ProgramProcess(detached)
 
     def run(
         self, spec: TrialSpec, run: Path, group: str, host: Host, epoch: int = 0, mapped: MappedDataset | None = None
