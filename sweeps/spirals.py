@@ -24,7 +24,7 @@ def spirals(count, generator):
     """Return points float64 [count, 2] on three spirals with noise, and their classes int64 [count]."""
     classes = generator.integers(CLASSES, size=count)
     radius = generator.uniform(0.1, 1.0, count)
-    angle = 2 * np.pi * (classes / CLASSES + radius) + generator.normal(0, 0.25, count)
+    angle = 2 * np.pi * (classes / CLASSES + radius) + generator.normal(0, 0.5, count)
     return np.column_stack((radius * np.cos(angle), radius * np.sin(angle))), classes
 
 
@@ -75,8 +75,8 @@ def main():
     parser.add_argument("--checkpoint", type=Path, help="a folder for the checkpoint")
     flags = parser.parse_args()
 
-    x, y = spirals(900, np.random.default_rng(0))  # the data are the same for every seed
-    train, held_out = (x[:600], y[:600]), (x[600:], y[600:])
+    x, y = spirals(15_000, np.random.default_rng(0))  # the data are the same for every seed
+    train, held_out = (x[:12_000], y[:12_000]), (x[12_000:], y[12_000:])
     generator = np.random.default_rng(flags.seed)
     parameters = {
         "w1": generator.normal(0, 1, (2, flags.width)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from ..data.inline import sendable
 from ..errors import LogdirError, Problem, SpecError
 from ..logs import kept_weights, layout
 from ..nested import map_leaves
-from ..records import TrialSpec, own_loop
+from ..records import TrialSpec, own_loop, program_of
 from ..runs import Run
 from ..spec.inline import remembered
 from ..sweep_folder import sweep_json
@@ -91,6 +92,9 @@ def _spec(run: Run) -> tuple[TrialSpec, Path]:
     if about is None or spec is None or about.folder is None:
         hint = "hpdash can build the models of its own sweeps only."
         raise SpecError([Problem("RUN", "a trial of a sweep", run.id, hint)])
+    if command := program_of(spec.settings["train"]):
+        hint = "Load its model with the program itself: hpdash has neither its model nor its weights."
+        raise SpecError([Problem("RUN", "a trial of a Keras model", f"a program, {shlex.join(command)}", hint)])
     if loop := own_loop(spec.settings["train"]):
         hint = "Only the loop can build its model: weights.npz in the run folder has what it kept."
         raise SpecError([Problem("RUN", "a trial of a Keras model", f"the training loop {loop}", hint)])

@@ -6,6 +6,7 @@ A trial that was validated on the test set, or that kept no weights, is refused 
 from __future__ import annotations
 
 import math
+import shlex
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ..errors import Problem, SpecError
-from ..records import TrialResult, TrialState, own_loop
+from ..records import TrialResult, TrialState, own_loop, program_of
 from ..runs import Objective, Run
 from ..sweep_folder.sweep_json import SweepRecord
 
@@ -112,6 +113,9 @@ def _reason_not_evaluable(each: Candidate, about: SweepRecord) -> Problem | None
     if set_to(each.run, about, "data", "name") == "synthetic":
         hint = "A result on synthetic data says nothing about real data."
         return Problem(each.run.id, "a trial on real data", "synthetic data", hint)
+    if (command := program_of(about.settings["train"])) is not None:
+        hint = "Evaluate it with the program itself: hpdash has neither its model nor its weights."
+        return Problem(each.run.id, "a Keras model", f"a program, {shlex.join(command)}", hint)
     if (loop := own_loop({"loop": set_to(each.run, about, "train", "loop")})) is not None:
         hint = "Only the loop can build its model: load the test set in the loop yourself, and evaluate there."
         return Problem(each.run.id, "a Keras model", f"a custom training loop, {loop}", hint)

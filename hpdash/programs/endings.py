@@ -7,6 +7,7 @@ import signal
 from ..records import TrialState
 from ..training.diagnosis import MEMORY_SIGNS, OUT_OF_MEMORY
 
+_LONGEST = 200  # characters of the last line that a program has printed
 _NO_MODULE = "ModuleNotFoundError"  # what Python prints if it cannot import a module
 
 
@@ -20,8 +21,9 @@ def ending(code: int, output: str, program: str = "") -> tuple[TrialState, str]:
     if code > 0:
         if is_short:
             return TrialState.KILLED, f"the program ended with exit code {code} ({OUT_OF_MEMORY})"
-        where = f": {program} lacks a module. Is it the Python that you mean?" if _NO_MODULE in output else ""
-        return TrialState.FAILED, f"the program ended with exit code {code}{where}"
+        last = (output.strip().splitlines() or [""])[-1].strip()[:_LONGEST]
+        where = f". {program} lacks this module: is it the Python that you mean?" if _NO_MODULE in last else ""
+        return TrialState.FAILED, f"the program ended with exit code {code}{f': {last}' if last else ''}{where}"
     memory = OUT_OF_MEMORY if is_short else "perhaps out of memory" if code == -signal.SIGKILL else ""
     name = _name_of(-code)
     return TrialState.KILLED, f"the program was killed by signal {-code} ({', '.join(filter(None, [name, memory]))})"

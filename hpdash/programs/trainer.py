@@ -21,6 +21,7 @@ from .endings import ending
 from .following import Follower
 from .logged import Logged
 from .process import GuardLost, ProgramProcess
+from .tails import cut_tails
 
 NO_FOLDER = (
     "no such folder on this machine. A program logs into the run folder itself, so on a cluster, --logdir has to be a"
@@ -56,6 +57,8 @@ class ProgramTrainer:
                 run.mkdir(exist_ok=True)
             logged = Logged(spec, epoch)
             state, facts = self._run(spec, run, group, host, logged)
+            if state is not TrialState.FINISHED:  # it may have been ended while it wrote a record
+                cut_tails(run)
             if state.is_conclusive:
                 success = state in (TrialState.FINISHED, TrialState.PRUNED)
                 program_folder.finish_session(run, logged.best_scalars(), logged.step, success)

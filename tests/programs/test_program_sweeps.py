@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from commands import invoke
 from driven import alive, run, session_ends, states, trial_folder
-from programs import PYTHON, noted_pids, program_sweep
+from programs import PYTHON, SOURCE, noted_pids, program_sweep
 
 import hpdash
 from hpdash.journal.journal import read_journal
 from hpdash.logs import layout
+from hpdash.logs.writer import EventFile, scalar_value
+from hpdash.programs.tails import cut_tails
+from hpdash.reader.program_runs import scalars_below
 from hpdash.records import TrialState
+from hpdash.spec import load_sweep
+
+EXAMPLE = Path(__file__).parents[2] / "sweeps" / "spirals.toml"
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +144,50 @@ def test_children_do_not_outlive_their_program(tmp_path: Path) -> None:
     assert outcome.results[0].state is TrialState.TIMED_OUT
     pids = noted_pids(tmp_path)
     assert len(pids) == 3 and not any(map(alive, pids))
+
+
+def test_the_last_line_says_why_a_program_failed(swept: Path) -> None:
+    """The reason of a failed trial has the last line that its program printed, as the tables and the tabs show it."""
+    assert str(results(swept)[1].error).endswith(": a reason [/b]")
+
+
+def test_what_needs_weights_says_so(swept: Path) -> None:
+    """`evaluate` and `save` name the program; they do not ask for weights that no program keeps."""
+    for arguments in (("evaluate", str(swept)), ("save", "programs/0", "--logdir", str(swept.parent), "-o", "x.keras")):
+        refused = invoke(*arguments)
+        assert refused.exit_code == 2 and "program.py" in refused.output
+
+
+def test_an_incomplete_last_record_is_cut(tmp_path: Path) -> None:
+    """After a program was ended, its event files end with a whole record; other damage stays as it is."""
+    with closing(EventFile(tmp_path)) as file:
+        file.add(scalar_value("score", 1.0), 1)
+        file.add(scalar_value("score", 2.0), 2)
+    whole = file.path.read_bytes()
+    damaged = tmp_path / "sub" / f"{layout.EVENT_FILE}.1.damaged"
+    damaged.parent.mkdir()
+    damaged.write_bytes(whole[:40] + b"?" + whole[41:-3])
+    file.path.write_bytes(whole[:-3])
+    cut_tails(tmp_path)
+    assert len(scalars_below(file.path.parent, {})[0]["score"].values) == 1
+    assert file.path.read_bytes() == whole[: file.path.stat().st_size] and file.path.stat().st_size < len(whole) - 3
+    assert damaged.stat().st_size == len(whole) - 3
+
+
+def test_each_worker_has_its_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine with GPUs, a program sees that of its worker."""
+    monkeypatch.setattr("hpdash.driver.runner.probe.count_gpus", lambda _: 2)
+    source = 'import os, time\nprint("GPU", os.environ["CUDA_VISIBLE_DEVICES"])\ntime.sleep(1)\n' + SOURCE
+    outcome, _ = run(program_sweep(tmp_path, {"x": [1.0, 2.0]}, source=source), workers=2)
+    assert outcome.exit_code == 0
+    folders = (trial_folder(tmp_path / "logs" / "programs", number) for number in range(2))
+    assert {(folder / layout.OUTPUT).read_text().splitlines()[0] for folder in folders} == {"GPU 0", "GPU 1"}
+
+
+def test_the_example_runs(tmp_path: Path) -> None:
+    """The sweep that ships runs, and its program goes on from its checkpoint when it is promoted."""
+    command = f"train.command={json.dumps([PYTHON, *load_sweep(EXAMPLE).command[1:]])}"
+    more = ("--set", command, "--set", "sweep.trials=4", "--set", "train.steps=9")
+    shown = invoke("sweep", str(EXAMPLE), "--logdir", str(tmp_path), *more, "--json")
+    assert shown.exit_code == 0, shown.output
+    assert {str(state) for state in states(tmp_path / "spirals").values()} <= {"finished", "pruned"}

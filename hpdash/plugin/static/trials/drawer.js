@@ -180,7 +180,7 @@ function settings(trial, reference) {
       element("td", { className: "soft", text: differs ? `${reference.name}: ${spelled(other)}` : "" }),
     );
   };
-  const more = rest.length ? [folded(`${rest.length} settings that the sweep does not vary`, table(rest.map(row)))] : [];
+  const more = rest.length ? [folded(`${counted(rest.length, "setting")} that the sweep does not vary`, table(rest.map(row)))] : [];
   return section("Settings", table(names.map(row)), ...more);
 }
 
