@@ -97,8 +97,10 @@ def test_a_program_with_a_state_goes_on(tmp_path: Path) -> None:
     assert not (folder / layout.ATTEMPTS).exists()
 
 
-@pytest.mark.parametrize("number", WATCHED, ids=lambda number: signal.Signals(number).name)
-@pytest.mark.parametrize("does", ["wait", "hang"])
+@pytest.mark.parametrize(
+    ("does", "number"),
+    [*(pytest.param("wait", each, id=each.name) for each in WATCHED), pytest.param("hang", signal.SIGTERM, id="hung")],
+)
 def test_a_signal_ends_the_program(tmp_path: Path, number: signal.Signals, does: str) -> None:
     """Ctrl-C, SIGTERM and SIGHUP end the program, also one that ignores SIGTERM; the trial runs again later."""
     path = waiting(tmp_path, does)
