@@ -15,6 +15,10 @@ import hpdash
 from hpdash.journal.journal import read_journal
 from hpdash.logs import layout
 from hpdash.logs.writer import EventFile, scalar_value
+from hpdash.plugin.trials.charts import effects_impl
+from hpdash.plugin.trials.logdir import WatchedLogdir
+from hpdash.plugin.trials.table import trials_impl
+from hpdash.plugin.trials.trial import trial_impl
 from hpdash.programs.tails import cut_tails
 from hpdash.reader.program_runs import scalars_below
 from hpdash.records import TrialState
@@ -191,3 +195,14 @@ def test_the_example_runs(tmp_path: Path) -> None:
     shown = invoke("sweep", str(EXAMPLE), "--logdir", str(tmp_path), *more, "--json")
     assert shown.exit_code == 0, shown.output
     assert {str(state) for state in states(tmp_path / "spirals").values()} <= {"finished", "pruned"}
+
+
+def test_the_tab_has_the_trials(swept: Path) -> None:
+    """They are ranked and counted in steps; the drawer has the output, and the effects the reasons of failures."""
+    snapshot = WatchedLogdir(str(swept.parent)).current()
+    found = trials_impl(snapshot, "programs", None, None)["trials"]
+    assert set(found["unit"]) == {"step"} and set(found["planned"]) == {4}
+    assert [found["best"][at] for at in trials_impl(snapshot, "programs", None, None)["ranking"]["trials"][0]] == [8.0]
+    drawer = trial_impl(snapshot, "programs/0001")
+    assert "a reason [/b]" in drawer["output"] and drawer["unit"] == "step"
+    assert effects_impl(snapshot.runs_of("programs"))["reasons"]

@@ -52,7 +52,7 @@ export class Drawer {
     const head = [facts(trial), other && factsOf(other), this.#comparing(trial, other), error(trial)];
     if (this.weights.dataset.of !== trial.id) this.weights.hidden = true; // until `showWeights`
     const parts = [settings(trial, reference), curves(trial, other), this.weights, attempts(trial), layers(trial)];
-    this.content.replaceChildren(...[...head, ...parts, recipe(trial), origin(trial)].filter(Boolean));
+    this.content.replaceChildren(...[...head, ...parts, output(trial), recipe(trial), origin(trial)].filter(Boolean));
     for (const part of this.content.querySelectorAll("details")) if (open.has(part.dataset.part)) part.open = true;
     this.whole.scrollTop = top;
   }
@@ -236,6 +236,9 @@ function layers(trial) {
 }
 
 const cell = (value) => (value === null ? "" : Array.isArray(value) ? value.join(" × ") : String(value));
+
+/** Return the end of what a program printed; null for a trial that is no program or has printed nothing. */
+const output = (trial) => (trial.output ? folded("Its output", element("pre", { text: trial.output })) : null);
 
 function recipe(trial) {
   if (!trial.recipe) return null;
