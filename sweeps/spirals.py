@@ -104,6 +104,7 @@ def main():
             state = {f"velocity/{name}": value for name, value in velocity.items()}
             np.savez(saved.with_suffix(".part.npz"), epoch=epoch, **parameters, **state)
             saved.with_suffix(".part.npz").replace(saved)
+    _, accuracy = loss_and_accuracy(parameters, flags.activation, *held_out)
     print(f"accuracy {accuracy:.4f} on held-out points")  # noqa: T201
     writer.close()
 

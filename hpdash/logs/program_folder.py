@@ -62,7 +62,7 @@ def finish_session(run: Path, scalars: Mapping[str, float], step: int, success: 
 
 
 def output_tail(run: Path, size: int = SHOWN) -> str:
-    """Return up to `size` bytes from the end of what a program printed, from a line's start; "" if it printed none."""
+    """Return up to `size` bytes from the end of what a program printed, from the start of a line; "" if nothing."""
     try:
         with (run / layout.OUTPUT).open("rb") as file:
             length = file.seek(0, 2)

@@ -37,7 +37,7 @@ def which(name: str) -> str | None:
 def _search_path() -> str:
     """Return the user's PATH and, after it, the folder of hpdash's Python.
 
-    A virtual environment that is not activated then still has a `python`.
+    So `python` is found even if hpdash's virtual environment is not activated and the system has no `python`.
     """
     return os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])
 

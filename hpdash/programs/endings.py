@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 from ..records import TrialState
 from ..training.diagnosis import MEMORY_SIGNS, OUT_OF_MEMORY
@@ -22,7 +23,8 @@ def ending(code: int, output: str, program: str = "") -> tuple[TrialState, str]:
         if is_short:
             return TrialState.KILLED, f"the program ended with exit code {code} ({OUT_OF_MEMORY})"
         last = (output.strip().splitlines() or [""])[-1].strip()[:_LONGEST]
-        where = f". {program} lacks this module: is it the Python that you mean?" if _NO_MODULE in last else ""
+        is_python = Path(program).name.startswith("python")
+        where = f". Is {program} the Python that you mean?" if _NO_MODULE in last and is_python else ""
         return TrialState.FAILED, f"the program ended with exit code {code}{f': {last}' if last else ''}{where}"
     memory = OUT_OF_MEMORY if is_short else "perhaps out of memory" if code == -signal.SIGKILL else ""
     name = _name_of(-code)

@@ -1,8 +1,8 @@
 """A process between a worker and its program: `python -m hpdash.programs.guard [detached]`.
 
-It starts the program in a process group of its own and reports its exit code. When the program ends, or when the worker
-dies, whose end closes the pipe, it kills everything that the program has started. It reads orders from its standard
-input and writes reports to its standard output, one JSON object a line:
+The guard starts the program in a process group of its own and reports its exit code. When the program ends, or when the
+guard's standard input closes because the worker has ended, the guard kills everything that the program has started. It
+reads orders from its standard input and writes reports to its standard output, one JSON object a line:
 
     {"start": {"arguments": [...], "folder": "...", "environment": {...}, "output": "..."}}
     {"signal": 15}
@@ -59,7 +59,7 @@ class _Program:
         os.set_blocking(self.pipes[0], False)
 
     def copy_output(self) -> None:
-        """Copy what the program has printed; empty `pipes` at its end."""
+        """Copy what the program has printed; when its output has ended, set `pipes` to an empty list."""
         try:
             while data := os.read(self._pipe.fileno(), _CHUNK):
                 self._keep(data)
@@ -80,7 +80,7 @@ class _Program:
             os.killpg(self.process.pid, number)
 
     def finish(self) -> int:
-        """Kill what the program has left behind, copy the rest of its output, and return its exit code."""
+        """Kill the program if it still runs, and what it has started; copy its output; return its exit code."""
         self.signal(signal.SIGKILL)
         code = self.process.wait()
         kill_descendants()
@@ -93,8 +93,8 @@ class _Program:
 def main() -> None:
     """Run programs as the worker orders, until it closes the pipe.
 
-    With the argument `detached`, the process is no child of the worker: Ray kills the children of a worker that it
-    kills, and the guard would not have the time to end what its program has started.
+    With the argument `detached`, the process is no child of the worker. Otherwise Ray, which also kills the children of
+    a worker that it kills, would leave the guard no time to end what its program has started.
     """
     if DETACHED in sys.argv[1:] and os.fork():
         os._exit(0)

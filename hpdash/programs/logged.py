@@ -19,7 +19,10 @@ _MOST = 100  # tags whose values the result of a trial has
 
 
 class Logged:
-    """The values that a trial's program has logged; `step` is how far an earlier attempt got."""
+    """The values that a trial's program has logged.
+
+    The parameter `step` is the last step of an earlier attempt, the attribute `step` the last step so far.
+    """
 
     def __init__(self, spec: TrialSpec, step: int = 0) -> None:
         self._spec = spec

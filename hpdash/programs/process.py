@@ -21,7 +21,7 @@ GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL; less than the driver waits f
 
 
 class GuardLost(Exception):
-    """The guard of a program has died; the kernel then kills the program."""
+    """The guard of a program has died; on Linux, the kernel then kills the program."""
 
 
 class ProgramProcess:
@@ -38,7 +38,7 @@ class ProgramProcess:
         self._output, self._marker = Path(), b""
         self.is_running = False
         if not detached:
-            adopt_orphans()  # if the guard dies, what the program has started is found by the marker
+            adopt_orphans()  # if the guard dies, what the program has started is found by its HPDASH_RUN
 
     def start(self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], output: Path) -> None:
         """Start a program in a folder; what it prints is appended to the file `output`.

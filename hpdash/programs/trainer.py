@@ -24,8 +24,8 @@ from .process import GuardLost, ProgramProcess
 from .tails import cut_tails
 
 NO_FOLDER = (
-    "no such folder on this machine. A program logs into the run folder itself, so on a cluster, --logdir has to be a"
-    " folder that all machines share."
+    "no such folder on this machine. A program logs into the run folder itself, so on a cluster, the --logdir of"
+    " `hpdash sweep` has to be a folder that all machines share."
 )
 TAIL = 2000  # bytes from the end of a failed program's output that are kept in its result
 
@@ -83,7 +83,6 @@ class ProgramTrainer:
         except Pruned:
             return TrialState.PRUNED, {}
         except GuardLost:
-            self._process.close()
             return TrialState.KILLED, {"error": "the guard of the program was killed, and the program with it"}
         except ChangedError as error:
             return TrialState.INTERRUPTED, {"error": str(error), "is_stale": True}
@@ -92,8 +91,7 @@ class ProgramTrainer:
         except HpdashError as error:
             return TrialState.FAILED, {"error": str(error)}
         finally:
-            if self._process.is_running:
-                self._process.stop()
+            self._end()
         if code:
             tail = program_folder.output_tail(run, TAIL)
             name = (program_of(spec.settings["train"]) or [""])[0]
@@ -104,6 +102,14 @@ class ProgramTrainer:
         except MetricError as error:
             return TrialState.INTERRUPTED, {"error": str(error), "is_refused": True}
         return TrialState.FINISHED, {}
+
+    def _end(self) -> None:
+        """End the program if it still runs."""
+        try:
+            if self._process.is_running:
+                self._process.stop()
+        except GuardLost:
+            self._process.close()
 
     def _start(self, spec: TrialSpec, run: Path, group: str, resumes: bool) -> None:
         if changed := self._changed():

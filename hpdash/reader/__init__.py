@@ -182,9 +182,12 @@ def runs_of_contents(contents: Mapping[str, Contents]) -> list[Run]:
 def read_histograms(run: Run, tags: Collection[str], damage: list[Damage] | None = None) -> dict[str, HistogramSeries]:
     """Read the histograms of a run that are among `tags`; malformed ones are left out and reported in `damage`."""
     layouts, parts = Layouts(), []
-    for role, folder in (("", run.folder), (TRAIN, run.folder / TRAIN), (VALIDATION, run.folder / VALIDATION)):
-        own = {tag.removeprefix(f"{role}/") for tag in tags} | set(tags)
-        if files := [read_file(file, layouts, own) for file in layout.event_files(folder)]:
+    roles = ["", TRAIN, VALIDATION]
+    if run.is_program:
+        roles = [part.role for part in parts_of_runs(walk(run.folder, []), (".",)).get(".", ())]
+    for role in roles:
+        own = {tag.removeprefix(f"{prefix}/") for tag in tags for prefix in (role, role.rpartition("/")[2])} | set(tags)
+        if files := [read_file(file, layouts, own) for file in layout.event_files(run.folder / role)]:
             parts.append((role, joined(files)))
     if damage is not None:
         damage += [each for _, contents in parts for each in contents.damage]

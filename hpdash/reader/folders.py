@@ -53,8 +53,8 @@ class Folder:
 class RunPart:
     """Some event files of a run: those in its own folder, or those in one of its subfolders.
 
-    `role` is "" for the run's own folder, and "train" or "validation" for the subfolder of that name. In the run of a
-    program, it is the path of any other subfolder.
+    `role` is "" for the run's own folder, and else the path of the subfolder in it: "train" or "validation", in the run
+    of a program any path.
     """
 
     role: str
@@ -150,13 +150,8 @@ def _upwards(name: str) -> Iterator[str]:
 
 
 def _role(name: str, owner: str) -> str:
-    """Return the role of a folder in the run of a program, whose run folder is `owner`.
-
-    It is "train" or "validation" for folders of these names, as Keras writes them, and the path for any other folder.
-    """
-    leaf = name.rpartition("/")[2]
-    path = "" if name == owner else name.removeprefix("" if owner == "." else f"{owner}/")
-    return leaf if path and leaf in (TRAIN, VALIDATION) else path
+    """Return the role of a folder in the run of a program, whose run folder is `owner`: its path in there."""
+    return "" if name == owner else name.removeprefix("" if owner == "." else f"{owner}/")
 
 
 def _is_part(leaf: str, siblings: set[str], has_parent: bool) -> bool:
@@ -173,12 +168,13 @@ def _is_part(leaf: str, siblings: set[str], has_parent: bool) -> bool:
 def merged(parts: Iterable[tuple[str, Mapping[str, _Value]]]) -> dict[str, _Value]:
     """Merge the values of a run's parts by tag; `parts` has the role and the values of each part.
 
-    A tag of the "validation" part becomes `validation/<tag>`. A tag of another subfolder becomes `<role>/<tag>` if an
-    earlier part has the same tag, such as `train/<tag>`. All other tags stay as they are.
+    A tag of a part called "validation" becomes `validation/<tag>`; other tags stay as they are. If an earlier part has
+    that tag, it becomes `<role>/<tag>`, such as `train/<tag>`.
     """
     run: dict[str, _Value] = {}
     for role, values in parts:
+        prefix = f"{VALIDATION}/" if role.rpartition("/")[2] == VALIDATION else ""
         for tag, value in values.items():
-            is_taken = role != "" and tag in run
-            run.setdefault(f"{role}/{tag}" if role == VALIDATION or is_taken else tag, value)
+            name = f"{prefix}{tag}"
+            run.setdefault(f"{role}/{tag}" if role and name in run else name, value)
     return run

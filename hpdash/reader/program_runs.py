@@ -15,7 +15,8 @@ from .layouts import Layouts
 def scalars_below(
     run: Path, known: Mapping[EventFileInfo, Contents]
 ) -> tuple[dict[str, Series], dict[EventFileInfo, Contents]]:
-    """Return all scalars below a run folder by tag, and the contents of the event files; `known` are earlier ones.
+    """Return all scalars below a run folder by tag, and the contents of the event files; `known` are
+    those that an earlier call returned.
 
     Only files that have changed are read. What is damaged or not yet written is left out.
     """

@@ -25,17 +25,18 @@ _TABLES = {"data": (), "model": (), "train": (COMMAND, STEPS), "log": ()}  # the
 
 @dataclass(frozen=True, slots=True)
 class ProgramNames(Names):
-    """The names that a file may sweep if its trials are programs: any but those of other placeholders."""
+    """The names that a file may sweep if its trials are programs: any that fits `--name=value`, but `RESERVED`."""
 
     def knows(self, name: str, key: Any, faults: Faults) -> bool:
         """Return whether a file may use a name; if not, add a fault at `key`."""
         if name in self.file_keys:
             return True
         if name in (*RESERVED, COMMAND):
-            faults.add(key, "a name that is not in use", found(name), f"{{{name}}} has another meaning in a command.")
+            hint = "It is a key of [train]." if name == COMMAND else f"{{{name}}} has another meaning in a command."
+            faults.add(key, "a name that is not in use", found(name), hint)
             return False
         if _NAME.fullmatch(name) is None:
-            faults.add(key, "a name of letters, digits, `_`, `-` and `.`, as in --name=value", found(name))
+            faults.add(key, "a letter or `_`, then letters, digits, `_`, `-` or `.`", found(name))
             return False
         return True
 
@@ -51,10 +52,9 @@ def program_names() -> Names:
 
 
 def parts(text: str) -> Iterator[tuple[str, str | None]]:
-    """Yield (text, name) for each placeholder in an element of a command, with the text before it.
+    """Yield the parts of an element of a command: a text, and the name of the placeholder after it, None if none is.
 
-    The name of the last part is None if it is text only. `{{` and `}}` are braces. Raises ValueError if a brace is
-    alone, or if a placeholder has a conversion or a format.
+    `{{` and `}}` are braces. Raises ValueError if a brace is alone, or if a placeholder has a conversion or a format.
     """
     for before, name, form, conversion in Formatter().parse(text):
         if form or conversion:
@@ -85,17 +85,16 @@ def check_program(
     `prunes` says whether the file has a table [prune].
     """
     for table, allowed in _TABLES.items():
-        for name in document[table].keys() - {*allowed}:
-            faults.add(
-                (table, name), "a key that changes something", "a program, which hpdash only starts", "Leave it out."
-            )
+        for name in (each for each in document[table] if each not in allowed):
+            expected = "no such key, because a program has its own data and training"
+            faults.add((table, name), expected, found(document[table][name]), "Leave it out.")
     if "objective" not in document["sweep"]:
         hint = 'For example: objective = "loss/validation".'
         faults.add(("sweep", "objective"), "the tag of a scalar that the program logs", "nothing", hint)
     has_steps = STEPS in given["train"] or any(each.name == STEPS for each in hparams)
     if prunes and not has_steps:
-        hint = "Set it to the number of steps that the program logs."
-        faults.add(("train", STEPS), "a number of steps, because [prune] compares trials by them", "nothing", hint)
+        hint = "Set it to the step of the last value that the program logs."
+        faults.add(("train", STEPS), "a step, because [prune] compares trials at steps below it", "nothing", hint)
     command = program_of(given["train"])
     if command is not None:
         everywhere = {each.name for each in hparams if not each.when and all(each.name in trial for trial in trials)}
@@ -129,8 +128,9 @@ def _check_placeholder(
     faults: Faults,
 ) -> None:
     if name not in known:
-        hint = nearest(name, known) or f"Known: {', '.join(f'{{{each}}}' for each in sorted(known))}."
-        faults.add(key, "a hyperparameter, or {run}, {state}, {seed} or {*}", f"{{{name}}}", hint)
+        names = f"Known: {', '.join(f'{{{each}}}' for each in sorted(known))}."
+        hint = "Set steps in [train]." if name == STEPS else nearest(name, known) or names
+        faults.add(key, "a hyperparameter, or {run}, {state}, {seed}, {steps} or {*}", f"{{{name}}}", hint)
     elif name == ALL and text != f"{{{ALL}}}":
         faults.add(key, "{*} alone, because it becomes several arguments", found(text))
     elif name not in (*always, *RESERVED, ALL):

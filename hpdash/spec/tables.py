@@ -245,7 +245,7 @@ class TrainTable(Table):
     steps: Count = key(
         None,
         COUNT,
-        "How many steps a program logs: the length of a trial, for the time left and for [prune]. Default: unknown.",
+        "The step of the last value that a program logs, for the time left and for [prune]. Default: unknown.",
     )
 
 

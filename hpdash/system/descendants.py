@@ -31,9 +31,10 @@ def _prctl(option: int, value: int) -> None:
 
 
 def kill_descendants(marker: bytes = b"") -> None:
-    """Kill the descendants of this process whose environment has the marker, and wait for them.
+    """Kill the children of this process whose environment has the marker, then their children, and wait for them.
 
-    Call `adopt_orphans` before they are started. An empty marker means all.
+    `adopt_orphans`, called before they are started, makes their children those of this process. An empty marker means
+    all.
     """
     while children := [child for child in _children() if _has(child, marker)]:
         for child in children:
@@ -56,7 +57,7 @@ def _has(child: int, marker: bytes) -> bool:
     """Return whether a process was started with the marker in its environment.
 
     Also return True for a process that is ending and has no environment any more: its own children become children of
-    this process only once it has ended.
+    this process only once it has ended, so the caller has to wait for it.
     """
     try:
         environment = Path(f"/proc/{child}/environ").read_bytes()

@@ -12,7 +12,8 @@ from ..data import Dataset
 from ..nested import is_nested
 from ..records import TrialState
 
-MEMORY_SIGNS = ("MemoryError", "bad_alloc")  # what Python and C++ print when they run out of memory
+# What programs print when they run out of memory: Python, C++, PyTorch (two forms) and XLA
+MEMORY_SIGNS = ("MemoryError", "bad_alloc", "OutOfMemoryError", "can't allocate memory", "RESOURCE_EXHAUSTED")
 OUT_OF_MEMORY = "out of memory; fewer --workers or a smaller batch_size need less"
 
 _FROM_SHAPES = re.compile(

@@ -1,10 +1,10 @@
 """What a trial costs beside its program: `python tests/bench/program_cost.py`.
 
-Runs a sweep of 2,000 programs that end at once: `cp`, which copies an event file into the run folder. Beside it, the
-same commands are run by a pool of threads that only waits for them. Both use two workers. The difference for each trial
-is what hpdash adds: starting the program under its guard, reading its logs, the HParams session and the journal, each
-of whose lines is synced. The memory is the resident set of the driver, without its workers, after a tenth of the trials
-and at the end.
+Runs a sweep of 2,000 programs, each of which ends immediately: `cp`, which copies an event file into the run folder.
+Before it, a pool of threads runs the same commands and only waits for them. Both use two workers, and the times are the
+wall time divided by the number of programs. The difference for each trial is what hpdash adds: starting the program
+under its guard, reading its logs, the HParams session and the journal, each of whose lines is synced. The memory is the
+resident set of the driver, without its workers, after a tenth of the trials and at the end.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def bare(logged: Path, folder: Path, trials: int) -> float:
-    """Return the seconds that each program takes without hpdash."""
+    """Return the wall time in seconds, divided by the number of programs, without hpdash."""
     folder.mkdir()
     begin = time.perf_counter()
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -65,7 +65,7 @@ def bare(logged: Path, folder: Path, trials: int) -> float:
 
 
 def sweep(logged: Path, folder: Path, trials: int) -> tuple[float, list[float]]:
-    """Return the seconds that each trial takes, from the first start to the last end, and the driver's memory in MB."""
+    """Return the wall time from the first to the last end, divided by the number of trials, and the memory in MB."""
     path, times, memory = folder / "programs.toml", [], []
     path.write_text(SWEEP.format(logged=logged, trials=trials))
 
