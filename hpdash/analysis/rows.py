@@ -136,7 +136,7 @@ def field_of(run: Run, name: str, objective: Objective | None = None) -> Scalar 
 def caveats(runs: Iterable[Run]) -> list[str]:
     """Return the caveats that must be shown with the results of these runs."""
     runs = list(runs)
-    ours = [run.hparams for run in runs if run.sweep is not None]
+    ours = [run.hparams for run in runs if run.sweep is not None and not run.is_program]
     synthetic = any(hparams.get("name") == "synthetic" for hparams in ours)
     on_test = any(hparams.get("validation") == "test" for hparams in ours)
     accepted = {name: count for run in runs for name, count in run.accepted.items()}

@@ -74,6 +74,13 @@ class Supervised:
     def lateness(self, timeout: float) -> str:
         """Return the error message of an attempt that timed out: its limit, its epoch, and whether it hangs."""
         progress, silent = self._last, f"and had sent no message for {self._silent:.0f} s: it hangs"
-        at = f"in epoch {progress.epoch + 1} of {progress.epochs}" if progress else "before its first epoch"
+        unit = self.task.spec.unit if self.task else "epoch"
+        at = f"before its first {unit}"
+        if progress:
+            at = (
+                f"in epoch {progress.epoch + 1} of {progress.epochs}"
+                if unit == "epoch"
+                else f"at step {progress.epoch}"
+            )
         hangs = self._silent > max(HUNG_SECONDS, timeout / 2)
         return f"timed out: it took more than {timeout:g} s, was {at}{f' {silent}' if hangs else ''}"

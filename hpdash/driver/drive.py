@@ -201,7 +201,7 @@ class Driver:
                 if self._tries_again(spec, attempt, result):
                     task = self._prepare_task(spec)
                     self._queue.put(task)
-                    from_epoch = f" from epoch {task.epoch}" if task.epoch else ""
+                    from_epoch = f" from {spec.unit} {task.epoch}" if task.epoch else ""
                     return Notice(f"{result.error}; trying again{from_epoch}", spec.number)
                 self._conclude(spec, result)
         return event

@@ -21,6 +21,7 @@ WEIGHTS = "weights.npz"
 MODEL = "model.json"
 OUTPUT = "output.log"  # what a program prints
 STATE = "state"  # the folder in which a program may keep a checkpoint
+START_SUFFIX = ".hpdash-start"  # of the event file with the start of a program's session
 END_SUFFIX = ".hpdash-end"  # of the event file with the end of a program's session, which a resumed program removes
 ROOT_LOCK = ".hpdash-lock"
 VALIDATION = "validation"

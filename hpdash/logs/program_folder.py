@@ -35,16 +35,23 @@ def prepare(run: Path, attempt: int, resume: bool) -> None:
         return
     aside = run / layout.ATTEMPTS / str(attempt)
     with disk.guarded(run):
-        others = [path for path in (run / layout.OUTPUT, run / layout.STATE) if path.exists()]
-        for path in (*layout.all_event_files(run), *others):
-            target = aside / path.relative_to(run)
+        for path in (run / layout.STATE, run / layout.OUTPUT):
+            if path.exists():
+                aside.mkdir(parents=True, exist_ok=True)
+                path.rename(aside / path.name)
+        for path in layout.all_event_files(run):  # also those in the folder `state`, which is set aside by now
+            inside = path.relative_to(run)
+            target = path if inside.parts[0] == layout.ATTEMPTS else aside / inside
             target.parent.mkdir(parents=True, exist_ok=True)
             path.rename(target.with_name(target.name.replace(_EVENTS, _ASIDE)))
 
 
 def start_session(run: Path, hparams: Mapping[str, Scalar], group: str, texts: Mapping[str, str]) -> None:
-    """Make a program's run folder, and write the start of its HParams session with texts for the Text tab, by tag."""
-    with closing(EventFile(run, early=True)) as file:
+    """Make a program's run folder, and write the start of its HParams session with texts for the Text tab, by tag.
+
+    Each attempt that goes on writes one, too: readers find by it what the attempt has logged.
+    """
+    with closing(EventFile(run, layout.START_SUFFIX, early=True)) as file:
         file.add(session_start(hparams, group), 0)
         for tag, text in texts.items():
             file.add(text_value(tag, text), 0)
@@ -61,15 +68,32 @@ def finish_session(run: Path, scalars: Mapping[str, float], step: int, success: 
         disk.sync(run)
 
 
-def output_tail(run: Path, size: int = SHOWN) -> str:
-    """Return up to `size` bytes from the end of what a program printed, from the start of a line; "" if nothing."""
+def has_session(run: Path) -> bool:
+    """Return whether the start of a program's session is there: a program may clear its folder."""
+    return any(run.glob(f"*{layout.START_SUFFIX}"))
+
+
+def output_size(run: Path) -> int:
+    """Return the size in bytes of what a program has printed."""
+    try:
+        return (run / layout.OUTPUT).stat().st_size
+    except OSError:
+        return 0
+
+
+def output_tail(run: Path, size: int = SHOWN, since: int = 0) -> str:
+    """Return up to `size` bytes from the end of what a program printed, from the start of a line; "" if nothing.
+
+    What it printed before the offset `since` is left out, if the file is still at least that long.
+    """
     try:
         with (run / layout.OUTPUT).open("rb") as file:
             length = file.seek(0, 2)
-            file.seek(max(0, length - size))
+            begin = max(since if since <= length else 0, length - size)
+            file.seek(begin)
             data = file.read()
     except OSError:
         return ""
-    if length > size:
+    if begin > since:
         data = data.partition(b"\n")[2] or data
     return data.decode(errors="replace").strip("\n")

@@ -51,7 +51,8 @@ def arguments(command: Sequence[str], spec: TrialSpec, run: Path) -> list[str]:
         STATE: str(run / layout.STATE),
         SEED: spec.seed,
     }
-    return list(_arguments(command, spec.swept, values))
+    program, *others = _arguments(command, spec.swept, values)
+    return [str(Path(program).expanduser()), *others]
 
 
 def _arguments(command: Sequence[str], swept: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[str]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from ..records import TrialState
 from ..training.diagnosis import MEMORY_SIGNS, OUT_OF_MEMORY
 
+_SHELL = 128  # what shells add to the number of a signal
+_WRAPPED = (_SHELL + signal.SIGKILL, _SHELL + signal.SIGTERM)
 _LONGEST = 200  # characters of the last line that a program has printed
 _NO_MODULE = "ModuleNotFoundError"  # what Python prints if it cannot import a module
 
@@ -19,6 +21,8 @@ def ending(code: int, output: str, program: str = "") -> tuple[TrialState, str]:
     A program that was killed or ran out of memory is tried again, as a trial whose worker dies.
     """
     is_short = any(sign in output for sign in MEMORY_SIGNS)
+    if code in _WRAPPED:  # a shell or another wrapper says so of a program that a signal has killed
+        code = _SHELL - code
     if code > 0:
         if is_short:
             return TrialState.KILLED, f"the program ended with exit code {code} ({OUT_OF_MEMORY})"

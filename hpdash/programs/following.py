@@ -11,7 +11,7 @@ from ..reader.folders import EventFileInfo
 from ..reader.program_runs import scalars_below
 from ..runs import Series
 
-SECONDS = 0.25  # between two looks at the files, at least
+SECONDS = 0.25  # between two looks at the files and at messages of the driver, at least
 _SHARE = 10  # a pause is at least this many times as long as the last reading took
 
 
@@ -21,11 +21,17 @@ class Follower:
     def __init__(self, run: Path) -> None:
         self._run = run
         self._contents: dict[EventFileInfo, Contents] = {}
-        self.pause = SECONDS
+        self._next = 0.0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to read again."""
+        return time.monotonic() >= self._next
 
     def scalars(self) -> Mapping[str, Series]:
         """Return all scalars by tag; only files that have changed are read."""
         begin = time.monotonic()
         found, self._contents = scalars_below(self._run, self._contents)
-        self.pause = max(SECONDS, _SHARE * (time.monotonic() - begin))
+        end = time.monotonic()
+        self._next = end + _SHARE * (end - begin)
         return found

@@ -27,13 +27,14 @@ class Logged:
     def __init__(self, spec: TrialSpec, step: int = 0) -> None:
         self._spec = spec
         self._scalars: Mapping[str, Series] = {}
-        self.step = self._decided = step
+        self.step = step
+        self._decided = 0
         self.pruned_after: int | None = None
 
     def update(self, scalars: Mapping[str, Series]) -> bool:
         """Take the scalars that have been logged; return whether there are new ones of the objective."""
         before = self._count()
-        self._scalars = scalars
+        self._scalars = {tag: _from_zero(series) for tag, series in scalars.items()}
         series = scalars.get(self._spec.objective)
         if series is not None and len(series.steps):
             self.step = max(self.step, int(series.steps[-1]))
@@ -96,13 +97,18 @@ class Logged:
         return True
 
     def reached(self) -> Iterator[tuple[int, float]]:
-        """Yield each rung that has been reached since the last call, with the value at the first step from it on."""
+        """Yield each rung that has been reached since the last call, with the value at the first step from it on.
+
+        If one value is the first for several rungs, only the last of these is yielded: otherwise the same value would
+        be compared several times. An attempt that goes on yields earlier rungs again; the driver repeats its answers.
+        """
         series = self._scalars.get(self._spec.watch) if self._spec.rungs else None
         if series is None:
             return
-        for rung in self._spec.rungs:
-            at = int(np.searchsorted(series.steps, rung))
-            if self._decided < rung and at < len(series.steps):
+        firsts = np.searchsorted(series.steps, self._spec.rungs)
+        found = {int(at): rung for at, rung in zip(firsts, self._spec.rungs, strict=True) if at < len(series.steps)}
+        for at, rung in found.items():
+            if rung > self._decided:
                 self._decided = rung
                 yield rung, float(series.values[at])
 
@@ -135,3 +141,9 @@ class Logged:
 def _until(series: Series, step: int) -> Series:
     count = int(np.searchsorted(series.steps, step, side="right"))
     return Series(series.steps[:count], series.values[:count], series.times[:count])
+
+
+def _from_zero(series: Series) -> Series:
+    """Return a series without steps below 0, which a journal cannot have."""
+    start = int(np.searchsorted(series.steps, 0))
+    return series if not start else Series(series.steps[start:], series.values[start:], series.times[start:])

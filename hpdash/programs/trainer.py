@@ -18,7 +18,7 @@ from ..training.host import Diverged, Host, Interrupted, Pruned
 from ..training.trainer import CHANGED_MESSAGE
 from . import command
 from .endings import ending
-from .following import Follower
+from .following import SECONDS, Follower
 from .logged import Logged
 from .process import GuardLost, ProgramProcess
 from .tails import cut_tails
@@ -61,6 +61,8 @@ class ProgramTrainer:
                 cut_tails(run)
             if state.is_conclusive:
                 success = state in (TrialState.FINISHED, TrialState.PRUNED)
+                if not program_folder.has_session(run):  # the program has cleared the folder
+                    self._start_session(spec, run, group)
                 program_folder.finish_session(run, logged.best_scalars(), logged.step, success)
             epochs = logged.pruned_after if state is TrialState.PRUNED else logged.step
             facts |= {"metrics": logged.metrics, "best": logged.best, "best_epoch": logged.best_step}
@@ -73,8 +75,9 @@ class ProgramTrainer:
         self, spec: TrialSpec, run: Path, group: str, host: Host, logged: Logged
     ) -> tuple[TrialState, dict[str, Any]]:
         """Run the program to its end; return the trial's state, and fields of its result."""
+        printed = program_folder.output_size(run)  # by earlier attempts
         try:
-            self._start(spec, run, group, bool(logged.step))
+            self._start(spec, run, group)
             code = self._follow(spec, run, host, logged)
         except Interrupted:
             return TrialState.INTERRUPTED, {}
@@ -93,7 +96,7 @@ class ProgramTrainer:
         finally:
             self._end()
         if code:
-            tail = program_folder.output_tail(run, TAIL)
+            tail = program_folder.output_tail(run, TAIL, since=printed)
             name = (program_of(spec.settings["train"]) or [""])[0]
             state, reason = ending(code, tail, command.which(name) or name)
             return state, {"error": reason, "traceback": tail or None}
@@ -111,19 +114,20 @@ class ProgramTrainer:
         except GuardLost:
             self._process.close()
 
-    def _start(self, spec: TrialSpec, run: Path, group: str, resumes: bool) -> None:
+    def _start(self, spec: TrialSpec, run: Path, group: str) -> None:
         if changed := self._changed():
             raise ChangedError(CHANGED_MESSAGE.format(", ".join(f"{name} {how}" for name, how in changed.items())))
         own = program_of(spec.settings["train"]) or []
         if keeps_state(own):
             with disk.guarded(run):
                 (run / layout.STATE).mkdir(exist_ok=True)
-        if not resumes:
-            program_folder.start_session(
-                run, spec.hparams, group, {layout.SETTINGS_TEXT: text_tab.settings(spec, versions())}
-            )
+        self._start_session(spec, run, group)
         environment = command.environment(spec, run)
         self._process.start(command.arguments(own, spec, run), self._folder, environment, run / layout.OUTPUT)
+
+    def _start_session(self, spec: TrialSpec, run: Path, group: str) -> None:
+        texts = {layout.SETTINGS_TEXT: text_tab.settings(spec, versions())}
+        program_folder.start_session(run, spec.hparams, group, texts)
 
     def _follow(self, spec: TrialSpec, run: Path, host: Host, logged: Logged) -> int:
         """Follow the program until it ends, and return its exit code.
@@ -133,16 +137,26 @@ class ProgramTrainer:
         follower = Follower(run)
         code = None
         while code is None:
-            code = self._process.wait(follower.pause)
-            has_more = logged.update(follower.scalars())
-            for rung, value in logged.reached():
-                if not host.stopping and not host.ask_to_go_on(Reached(spec.number, rung, value)):
-                    logged.prune(rung)
-                    raise Pruned
-            if logged.diverges(code == 0):
-                raise Diverged
+            code = self._process.wait(SECONDS)
             if code is None and host.stopping:
                 raise Interrupted
+            if code is None and not follower.is_due:
+                continue
+            has_more = logged.update(follower.scalars())
+            diverges = logged.diverges(has_ended=code == 0)  # this forgets what was logged after the bad value
+            if not code:
+                self._ask(spec, host, logged)
+            if diverges:
+                raise Diverged
             if has_more:
                 host.progress(Progress(spec.number, logged.step, spec.epochs, 0.0, logged.metrics))
         return code
+
+    def _ask(self, spec: TrialSpec, host: Host, logged: Logged) -> None:
+        """Ask whether the trial goes on after each rung that it has reached; raise Pruned if not."""
+        for rung, value in logged.reached():
+            if host.stopping:
+                return
+            if not host.ask_to_go_on(Reached(spec.number, rung, value)):
+                logged.prune(rung)
+                raise Pruned

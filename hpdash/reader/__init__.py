@@ -23,6 +23,7 @@ from .events import Contents, read_file
 from .folders import TRAIN, EventFileInfo, Folder, parts_of_runs, walk
 from .layouts import Layouts
 from .processes import read_files
+from .program_runs import parts_of_program
 from .sweeps import MARKS, SweepState, read_sweep, stamp
 
 
@@ -132,9 +133,12 @@ def _sweep_folders(root: Path, folders: Sequence[Folder]) -> dict[str, tuple[Pat
 
 def _runs(folders: Sequence[Folder], sweeps: Mapping[str, SweepState], by_file: Mapping[str, Contents]) -> list[Run]:
     """Return all runs, sorted by name: those of folders, and those of trials that have no folder."""
+    programs = _program_folders(folders, sweeps)
     contents = {
-        name: [(part.role, joined([by_file[file.path] for file in part.files])) for part in parts]
-        for name, parts in parts_of_runs(folders, _program_folders(folders, sweeps)).items()
+        name: parts_of_program(parts, by_file)
+        if name in programs
+        else [(part.role, joined([by_file[file.path] for file in part.files])) for part in parts]
+        for name, parts in parts_of_runs(folders, programs).items()
     }
     foreign = {name for name in contents if _sweep_of(name, sweeps) is None}
     merge_hparams_runs(contents, foreign)
@@ -181,14 +185,24 @@ def runs_of_contents(contents: Mapping[str, Contents]) -> list[Run]:
 
 def read_histograms(run: Run, tags: Collection[str], damage: list[Damage] | None = None) -> dict[str, HistogramSeries]:
     """Read the histograms of a run that are among `tags`; malformed ones are left out and reported in `damage`."""
-    layouts, parts = Layouts(), []
-    roles = ["", TRAIN, VALIDATION]
-    if run.is_program:
-        roles = [part.role for part in parts_of_runs(walk(run.folder, []), (".",)).get(".", ())]
-    for role in roles:
-        own = {tag.removeprefix(f"{prefix}/") for tag in tags for prefix in (role, role.rpartition("/")[2])} | set(tags)
-        if files := [read_file(file, layouts, own) for file in layout.event_files(run.folder / role)]:
-            parts.append((role, joined(files)))
+    parts = _histograms_of_program(run, tags) if run.is_program else _histograms_of_roles(run, tags)
     if damage is not None:
         damage += [each for _, contents in parts for each in contents.damage]
     return {tag: series for tag, series in histograms_of(parts).items() if tag in tags and tag in run.histograms}
+
+
+def _histograms_of_roles(run: Run, tags: Collection[str]) -> list[tuple[str, Contents]]:
+    layouts, parts = Layouts(), []
+    for role, folder in (("", run.folder), (TRAIN, run.folder / TRAIN), (VALIDATION, run.folder / VALIDATION)):
+        own = {tag.removeprefix(f"{role}/") for tag in tags} | set(tags)
+        if files := [read_file(file, layouts, own) for file in layout.event_files(folder)]:
+            parts.append((role, joined(files)))
+    return parts
+
+
+def _histograms_of_program(run: Run, tags: Collection[str]) -> list[tuple[str, Contents]]:
+    """Return the contents of all folders in the run of a program, with histograms of tags with or without a role."""
+    layouts, parts = Layouts(), parts_of_runs(walk(run.folder, []), (".",)).get(".", ())
+    own = {tag.split("/", skipped)[skipped] for tag in tags for skipped in range(tag.count("/") + 1)}
+    by_file = {file.path: read_file(Path(file.path), layouts, own) for part in parts for file in part.files}
+    return parts_of_program(parts, by_file)

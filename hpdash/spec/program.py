@@ -18,8 +18,11 @@ from .text import Document
 ALL = "*"  # the placeholder for all hyperparameters
 RUN, STATE, SEED = "run", "state", "seed"  # placeholders for the run folder, the trial's own folder, and the seed
 RESERVED = (RUN, STATE, SEED)
+COLUMNS = (  # names of results in hpdash's tables
+    "id", "sweep", "trial", "group", "status", "attempt", "error", "best", "epoch", "last", "trained", "time",
+)  # fmt: skip
 EXAMPLE = 'For example: command = ["python", "train.py", "{*}", "--logdir", "{run}"].'
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _TABLES = {"data": (), "model": (), "train": (COMMAND, STEPS), "log": ()}  # the keys that a program's sweep may set
 
 
@@ -31,12 +34,15 @@ class ProgramNames(Names):
         """Return whether a file may use a name; if not, add a fault at `key`."""
         if name in self.file_keys:
             return True
+        if name in COLUMNS:
+            faults.add(key, "a name that is not in use", found(name), "hpdash's tables have a column of this name.")
+            return False
         if name in (*RESERVED, COMMAND):
             hint = "It is a key of [train]." if name == COMMAND else f"{{{name}}} has another meaning in a command."
             faults.add(key, "a name that is not in use", found(name), hint)
             return False
         if _NAME.fullmatch(name) is None:
-            faults.add(key, "a letter or `_`, then letters, digits, `_`, `-` or `.`", found(name))
+            faults.add(key, "a letter, then letters, digits, `_`, `-` or `.`", found(name))
             return False
         return True
 

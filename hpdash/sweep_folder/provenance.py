@@ -122,7 +122,7 @@ def code(modules: Sequence[str], folder: Path, scripts: Sequence[str] = ()) -> d
         with disk.guarded(path):
             source = path.read_bytes()
         found[name] = hashlib.sha256(source).hexdigest()
-        names = list(_imported(source, path, folder))
+        names = list(_imported(source, path, folder)) if path.suffix == ".py" else []
         waiting += [each for root in roots for module in names for each in _files(module, root)]
     return dict(sorted(found.items()))
 
@@ -190,15 +190,26 @@ def _file(path: Path, before: DataFile | None) -> DataFile:
 
 
 def scripts_in(command: Sequence[str], folder: Path) -> list[str]:
-    """Return the files in a folder that the elements of a command name, by their paths relative to the folder.
+    """Return the code in a folder that a command names, by the paths relative to the folder.
 
-    The element after `-m` names a module.
+    It is the program if it is there, and the script: the first other element that names a file, or the module after
+    `-m`. Later elements may be data and results, which the program reads and writes.
     """
     folder = folder.resolve()
     found: dict[str, None] = {}
-    for before, text in zip(["", *command], command, strict=False):
-        module = _files(text, folder) if before == "-m" else ()
+    for place, text in enumerate(command):
+        module = _files(text, folder) if place and command[place - 1] == "-m" else ()
         for path in (*module, folder / text):
-            if "{" not in text and path.is_file() and folder in path.resolve().parents:
+            if _is_inside(path, folder):
                 found[path.resolve().relative_to(folder).as_posix()] = None
+        if place and found:
+            break
     return list(found)
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Return whether a path is a file in a folder; False if the system refuses it, as a name that is too long."""
+    try:
+        return path.is_file() and folder in path.resolve().parents
+    except (OSError, ValueError):
+        return False

@@ -12,8 +12,8 @@ from ..data import Dataset
 from ..nested import is_nested
 from ..records import TrialState
 
-# What programs print when they run out of memory: Python, C++, PyTorch (two forms) and XLA
-MEMORY_SIGNS = ("MemoryError", "bad_alloc", "OutOfMemoryError", "can't allocate memory", "RESOURCE_EXHAUSTED")
+# What is printed if memory runs out, by Python, C++, CUDA and XLA, PyTorch and TensorFlow
+MEMORY_SIGNS = ("MemoryError", "bad_alloc", "ut of memory", "OutOfMemory", "can't allocate memory", "OOM when")
 OUT_OF_MEMORY = "out of memory; fewer --workers or a smaller batch_size need less"
 
 _FROM_SHAPES = re.compile(

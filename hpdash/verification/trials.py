@@ -12,6 +12,7 @@ from ..journal.journal import Transition
 from ..logs import checkpoint, kept_weights, layout
 from ..reader.folders import RunPart
 from ..reader.layouts import Layouts
+from ..reader.program_runs import parts_of_program
 from ..records import TrialState
 from .events import File, Trouble, join_by_role, joined_session, read_parts, trouble_findings, troubles
 from .findings import NOTHING_TO_DO, Finding, FindingFactory, Severity
@@ -71,6 +72,8 @@ def verify_run(run: RunFolder, layouts: Layouts) -> tuple[list[Finding], int]:
     make = partial(Finding, sweep=run.sweep.name if run.sweep else None, run=run.name)
     files = read_parts(run.parts, layouts)
     parts, found = join_by_role(files), list(troubles(files, run.is_written))
+    if run.sweep and run.sweep.is_program:
+        parts = parts_of_program(run.parts, {str(file.path): file.contents for file in files})
     findings = list(_state_findings(run, make))
     findings += trouble_findings(found, make, partial(_affected, run, parts, found), _remedy(run, parts))
     if run.is_settled and not any(each.places for each in found):

@@ -164,6 +164,20 @@ def test_a_failed_program_runs_again_on_request(tmp_path: Path) -> None:
     assert "a reason" not in (folder / layout.OUTPUT).read_text()
 
 
+def test_event_files_in_the_state_are_set_aside_with_it(tmp_path: Path) -> None:
+    """A program that logs into {state} can be started over, too."""
+    source = SOURCE.replace(
+        "first, saved = 1", "EventFile(flags.state).close()\nif does == 'late': sys.exit(3)\nfirst, saved = 1"
+    )
+    path = program_sweep(tmp_path, {"does": ["late"]}, command=RESUMABLE, source=source)
+    run(path)
+    (tmp_path / "mended").touch()
+    outcome, _ = run(path, retry_failed=True)
+    assert outcome.results[0].state is TrialState.FINISHED
+    aside = trial_folder(tmp_path / "logs" / "programs", 0) / layout.ATTEMPTS / "1"
+    assert not layout.all_event_files(aside) and any((aside / layout.STATE).iterdir())
+
+
 def test_more_trials_are_added(tmp_path: Path) -> None:
     """--extend adds values; the programs that have ended do not run again."""
     path = program_sweep(tmp_path, {"x": [1.0]})

@@ -29,7 +29,17 @@ def test_a_rung_is_reached_at_the_first_step_from_it_on() -> None:
     made = logged([5.0, 4.0, 3.0, 2.0], steps=[2, 5, 8, 12])
     assert list(made.reached()) == [(3, 4.0), (9, 2.0)]
     assert list(made.reached()) == []
-    assert list(logged([5.0, 4.0], steps=[2, 5], step=3).reached()) == []
+
+
+def test_one_value_is_not_compared_twice() -> None:
+    """If the first value comes after several rungs, only the last of them is asked about."""
+    made = logged([5.0, 4.0], steps=[10, 20])
+    assert list(made.reached()) == [(9, 5.0)]
+
+
+def test_steps_below_zero_are_left_out() -> None:
+    """A journal cannot have them."""
+    assert logged([5.0, 1.0, 4.0], steps=[-2, -1, 3]).best_step == 3
 
 
 def test_what_is_logged_after_the_rung_does_not_count() -> None:

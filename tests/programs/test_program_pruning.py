@@ -5,15 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from commands import invoke
 from driven import run, states, trial_folder
-from programs import COMMAND, program_sweep
+from programs import COMMAND, SOURCE, program_sweep
 
+from hpdash import read_runs
 from hpdash.journal.entries import RungDecision
 from hpdash.journal.journal import read_journal
 from hpdash.logs import layout
 from hpdash.records import Reached, TrialState
 
 XS = [1.0, 2.0, 3.0, 4.0, 0.5, 0.25]
+NEW_FOLDER = """
+logdir = logdir / f"version_{len(list(logdir.glob('version_*')))}"
+file = EventFile(logdir)
+"""
 RESUMABLE = (*COMMAND, "--state", "{state}")
 
 
@@ -80,5 +86,30 @@ file.close()
     outcome, events = run(path)
     assert outcome.results[0].state is TrialState.FINISHED
     assert [(each.epoch, each.value) for each in events if isinstance(each, Reached)] == [
-        (rung, 1.0) for rung in (3, 9) if rung <= step
+        (max(rung for rung in (3, 9) if rung <= step), 1.0)
     ]
+
+
+def test_a_loss_that_is_not_finite_diverges_before_it_is_pruned(tmp_path: Path) -> None:
+    """However fast the program was, the state is that of the first thing that happened."""
+    source = SOURCE.replace("flags.x * step", "-flags.x if step == 1 else math.nan")
+    path = program_sweep(
+        tmp_path, {"x": [1.0, 0.5]}, source=source, steps=9, sweep={"goal": "min"},
+        prune={"min_epochs": 3, "reduction_factor": 2},
+    )  # fmt: skip
+    outcome, _ = run(path)
+    assert {result.state for result in outcome.results.values()} == {TrialState.DIVERGED}
+    assert rungs(tmp_path / "logs" / "programs") == []
+
+
+def test_a_new_folder_at_each_start_goes_on_with_the_old_one(tmp_path: Path) -> None:
+    """Programs that log into `version_0`, then `version_1`, have one curve after they were killed and went on."""
+    source = SOURCE.replace("file = EventFile(logdir)", NEW_FOLDER)
+    path = program_sweep(tmp_path, {"does": ["die"]}, command=RESUMABLE, source=source, sweep={"max_retries": 0})
+    run(path)
+    (tmp_path / "mended").touch()
+    outcome, _ = run(path)
+    assert (outcome.results[0].epochs, outcome.results[0].best) == (4, {"score": 4.0})
+    (read,) = read_runs(tmp_path / "logs")
+    assert read.scalars["score"].steps.tolist() == [1, 2, 3, 4]
+    assert invoke("verify", str(tmp_path / "logs")).exit_code == 0

@@ -19,10 +19,12 @@ from hpdash.plugin.trials.charts import effects_impl
 from hpdash.plugin.trials.logdir import WatchedLogdir
 from hpdash.plugin.trials.table import trials_impl
 from hpdash.plugin.trials.trial import trial_impl
+from hpdash.programs.endings import ending
 from hpdash.programs.tails import cut_tails
 from hpdash.reader.program_runs import scalars_below
 from hpdash.records import TrialState
 from hpdash.spec import load_sweep
+from hpdash.sweep_folder.provenance import scripts_in
 
 EXAMPLE = Path(__file__).parents[2] / "sweeps" / "spirals.toml"
 
@@ -206,3 +208,41 @@ def test_the_tab_has_the_trials(swept: Path) -> None:
     drawer = trial_impl(snapshot, "programs/0001")
     assert "a reason [/b]" in drawer["output"] and drawer["unit"] == "step"
     assert effects_impl(snapshot.runs_of("programs"))["reasons"]
+
+
+def test_a_program_may_clear_its_folder(tmp_path: Path) -> None:
+    """A program that deletes its run folder first still has a session, settings, and the end of its output."""
+    source = "import shutil, sys\nshutil.rmtree(sys.argv[-1])\n" + SOURCE
+    outcome, _ = run(program_sweep(tmp_path, {"does": ["learn", "refuse"]}, source=source))
+    assert outcome.results[0].best == {"score": 4.0} and "a reason" in str(outcome.results[1].error)
+    folder = tmp_path / "logs" / "programs"
+    assert [session_ends(trial_folder(folder, number)) for number in range(2)] == [[1], [2]]
+    assert "a reason" in (trial_folder(folder, 1) / layout.OUTPUT).read_text()
+    assert invoke("verify", str(tmp_path / "logs")).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "output", "state", "said"),
+    [
+        pytest.param(137, "", "killed", "SIGKILL", id="a shell's SIGKILL"),
+        pytest.param(143, "", "killed", "SIGTERM", id="a shell's SIGTERM"),
+        pytest.param(1, "CUDA error: out of memory", "killed", "memory", id="CUDA"),
+        pytest.param(1, "RESOURCE_EXHAUSTED: Out of memory", "killed", "memory", id="XLA"),
+        pytest.param(1, "ModuleNotFoundError: No module named 'torch'", "failed", "/usr/bin/python", id="python"),
+        pytest.param(2, "a\nlast line\n", "failed", "last line", id="last line"),
+    ],
+)
+def test_what_an_exit_code_means(code: int, output: str, state: str, said: str) -> None:
+    """The state of a trial, and a reason that helps."""
+    found, reason = ending(code, output, "/usr/bin/python3")
+    assert str(found) == state and said in reason
+
+
+def test_only_the_script_of_a_command_is_code(tmp_path: Path) -> None:
+    """Data and results that a command names may change; a text that is too long for a file name is no file."""
+    for name in ("train.py", "data.csv", "run.sh"):
+        (tmp_path / name).write_text("")
+    assert scripts_in(["python", "-u", "train.py", "--data", "data.csv"], tmp_path) == ["train.py"]
+    assert scripts_in(["./run.sh", "train.py", "data.csv"], tmp_path) == ["run.sh", "train.py"]
+    assert scripts_in(["python", "-m", "train", "data.csv"], tmp_path) == ["train.py"]
+    assert scripts_in(["python", "-c", "x/" * 5000], tmp_path) == []

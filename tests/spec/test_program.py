@@ -51,6 +51,9 @@ FAULTS = {
     "program from a value": ({"train": {"command": ["{learning_rate}"]}}, "train.command[0]", "program"),
     "reserved name": ({"hparams": {"run": [1]}}, "hparams.run", "{run}"),
     "odd name": ({"hparams": {"a b": [1]}}, "hparams", "letters"),
+    "hidden name": ({"hparams": {"_a": [1]}}, "hparams._a", "letter"),
+    "name of a column": ({"hparams": {"epoch": [1]}}, "hparams.epoch", "column"),
+    "steps that are not set": ({"train": {"command": ["x", "{steps}"]}}, "train.command[1]", "Set steps"),
     "value that some lack": (
         {
             "train": {"command": ["x", "{b}"]},
