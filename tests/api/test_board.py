@@ -19,6 +19,14 @@ from hpdash.errors import BackendError, SpecError
 from hpdash.logs import layout
 
 
+@pytest.fixture
+def light(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep TensorBoard from importing TensorFlow, so that it starts faster."""
+    for name, value in patched(tmp_path, WITHOUT_TENSORFLOW).items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("light")
 def test_it_starts_once_and_stops(tmp_path: Path) -> None:
     """A board serves the runs of its folder; a second call uses the same one; after `stop` nobody answers."""
     hpdash.run_sweep(tmp_path / own(tmp_path, "learn"), tmp_path / "logs", hpdash.Options(workers=1))
@@ -39,11 +47,10 @@ def test_it_starts_once_and_stops(tmp_path: Path) -> None:
     board.stop()
 
 
-def test_one_that_was_killed_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("light")
+def test_one_that_was_killed_is_started_again(tmp_path: Path) -> None:
     """After kill -9 of TensorBoard, whose record stays, the next call starts another; stopping the old does nothing."""
     (tmp_path / "logs").mkdir()
-    for name, value in patched(tmp_path, WITHOUT_TENSORFLOW).items():  # it starts faster
-        monkeypatch.setenv(name, value)
     killed = hpdash.board(tmp_path / "logs")
     os.kill(killed.pid, signal.SIGKILL)
     os.waitpid(killed.pid, 0)

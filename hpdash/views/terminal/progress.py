@@ -60,7 +60,7 @@ def summary(found: SearchProgress) -> str:
 
 def pruning_sentence(runs: Sequence[Run]) -> str:
     """Return sentences on how many trials of a sweep were pruned, when, and by which rule; "" if none was."""
-    found = progress(runs)
+    found = progress(runs) if runs and _rule_of(runs) else None
     if found is None or not found.pruned:
         return ""
     count = sum(found.pruned.values())
