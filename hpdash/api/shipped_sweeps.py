@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import Problem, SpecError
 from ..spec import load_sweep
+from ..sweep_folder.provenance import scripts_in
 from ..system import disk
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -33,7 +34,7 @@ def shipped_sweeps() -> list[ShippedSweep]:
 
 
 def copy_shipped_sweep(name: str, folder: Path) -> list[Path]:
-    """Copy a sweep file that ships, with the modules that it names, into a folder.
+    """Copy a sweep file that ships, with the modules and the program that it names, into a folder.
 
     Returns the paths of the copies, the sweep file first. Raises SpecError if there is no such sweep file, or if a file
     exists; LogdirError if the disk refuses.
@@ -44,8 +45,11 @@ def copy_shipped_sweep(name: str, folder: Path) -> list[Path]:
         hint = f"Did you mean {near[0]}?" if near else "hpdash new --list names them."
         raise SpecError([Problem("NAME", "a sweep file that ships", name, hint)])
     path = found[name].path
-    modules = (path.parent / f"{module}.py" for module in load_sweep(path).modules)
+    sweep = load_sweep(path)
+    modules = (path.parent / f"{module}.py" for module in sweep.modules)
+    scripts = scripts_in(sweep.command or (), path.parent)
     copies = [folder / path.name, *(folder / module.name for module in modules if module.is_file())]
+    copies += [folder / script for script in scripts]
     if there := [each for each in copies if each.exists()]:
         raise SpecError([f"{there[0]} exists, and is not overwritten. Write into another folder with --folder."])
     for copy in copies:

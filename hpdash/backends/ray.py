@@ -183,10 +183,7 @@ class RayBackend:
             worker.ask()
 
     def _dataset(self, task: Task) -> dict[tuple[Any, ...], Any]:
-        """Return a reference to a task's data set in the object store, by its key; the first call puts it there.
-
-        A program has no data set.
-        """
+        """Return a reference to a task's data set, by its key; the first call stores it. A program has no data set."""
         if task.spec.is_program:
             return {}
         settings = task.spec.settings["data"]

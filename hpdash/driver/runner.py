@@ -39,10 +39,7 @@ from .new_folder import start_folder
 from .plan import Outcome, Plan, Watcher
 from .settling import builder_requests, settle
 
-RETRIED_ON_REQUEST = (
-    TrialState.FAILED,
-    TrialState.DIVERGED,
-)  # trials in these states run again only with --retry-failed
+RETRIED_ON_REQUEST = (TrialState.FAILED, TrialState.DIVERGED)  # run again only with --retry-failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +262,7 @@ def _write_sweep_files(job: _Job, current: Provenance, facts: probe.ProbeResult)
 def _functions(specs: Sequence[TrialSpec]) -> list[str]:
     """Return the user's functions that trials call: training loops, builders of trials without a loop, callbacks."""
     named: dict[str, None] = {}
-    for spec in specs:
+    for spec in (each for each in specs if not each.is_program):
         model, train = spec.settings["model"], spec.settings["train"]
         for reference in (own_loop(train) or model.get("builder"), train.get("callbacks")):
             if reference and ":" in reference:
@@ -275,8 +272,7 @@ def _functions(specs: Sequence[TrialSpec]) -> list[str]:
 
 def _metrics(specs: Sequence[TrialSpec], facts: probe.ProbeResult) -> list[str]:
     defaults = [name for classes in facts.classes for each in leaves(classes) for name in default_metrics(each[1])]
-    chosen = (spec.settings["train"].get("metrics") or defaults for spec in specs)
-    return list(dict.fromkeys(name for names in chosen for name in names))
+    return list(dict.fromkeys(name for spec in specs for name in spec.settings["train"].get("metrics") or defaults))
 
 
 def _fetch_missing(tables: Sequence[Mapping[str, Any]], watcher: Watcher, signals: Signals) -> None:
@@ -291,8 +287,8 @@ def _start(job: _Job, specs: Sequence[TrialSpec], signals: Signals) -> tuple[Bac
     keras = any(trains_keras(spec.settings["train"]) for spec in specs)
     own_code = bool(_functions(specs)) or any(":" in name for name in sweep.data_names)
     code_and_data = sweep.modules, sweep.data_names, job.provenance, job.functions
-    program = sweep.command is not None, provenance.scripts_in(sweep.command or (), sweep.folder)
-    setup = WorkerSetup(sweep.folder.resolve(), options.threads, keras, own_code, *code_and_data, *program)
+    scripts = sweep.command is not None, provenance.scripts_in(sweep.command or (), sweep.folder)
+    setup = WorkerSetup(sweep.folder.resolve(), options.threads, keras, own_code, *code_and_data, *scripts)
     if options.ray is not None:
         from ..backends.ray import RayBackend  # noqa: PLC0415  an extra
 

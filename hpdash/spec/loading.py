@@ -17,7 +17,7 @@ from .folds import repeats_of
 from .idle import check_idle
 from .inline import NOTHING, with_references
 from .keys import MLP
-from .objective import ranking
+from .objective import Ranking, ranking
 from .program import check_metric_names, check_program, is_program, program_names
 from .pruning import Pruning
 from .requirements import requirements
@@ -61,9 +61,7 @@ def _sweep(
     path: Path | None,
     folder: Path,
 ) -> Sweep:
-    inline = NOTHING
-    if isinstance(source, Mapping):
-        source, inline = with_references(source, faults)
+    source, inline = with_references(source, faults) if isinstance(source, Mapping) else (source, NOTHING)
     document = text.parse(source, faults)
     toml = source if isinstance(source, str) else text.to_toml(document)
     overridden = text.override(document, overrides, faults)
@@ -81,23 +79,38 @@ def _sweep(
     fixed = {name: [value] for table in TABLES for name, value in resolve(given)[table].items()}
     required = requirements(document, names, {**fixed, **{each.name: _listed_values(each) for each in hparams}}, faults)
     _check_strategy(head, hparams, trials, faults)
-    values = possible_values(given, hparams, trials)
-    if runs_programs:
-        check_program(document, given, hparams, trials, prunes, faults)
-        faults.raise_any()
-    chosen = ranking(head["objective"], head["goal"], values, faults)
-    prune_table = _table("prune", document, names, faults)
-    pruning = Pruning.of(prune_table, chosen.objective, chosen.goal, faults) if prunes else None
-    if not runs_programs:
-        if len(trials) != 1:  # a single trial may come from `hpdash show`, which writes keys without an effect, too
-            check_idle(values, given, {hparam.name for hparam in hparams}, faults)
-        _check_required(chosen.objective, pruning, given, hparams, trials, faults)
+    chosen, pruning = _judged(document, names, head, given, (hparams, trials), prunes, faults)
     faults.raise_any()
     return Sweep(
         **{name: value for name, value in head.items() if name not in ("objective", "goal")},
         ranking=chosen, given=given, hparams=hparams, listed=trials, requirements=required, pruning=pruning,
         source=toml, path=path, folder=folder, inline=inline,
     )  # fmt: skip
+
+
+def _judged(
+    document: Document,
+    names: Names,
+    head: Mapping[str, Any],
+    given: Mapping[str, Mapping[str, Any]],
+    space: tuple[tuple[Hyperparameter, ...], tuple[dict[str, Any], ...]],
+    prunes: bool,
+    faults: Faults,
+) -> tuple[Ranking, Pruning | None]:
+    """Return what ranks the trials of a sweep and how it prunes; report keys that do not fit the others."""
+    hparams, trials = space
+    values = possible_values(given, hparams, trials)
+    if is_program(document):
+        check_program(document, given, hparams, trials, prunes, faults)
+        faults.raise_any()
+    elif len(trials) != 1:  # a single trial may come from `hpdash show`, which writes keys without an effect, too
+        check_idle(values, given, {hparam.name for hparam in hparams}, faults)
+    chosen = ranking(head["objective"], head["goal"], values, faults)
+    prune_table = _table("prune", document, names, faults)
+    pruning = Pruning.of(prune_table, chosen.objective, chosen.goal, faults) if prunes else None
+    if not is_program(document):
+        _check_required(chosen.objective, pruning, given, hparams, trials, faults)
+    return chosen, pruning
 
 
 def _check_containers(document: Document, faults: Faults) -> None:

@@ -64,3 +64,9 @@ def test_a_wrong_name_says_what_there_is(arguments: list[str], said: str) -> Non
     """An unknown name is an error with the nearest name, or how to list them."""
     refused = invoke("new", *arguments)
     assert refused.exit_code == 2 and said in refused.stderr
+
+
+def test_a_program_is_copied_with_its_sweep(tmp_path: Path) -> None:
+    """The script that the command names is next to the copy, so that the sweep can run."""
+    assert invoke("new", "spirals", "--folder", str(tmp_path)).exit_code == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"spirals.toml", "spirals.py"}
