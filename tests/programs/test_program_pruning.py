@@ -64,11 +64,11 @@ def test_with_a_state_pruned_programs_are_promoted(tmp_path: Path) -> None:
 
 def test_a_pruned_program_is_ended(tmp_path: Path) -> None:
     """A program that takes its time is ended soon after its rung, not at its end."""
-    sweep = pruned(tmp_path, COMMAND, [4.0, 1.0], pause=0.5)
+    sweep = pruned(tmp_path, COMMAND, [4.0, 1.0], pause=0.6)
     log = read_journal(sweep / layout.JOURNAL)
     times = {(each.trial, each.state): each.time for each in log.transitions}
     taken = times[1, TrialState.PRUNED] - times[1, TrialState.RUNNING]
-    assert taken < 3.5 < times[0, TrialState.FINISHED] - times[0, TrialState.RUNNING]
+    assert taken + 2.0 < times[0, TrialState.FINISHED] - times[0, TrialState.RUNNING]  # it has 5 s less to do
 
 
 @pytest.mark.parametrize("step", [4, 12])

@@ -145,7 +145,7 @@ def test_a_program_that_cannot_start_fails(tmp_path: Path) -> None:
 
 def test_children_do_not_outlive_their_program(tmp_path: Path) -> None:
     """Processes that a program leaves behind are killed, also if they have left its session."""
-    path = program_sweep(tmp_path, {"does": ["leave"]}, sweep={"timeout": 3.0, "max_retries": 0})
+    path = program_sweep(tmp_path, {"does": ["leave"]}, sweep={"timeout": 8.0, "max_retries": 0})
     outcome, _ = run(path)
     assert outcome.results[0].state is TrialState.TIMED_OUT
     pids = noted_pids(tmp_path)
