@@ -162,7 +162,7 @@ def _cluster(backend: str, address: str | None, cpus: float | None, gpus: float 
 def check(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Validate the sweep file FILE: show all its errors or, if it has none, what it would run."""
     from ..driver.known_inputs import with_known_inputs  # noqa: PLC0415
-    from ..programs.command import check_executable  # noqa: PLC0415
+    from ..programs.command import check_executable, other_python  # noqa: PLC0415
     from ..search import strategy_for  # noqa: PLC0415
     from ..spec import load_sweep  # noqa: PLC0415
     from ..views.terminal.check import summary  # noqa: PLC0415
@@ -171,9 +171,8 @@ def check(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     check_executable(loaded)
     settings = strategy_for(loaded).count
     if as_json:
-        print_json(
-            {**loaded.to_json(), "settings": settings, "trials": settings * loaded.repeats, "remarks": loaded.remarks}
-        )
+        remarks = [*loaded.remarks, *other_python(loaded)]
+        print_json({**loaded.to_json(), "settings": settings, "trials": settings * loaded.repeats, "remarks": remarks})
         return
     console_for().print(summary(loaded, settings), soft_wrap=True)
 

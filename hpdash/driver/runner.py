@@ -23,7 +23,7 @@ from ..journal.history import History
 from ..journal.journal import Journal, lock, read_journal
 from ..logs import hparams_record, layout
 from ..nested import leaves
-from ..programs.command import check_executable
+from ..programs.command import check_executable, other_python
 from ..records import Notice, TrialResult, TrialSpec, TrialState, default_metrics, own_loop, trains_keras
 from ..search import Schedule
 from ..spec import Sweep, load_sweep, parse_sweep
@@ -222,7 +222,7 @@ def _prepare(job: _Job, signals: Signals, stack: ExitStack) -> Driver:
     journal = stack.enter_context(Journal.open(folder / layout.JOURNAL))
     known = changed_code.keep_provenance(folder, current)  # only once the journal is open: that may fail
     remarks = [*sweep.remarks, *facts.remarks, *large_batches(sweep, specs, sizes), *sweep.inline.remarks]
-    job.warn_user([*notes, *remarks, *warnings, *journal.warnings])
+    job.warn_user([*notes, *other_python(sweep), *remarks, *warnings, *journal.warnings])
     schedule = job.replayed()
     results = job.results_that_count(schedule, journal.history)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,18 @@ def check_executable(sweep: Sweep) -> None:
 def which(name: str) -> str | None:
     """Return the path of a program that is called by its name, as `environment` finds it; None if there is none."""
     return shutil.which(name, path=_search_path())
+
+
+def other_python(sweep: Sweep) -> list[str]:
+    """Return a sentence if a program calls `python` by its name and gets another Python than the one of hpdash.
+
+    The other Python may be what the user wants, but then the packages that the program imports have to be there.
+    """
+    name = "" if sweep.command is None else sweep.command[0]
+    path = which(name) if re.fullmatch(r"python[\d.]*", name) else None
+    if path is None or Path(path).parent.resolve() == Path(sys.executable).parent.resolve():
+        return []
+    return [f"{name} in train.command is {path}; hpdash runs with {sys.executable}, which may have other packages"]
 
 
 def _search_path() -> str:

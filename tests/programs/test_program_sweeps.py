@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from commands import invoke
 from driven import alive, run, session_ends, states, trial_folder
-from programs import PYTHON, SOURCE, noted_pids, program_sweep
+from programs import COMMAND, PYTHON, SOURCE, noted_pids, program_sweep
 
 import hpdash
 from hpdash.journal.journal import read_journal
@@ -92,6 +92,27 @@ def test_the_recipe_runs_the_same_program(swept: Path, tmp_path: Path) -> None:
     path.write_text(shown["recipe"])
     outcome, _ = run(path)
     assert outcome.results[0].best == {"score": 8.0}
+
+
+def test_another_python_than_that_of_hpdash_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python` is the first one in PATH; if it is not the one of hpdash, `check` and `sweep` say which it is."""
+    path = program_sweep(tmp_path, {"x": [1.0]}, command=("python", *COMMAND[1:]))
+    ours = Path(PYTHON).parent
+    (tmp_path / "bin").mkdir()
+    other = tmp_path / "bin" / "python"
+    other.write_text(f'#!/bin/sh\nexec {PYTHON} "$@"\n')
+    other.chmod(0o755)
+    said = {}
+    for folder in (tmp_path / "bin", ours):
+        monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+        assert (str(other) in invoke("check", str(path)).stdout) == (folder != ours)
+        remarks = json.loads(invoke("check", str(path), "--json").stdout)["remarks"]
+        swept = invoke("sweep", str(path), "--new", "--logdir", str(tmp_path / "logs"))
+        assert swept.exit_code == 0
+        said[folder] = [
+            [line for line in lines if str(other) in line] for lines in (remarks, swept.stderr.splitlines())
+        ]
+    assert all(said[other.parent]) and not any(said[ours])
 
 
 def test_values_stay_in_their_arguments(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...facts import Inputs
-from ...programs.command import which
+from ...programs.command import other_python, which
 from ...records import TrialSpec, shown
 from ...spec import Sweep
 from ...spec.domains import Choice
@@ -37,7 +37,7 @@ def summary(sweep: Sweep, settings: int) -> Text:
     for hyperparameter in sweep.hparams:
         when = " and ".join(f"{key} = {_joined(values)}" for key, values in hyperparameter.when.items())
         lines.append(f"  {hyperparameter.name}: {_domain(hyperparameter.domain)}{f' when {when}' if when else ''}")
-    lines += [f"  {sentence}" for sentence in sweep.remarks]
+    lines += [f"  {sentence}" for sentence in [*sweep.remarks, *other_python(sweep)]]
     lines += [f"  require {requirement.text}" for requirement in sweep.requirements]
     if sweep.pruning:
         unit = "epoch" if sweep.command is None else "step"
