@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -42,9 +43,23 @@ def other_python(sweep: Sweep) -> list[str]:
     """
     name = "" if sweep.command is None else sweep.command[0]
     path = which(name) if re.fullmatch(r"python[\d.]*", name) else None
-    if path is None or Path(path).parent.resolve() == Path(sys.executable).parent.resolve():
+    if path is None or _prefix(path, sweep.folder) == sys.prefix:
         return []
     return [f"{name} in train.command is {path}; hpdash runs with {sys.executable}, which may have other packages"]
+
+
+def _prefix(python: str, folder: Path) -> str:
+    """Return the `sys.prefix` of a Python that starts in `folder`; "" if it does not start.
+
+    The path does not tell: it may be a link, or a script of pyenv, which chooses a Python by the folder.
+    """
+    arguments = [python, "-I", "-c", "import sys; print(sys.prefix)"]
+    try:
+        return subprocess.run(
+            arguments, cwd=folder, capture_output=True, text=True, timeout=10, check=False
+        ).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
 
 
 def _search_path() -> str:
