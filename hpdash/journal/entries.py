@@ -198,7 +198,7 @@ def _fields(body: bytes) -> dict[str, Any]:
 def _result(result: Mapping[str, Any]) -> dict[str, Any]:
     """Return a trial's result with its values checked; raise ValueError or TypeError if one is of a wrong type."""
     for name in _RESULT_COUNTS & result.keys():
-        if result[name] is not None:
+        if result[name] is not None or name == "epochs":
             check_count(name, result[name])
     for name in _RESULT_TEXTS & result.keys():
         if not isinstance(result[name], str | None):

@@ -221,6 +221,8 @@ def crc_line(body: str) -> bytes:
         '{"seq":1,"trial":0,"state":"running","attempt":1,"time":0,"more":1}',
         '{"seq":1,"trial":0,"state":"failed","attempt":1,"time":0,"result":3}',
         '{"seq":1,"trial":0,"state":"failed","attempt":1,"time":0,"result":{"metrics":{"a":"b"}}}',
+        '{"seq":1,"trial":0,"state":"failed","attempt":1,"time":0,"result":'
+        '{"state":"failed","epochs":null,"metrics":{},"best":{},"seconds":0}}',
         "{" + "[" * 100_000 + "}",
     ],
     ids=lambda body: body[-30:],
