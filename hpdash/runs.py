@@ -107,7 +107,7 @@ class Run:
 
     @property
     def unit(self) -> str:
-        """What its steps are called: epochs if hpdash trained it."""
+        """The unit of the run's steps: epochs if hpdash trained it."""
         return "step" if self.sweep is None or self.is_program else "epoch"
 
     @property

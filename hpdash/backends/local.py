@@ -100,7 +100,7 @@ class LocalBackend:
         """Yield all messages that a worker has sent, then the end of its attempt if it has died."""
         task = worker.task
         assert task is not None
-        was_alive = worker.process.is_alive()  # asked first: if it is dead, all that it has sent is read below
+        was_alive = worker.process.is_alive()  # before `poll`: no message of a dead worker is lost
         try:
             while worker.pipe.poll():
                 message: Progress | Reached | Notice | AttemptReport = worker.pipe.recv()

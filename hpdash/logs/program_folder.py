@@ -22,9 +22,9 @@ _ASIDE = layout.SET_ASIDE.rpartition(".")[2]
 def prepare(run: Path, attempt: int, resume: bool) -> None:
     """Prepare a program's run folder for its next attempt; `attempt` is the number of the last one.
 
-    If the program is to `resume` from what it has kept in its folder `state`, its files stay, and the end of its
-    session is removed. Otherwise its event files, its output and `state` are moved to `attempts/<attempt>`, under names
-    that TensorBoard does not read. It may be called again after it was interrupted.
+    With `resume`, the program goes on from the checkpoint in its folder `state`: its files stay, and the end of its
+    HParams session is removed. Otherwise its event files, its output and `state` are moved to `attempts/<attempt>`,
+    under names that TensorBoard does not read. After an interruption, call it again.
     """
     if not run.is_dir():
         return
@@ -49,7 +49,7 @@ def prepare(run: Path, attempt: int, resume: bool) -> None:
 def start_session(run: Path, hparams: Mapping[str, Scalar], group: str, texts: Mapping[str, str]) -> None:
     """Make a program's run folder, and write the start of its HParams session with texts for the Text tab, by tag.
 
-    Each attempt that goes on writes one, too: readers find by it what the attempt has logged.
+    An attempt that resumes writes another session start. Its time tells readers which folders that attempt has made.
     """
     with closing(EventFile(run, layout.START_SUFFIX, early=True)) as file:
         file.add(session_start(hparams, group), 0)

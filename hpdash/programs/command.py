@@ -37,21 +37,21 @@ def which(name: str) -> str | None:
 
 
 def other_python(sweep: Sweep) -> list[str]:
-    """Return a sentence if a program calls `python` by its name and gets another Python than the one of hpdash.
+    """Return a sentence for the user if `python` in a command is not the Python that runs hpdash; else nothing.
 
-    The other Python may be what the user wants, but then the packages that the program imports have to be there.
+    The user may want this, but the packages that the program imports may be missing there.
     """
     name = "" if sweep.command is None else sweep.command[0]
     path = which(name) if re.fullmatch(r"python[\d.]*", name) else None
     if path is None or _prefix(path, sweep.folder) == sys.prefix:
         return []
-    return [f"{name} in train.command is {path}; hpdash runs with {sys.executable}, which may have other packages"]
+    return [f"{name} in train.command is {path}. hpdash runs with {sys.executable}. Their packages may differ."]
 
 
 def _prefix(python: str, folder: Path) -> str:
     """Return the `sys.prefix` of a Python that starts in `folder`; "" if it does not start.
 
-    The path does not tell: it may be a link, or a script of pyenv, which chooses a Python by the folder.
+    Two different paths may be the same Python: links, and the scripts of pyenv, which choose a Python by the folder.
     """
     arguments = [python, "-I", "-c", "import sys; print(sys.prefix)"]
     try:
@@ -63,7 +63,7 @@ def _prefix(python: str, folder: Path) -> str:
 
 
 def _search_path() -> str:
-    """Return the user's PATH and, after it, the folder of hpdash's Python.
+    """Return the user's PATH with the folder of the Python that runs hpdash at its end.
 
     So `python` is found even if hpdash's virtual environment is not activated and the system has no `python`.
     """

@@ -18,10 +18,10 @@ def ending(code: int, output: str, program: str = "") -> tuple[TrialState, str]:
     """Return the state and the reason of a program that ended with an exit code other than 0.
 
     A negative code is the number of a signal. `output` is the end of what the program has printed, `program` its path.
-    A program that was killed or ran out of memory is tried again, as a trial whose worker dies.
+    A program that was killed or ran out of memory is tried again, like a trial whose worker has died.
     """
     is_short = any(sign in output for sign in MEMORY_SIGNS)
-    if code in _WRAPPED:  # a shell or another wrapper says so of a program that a signal has killed
+    if code in _WRAPPED:  # the exit code of a shell whose program was killed by a signal
         code = _SHELL - code
     if code > 0:
         if is_short:

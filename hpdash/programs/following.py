@@ -11,7 +11,7 @@ from ..reader.folders import EventFileInfo
 from ..reader.program_runs import scalars_below
 from ..runs import Series
 
-SECONDS = 0.25  # between two looks at the files and at messages of the driver, at least
+SECONDS = 0.25  # minimum time between two checks of the files and of the driver's messages
 _SHARE = 10  # a pause is at least this many times as long as the last reading took
 
 

@@ -93,8 +93,8 @@ class _Program:
 def main() -> None:
     """Run programs as the worker orders, until it closes the pipe.
 
-    With the argument `detached`, the process is no child of the worker. Otherwise Ray, which also kills the children of
-    a worker that it kills, would leave the guard no time to end what its program has started.
+    With the argument `detached`, the guard moves into a process that is not a child of the worker. This is for Ray: if
+    Ray kills a worker, it kills the worker's children too, and the guard could not end what its program has started.
     """
     if DETACHED in sys.argv[1:] and os.fork():
         os._exit(0)

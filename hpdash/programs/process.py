@@ -27,8 +27,9 @@ class GuardLost(Exception):
 class ProgramProcess:
     """Run one program after another, each under a guard: a process that ends it if this one dies.
 
-    The guard is started with the first program and reused. `guard.py` describes what is exchanged with it. If it is
-    `detached`, it is no child of this process; otherwise this process ends what a guard that was killed leaves behind.
+    The guard is started with the first program and reused. `guard.py` describes the messages. If the guard is killed,
+    this process kills what the program has started. A `detached` guard is not a child of this process, so this process
+    cannot find what the program has started.
     """
 
     def __init__(self, detached: bool = False) -> None:
@@ -38,7 +39,7 @@ class ProgramProcess:
         self._output, self._marker = Path(), b""
         self.is_running = False
         if not detached:
-            adopt_orphans()  # if the guard dies, what the program has started is found by its HPDASH_RUN
+            adopt_orphans()  # if the guard dies, what the program has started becomes a child of this process
 
     def start(self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], output: Path) -> None:
         """Start a program in a folder; what it prints is appended to the file `output`.

@@ -33,8 +33,8 @@ TAIL = 2000  # bytes from the end of a failed program's output that are kept in 
 class ProgramTrainer:
     """Run programs one after another; `folder` is the sweep file's folder, in which they run.
 
-    `changed` returns the user's files that have changed since the driver started, each with a description. `detached`
-    is that of `ProgramProcess`.
+    `changed` returns the user's files that have changed since the driver started, each with a description.
+    `detached` is passed to `ProgramProcess`.
     """
 
     def __init__(self, folder: Path, changed: Callable[[], Mapping[str, str]] = dict, detached: bool = False) -> None:

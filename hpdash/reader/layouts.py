@@ -147,7 +147,7 @@ class Layouts:
     def strides(self, layout: Layout, data: bytes, at: int) -> tuple[Stride, Taken] | None:
         """Find the first stride that fits the records after a record of a layout, and read them.
 
-        Return the stride and what it has read, None if no stride fits.
+        Return the stride and the values that were read with it; None if no stride fits.
         """
         step_width = step_of(data[at + HEAD : at + HEAD + _LONGEST_STEP])[1] - _BEFORE_STEP
         if step_width < 1:

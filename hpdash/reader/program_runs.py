@@ -35,15 +35,15 @@ def scalars_below(
 
 
 def parts_of_program(parts: Iterable[RunPart], by_file: Mapping[str, Contents]) -> Parts:
-    """Return the role and the contents of the folders of a program's run, in the order in which they were begun.
+    """Return the role and the contents of the folders of a program's run, sorted by the time of their first event.
 
     Many programs make a new folder at each start, such as `version_0` and `version_1`. So a folder that a later attempt
-    has begun is joined to a folder of earlier attempts, if both have a scalar in common: to the one with the most.
+    has made is joined to the folder of an earlier attempt that shares the most scalars with it, if there is one.
     """
     own = [(part.role, [file.path for file in part.files if file.path in by_file]) for part in parts]
     read = [(role, joined([by_file[path] for path in paths])) for role, paths in own if paths]
-    begun = [path for _, paths in own for path in paths if path.endswith(START_SUFFIX)]
-    starts = sorted(by_file[path].first_time or 0.0 for path in begun)
+    session_starts = [path for _, paths in own for path in paths if path.endswith(START_SUFFIX)]
+    starts = sorted(by_file[path].first_time or 0.0 for path in session_starts)
     found: list[tuple[int, str, Contents]] = []
     for role, contents in sorted(read, key=lambda part: (part[0] != "", part[1].first_time or math.inf)):
         attempt = bisect_right(starts, contents.first_time or 0.0)

@@ -33,8 +33,8 @@ def _prctl(option: int, value: int) -> None:
 def kill_descendants(marker: bytes = b"") -> None:
     """Kill the children of this process whose environment has the marker, then their children, and wait for them.
 
-    `adopt_orphans`, called before they are started, makes their children those of this process. An empty marker means
-    all.
+    When a child ends, its own children become children of this process, if `adopt_orphans` was called before. An empty
+    marker matches all children.
     """
     while children := [child for child in _children() if _has(child, marker)]:
         for child in children:
@@ -45,10 +45,10 @@ def kill_descendants(marker: bytes = b"") -> None:
                 os.waitpid(child, 0)
 
 
-def reap_orphans(but: int) -> None:
-    """Remove ended children, except the child `but`, from the system's table of processes."""
+def reap_orphans(running: int) -> None:
+    """Remove ended children from the system's table of processes, except the child `running`."""
     for child in _children():
-        if child != but:
+        if child != running:
             with suppress(ChildProcessError):
                 os.waitpid(child, os.WNOHANG)
 

@@ -96,7 +96,7 @@ def test_the_recipe_runs_the_same_program(swept: Path, tmp_path: Path) -> None:
 
 
 def test_another_python_than_that_of_hpdash_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`python` is the first one in PATH; if it is not the one of hpdash, `check` and `sweep` say which it is."""
+    """If the first `python` in PATH is not the Python that runs hpdash, `check` and `sweep` say which one it is."""
     path = program_sweep(tmp_path, {"x": [1.0]}, command=("python", *COMMAND[1:]))
     other = tmp_path / "other" / "bin" / "python"
     venv.create(tmp_path / "other", symlinks=True)
@@ -107,11 +107,11 @@ def test_another_python_than_that_of_hpdash_is_named(tmp_path: Path, monkeypatch
     for python in (other, script, Path(PYTHON)):
         monkeypatch.setenv("PATH", f"{python.parent}:/usr/bin:/bin")
         is_named = python == other
-        assert ("may have other packages" in invoke("check", str(path)).stdout) == is_named
+        assert ("packages may differ" in invoke("check", str(path)).stdout) == is_named
         remarks = json.loads(invoke("check", str(path), "--json").stdout)["remarks"]
         assert any(str(python) in line for line in remarks) == is_named
         swept = invoke("sweep", str(path), "--new", "--logdir", str(tmp_path / "logs"))
-        assert ("may have other packages" in swept.stderr, swept.exit_code != 0) == (is_named, is_named)
+        assert ("packages may differ" in swept.stderr, swept.exit_code != 0) == (is_named, is_named)
 
 
 def test_values_stay_in_their_arguments(tmp_path: Path) -> None:

@@ -114,8 +114,8 @@ def effects_impl(
     With `at_rung`, trials are compared by their values at the first rung. So pruned trials count, not only finished
     ones. For a sweep that does not prune, `at_rung` has no effect. Unless `whole`, the importance is left out of an
     answer for which it would take seconds; `is_whole` then is False.
-    `pair` are the two hyperparameters whose interaction is wanted; by default, and if one of them has the same value in
-    all runs, it is that of the foremost two. Raises RefusedError if no run has one of them.
+    `pair` names the two hyperparameters whose interaction is returned. By default, and if one of them has the same
+    value in all runs, they are the two most important ones. Raises RefusedError if no run has one of them.
     """
     from ...views.terminal import effects as shown  # noqa: PLC0415  imports rich
     from ...views.terminal.failures import pattern_sentences, reason_sentences  # noqa: PLC0415
